@@ -1,0 +1,47 @@
+# up: the whole platform in one process.  demo: a story on it.  test, check: what CI runs.
+# bench: the README's measurements.  clean: removes everything these made, data included.
+.PHONY: up demo test check check-format check-lint check-types check-imports bench lock clean
+
+BIN := .venv/bin
+# Each worker of the test run starts a PostgreSQL and, when a test asks, a broker: four are enough.
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+WORKERS ?= $(shell echo $$(( $(CORES) < 4 ? $(CORES) : 4 )))
+
+up: .venv/.ready
+	@exec $(BIN)/agentledger up
+
+demo: .venv/.ready
+	@exec $(BIN)/agentledger demo
+
+test: .venv/.ready
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+check: check-format check-lint check-types check-imports
+
+check-format: .venv/.ready
+	$(BIN)/ruff format --check .
+
+check-lint: .venv/.ready
+	$(BIN)/ruff check .
+
+check-types: .venv/.ready
+	$(BIN)/pyright
+	$(BIN)/pyright -p tests
+
+check-imports: .venv/.ready
+	$(BIN)/lint-imports
+
+bench: .venv/.ready
+	$(BIN)/python -m bench
+
+# After a change of the dependencies in pyproject.toml.
+lock: .venv/.ready
+	PATH="$$PWD/.agentledger-tools/uv/bin:$$PATH" uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group dev \
+		--custom-compile-command 'make lock' pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf .venv .agentledger .agentledger-tools .import_linter_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.ready: pyproject.toml requirements.lock bootstrap.sh
+	@sh bootstrap.sh

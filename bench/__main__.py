@@ -1,0 +1,98 @@
+"""`python -m bench [name] [--json FILE]`: all measurements, or one.
+
+The servers are made for the run and end with it.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import orjson
+import uvloop
+from rich.console import Console
+
+from bench import append, graphql, rebuild, rest, runs, visible
+from bench.conditions import print_conditions, read_conditions
+from bench.cpu import spent
+from bench.report import Measurement, Report, as_json, print_measurement
+from bench.stage import Stage, postgres_version, staged, temporary_directory
+
+Measure = Callable[[Stage], Awaitable[Measurement]]
+
+# A machine that needs longer for one is too slow for its figures to mean anything.
+MEASUREMENT_MAX_S = 300
+
+MEASUREMENTS: Mapping[str, Measure] = {
+    append.NAME: append.measure,
+    rest.NAME: rest.measure,
+    visible.NAME: visible.measure,
+    rebuild.NAME: rebuild.measure,
+    graphql.NAME: graphql.measure,
+    runs.NAME: runs.measure,
+}
+
+
+def bench(only: str | None, json_file: Path | None = None) -> int:
+    """1 when a measurement could not be made. A missed target is a finding, not a failure."""
+    console = Console(width=None if sys.stdout.isatty() else 132)
+    if only is not None and only not in MEASUREMENTS:
+        console.print(f"There is no measurement {only}; there are {', '.join(MEASUREMENTS)}.")
+        return 1
+    names = [only] if only is not None else list(MEASUREMENTS)
+    # Whoever ends us with SIGTERM gets the same orderly end as Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        report = _run(console, names)
+    except KeyboardInterrupt:
+        return 130
+    if json_file is not None:
+        json_file.write_bytes(orjson.dumps(as_json(report), option=orjson.OPT_INDENT_2))
+    return 1 if report.failed else 0
+
+
+def _run(console: Console, names: list[str]) -> Report:
+    load_average = round(os.getloadavg()[0], 2)
+    with temporary_directory() as directory:
+        found = read_conditions(directory, postgres_version(directory))
+        report = Report(replace(found, load_average=load_average))
+        print_conditions(console, report.conditions)
+        with staged(directory) as stage:
+            for name in names:
+                _make(console, report, name, stage)
+    return report
+
+
+def _make(console: Console, report: Report, name: str, stage: Stage) -> None:
+    """One measurement; what goes wrong in it is reported, and the others are still made."""
+    before = spent(stage)
+    try:
+        measurement = uvloop.run(_in_time(MEASUREMENTS[name](stage)))
+    except Exception as error:  # noqa: BLE001 # see the docstring
+        report.failed[name] = f"{type(error).__name__}: {error}"
+        console.print(f"[red]{name} could not be measured[/red]: ", report.failed[name], "\n")
+    else:
+        measurement = replace(measurement, others_share=spent(stage).others_share(before))
+        report.measurements.append(measurement)
+        print_measurement(console, measurement)
+
+
+async def _in_time(work: Awaitable[Measurement]) -> Measurement:
+    async with asyncio.timeout(MEASUREMENT_MAX_S):
+        return await work
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("name", nargs="?", help=f"{', '.join(MEASUREMENTS)}; all when absent")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report here")
+    asked = parser.parse_args()
+    return bench(asked.name, asked.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

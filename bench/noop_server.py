@@ -1,0 +1,41 @@
+"""The peer of `rest`: a FastAPI route that parses a body into a model and answers JSON.
+
+It runs on the product's own web server, so everything else a durable command does is the
+difference. `python -m bench.noop_server` prints its address.
+"""
+
+import sys
+
+import uvloop
+from fastapi import FastAPI
+
+from cli.roles import run_http
+from infra.runtime import build_runtime
+from infra.settings import Settings
+from write_api.agents import AgentBody
+
+
+def noop_app() -> FastAPI:
+    app = FastAPI()
+
+    @app.post("/agents", status_code=201)
+    async def create(body: AgentBody) -> dict[str, str]:  # pyright: ignore[reportUnusedFunction] # a route
+        return {"name": body.name}
+
+    return app
+
+
+async def serve() -> None:
+    async with build_runtime(Settings(port=0)) as runtime:
+        await run_http(
+            runtime,
+            noop_app(),
+            lambda port: print(f"noop on http://127.0.0.1:{port}", flush=True),
+        )
+
+
+if __name__ == "__main__":
+    try:
+        uvloop.run(serve())
+    except KeyboardInterrupt:
+        sys.exit(130)

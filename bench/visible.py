@@ -1,0 +1,135 @@
+"""How long after a command was acknowledged a reader sees it through GraphQL.
+
+Twice: over Kafka with a process for each of api, relay and projector; and with every role in one
+process, without Kafka.
+"""
+
+import asyncio
+import importlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Protocol
+from uuid import uuid4
+
+import orjson
+
+from bench.append import PROFILE
+from bench.load import Latencies, OpenLoop, open_loop
+from bench.report import Figure, Measurement, Target, at_most, in_turn
+from bench.stage import BenchFailed, Stage, api, everything, new_tenant, role
+
+NAME = "visible"
+RATES = (10, 200, 1000)
+TARGET_RATE = 200
+ROUND_S = 4.0
+WARM_UP_S = 2.0
+# A topic that was just made and a group that just met need a moment.
+READY_TRIES = 10
+QUERY = "query Seen($id: ID!) { agent(id: $id) { id } }"
+
+
+class Broker(Protocol):
+    bootstrap_servers: str
+
+    def stop(self) -> None: ...
+
+
+async def measure(stage: Stage) -> Measurement:
+    figures: list[Figure] = []
+    async with over_kafka(stage) as (url, key):
+        figures += await _rounds("Kafka", url, key, is_target=True)
+    settings = await stage.installation("visible_up")
+    async with everything(stage, settings) as (url, key):
+        figures += await _rounds("one process", url, key, is_target=False)
+    return Measurement(
+        NAME,
+        "command acknowledged -> visible through GraphQL",
+        figures,
+        [
+            "commands are POST /api/v1/agents at fixed times, whatever the server does",
+            "the reader asks once, with X-Min-Position, as soon as it holds the acknowledgement",
+            "Kafka: processes for api, relay and projector, and a real broker on the same cores",
+            "one process: `agentledger up`, the log is PostgreSQL",
+            f"at {RATES[0]}/s a round is {RATES[0] * ROUND_S:.0f} commands, its p99 the slowest",
+        ],
+    )
+
+
+@asynccontextmanager
+async def over_kafka(stage: Stage) -> AsyncIterator[tuple[str, str]]:
+    """The URL of the API and a tenant's key."""
+    broker = await asyncio.to_thread(any_broker)
+    try:
+        settings = (await stage.installation("visible_kafka")).model_copy(
+            update={
+                "kafka_bootstrap_servers": broker.bootstrap_servers,
+                "kafka_topic": f"agentledger.bench.{uuid4().hex}",
+            }
+        )
+        async with AsyncExitStack() as processes:
+            for name in ("relay", "projector"):
+                await processes.enter_async_context(role(stage, settings, name))
+            url = await processes.enter_async_context(api(stage, settings))
+            yield url, await new_tenant(url, stage.operator_key)
+    finally:
+        await asyncio.to_thread(broker.stop)
+
+
+def any_broker() -> Broker:
+    """The broker of KAFKA_BOOTSTRAP_SERVERS, or one of our own. Raises BenchFailed."""
+    try:
+        return importlib.import_module("tests.kafka_broker").any_broker()
+    except Exception as error:
+        raise BenchFailed(f"no Kafka broker: {error}") from error
+
+
+async def _rounds(where: str, url: str, key: str, *, is_target: bool) -> list[Figure]:
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
+    await _wait_until_it_runs(url, headers)
+
+    def at(rate: float):
+        return lambda: open_loop(_order(url, headers, rate, ROUND_S))
+
+    of_rates = await in_turn(*(at(rate) for rate in RATES))
+    figures: list[Figure] = []
+    for rate, seen in zip(RATES, of_rates, strict=True):
+        figures += _figures(where, rate, seen, is_target=is_target and rate == TARGET_RATE)
+    return figures
+
+
+async def _wait_until_it_runs(url: str, headers: dict[str, str]) -> None:
+    for attempt in range(READY_TRIES):
+        try:
+            await open_loop(_order(url, headers, TARGET_RATE / 4, WARM_UP_S))
+        except Exception as error:
+            if attempt == READY_TRIES - 1:
+                raise BenchFailed(f"commands do not become visible: {error}") from error
+        else:
+            return
+
+
+def _figures(where: str, rate: int, seen: Sequence[Latencies], *, is_target: bool) -> list[Figure]:
+    def target(limit_ms: float) -> Target | None:
+        return at_most(limit_ms) if is_target else None
+
+    at = f"{where}, {rate:,} commands/s:"
+    return [
+        Figure(f"{at} acknowledged, p50", "ms", [s.acknowledged_p50_ms for s in seen]),
+        Figure("  acknowledged, p99", "ms", [s.acknowledged_p99_ms for s in seen]),
+        Figure("  visible after that, p50", "ms", [s.visible_p50_ms for s in seen], target(15)),
+        Figure("  visible after that, p95", "ms", [s.visible_p95_ms for s in seen]),
+        Figure("  visible after that, p99", "ms", [s.visible_p99_ms for s in seen], target(50)),
+    ]
+
+
+def _order(url: str, headers: dict[str, str], per_s: float, duration_s: float) -> OpenLoop:
+    return OpenLoop(
+        url,
+        "/api/v1/agents",
+        headers,
+        orjson.dumps(PROFILE).decode(),
+        query=QUERY,
+        id_field="agent_id",
+        per_s=per_s,
+        duration_s=duration_s,
+    )

@@ -1,0 +1,3 @@
+"""The console script `agentledger`: one file per command. It starts roles and prints; it decides
+nothing.
+"""

@@ -1,0 +1,156 @@
+"""`agentledger`: the list of commands. Each command's module is imported when it runs, so that help
+is instant.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+app = typer.Typer(
+    name="agentledger",
+    help="Every decision, step, token and cent of your AI agents, written once, in order.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+dead_letters_app = typer.Typer(
+    no_args_is_help=True, help="Streams that a projection could not apply."
+)
+tenants_app = typer.Typer(no_args_is_help=True, help="Tenants of this installation.")
+app.add_typer(dead_letters_app, name="dead-letters")
+app.add_typer(tenants_app, name="tenants")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
+
+
+@app.command()
+def up(
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes any free one.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the data is kept.")] = None,
+) -> None:
+    """Run everything in one process on an embedded PostgreSQL."""
+    from cli.up import up as run  # see the module docstring
+
+    raise typer.Exit(run(port=port, data_dir=data_dir))
+
+
+@app.command()
+def serve(
+    role: Annotated[Literal["api", "relay", "worker", "projector"], typer.Option()],
+    port: Annotated[int | None, typer.Option(help="For the API; 0 takes any free one.")] = None,
+) -> None:
+    """Run one role against the servers that the environment names."""
+    from cli.serve import serve as run
+
+    raise typer.Exit(run(role, port=port))
+
+
+@app.command()
+def migrate(json: Json = False) -> None:  # noqa: FBT002 # typer's way to say a flag
+    """Create or update the SQL schema and the database roles."""
+    from cli.migrate import migrate as run
+
+    raise typer.Exit(run(is_json=json))
+
+
+@app.command()
+def verify(json: Json = False) -> None:  # noqa: FBT002
+    """Check the promises: the log is whole, every projection is the fold of its events, every run
+    is owned.
+    """
+    from cli.verify import verify as run
+
+    raise typer.Exit(run(is_json=json))
+
+
+@app.command()
+def rebuild(
+    projection: Annotated[str, typer.Argument(help="Its name, or `all`.")],
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Build a projection anew beside the old one, then swap them."""
+    from cli.rebuild import rebuild as run
+
+    raise typer.Exit(run(projection, is_json=json))
+
+
+@app.command()
+def replay(
+    stream: Annotated[str, typer.Option(help="The id of an aggregate.")],
+    as_of: Annotated[
+        str | None, typer.Option(help="A version, a position, or a time (RFC 3339).")
+    ] = None,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Print the events of a stream, and the state they add up to."""
+    from cli.replay import replay as run
+
+    raise typer.Exit(run(stream, as_of=as_of, is_json=json))
+
+
+@dead_letters_app.command("list")
+def dead_letters_list(json: Json = False) -> None:  # noqa: FBT002
+    """Parked streams with the error that parked them."""
+    from cli.dead_letters import list_parked
+
+    raise typer.Exit(list_parked(is_json=json))
+
+
+@dead_letters_app.command("replay")
+def dead_letters_replay(
+    projection: Annotated[str | None, typer.Option()] = None,
+    stream: Annotated[str | None, typer.Option()] = None,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Apply parked streams again, after the cause is mended."""
+    from cli.dead_letters import replay_parked
+
+    raise typer.Exit(replay_parked(projection=projection, stream=stream, is_json=json))
+
+
+@tenants_app.command("list")
+def tenants_list(json: Json = False) -> None:  # noqa: FBT002
+    """Every tenant of this installation."""
+    from cli.tenants import list_tenants
+
+    raise typer.Exit(list_tenants(is_json=json))
+
+
+@tenants_app.command("create")
+def tenants_create(
+    name: Annotated[str, typer.Argument()],
+    email: Annotated[str, typer.Option(help="The first administrator's address.")],
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Provision a tenant with an administrator and a first API key; the password is asked for."""
+    from cli.tenants import create_tenant
+
+    password = typer.prompt("Password of the administrator", hide_input=True)
+    raise typer.Exit(create_tenant(name, email=email, password=password, is_json=json))
+
+
+@app.command()
+def demo() -> None:
+    """Register two agents and a workflow, run it, follow it live."""
+    from cli.demo import demo as run
+
+    raise typer.Exit(run())
+
+
+@app.command()
+def bench(
+    only: Annotated[str | None, typer.Option(help="One measurement by name.")] = None,
+) -> None:
+    """The measurements of the README, peers beside us in one run."""
+    from bench.__main__ import bench as run
+
+    raise typer.Exit(run(only))
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

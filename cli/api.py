@@ -1,0 +1,105 @@
+"""The role `api`: commands, queries, subscriptions and the stream of one run, on one web
+application.
+"""
+
+import socket
+import time
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+
+from cli.roles import run_http
+from commands.dispatch import Dispatcher
+from commands.ports import Ports
+from infra.authentication import Authentication
+from infra.consumer import keep_running
+from infra.execution_waiter import ExecutionWaiter
+from infra.metrics import Metrics
+from infra.migrations import pending
+from infra.read_positions import ReadPositions
+from infra.runtime import Runtime
+from infra.secrets_source import SecretsSource
+from infra.tail import Tail
+from projections.catalogue import PROJECTIONS
+from read_api.limits import ReadLimits
+from read_api.router import ReadDependencies, build_read_routes
+from write_api.app import build_write_routes
+from write_api.edge import WriteDependencies
+from write_api.problem_details import REQUEST_ID_SCOPE_KEY
+from write_api.rate_limits import AddressLimits
+
+
+@dataclass(eq=False)
+class ApiParts:
+    """positions: also told by a projector in the same process."""
+
+    app: FastAPI
+    tail: Tail
+    positions: ReadPositions
+
+
+async def build_api_parts(runtime: Runtime) -> ApiParts:
+    settings = runtime.settings
+    database = await runtime.database("api")
+    store = await runtime.event_store("api")
+    operator_key = settings.operator_key
+    authentication = Authentication(
+        database,
+        runtime.clock,
+        operator_key=operator_key.get_secret_value() if operator_key else None,
+        monotonic_s=time.monotonic,
+    )
+    tail = await runtime.tail(store, authentication)
+    positions = ReadPositions(
+        database,
+        partitions_count=settings.log_partitions,
+        projections=[projection.table for projection in PROJECTIONS],
+        poll_s=settings.poll_min_s,
+    )
+    strangers = AddressLimits(settings.rate_limit_ip_per_min, time.monotonic)
+    app = FastAPI(
+        title="AgentLedger", version="1", redirect_slashes=False, openapi_url="/openapi.json"
+    )
+    build_write_routes(
+        app,
+        WriteDependencies(
+            authenticate=authentication.authenticate,
+            dispatcher=Dispatcher(
+                Ports(
+                    events=store,
+                    clock=runtime.clock,
+                    ids=runtime.ids,
+                    secrets=SecretsSource(bcrypt_cost=settings.bcrypt_cost),
+                )
+            ),
+            waiter=ExecutionWaiter(database, tail),
+            ids=runtime.ids,
+            monotonic_s=time.monotonic,
+            rate_limit_ip_per_min=settings.rate_limit_ip_per_min,
+            body_bytes_max=settings.body_bytes_max,
+        ),
+    )
+    build_read_routes(
+        app,
+        ReadDependencies(
+            database=database,
+            tail=tail,
+            positions=positions,
+            authenticate=authentication.authenticate,
+            count_stranger=strangers.take,
+            request_id_of=lambda scope: scope.get(REQUEST_ID_SCOPE_KEY) or runtime.ids.new(),
+            pending_migrations=lambda: pending(runtime.conninfo("api")),
+            metrics=Metrics(),
+            limits=ReadLimits(min_position_wait_s=settings.min_position_wait_s),
+            is_introspection_allowed=settings.is_introspection_allowed,
+        ),
+    )
+    return ApiParts(app, tail, positions)
+
+
+async def run_api(runtime: Runtime, parts: ApiParts, listening: socket.socket) -> None:
+    """Serve until cancelled, with the loops that the API needs beside it."""
+    pause_max_s = runtime.settings.consumer_restart_max_s
+    for name, loop in (("tail", parts.tail.run), ("read positions", parts.positions.run)):
+        runtime.in_background(name, keep_running(name, loop, pause_max_s=pause_max_s))
+    await run_http(parts.app, listening)

@@ -1,0 +1,172 @@
+"""Assembles the four roles from the runtime's parts. Each returns when cancelled."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+
+import uvicorn
+from fastapi import FastAPI
+
+from cli.installation import PortUnavailable
+from commands.ports import Position
+from infra.consumer import keep_running
+from infra.models import build_models
+from infra.runtime import Runtime
+from infra.settings import Settings
+from projections.catalogue import PROJECTIONS
+from projections.projector import Projector
+from sagas.drive import DriveParts
+from sagas.effects import Effects
+from sagas.executions import GROUP as EXECUTIONS_GROUP
+from sagas.executions import ExecutionSaga
+from sagas.nodes import RUNNERS
+
+ROLES = ("api", "relay", "worker", "projector")
+PROJECTIONS_GROUP = "projections"
+BACKLOG = 2048
+
+
+async def run_relay(runtime: Runtime) -> None:
+    pause_max_s = runtime.settings.consumer_restart_max_s
+    await keep_running("relay", runtime.relay().run, pause_max_s=pause_max_s)
+
+
+async def build_projector(
+    runtime: Runtime, *, on_applied: Callable[[dict[int, Position]], None] | None
+) -> Projector:
+    """on_applied: for readers in the same process that wait for their own writes."""
+    return Projector(
+        await runtime.database("projector"),
+        PROJECTIONS,
+        partitions_count=runtime.settings.log_partitions,
+        on_applied=on_applied,
+    )
+
+
+async def run_projector(runtime: Runtime, projector: Projector) -> None:
+    log = await runtime.log()
+    pause_max_s = runtime.settings.consumer_restart_max_s
+    await keep_running(
+        "projector",
+        lambda: log.consume(PROJECTIONS_GROUP, projector),
+        pause_max_s=pause_max_s,
+    )
+
+
+async def run_worker(runtime: Runtime) -> None:
+    log = await runtime.log()
+    store = await runtime.event_store("worker")
+    models = build_models(os.environ)
+    saga = ExecutionSaga(
+        log=log,
+        open_executions=await runtime.open_executions(),
+        parts=DriveParts(
+            actor=f"worker:{runtime.name}",
+            events=store,
+            effects=Effects(store, models),
+            runners=RUNNERS,
+            clock=runtime.clock,
+            attempts=asyncio.Semaphore(runtime.settings.worker_attempts_max),
+        ),
+        clock=runtime.clock,
+        sweep_s=runtime.settings.worker_sweep_s,
+    )
+    pause_max_s = runtime.settings.consumer_restart_max_s
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(
+                keep_running(
+                    "worker", lambda: log.consume(EXECUTIONS_GROUP, saga), pause_max_s=pause_max_s
+                )
+            )
+            tasks.create_task(keep_running("worker sweep", saga.sweep, pause_max_s=pause_max_s))
+    finally:
+        await models.aclose()
+
+
+class _Server(uvicorn.Server):
+    """Signals belong to the whole process, not to its web server."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The socket of the API, bound before anything is started, so that a port in use is one sentence."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+        listening.listen(BACKLOG)
+    except OSError as error:
+        listening.close()
+        raise PortUnavailable(
+            f"The address {settings.host}:{settings.port} cannot be used: {error.strerror}."
+        ) from error
+    return listening
+
+
+async def run_http(app: FastAPI, listening: socket.socket) -> None:
+    """Serve until cancelled."""
+    config = uvicorn.Config(
+        app,
+        loop="none",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=64 * 1024,
+        ws_per_message_deflate=False,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=5,
+        lifespan="off",
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        await asyncio.shield(serving)
+    finally:
+        server.should_exit = True
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+
+
+@contextlib.asynccontextmanager
+async def stop_signal() -> AsyncGenerator[asyncio.Event]:
+    """An event that SIGINT or SIGTERM sets."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def run_until_stopped(
+    runtime: Runtime, parts: Sequence[Awaitable[None]], stop: asyncio.Event
+) -> None:
+    """Runs the parts together; ends at the signal, or with the error of the first part or
+    background loop that fails.
+    """
+    running = [asyncio.ensure_future(part) for part in parts]
+    stopping = asyncio.create_task(stop.wait())
+    watched = [stopping, *running, *runtime.background.values()]
+    try:
+        done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            if task is not stopping:
+                task.result()
+    finally:
+        for task in (stopping, *running):
+            task.cancel()
+        await asyncio.gather(stopping, *running, return_exceptions=True)

@@ -1,0 +1,48 @@
+"""`agentledger serve --role ...`: one role, against the PostgreSQL and the Kafka of the
+environment.
+"""
+
+import typer
+
+from cli.api import build_api_parts, run_api
+from cli.roles import (
+    build_projector,
+    listen,
+    run_projector,
+    run_relay,
+    run_until_stopped,
+    run_worker,
+    stop_signal,
+)
+from cli.session import complain, run, settings_or_complain
+from infra.runtime import Runtime, build_runtime
+
+
+def serve(role: str, *, port: int | None) -> int:
+    settings = settings_or_complain(port=port)
+    if settings.database_url is None:
+        complain("AGENTLEDGER_DATABASE_URL is not set; `agentledger up` needs no servers.")
+
+    async def work() -> int:
+        async with build_runtime(settings) as runtime, stop_signal() as stop:
+            runtime.exchange_wakeups()
+            await run_until_stopped(runtime, [_part(role, runtime)], stop)
+        return 0
+
+    return run(work)
+
+
+async def _part(role: str, runtime: Runtime) -> None:
+    match role:
+        case "api":
+            with listen(runtime.settings) as listening:
+                typer.echo(f"api on http://{runtime.settings.host}:{listening.getsockname()[1]}")
+                await run_api(runtime, await build_api_parts(runtime), listening)
+        case "relay":
+            await run_relay(runtime)
+        case "worker":
+            await run_worker(runtime)
+        case "projector":
+            await run_projector(runtime, await build_projector(runtime, on_applied=None))
+        case _:
+            raise AssertionError(role)

@@ -1,0 +1,117 @@
+"""`agentledger up`: the embedded PostgreSQL, the schema, every role in this process, and a demo
+tenant at first start.
+"""
+
+import asyncio
+import socket
+from pathlib import Path
+
+import httpx
+import typer
+
+from cli.api import build_api_parts, run_api
+from cli.installation import (
+    DEMO_FILE,
+    SERVER_FILE,
+    InstallationError,
+    prepare,
+    read_json,
+    write_json,
+)
+from cli.migrate import migrate_all
+from cli.roles import (
+    build_projector,
+    listen,
+    run_projector,
+    run_relay,
+    run_until_stopped,
+    run_worker,
+    stop_signal,
+)
+from cli.session import installation, run, settings_or_complain
+from domain.identifiers import JsonObject
+from infra.runtime import Runtime, build_runtime
+from infra.settings import Settings
+
+DEMO_EMAIL = "demo@example.com"
+PROVISION_TIMEOUT_S = 30
+
+
+def up(*, port: int | None, data_dir: Path | None) -> int:
+    settings = settings_or_complain(port=port, data_dir=data_dir)
+
+    async def work() -> int:
+        prepare(settings.data_dir)
+        with listen(settings) as listening:
+            async with stop_signal() as stop, installation(settings) as ready:
+                await migrate_all(ready)
+                async with build_runtime(ready) as runtime:
+                    await _run_all(runtime, stop, listening)
+        return 0
+
+    return run(work)
+
+
+async def _run_all(runtime: Runtime, stop: asyncio.Event, listening: socket.socket) -> None:
+    settings = runtime.settings
+    api = await build_api_parts(runtime)
+    projector = await build_projector(runtime, on_applied=api.positions.applied)
+    url = f"http://{settings.host}:{listening.getsockname()[1]}"
+    parts = [
+        run_api(runtime, api, listening),
+        run_projector(runtime, projector),
+        run_worker(runtime),
+        _announce(settings, url),
+    ]
+    if settings.kafka_bootstrap_servers:
+        parts.append(run_relay(runtime))
+    try:
+        await run_until_stopped(runtime, parts, stop)
+    finally:
+        (settings.data_dir / SERVER_FILE).unlink(missing_ok=True)
+
+
+async def _announce(settings: Settings, url: str) -> None:
+    """Provisions the demo tenant once, says where everything is, and then does nothing for ever."""
+    assert settings.operator_key is not None
+    operator_key = settings.operator_key.get_secret_value()
+    demo = await _demo_tenant(settings.data_dir, url, operator_key)
+    write_json(settings.data_dir / SERVER_FILE, {"url": url})
+    typer.echo(
+        "\n".join(
+            [
+                "",
+                "AgentLedger is up. Ctrl-C stops it; the data stays in "
+                + str(settings.data_dir)
+                + ".",
+                "",
+                f"  REST             {url}/api/v1    (documentation: {url}/docs)",
+                f"  GraphQL          {url}/graphql",
+                f"  health, metrics  {url}/readyz  {url}/metrics",
+                f"  operator key     {operator_key}",
+                f"  demo tenant      {demo['tenant_id']}",
+                f"  demo API key     {demo['api_key']}",
+                "",
+                "  In another terminal: make demo",
+                "",
+            ]
+        )
+    )
+    await asyncio.Event().wait()
+
+
+async def _demo_tenant(data_dir: Path, url: str, operator_key: str) -> JsonObject:
+    kept = read_json(data_dir / DEMO_FILE)
+    if kept is not None:
+        return kept
+    body = {"name": "Demo", "admin": {"email": DEMO_EMAIL, "password": operator_key[:32]}}
+    async with httpx.AsyncClient(base_url=url, timeout=PROVISION_TIMEOUT_S) as client:
+        answer = await client.post(
+            "/api/v1/tenants", json=body, headers={"X-Operator-Key": operator_key}
+        )
+    if answer.is_error:
+        message = f"The demo tenant could not be made: {answer.text}"
+        raise InstallationError(message)
+    demo: JsonObject = answer.json()["data"]
+    write_json(data_dir / DEMO_FILE, demo)
+    return demo

@@ -1,0 +1,115 @@
+"""Agents: created, revised into new immutable versions, deleted, and run alone."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar
+from uuid import UUID
+
+import orjson
+
+from commands.decisions import (
+    INLINE_PAYLOAD_BYTES_MAX,
+    Command,
+    Decided,
+    Tenancy,
+    require_version,
+)
+from commands.executions import Pinned, begin_execution
+from commands.ports import StoredDefinition
+from domain.agents import Agent, AgentNotFound
+from domain.definitions import Definition, single_node_definition
+from domain.errors import FieldError, Invalid
+from domain.identifiers import Json, JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class CreateAgent(Command):
+    """profile: the whole content of the first version, see domain/agents.py."""
+
+    requires: ClassVar[str] = "agents:write"
+
+    profile: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class ReviseAgent(Command):
+    """changes: the part of the profile that becomes different; without any, no version is made."""
+
+    requires: ClassVar[str] = "agents:write"
+
+    agent_id: UUID
+    changes: JsonObject
+    expected_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteAgent(Command):
+    requires: ClassVar[str] = "agents:write"
+
+    agent_id: UUID
+    expected_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExecuteAgent(Command):
+    requires: ClassVar[str] = "agents:execute"
+
+    agent_id: UUID
+    input: Json
+
+
+async def create_agent(command: CreateAgent, on: Tenancy) -> Decided:
+    _require_profile_size(command.profile)
+    agent = on.begin(Agent, on.ports.ids.new(), profile=command.profile)
+    return Decided(_present(agent), aggregates=(agent,))
+
+
+async def revise_agent(command: ReviseAgent, on: Tenancy) -> Decided:
+    agent = await on.load(Agent, command.agent_id, AgentNotFound)
+    agent.require_present()
+    require_version(agent, command.expected_version)
+    agent.revise(command.changes)
+    _require_profile_size(agent.profile()[1])
+    return Decided(_present(agent), aggregates=(agent,))
+
+
+async def delete_agent(command: DeleteAgent, on: Tenancy) -> Decided:
+    agent = await on.load(Agent, command.agent_id, AgentNotFound)
+    agent.require_present()
+    require_version(agent, command.expected_version)
+    agent.delete()
+    return Decided({"agent_id": str(agent.id), "is_deleted": True}, aggregates=(agent,))
+
+
+async def execute_agent(command: ExecuteAgent, on: Tenancy) -> Decided:
+    """An execution of one agent node, pinned to the version the agent has now."""
+    agent = await on.load(Agent, command.agent_id, AgentNotFound)
+    agent.require_present()
+    agent_version = agent.current_version
+    on.keep(agent)
+    definition = _definition_of(str(command.agent_id), agent_version)
+    return begin_execution(
+        on,
+        Pinned(definition.hash, agent_id=str(command.agent_id)),
+        command.input,
+        StoredDefinition(definition.hash, definition.canonical),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _definition_of(agent_id: str, agent_version: int) -> Definition:
+    return single_node_definition(agent_id, agent_version)
+
+
+def _present(agent: Agent) -> JsonObject:
+    return {
+        "agent_id": str(agent.id),
+        "agent_version": agent.current_version,
+        "version": agent.version,
+    }
+
+
+def _require_profile_size(profile: JsonObject) -> None:
+    if len(orjson.dumps(profile)) > INLINE_PAYLOAD_BYTES_MAX:
+        reason = f"the agent is larger than {INLINE_PAYLOAD_BYTES_MAX} bytes"
+        raise Invalid(errors=[FieldError("", "payload_too_large", reason)])

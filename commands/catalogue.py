@@ -1,0 +1,60 @@
+"""Every command and its handler: the whole write side on one screen."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias, TypeVar
+
+from commands.agents import (
+    CreateAgent,
+    DeleteAgent,
+    ExecuteAgent,
+    ReviseAgent,
+    create_agent,
+    delete_agent,
+    execute_agent,
+    revise_agent,
+)
+from commands.credentials import CreateApiKey, RevokeApiKey, create_api_key, revoke_api_key
+from commands.decisions import Command, Decided, Tenancy
+from commands.executions import (
+    CancelExecution,
+    ExecuteWorkflow,
+    cancel_execution,
+    execute_workflow,
+)
+from commands.tenants import CreateTenant, create_tenant
+from commands.workflows import (
+    CreateWorkflow,
+    DeleteWorkflow,
+    ReviseWorkflow,
+    create_workflow,
+    delete_workflow,
+    revise_workflow,
+)
+
+AnyCommand = TypeVar("AnyCommand", bound=Command)
+Handler: TypeAlias = Callable[[Any, Tenancy], Awaitable[Decided]]
+
+
+def _entry(
+    kind: type[AnyCommand], handler: Callable[[AnyCommand, Tenancy], Awaitable[Decided]]
+) -> tuple[type[Command], Handler]:
+    """Lets the type checker see that a handler takes the command it stands beside."""
+    return kind, handler
+
+
+HANDLERS: Mapping[type[Command], Handler] = dict(
+    [
+        _entry(CreateTenant, create_tenant),
+        _entry(CreateApiKey, create_api_key),
+        _entry(RevokeApiKey, revoke_api_key),
+        _entry(CreateAgent, create_agent),
+        _entry(ReviseAgent, revise_agent),
+        _entry(DeleteAgent, delete_agent),
+        _entry(ExecuteAgent, execute_agent),
+        _entry(CreateWorkflow, create_workflow),
+        _entry(ReviseWorkflow, revise_workflow),
+        _entry(DeleteWorkflow, delete_workflow),
+        _entry(ExecuteWorkflow, execute_workflow),
+        _entry(CancelExecution, cancel_execution),
+    ]
+)

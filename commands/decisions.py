@@ -1,0 +1,84 @@
+"""The shape of every command: what was asked, what it is decided from, and what was decided.
+
+A handler loads aggregates, lets them decide, and returns Decided; it stores nothing itself
+(commands/dispatch.py does).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+from uuid import UUID
+
+from eventsourcing.domain import Aggregate
+
+from commands.authorization import Caller
+from commands.ports import AnyAggregate, Ports, SideRow
+from domain.errors import NotFound, Stale
+from domain.identifiers import Json, JsonObject, TenantId
+
+# Marks a field of a command that must not enter the stored fingerprint: a fast hash of it could be
+# guessed.
+SECRET: Mapping[str, bool] = {"is_secret": True}
+
+INLINE_PAYLOAD_BYTES_MAX = 64 * 1024
+
+
+class VersionMismatch(Stale):
+    """It is not at the expected version any more."""
+
+
+class Command:
+    """One intention of a caller: a frozen dataclass each.
+
+    requires: the scope it needs, a literal of commands/authorization.py.
+    """
+
+    __slots__ = ()
+
+    requires: ClassVar[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """aggregates: those with pending events, stored all or nothing with side_rows.
+
+    result: the answer, as it is recorded for a retry. shown_once: laid over the result of the first
+    answer only and never stored, because it is secret.
+    """
+
+    result: JsonObject
+    aggregates: Sequence[Aggregate]
+    side_rows: Sequence[SideRow] = ()
+    shown_once: JsonObject = field(default_factory=dict[str, Json], repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Tenancy:
+    """The ports as one caller sees them: bound to the tenant that the command is about."""
+
+    ports: Ports
+    caller: Caller
+    tenant_id: TenantId
+
+    async def load(
+        self, kind: type[AnyAggregate], stream_id: UUID, missing: type[NotFound]
+    ) -> AnyAggregate:
+        """Raises `missing`, also for a stream of another tenant."""
+        aggregate = await self.ports.events.load(kind, stream_id, self.tenant_id)
+        if aggregate is None:
+            raise missing
+        return aggregate
+
+    def keep(self, aggregate: Aggregate) -> None:
+        """Give back what was loaded only to be looked at."""
+        self.ports.events.keep(aggregate, self.tenant_id)
+
+    def begin(self, kind: type[AnyAggregate], stream_id: UUID, **facts: Json) -> AnyAggregate:
+        """A new aggregate with an id of our making; the library's constructor would draw one."""
+        return kind._create(kind.Created, id=stream_id, **facts)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] # documented by the library for a chosen id
+
+
+def require_version(aggregate: Aggregate, expected_version: int | None) -> None:
+    """Raises VersionMismatch when the caller has seen another version; None expects nothing."""
+    if expected_version is not None and aggregate.version != expected_version:
+        raise VersionMismatch(f"It is at version {aggregate.version}.")

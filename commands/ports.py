@@ -1,0 +1,338 @@
+"""What deciding and driving need from the world. `infra` implements these; tests fake them and pass
+the same contract suites.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+from eventsourcing.domain import Aggregate
+
+from domain.envelope import Envelope
+from domain.identifiers import JsonObject, Shard, TenantId
+
+AnyAggregate = TypeVar("AnyAggregate", bound=Aggregate)
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """Aware, UTC."""
+        ...
+
+
+class Ids(Protocol):
+    def new(self) -> UUID:
+        """UUIDv7: later ids sort after earlier ones of the same process, to the millisecond."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in the commit order of the log. era grows when a restored cluster restarts its
+    transaction ids.
+    """
+
+    era: int
+    tx_id: int
+    notification_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class PositionToken:
+    """Where a command's events stand, per shard; a reader that waits for it reads its own writes.
+
+    text: `<era>-<tx_id>-<shard>:<notification_id>[,...]`, opaque to clients.
+    """
+
+    era: int
+    tx_id: int
+    notification_ids: Mapping[Shard, int]
+
+    def __str__(self) -> str:
+        places = ",".join(f"{shard}:{nid}" for shard, nid in sorted(self.notification_ids.items()))
+        return f"{self.era}-{self.tx_id}-{places}"
+
+    @classmethod
+    def parse(cls, text: str) -> "PositionToken":
+        """Raises ValueError when `text` is no token."""
+        era, tx_id, places = text.split("-", 2)
+        pairs = (place.split(":", 1) for place in places.split(","))
+        return cls(int(era), int(tx_id), {Shard(int(shard)): int(nid) for shard, nid in pairs})
+
+    def positions(self) -> dict[Shard, Position]:
+        """The position that each touched shard must have reached."""
+        return {
+            shard: Position(self.era, self.tx_id, nid)
+            for shard, nid in self.notification_ids.items()
+        }
+
+
+# Rows written in the same statement or transaction as the events (never without them).
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedExecution:
+    """From now on a worker owes this execution its end. wake_at: when to look again though nothing
+    happens.
+    """
+
+    execution_id: UUID
+    wake_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedExecution:
+    execution_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDefinition:
+    """The canonical definition under its hash, so that a worker loads it without its workflow's
+    history.
+    """
+
+    definition_hash: str
+    definition: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class StoredApiKey:
+    """secret_hash: SHA-256 of the whole key (178 random bits: a slow hash adds nothing)."""
+
+    api_key_id: UUID
+    key_id: str
+    secret_hash: bytes
+    scopes: Sequence[str]
+    user_id: UUID | None
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RevokedApiKey:
+    api_key_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPassword:
+    """password_hash: bcrypt."""
+
+    user_id: UUID
+    email: str
+    password_hash: str
+
+
+SideRow = (
+    OpenedExecution
+    | ClosedExecution
+    | StoredDefinition
+    | StoredApiKey
+    | RevokedApiKey
+    | StoredPassword
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRecord:
+    """The answer of a command that carries an idempotency key; unique per tenant, written with its
+    events.
+
+    fingerprint: SHA-256 of the canonical request; the same key with another fingerprint is refused.
+    """
+
+    command_id: UUID
+    fingerprint: bytes
+    result: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedAnswer:
+    fingerprint: bytes
+    result: JsonObject
+    position: PositionToken
+
+
+class DuplicateCommand(Exception):
+    """Another append with this command id was stored first; `EventStore.recorded_answer` has its
+    answer.
+    """
+
+
+class EventStore(Protocol):
+    """Append and load. Appends of all callers share transactions (group commit); each is all or
+    nothing.
+    """
+
+    async def load(
+        self, kind: type[AnyAggregate], stream_id: UUID, tenant_id: TenantId
+    ) -> AnyAggregate | None:
+        """The aggregate as of its newest event, or None (also for another tenant's stream).
+
+        The caller owns the returned object until it appends or drops it.
+        """
+        ...
+
+    def keep(self, aggregate: Aggregate, tenant_id: TenantId) -> None:
+        """Give back an aggregate that was loaded and not changed, so that the next load need not
+        read it.
+        """
+        ...
+
+    async def append(
+        self,
+        aggregates: Sequence[Aggregate],
+        envelope: Envelope,
+        *,
+        side_rows: Sequence[SideRow] = (),
+        command: CommandRecord | None = None,
+    ) -> PositionToken | None:
+        """Store the pending events of all `aggregates`, in order, with the rows; None when nothing
+        was pending.
+
+        Raises Stale when a stream moved on (nothing is stored), DuplicateCommand when the command
+        id is taken, Unavailable when the database cannot be reached. A lost acknowledgement is
+        resolved inside: the same event ids found at their places mean success.
+        """
+        ...
+
+    async def recorded_answer(
+        self, tenant_id: TenantId, command_id: UUID
+    ) -> RecordedAnswer | None: ...
+
+    async def definition(self, tenant_id: TenantId, definition_hash: str) -> JsonObject | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OpenExecution:
+    tenant_id: TenantId
+    execution_id: UUID
+    wake_at: datetime | None
+
+
+class OpenExecutions(Protocol):
+    async def of_shards(
+        self, shards: Sequence[int], *, after: UUID | None, limit: int
+    ) -> Sequence[OpenExecution]:
+        """One page of the executions that are not ended, oldest first, after an execution id."""
+        ...
+
+
+# The log port: every consumer (projector, worker) sees events through it.
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """One event as stored. state: the stored bytes. recorded_at: by the database's clock."""
+
+    position: Position
+    stream_id: UUID
+    version: int
+    topic: str
+    state: bytes
+    tenant_id: TenantId
+    shard: Shard
+    event_id: UUID
+    actor: str | None
+    command_id: UUID | None
+    causation_id: UUID | None
+    correlation_id: UUID | None
+    traceparent: str | None
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events of one partition in commit order. cursor: opaque; where the partition continues after
+    this batch.
+    """
+
+    partition: int
+    events: Sequence[LoggedEvent]
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where to begin a partition. cursor None: at the beginning, or with from_end at the present
+    end.
+    """
+
+    cursor: str | None = None
+    from_end: bool = False
+
+
+class LogHandler(Protocol):
+    """A consumer. Exceptions from `handle` stop the consumer; nothing is ever skipped."""
+
+    async def assigned(self, partitions: Sequence[int]) -> Mapping[int, Start]:
+        """These partitions are ours from now on; answer where each begins. Called before any of
+        their batches.
+        """
+        ...
+
+    async def started(self, partitions: Sequence[int]) -> None:
+        """The starting points are fixed: whatever is appended from now on will be delivered."""
+        ...
+
+    async def revoked(self, partitions: Sequence[int]) -> None:
+        """Stop work on them; returns when nothing is in flight any more."""
+        ...
+
+    async def handle(self, batches: Sequence[Batch]) -> None:
+        """Apply batches of distinct partitions; they count as consumed when this returns."""
+        ...
+
+
+class Log(Protocol):
+    partitions_count: int
+
+    async def consume(self, group: str, handler: LogHandler) -> None:
+        """Run until cancelled. Members of a group share the partitions: each is owned by one at a
+        time.
+        """
+        ...
+
+    def is_owned(self, group: str, partition: int) -> bool:
+        """Whether this process still holds the partition, as far as it can know without asking."""
+        ...
+
+
+def partition_of(shard: Shard, partitions_count: int) -> int:
+    return shard % partitions_count
+
+
+# Secrets.
+
+
+@dataclass(frozen=True, slots=True)
+class NewApiKey:
+    """key_id: public, finds the key. secret_text: the whole key, shown once. secret_hash: SHA-256
+    of secret_text.
+    """
+
+    key_id: str
+    secret_text: str = field(repr=False)
+    secret_hash: bytes
+
+
+class Secrets(Protocol):
+    """Where randomness and slow hashes come from."""
+
+    def new_api_key(self) -> NewApiKey: ...
+
+    async def hash_password(self, password: str) -> str:
+        """bcrypt; takes a good part of a second of one core, off the event loop. password: at most
+        72 bytes of UTF-8.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything a command handler may use."""
+
+    events: EventStore
+    clock: Clock
+    ids: Ids
+    secrets: Secrets

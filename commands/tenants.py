@@ -1,0 +1,57 @@
+"""Creating a tenant: the tenant, its first administrator and their API key exist together or not at
+all.
+"""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from commands.authorization import EVERY_SCOPE
+from commands.credentials import issue_api_key
+from commands.decisions import SECRET, Command, Decided, Tenancy
+from commands.ports import StoredPassword
+from domain.errors import FieldError, Invalid
+from domain.identity import User
+from domain.tenants import Tenant
+
+PASSWORD_CHARACTERS_MIN = 12
+PASSWORD_BYTES_MAX = 72  # bcrypt looks at no more; a longer one would be cut silently.
+
+
+@dataclass(frozen=True, slots=True)
+class CreateTenant(Command):
+    requires: ClassVar[str] = "tenants:create"
+
+    name: str
+    admin_email: str
+    admin_password: str = field(repr=False, metadata=SECRET)
+
+
+async def create_tenant(command: CreateTenant, on: Tenancy) -> Decided:
+    _require_password(command.admin_password)
+    password_hash = await on.ports.secrets.hash_password(command.admin_password)
+    email = command.admin_email.casefold()
+    tenant = on.begin(Tenant, on.tenant_id, name=command.name)
+    admin = on.begin(User, on.ports.ids.new(), email=email, role="ADMIN")
+    issued = issue_api_key(
+        on, name="first key of the administrator", scopes=[EVERY_SCOPE], user_id=admin.id
+    )
+    return Decided(
+        result={
+            "tenant_id": str(on.tenant_id),
+            "user_id": str(admin.id),
+            "api_key_id": str(issued.api_key.id),
+            "key_shown": False,
+        },
+        aggregates=(tenant, admin, issued.api_key),
+        side_rows=(StoredPassword(admin.id, email, password_hash), issued.stored),
+        shown_once={"api_key": issued.secret_text, "key_shown": True},
+    )
+
+
+def _require_password(password: str) -> None:
+    if len(password) < PASSWORD_CHARACTERS_MIN:
+        reason = f"a password has at least {PASSWORD_CHARACTERS_MIN} characters"
+        raise Invalid(errors=[FieldError("/admin/password", "password_too_short", reason)])
+    if len(password.encode()) > PASSWORD_BYTES_MAX:
+        reason = f"a password has at most {PASSWORD_BYTES_MAX} bytes of UTF-8"
+        raise Invalid(errors=[FieldError("/admin/password", "password_too_long", reason)])

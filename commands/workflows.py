@@ -1,0 +1,124 @@
+"""Workflows: a definition is validated before it is stored, and every change is a new immutable
+version.
+"""
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import ClassVar, TypedDict
+from uuid import UUID
+
+import orjson
+
+from commands.decisions import Command, Decided, Tenancy, require_version
+from commands.ports import StoredDefinition
+from domain.definitions import Definition, InvalidDefinition, parse_definition
+from domain.identifiers import Json, JsonObject
+from domain.workflows import Workflow, WorkflowNotFound, WorkflowText
+
+# Compiling a definition takes 1 us per byte and more: the largest would hold up every other request
+# for a third of a second, so it is done in a thread.
+PARSED_AT_ONCE_BYTES_MAX = 8 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class CreateWorkflow(Command):
+    requires: ClassVar[str] = "workflows:write"
+
+    name: str
+    description: str | None
+    is_public: bool
+    definition: Json
+
+
+class WorkflowChanges(TypedDict, total=False):
+    name: str
+    description: str | None
+    is_public: bool
+    definition: Json
+
+
+@dataclass(frozen=True, slots=True)
+class ReviseWorkflow(Command):
+    """changes: what becomes different; changing nothing makes no version."""
+
+    requires: ClassVar[str] = "workflows:write"
+
+    workflow_id: UUID
+    changes: WorkflowChanges
+    expected_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteWorkflow(Command):
+    requires: ClassVar[str] = "workflows:write"
+
+    workflow_id: UUID
+    expected_version: int | None = None
+
+
+async def create_workflow(command: CreateWorkflow, on: Tenancy) -> Decided:
+    definition = await _parsed(command.definition)
+    workflow = on.begin(
+        Workflow,
+        on.ports.ids.new(),
+        name=command.name,
+        description=command.description,
+        is_public=command.is_public,
+        definition=definition.canonical,
+        definition_hash=definition.hash,
+    )
+    return Decided(_present(workflow), aggregates=(workflow,), side_rows=(_stored(workflow.text),))
+
+
+async def revise_workflow(command: ReviseWorkflow, on: Tenancy) -> Decided:
+    workflow = await on.load(Workflow, command.workflow_id, WorkflowNotFound)
+    workflow.require_present()
+    require_version(workflow, command.expected_version)
+    text = await _changed(workflow.text, command.changes)
+    workflow.revise(text)
+    return Decided(_present(workflow), aggregates=(workflow,), side_rows=(_stored(text),))
+
+
+async def delete_workflow(command: DeleteWorkflow, on: Tenancy) -> Decided:
+    workflow = await on.load(Workflow, command.workflow_id, WorkflowNotFound)
+    workflow.require_present()
+    require_version(workflow, command.expected_version)
+    workflow.delete()
+    return Decided({"workflow_id": str(workflow.id), "is_deleted": True}, aggregates=(workflow,))
+
+
+async def _changed(text: WorkflowText, changes: WorkflowChanges) -> WorkflowText:
+    changed = replace(
+        text,
+        name=changes.get("name", text.name),
+        description=changes.get("description", text.description),
+        is_public=changes.get("is_public", text.is_public),
+    )
+    if "definition" in changes:
+        definition = await _parsed(changes["definition"])
+        changed = replace(changed, definition=definition.canonical, definition_hash=definition.hash)
+    return changed
+
+
+async def _parsed(raw: Json) -> Definition:
+    """Raises InvalidDefinition with paths into the request: the definition is its member."""
+    try:
+        if len(orjson.dumps(raw)) <= PARSED_AT_ONCE_BYTES_MAX:
+            return parse_definition(raw)
+        return await asyncio.to_thread(parse_definition, raw)
+    except InvalidDefinition as error:
+        placed = [replace(mistake, path=f"/definition{mistake.path}") for mistake in error.errors]
+        raise InvalidDefinition(error.detail, errors=placed) from None
+
+
+def _stored(text: WorkflowText) -> StoredDefinition:
+    return StoredDefinition(text.definition_hash, text.definition)
+
+
+def _present(workflow: Workflow) -> JsonObject:
+    return {
+        "workflow_id": str(workflow.id),
+        "workflow_version": workflow.current_version,
+        "definition_hash": workflow.text.definition_hash,
+        "version": workflow.version,
+    }

@@ -1,0 +1,14 @@
+"""Every aggregate. Importing this module registers every topic, so each process that reads events
+imports it.
+"""
+
+from eventsourcing.domain import Aggregate
+
+from domain.agents import Agent
+from domain.credentials import ApiKey
+from domain.executions import Execution
+from domain.identity import User
+from domain.tenants import Tenant
+from domain.workflows import Workflow
+
+AGGREGATES: tuple[type[Aggregate], ...] = (Agent, ApiKey, Execution, Tenant, User, Workflow)

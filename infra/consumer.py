@@ -1,0 +1,33 @@
+"""Keeps a long-running part running: an error is logged and the part begins again, with a growing
+pause; nothing is skipped, because every part begins where its stored position is.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+log = logging.getLogger(__name__)
+
+PAUSE_MIN_S = 0.2
+HEALTHY_AFTER_S = 30.0
+
+
+async def keep_running(
+    name: str, part: Callable[[], Awaitable[None]], *, pause_max_s: float
+) -> None:
+    """Run `part` for ever. A part that lived a while begins again at once; one that keeps failing
+    waits longer.
+    """
+    loop = asyncio.get_running_loop()
+    pause_s = PAUSE_MIN_S
+    while True:
+        started_at = loop.time()
+        try:
+            await part()
+            log.warning("%s ended; it starts again", name)
+        except Exception:
+            log.exception("%s failed; it starts again in %.1f s", name, pause_s)
+        if loop.time() - started_at > HEALTHY_AFTER_S:
+            pause_s = PAUSE_MIN_S
+        await asyncio.sleep(pause_s)
+        pause_s = min(pause_s * 2, pause_max_s)

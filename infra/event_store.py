@@ -1,0 +1,213 @@
+"""The event store that commands and sagas use: aggregates in, events out, one group commit for all
+callers.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import LiteralString
+from uuid import UUID
+
+import orjson
+from eventsourcing.domain import Aggregate
+
+from commands.ports import (
+    AnyAggregate,
+    ClosedExecution,
+    CommandRecord,
+    Ids,
+    OpenedExecution,
+    PositionToken,
+    RecordedAnswer,
+    SideRow,
+    StoredDefinition,
+)
+from domain.envelope import Envelope
+from domain.executions import Execution
+from domain.identifiers import JsonObject, TenantId
+from infra.event_codec import evolved, mapper
+from infra.event_log import read_stream
+from infra.group_commit import Append, EventRow, GroupCommit
+from infra.postgres import Database
+from infra.side_rows import side_statement
+
+STORED_DEFINITIONS_MAX = 4096
+
+# fmt: off
+RECORDED_ANSWER: LiteralString = (
+    "SELECT c.fingerprint, c.result,"
+    " (SELECT min(e.era) || '-' || min(e.tx_id) || '-' ||"
+    "         string_agg(e.shard || ':' || e.notification_id, ',')"
+    "    FROM (SELECT era, tx_id, shard, max(notification_id) AS notification_id FROM events"
+    "           WHERE events.tenant_id = c.tenant_id AND events.command_id = c.command_id"
+    "           GROUP BY era, tx_id, shard) AS e)"
+    " FROM commands AS c WHERE c.tenant_id = %s AND c.command_id = %s"
+)
+DEFINITION: LiteralString = (
+    "SELECT definition FROM definitions WHERE tenant_id = %s AND definition_hash = %s"
+)
+# fmt: on
+
+
+class PostgresEventStore:
+    """Implements commands.ports.EventStore. database: a role that reads one tenant at a time (api
+    or worker).
+
+    Recently used aggregates are kept, at most cache_max. `load` takes an aggregate out, so that no
+    two callers share one object; `append` puts it back. Runs are not kept here: their owner keeps
+    them (sagas/executions.py).
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        group_commit: GroupCommit,
+        ids: Ids,
+        *,
+        page_events: int,
+        cache_max: int,
+    ) -> None:
+        self._database = database
+        self._group_commit = group_commit
+        self._new_id: Callable[[], UUID] = ids.new
+        self._page_events = page_events
+        self._cache_max = cache_max
+        self._cache: OrderedDict[UUID, tuple[TenantId, Aggregate]] = OrderedDict()
+        self._known_definitions: OrderedDict[tuple[TenantId, str], None] = OrderedDict()
+
+    async def load(
+        self, kind: type[AnyAggregate], stream_id: UUID, tenant_id: TenantId
+    ) -> AnyAggregate | None:
+        cached = self._cache.pop(stream_id, None)
+        if cached is not None:
+            owner, aggregate = cached
+            if owner == tenant_id and isinstance(aggregate, kind):
+                return aggregate
+            self._cache[stream_id] = cached
+            return None
+        aggregate: Aggregate | None = None
+        after_version = 0
+        while True:
+            page = await read_stream(
+                self._database,
+                tenant_id,
+                stream_id,
+                after_version=after_version,
+                limit=self._page_events,
+            )
+            for event in page:
+                aggregate = evolved(aggregate, event)
+            if len(page) < self._page_events:
+                break
+            after_version = page[-1].version
+        return aggregate if isinstance(aggregate, kind) else None
+
+    def keep(self, aggregate: Aggregate, tenant_id: TenantId) -> None:
+        """Give back an aggregate that was loaded and not changed."""
+        if isinstance(aggregate, Execution) or not self._cache_max:
+            return
+        present = self._cache.get(aggregate.id)
+        if present is not None and present[1].version > aggregate.version:
+            return
+        self._cache[aggregate.id] = (tenant_id, aggregate)
+        if len(self._cache) > self._cache_max:
+            self._cache.popitem(last=False)
+
+    def forget(self, stream_id: UUID, newest_version: int) -> None:
+        """Somebody appended: drop what is kept if it is older."""
+        cached = self._cache.get(stream_id)
+        if cached is not None and cached[1].version < newest_version:
+            del self._cache[stream_id]
+
+    async def append(
+        self,
+        aggregates: Sequence[Aggregate],
+        envelope: Envelope,
+        *,
+        side_rows: Sequence[SideRow] = (),
+        command: CommandRecord | None = None,
+    ) -> PositionToken | None:
+        append = Append(envelope.tenant_id, self._event_rows(aggregates, envelope))
+        if not append.events:
+            for aggregate in aggregates:
+                self.keep(aggregate, envelope.tenant_id)
+            return None
+        if command is not None:
+            append.commands.append(
+                (
+                    envelope.tenant_id,
+                    command.command_id,
+                    command.fingerprint,
+                    orjson.dumps(command.result),
+                )
+            )
+        definitions = self._add_side_rows(append, side_rows)
+        token = await self._group_commit.append(append)
+        for key in definitions:
+            self._known_definitions[key] = None
+        while len(self._known_definitions) > STORED_DEFINITIONS_MAX:
+            self._known_definitions.popitem(last=False)
+        for aggregate in aggregates:
+            self.keep(aggregate, envelope.tenant_id)
+        return token
+
+    async def recorded_answer(self, tenant_id: TenantId, command_id: UUID) -> RecordedAnswer | None:
+        async with self._database.tenant_transaction(tenant_id) as conn:
+            cursor = await conn.execute(RECORDED_ANSWER, (tenant_id, command_id))
+            row = await cursor.fetchone()
+        if row is None:
+            return None
+        return RecordedAnswer(bytes(row[0]), orjson.loads(row[1]), PositionToken.parse(row[2]))
+
+    async def definition(self, tenant_id: TenantId, definition_hash: str) -> JsonObject | None:
+        async with self._database.tenant_transaction(tenant_id) as conn:
+            cursor = await conn.execute(DEFINITION, (tenant_id, definition_hash))
+            row = await cursor.fetchone()
+        return None if row is None else orjson.loads(row[0])
+
+    def _event_rows(self, aggregates: Sequence[Aggregate], envelope: Envelope) -> list[EventRow]:
+        surroundings = (
+            envelope.command_id,
+            envelope.causation_id,
+            envelope.correlation_id,
+            envelope.actor,
+            envelope.traceparent,
+        )
+        stored = [
+            mapper.to_stored_event(event)
+            for aggregate in aggregates
+            for event in aggregate.collect_events()
+        ]
+        return [
+            (
+                event.originator_id,  # pyright: ignore[reportReturnType] # uuid streams only
+                event.originator_version,
+                event.topic,
+                event.state,
+                envelope.tenant_id,
+                self._new_id(),
+                *surroundings,
+            )
+            for event in stored
+        ]
+
+    def _add_side_rows(
+        self, append: Append, side_rows: Sequence[SideRow]
+    ) -> list[tuple[TenantId, str]]:
+        """Returns the definitions that this append stores first, as far as is known here."""
+        definitions: list[tuple[TenantId, str]] = []
+        for row in side_rows:
+            match row:
+                case OpenedExecution():
+                    append.opened.append((append.tenant_id, row.execution_id, row.wake_at))
+                case ClosedExecution():
+                    append.closed.append(row.execution_id)
+                case StoredDefinition() if (
+                    append.tenant_id,
+                    row.definition_hash,
+                ) in self._known_definitions:
+                    pass
+                case _:
+                    append.rare.append(side_statement(append.tenant_id, row))
+                    if isinstance(row, StoredDefinition):
+                        definitions.append((append.tenant_id, row.definition_hash))
+        return definitions

@@ -1,0 +1,334 @@
+"""Group commit: appends of many callers share one transaction, because the commit is what costs.
+
+    append() -> queue -> writer task -> one statement for everything queued -> each caller's future
+
+A batch that fails is halved and tried again until the append that failed stands alone, so only its
+caller hears of it. When the connection breaks the outcome is unknown: the writer looks for its own
+event ids at their places and appends only what is not there.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import LiteralString
+from uuid import UUID
+
+from psycopg import AsyncConnection, DatabaseError, OperationalError
+from psycopg.errors import UniqueViolation
+
+from commands.ports import DuplicateCommand, PositionToken
+from domain.errors import Stale, Unavailable
+from domain.identifiers import Shard, TenantId, shard_of
+from infra.side_rows import SideStatement
+
+log = logging.getLogger(__name__)
+
+RECONNECT_MIN_S = 0.05
+RECONNECT_MAX_S = 1.0
+
+# One statement: the events and the rows that must never exist without them. Rows of commands and
+# executions are the frequent ones; rarer rows follow as statements of the same transaction
+# (infra/side_rows.py).
+APPEND: LiteralString = """
+WITH appended AS (
+  INSERT INTO events (originator_id, originator_version, topic, state, tenant_id, event_id,
+                      command_id, causation_id, correlation_id, actor, traceparent)
+  SELECT originator_id, originator_version, topic, state, tenant_id, event_id,
+         command_id, causation_id, correlation_id, actor, traceparent
+    FROM unnest(%b::uuid[], %b::bigint[], %b::text[], %b::bytea[], %b::uuid[], %b::uuid[],
+                %b::uuid[], %b::uuid[], %b::uuid[], %b::text[], %b::text[])
+         WITH ORDINALITY AS row (
+           originator_id, originator_version, topic, state, tenant_id, event_id,
+           command_id, causation_id, correlation_id, actor, traceparent, place)
+   ORDER BY place
+  RETURNING era, tx_id, notification_id
+), recorded AS (
+  INSERT INTO commands (tenant_id, command_id, fingerprint, result)
+  SELECT * FROM unnest(%b::uuid[], %b::uuid[], %b::bytea[], %b::bytea[])
+), opened AS (
+  INSERT INTO open_executions (tenant_id, execution_id, shard, wake_at)
+  SELECT tenant_id, execution_id, shard_of(execution_id), wake_at
+    FROM unnest(%b::uuid[], %b::uuid[], %b::timestamptz[]) AS row (tenant_id, execution_id, wake_at)
+  ON CONFLICT (execution_id) DO UPDATE SET wake_at = EXCLUDED.wake_at
+), closed AS (
+  DELETE FROM open_executions WHERE execution_id = ANY(%b::uuid[])
+)
+SELECT min(era), min(tx_id)::text::bigint, array_agg(notification_id) FROM appended
+"""
+EVENT_COLUMNS_COUNT = 11
+
+FIND_APPENDED: LiteralString = """
+SELECT event_id, era, tx_id::text::bigint, notification_id FROM events
+ WHERE originator_id = ANY(%b) AND event_id = ANY(%b)
+"""
+
+EventRow = tuple[
+    UUID, int, str, bytes, UUID, UUID, UUID | None, UUID | None, UUID | None, str | None, str | None
+]
+CommandRow = tuple[UUID, UUID, bytes, bytes]
+OpenedRow = tuple[UUID, UUID, datetime | None]
+
+
+@dataclass(slots=True)
+class Append:
+    """What one caller wants stored, all or nothing. events: rows in the column order of APPEND."""
+
+    tenant_id: TenantId
+    events: list[EventRow]
+    commands: list[CommandRow] = field(default_factory=list[CommandRow])
+    opened: list[OpenedRow] = field(default_factory=list[OpenedRow])
+    closed: list[UUID] = field(default_factory=list[UUID])
+    rare: list[SideStatement] = field(default_factory=list[SideStatement])
+    stored: asyncio.Future[PositionToken] = field(init=False)
+    bytes_count: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stored = asyncio.get_running_loop().create_future()
+        self.bytes_count = sum(len(row[3]) for row in self.events)
+
+    def token(self, era: int, tx_id: int, notification_ids: Sequence[int]) -> PositionToken:
+        """The token of this append, given the notification ids of its events in order."""
+        places: dict[Shard, int] = {}
+        for row, notification_id in zip(self.events, notification_ids, strict=True):
+            places[shard_of(row[0])] = notification_id
+        return PositionToken(era, tx_id, places)
+
+    def succeed(self, token: PositionToken) -> None:
+        if not self.stored.done():
+            self.stored.set_result(token)
+
+    def fail(self, error: Exception) -> None:
+        if not self.stored.done():
+            self.stored.set_exception(error)
+
+
+class AppendQueueFull(Unavailable):
+    """Too many appends are waiting for the database; try again."""
+
+
+class GroupCommit:
+    """writers: how many transactions may be committing at once. Bounds: events and bytes of a
+    batch, appends waiting.
+    """
+
+    def __init__(  # the bounds of the queue, all named
+        self,
+        conninfo: str,
+        *,
+        writers: int,
+        batch_events_max: int,
+        batch_bytes_max: int,
+        queue_max: int,
+        timeout_s: float,
+        on_appended: Callable[[], None],
+    ) -> None:
+        self._conninfo = conninfo
+        self._writers = writers
+        self._batch_events_max = batch_events_max
+        self._batch_bytes_max = batch_bytes_max
+        self._queue_max = queue_max
+        self._timeout_s = timeout_s
+        self._on_appended = on_appended
+        self._queue: deque[Append] = deque()
+        self._work = asyncio.Event()
+        self.batches_count = 0
+        self.events_count = 0
+
+    async def append(self, append: Append) -> PositionToken:
+        """Raises Stale, DuplicateCommand, AppendQueueFull, or Unavailable when the outcome could
+        not be learnt in time.
+        """
+        if len(self._queue) >= self._queue_max:
+            raise AppendQueueFull
+        self._queue.append(append)
+        self._work.set()
+        try:
+            return await asyncio.wait_for(asyncio.shield(append.stored), self._timeout_s)
+        except TimeoutError:
+            with contextlib.suppress(ValueError):
+                self._queue.remove(append)
+            raise Unavailable("the event store did not answer in time") from None
+
+    async def run(self) -> None:
+        """Run the writers until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(self._writers):
+                tasks.create_task(self._write_for_ever())
+
+    def waiting_count(self) -> int:
+        return len(self._queue)
+
+    async def _write_for_ever(self) -> None:
+        writer = _Writer(self._conninfo)
+        try:
+            while True:
+                await self._work.wait()
+                batch = self._take()
+                if not batch:
+                    self._work.clear()
+                    continue
+                await writer.store(batch, asyncio.get_running_loop().time() + self._timeout_s)
+                self.batches_count += 1
+                self.events_count += sum(len(append.events) for append in batch)
+                self._on_appended()
+        finally:
+            await writer.close()
+
+    def _take(self) -> list[Append]:
+        batch: list[Append] = []
+        events = size = 0
+        while self._queue:
+            append = self._queue[0]
+            events += len(append.events)
+            size += append.bytes_count
+            if batch and (events > self._batch_events_max or size > self._batch_bytes_max):
+                break
+            batch.append(self._queue.popleft())
+            if append.rare:
+                break
+        return batch
+
+
+class _Writer:
+    """One connection that stores batches. Nothing before the append assigns a transaction id."""
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+        self._conn: AsyncConnection | None = None
+
+    async def store(self, batch: Sequence[Append], deadline: float) -> None:
+        """Every append of the batch is resolved when this returns."""
+        is_outcome_unknown = False
+        delay_s = RECONNECT_MIN_S
+        while True:
+            try:
+                conn = await self._connected()
+                if is_outcome_unknown:
+                    batch = await self._without_stored(conn, batch)
+                if batch:
+                    await self._store_or_halve(conn, batch)
+            except OperationalError as error:
+                is_outcome_unknown = True
+                await self.close()
+                if asyncio.get_running_loop().time() + delay_s > deadline:
+                    for append in batch:
+                        append.fail(Unavailable("the event store cannot be reached"))
+                    return
+                log.warning("append: connection lost, looking what was stored: %s", error)
+                await asyncio.sleep(delay_s)
+                delay_s = min(delay_s * 2, RECONNECT_MAX_S)
+            except DatabaseError as error:
+                log.exception("append: the database refused the statement")
+                for append in batch:
+                    append.fail(error)
+                return
+            else:
+                return
+
+    async def close(self) -> None:
+        if self._conn is not None:
+            conn, self._conn = self._conn, None
+            await conn.close()
+
+    async def _connected(self) -> AsyncConnection:
+        if self._conn is None or self._conn.closed:
+            self._conn = await AsyncConnection.connect(
+                self._conninfo, autocommit=True, prepare_threshold=0
+            )
+        return self._conn
+
+    async def _store_or_halve(self, conn: AsyncConnection, batch: Sequence[Append]) -> None:
+        try:
+            await self._insert(conn, batch)
+        except OperationalError:
+            raise
+        except DatabaseError as error:
+            if len(batch) == 1:
+                await self._refuse(conn, batch[0], error)
+                return
+            middle = len(batch) // 2
+            await self._store_or_halve(conn, batch[:middle])
+            await self._store_or_halve(conn, batch[middle:])
+
+    async def _insert(self, conn: AsyncConnection, batch: Sequence[Append]) -> None:
+        params = _append_params(batch)
+        if any(append.rare for append in batch):
+            async with conn.transaction():
+                row = await self._append(conn, params)
+                for append in batch:
+                    for statement in append.rare:
+                        await conn.execute(statement.sql, statement.params)
+        else:
+            row = await self._append(conn, params)
+        era, tx_id, notification_ids = row
+        place = 0
+        for append in batch:
+            own = notification_ids[place : place + len(append.events)]
+            place += len(append.events)
+            append.succeed(append.token(era, tx_id, own))
+
+    async def _append(
+        self, conn: AsyncConnection, params: Sequence[object]
+    ) -> tuple[int, int, list[int]]:
+        cursor = conn.cursor(binary=True)
+        await cursor.execute(APPEND, params)
+        row = await cursor.fetchone()
+        assert row is not None
+        return row[0], row[1], row[2]
+
+    async def _refuse(self, conn: AsyncConnection, append: Append, error: DatabaseError) -> None:
+        """Alone and refused: perhaps it was stored by an earlier try whose acknowledgement got
+        lost.
+        """
+        if not isinstance(error, UniqueViolation):
+            append.fail(error)
+            return
+        if not await self._without_stored(conn, [append]):
+            return
+        if error.diag.constraint_name == "commands_pkey":
+            append.fail(DuplicateCommand())
+        else:
+            append.fail(Stale())
+
+    async def _without_stored(self, conn: AsyncConnection, batch: Sequence[Append]) -> list[Append]:
+        """Resolves the appends whose events are in the log already; returns the others."""
+        rows = [row for append in batch for row in append.events]
+        cursor = conn.cursor(binary=True)
+        await cursor.execute(FIND_APPENDED, ([row[0] for row in rows], [row[5] for row in rows]))
+        found = {row[0]: (row[1], row[2], row[3]) for row in await cursor.fetchall()}
+        missing: list[Append] = []
+        for append in batch:
+            places = [found.get(row[5]) for row in append.events]
+            if append.stored.done():
+                continue
+            if all(place is not None for place in places):
+                stored = [place for place in places if place is not None]
+                era, tx_id, _ = stored[0]
+                append.succeed(append.token(era, tx_id, [place[2] for place in stored]))
+            else:
+                missing.append(append)
+        return missing
+
+
+def _append_params(batch: Sequence[Append]) -> list[object]:
+    """The arrays of APPEND, one per column."""
+    events = [row for append in batch for row in append.events]
+    commands = [row for append in batch for row in append.commands]
+    opened = [row for append in batch for row in append.opened]
+    closed = [execution_id for append in batch for execution_id in append.closed]
+    return [
+        *_columns(events, EVENT_COLUMNS_COUNT),
+        *_columns(commands, 4),
+        *_columns(opened, 3),
+        closed,
+    ]
+
+
+def _columns(rows: Sequence[tuple[object, ...]], count: int) -> list[list[object]]:
+    if not rows:
+        return [[] for _ in range(count)]
+    return [list(column) for column in zip(*rows, strict=True)]

@@ -1,0 +1,313 @@
+"""The log port on Kafka (aiokafka), and the form in which an event travels.
+
+value: the stored bytes, untouched. key: the stream id (16 bytes). partition: shard modulo
+partitions, chosen explicitly. headers: everything of the row that is not the payload, as text.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+from aiokafka import (
+    AIOKafkaConsumer,
+    AIOKafkaProducer,
+    ConsumerRebalanceListener,
+    ConsumerRecord,
+    TopicPartition,
+)
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
+
+from commands.ports import Batch, LoggedEvent, LogHandler, Start
+from domain.identifiers import Shard, TenantId
+from infra.postgres_log import cursor_position, cursor_text
+
+log = logging.getLogger(__name__)
+
+STALLED_AFTER_S = 60.0
+CHECK_PROGRESS_S = 5.0
+POLL_MS = 200
+REPLICAS_MAX = 3
+
+Header = tuple[str, bytes]
+Records = Mapping[TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]]
+Offsets = dict[TopicPartition, int]
+
+
+class WrongPartitionsCount(Exception):
+    """The Kafka topic has another number of partitions than the settings say."""
+
+
+class ConsumerStalled(Exception):
+    """Kafka has records for us and none arrived for a minute; the consumer must be made anew."""
+
+
+def headers_of(event: LoggedEvent) -> list[Header]:
+    optional = {
+        "command_id": event.command_id,
+        "causation_id": event.causation_id,
+        "correlation_id": event.correlation_id,
+        "actor": event.actor,
+        "traceparent": event.traceparent,
+    }
+    return [
+        ("position", cursor_text(event.position).encode()),
+        ("version", str(event.version).encode()),
+        ("topic", event.topic.encode()),
+        ("tenant_id", str(event.tenant_id).encode()),
+        ("shard", str(event.shard).encode()),
+        ("event_id", str(event.event_id).encode()),
+        ("recorded_at", event.recorded_at.isoformat().encode()),
+        *((name, str(value).encode()) for name, value in optional.items() if value is not None),
+    ]
+
+
+def event_of(record: ConsumerRecord[bytes, bytes]) -> LoggedEvent:
+    headers = {name: value.decode() for name, value in record.headers}
+    assert record.key is not None
+    assert record.value is not None
+    return LoggedEvent(
+        position=cursor_position(headers["position"]),
+        stream_id=UUID(bytes=record.key),
+        version=int(headers["version"]),
+        topic=headers["topic"],
+        state=record.value,
+        tenant_id=TenantId(UUID(headers["tenant_id"])),
+        shard=Shard(int(headers["shard"])),
+        event_id=UUID(headers["event_id"]),
+        actor=headers.get("actor"),
+        command_id=_uuid(headers.get("command_id")),
+        causation_id=_uuid(headers.get("causation_id")),
+        correlation_id=_uuid(headers.get("correlation_id")),
+        traceparent=headers.get("traceparent"),
+        recorded_at=datetime.fromisoformat(headers["recorded_at"]),
+    )
+
+
+def _uuid(text: str | None) -> UUID | None:
+    return UUID(text) if text else None
+
+
+async def ensure_topic(bootstrap_servers: str, topic: str, *, partitions_count: int) -> None:
+    """Creates the topic when it is missing. Raises WrongPartitionsCount: another count would
+    reorder streams.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    await admin.start()
+    try:
+        cluster = await admin.describe_cluster()
+        replicas = min(REPLICAS_MAX, len(cluster["brokers"]))
+        answer = await admin.create_topics(
+            [NewTopic(topic, num_partitions=partitions_count, replication_factor=replicas)]
+        )
+        error = answer.to_object()["topic_errors"][0]
+        code = int(error["error_code"])
+        if code not in {NoError.errno, TopicAlreadyExistsError.errno}:
+            raise for_code(code)(str(error))
+        if code == NoError.errno:
+            return
+        (described,) = await admin.describe_topics([topic])
+        found = len(described["partitions"])
+        if found != partitions_count:
+            message = f"topic {topic} has {found} partitions, the settings say {partitions_count}"
+            raise WrongPartitionsCount(message)
+    finally:
+        await admin.close()
+
+
+def producer(bootstrap_servers: str, client_id: str) -> AIOKafkaProducer:
+    """Idempotent, acknowledged by all replicas, in order per partition; closed and made anew after
+    any failure.
+    """
+    return AIOKafkaProducer(
+        bootstrap_servers=bootstrap_servers,
+        client_id=client_id,
+        enable_idempotence=True,
+        acks="all",
+        compression_type="lz4",
+        linger_ms=1,
+        request_timeout_ms=15_000,
+        max_request_size=4 * 1024 * 1024,
+    )
+
+
+@dataclass(eq=False)
+class _Membership:
+    consumer: AIOKafkaConsumer
+    handling: asyncio.Lock = field(default_factory=asyncio.Lock)
+    owned: set[int] = field(default_factory=set[int])
+    error: BaseException | None = None
+    progressed_at: float = 0.0
+
+
+class KafkaLog:
+    """Implements commands.ports.Log. Positions are kept by the handler, in PostgreSQL; the offsets
+    committed to Kafka are a courtesy to lag tools and autoscalers.
+    """
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        topic: str,
+        *,
+        client_id: str,
+        partitions_count: int,
+        batch_events_max: int,
+    ) -> None:
+        self.partitions_count = partitions_count
+        self._bootstrap_servers = bootstrap_servers
+        self._topic = topic
+        self._client_id = client_id
+        self._batch_events_max = batch_events_max
+        self._memberships: dict[str, _Membership] = {}
+
+    def is_owned(self, group: str, partition: int) -> bool:
+        membership = self._memberships.get(group)
+        return membership is not None and partition in membership.owned
+
+    async def consume(self, group: str, handler: LogHandler) -> None:
+        await ensure_topic(
+            self._bootstrap_servers, self._topic, partitions_count=self.partitions_count
+        )
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap_servers,
+            client_id=self._client_id,
+            group_id=f"{self._topic}.{group}",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=2_000,
+            rebalance_timeout_ms=30_000,
+            max_poll_interval_ms=60_000,
+            fetch_max_wait_ms=100,
+        )
+        membership = _Membership(consumer)
+        self._memberships[group] = membership
+        listener = _Rebalance(self._topic, membership, handler)
+        consumer.subscribe([self._topic], listener=listener)
+        await consumer.start()
+        try:
+            await self._poll(membership, handler)
+        finally:
+            owned = sorted(membership.owned)
+            membership.owned.clear()
+            with contextlib.suppress(Exception):
+                await handler.revoked(owned)
+            with contextlib.suppress(Exception):
+                await consumer.stop()
+
+    async def _poll(self, membership: _Membership, handler: LogHandler) -> None:
+        consumer = membership.consumer
+        loop = asyncio.get_running_loop()
+        membership.progressed_at = checked_at = loop.time()
+        while True:
+            records = cast(
+                "Records",
+                await consumer.getmany(timeout_ms=POLL_MS, max_records=self._batch_events_max),
+            )
+            if membership.error is not None:
+                raise membership.error
+            if records:
+                await self._handle(membership, handler, records)
+                membership.progressed_at = loop.time()
+            elif loop.time() - checked_at > CHECK_PROGRESS_S:
+                checked_at = loop.time()
+                await self._check_progress(membership)
+
+    async def _handle(
+        self,
+        membership: _Membership,
+        handler: LogHandler,
+        records: Records,
+    ) -> None:
+        async with membership.handling:
+            # A rebalance may have taken a partition between the fetch and now.
+            own = {tp: found for tp, found in records.items() if tp.partition in membership.owned}
+            batches = [
+                Batch(
+                    tp.partition, [event_of(r) for r in found], f"{tp.topic}@{found[-1].offset + 1}"
+                )
+                for tp, found in own.items()
+            ]
+            if not batches:
+                return
+            await handler.handle(batches)
+        with contextlib.suppress(KafkaError):
+            await membership.consumer.commit(
+                {tp: found[-1].offset + 1 for tp, found in own.items()}
+            )
+
+    async def _check_progress(self, membership: _Membership) -> None:
+        """Aiokafka can stay silent after a broker restart (aiokafka#1154); then somebody must
+        notice.
+        """
+        idle_s = asyncio.get_running_loop().time() - membership.progressed_at
+        if idle_s < STALLED_AFTER_S:
+            return
+        consumer = membership.consumer
+        ends = cast("Offsets", await consumer.end_offsets(list(consumer.assignment())))
+        for tp, end in ends.items():
+            if end > await consumer.position(tp):
+                raise ConsumerStalled(str(tp))
+        membership.progressed_at = asyncio.get_running_loop().time()
+
+
+class _Rebalance(ConsumerRebalanceListener):
+    """aiokafka only logs what a listener raises, so errors are kept for the poll loop."""
+
+    def __init__(self, topic: str, membership: _Membership, handler: LogHandler) -> None:
+        self._topic = topic
+        self._membership = membership
+        self._handler = handler
+
+    async def on_partitions_revoked(  # pyright: ignore[reportIncompatibleMethodOverride] # may be async
+        self, revoked: Sequence[TopicPartition]
+    ) -> None:
+        partitions = sorted(self._membership.owned & {tp.partition for tp in revoked})
+        try:
+            async with self._membership.handling:
+                self._membership.owned.difference_update(partitions)
+            if partitions:
+                await self._handler.revoked(partitions)
+        except BaseException as error:
+            self._membership.error = error
+            raise
+
+    async def on_partitions_assigned(  # pyright: ignore[reportIncompatibleMethodOverride] # may be async
+        self, assigned: Sequence[TopicPartition]
+    ) -> None:
+        partitions = sorted(tp.partition for tp in assigned)
+        if not partitions:
+            return
+        try:
+            starts = await self._handler.assigned(partitions)
+            await self._seek(partitions, starts)
+            self._membership.owned.update(partitions)
+            await self._handler.started(partitions)
+        except BaseException as error:
+            self._membership.error = error
+            raise
+
+    async def _seek(self, partitions: Sequence[int], starts: Mapping[int, Start]) -> None:
+        """Explicit offsets: aiokafka's seek_to_beginning can wait for ever on a topic that was just
+        made.
+        """
+        consumer = self._membership.consumer
+        places = [TopicPartition(self._topic, partition) for partition in partitions]
+        begins = cast("Offsets", await consumer.beginning_offsets(places))
+        ends = cast("Offsets", await consumer.end_offsets(places))
+        for place in places:
+            start = starts.get(place.partition, Start())
+            offset = ends[place] if start.from_end else begins[place]
+            topic, _, next_offset = (start.cursor or "").rpartition("@")
+            # A cursor of another topic or log says nothing here: then all is read again, and the
+            # reader's fences skip what it knows.
+            if topic == self._topic:
+                offset = min(max(int(next_offset), begins[place]), ends[place])
+            consumer.seek(place, offset)

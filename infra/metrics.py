@@ -1,0 +1,83 @@
+"""What this process tells Prometheus: one registry, built with the runtime, every metric a named
+field.
+"""
+
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+__all__ = ["CONTENT_TYPE_LATEST", "Metrics"]
+
+LATENCY_BUCKETS_S = (
+    0.001,
+    0.002,
+    0.004,
+    0.008,
+    0.016,
+    0.032,
+    0.064,
+    0.128,
+    0.256,
+    0.512,
+    1,
+    2,
+    5,
+    10,
+)
+
+
+class Metrics:
+    """Counters and histograms are kept as things happen; gauges of what is elsewhere are set before
+    each scrape.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.graphql_request_seconds = Histogram(
+            "agentledger_graphql_request_seconds",
+            "From the body of a GraphQL request to its answer, without sending it.",
+            ["outcome"],
+            buckets=LATENCY_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.subscriptions_active = Gauge(
+            "agentledger_subscriptions_active",
+            "Streams of events that are open now.",
+            ["transport"],
+            registry=self.registry,
+        )
+        self.projection_events_behind = Gauge(
+            "agentledger_projection_events_behind",
+            "Events stored but not applied by a projection, of any tenant; at least so many.",
+            ["projection"],
+            registry=self.registry,
+        )
+        self.projection_seconds_behind = Gauge(
+            "agentledger_projection_seconds_behind",
+            "The age of the oldest event that a projection has not applied.",
+            ["projection"],
+            registry=self.registry,
+        )
+        self.projection_parked_streams = Gauge(
+            "agentledger_projection_parked_streams",
+            "Streams that a projection has set aside after an event that it could not apply.",
+            ["projection"],
+            registry=self.registry,
+        )
+        self.database_connections = Gauge(
+            "agentledger_database_connections",
+            "Connections of this process's pool of the role api, by state.",
+            ["state"],
+            registry=self.registry,
+        )
+
+    def pool(self, sizes: Mapping[str, int]) -> None:
+        """sizes: as Database.sizes() gives them."""
+        total, idle = sizes.get("pool_size", 0), sizes.get("pool_available", 0)
+        self.database_connections.labels("idle").set(idle)
+        self.database_connections.labels("busy").set(total - idle)
+        self.database_connections.labels("awaited").set(sizes.get("requests_waiting", 0))
+
+    def exposition(self) -> bytes:
+        return generate_latest(self.registry)

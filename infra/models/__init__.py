@@ -1,0 +1,75 @@
+"""Where a model name leads: `offline/` needs nobody, OpenAI's protocol is spoken by us, litellm
+speaks the rest.
+
+    offline/...                          offline.py
+    openai/... groq/... (providers.py)   openai_protocol.py    aiohttp, the hot path
+    anything else litellm knows          litellm_adapter.py    imported at the first such call
+
+Importing this module is cheap: aiohttp comes with `build_models`, litellm with its first call.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from commands.model_port import ModelRequest, ModelResponse, Models
+from infra.models.failures import failed
+from infra.models.offline import OfflineModels
+from infra.models.prices import known_model, load_prices
+from infra.models.providers import PROVIDERS
+
+CONNECTIONS_MAX = 1024
+# Names become parts of addresses and file names inside litellm.
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:@+*-]|/(?=[A-Za-z0-9@])){0,199}")
+
+
+class ClosableModels(Models, Protocol):
+    async def aclose(self) -> None: ...
+
+
+class RoutedModels:
+    """The port Models: each request to the adapter that its name asks for."""
+
+    def __init__(self, *, openai_protocol: ClosableModels, litellm: ClosableModels) -> None:
+        self._offline = OfflineModels()
+        self._openai_protocol = openai_protocol
+        self._litellm = litellm
+
+    async def complete(
+        self, request: ModelRequest, on_token: Callable[[str], None] | None = None
+    ) -> ModelResponse:
+        """Raises ModelFailed; `unknown_model` for a name that can be none."""
+        if not _NAME.fullmatch(request.model) or ".." in request.model:
+            raise failed("unknown_model", "this is not a model's name")
+        return await (await self._adapter_of(request.model)).complete(request, on_token)
+
+    async def aclose(self) -> None:
+        await asyncio.gather(self._openai_protocol.aclose(), self._litellm.aclose())
+
+    async def _adapter_of(self, model: str) -> Models:
+        provider, _, name = model.partition("/")
+        if provider == "offline":
+            return self._offline
+        if provider not in PROVIDERS or not name:
+            return self._litellm
+        await load_prices()
+        known = known_model(model)
+        # Some of OpenAI's models only answer its newer protocol; litellm translates.
+        is_chat = (known is None or known.mode != "responses") and not name.startswith("responses/")
+        return self._openai_protocol if is_chat else self._litellm
+
+
+def build_models(
+    environment: Mapping[str, str], *, connections_max: int = CONNECTIONS_MAX
+) -> RoutedModels:
+    """environment: where the operator's keys and addresses of providers are, under litellm's names.
+    Close it.
+    """
+    from infra.models.litellm_adapter import LitellmModels  # Brings httpx.
+    from infra.models.openai_protocol import OpenAiProtocolModels  # Brings aiohttp.
+
+    return RoutedModels(
+        openai_protocol=OpenAiProtocolModels(environment, connections_max=connections_max),
+        litellm=LitellmModels(),
+    )

@@ -1,0 +1,277 @@
+"""The log port on PostgreSQL itself: partitions are leased by row, events are read in commit order.
+
+Every live member of a group computes the same assignment (partition modulo members, by rank of
+name), gives up what is no longer its own and claims what is free. Expiry is judged by the
+database's clock; the epoch of a lease grows with every new owner.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import LiteralString
+from uuid import UUID
+
+from psycopg import AsyncConnection
+
+from commands.ports import Batch, LoggedEvent, LogHandler, Position, Start, partition_of
+from domain.identifiers import SHARDS_COUNT, Shard
+from infra.event_log import BEGINNING, read_commit_order, read_end
+from infra.postgres import Database
+from infra.wakeups import Wakeups
+
+log = logging.getLogger(__name__)
+
+# fmt: off
+JOIN: LiteralString = (
+    "INSERT INTO group_members (consumer_group, member, expires_at)"
+    " VALUES (%(group)s, %(member)s, clock_timestamp() + make_interval(secs => %(ttl_s)s))"
+    " ON CONFLICT (consumer_group, member) DO UPDATE SET expires_at = EXCLUDED.expires_at"
+)
+LIVE_MEMBERS: LiteralString = (
+    "SELECT member FROM group_members WHERE consumer_group = %(group)s AND expires_at >"
+    " clock_timestamp()"
+    " ORDER BY member"
+)
+FORGET_DEAD: LiteralString = (
+    "DELETE FROM group_members WHERE consumer_group = %(group)s AND expires_at < clock_timestamp()"
+)
+LEAVE: LiteralString = (
+    "DELETE FROM group_members WHERE consumer_group = %(group)s AND member = %(member)s"
+)
+CLAIM: LiteralString = (
+    "INSERT INTO partition_leases AS l (consumer_group, partition, owner, epoch, expires_at)"
+    " SELECT %(group)s, p, %(member)s, 1, clock_timestamp() + make_interval(secs => %(ttl_s)s)"
+    "   FROM unnest(%(partitions)s::smallint[]) AS p"
+    " ON CONFLICT (consumer_group, partition) DO UPDATE"
+    "   SET owner = EXCLUDED.owner, expires_at = EXCLUDED.expires_at,"
+    "       epoch = l.epoch + CASE WHEN l.owner = EXCLUDED.owner THEN 0 ELSE 1 END"
+    " WHERE l.owner = EXCLUDED.owner OR l.owner IS NULL OR l.expires_at < clock_timestamp()"
+    " RETURNING l.partition"
+)
+RELEASE: LiteralString = (
+    "UPDATE partition_leases SET owner = NULL, expires_at = '-infinity'"
+    " WHERE consumer_group = %(group)s AND owner = %(member)s AND partition = ANY(%(partitions)s)"
+)
+# fmt: on
+
+
+def cursor_text(position: Position) -> str:
+    return f"{position.era}-{position.tx_id}-{position.notification_id}"
+
+
+def cursor_position(text: str) -> Position:
+    era, tx_id, notification_id = text.split("-", 2)
+    return Position(int(era), int(tx_id), int(notification_id))
+
+
+@dataclass(eq=False)
+class _Membership:
+    """One consumer of a group: what it owns and how far each partition is read."""
+
+    group: str
+    member: str
+    positions: dict[int, Position] = field(default_factory=dict[int, Position])
+    lease_ends_at: float = 0.0
+    handling: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class PostgresLog:
+    """Implements commands.ports.Log. database: the role `relay`. lease_ttl_s: how long a dead owner
+    is waited for.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        wakeups: Wakeups,
+        *,
+        member: UUID,
+        partitions_count: int,
+        batch_events_max: int,
+        poll_min_s: float,
+        poll_max_s: float,
+        lease_ttl_s: float,
+    ) -> None:
+        self.partitions_count = partitions_count
+        self._database = database
+        self._wakeups = wakeups
+        self._member = str(member)
+        self._batch_events_max = batch_events_max
+        self._poll_min_s = poll_min_s
+        self._poll_max_s = poll_max_s
+        self._lease_ttl_s = lease_ttl_s
+        self._memberships: dict[str, _Membership] = {}
+
+    def is_owned(self, group: str, partition: int) -> bool:
+        membership = self._memberships.get(group)
+        now = asyncio.get_running_loop().time()
+        return (
+            membership is not None
+            and partition in membership.positions
+            and now < membership.lease_ends_at
+        )
+
+    async def consume(self, group: str, handler: LogHandler) -> None:
+        membership = _Membership(group, self._member)
+        self._memberships[group] = membership
+        try:
+            async with self._database.connection() as leases, self._database.connection() as reader:
+                await self._balance(leases, reader, membership, handler)
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._keep_balance(leases, reader, membership, handler))
+                    tasks.create_task(self._read(reader, membership, handler))
+        finally:
+            owned = list(membership.positions)
+            membership.positions.clear()
+            with contextlib.suppress(Exception):
+                await handler.revoked(owned)
+            with contextlib.suppress(Exception):
+                await self._leave(membership, owned)
+
+    async def _keep_balance(
+        self,
+        leases: AsyncConnection,
+        reader: AsyncConnection,
+        membership: _Membership,
+        handler: LogHandler,
+    ) -> None:
+        while True:
+            await asyncio.sleep(self._lease_ttl_s / 4)
+            await self._balance(leases, reader, membership, handler)
+
+    async def _balance(
+        self,
+        leases: AsyncConnection,
+        reader: AsyncConnection,
+        membership: _Membership,
+        handler: LogHandler,
+    ) -> None:
+        """Renew, give up, claim. What was lost to another owner is revoked at once."""
+        asked_at = asyncio.get_running_loop().time()
+        params = self._params(membership)
+        await leases.execute(JOIN, params)
+        await leases.execute(FORGET_DEAD, params)
+        cursor = await leases.execute(LIVE_MEMBERS, params)
+        members = [str(row[0]) for row in await cursor.fetchall()]
+        rank = members.index(membership.member)
+        wanted = [p for p in range(self.partitions_count) if p % len(members) == rank]
+
+        surplus = [p for p in membership.positions if p not in wanted]
+        if surplus:
+            await self._revoke(membership, handler, surplus)
+            await leases.execute(RELEASE, self._params(membership, surplus))
+        cursor = await leases.execute(CLAIM, self._params(membership, wanted))
+        claimed = {int(row[0]) for row in await cursor.fetchall()}
+        membership.lease_ends_at = asked_at + self._lease_ttl_s
+
+        lost = [p for p in membership.positions if p not in claimed]
+        if lost:
+            log.warning("group %s: partitions %s have another owner", membership.group, lost)
+            await self._revoke(membership, handler, lost)
+        gained = sorted(claimed - set(membership.positions))
+        if gained:
+            await self._assign(reader, membership, handler, gained)
+
+    async def _assign(
+        self,
+        reader: AsyncConnection,
+        membership: _Membership,
+        handler: LogHandler,
+        partitions: Sequence[int],
+    ) -> None:
+        starts = await handler.assigned(partitions)
+        async with membership.handling:
+            for partition in partitions:
+                start = starts.get(partition, Start())
+                # A cursor of Kafka says nothing here: then all is read again, and the reader's
+                # fences skip what it knows.
+                if start.cursor is not None and "@" not in start.cursor:
+                    membership.positions[partition] = cursor_position(start.cursor)
+                elif start.from_end:
+                    membership.positions[partition] = await read_end(reader)
+                else:
+                    membership.positions[partition] = BEGINNING
+        await handler.started(partitions)
+
+    async def _revoke(
+        self, membership: _Membership, handler: LogHandler, partitions: Sequence[int]
+    ) -> None:
+        async with membership.handling:
+            for partition in partitions:
+                membership.positions.pop(partition, None)
+        await handler.revoked(partitions)
+
+    async def _read(
+        self, reader: AsyncConnection, membership: _Membership, handler: LogHandler
+    ) -> None:
+        pause_s = self._poll_min_s
+        while True:
+            seen = self._wakeups.count
+            async with membership.handling:
+                found = await self._read_page(reader, membership, handler)
+            if found == self._batch_events_max:
+                continue
+            pause_s = self._poll_min_s if found else min(pause_s * 2, self._poll_max_s)
+            if self._wakeups.count != seen:
+                # News came while we read; what it announces may not be settled for a moment.
+                pause_s = self._poll_min_s
+                await asyncio.sleep(pause_s)
+            else:
+                await self._wakeups.wait(seen, pause_s)
+
+    async def _read_page(
+        self, reader: AsyncConnection, membership: _Membership, handler: LogHandler
+    ) -> int:
+        positions = membership.positions
+        if not positions:
+            return 0
+        events = await read_commit_order(
+            reader,
+            min(positions.values()),
+            limit=self._batch_events_max,
+            shards=self._shards_of(positions) if len(positions) < self.partitions_count else None,
+        )
+        if not events:
+            return 0
+        batches = self._batches(events, positions)
+        if batches:
+            await handler.handle(batches)
+        last = events[-1].position
+        for partition, position in positions.items():
+            positions[partition] = max(position, last)
+        return len(events)
+
+    def _batches(
+        self, events: Sequence[LoggedEvent], positions: dict[int, Position]
+    ) -> list[Batch]:
+        of_partition: dict[int, list[LoggedEvent]] = {}
+        for event in events:
+            partition = partition_of(event.shard, self.partitions_count)
+            if partition in positions and event.position > positions[partition]:
+                of_partition.setdefault(partition, []).append(event)
+        return [
+            Batch(partition, own, cursor_text(own[-1].position))
+            for partition, own in of_partition.items()
+        ]
+
+    def _shards_of(self, partitions: dict[int, Position]) -> list[int]:
+        return [
+            shard
+            for shard in range(SHARDS_COUNT)
+            if partition_of(Shard(shard), self.partitions_count) in partitions
+        ]
+
+    async def _leave(self, membership: _Membership, partitions: Sequence[int]) -> None:
+        async with self._database.connection() as conn:
+            await conn.execute(RELEASE, self._params(membership, partitions))
+            await conn.execute(LEAVE, self._params(membership))
+
+    def _params(self, membership: _Membership, partitions: Sequence[int] = ()) -> dict[str, object]:
+        return {
+            "group": membership.group,
+            "member": membership.member,
+            "ttl_s": self._lease_ttl_s,
+            "partitions": list(partitions),
+        }

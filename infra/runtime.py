@@ -1,0 +1,187 @@
+"""Builds the parts that talk to the world from the settings, and takes them down again. Only entry
+points use it.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from commands.ports import Log
+from domain.errors import Unavailable
+from infra.authentication import Authentication
+from infra.clock import SystemClock, Uuid7Ids
+from infra.consumer import keep_running
+from infra.event_store import PostgresEventStore
+from infra.group_commit import GroupCommit
+from infra.kafka import KafkaLog
+from infra.open_executions import PostgresOpenExecutions
+from infra.postgres import Database, Role, role_conninfo
+from infra.postgres_log import PostgresLog
+from infra.relay import Relay
+from infra.settings import Settings
+from infra.tail import Tail
+from infra.wakeups import Wakeups
+
+
+class SettingMissing(Unavailable):
+    """A setting that this process needs is not set."""
+
+
+@dataclass(eq=False)
+class Runtime:
+    """The adapters of one process. background: loops that run beside the roles, by name."""
+
+    settings: Settings
+    process_id: UUID
+    clock: SystemClock = field(default_factory=SystemClock)
+    ids: Uuid7Ids = field(default_factory=Uuid7Ids)
+    wakeups: Wakeups = field(default_factory=Wakeups)
+    background: dict[str, asyncio.Task[None]] = field(default_factory=dict[str, asyncio.Task[None]])
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _databases: dict[Role, Database] = field(default_factory=dict[Role, Database])
+    _group_commit: GroupCommit | None = None
+
+    @property
+    def name(self) -> str:
+        """Names this process in leases, group members and actors."""
+        return f"{socket.gethostname()}-{str(self.process_id)[-12:]}"
+
+    def conninfo(self, role: Role) -> str:
+        if self.settings.database_url is None:
+            raise SettingMissing("AGENTLEDGER_DATABASE_URL is not set")
+        return role_conninfo(
+            self.settings.database_url,
+            role,
+            master_key=self.master_key,
+            statement_timeout_s=self.settings.statement_timeout_s,
+        )
+
+    @property
+    def master_key(self) -> str:
+        if self.settings.master_key is None:
+            raise SettingMissing("AGENTLEDGER_MASTER_KEY is not set")
+        return self.settings.master_key.get_secret_value()
+
+    async def database(self, role: Role) -> Database:
+        """The pool of a role, opened at first use."""
+        if role not in self._databases:
+            database = Database(self.conninfo(role), pool_size_max=self.settings.pool_size_max)
+            self._databases[role] = database
+            await database.open()
+            self._stack.push_async_callback(database.close)
+        return self._databases[role]
+
+    def in_background(self, name: str, work: Coroutine[object, object, None]) -> None:
+        """Run beside the roles until the runtime closes."""
+        self.background[name] = asyncio.create_task(work)
+
+    async def event_store(self, role: Role) -> PostgresEventStore:
+        """A store that reads as `role` and appends through this process's one group commit."""
+        return PostgresEventStore(
+            await self.database(role),
+            self.group_commit(),
+            self.ids,
+            page_events=self.settings.stream_page_events,
+            cache_max=self.settings.aggregate_cache_max,
+        )
+
+    def group_commit(self) -> GroupCommit:
+        if self._group_commit is None:
+            settings = self.settings
+            self._group_commit = GroupCommit(
+                self.conninfo("writer"),
+                writers=settings.append_writers,
+                batch_events_max=settings.append_batch_events_max,
+                batch_bytes_max=settings.append_batch_bytes_max,
+                queue_max=settings.append_queue_max,
+                timeout_s=settings.append_timeout_s,
+                on_appended=self.wakeups.hint,
+            )
+            self.in_background(
+                "group commit",
+                keep_running(
+                    "group commit",
+                    self._group_commit.run,
+                    pause_max_s=settings.consumer_restart_max_s,
+                ),
+            )
+        return self._group_commit
+
+    async def log(self) -> Log:
+        settings = self.settings
+        if settings.kafka_bootstrap_servers:
+            return KafkaLog(
+                settings.kafka_bootstrap_servers,
+                settings.kafka_topic,
+                client_id=self.name,
+                partitions_count=settings.log_partitions,
+                batch_events_max=settings.log_batch_events_max,
+            )
+        return PostgresLog(
+            await self.database("relay"),
+            self.wakeups,
+            member=self.process_id,
+            partitions_count=settings.log_partitions,
+            batch_events_max=settings.log_batch_events_max,
+            poll_min_s=settings.poll_min_s,
+            poll_max_s=settings.poll_max_s,
+            lease_ttl_s=settings.lease_ttl_s,
+        )
+
+    async def tail(self, store: PostgresEventStore, authentication: Authentication) -> Tail:
+        def forget(stream_id: UUID, version: int) -> None:
+            store.forget(stream_id, version)
+            authentication.forget(stream_id)
+
+        return Tail(
+            await self.database("tail"),
+            self.wakeups,
+            poll_min_s=self.settings.poll_min_s,
+            poll_max_s=self.settings.poll_max_s,
+            on_place=forget,
+        )
+
+    async def open_executions(self) -> PostgresOpenExecutions:
+        return PostgresOpenExecutions(await self.database("worker"))
+
+    def relay(self) -> Relay:
+        settings = self.settings
+        if not settings.kafka_bootstrap_servers:
+            raise SettingMissing(
+                "AGENTLEDGER_KAFKA_BOOTSTRAP_SERVERS is not set: there is nothing to relay to"
+            )
+        return Relay(
+            self.conninfo("relay"),
+            settings.kafka_bootstrap_servers,
+            settings.kafka_topic,
+            self.wakeups,
+            partitions_count=settings.log_partitions,
+            batch_events_max=settings.log_batch_events_max,
+            poll_min_s=settings.poll_min_s,
+            poll_max_s=settings.poll_max_s,
+        )
+
+    def exchange_wakeups(self) -> None:
+        """Tell other processes of our appends and hear of theirs; not needed when all roles are in
+        this one.
+        """
+        self.in_background("wake-ups", self.wakeups.exchange(self.conninfo("tail")))
+
+    async def close(self) -> None:
+        for task in self.background.values():
+            task.cancel()
+        await asyncio.gather(*self.background.values(), return_exceptions=True)
+        await self._stack.aclose()
+
+
+@asynccontextmanager
+async def build_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
+    """A runtime that ends with the block, however it ends."""
+    runtime = Runtime(settings, Uuid7Ids().new())
+    try:
+        yield runtime
+    finally:
+        await runtime.close()

@@ -1,0 +1,61 @@
+"""Every setting, from environment variables `AGENTLEDGER_*`; units in names, and the named limits
+of the platform.
+"""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Defaults suit `agentledger up` on one machine; a deployment sets at least the URL and the
+    master key.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="AGENTLEDGER_", extra="ignore")
+
+    data_dir: Path = Path(".agentledger")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+
+    # libpq URL. `migrate` needs an owner that may create roles; the roles' processes take host and
+    # database from it and log in as agentledger_<role> with a password derived from the master key.
+    database_url: str | None = None
+    # Absent: the log port is PostgreSQL itself.
+    kafka_bootstrap_servers: str | None = None
+    kafka_topic: str = "agentledger.events"
+    log_partitions: int = Field(default=8, ge=1, le=64)
+
+    master_key: SecretStr | None = None
+    operator_key: SecretStr | None = None
+
+    pool_size_max: int = Field(default=20, ge=1, le=200)
+    statement_timeout_s: float = Field(default=30, gt=0)
+
+    # Group commit: how much one transaction may carry, and how much may wait for it.
+    append_writers: int = Field(default=2, ge=1, le=8)
+    append_batch_events_max: int = Field(default=1000, ge=1)
+    append_batch_bytes_max: int = Field(default=4 * 1024 * 1024, ge=1)
+    append_queue_max: int = Field(default=20_000, ge=1)
+    append_timeout_s: float = Field(default=15, gt=0)
+    stream_page_events: int = Field(default=1000, ge=1)
+    aggregate_cache_max: int = Field(default=20_000, ge=0)
+
+    # Reading the log.
+    log_batch_events_max: int = Field(default=1000, ge=1)
+    poll_min_s: float = Field(default=0.005, gt=0)
+    poll_max_s: float = Field(default=0.25, gt=0)
+    lease_ttl_s: float = Field(default=10, gt=0)
+    consumer_restart_max_s: float = Field(default=30, gt=0)
+
+    # Workers.
+    worker_attempts_max: int = Field(default=256, ge=1)
+    worker_sweep_s: float = Field(default=15, gt=0)
+
+    # Edge.
+    rate_limit_ip_per_min: int = Field(default=100, ge=1)
+    body_bytes_max: int = Field(default=1024 * 1024, ge=1024)
+    min_position_wait_s: float = 5
+    is_introspection_allowed: bool = True
+    bcrypt_cost: int = Field(default=12, ge=4, le=16)

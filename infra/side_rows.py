@@ -1,0 +1,62 @@
+"""Rows that are stored with events but seldom: keys, passwords, definitions. Each becomes one
+statement of the append's transaction, after the append itself.
+"""
+
+from dataclasses import dataclass
+from typing import LiteralString
+
+import orjson
+
+from commands.ports import RevokedApiKey, StoredApiKey, StoredDefinition, StoredPassword
+from domain.identifiers import TenantId
+
+RareRow = StoredDefinition | StoredApiKey | RevokedApiKey | StoredPassword
+
+STORE_DEFINITION: LiteralString = (
+    "INSERT INTO definitions (tenant_id, definition_hash, definition) VALUES (%s, %s, %s)"
+    " ON CONFLICT DO NOTHING"
+)
+STORE_API_KEY: LiteralString = (
+    "INSERT INTO api_key_hashes (tenant_id, api_key_id, key_id, secret_hash, scopes, user_id,"
+    " expires_at)"
+    " VALUES (%s, %s, %s, %s, %s, %s, %s)"
+)
+REVOKE_API_KEY: LiteralString = (
+    "UPDATE api_key_hashes SET revoked_at = clock_timestamp()"
+    " WHERE tenant_id = %s AND api_key_id = %s"
+)
+STORE_CREDENTIAL: LiteralString = (
+    "INSERT INTO passwords (tenant_id, user_id, email, password_hash) VALUES (%s, %s, %s, %s)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SideStatement:
+    sql: LiteralString
+    params: tuple[object, ...]
+
+
+def side_statement(tenant_id: TenantId, row: RareRow) -> SideStatement:
+    match row:
+        case StoredDefinition():
+            definition = orjson.dumps(row.definition, option=orjson.OPT_SORT_KEYS)
+            return SideStatement(STORE_DEFINITION, (tenant_id, row.definition_hash, definition))
+        case StoredApiKey():
+            return SideStatement(
+                STORE_API_KEY,
+                (
+                    tenant_id,
+                    row.api_key_id,
+                    row.key_id,
+                    row.secret_hash,
+                    list(row.scopes),
+                    row.user_id,
+                    row.expires_at,
+                ),
+            )
+        case RevokedApiKey():
+            return SideStatement(REVOKE_API_KEY, (tenant_id, row.api_key_id))
+        case StoredPassword():
+            return SideStatement(
+                STORE_CREDENTIAL, (tenant_id, row.user_id, row.email, row.password_hash)
+            )

@@ -1,0 +1,152 @@
+"""The tail of the log, one per API process: it sees where events are, never what they say, and
+tells whoever waits.
+
+The role `tail` may read places only (stream, version, tenant, topic). A subscriber is woken and
+then reads its own stream under its own tenant.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import LiteralString
+from uuid import UUID
+
+from psycopg import AsyncConnection
+
+from commands.ports import Position
+from domain.errors import Unavailable
+from domain.identifiers import TenantId
+from infra.event_log import read_end
+from infra.postgres import Database
+from infra.wakeups import Wakeups
+
+log = logging.getLogger(__name__)
+
+PAGE = 2000
+RETRY_S = 0.5
+
+# fmt: off
+READ_PLACES: LiteralString = (
+    "SELECT era, tx_id::text::bigint, notification_id, originator_id, originator_version,"
+    " tenant_id, topic"
+    " FROM events WHERE (era, tx_id, notification_id) > (%s, %s::text::xid8, %s)"
+    " AND (era < current_era() OR tx_id < pg_snapshot_xmin(pg_current_snapshot()))"
+    " ORDER BY era, tx_id, notification_id LIMIT %s"
+)
+# fmt: on
+
+
+@dataclass(eq=False)
+class Subscription:
+    """Woken when the stream, or with stream_id None the tenant, may have something new. A hint:
+    read to be sure.
+    """
+
+    tenant_id: TenantId
+    stream_id: UUID | None
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def wait(self, timeout_s: float) -> None:
+        """Returns at the first news since the last wait, or after timeout_s."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._news.wait()
+        except TimeoutError:
+            return
+        self._news.clear()
+
+    def wake(self) -> None:
+        self._news.set()
+
+
+class Tail:
+    """on_place: called with (stream, version) of every event, to drop older copies from caches."""
+
+    def __init__(
+        self,
+        database: Database,
+        wakeups: Wakeups,
+        *,
+        poll_min_s: float,
+        poll_max_s: float,
+        on_place: Callable[[UUID, int], None],
+    ) -> None:
+        self._database = database
+        self._wakeups = wakeups
+        self._poll_min_s = poll_min_s
+        self._poll_max_s = poll_max_s
+        self._on_place = on_place
+        self._of_stream: dict[UUID, set[Subscription]] = {}
+        self._of_tenant: dict[TenantId, set[Subscription]] = {}
+        self._position: Position | None = None
+
+    @asynccontextmanager
+    async def subscribe(
+        self, *, tenant_id: TenantId, stream_id: UUID | None = None
+    ) -> AsyncGenerator[Subscription]:
+        """A subscription that ends with the block."""
+        subscription = Subscription(tenant_id, stream_id)
+        if stream_id is None:
+            members = self._of_tenant.setdefault(tenant_id, set())
+        else:
+            members = self._of_stream.setdefault(stream_id, set())
+        members.add(subscription)
+        try:
+            yield subscription
+        finally:
+            members.discard(subscription)
+            if not members and stream_id is not None:
+                self._of_stream.pop(stream_id, None)
+            elif not members:
+                self._of_tenant.pop(tenant_id, None)
+
+    def subscriptions_count(self) -> int:
+        groups = [*self._of_stream.values(), *self._of_tenant.values()]
+        return sum(len(group) for group in groups)
+
+    async def run(self) -> None:
+        """Run until cancelled; survives the database going away."""
+        while True:
+            try:
+                async with self._database.connection() as conn:
+                    await self._follow(conn)
+            except Unavailable as error:
+                log.warning("tail: %s", error)
+                await asyncio.sleep(RETRY_S)
+
+    async def _follow(self, conn: AsyncConnection) -> None:
+        if self._position is None:
+            self._position = await read_end(conn)
+        pause_s = self._poll_min_s
+        while True:
+            seen = self._wakeups.count
+            found = await self._read_page(conn)
+            if found == PAGE:
+                continue
+            # An append that is hinted may not be settled yet (older transactions still run), so the
+            # pause after news starts short and grows.
+            pause_s = self._poll_min_s if found else min(pause_s * 2, self._poll_max_s)
+            if self._wakeups.count != seen:
+                pause_s = self._poll_min_s
+                await asyncio.sleep(pause_s)
+            else:
+                await self._wakeups.wait(seen, pause_s)
+
+    async def _read_page(self, conn: AsyncConnection) -> int:
+        assert self._position is not None
+        cursor = conn.cursor(binary=True)
+        place = self._position
+        await cursor.execute(
+            READ_PLACES, (place.era, str(place.tx_id), place.notification_id, PAGE), prepare=True
+        )
+        rows = await cursor.fetchall()
+        for era, tx_id, notification_id, stream_id, version, tenant_id, _topic in rows:
+            self._position = Position(era, tx_id, notification_id)
+            self._on_place(stream_id, version)
+            for subscription in self._of_stream.get(stream_id, ()):
+                subscription.wake()
+            for subscription in self._of_tenant.get(tenant_id, ()):
+                subscription.wake()
+        return len(rows)

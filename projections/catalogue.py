@@ -1,0 +1,22 @@
+"""Every read model."""
+
+from projections.agents import AGENT_VERSIONS, AGENTS
+from projections.credentials import API_KEYS
+from projections.executions import EXECUTIONS
+from projections.identity import USERS
+from projections.node_runs import NODE_RUNS
+from projections.table import AnyProjection
+from projections.tenants import TENANTS
+from projections.workflows import WORKFLOW_VERSIONS, WORKFLOWS
+
+PROJECTIONS: tuple[AnyProjection, ...] = (
+    AGENT_VERSIONS,
+    AGENTS,
+    API_KEYS,
+    EXECUTIONS,
+    NODE_RUNS,
+    TENANTS,
+    USERS,
+    WORKFLOW_VERSIONS,
+    WORKFLOWS,
+)

@@ -1,0 +1,72 @@
+"""api_keys: the credentials of a tenant's programs, without their secrets."""
+
+from datetime import datetime
+from typing import TypedDict
+
+from domain.credentials import ApiKey
+from projections.table import (
+    BigInt,
+    Decoded,
+    Instant,
+    Key,
+    Projection,
+    Text,
+    Texts,
+    UnexpectedEvent,
+    Uuid,
+    present,
+    stream_key,
+    uuid_or_none,
+)
+
+
+class ApiKeyRow(TypedDict):
+    tenant_id: Uuid
+    api_key_id: Uuid
+    name: Text
+    prefix: Text
+    scopes: Texts
+    user_id: Uuid | None
+    expires_at: Instant | None
+    revoked_at: Instant | None
+    created_at: Instant
+    version: BigInt
+
+
+def evolve(row: ApiKeyRow | None, event: Decoded, _key: Key) -> ApiKeyRow:
+    logged = event.logged
+    match event.fact:
+        case ApiKey.Created() as fact:
+            return {
+                "tenant_id": logged.tenant_id,
+                "api_key_id": logged.stream_id,
+                "name": fact.name,
+                "prefix": fact.prefix,
+                "scopes": list(fact.scopes),
+                "user_id": uuid_or_none(fact.user_id),
+                "expires_at": instant_or_none(fact.expires_at),
+                "revoked_at": None,
+                "created_at": logged.recorded_at,
+                "version": logged.version,
+            }
+        case ApiKey.Revoked():
+            return {**present(row), "revoked_at": logged.recorded_at, "version": logged.version}
+        case _:
+            raise UnexpectedEvent(logged.topic)
+
+
+def instant_or_none(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+API_KEYS = Projection(
+    name="api_keys",
+    version=1,
+    row=ApiKeyRow,
+    key=("tenant_id", "api_key_id"),
+    stream_column="api_key_id",
+    aggregate=ApiKey,
+    events=(ApiKey.Created, ApiKey.Revoked),
+    keys=stream_key,
+    evolve=evolve,
+)

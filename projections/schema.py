@@ -1,0 +1,30 @@
+"""Makes the tables of every read model where they are missing."""
+
+from psycopg import AsyncConnection
+
+from projections.catalogue import PROJECTIONS
+from projections.lag import CREATE_LAG, CREATE_REBUILDS
+from projections.rows import Tables
+
+SCHEMA_LOCK = 0x6167_6C70  # "aglp": two migrations at once wait for each other.
+
+
+async def create_missing_tables(conn: AsyncConnection) -> list[str]:
+    """The names of the tables made. Idempotent, and safe from several processes at once.
+
+    conn: in autocommit, may take the role agentledger_owner.
+    """
+    created: list[str] = []
+    async with conn.transaction():
+        await conn.execute("SELECT pg_advisory_xact_lock(%s)", (SCHEMA_LOCK,))
+        await conn.execute("SET LOCAL ROLE agentledger_owner")
+        await conn.execute(CREATE_REBUILDS)
+        await conn.execute(CREATE_LAG)
+        for projection in PROJECTIONS:
+            tables = Tables(projection, projection.table)
+            found = await conn.execute("SELECT to_regclass(%s)", (tables.rows.as_string(None),))
+            if await found.fetchone() == (None,):
+                await tables.create(conn)
+                created.append(tables.name)
+        await conn.execute("RESET ROLE")
+    return created

@@ -1,0 +1,37 @@
+"""What the read side needs from whoever starts it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from starlette.types import Scope
+
+from infra.authentication import Caller
+from infra.metrics import Metrics
+from infra.postgres import Database
+from infra.read_positions import ReadPositions
+from infra.tail import Tail
+from read_api.limits import ReadLimits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadDependencies:
+    """database: of the role api.
+
+    authenticate: of the headers Authorization and X-Operator-Key; raises Unauthenticated.
+    count_stranger: called with the address of a request without a valid credential; raises
+    OverLimit.
+    request_id_of: of a request or a WebSocket. pending_migrations: names, empty when the schema is
+    current.
+    """
+
+    database: Database
+    tail: Tail
+    positions: ReadPositions
+    authenticate: Callable[[str | None, str | None], Awaitable[Caller]]
+    count_stranger: Callable[[str], None]
+    request_id_of: Callable[[Scope], UUID]
+    pending_migrations: Callable[[], Awaitable[Sequence[str]]]
+    metrics: Metrics
+    limits: ReadLimits = field(default_factory=ReadLimits)
+    is_introspection_allowed: bool = True

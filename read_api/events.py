@@ -1,0 +1,154 @@
+"""The log as an audit trail: who did what, when, and the facts that were recorded."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any, LiteralString
+
+import strawberry
+
+from infra.event_codec import decode
+from infra.event_log import COLUMNS, LoggedEvent, logged_event
+from read_api.connections import Connection, Edge, connection, uuid_or_none
+from read_api.context import ReadInfo
+from read_api.errors import refuse
+from read_api.limits import PAGE_SIZE_DEFAULT, ReadLimits
+from read_api.positions import ERA_MAX, NUMBER_MAX, position_text
+from read_api.scalars import Instant, Json, instant_of
+
+# What the library keeps in an event that is not a fact of the domain.
+LIBRARY_FIELDS = frozenset({"originator_id", "originator_version", "originator_topic", "timestamp"})
+
+# fmt: off
+NEWEST_OF_TENANT: LiteralString = (
+    "SELECT " + COLUMNS + " FROM events"
+    " WHERE (era, tx_id, notification_id) < (%(era)s, %(tx_id)s::text::xid8, %(notification_id)s)"
+    " ORDER BY era DESC, tx_id DESC, notification_id DESC LIMIT %(limit)s"
+)
+NEWEST_OF_STREAM: LiteralString = (
+    "SELECT " + COLUMNS + " FROM events"
+    " WHERE originator_id = %(stream_id)s AND originator_version < %(version)s"
+    " ORDER BY originator_version DESC LIMIT %(limit)s"
+)
+# fmt: on
+
+
+@strawberry.type(description="One recorded fact.")
+class Event:
+    logged: strawberry.Private[LoggedEvent]
+
+    @strawberry.field(description="Its place in the log; may be sent as a minimum position.")
+    def position(self) -> str:
+        return position_text(self.logged)
+
+    @strawberry.field
+    def stream_id(self) -> strawberry.ID:
+        return strawberry.ID(str(self.logged.stream_id))
+
+    @strawberry.field(description="Its number within its stream.")
+    def version(self) -> int:
+        return self.logged.version
+
+    @strawberry.field
+    def topic(self) -> str:
+        return self.logged.topic
+
+    @strawberry.field
+    def recorded_at(self) -> Instant:
+        return instant_of(self.logged.recorded_at)
+
+    @strawberry.field(description="Who caused it: a user, an API key, a worker, the operator.")
+    def actor(self) -> str | None:
+        return self.logged.actor
+
+    @strawberry.field
+    def command_id(self) -> strawberry.ID | None:
+        return _id(self.logged.command_id)
+
+    @strawberry.field
+    def causation_id(self) -> strawberry.ID | None:
+        return _id(self.logged.causation_id)
+
+    @strawberry.field
+    def correlation_id(self) -> strawberry.ID | None:
+        return _id(self.logged.correlation_id)
+
+    @strawberry.field(description="The W3C trace context of the request that caused it.")
+    def traceparent(self) -> str | None:
+        return self.logged.traceparent
+
+    @strawberry.field(
+        description="The facts, as the newest version of this kind of event says them."
+    )
+    def data(self) -> Json | None:
+        return Json(event_data(self.logged))
+
+
+def event_data(event: LoggedEvent) -> dict[str, Any]:
+    fields = vars(decode(event))
+    return {name: value for name, value in fields.items() if name not in LIBRARY_FIELDS}
+
+
+async def events(
+    info: ReadInfo,
+    stream_id: strawberry.ID | None = None,
+    first: int | None = PAGE_SIZE_DEFAULT,
+    after: str | None = None,
+) -> Connection[Event]:
+    context = info.context
+    size = first or PAGE_SIZE_DEFAULT
+    place = (
+        cursor_place(after) if after is not None else (ERA_MAX, NUMBER_MAX, NUMBER_MAX, NUMBER_MAX)
+    )
+    params: dict[str, object] = {
+        "era": place[0],
+        "tx_id": str(place[1]),
+        "notification_id": place[2],
+        "version": place[3],
+        "limit": size + 1,
+    }
+    if stream_id is not None:
+        params["stream_id"] = uuid_or_none(stream_id)
+    query = NEWEST_OF_TENANT if stream_id is None else NEWEST_OF_STREAM
+    tenant_id = context.caller.tenant_id
+    assert tenant_id is not None  # read_api/root_fields.py
+    async with context.sources.database.tenant_transaction(tenant_id) as conn:
+        cursor = conn.cursor(binary=True)
+        await cursor.execute(query, params, prepare=True)
+        found = [logged_event(row) for row in await cursor.fetchall()]
+    edges = [Edge(cursor=cursor_of(event), node=Event(logged=event)) for event in found]
+    return connection(edges, size=size, is_after=after is not None)
+
+
+def check_event_page(arguments: Mapping[str, Any], _limits: ReadLimits) -> None:
+    """Raises RequestRefused when `after` is no cursor."""
+    if arguments.get("after") is not None:
+        cursor_place(arguments["after"])
+
+
+def cursor_of(event: LoggedEvent) -> str:
+    """Good for the list of its tenant and for the list of its stream."""
+    place = event.position
+    text = f"{place.era}.{place.tx_id}.{place.notification_id}.{event.version}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def cursor_place(cursor: str) -> tuple[int, int, int, int]:
+    """(era, transaction, notification, version). Raises RequestRefused."""
+    try:
+        text = base64.urlsafe_b64decode(cursor + "==").decode("ascii")
+        era, tx_id, notification_id, version = (int(part) for part in text.split("."))
+    except (binascii.Error, ValueError):
+        raise _bad_cursor() from None
+    numbers = (tx_id, notification_id, version)
+    if not 0 <= era <= ERA_MAX or not all(0 <= number <= NUMBER_MAX for number in numbers):
+        raise _bad_cursor()
+    return era, tx_id, notification_id, version
+
+
+def _bad_cursor() -> Exception:
+    return refuse("bad_cursor", "`after` is not a cursor of this list.")
+
+
+def _id(value: object) -> strawberry.ID | None:
+    return None if value is None else strawberry.ID(str(value))

@@ -1,0 +1,95 @@
+"""The GraphQL schema: what may be read, and what may be followed."""
+
+from collections.abc import AsyncGenerator, Mapping
+
+import strawberry
+from graphql import GraphQLSchema
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types.base import StrawberryObjectDefinition
+
+from read_api.agents import Agent, agent, agents
+from read_api.columns import source_of
+from read_api.connections import Connection
+from read_api.credentials import ApiKey, api_keys
+from read_api.events import Event, events
+from read_api.execution_stats import ExecutionStats, execution_stats
+from read_api.executions import Execution, execution, execution_at, executions
+from read_api.executor import ReadExecutor
+from read_api.identity import User, users
+from read_api.projections import ProjectionStatus, projections
+from read_api.scalars import SCALARS
+from read_api.shaping import Field, Shaper
+from read_api.tenants import Tenant, tenant
+from read_api.updates import EventNotice, ExecutionUpdate, execution_updates, tenant_updates
+from read_api.workflows import Workflow, workflow, workflows
+
+
+@strawberry.type
+class Query:
+    execution: Execution | None = strawberry.field(resolver=execution)
+    executions: Connection[Execution] = strawberry.field(
+        resolver=executions, description="Newest first, like every list here."
+    )
+    execution_at: Execution | None = strawberry.field(
+        resolver=execution_at, description="The execution as it was after one of its events."
+    )
+    execution_stats: list[ExecutionStats] = strawberry.field(resolver=execution_stats)
+    workflow: Workflow | None = strawberry.field(resolver=workflow)
+    workflows: Connection[Workflow] = strawberry.field(resolver=workflows)
+    agent: Agent | None = strawberry.field(resolver=agent)
+    agents: Connection[Agent] = strawberry.field(resolver=agents)
+    tenant: Tenant = strawberry.field(resolver=tenant, description="The caller's.")
+    users: Connection[User] = strawberry.field(resolver=users)
+    api_keys: Connection[ApiKey] = strawberry.field(resolver=api_keys)
+    events: Connection[Event] = strawberry.field(
+        resolver=events, description="The audit trail: of the tenant, or of one stream."
+    )
+    projections: list[ProjectionStatus] = strawberry.field(
+        resolver=projections, description="How far the read models are behind."
+    )
+
+
+@strawberry.type
+class Subscription:
+    execution_updates: AsyncGenerator[ExecutionUpdate] = strawberry.subscription(
+        resolver=execution_updates,
+        description="Every event of one execution after a version; completes when it ends.",
+    )
+    tenant_updates: AsyncGenerator[EventNotice] = strawberry.subscription(
+        resolver=tenant_updates,
+        description="A notice of every event after a position, or from now on.",
+    )
+
+
+def build_schema() -> strawberry.Schema:
+    return strawberry.Schema(
+        query=Query,
+        subscription=Subscription,
+        execution_context_class=ReadExecutor,
+        config=StrawberryConfig(scalar_map=SCALARS),
+    )
+
+
+def build_shaper(schema: strawberry.Schema) -> Shaper:
+    """The SQL of every field that has some, gathered from the types."""
+    fields: dict[str, Mapping[str, Field]] = {}
+    for name, concrete in schema.schema_converter.type_map.items():
+        definition = concrete.definition
+        if isinstance(definition, StrawberryObjectDefinition):
+            fields[name] = _fields(definition, schema)
+    return Shaper(core_schema(schema), fields)
+
+
+def core_schema(schema: strawberry.Schema) -> GraphQLSchema:
+    """The schema of graphql-core underneath; Strawberry gives it out in no other way."""
+    return schema._schema  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+
+
+def _fields(definition: StrawberryObjectDefinition, schema: strawberry.Schema) -> dict[str, Field]:
+    names = schema.config.name_converter
+    found: dict[str, Field] = {}
+    for field in definition.fields:
+        source = source_of(field.metadata)
+        if source is not None:
+            found[names.get_graphql_name(field)] = Field(field.python_name, source)
+    return found

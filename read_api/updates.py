@@ -1,0 +1,217 @@
+"""Following what happens: every event of one execution, or a notice of every event of the tenant;
+in order, without gap.
+
+The tail only says that there may be something new; what is sent was read from the log under the
+reader's own tenant.
+"""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, LiteralString
+from uuid import UUID
+
+import orjson
+import strawberry
+
+from infra.authentication import Caller
+from infra.event_log import LoggedEvent, TenantId, read_stream
+from read_api.arguments import Id
+from read_api.connections import uuid_or_none
+from read_api.context import ReadInfo, Sources
+from read_api.errors import RequestRefused, refuse
+from read_api.events import event_data
+from read_api.positions import last_place, parse_position, place_text
+from read_api.scalars import Instant, Json, instant_of
+
+# What the subject of an event is after it: the node that nodeId names, or else the execution.
+STATUSES: Mapping[str, str] = {
+    "execution.created": "PENDING",
+    "execution.started": "RUNNING",
+    "execution.node_started": "RUNNING",
+    "execution.node_completed": "COMPLETED",
+    "execution.node_failed": "FAILED",
+    "execution.nodes_skipped": "SKIPPED",
+    "execution.completed": "COMPLETED",
+    "execution.failed": "FAILED",
+    "execution.cancelled": "CANCELLED",
+}
+OF_NODE = frozenset({"execution.node_started", "execution.node_completed", "execution.node_failed"})
+TERMINAL = frozenset({"execution.completed", "execution.failed", "execution.cancelled"})
+
+# fmt: off
+# Only what is settled: a transaction that is still running could commit before what was already
+# sent.
+NOTICES: LiteralString = (
+    "SELECT json_agg(json_build_object('era', e.era, 'tx_id', e.tx_id::text::bigint,"
+    "  'notification_id', e.notification_id, 'shard', e.shard, 'stream_id', e.originator_id,"
+    "  'version', e.originator_version, 'topic', e.topic, 'recorded_at', e.recorded_at))"
+    " FROM (SELECT * FROM events"
+    "  WHERE (era, tx_id, notification_id)"
+    "      > (($1->>'era')::smallint, ($1->>'tx_id')::xid8, ($1->>'notification_id')::bigint)"
+    "  AND (era < current_era() OR tx_id < pg_snapshot_xmin(pg_current_snapshot()))"
+    "  ORDER BY era, tx_id, notification_id LIMIT ($1->>'limit')::integer) AS e"
+)
+PRESENT_END: LiteralString = (
+    "SELECT json_build_object('era', current_era(),"
+    " 'tx_id', pg_snapshot_xmin(pg_current_snapshot())::text::bigint, 'notification_id', -1)"
+)
+# fmt: on
+
+
+@strawberry.type(description="One event of an execution.")
+class ExecutionUpdate:
+    execution_id: strawberry.ID
+    version: int
+    topic: str
+    node_id: strawberry.ID | None = strawberry.field(
+        description="The path of the node it is about."
+    )
+    status: str = strawberry.field(
+        description="Of that node after this event, or of the execution."
+    )
+    recorded_at: Instant
+    data: Json
+
+
+@strawberry.type(
+    description="That something was recorded; the audit list and the read models say what."
+)
+class EventNotice:
+    position: str
+    stream_id: strawberry.ID
+    version: int
+    topic: str
+    recorded_at: Instant
+
+
+async def first_events(
+    sources: Sources, caller: Caller, id_text: str, *, after: int
+) -> list[LoggedEvent]:
+    """Where following begins: events from version `after` on, itself included, which proves that it
+    is there.
+
+    Raises RequestRefused when the execution is unknown or has not come that far.
+    """
+    execution_id, tenant_id = uuid_or_none(id_text), caller.tenant_id
+    if execution_id is None or tenant_id is None or after < 0:
+        raise _unknown_execution()
+    page = await _page(sources, tenant_id, execution_id, after=max(after, 1) - 1)
+    if not page and after > 1:
+        beginning = await _page(sources, tenant_id, execution_id, after=0)
+        if beginning and beginning[0].topic in STATUSES:
+            raise refuse("bad_version", f"The execution has no version {after} yet.")
+    if not page or page[0].topic not in STATUSES:
+        raise _unknown_execution()
+    return page
+
+
+def has_ended(page: Sequence[LoggedEvent]) -> bool:
+    """Whether the last of these events is the end of its execution."""
+    return page[-1].topic in TERMINAL
+
+
+async def follow_execution(
+    sources: Sources, beginning: Sequence[LoggedEvent], *, after: int
+) -> AsyncGenerator[LoggedEvent]:
+    """The events after a version, as they are recorded, up to the one that ends the execution.
+
+    beginning: of first_events. Reads on only as fast as the caller takes them.
+    """
+    tenant_id, execution_id = beginning[0].tenant_id, beginning[0].stream_id
+    limits = sources.limits
+    page: Sequence[LoggedEvent] = beginning
+    version = beginning[-1].version
+    async with sources.tail.subscribe(tenant_id=tenant_id, stream_id=execution_id) as news:
+        while True:
+            for event in page:
+                if event.version > after:
+                    yield event
+                if event.topic in TERMINAL:
+                    return
+                version = event.version
+            # What came before the subscription is read before anything is waited for.
+            if page is not beginning and len(page) < limits.stream_page_events:
+                await news.wait(limits.poll_s)
+            page = await _page(sources, tenant_id, execution_id, after=version)
+
+
+async def execution_updates(
+    info: ReadInfo, id_: Id, after: int | None = 0
+) -> AsyncGenerator[ExecutionUpdate]:
+    sources = info.context.sources
+    beginning = await first_events(sources, info.context.caller, id_, after=after or 0)
+    async with aclosing(follow_execution(sources, beginning, after=after or 0)) as events:
+        async for event in events:
+            yield update_of(event)
+
+
+async def tenant_updates(info: ReadInfo, after: str | None = None) -> AsyncGenerator[EventNotice]:
+    context = info.context
+    limits = context.sources.limits
+    tenant_id = context.caller.tenant_id
+    assert tenant_id is not None  # read_api/root_fields.py
+    async with context.sources.tail.subscribe(tenant_id=tenant_id) as news:
+        if after is None:
+            place: dict[str, Any] = await context.loaded(PRESENT_END, {})
+        else:
+            last = last_place(parse_position(after))
+            place = {
+                "era": last.era,
+                "tx_id": last.tx_id,
+                "notification_id": last.notification_id,
+            }
+        while True:
+            asked = {**place, "limit": limits.stream_page_events}
+            page: list[dict[str, Any]] = await context.loaded(NOTICES, asked) or []
+            for row in page:
+                yield _notice(**row)
+                place = {name: row[name] for name in place}
+            if len(page) < limits.stream_page_events:
+                await news.wait(limits.poll_s)
+
+
+def update_of(event: LoggedEvent) -> ExecutionUpdate:
+    data = event_data(event)
+    is_retried = event.topic == "execution.node_failed" and data["retry_at"] is not None
+    return ExecutionUpdate(
+        execution_id=strawberry.ID(str(event.stream_id)),
+        version=event.version,
+        topic=event.topic,
+        node_id=data["path"] if event.topic in OF_NODE else None,
+        status="WAITING" if is_retried else STATUSES[event.topic],
+        recorded_at=instant_of(event.recorded_at),
+        data=Json(data),
+    )
+
+
+def update_json(event: LoggedEvent) -> bytes:
+    """An update for those who do not speak GraphQL, with all its fields and the same names."""
+    update = update_of(event)
+    return orjson.dumps(
+        {
+            "executionId": update.execution_id,
+            "version": update.version,
+            "topic": update.topic,
+            "nodeId": update.node_id,
+            "status": update.status,
+            "recordedAt": update.recorded_at,
+            "data": update.data,
+        }
+    )
+
+
+def _notice(*, era: int, tx_id: int, notification_id: int, shard: int, **shown: Any) -> EventNotice:
+    return EventNotice(position=place_text(era, tx_id, shard, notification_id), **shown)
+
+
+async def _page(
+    sources: Sources, tenant_id: TenantId, execution_id: UUID, *, after: int
+) -> list[LoggedEvent]:
+    limit = sources.limits.stream_page_events
+    return await read_stream(
+        sources.database, tenant_id, execution_id, after_version=after, limit=limit
+    )
+
+
+def _unknown_execution() -> RequestRefused:
+    return refuse("not_found", "There is no such execution.")

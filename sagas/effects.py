@@ -1,0 +1,57 @@
+"""What a node runner gets and gives: the world it may touch, the outcome it brings, and the one way
+to fail.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from commands.model_port import Models
+from commands.ports import EventStore
+from domain.executions import Attempt, Usage
+from domain.identifiers import Json, TenantId
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """The ports of node runners."""
+
+    events: EventStore
+    models: Models
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The execution an attempt belongs to."""
+
+    tenant_id: TenantId
+    execution_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    output: Json
+    usage: Usage
+
+
+class AttemptFailed(Exception):
+    """The effect did not happen, or what came of it is of no use. message is stored: no secrets."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        is_retryable: bool,
+        retry_after_s: float | None = None,
+        usage: Usage | None = None,
+    ) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.is_retryable = is_retryable
+        self.retry_after_s = retry_after_s
+        self.usage = usage or Usage()
+
+
+Runner = Callable[[Attempt, Run, Effects], Awaitable[Outcome]]

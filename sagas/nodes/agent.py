@@ -1,0 +1,54 @@
+"""An agent's turn: its instructions, the rendered input, its model. request: {agent_id, version?,
+input}.
+
+The version that answered is part of the output, so that a run says which one it was.
+"""
+
+from uuid import UUID
+
+import orjson
+
+from domain.agents import Agent, AgentNotFound, AgentVersionNotFound
+from domain.executions import Attempt
+from domain.identifiers import Json, JsonObject
+from sagas.effects import AttemptFailed, Effects, Outcome, Run
+from sagas.nodes.llm import call_model, model_output, usage_of
+
+
+async def run_agent(attempt: Attempt, run: Run, on: Effects) -> Outcome:
+    agent_id = UUID(str(attempt.request["agent_id"]))
+    version, profile = await _profile(attempt, run, on, agent_id)
+    messages: list[JsonObject] = [
+        {"role": "system", "content": str(profile.get("instructions") or "")},
+        {"role": "user", "content": _text(attempt.request["input"])},
+    ]
+    parameters = profile.get("parameters")
+    response = await call_model(
+        attempt,
+        on,
+        model=str(profile["model"]),
+        messages=[message for message in messages if message["content"]],
+        parameters=parameters if isinstance(parameters, dict) else {},
+    )
+    output = model_output(response) | {"agent_id": str(agent_id), "agent_version": version}
+    return Outcome(output, usage_of(response))
+
+
+async def _profile(
+    attempt: Attempt, run: Run, on: Effects, agent_id: UUID
+) -> tuple[int, JsonObject]:
+    agent = await on.events.load(Agent, agent_id, run.tenant_id)
+    if agent is None:
+        raise AttemptFailed("agent_not_found", f"there is no agent {agent_id}", is_retryable=False)
+    on.events.keep(agent, run.tenant_id)
+    wanted = attempt.request.get("version")
+    try:
+        if not isinstance(wanted, int):
+            agent.require_present()
+        return agent.profile(wanted if isinstance(wanted, int) else None)
+    except (AgentNotFound, AgentVersionNotFound) as error:
+        raise AttemptFailed(error.code, error.detail, is_retryable=False) from error
+
+
+def _text(value: Json) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()

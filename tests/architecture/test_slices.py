@@ -1,0 +1,49 @@
+"""The same noun is the same file name in every directory: `ls */agents.py` prints a concept's life.
+
+A concept whose command lies under another name than its aggregate or its route is found by nobody.
+"""
+
+import ast
+
+import pytest
+
+from commands.catalogue import HANDLERS
+from tests.architecture.sources import ROOT, modules, parse
+
+# What carries every command, and belongs to no concept.
+MACHINERY = {
+    *("__init__", "authorization", "catalogue", "decisions", "dispatch"),
+    *("model_port", "ports"),
+}
+
+CONCEPTS = sorted({path.stem for path in modules("commands")} - MACHINERY)
+
+
+def command_names(concept: str) -> set[str]:
+    """The command classes that a file declares."""
+    tree = parse(ROOT / "commands" / f"{concept}.py")
+    return {
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+        and any(isinstance(parent, ast.Name) and parent.id == "Command" for parent in node.bases)
+    }
+
+
+@pytest.mark.parametrize("concept", CONCEPTS)
+@pytest.mark.parametrize("directory", ["domain", "write_api", "tests/commands", "tests/write_api"])
+def test_every_concept_has_its_file_in_every_layer(concept: str, directory: str) -> None:
+    name = f"test_{concept}.py" if directory.startswith("tests") else f"{concept}.py"
+    assert (ROOT / directory / name).exists()
+
+
+def test_every_command_is_in_the_catalogue() -> None:
+    declared = {name for concept in CONCEPTS for name in command_names(concept)}
+    assert declared == {kind.__name__ for kind in HANDLERS}
+
+
+def test_a_handler_is_named_like_its_command_and_lies_beside_it() -> None:
+    for kind, handler in HANDLERS.items():
+        words = [f"_{letter.lower()}" if letter.isupper() else letter for letter in kind.__name__]
+        assert handler.__name__ == "".join(words).removeprefix("_")
+        assert handler.__module__ == kind.__module__

@@ -1,0 +1,203 @@
+"""Ports without a world: an event store in memory that passes the contract suite of the real one,
+and fixed sources.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import orjson
+from eventsourcing.domain import Aggregate
+from eventsourcing.persistence import StoredEvent
+
+from commands.authorization import EVERY_SCOPE, Caller
+from commands.decisions import Command
+from commands.dispatch import Answer, Dispatcher, Origin
+from commands.ports import (
+    AnyAggregate,
+    CommandRecord,
+    DuplicateCommand,
+    NewApiKey,
+    Ports,
+    PositionToken,
+    RecordedAnswer,
+    SideRow,
+    StoredDefinition,
+)
+from domain.envelope import Envelope
+from domain.errors import Stale
+from domain.identifiers import JsonObject, TenantId, shard_of
+from infra.event_codec import mapper
+
+ERA = 1
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+class FakeClock:
+    """Stands at noon until it is moved."""
+
+    def __init__(self) -> None:
+        self.time = NOON
+
+    def now(self) -> datetime:
+        return self.time
+
+    def pass_time(self, **units: float) -> None:
+        self.time += timedelta(**units)
+
+
+class FakeIds:
+    """UUIDs in the shape of version 7 that count up."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def new(self) -> UUID:
+        self._count += 1
+        return UUID(int=(1 << 100) + (7 << 76) + (2 << 62) + self._count)
+
+
+class FakeSecrets:
+    """Keys and hashes that tell what they were made from."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def new_api_key(self) -> NewApiKey:
+        self._count += 1
+        key_id = f"key{self._count:05d}"
+        text = f"al_{key_id}_secret"
+        return NewApiKey(key_id, text, f"hash of {text}".encode())
+
+    async def hash_password(self, password: str) -> str:
+        return f"hash of {len(password)} characters"
+
+
+class FakeEventStore:
+    """Streams in memory, encoded like the real ones, so that an event that is not JSON fails here
+    too.
+
+    events, envelopes and side_rows are what was stored, in order, for tests to look at.
+    """
+
+    def __init__(self) -> None:
+        self.events: list[StoredEvent] = []
+        self.envelopes: list[Envelope] = []
+        self.side_rows: list[SideRow] = []
+        self.appends_count = 0
+        self.answers_read_count = 0
+        self._streams: dict[UUID, tuple[TenantId, list[StoredEvent]]] = {}
+        self._commands: dict[tuple[TenantId, UUID], RecordedAnswer] = {}
+        self._definitions: dict[tuple[TenantId, str], bytes] = {}
+
+    @property
+    def topics(self) -> list[str]:
+        return [event.topic for event in self.events]
+
+    @property
+    def states(self) -> list[JsonObject]:
+        return [orjson.loads(event.state) for event in self.events]
+
+    async def load(
+        self, kind: type[AnyAggregate], stream_id: UUID, tenant_id: TenantId
+    ) -> AnyAggregate | None:
+        owner, events = self._streams.get(stream_id, (None, []))
+        if owner != tenant_id:
+            return None
+        aggregate = None
+        for event in events:
+            aggregate = mapper.to_domain_event(event).mutate(aggregate)  # pyright: ignore[reportArgumentType, reportAttributeAccessIssue] # any kind
+        return aggregate if isinstance(aggregate, kind) else None
+
+    def keep(self, aggregate: Aggregate, tenant_id: TenantId) -> None:
+        """There is no cache: every load reads."""
+
+    async def append(
+        self,
+        aggregates: Sequence[Aggregate],
+        envelope: Envelope,
+        *,
+        side_rows: Sequence[SideRow] = (),
+        command: CommandRecord | None = None,
+    ) -> PositionToken | None:
+        pending = [
+            mapper.to_stored_event(event)
+            for aggregate in aggregates
+            for event in aggregate.collect_events()
+        ]
+        if not pending:
+            return None
+        self._require_next_versions(pending)
+        if command is not None and (envelope.tenant_id, command.command_id) in self._commands:
+            raise DuplicateCommand
+        token = self._store(pending, envelope, side_rows)
+        if command is not None:
+            answer = RecordedAnswer(
+                command.fingerprint, orjson.loads(orjson.dumps(command.result)), token
+            )
+            self._commands[envelope.tenant_id, command.command_id] = answer
+        return token
+
+    async def recorded_answer(self, tenant_id: TenantId, command_id: UUID) -> RecordedAnswer | None:
+        self.answers_read_count += 1
+        return self._commands.get((tenant_id, command_id))
+
+    async def definition(self, tenant_id: TenantId, definition_hash: str) -> JsonObject | None:
+        stored = self._definitions.get((tenant_id, definition_hash))
+        return None if stored is None else orjson.loads(stored)
+
+    def _require_next_versions(self, pending: Sequence[StoredEvent]) -> None:
+        versions: dict[UUID, int] = {}
+        for event in pending:
+            assert isinstance(event.originator_id, UUID)
+            _, stored = self._streams.get(event.originator_id, (None, ()))
+            version = versions.get(event.originator_id, len(stored))
+            if event.originator_version != version + 1:
+                raise Stale
+            versions[event.originator_id] = version + 1
+
+    def _store(
+        self, pending: Sequence[StoredEvent], envelope: Envelope, side_rows: Sequence[SideRow]
+    ) -> PositionToken:
+        self.appends_count += 1
+        places: dict[int, int] = {}
+        for event in pending:
+            assert isinstance(event.originator_id, UUID)
+            _, events = self._streams.setdefault(event.originator_id, (envelope.tenant_id, []))
+            events.append(event)
+            self.events.append(event)
+            self.envelopes.append(envelope)
+            places[shard_of(event.originator_id)] = len(self.events)
+        for row in side_rows:
+            self.side_rows.append(row)
+            if isinstance(row, StoredDefinition):
+                key = (envelope.tenant_id, row.definition_hash)
+                self._definitions[key] = orjson.dumps(row.definition)
+        return PositionToken(ERA, self.appends_count, places)  # pyright: ignore[reportArgumentType] # shards are ints
+
+
+class World:
+    """A dispatcher on fakes, and one caller who may do everything in one tenant."""
+
+    def __init__(self, store: FakeEventStore | None = None) -> None:
+        self.store = store or FakeEventStore()
+        self.clock = FakeClock()
+        self.ids = FakeIds()
+        self.ports = Ports(self.store, self.clock, self.ids, FakeSecrets())
+        self.dispatcher = Dispatcher(self.ports)
+        self.tenant_id = TenantId(self.ids.new())
+        self.caller = self.caller_with(EVERY_SCOPE)
+        self.operator = Caller("operator", None, frozenset(), is_operator=True)
+
+    def caller_with(self, *scopes: str, actor: str = "api_key:test") -> Caller:
+        return Caller(actor, self.tenant_id, frozenset(scopes))
+
+    async def when(
+        self, command: Command, *, key: str | None = None, caller: Caller | None = None
+    ) -> Answer:
+        origin = Origin(self.ids.new(), idempotency_key=key)
+        return await self.dispatcher.dispatch(command, caller or self.caller, origin)
+
+    async def given(self, *commands: Command) -> list[JsonObject]:
+        """The results of commands that went before."""
+        return [(await self.when(command)).result for command in commands]

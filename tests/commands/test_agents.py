@@ -1,0 +1,117 @@
+"""Agents are revised into versions, and run pinned to one."""
+
+from uuid import UUID
+
+import pytest
+
+from commands.agents import CreateAgent, DeleteAgent, ExecuteAgent, ReviseAgent
+from commands.authorization import Caller
+from commands.decisions import INLINE_PAYLOAD_BYTES_MAX, VersionMismatch
+from commands.ports import OpenedExecution, StoredDefinition
+from domain.agents import AgentNotFound
+from domain.errors import Invalid
+from domain.identifiers import JsonObject, TenantId
+from tests.commands.fakes import World
+
+PROFILE: JsonObject = {"name": "Writer", "model": "offline/echo", "instructions": "Write."}
+
+
+async def an_agent(world: World) -> UUID:
+    (created,) = await world.given(CreateAgent(PROFILE))
+    return UUID(str(created["agent_id"]))
+
+
+async def test_an_agent_begins_at_version_one() -> None:
+    world = World()
+    answer = await world.when(CreateAgent(PROFILE))
+    assert (answer.result["agent_version"], answer.result["version"]) == (1, 1)
+    assert world.store.states[0]["profile"] == PROFILE
+
+
+async def test_a_revision_keeps_what_it_does_not_name() -> None:
+    world = World()
+    agent_id = await an_agent(world)
+    answer = await world.when(ReviseAgent(agent_id, {"instructions": "Write less."}))
+    assert answer.result == {"agent_id": str(agent_id), "agent_version": 2, "version": 2}
+    assert world.store.states[1]["profile"] == {**PROFILE, "instructions": "Write less."}
+
+
+async def test_a_revision_of_another_version_than_expected_is_refused() -> None:
+    world = World()
+    agent_id = await an_agent(world)
+    await world.when(ReviseAgent(agent_id, {"name": "Poet"}, expected_version=1))
+    with pytest.raises(VersionMismatch):
+        await world.when(ReviseAgent(agent_id, {"name": "Critic"}, expected_version=1))
+    with pytest.raises(VersionMismatch):
+        await world.when(DeleteAgent(agent_id, expected_version=1))
+
+
+async def test_a_deleted_agent_is_unknown_to_every_command() -> None:
+    world = World()
+    agent_id = await an_agent(world)
+    await world.given(DeleteAgent(agent_id))
+    for command in (
+        ReviseAgent(agent_id, {"name": "Poet"}),
+        DeleteAgent(agent_id),
+        ExecuteAgent(agent_id, {}),
+    ):
+        with pytest.raises(AgentNotFound):
+            await world.when(command)
+    assert world.store.topics == ["agent.created", "agent.deleted"]
+
+
+async def test_another_tenants_agent_is_unknown() -> None:
+    world = World()
+    agent_id = await an_agent(world)
+    stranger = Caller("api_key:x", TenantId(world.ids.new()), frozenset({"*"}))
+    for command in (
+        ReviseAgent(agent_id, {"name": "Poet"}),
+        DeleteAgent(agent_id),
+        ExecuteAgent(agent_id, {}),
+    ):
+        with pytest.raises(AgentNotFound):
+            await world.when(command, caller=stranger)
+    assert world.store.topics == ["agent.created"]
+
+
+async def test_an_agent_has_a_size() -> None:
+    world = World()
+    agent_id = await an_agent(world)
+    heavy: JsonObject = {"parameters": {"text": "x" * INLINE_PAYLOAD_BYTES_MAX}}
+    for command in (CreateAgent({**PROFILE, **heavy}), ReviseAgent(agent_id, heavy)):
+        with pytest.raises(Invalid) as refusal:
+            await world.when(command)
+        assert [error.code for error in refusal.value.errors] == ["payload_too_large"]
+    assert world.store.topics == ["agent.created"]
+
+
+async def test_running_an_agent_pins_its_version_and_stores_what_runs() -> None:
+    world = World()
+    agent_id = await an_agent(world)
+    await world.given(ReviseAgent(agent_id, {"name": "Poet"}))
+    answer = await world.when(ExecuteAgent(agent_id, {"topic": "rain"}))
+    definition, opened = world.store.side_rows
+    assert isinstance(definition, StoredDefinition)
+    assert opened == OpenedExecution(UUID(str(answer.result["execution_id"])))
+    created = world.store.states[-1]
+    assert created["definition_hash"] == definition.definition_hash
+    assert (created["agent_id"], created["workflow_id"]) == (str(agent_id), None)
+    assert (created["input"], created["created_by"]) == ({"topic": "rain"}, "api_key:test")
+    nodes = definition.definition["nodes"]
+    assert isinstance(nodes, list)
+    (config,) = [
+        node["config"] for node in nodes if isinstance(node, dict) and node["type"] == "agent"
+    ]
+    assert isinstance(config, dict)
+    assert (config["agent_id"], config["version"]) == (str(agent_id), 2)
+
+
+async def test_an_input_has_a_size() -> None:
+    world = World()
+    agent_id = await an_agent(world)
+    with pytest.raises(Invalid) as refusal:
+        await world.when(ExecuteAgent(agent_id, "x" * INLINE_PAYLOAD_BYTES_MAX))
+    assert [(error.path, error.code) for error in refusal.value.errors] == [
+        ("/input", "payload_too_large")
+    ]
+    assert world.store.topics == ["agent.created"]

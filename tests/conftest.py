@@ -1,0 +1,107 @@
+"""The real servers the tests run on: one embedded PostgreSQL and one Kafka broker per test process.
+
+They start when the first test asks and stop with the session.
+"""
+
+import asyncio
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from infra.embedded_postgres import EmbeddedPostgres
+from tests.kafka.broker import NoBroker
+from tests.kafka_broker import any_broker
+
+# Nothing in a test outlives the machine: what only a power cut would need is off.
+POSTGRES_SETTINGS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "64MB",
+    "log_min_error_statement": "error",
+}
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Generator[EmbeddedPostgres]:
+    """The running server; a test that restarts it must leave it running."""
+    directory = Path(tempfile.mkdtemp(prefix="agentledger-postgres-"))
+    directory.chmod(0o755)  # The server has an account of its own when root runs the tests.
+    server = EmbeddedPostgres(directory, settings=POSTGRES_SETTINGS)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server: EmbeddedPostgres) -> str:
+    """The superuser's own database; for what concerns the whole server."""
+    return postgres_server.start()
+
+
+@pytest.fixture(scope="session")
+def master_key() -> str:
+    """The key the migrated databases were made with."""
+    return "a master key of the tests, thirty-two bytes or more"
+
+
+@pytest.fixture(scope="session")
+def template_database(postgres_url: str, master_key: str) -> str:
+    """The name of a migrated database, which nobody connects to, so that it can be copied."""
+    # Imported here: most tests need no database, and this pulls in all of infra's drivers.
+    from infra.migrations import migrate
+    from projections.schema import create_missing_tables
+
+    async def make(url: str) -> None:
+        await migrate(url, master_key=master_key)
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
+            await create_missing_tables(conn)
+
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE agentledger_template")
+    # In a thread, because the event loop of the tests is not ours to replace.
+    with ThreadPoolExecutor(1) as thread:
+        url = database_url_of(postgres_url, "agentledger_template")
+        thread.submit(asyncio.run, make(url)).result()
+    return "agentledger_template"
+
+
+@pytest.fixture(scope="module")
+def database_url(postgres_url: str, template_database: str) -> Generator[str]:
+    """A migrated, empty database for the tests of one module (owner's URL)."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        names = {"name": sql.Identifier(name), "template": sql.Identifier(template_database)}
+        connection.execute(sql.SQL("CREATE DATABASE {name} TEMPLATE {template}").format(**names))
+        yield database_url_of(postgres_url, name)
+        connection.execute(sql.SQL("DROP DATABASE {name} WITH (FORCE)").format(**names))
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap() -> Generator[str]:
+    """The address of a real broker; tests use topics of their own."""
+    try:
+        broker = any_broker()
+    except NoBroker as reason:
+        if os.environ.get("CI"):
+            pytest.fail(f"Kafka tests must run in CI. {reason}")
+        pytest.skip(str(reason))
+    try:
+        yield broker.bootstrap_servers
+    finally:
+        broker.stop()
+
+
+def database_url_of(postgres_url: str, name: str) -> str:
+    """The same server and user, another database."""
+    return postgres_url.replace("/postgres?", f"/{name}?", 1)

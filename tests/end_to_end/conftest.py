@@ -1,0 +1,78 @@
+"""Two installations: everything in one process on the PostgreSQL log, and one process per role on
+Kafka.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from tests.end_to_end.stack import Api, Stack, free_port, new_tenant
+
+OPERATOR_KEY = "op_end_to_end"
+
+
+@pytest.fixture(scope="module")
+def one_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """`agentledger up` in a fresh data directory."""
+    directory = tmp_path_factory.mktemp("up")
+    port = free_port()
+    stack = Stack(
+        f"http://127.0.0.1:{port}",
+        {"AGENTLEDGER_DATA_DIR": str(directory / "data"), "AGENTLEDGER_BCRYPT_COST": "4"},
+        directory,
+    )
+    stack.add("up", "up", "--port", str(port))
+    try:
+        stack.wait_until_ready()
+        yield stack
+    finally:
+        stack.stop()
+
+
+@pytest.fixture
+async def api(one_process: Stack) -> AsyncIterator[Api]:
+    """A client of a tenant that nobody else uses."""
+    keys = orjson.loads(
+        Path(one_process.environment["AGENTLEDGER_DATA_DIR"], "keys.json").read_bytes()
+    )
+    client = Api(one_process.url, new_tenant(one_process.url, keys["operator_key"], "Story"))
+    yield client
+    await client.http.aclose()
+
+
+@pytest.fixture
+def roles_on_kafka(database_url: str, kafka_bootstrap: str, tmp_path: Path) -> Iterator[Stack]:
+    """api, relay, two workers and two projectors as processes, on a real Kafka."""
+    port = free_port()
+    stack = Stack(
+        f"http://127.0.0.1:{port}",
+        {
+            "AGENTLEDGER_DATABASE_URL": database_url,
+            "AGENTLEDGER_KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
+            "AGENTLEDGER_KAFKA_TOPIC": f"agentledger.{port}",
+            "AGENTLEDGER_MASTER_KEY": "a master key of the tests, thirty-two bytes or more",
+            "AGENTLEDGER_OPERATOR_KEY": OPERATOR_KEY,
+            "AGENTLEDGER_BCRYPT_COST": "4",
+            "AGENTLEDGER_WORKER_SWEEP_S": "3",
+            "AGENTLEDGER_LOG_PARTITIONS": "4",
+        },
+        tmp_path,
+    )
+    migrated = stack.run("migrate")
+    assert migrated.returncode == 0, migrated.stderr
+    for name, role in (
+        ("api", "api"),
+        ("relay", "relay"),
+        ("worker-1", "worker"),
+        ("worker-2", "worker"),
+        ("projector-1", "projector"),
+        ("projector-2", "projector"),
+    ):
+        stack.add(name, "serve", "--role", role, "--port", str(port))
+    try:
+        stack.wait_until_ready()
+        yield stack
+    finally:
+        stack.stop()

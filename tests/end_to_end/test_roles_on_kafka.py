@@ -1,0 +1,72 @@
+"""One process per role on PostgreSQL and a real Kafka: sharing the work, and losing nothing when
+one is killed.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.end_to_end.conftest import OPERATOR_KEY
+from tests.end_to_end.stack import Api, Stack, new_tenant
+from tests.end_to_end.stories import question_workflow, scripted_workflow
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+async def kafka_api(roles_on_kafka: Stack) -> AsyncIterator[Api]:
+    client = Api(roles_on_kafka.url, new_tenant(roles_on_kafka.url, OPERATOR_KEY, "Kafka"))
+    yield client
+    await client.http.aclose()
+
+
+async def execute(api: Api, workflow_id: object, *, runs: int) -> list[str]:
+    started = [
+        await api.post(f"/workflows/{workflow_id}/execute", {"input": {"question": f"number {n}?"}})
+        for n in range(runs)
+    ]
+    return [str(run["execution_id"]) for run in started]
+
+
+async def workers_of(api: Api, runs: list[str]) -> set[str]:
+    query = "query($id: ID!) { events(streamId: $id, first: 50) { edges { node { actor } } } }"
+    actors: set[str] = set()
+    for run in runs:
+        edges = (await api.query(query, id=run))["events"]["edges"]  # pyright: ignore
+        actors |= {edge["node"]["actor"] or "" for edge in edges}  # pyright: ignore
+    return {actor for actor in actors if actor.startswith("worker:")}
+
+
+async def test_two_workers_and_two_projectors_share_the_partitions(
+    roles_on_kafka: Stack, kafka_api: Api
+) -> None:
+    workflow = await kafka_api.post("/workflows", question_workflow())
+    workers: set[str] = set()
+    async with asyncio.timeout(120):
+        # The second worker gets its half when the group has rebalanced.
+        while len(workers) < 2:
+            runs = await execute(kafka_api, workflow["workflow_id"], runs=20)
+            for run in runs:
+                assert (await kafka_api.execution_at_end(run))["status"] == "COMPLETED"
+            workers |= await workers_of(kafka_api, runs)
+    roles_on_kafka.verify()
+
+
+async def test_killing_relay_worker_and_projector_in_the_middle_of_load_loses_nothing(
+    roles_on_kafka: Stack, kafka_api: Api
+) -> None:
+    workflow = await kafka_api.post(
+        "/workflows",
+        scripted_workflow([{"text": "done", "delay_s": 0.2}], retry={"max_attempts": 5}),
+    )
+    runs: list[str] = []
+    for role in ("relay", "worker-1", "projector-1"):
+        runs += await execute(kafka_api, workflow["workflow_id"], runs=25)
+        roles_on_kafka.processes[role].kill()
+        runs += await execute(kafka_api, workflow["workflow_id"], runs=25)
+        roles_on_kafka.processes[role].start()
+    for run in runs:
+        ended = await kafka_api.execution_at_end(run, wait_s=90)
+        assert ended["status"] == "COMPLETED", ended
+    roles_on_kafka.verify()

@@ -1,0 +1,69 @@
+"""Parts of infra, built on the real servers of the session, one at a time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from infra.event_store import PostgresEventStore
+from infra.group_commit import GroupCommit
+from infra.postgres import Database, Role, role_conninfo
+from infra.wakeups import Wakeups
+from tests.infra.log_steps import IDS
+
+Conninfo = Callable[[Role], str]
+
+
+@dataclass
+class Parts:
+    """What most infra tests need."""
+
+    conninfo: Conninfo
+    wakeups: Wakeups
+    store: PostgresEventStore
+    group_commit: GroupCommit
+    stack: AsyncExitStack
+
+    async def database(self, role: Role) -> Database:
+        database = Database(self.conninfo(role), pool_size_max=8)
+        await database.open()
+        self.stack.push_async_callback(database.close)
+        return database
+
+
+@pytest.fixture
+def conninfo(database_url: str, master_key: str) -> Conninfo:
+    def of(role: Role) -> str:
+        return role_conninfo(database_url, role, master_key=master_key, statement_timeout_s=20)
+
+    return of
+
+
+@pytest.fixture
+async def parts(conninfo: Conninfo) -> AsyncIterator[Parts]:
+    async with build_parts(conninfo) as built:
+        yield built
+
+
+@asynccontextmanager
+async def build_parts(conninfo: Conninfo) -> AsyncIterator[Parts]:
+    async with AsyncExitStack() as stack:
+        wakeups = Wakeups()
+        group_commit = GroupCommit(
+            conninfo("writer"),
+            writers=2,
+            batch_events_max=500,
+            batch_bytes_max=1 << 20,
+            queue_max=5000,
+            timeout_s=10,
+            on_appended=wakeups.hint,
+        )
+        running = asyncio.create_task(group_commit.run())
+        stack.callback(running.cancel)
+        database = Database(conninfo("api"), pool_size_max=8)
+        await database.open()
+        stack.push_async_callback(database.close)
+        store = PostgresEventStore(database, group_commit, IDS, page_events=3, cache_max=100)
+        yield Parts(conninfo, wakeups, store, group_commit, stack)

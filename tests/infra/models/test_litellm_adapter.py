@@ -1,0 +1,161 @@
+"""What litellm may not do here: reach the network by itself, spend the operator's credentials, or
+wait for a login.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from commands.model_port import ModelFailed, ModelRequest
+from infra.models.litellm_adapter import LitellmModels
+
+SILENT_CALL = """
+import asyncio, sys
+
+reached = []
+
+def audit(event, arguments):
+    if event == "socket.connect" and isinstance(arguments[1], tuple):
+        reached.append(arguments[1][0])
+    elif event == "socket.getaddrinfo":
+        reached.append(arguments[0])
+
+async def main():
+    from commands.ports import ModelRequest
+    from infra.models.litellm_adapter import LitellmModels
+    from tests.openai_server import USAGE, Answer, openai_server
+
+    models = LitellmModels()
+    async with openai_server() as server:
+        for model in ("openai/test-model", "hosted_vllm/meta-llama/Llama-3"):
+            request = ModelRequest(
+                model=model, messages=[{"role": "user", "content": "Hi"}], parameters={}, attempt=1,
+                timeout_s=20, idempotency_key="k", api_base=server.api_base, api_key="sk-test",
+            )
+            for usage in (USAGE, None):
+                server.answers(Answer(usage=usage))
+                tokens = []
+                await models.complete(request, tokens.append)
+                assert (await models.complete(request)).text == "".join(tokens) == "Hello there!"
+        await models.aclose()
+
+sys.addaudithook(audit)
+asyncio.run(main())
+assert "litellm" in sys.modules
+assert reached, "not even the local server was reached"
+print(sorted(set(map(str, reached)) - {"127.0.0.1"}))
+"""
+
+
+def request(model: str, **changes: Any) -> ModelRequest:
+    return ModelRequest(
+        model=model,
+        messages=[{"role": "user", "content": "Hi"}],
+        parameters=changes.pop("parameters", {}),
+        attempt=1,
+        timeout_s=20,
+        idempotency_key="k",
+        **changes,
+    )
+
+
+@pytest.fixture
+async def models() -> AsyncIterator[LitellmModels]:
+    adapter = LitellmModels()
+    yield adapter
+    await adapter.aclose()
+
+
+async def failure_of(models: LitellmModels, request: ModelRequest) -> ModelFailed:
+    with pytest.raises(ModelFailed) as caught:
+        await models.complete(request)
+    return caught.value
+
+
+def test_its_import_and_its_calls_reach_nobody_but_the_provider() -> None:
+    # The suite's own environment may already have the switches; they must not come from there.
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("LITELLM_", "HF_"))
+    }
+
+    ended = subprocess.run(
+        [sys.executable, "-c", SILENT_CALL],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines()[-1] == "[]"
+
+
+async def test_a_name_without_a_known_provider_is_an_unknown_model(models: LitellmModels) -> None:
+    failure = await failure_of(models, request("no-such-model"))
+
+    assert (failure.code, failure.retryable, failure.cost_usd_pico) == ("unknown_model", False, 0)
+
+
+@pytest.mark.parametrize("provider", ["chatgpt", "github_copilot", "petals", "vllm"])
+async def test_providers_that_need_a_person_or_load_weights_are_refused(
+    models: LitellmModels, provider: str
+) -> None:
+    failure = await failure_of(models, request(f"{provider}/model"))
+
+    assert failure.code == "unknown_model"
+
+
+async def test_the_operators_key_never_goes_to_an_address_that_the_caller_chose(
+    models: LitellmModels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-operator")
+
+    failure = await failure_of(
+        models, request("anthropic/claude-sonnet-4-5", api_base="http://127.0.0.1:1")
+    )
+
+    assert (failure.code, failure.retryable) == ("unauthorized", False)
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["bedrock/anthropic.claude-v2", "anthropic.claude-v2:1", "vertex_ai/gemini-2.5-pro"],
+)
+async def test_what_signs_with_the_machines_credentials_goes_to_no_callers_address(
+    models: LitellmModels, model: str
+) -> None:
+    failure = await failure_of(
+        models, request(model, api_base="http://127.0.0.1:1", api_key="sk-tenant")
+    )
+
+    assert (failure.code, failure.retryable) == ("invalid", False)
+
+
+async def test_a_parameter_that_the_model_does_not_know_is_told_as_one(
+    models: LitellmModels,
+) -> None:
+    no_sampling = request(
+        "openai/o1", api_key="sk-test", api_base="http://127.0.0.1:1", parameters={"top_p": 0.5}
+    )
+
+    failure = await failure_of(models, no_sampling)
+
+    assert (failure.code, failure.retryable) == ("invalid", False)
+    assert "parameter" in failure.message
+
+
+async def test_a_missing_key_is_a_refusal_and_not_an_attempt(
+    models: LitellmModels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+
+    failure = await failure_of(models, request("anthropic/claude-sonnet-4-5"))
+
+    assert (failure.code, failure.retryable) == ("unauthorized", False)

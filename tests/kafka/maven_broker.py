@@ -1,0 +1,149 @@
+"""A real Apache Kafka broker from Maven artefacts, run by this machine's Java: no Docker needed."""
+
+import base64
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+from tests.kafka.broker import DIRECTORY, NoBroker, server_properties, wait_until_ready
+
+LIBRARIES = DIRECTORY.parents[1] / ".agentledger-tools" / "kafka-libs"
+JAVA_VERSION_MIN = 17
+JAVA_OPTIONS = (
+    *("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
+    f"-Dlog4j2.configurationFile={DIRECTORY / 'log4j2.yaml'}",
+)
+FETCH_WAIT_S = 600
+STOP_WAIT_S = 30
+
+
+class MavenBroker:
+    """One broker in a directory and on ports of its own, so that two test runs do not meet."""
+
+    def __init__(self) -> None:
+        self._java = _java()
+        self._classpath = f"{_libraries()}/*"
+        self._directory = Path(tempfile.mkdtemp(prefix="agentledger-kafka-"))
+        self._log = self._directory / "broker.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        address, controller = _free_addresses(2)
+        self.bootstrap_servers = address
+        listeners = f"PLAINTEXT://{address},CONTROLLER://{controller}"
+        settings = server_properties(
+            listeners=listeners,
+            advertised__listeners=listeners,
+            controller__quorum__bootstrap__servers=controller,
+            log__dirs=str(self._directory / "data"),
+        )
+        lines = [f"{name}={value}\n" for name, value in settings.items()]
+        (self._directory / "server.properties").write_text("".join(lines), "utf-8")
+        try:
+            self._format()
+            self._launch()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        if self._process and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(STOP_WAIT_S)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def kill(self) -> None:
+        if self._process and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(STOP_WAIT_S)
+
+    def restart(self) -> None:
+        self.kill()
+        self._launch()
+
+    def _format(self) -> None:
+        cluster = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
+        # An id that begins with a hyphen would be read as an option.
+        cluster = "A" + cluster[1:]
+        command = self._command("kafka.tools.StorageTool", "format", "-t", cluster)
+        command += ["-c", str(self._directory / "server.properties"), "--standalone"]
+        made = subprocess.run(command, capture_output=True, text=True, check=False)
+        if made.returncode:
+            raise NoBroker(f"Kafka could not format its directory: {made.stderr or made.stdout}")
+
+    def _launch(self) -> None:
+        properties = str(self._directory / "server.properties")
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command("kafka.Kafka", properties),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                cwd=self._directory,
+                # Ctrl-C is for the test run, which then stops the broker in order.
+                start_new_session=True,
+            )
+        if not wait_until_ready(self.bootstrap_servers):
+            tail = self._log.read_text("utf-8", "replace")[-2000:]
+            raise NoBroker(f"The Kafka broker did not become ready; its log ends with: {tail}")
+
+    def _command(self, main: str, *arguments: str) -> list[str]:
+        return [self._java, *JAVA_OPTIONS, "-cp", self._classpath, main, *arguments]
+
+
+def _java() -> str:
+    java = shutil.which("java")
+    if java is None:
+        raise NoBroker(f"No Java is installed: the broker needs {JAVA_VERSION_MIN} or newer.")
+    shown = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    version = shown.partition('"')[2].partition(".")[0].partition('"')[0]
+    if not version.isdigit() or int(version) < JAVA_VERSION_MIN:
+        raise NoBroker(f"The broker needs Java {JAVA_VERSION_MIN} or newer; `java` says: {shown}")
+    return java
+
+
+def _libraries() -> Path:
+    """The directory of the broker's jars, fetched once per version of pom.xml."""
+    pom = DIRECTORY / "pom.xml"
+    wanted = LIBRARIES / hashlib.sha256(pom.read_bytes()).hexdigest()[:12]
+    LIBRARIES.mkdir(parents=True, exist_ok=True)
+    with (LIBRARIES / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # Several workers of one test run may want them at once.
+        if not wanted.exists():
+            partial = wanted.with_suffix(".partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            _fetch(pom, partial)
+            partial.rename(wanted)
+    return wanted
+
+
+def _fetch(pom: Path, target: Path) -> None:
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise NoBroker("No Maven is installed to fetch the broker's jars.")
+    command = [maven, "-q", "-B", "-f", str(pom), "dependency:copy-dependencies"]
+    command += ["-DincludeScope=runtime", f"-DoutputDirectory={target}"]
+    if not os.access(Path.home(), os.W_OK):
+        command.append(f"-Dmaven.repo.local={LIBRARIES / 'repository'}")
+    fetched = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=FETCH_WAIT_S
+    )
+    if fetched.returncode:
+        raise NoBroker(f"Maven could not fetch the broker's jars: {fetched.stdout[-2000:]}")
+
+
+def _free_addresses(count: int) -> list[str]:
+    """Loopback addresses that nobody listened on a moment ago, all different."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    addresses = [f"127.0.0.1:{listener.getsockname()[1]}" for listener in sockets]
+    for listener in sockets:
+        listener.close()
+    return addresses

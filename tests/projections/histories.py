@@ -1,0 +1,231 @@
+"""Histories for the tests of projections: events as the log hands them out, from the real codec."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from eventsourcing.domain import Aggregate, DomainEventProtocol
+from eventsourcing.utils import get_topic
+
+from commands.ports import LoggedEvent, Position
+from domain.agents import Agent
+from domain.credentials import ApiKey
+from domain.executions import Execution
+from domain.identifiers import TenantId, shard_of
+from domain.identity import User
+from domain.tenants import Tenant
+from domain.workflows import Workflow
+from infra.clock import Uuid7Ids
+from infra.event_codec import mapper
+
+IDS = Uuid7Ids()
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+USAGE = {"model": "offline/echo", "tokens_in": 3, "tokens_out": 5, "cost_usd_pico": 13_000_000}
+FREE = {"model": None, "tokens_in": 0, "tokens_out": 0, "cost_usd_pico": 0}
+PROFILE = {"name": "writer", "role": None, "model": "offline/echo", "instructions": "Write."}
+
+
+@dataclass
+class Stream:
+    """One stream that grows. Each event is recorded a second after the one before."""
+
+    aggregate: type[Aggregate]
+    tenant_id: TenantId
+    stream_id: UUID = field(default_factory=IDS.new)
+    events: list[LoggedEvent] = field(default_factory=list[LoggedEvent])
+    actor: str | None = "user:ada"
+
+    def happens(self, kind: type[DomainEventProtocol[UUID]], **fields: Any) -> "Stream":
+        version = len(self.events) + 1
+        if issubclass(kind, Aggregate.Created):
+            fields["originator_topic"] = get_topic(self.aggregate)
+        place = {"originator_id": self.stream_id, "originator_version": version}
+        fact = kind(**place, timestamp=EPOCH, **fields)
+        stored = mapper.to_stored_event(fact)
+        return self.logs(stored.topic, stored.state)
+
+    def logs(self, topic: str, state: bytes) -> "Stream":
+        """A stored event that no program of ours would write."""
+        version = len(self.events) + 1
+        event = LoggedEvent(
+            position=Position(1, 0, 0),
+            stream_id=self.stream_id,
+            version=version,
+            topic=topic,
+            state=state,
+            tenant_id=self.tenant_id,
+            shard=shard_of(self.stream_id),
+            event_id=IDS.new(),
+            actor=self.actor,
+            command_id=None,
+            causation_id=None,
+            correlation_id=None,
+            traceparent=None,
+            recorded_at=EPOCH + timedelta(seconds=version),
+        )
+        self.events.append(event)
+        return self
+
+
+def a_tenant() -> TenantId:
+    return TenantId(IDS.new())
+
+
+def at(second: int) -> datetime:
+    """When the event of this version was recorded."""
+    return EPOCH + timedelta(seconds=second)
+
+
+def an_execution(tenant_id: TenantId | None = None, **fields: object) -> Stream:
+    created = {
+        "workflow_id": None,
+        "workflow_version": None,
+        "agent_id": None,
+        "definition_hash": "cafe",
+        "input": {"question": "why?"},
+        "created_by": "api_key:1",
+        **fields,
+    }
+    stream = Stream(Execution, tenant_id or a_tenant())
+    return stream.happens(Execution.Created, **created)
+
+
+def started(run: Stream, path: str, attempt: int = 1) -> Stream:
+    return run.happens(
+        Execution.NodeStarted,
+        path=path,
+        node_type="llm",
+        attempt=attempt,
+        request={"prompt": f"attempt {attempt}"},
+        idempotency_key=f"{path}:{attempt}",
+    )
+
+
+def completed(run: Stream, path: str, attempt: int = 1, **fields: object) -> Stream:
+    outcome = {"node_type": "llm", "output": {"text": path}, "ports": [], **USAGE, **fields}
+    return run.happens(Execution.NodeCompleted, path=path, attempt=attempt, **outcome)
+
+
+def failed(run: Stream, path: str, attempt: int = 1, **fields: object) -> Stream:
+    outcome = {"node_type": "llm", "code": "timeout", "message": "too slow", "retry_at": None}
+    outcome |= {**FREE, **fields}
+    return run.happens(Execution.NodeFailed, path=path, attempt=attempt, **outcome)
+
+
+def a_finished_run(tenant_id: TenantId | None = None) -> Stream:
+    run = an_execution(tenant_id).happens(Execution.Started)
+    completed(run, "start", node_type="start", **FREE)
+    completed(started(run, "draft"), "draft")
+    completed(run, "end", node_type="end", **FREE)
+    return run.happens(Execution.Completed, output={"answer": "because"})
+
+
+def an_agent(tenant_id: TenantId | None = None) -> Stream:
+    return Stream(Agent, tenant_id or a_tenant()).happens(Agent.Created, profile=PROFILE)
+
+
+def a_workflow(tenant_id: TenantId | None = None) -> Stream:
+    content = workflow_content("v1")
+    return Stream(Workflow, tenant_id or a_tenant()).happens(Workflow.Created, **content)
+
+
+def workflow_content(name: str) -> dict[str, object]:
+    return {
+        "name": name,
+        "description": None,
+        "is_public": False,
+        "definition": {"nodes": [name], "edges": []},
+        "definition_hash": f"hash of {name}",
+    }
+
+
+def an_api_key(tenant_id: TenantId | None = None, **fields: object) -> Stream:
+    created = {
+        "name": "ci",
+        "prefix": "al_ci",
+        "scopes": ["agents:read", "workflows:execute"],
+        "user_id": None,
+        "expires_at": None,
+        **fields,
+    }
+    return Stream(ApiKey, tenant_id or a_tenant()).happens(ApiKey.Created, **created)
+
+
+def a_user(tenant_id: TenantId | None = None) -> Stream:
+    return Stream(User, tenant_id or a_tenant()).happens(
+        User.Created, email="ada@example.com", role="ADMIN"
+    )
+
+
+def the_tenant(tenant_id: TenantId) -> Stream:
+    return Stream(Tenant, tenant_id, stream_id=tenant_id).happens(Tenant.Created, name="Ada & Co")
+
+
+def random_run(draw: random.Random, tenant_id: TenantId) -> Stream:
+    """A history that a run could have: retries, skips, failures and any end, or none yet."""
+    run = an_execution(tenant_id)
+    run.happens(Execution.Started)
+    waiting: list[str] = []
+    for number in range(draw.randrange(5)):
+        path = f"n{number}"
+        for attempt in range(1, draw.choice([1, 1, 2, 3]) + 1):
+            started(run, path, attempt)
+            if attempt > 1:
+                waiting.remove(path)
+            waiting.append(path)
+            if draw.random() < 0.3:
+                failed(run, path, attempt, retry_at="2026-01-01T00:00:00Z", **USAGE)
+            else:
+                completed(run, path, attempt, cost_usd_pico=draw.choice([None, 7, 10**13]))
+                waiting.remove(path)
+                break
+    if draw.random() < 0.4:
+        run.happens(Execution.NodesSkipped, paths=["left", "right"])
+    match draw.randrange(4):
+        case 0:
+            run.happens(Execution.Completed, output={"text": "\u0000 é 🙂", "n": draw.random()})
+        case 1:
+            run.happens(
+                Execution.Cancelled, reason=draw.choice([None, "late"]), stopped_paths=waiting
+            )
+        case 2:
+            why = {"path": None, "attempt": None, "code": "stuck", "message": "no end"}
+            run.happens(Execution.Failed, stopped_paths=waiting, **why)
+        case _:
+            pass
+    return run
+
+
+def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list[Stream]:
+    streams = [random_run(draw, tenant_id) for _ in range(count)]
+    agent = an_agent(tenant_id)
+    for number in range(draw.randrange(3)):
+        agent.happens(
+            Agent.Revised, agent_version=number + 2, profile=PROFILE | {"tools": [{"name": "t"}]}
+        )
+    workflow = a_workflow(tenant_id)
+    if draw.random() < 0.5:
+        content = workflow_content("v2")
+        workflow.happens(Workflow.Revised, workflow_version=2, **content).happens(Workflow.Deleted)
+    key = an_api_key(tenant_id, expires_at="2027-01-01T00:00:00Z").happens(ApiKey.Revoked)
+    return [*streams, agent, workflow, key, a_user(tenant_id), the_tenant(tenant_id)]
+
+
+def interleaved(draw: random.Random, streams: Sequence[Stream]) -> list[LoggedEvent]:
+    """The events of all streams in some order that keeps each stream's."""
+    left = [list(stream.events) for stream in streams]
+    events: list[LoggedEvent] = []
+    while left:
+        chosen = draw.choice(left)
+        events.append(chosen.pop(0))
+        left = [rest for rest in left if rest]
+    return events
+
+
+def placed(events: Sequence[LoggedEvent]) -> list[LoggedEvent]:
+    """Given places in commit order."""
+    return [replace(event, position=Position(1, 1000, n)) for n, event in enumerate(events)]

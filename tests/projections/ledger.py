@@ -1,0 +1,139 @@
+"""A database with a log and read models, for the tests of what keeps them."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg import AsyncConnection, sql
+
+from commands.ports import Batch, LoggedEvent, Position, partition_of
+from infra.event_log import BEGINNING, read_commit_order
+from infra.postgres import Database, Role, role_conninfo
+from projections.catalogue import PROJECTIONS
+from projections.fold import Row, rows_after
+from projections.projector import Projector
+from projections.rows import Tables
+from projections.table import AnyProjection, Key
+from projections.verification import verify_projection
+from tests.projections.histories import Stream
+
+PARTITIONS = 4
+ALL_PARTITIONS = range(PARTITIONS)
+
+INSERT = """
+INSERT INTO events
+  (originator_id, originator_version, topic, state, tenant_id, event_id, actor, recorded_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+"""
+
+
+@dataclass
+class Ledger:
+    """owner: sees and may do everything."""
+
+    url: str
+    master_key: str
+    owner: AsyncConnection
+    databases: dict[Role, Database] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[AsyncConnection]:
+        async with await AsyncConnection.connect(
+            self.url,
+            autocommit=True,
+            options="-c search_path=agentledger,pg_catalog -c timezone=UTC",
+        ) as conn:
+            yield conn
+
+    async def database(self, role: Role) -> Database:
+        if role not in self.databases:
+            conninfo = role_conninfo(
+                self.url, role, master_key=self.master_key, statement_timeout_s=10
+            )
+            self.databases[role] = Database(conninfo, pool_size_max=4)
+            await self.databases[role].open()
+        return self.databases[role]
+
+    async def projector(
+        self,
+        projections: Sequence[AnyProjection] = PROJECTIONS,
+        *,
+        on_applied: Callable[[dict[int, Position]], None] | None = None,
+        partitions_count: int = PARTITIONS,
+    ) -> Projector:
+        """One that owns every partition."""
+        projector = Projector(
+            await self.database("projector"),
+            projections,
+            partitions_count=partitions_count,
+            on_applied=on_applied,
+        )
+        await projector.assigned(range(partitions_count))
+        return projector
+
+    async def append(self, events: Sequence[LoggedEvent]) -> None:
+        """In one transaction, as a plain insert."""
+        async with self.owner.transaction(), self.owner.cursor() as cursor:
+            await cursor.executemany(
+                INSERT,
+                [
+                    (
+                        event.stream_id,
+                        event.version,
+                        event.topic,
+                        event.state,
+                        event.tenant_id,
+                        event.event_id,
+                        event.actor,
+                        event.recorded_at,
+                    )
+                    for event in events
+                ],
+            )
+
+    async def log(self, *streams: Stream) -> list[LoggedEvent]:
+        """Everything in commit order, or what belongs to some streams."""
+        wanted = {stream.stream_id for stream in streams}
+        events = await read_commit_order(self.owner, BEGINNING, limit=1_000_000)
+        return [event for event in events if not wanted or event.stream_id in wanted]
+
+    async def rows(self, projection: AnyProjection) -> dict[Key, Row]:
+        tables = Tables(projection, projection.table)
+        query = sql.SQL("SELECT {} FROM {} AS r").format(tables.selected_columns, tables.rows)
+        rows = [
+            tables.row_of(record) for record in await (await self.owner.execute(query)).fetchall()
+        ]
+        return {projection.key_of(row): row for row in rows}
+
+    async def fetch(self, query: str, *params: object) -> list[tuple[Any, ...]]:
+        cursor = await self.owner.execute(query.encode(), params)
+        return await cursor.fetchall() if cursor.description else []
+
+    async def scalar(self, query: str, *params: object) -> Any:
+        ((value,),) = await self.fetch(query, *params)
+        return value
+
+    async def violations(self, projections: Sequence[AnyProjection] = PROJECTIONS) -> list[str]:
+        checks = [await verify_projection(self.owner, projection) for projection in projections]
+        return [violation for check in checks for violation in check.violations]
+
+
+def batches(events: Sequence[LoggedEvent], *, cursor: str = "end") -> list[Batch]:
+    """One batch per partition."""
+    return [
+        Batch(partition, own, cursor)
+        for partition in ALL_PARTITIONS
+        if (own := [e for e in events if partition_of(e.shard, PARTITIONS) == partition])
+    ]
+
+
+def folded_once(projection: AnyProjection, streams: Sequence[Stream]) -> dict[Key, Row]:
+    """What the table must hold after all events of these streams, computed without a database."""
+    rows = [
+        row
+        for stream in streams
+        if stream.aggregate is projection.aggregate
+        for row in rows_after(projection, stream.events)
+    ]
+    return {projection.key_of(row): row for row in rows}

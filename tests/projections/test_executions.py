@@ -1,0 +1,107 @@
+"""executions: what each event makes of a run's row."""
+
+import orjson
+import pytest
+
+from domain.executions import Execution
+from projections.executions import EXECUTIONS
+from projections.fold import rows_after
+from projections.table import RowMissing
+from tests.projections.histories import (
+    FREE,
+    IDS,
+    USAGE,
+    Stream,
+    a_finished_run,
+    a_tenant,
+    an_execution,
+    at,
+    completed,
+    failed,
+    started,
+)
+
+
+def row_of(run: Stream) -> dict[str, object]:
+    (row,) = rows_after(EXECUTIONS, run.events)
+    return dict(row)
+
+
+def test_a_created_run_is_pending_and_has_cost_nothing() -> None:
+    workflow_id = IDS.new()
+    run = an_execution(workflow_id=str(workflow_id), workflow_version=3, input=["é", 1.5, None])
+    assert row_of(run) == {
+        "tenant_id": run.tenant_id,
+        "execution_id": run.stream_id,
+        "status": "PENDING",
+        "workflow_id": workflow_id,
+        "workflow_version": 3,
+        "agent_id": None,
+        "definition_hash": "cafe",
+        "created_by": "api_key:1",
+        "input": '["é",1.5,null]',
+        "output": None,
+        "error": None,
+        "created_at": at(1),
+        "started_at": None,
+        "completed_at": None,
+        "duration_ms": None,
+        "cost_usd_pico": 0,
+        "has_unpriced": False,
+        "tokens_in": 0,
+        "tokens_out": 0,
+        "version": 1,
+    }
+
+
+def test_a_run_is_running_from_its_first_step_on() -> None:
+    row = row_of(started(an_execution().happens(Execution.Started), "draft"))
+    assert (row["status"], row["started_at"], row["version"]) == ("RUNNING", at(2), 3)
+
+
+def test_a_completed_run_has_its_output_and_lasted_from_its_first_step() -> None:
+    row = row_of(a_finished_run())
+    assert (row["status"], row["output"]) == ("COMPLETED", '{"answer":"because"}')
+    assert (row["completed_at"], row["duration_ms"]) == (at(7), 5000)
+
+
+def test_failed_attempts_count_in_tokens_and_cost() -> None:
+    run = an_execution().happens(Execution.Started)
+    failed(started(run, "draft"), "draft", retry_at="2026-01-01T00:00:09Z", **USAGE)
+    completed(started(run, "draft", 2), "draft", 2)
+    row = row_of(run)
+    assert (row["tokens_in"], row["tokens_out"], row["cost_usd_pico"]) == (6, 10, 26_000_000)
+
+
+def test_an_unknown_price_is_said_and_not_taken_for_zero() -> None:
+    run = completed(an_execution(), "draft", cost_usd_pico=None)
+    assert row_of(completed(run, "review"))["has_unpriced"] is True
+
+
+@pytest.mark.parametrize("path", ["draft", None])
+def test_a_failed_run_says_where_and_why(path: str | None) -> None:
+    run = an_execution().happens(Execution.Started)
+    where = {"path": path, "attempt": 2 if path else None}
+    why = {"code": "timeout", "message": "node draft failed at attempt 2: timeout: too slow"}
+    row = row_of(run.happens(Execution.Failed, stopped_paths=[], **where, **why))
+    assert row["status"] == "FAILED"
+    assert orjson.loads(str(row["error"])) == (why | where if path else why)
+
+
+def test_a_run_cancelled_before_it_began_lasted_no_time_at_all() -> None:
+    run = an_execution().happens(Execution.Cancelled, reason="changed my mind", stopped_paths=[])
+    row = row_of(run)
+    assert (row["status"], row["started_at"], row["duration_ms"]) == ("CANCELLED", None, None)
+    assert row["error"] == '{"code":"cancelled","message":"changed my mind"}'
+
+
+def test_a_step_without_a_created_run_is_refused() -> None:
+    orphan = Stream(Execution, a_tenant()).happens(Execution.Started)
+    with pytest.raises(RowMissing):
+        rows_after(EXECUTIONS, orphan.events)
+
+
+def test_steps_that_cost_nothing_still_move_the_version() -> None:
+    run = completed(an_execution(), "start", node_type="start", **FREE)
+    run.happens(Execution.NodesSkipped, paths=["left"])
+    assert row_of(run)["version"] == 3

@@ -1,0 +1,70 @@
+"""The tables of the read models: made once, closed to other tenants, not writable by readers."""
+
+import random
+
+import psycopg
+import pytest
+
+from domain.identifiers import TenantId
+from projections.catalogue import PROJECTIONS
+from projections.schema import create_missing_tables
+from tests.projections.histories import a_tenant, random_streams
+from tests.projections.ledger import Ledger, batches
+
+READ_MODELS = [projection.table for projection in PROJECTIONS]
+TABLES = [*READ_MODELS, *(f"{table}_streams" for table in READ_MODELS)]
+
+
+async def test_tables_are_made_once(ledger: Ledger) -> None:
+    assert await create_missing_tables(ledger.owner) == []
+    await ledger.fetch("DROP TABLE executions_v1, executions_v1_streams")
+    assert await create_missing_tables(ledger.owner) == ["executions_v1"]
+
+
+async def test_every_table_has_row_security_that_its_owner_cannot_pass(ledger: Ledger) -> None:
+    closed = await ledger.fetch(
+        "SELECT relname FROM pg_class WHERE relname = ANY(%s) AND relrowsecurity"
+        " AND relforcerowsecurity AND relowner = 'agentledger_owner'::regrole",
+        TABLES,
+    )
+    assert {row[0] for row in closed} == set(TABLES)
+
+
+async def two_tenants(ledger: Ledger) -> tuple[TenantId, TenantId]:
+    """With rows in every table."""
+    draw, tenants = random.Random(5), (a_tenant(), a_tenant())
+    for tenant_id in tenants:
+        for stream in random_streams(draw, tenant_id, 5):
+            await ledger.append(stream.events)
+    await (await ledger.projector()).handle(batches(await ledger.log()))
+    return tenants
+
+
+async def test_a_reader_sees_its_own_tenant_and_without_one_nothing(ledger: Ledger) -> None:
+    mine, _ = await two_tenants(ledger)
+    api = await ledger.database("api")
+    for table in READ_MODELS:
+        query = f"SELECT array_agg(DISTINCT tenant_id) FROM {table}".encode()
+        async with api.tenant_transaction(mine) as conn:
+            assert await (await conn.execute(query)).fetchone() == ([mine],)
+        async with api.connection() as conn:
+            assert await (await conn.execute(query)).fetchone() == (None,)
+        assert await ledger.scalar(f"SELECT count(DISTINCT tenant_id) FROM {table}") == 2
+
+
+@pytest.mark.parametrize(
+    ("statement", "tables"),
+    [
+        ("DELETE FROM {}", TABLES),
+        ("UPDATE {} SET tenant_id = tenant_id", TABLES),
+        ("SELECT * FROM {}", [f"{table}_streams" for table in READ_MODELS]),
+    ],
+)
+async def test_a_reader_writes_nothing_and_reads_only_rows(
+    ledger: Ledger, statement: str, tables: list[str]
+) -> None:
+    api = await ledger.database("api")
+    for table in tables:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            async with api.tenant_transaction(a_tenant()) as conn:
+                await conn.execute(statement.format(table).encode())

@@ -1,0 +1,51 @@
+"""What a projection declares is one thing said once: types, columns, keys and topics agree."""
+
+import pytest
+
+from domain.catalogue import AGGREGATES
+from infra.event_codec import TOPICS
+from projections.catalogue import PROJECTIONS
+from projections.executions import EXECUTIONS
+from projections.node_runs import NODE_RUNS
+from projections.table import AnyProjection, Column
+
+every_projection = pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda p: p.table)
+
+
+def test_columns_come_from_the_types_of_the_row() -> None:
+    columns = {column.name: column for column in EXECUTIONS.columns}
+    assert columns["execution_id"] == Column("execution_id", "uuid", is_nullable=False)
+    assert columns["workflow_version"] == Column("workflow_version", "integer", is_nullable=True)
+    assert columns["output"] == Column("output", "json", is_nullable=True)
+    assert columns["has_unpriced"] == Column("has_unpriced", "boolean", is_nullable=False)
+
+
+def test_two_versions_of_a_projection_are_two_tables() -> None:
+    tables = [projection.table for projection in PROJECTIONS]
+    assert len(set(tables)) == len(tables)
+    assert NODE_RUNS.table == "node_runs_v1"
+
+
+@every_projection
+def test_the_tenant_is_the_first_column_of_every_key_and_index(projection: AnyProjection) -> None:
+    for columns in (projection.key, *projection.indexes):
+        assert columns[0] == "tenant_id"
+
+
+@every_projection
+def test_keys_and_indexes_are_made_of_columns(projection: AnyProjection) -> None:
+    columns = {column.name for column in projection.columns}
+    assert {projection.stream_column, *projection.key, *sum(projection.indexes, ())} <= columns
+    assert projection.stream_column in projection.key
+
+
+@every_projection
+def test_a_projection_changes_rows_by_events_of_its_own_streams(projection: AnyProjection) -> None:
+    assert projection.topics
+    assert projection.topics <= projection.stream_topics <= TOPICS
+
+
+def test_every_event_there_is_changes_some_read_model() -> None:
+    shown = frozenset[str]().union(*(projection.topics for projection in PROJECTIONS))
+    assert TOPICS - shown == set()
+    assert {projection.aggregate for projection in PROJECTIONS} == set(AGGREGATES)

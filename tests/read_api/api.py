@@ -1,0 +1,194 @@
+"""The read API on a real ledger, spoken to through HTTP without a socket."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, LiteralString
+from uuid import UUID
+
+import httpx
+from fastapi import FastAPI
+from psycopg import AsyncConnection
+
+from commands.authorization import Caller
+from domain.errors import OverLimit, Unauthenticated
+from domain.identifiers import JsonObject, TenantId
+from infra.metrics import Metrics
+from infra.postgres import Database
+from infra.read_positions import ReadPositions
+from infra.tail import Tail
+from infra.wakeups import Wakeups
+from projections.catalogue import PROJECTIONS
+from read_api.dependencies import ReadDependencies
+from read_api.limits import ReadLimits
+from read_api.router import build_read_routes
+from tests.projections.histories import IDS, Stream, a_tenant
+from tests.projections.ledger import PARTITIONS, Ledger, batches
+
+KEY = "Bearer al_test"
+STRANGERS_MAX = 5
+
+
+class CountingDatabase(Database):
+    """Counts what is sent."""
+
+    statements = 0
+    checkouts = 0
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        self.checkouts += 1
+        async with super().connection() as conn:
+            yield conn
+
+    async def tenant_json(
+        self, tenant_id: TenantId, query: LiteralString, params: JsonObject
+    ) -> bytes | None:
+        self.statements += 1
+        return await super().tenant_json(tenant_id, query, params)
+
+
+@dataclass
+class Callers:
+    """Who holds which credential, in place of infra/authentication.py."""
+
+    known: dict[str, Caller]
+    strangers: int = 0
+
+    async def authenticate(self, authorization: str | None, operator_key: str | None) -> Caller:
+        caller = self.known.get(operator_key or authorization or "")
+        if caller is None:
+            raise Unauthenticated
+        return caller
+
+    def count_stranger(self, _address: str) -> None:
+        self.strangers += 1
+        if self.strangers > STRANGERS_MAX:
+            raise OverLimit(retry_after_s=7)
+
+
+@dataclass
+class Api:
+    ledger: Ledger
+    dependencies: ReadDependencies
+    database: CountingDatabase
+    callers: Callers
+    tenant_id: TenantId
+    wakeups: Wakeups
+    pending: list[str]
+    recorded: dict[UUID, tuple[Stream, int]] = field(default_factory=dict)
+
+    def app(self, **limits: float) -> FastAPI:
+        dependencies = self.dependencies
+        if limits:
+            narrowed: ReadLimits = replace(dependencies.limits, **limits)
+            dependencies = replace(dependencies, limits=narrowed)
+        app = FastAPI(redirect_slashes=False)
+        build_read_routes(app, dependencies)
+        return app
+
+    def client(self, app: FastAPI | None = None) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(app or self.app())
+        return httpx.AsyncClient(
+            transport=transport, base_url="http://api", headers={"Authorization": KEY}
+        )
+
+    async def record(self, *streams: Stream) -> None:
+        """Appends what is new in the streams; the read models do not have it yet."""
+        for stream in streams:
+            self.recorded.setdefault(stream.stream_id, (stream, 0))
+        fresh = [
+            event
+            for stream in streams
+            for event in stream.events[self.recorded[stream.stream_id][1] :]
+        ]
+        await self.ledger.append(fresh)
+        for stream in streams:
+            self.recorded[stream.stream_id] = (stream, len(stream.events))
+        self.wakeups.hint()
+
+    async def project(self) -> None:
+        """The read models catch up with what was recorded here."""
+        projector = await self.ledger.projector()
+        streams = [stream for stream, _ in self.recorded.values()]
+        await projector.handle(batches(await self.ledger.log(*streams)))
+
+    async def happened(self, *streams: Stream) -> None:
+        await self.record(*streams)
+        await self.project()
+
+    async def ask(
+        self,
+        query: str,
+        *,
+        app: FastAPI | None = None,
+        headers: Mapping[str, str] = {},
+        **variables: Any,
+    ) -> Any:
+        """The whole answer of a POST that was answered with 200."""
+        async with self.client(app) as client:
+            body = {"query": query, "variables": variables}
+            response = await client.post("/graphql", json=body, headers=headers)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def read(self, query: str, **variables: Any) -> Any:
+        """The data of an answer without errors."""
+        answer = await self.ask(query, **variables)
+        assert "errors" not in answer, answer["errors"]
+        return answer["data"]
+
+    async def refused(self, query: str, **asked: Any) -> str:
+        """The code of the one error of an answer without data."""
+        answer = await self.ask(query, **asked)
+        assert answer.get("data") is None, answer
+        assert len(answer["errors"]) == 1, answer
+        return answer["errors"][0]["extensions"]["code"]
+
+
+@asynccontextmanager
+async def build_api(ledger: Ledger) -> AsyncIterator[Api]:
+    database = CountingDatabase((await ledger.database("api")).conninfo, pool_size_max=8)
+    await database.open()
+    wakeups = Wakeups()
+    tail = Tail(
+        await ledger.database("tail"),
+        wakeups,
+        poll_min_s=0.002,
+        poll_max_s=0.05,
+        on_place=lambda _stream_id, _version: None,
+    )
+    positions = ReadPositions(
+        database,
+        partitions_count=PARTITIONS,
+        projections=[projection.table for projection in PROJECTIONS],
+        poll_s=0.005,
+    )
+    tenant_id = a_tenant()
+    callers = Callers({KEY: Caller("user:ada", tenant_id, frozenset({"read"}))})
+    pending: list[str] = []
+
+    async def pending_migrations() -> Sequence[str]:
+        return pending
+
+    dependencies = ReadDependencies(
+        database=database,
+        tail=tail,
+        positions=positions,
+        authenticate=callers.authenticate,
+        count_stranger=callers.count_stranger,
+        request_id_of=lambda _scope: IDS.new(),
+        pending_migrations=pending_migrations,
+        metrics=Metrics(),
+    )
+    loops = [asyncio.create_task(tail.run()), asyncio.create_task(positions.run())]
+    try:
+        yield Api(ledger, dependencies, database, callers, tenant_id, wakeups, pending)
+    finally:
+        for loop in loops:
+            loop.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*loops)
+        await database.close()

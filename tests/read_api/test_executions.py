@@ -1,0 +1,290 @@
+"""Executions: what a client reads of them, on the fast path and on the ordinary one."""
+
+import random
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from domain.executions import Execution
+from domain.money import usd_text
+from tests.projections.histories import (
+    EPOCH,
+    FREE,
+    IDS,
+    USAGE,
+    Stream,
+    a_finished_run,
+    a_tenant,
+    a_workflow,
+    an_agent,
+    an_execution,
+    completed,
+    failed,
+    random_run,
+    started,
+)
+from tests.read_api.api import Api
+from tests.read_api.queries import EXECUTION_FIELDS, NODE_FIELDS, by_resolvers
+
+ONE = f"query($id: ID!) {{ execution(id: $id) {{ {EXECUTION_FIELDS} nodes {{ {NODE_FIELDS} }} }} }}"
+LIST = """
+query($first: Int, $after: String, $filter: ExecutionFilter) {
+  executions(first: $first, after: $after, filter: $filter) {
+    edges { cursor node { id } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }
+"""
+
+
+async def ids(api: Api, **asked: object) -> list[str]:
+    page = (await api.read(LIST, **asked))["executions"]
+    return [edge["node"]["id"] for edge in page["edges"]]
+
+
+def runs_of(api: Api, count: int) -> list[Stream]:
+    return [a_finished_run(api.tenant_id) for _ in range(count)]
+
+
+async def test_a_finished_run_is_read_with_its_nodes_cost_and_tokens(api: Api) -> None:
+    run = a_finished_run(api.tenant_id)
+    await api.happened(run)
+    execution = (await api.read(ONE, id=str(run.stream_id)))["execution"]
+    nodes = execution.pop("nodes")
+    assert execution == {
+        "id": str(run.stream_id),
+        "status": "COMPLETED",
+        "workflowId": None,
+        "workflowVersion": None,
+        "agentId": None,
+        "definitionHash": "cafe",
+        "createdBy": "api_key:1",
+        "input": {"question": "why?"},
+        "output": {"answer": "because"},
+        "error": None,
+        "createdAt": "2026-01-01T00:00:01+00:00",
+        "startedAt": "2026-01-01T00:00:02+00:00",
+        "completedAt": "2026-01-01T00:00:07+00:00",
+        "durationMs": 5000,
+        "costUsd": "0.000013",
+        "hasUnpriced": False,
+        "tokensIn": 3,
+        "tokensOut": 5,
+        "version": 7,
+    }
+    assert [node["path"] for node in nodes] == ["start", "draft", "end"]
+    assert nodes[1] == {
+        "id": "draft",
+        "path": "draft",
+        "type": "llm",
+        "status": "COMPLETED",
+        "attempt": 1,
+        "startedAt": "2026-01-01T00:00:04+00:00",
+        "completedAt": "2026-01-01T00:00:05+00:00",
+        "durationMs": 1000,
+        "input": {"prompt": "attempt 1"},
+        "output": {"text": "draft"},
+        "error": None,
+        "model": "offline/echo",
+        "costUsd": "0.000013",
+        "hasUnpriced": False,
+        "tokensIn": 3,
+        "tokensOut": 5,
+    }
+
+
+async def test_a_failed_node_says_why_and_at_which_attempt(api: Api) -> None:
+    run = an_execution(api.tenant_id).happens(Execution.Started)
+    failed(started(run, "draft"), "draft", retry_at="2026-01-01T00:00:09Z")
+    failed(started(run, "draft", 2), "draft", 2)
+    why = {"path": "draft", "attempt": 2, "code": "timeout", "message": "node draft failed"}
+    run.happens(Execution.Failed, stopped_paths=[], **why)
+    await api.happened(run)
+    query = "query($id: ID!) { execution(id: $id) { status error nodes { status attempt error } } }"
+    execution = (await api.read(query, id=str(run.stream_id)))["execution"]
+    node_error = {"code": "timeout", "message": "too slow", "attempt": 2}
+    assert execution == {
+        "status": "FAILED",
+        "error": {"code": "timeout", "message": "node draft failed", "path": "draft", "attempt": 2},
+        "nodes": [{"status": "FAILED", "attempt": 2, "error": node_error}],
+    }
+
+
+@pytest.mark.parametrize("selection", [
+    f"{EXECUTION_FIELDS} nodes {{ {NODE_FIELDS} }}",
+    "id again: id total: costUsd __typename nodes { __typename path at: startedAt }",
+    "...Parts nodes { ...NodeParts } ... { version } ... on Execution { version tokensIn }",
+    "workflow { id name definition versions { version definition createdAt } } agent { id name }",
+    "nodes { path } nodes { status } workflow { name } workflow { version }",
+])  # fmt: skip
+async def test_both_paths_give_the_same_answer(api: Api, selection: str) -> None:
+    draw = random.Random(7)
+    workflow, agent = a_workflow(api.tenant_id), an_agent(api.tenant_id)
+    runs = [random_run(draw, api.tenant_id) for _ in range(12)]
+    linked = an_execution(
+        api.tenant_id,
+        workflow_id=str(workflow.stream_id),
+        workflow_version=1,
+        agent_id=str(agent.stream_id),
+    )
+    await api.happened(workflow, agent, linked, *runs)
+    fragments = (
+        "fragment Parts on Execution { id status ...More } fragment More on Execution { output }"
+        " fragment NodeParts on NodeRun { path cost: costUsd }"
+    )
+    used = fragments if "...Parts" in selection else ""
+    query = "{ executions(first: 10) { edges { cursor node { %s } } pageInfo { endCursor } } } %s"
+    shaped = await api.read(query % (selection, used))
+    assert api.database.statements == 1
+    assert await api.read(by_resolvers(query % (selection, used))) == shaped
+    assert api.database.statements > 1
+    one = f'{{ execution(id: "{linked.stream_id}") {{ {selection} }} }} {used}'
+    assert await api.read(by_resolvers(one)) == await api.read(one)
+
+
+async def test_a_list_is_newest_first_and_its_pages_cover_it_once(api: Api) -> None:
+    runs = runs_of(api, 7)
+    await api.happened(*runs, *[a_finished_run(a_tenant()) for _ in range(3)])
+    newest_first = [str(run.stream_id) for run in reversed(runs)]
+    seen: list[str] = []
+    after: str | None = None
+    for _ in range(4):
+        page = (await api.read(LIST, first=2, after=after))["executions"]
+        assert page == (await api.read(by_resolvers(LIST), first=2, after=after))["executions"]
+        seen.extend(edge["node"]["id"] for edge in page["edges"])
+        info = page["pageInfo"]
+        assert info["hasPreviousPage"] is (after is not None)
+        assert info["startCursor"] == page["edges"][0]["cursor"]
+        assert info["endCursor"] == page["edges"][-1]["cursor"]
+        assert info["hasNextPage"] is (len(seen) < 7)
+        after = info["endCursor"]
+    assert seen == newest_first
+
+
+async def test_an_empty_list_has_no_cursors(api: Api) -> None:
+    for query in (LIST, by_resolvers(LIST)):
+        assert (await api.read(query))["executions"] == {
+            "edges": [],
+            "pageInfo": {
+                "hasNextPage": False,
+                "hasPreviousPage": False,
+                "startCursor": None,
+                "endCursor": None,
+            },
+        }
+
+
+async def test_filters_hold_together(api: Api) -> None:
+    workflow_id, agent_id = str(IDS.new()), str(IDS.new())
+    done = a_finished_run(api.tenant_id)
+    pending = an_execution(api.tenant_id, workflow_id=workflow_id)
+    running = an_execution(api.tenant_id, agent_id=agent_id).happens(Execution.Started)
+    await api.happened(done, pending, running)
+    everything = [str(run.stream_id) for run in (running, pending, done)]
+
+    async def found(**wanted: object) -> list[str]:
+        return await ids(api, filter=wanted)
+
+    assert await found() == everything
+    assert await found(status=["COMPLETED"]) == [everything[2]]
+    assert await found(status=["PENDING", "RUNNING"]) == everything[:2]
+    assert await found(status=[]) == []
+    assert await found(workflowId=workflow_id) == [everything[1]]
+    assert await found(agentId=agent_id) == [everything[0]]
+    assert await found(agentId=agent_id, status=["COMPLETED"]) == []
+    assert await found(workflowId="no id at all") == []
+    created = EPOCH + timedelta(seconds=1)
+    assert await found(createdAfter=created.isoformat()) == []
+    earlier = (created - timedelta(seconds=1)).isoformat()
+    assert (
+        await found(createdAfter=earlier, createdBefore="2027-01-01T01:00:00+01:00") == everything
+    )
+    assert await found(createdBefore=created.isoformat()) == []
+
+
+async def test_what_is_not_there_or_not_ones_own_is_null(api: Api) -> None:
+    foreign = a_finished_run(a_tenant())
+    await api.happened(foreign)
+    for id_text in (str(foreign.stream_id), str(IDS.new()), "nonsense", "", "urn:uuid:1"):
+        for query in (ONE, by_resolvers(ONE)):
+            assert await api.read(query, id=id_text) == {"execution": None}
+    assert await ids(api) == []
+
+
+@pytest.mark.parametrize("pico", [0, 1, 7 * 10**11, 10**12, 123_456_789_012_345_678, 2**63 - 1])
+async def test_money_is_exact_to_the_last_digit(api: Api, pico: int) -> None:
+    run = completed(an_execution(api.tenant_id), "draft", **{**USAGE, "cost_usd_pico": pico})
+    await api.happened(run)
+    execution = (await api.read(ONE, id=str(run.stream_id)))["execution"]
+    assert execution["costUsd"] == execution["nodes"][0]["costUsd"] == usd_text(pico)
+
+
+async def test_a_call_without_a_price_is_marked(api: Api) -> None:
+    run = completed(an_execution(api.tenant_id), "draft", **{**FREE, "cost_usd_pico": None})
+    await api.happened(run)
+    execution = (await api.read(ONE, id=str(run.stream_id)))["execution"]
+    assert (execution["hasUnpriced"], execution["nodes"][0]["hasUnpriced"]) == (True, True)
+
+
+async def test_a_list_with_nodes_and_workflows_costs_the_same_number_of_statements_at_any_length(
+    api: Api,
+) -> None:
+    workflow = a_workflow(api.tenant_id)
+    await api.happened(workflow, *runs_of(api, 2))
+    query = """{ executions(first: 50) { edges { node {
+      id nodes { path } workflow { versions { name } } agent { name } } } } }"""
+
+    async def statements(text: str) -> int:
+        before = api.database.statements
+        await api.read(text)
+        return api.database.statements - before
+
+    async def add_linked() -> None:
+        ids_of = {"workflow_id": str(workflow.stream_id), "workflow_version": 1}
+        await api.happened(*[an_execution(api.tenant_id, **ids_of) for _ in range(30)])
+
+    await add_linked()
+    few = (await statements(query), await statements(by_resolvers(query)))
+    await add_linked()
+    assert (await statements(query), await statements(by_resolvers(query))) == few
+    assert few == (1, 4)  # The rows, their nodes, their workflows, the versions of those.
+
+
+async def test_time_travel_shows_every_version_as_it_was(api: Api) -> None:
+    run = an_execution(api.tenant_id).happens(Execution.Started)
+    completed(started(run, "draft"), "draft", output={"text": "\u00e9 \U0001f642", "b": 1, "a": 2})
+    run.happens(Execution.Completed, output=None)
+    selection = f"{EXECUTION_FIELDS} nodes {{ {NODE_FIELDS} }} workflow {{ id }}"
+    now = f"query($id: ID!) {{ was: execution(id: $id) {{ {selection} }} }}"
+    then = (
+        f"query($id: ID!, $v: Int!) {{ was: executionAt(id: $id, version: $v) {{ {selection} }} }}"
+    )
+    seen = []
+    later = Stream(run.aggregate, run.tenant_id, run.stream_id)
+    for event in run.events:
+        later.events.append(event)
+        await api.happened(later)
+        seen.append((await api.read(now, id=str(run.stream_id)))["was"])
+    for version, was in enumerate(seen, start=1):
+        for query in (then, by_resolvers(then)):
+            answer = await api.read(query, id=str(run.stream_id), v=version)
+            assert answer["was"] == was
+
+
+async def test_time_travel_goes_nowhere_without_a_version_of_ones_own(api: Api) -> None:
+    run, foreign, agent = (
+        a_finished_run(api.tenant_id),
+        a_finished_run(a_tenant()),
+        an_agent(api.tenant_id),
+    )
+    await api.happened(run, foreign, agent)
+    query = "query($id: ID!, $v: Int!) { executionAt(id: $id, version: $v) { id } }"
+
+    async def at(stream_id: UUID | str, version: int) -> object:
+        return (await api.read(query, id=str(stream_id), v=version))["executionAt"]
+
+    assert await at(run.stream_id, 7) == {"id": str(run.stream_id)}
+    assert await at(run.stream_id, 8) is None
+    assert await at(run.stream_id, 0) is None
+    assert await at(run.stream_id, -3) is None
+    assert await at(foreign.stream_id, 1) is None
+    assert await at(agent.stream_id, 1) is None
+    assert await at("nonsense", 1) is None

@@ -1,0 +1,72 @@
+"""Whether the process lives, whether it can serve, and what it tells Prometheus."""
+
+from typing import Any
+
+import httpx
+
+from tests.projections.histories import a_finished_run
+from tests.read_api.api import Api
+
+
+async def get(lone_api: Api, path: str, **limits: float) -> httpx.Response:
+    async with lone_api.client(lone_api.app(**limits)) as client:
+        return await client.get(path, headers={"Authorization": ""})
+
+
+async def failing(lone_api: Api, **limits: float) -> list[str]:
+    """The names of the checks that fail."""
+    response = await get(lone_api, "/readyz", **limits)
+    document: dict[str, Any] = response.json()
+    names = [check["name"] for check in document["checks"] if not check["is_ok"]]
+    assert response.status_code == (503 if names else 200)
+    assert document["status"] == ("not_ready" if names else "ready")
+    return names
+
+
+async def test_a_process_that_answers_is_healthy_whatever_the_database_does(lone_api: Api) -> None:
+    await lone_api.database.close()
+    response = await get(lone_api, "/healthz")
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+async def test_it_is_ready_when_schema_and_read_models_are_current(lone_api: Api) -> None:
+    await lone_api.happened(a_finished_run(lone_api.tenant_id))
+    assert await failing(lone_api) == []
+
+
+async def test_it_is_not_ready_before_the_schema_is(lone_api: Api) -> None:
+    lone_api.pending.append("0099_more.sql")
+    assert await failing(lone_api) == ["migrations"]
+
+
+async def test_it_is_not_ready_while_read_models_are_far_behind(lone_api: Api) -> None:
+    await lone_api.record(
+        a_finished_run(lone_api.tenant_id)
+    )  # Recorded long ago, by its own account.
+    behind = await failing(lone_api, ready_lag_s_max=60)
+    assert "projection executions" in behind
+    assert await failing(lone_api, ready_lag_s_max=1e10) == []
+
+
+async def test_it_is_not_ready_without_the_database(lone_api: Api) -> None:
+    await lone_api.database.close()
+    assert await failing(lone_api) == ["database"]
+
+
+async def test_prometheus_is_told_the_lag_as_of_the_scrape(lone_api: Api) -> None:
+    await lone_api.happened(a_finished_run(lone_api.tenant_id))
+    await lone_api.record(a_finished_run(lone_api.tenant_id))
+    response = await get(lone_api, "/metrics")
+    assert response.headers["content-type"].startswith("text/plain")
+    lines = response.text.splitlines()
+    assert 'agentledger_projection_events_behind{projection="executions"} 7.0' in lines
+    assert 'agentledger_projection_parked_streams{projection="executions"} 0.0' in lines
+    assert any(line.startswith('agentledger_database_connections{state="idle"}') for line in lines)
+    await lone_api.project()
+    lines = (await get(lone_api, "/metrics")).text.splitlines()
+    assert 'agentledger_projection_seconds_behind{projection="executions"} 0.0' in lines
+
+
+async def test_metrics_are_served_without_the_database(lone_api: Api) -> None:
+    await lone_api.database.close()
+    assert (await get(lone_api, "/metrics")).status_code == 200

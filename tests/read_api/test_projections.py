@@ -1,0 +1,32 @@
+"""How far the read models are behind."""
+
+from projections.catalogue import PROJECTIONS
+from tests.projections.histories import a_finished_run
+from tests.read_api.api import Api
+
+QUERY = """{ projections { name version eventsBehind isExact secondsBehind parked
+  rebuildProgress { eventsDone eventsTotal remainingSeconds } } }"""
+
+
+async def test_every_projection_says_how_far_it_is_behind(lone_api: Api) -> None:
+    await lone_api.happened(a_finished_run(lone_api.tenant_id))
+    await lone_api.record(a_finished_run(lone_api.tenant_id))
+    behind = {status["name"]: status for status in (await lone_api.read(QUERY))["projections"]}
+    assert list(behind) == [projection.name for projection in PROJECTIONS]
+    for status in behind.values():
+        assert status["secondsBehind"] > 0
+        assert {**status, "name": "", "secondsBehind": 0} == {
+            "name": "",
+            "version": 1,
+            "eventsBehind": 7,
+            "isExact": True,
+            "secondsBehind": 0,
+            "parked": 0,
+            "rebuildProgress": None,
+        }
+
+
+async def test_a_parked_stream_is_counted(lone_api: Api) -> None:
+    await lone_api.happened(a_finished_run(lone_api.tenant_id).logs("execution.unheard_of", b"{}"))
+    parked = {s["name"]: s["parked"] for s in (await lone_api.read(QUERY))["projections"]}
+    assert (parked["executions"], parked["workflows"]) == (1, 0)

@@ -1,0 +1,21 @@
+"""The caller's own tenant."""
+
+from tests.projections.histories import a_tenant, the_tenant
+from tests.read_api.api import Api
+from tests.read_api.queries import by_resolvers
+
+QUERY = "{ tenant { id name createdAt } }"
+
+
+async def test_the_tenant_is_the_one_of_the_credential(api: Api) -> None:
+    await api.happened(the_tenant(a_tenant()), the_tenant(api.tenant_id))
+    for query in (QUERY, by_resolvers(QUERY)):
+        assert (await api.read(query))["tenant"] == {
+            "id": str(api.tenant_id),
+            "name": "Ada & Co",
+            "createdAt": "2026-01-01T00:00:01+00:00",
+        }
+
+
+async def test_a_tenant_that_is_not_in_the_read_model_yet_is_a_clear_error(api: Api) -> None:
+    assert await api.refused(QUERY) == "not_found"

@@ -1,0 +1,198 @@
+"""A worker on fakes: a store in memory, models that wait for the test, a log the test plays."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from commands.executions import ExecuteWorkflow
+from commands.model_port import ModelFailed, ModelRequest, ModelResponse
+from commands.ports import (
+    Batch,
+    ClosedExecution,
+    LoggedEvent,
+    LogHandler,
+    OpenedExecution,
+    OpenExecution,
+    Position,
+    partition_of,
+)
+from commands.workflows import CreateWorkflow
+from domain.executions import Execution
+from domain.identifiers import JsonObject, shard_of
+from sagas.drive import DriveParts
+from sagas.effects import Effects
+from sagas.executions import ExecutionSaga
+from sagas.nodes import RUNNERS
+from tests.commands.fakes import NOON, FakeEventStore, World
+
+PARTITIONS = 2
+WAIT_S = 5.0
+
+
+@dataclass
+class HeldModels:
+    """Every call waits until the test answers it; calls are kept in order."""
+
+    calls: list[tuple[ModelRequest, asyncio.Future[ModelResponse]]] = field(default_factory=list)
+
+    async def complete(self, request: ModelRequest, on_token: object = None) -> ModelResponse:
+        del on_token
+        answer: asyncio.Future[ModelResponse] = asyncio.get_running_loop().create_future()
+        self.calls.append((request, answer))
+        return await answer
+
+    def answer(self, place: int, text: str) -> None:
+        self.calls[place][1].set_result(
+            ModelResponse(text, "stop", 2, 3, 0, 8_000_000, "offline/echo", "offline", "provider")
+        )
+
+    def fail(self, place: int, *, retryable: bool) -> None:
+        failed = ModelFailed("rate_limited", "slow down", retryable=retryable)
+        self.calls[place][1].set_exception(failed)
+
+
+@dataclass
+class FakeLog:
+    partitions_count: int = PARTITIONS
+    owned: set[int] = field(default_factory=lambda: set(range(PARTITIONS)))
+
+    async def consume(self, group: str, handler: LogHandler) -> None:
+        raise AssertionError((group, handler))
+
+    def is_owned(self, group: str, partition: int) -> bool:
+        del group
+        return partition in self.owned
+
+
+@dataclass
+class FakeOpenExecutions:
+    """Read off the side rows that the fake store kept."""
+
+    store: FakeEventStore
+
+    async def of_shards(
+        self, shards: Sequence[int], *, after: UUID | None, limit: int
+    ) -> list[OpenExecution]:
+        is_open: dict[UUID, bool] = {}
+        for row in self.store.side_rows:
+            match row:
+                case OpenedExecution():
+                    is_open[row.execution_id] = True
+                case ClosedExecution():
+                    is_open[row.execution_id] = False
+                case _:
+                    pass
+        tenants = {
+            e.originator_id: env.tenant_id
+            for e, env in zip(self.store.events, self.store.envelopes, strict=True)
+        }
+        found = sorted(i for i, is_one in is_open.items() if is_one and shard_of(i) in shards)
+        return [OpenExecution(tenants[i], i, None) for i in found if after is None or i > after][
+            :limit
+        ]
+
+
+class Worker:
+    """One worker process on the world's store; several may share one world."""
+
+    def __init__(self, world: World, name: str = "one", models: HeldModels | None = None) -> None:
+        self.world = world
+        self.models = models or HeldModels()
+        self.log = FakeLog()
+        self.saga = ExecutionSaga(
+            log=self.log,
+            open_executions=FakeOpenExecutions(world.store),
+            parts=DriveParts(
+                actor=f"worker:{name}",
+                events=world.store,
+                effects=Effects(world.store, self.models),
+                runners=RUNNERS,
+                clock=world.clock,
+                attempts=asyncio.Semaphore(10),
+            ),
+            clock=world.clock,
+            sweep_s=3600,
+        )
+        self._delivered = 0
+
+    async def own_everything(self) -> None:
+        await self.saga.assigned(range(PARTITIONS))
+        await self.saga.started(range(PARTITIONS))
+
+    async def deliver(self) -> None:
+        """Plays what the log has and this worker has not seen."""
+        news = list(enumerate(self.world.store.events))[self._delivered :]
+        self._delivered = len(self.world.store.events)
+        for place, _ in news:
+            event = self._logged(place)
+            partition = partition_of(event.shard, PARTITIONS)
+            await self.saga.handle([Batch(partition, [event], str(place))])
+
+    def _logged(self, place: int) -> LoggedEvent:
+        stored, envelope = self.world.store.events[place], self.world.store.envelopes[place]
+        assert isinstance(stored.originator_id, UUID)
+        return LoggedEvent(
+            position=Position(1, place, place),
+            stream_id=stored.originator_id,
+            version=stored.originator_version,
+            topic=stored.topic,
+            state=stored.state,
+            tenant_id=envelope.tenant_id,
+            shard=shard_of(stored.originator_id),
+            event_id=UUID(int=place),
+            actor=envelope.actor,
+            command_id=None,
+            causation_id=None,
+            correlation_id=None,
+            traceparent=None,
+            recorded_at=NOON,
+        )
+
+    async def stop(self) -> None:
+        await self.saga.revoked(range(PARTITIONS))
+
+
+async def until(condition: object, what: str) -> None:
+    """Lets other tasks run until the condition holds; bounded."""
+    deadline = asyncio.get_running_loop().time() + WAIT_S
+    while not condition():  # pyright: ignore
+        assert asyncio.get_running_loop().time() < deadline, what
+        await asyncio.sleep(0.001)
+
+
+async def an_execution(world: World, definition: JsonObject) -> UUID:
+    """A workflow with that definition, and one execution of it, not yet touched by a worker."""
+    (workflow,) = await world.given(
+        CreateWorkflow(name="w", description=None, is_public=False, definition=definition)
+    )
+    (run,) = await world.given(
+        ExecuteWorkflow(workflow_id=UUID(str(workflow["workflow_id"])), input={"q": "why?"})
+    )
+    return UUID(str(run["execution_id"]))
+
+
+async def read(world: World, execution_id: UUID) -> Execution:
+    execution = await world.store.load(Execution, execution_id, world.tenant_id)
+    assert execution is not None
+    return execution
+
+
+def topics_of(world: World, execution_id: UUID) -> list[str]:
+    return [e.topic for e in world.store.events if e.originator_id == execution_id]
+
+
+def one_call(**draft: object) -> JsonObject:
+    return {
+        "nodes": [
+            {"id": "start", "type": "start"},
+            {
+                "id": "draft",
+                "type": "llm",
+                "config": {"model": "offline/echo", "prompt": "{{ input.q }}"},
+                **draft,  # pyright: ignore
+            },
+            {"id": "end", "type": "end"},
+        ],
+        "edges": [{"from": "start", "to": "draft"}, {"from": "draft", "to": "end"}],
+    }

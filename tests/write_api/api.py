@@ -1,0 +1,140 @@
+"""The write API on fakes, spoken to through HTTP without a socket."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+import httpx
+import orjson
+from fastapi import FastAPI
+
+from commands.authorization import Caller
+from commands.ports import RevokedApiKey, StoredApiKey
+from domain.errors import Unauthenticated
+from domain.identifiers import JsonObject, TenantId
+from tests.commands.fakes import FakeEventStore, World
+from write_api.app import build_write_routes
+from write_api.edge import WriteDependencies
+
+KEY = "Bearer al_test"
+OPERATOR_KEY = "operator"
+PREFIX = "/api/v1"
+RATE_LIMIT_IP_PER_MIN = 100
+BODY_BYTES_MAX = 1024 * 1024
+
+
+class FakeAuthentication:
+    """Knows the test's own key, the credentials it was told, and every key in the store that is not
+    revoked.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.callers = {KEY: world.caller}
+        self._world = world
+
+    async def authenticate(self, authorization: str | None, operator_key: str | None) -> Caller:
+        if operator_key == OPERATOR_KEY:
+            return self._world.operator
+        caller = self.callers.get(authorization or "") or self._of_stored_key(authorization or "")
+        if caller is None:
+            raise Unauthenticated
+        return caller
+
+    def _of_stored_key(self, authorization: str) -> Caller | None:
+        secret_hash = f"hash of {authorization.removeprefix('Bearer ')}".encode()
+        rows = self._world.store.side_rows
+        revoked = [row.api_key_id for row in rows if isinstance(row, RevokedApiKey)]
+        for row in rows:
+            if isinstance(row, StoredApiKey) and row.secret_hash == secret_hash:
+                if row.api_key_id in revoked:
+                    return None
+                actor = f"api_key:{row.api_key_id}"
+                return Caller(actor, self._world.tenant_id, frozenset(row.scopes), row.user_id)
+        return None
+
+
+class FakeWaiter:
+    """Every execution has ended with `ended`, or none has. Keeps what it was asked to wait for."""
+
+    def __init__(self) -> None:
+        self.ended: JsonObject | None = None
+        self.asked: list[tuple[TenantId, float]] = []
+
+    async def wait_for_end(
+        self, tenant_id: TenantId, execution_id: UUID, timeout_s: float
+    ) -> JsonObject | None:
+        self.asked.append((tenant_id, timeout_s))
+        if self.ended is None:
+            return None
+        return {"execution_id": str(execution_id), **self.ended}
+
+
+class Api:
+    """One client of the API. time_s: what the rate limiter's clock shows."""
+
+    def __init__(self, store: FakeEventStore | None = None) -> None:
+        self.world = World(store)
+        self.authentication = FakeAuthentication(self.world)
+        self.waiter = FakeWaiter()
+        self.time_s = 0.0
+        self.app = FastAPI(title="AgentLedger", version="0", redirect_slashes=False)
+        build_write_routes(self.app, self._dependencies())
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        self.client = httpx.AsyncClient(transport=transport, base_url="http://ledger" + PREFIX)
+
+    def _dependencies(self) -> WriteDependencies:
+        return WriteDependencies(
+            authenticate=self.authentication.authenticate,
+            dispatcher=self.world.dispatcher,
+            waiter=self.waiter,
+            ids=self.world.ids,
+            monotonic_s=lambda: self.time_s,
+            rate_limit_ip_per_min=RATE_LIMIT_IP_PER_MIN,
+            body_bytes_max=BODY_BYTES_MAX,
+        )
+
+    @property
+    def store(self) -> FakeEventStore:
+        return self.world.store
+
+    def allow(self, credential: str, caller: Caller) -> str:
+        """The value of Authorization under which `caller` is known from now on."""
+        self.authentication.callers[f"Bearer {credential}"] = caller
+        return f"Bearer {credential}"
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """With the test's API key, unless `headers` says otherwise. body: JSON, or bytes as they
+        are.
+        """
+        sent = {"Authorization": KEY, **(headers or {})}
+        if body is None:
+            return await self.client.request(method, path.removeprefix("/"), headers=sent)
+        content = body if isinstance(body, bytes) else orjson.dumps(body)
+        sent.setdefault("Content-Type", "application/json")
+        return await self.client.request(
+            method, path.removeprefix("/"), headers=sent, content=content
+        )
+
+    async def created(self, path: str, body: object) -> JsonObject:
+        response = await self.send("POST", path, body)
+        assert response.status_code in {201, 202}, response.text
+        return response.json()["data"]
+
+
+def problem(response: httpx.Response, status: int, code: str) -> list[tuple[str, str]]:
+    """Checks the problem document; its mistakes as (path, code)."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    document = response.json()
+    assert set(document) == {"type", "title", "status", "detail", "code", "errors", "request_id"}
+    assert (document["status"], document["code"]) == (status, code), document
+    assert document["type"] == f"urn:agentledger:problem:{code}"
+    assert UUID(document["request_id"])
+    assert document["detail"]
+    return [(mistake["path"], mistake["code"]) for mistake in document["errors"]]

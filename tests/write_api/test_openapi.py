@@ -1,0 +1,91 @@
+"""The OpenAPI document is the golden one, and the API keeps to it under generated requests."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis.checks import CHECKS
+from schemathesis.generation import GenerationMode
+
+from domain.identifiers import JsonObject
+from tests.write_api.api import KEY, OPERATOR_KEY, Api
+from tests.write_api.bodies import AGENT, API_KEY, WORKFLOW
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "openapi.json"
+EXAMPLES_MAX = 30
+
+# A valid body may still break a rule of the domain (a definition, a scope, a date in the past), and
+# what a deleted or revoked thing answers is the subject of other tests.
+NOT_HERE = ("positive_data_acceptance", "use_after_free", "ensure_resource_availability")
+
+
+def test_the_document_is_the_golden_one() -> None:
+    """To accept a change of the surface: AGENTLEDGER_WRITE_GOLDEN=1, and read the difference."""
+    document = orjson.dumps(
+        Api().app.openapi(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    )
+    if os.environ.get("AGENTLEDGER_WRITE_GOLDEN"):
+        GOLDEN.write_bytes(document)
+    assert document == GOLDEN.read_bytes()
+
+
+class Described:
+    """The API with one of everything, as schemathesis sees it."""
+
+    def __init__(self) -> None:
+        self.api = Api()
+        self.ids: dict[str, str] = asyncio.run(self._one_of_everything())
+        self.schema = schemathesis.openapi.from_asgi("/openapi.json", self.api.app)
+
+    async def _one_of_everything(self) -> dict[str, str]:
+        made: list[tuple[str, str, JsonObject]] = [
+            ("agent_id", "/agents", AGENT),
+            ("workflow_id", "/workflows", WORKFLOW),
+            ("api_key_id", "/api-keys", API_KEY),
+        ]
+        ids = {name: str((await self.api.created(path, body))[name]) for name, path, body in made}
+        begun = await self.api.created(f"/workflows/{ids['workflow_id']}/execute", {"input": {}})
+        return {**ids, "execution_id": str(begun["execution_id"])}
+
+
+@pytest.fixture(scope="module")
+def described() -> Described:
+    return Described()
+
+
+def operations() -> list[tuple[str, str]]:
+    paths = orjson.loads(GOLDEN.read_bytes())["paths"]
+    return [(method, path) for path, methods in paths.items() for method in methods]
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+@pytest.mark.parametrize(("method", "path"), operations())
+def test_the_api_keeps_to_its_document(
+    described: Described, method: str, path: str, mode: GenerationMode
+) -> None:
+    operation = described.schema[path][method]
+    is_for_operator = path == "/api/v1/tenants"
+    credential = {"X-Operator-Key": OPERATOR_KEY} if is_for_operator else {"Authorization": KEY}
+    excluded: list[Any] = [CHECKS.get_one(name) for name in NOT_HERE]
+
+    @given(case=operation.as_strategy(generation_mode=mode))
+    @settings(
+        max_examples=EXAMPLES_MAX,
+        derandomize=True,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
+    def keeps_to_it(case: schemathesis.Case) -> None:
+        described.api.time_s += (
+            60  # So that trying without a credential never meets the rate limit.
+        )
+        if mode is GenerationMode.POSITIVE:
+            case.path_parameters = {name: described.ids[name] for name in case.path_parameters}
+        case.call_and_validate(headers=credential, excluded_checks=excluded)
+
+    keeps_to_it()

@@ -1,0 +1,85 @@
+"""Puts the write side on an application: routes, problem documents, headers, and the last resort
+for what nobody foresaw.
+
+Nothing happens at import; an entry point builds the dependencies and calls build_write_routes.
+"""
+
+import logging
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from commands.ports import Ids
+from write_api import agents, credentials, executions, node_types, tenants, workflows
+from write_api.edge import Edge, WriteDependencies
+from write_api.openapi import document_schemas
+from write_api.problem_details import (
+    REQUEST_ID_SCOPE_KEY,
+    add_problem_handlers,
+    request_id_of,
+    unexpected_problem,
+)
+from write_api.routes import add_routes
+from write_api.security_headers import SecurityHeaders
+
+# The most called first: they are matched one after the other.
+ROUTES = (
+    *workflows.ROUTES,
+    *agents.ROUTES,
+    *executions.ROUTES,
+    *credentials.ROUTES,
+    *tenants.ROUTES,
+    *node_types.ROUTES,
+)
+BODIES = (
+    *workflows.BODIES,
+    *agents.BODIES,
+    *executions.BODIES,
+    *credentials.BODIES,
+    *tenants.BODIES,
+)
+
+log = logging.getLogger(__name__)
+
+
+def build_write_routes(app: FastAPI, dependencies: WriteDependencies) -> None:
+    """Adds to `app`, which should not redirect slashes: a redirected POST is a second request.
+
+    The routes lie on `app` itself: an included router costs each request 45 us (FastAPI 0.165).
+    """
+    add_routes(app, Edge(dependencies), ROUTES)
+    add_problem_handlers(app)
+    document_schemas(app, BODIES)
+    app.add_middleware(LastResort, ids=dependencies.ids)
+    app.add_middleware(SecurityHeaders)
+
+
+class LastResort:
+    """Gives every request its id.
+
+    What nobody foresaw is logged with it, and answered with a problem that says no more than it.
+    """
+
+    def __init__(self, app: ASGIApp, ids: Ids) -> None:
+        self._app = app
+        self._ids = ids
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope[REQUEST_ID_SCOPE_KEY] = self._ids.new()
+        is_started = False
+
+        async def send_watched(message: Message) -> None:
+            nonlocal is_started
+            is_started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_watched)
+        except Exception:
+            log.exception("request %s failed", request_id_of(scope))
+            if is_started:
+                raise
+            await unexpected_problem(scope)(scope, receive, send)

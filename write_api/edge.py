@@ -1,0 +1,168 @@
+"""The path that every command takes through HTTP: who calls, the body, the command, the answer.
+
+identify ──► Call ──► body ──► command ──► answer ──► {"data", "meta": {"position", "request_id"}}
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+import orjson
+from pydantic import TypeAdapter
+from starlette.responses import Response
+from starlette.types import Receive, Scope
+
+from commands.authorization import Caller
+from commands.decisions import Command
+from commands.dispatch import Answer, Dispatcher, Origin
+from commands.ports import Ids
+from domain.errors import Unauthenticated
+from domain.identifiers import JsonObject, TenantId
+from write_api.problem_details import request_id_of
+from write_api.rate_limits import AddressLimits
+from write_api.requests import (
+    HeaderMap,
+    expected_version,
+    header_map,
+    idempotency_key,
+    is_bodiless,
+    path_id,
+    read_json,
+    read_wait_s,
+    traceparent,
+    validated,
+)
+
+Body = TypeVar("Body")
+
+
+class ExecutionWaiter(Protocol):
+    async def wait_for_end(
+        self, tenant_id: TenantId, execution_id: UUID, timeout_s: float
+    ) -> JsonObject | None:
+        """{execution_id, status, output, error} of an execution that ended in time, else None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WriteDependencies:
+    """What the edge needs.
+
+    authenticate: of the headers Authorization and X-Operator-Key; raises Unauthenticated.
+    monotonic_s: a clock that never jumps, for rate limits.
+    """
+
+    authenticate: Callable[[str | None, str | None], Awaitable[Caller]]
+    dispatcher: Dispatcher
+    waiter: ExecutionWaiter
+    ids: Ids
+    monotonic_s: Callable[[], float]
+    rate_limit_ip_per_min: int
+    body_bytes_max: int
+
+
+class Edge:
+    """Turns a request into a Call, or refuses it before its body is read."""
+
+    def __init__(self, dependencies: WriteDependencies) -> None:
+        self.dispatcher = dependencies.dispatcher
+        self.waiter = dependencies.waiter
+        self.body_bytes_max = dependencies.body_bytes_max
+        self._authenticate = dependencies.authenticate
+        self._limits = AddressLimits(dependencies.rate_limit_ip_per_min, dependencies.monotonic_s)
+
+    async def identify(self, scope: Scope, receive: Receive) -> "Call":
+        headers = header_map(scope)
+        try:
+            caller = await self._authenticate(
+                _text(headers.get(b"authorization")), _text(headers.get(b"x-operator-key"))
+            )
+        except Unauthenticated:
+            client = scope.get("client")
+            self._limits.take(client[0] if client else "")
+            raise
+        return Call(self, scope, receive, headers, caller)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request whose caller is known; what an endpoint reads and answers with."""
+
+    edge: Edge
+    scope: Scope
+    receive: Receive
+    headers: HeaderMap
+    caller: Caller
+
+    @property
+    def request_id(self) -> UUID:
+        return request_id_of(self.scope)
+
+    @property
+    def expected_version(self) -> int | None:
+        return expected_version(self.headers)
+
+    def id(self, name: str) -> UUID:
+        """The path parameter `name`."""
+        return path_id(self.scope, name)
+
+    async def body(self, adapter: TypeAdapter[Body]) -> Body:
+        raw = await read_json(self.receive, self.headers, bytes_max=self.edge.body_bytes_max)
+        return validated(adapter, raw)
+
+    async def optional_body(self, adapter: TypeAdapter[Body]) -> Body:
+        """No body means an empty object, whatever its content type."""
+        if is_bodiless(self.headers):
+            return validated(adapter, {})
+        return await self.body(adapter)
+
+    async def answer(self, command: Command, status: HTTPStatus) -> Response:
+        """Decide the command and tell the result."""
+        return self._response(await self._decide(command), status)
+
+    async def answer_at_end(self, command: Command) -> Response:
+        """The execution that the command begins: accepted, or its result if it ends in time."""
+        wait_s = read_wait_s(self.scope)
+        answer = await self._decide(command)
+        execution_id = answer.result["execution_id"]
+        assert isinstance(execution_id, str)
+        assert self.caller.tenant_id is not None
+        ended = None
+        if wait_s > 0:
+            ended = await self.edge.waiter.wait_for_end(
+                self.caller.tenant_id, UUID(execution_id), wait_s
+            )
+        if ended is None:
+            return self._response(answer, HTTPStatus.ACCEPTED)
+        finished = Answer(ended, answer.position, answer.is_replayed)
+        return self._response(finished, HTTPStatus.OK)
+
+    async def _decide(self, command: Command) -> Answer:
+        origin = Origin(self.request_id, idempotency_key(self.headers), traceparent(self.headers))
+        return await self.edge.dispatcher.dispatch(command, self.caller, origin)
+
+    def _response(self, answer: Answer, status: HTTPStatus) -> Response:
+        """ETag: the version of the stream, which If-Match takes."""
+        headers: dict[str, str] = {}
+        if answer.is_replayed:
+            headers["Idempotency-Replayed"] = "true"
+        version = answer.result.get("version")
+        if version is not None:
+            headers["ETag"] = f'"{version}"'
+        meta: JsonObject = {"position": answer.position, "request_id": str(self.request_id)}
+        return json_response({"data": answer.result, "meta": meta}, status, headers)
+
+
+def json_response(
+    document: JsonObject, status: HTTPStatus, headers: dict[str, str] | None = None
+) -> Response:
+    return Response(
+        orjson.dumps(document), status.value, headers=headers, media_type="application/json"
+    )
+
+
+def _text(raw: bytes | None) -> str | None:
+    """Header bytes are Latin-1 to HTTP."""
+    return None if raw is None else raw.decode("latin-1")

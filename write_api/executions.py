@@ -1,0 +1,60 @@
+"""POST /executions/{id}/cancel, and what running anything answers with."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from pydantic import BaseModel, StringConstraints, TypeAdapter
+from starlette.responses import Response
+
+from commands.executions import CancelExecution
+from domain.executions import ExecutionEnded, ExecutionNotFound
+from write_api.edge import Call
+from write_api.openapi import Answered, documented
+from write_api.routes import route
+from write_api.shapes import STRICT
+
+
+class CancelBody(BaseModel):
+    model_config = STRICT
+
+    reason: Annotated[str, StringConstraints(max_length=1000)] | None = None
+
+
+class ExecutionAccepted(BaseModel):
+    execution_id: str
+    status: str
+
+
+class ExecutionResult(BaseModel):
+    """error: {code, message, path, attempt} of an execution that failed."""
+
+    execution_id: str
+    status: str
+    output: Any
+    error: dict[str, Any] | None
+
+
+CANCEL_BODY = TypeAdapter(CancelBody)
+
+
+@route(
+    "POST",
+    "/api/v1/executions/{execution_id}/cancel",
+    documented(
+        "cancelExecution",
+        "Cancel an execution that has not ended",
+        requires=CancelExecution.requires,
+        answers=Answered[ExecutionAccepted],
+        body="CancelBody",
+        is_body_required=False,
+        example={"reason": "no longer needed"},
+        refusals=[ExecutionNotFound, ExecutionEnded],
+    ),
+)
+async def cancel(call: Call) -> Response:
+    body = await call.optional_body(CANCEL_BODY)
+    return await call.answer(CancelExecution(call.id("execution_id"), body.reason), HTTPStatus.OK)
+
+
+ROUTES = (cancel,)
+BODIES = (CANCEL_BODY,)

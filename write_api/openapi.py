@@ -1,0 +1,248 @@
+"""What the OpenAPI document says about a route. Endpoints read their requests themselves
+(write_api/edge.py), so the framework cannot derive it; tests send what is documented and compare.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from http import HTTPStatus
+from typing import Any, Generic, TypeVar
+
+from fastapi import FastAPI
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
+
+from commands.authorization import OPERATOR_SCOPES
+from domain.errors import (
+    DomainError,
+    Forbidden,
+    Invalid,
+    OverLimit,
+    Refused,
+    Stale,
+    Unauthenticated,
+    Unavailable,
+)
+from write_api.problem_details import PROBLEM_MEDIA_TYPE, TITLES, status_of
+from write_api.requests import (
+    WAIT_S_MAX,
+    BodyTooLarge,
+    UnparsableBody,
+    UnsupportedMediaType,
+)
+
+Data = TypeVar("Data")
+SCHEMA_REF = "#/components/schemas/{model}"
+
+ANY_ROUTE: tuple[type[DomainError], ...] = (
+    Unauthenticated,
+    Forbidden,
+    Invalid,
+    OverLimit,
+    Unavailable,
+)
+# In progress under the same idempotency key is a conflict, so every command can meet one.
+ANY_COMMAND = (*ANY_ROUTE, Refused)
+ANY_BODY = (UnparsableBody, BodyTooLarge, UnsupportedMediaType)
+
+
+class Mistake(BaseModel):
+    """path: JSON pointer into the body, or `header:`, `query:`, `path:` with the name of a
+    parameter.
+    """
+
+    path: str
+    code: str
+    message: str
+
+
+class Problem(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[Mistake]
+    request_id: str
+
+
+class Meta(BaseModel):
+    """position: send it as `X-Min-Position` to read this write; null when nothing was written."""
+
+    position: str | None
+    request_id: str
+
+
+class Answered(BaseModel, Generic[Data]):
+    data: Data
+    meta: Meta
+
+
+class Page(BaseModel):
+    next_cursor: str | None
+
+
+class Listed(BaseModel, Generic[Data]):
+    data: list[Data]
+    meta: Meta
+    page: Page
+
+
+SECURITY_SCHEMES: Mapping[str, Any] = {
+    "api_key": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key: `Authorization: Bearer al_...`.",
+    },
+    "operator_key": {"type": "apiKey", "in": "header", "name": "X-Operator-Key"},
+}
+
+IDEMPOTENCY_KEY: Mapping[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": (
+        "1 to 255 visible ASCII characters. The same key with the same body gets the first answer"
+        " again (header `Idempotency-Replayed: true`, secrets left out), with another body a"
+        " refusal."
+    ),
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]{1,255}$"},
+}
+IF_MATCH: Mapping[str, Any] = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETag of an earlier answer; refused when it has changed since.",
+    "schema": {"type": "string", "pattern": '^("[0-9]{1,18}"|[*])$'},
+}
+WAIT_S: Mapping[str, Any] = {
+    "name": "wait_s",
+    "in": "query",
+    "required": False,
+    "description": "How long to wait for the end; 0 answers as soon as it is accepted.",
+    "schema": {"type": "number", "minimum": 0, "maximum": WAIT_S_MAX, "default": 0},
+}
+ETAG: Mapping[str, Any] = {
+    "description": "The version of what was written, for `If-Match`.",
+    "schema": {"type": "string"},
+}
+REPLAYED: Mapping[str, Any] = {
+    "description": "This is the answer to an earlier request with the same `Idempotency-Key`.",
+    "schema": {"type": "string", "enum": ["true"]},
+}
+
+
+def documented(
+    operation_id: str,
+    summary: str,
+    *,
+    requires: str,
+    answers: type[BaseModel],
+    status: HTTPStatus = HTTPStatus.OK,
+    ended: type[BaseModel] | None = None,
+    body: str | None = None,
+    example: Any = None,
+    refusals: Sequence[type[DomainError]] = (),
+    is_body_required: bool = True,
+) -> dict[str, Any]:
+    """The keyword arguments of a command's route decorator.
+
+    ended: the answer of a route that can wait for the end. body: the name of a schema that
+    document_schemas adds.
+    """
+    kinds = [*ANY_COMMAND, *refusals, *(ANY_BODY if body else ())]
+    parameters = [
+        *([WAIT_S] if ended else []),
+        IDEMPOTENCY_KEY,
+        *([IF_MATCH] if Stale in refusals else []),
+    ]
+    extra: dict[str, Any] = {**_permission(requires), "parameters": parameters}
+    if body:
+        content: dict[str, Any] = {"schema": {"$ref": SCHEMA_REF.format(model=body)}}
+        if example is not None:
+            content["example"] = example
+        extra["requestBody"] = {
+            "required": is_body_required,
+            "content": {"application/json": content},
+        }
+    headers = {"Idempotency-Replayed": REPLAYED}
+    if "version" in _data_fields(answers):
+        headers["ETag"] = ETAG
+    responses = {status.value: {"headers": headers}, **problems(kinds)}
+    if ended:
+        responses[HTTPStatus.OK.value] = {
+            "model": ended,
+            "headers": headers,
+            "description": "It ended in time",
+        }
+    return {
+        "operation_id": operation_id,
+        "summary": summary,
+        "status_code": status.value,
+        "response_model": answers,
+        "responses": responses,
+        "openapi_extra": extra,
+    }
+
+
+def documented_query(
+    operation_id: str, summary: str, *, requires: str, answers: type[BaseModel]
+) -> dict[str, Any]:
+    """The keyword arguments of a route decorator that only reads."""
+    return {
+        "operation_id": operation_id,
+        "summary": summary,
+        "response_model": answers,
+        "responses": problems(ANY_ROUTE),
+        "openapi_extra": _permission(requires),
+    }
+
+
+def problems(kinds: Sequence[type[DomainError]]) -> dict[int | str, dict[str, Any]]:
+    """One documented response per status."""
+    content = {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": SCHEMA_REF.format(model="Problem")}}}
+    return {
+        status: {"description": TITLES[status], "content": content}
+        for status in sorted({status_of(kind) for kind in kinds})
+    }
+
+
+def document_schemas(app: FastAPI, bodies: Sequence[TypeAdapter[Any]]) -> None:
+    """Adds to the document of `app` the schemas of `bodies`, of problems, and the ways to
+    authenticate.
+    """
+    generated = app.openapi
+
+    @cache
+    def openapi() -> dict[str, Any]:
+        document = generated()
+        components = document.setdefault("components", {})
+        components["securitySchemes"] = dict(SECURITY_SCHEMES)
+        schemas = {**components.get("schemas", {}), **_schemas(bodies)}
+        components["schemas"] = dict(sorted(schemas.items()))
+        return document
+
+    app.openapi = openapi
+
+
+def _schemas(bodies: Sequence[TypeAdapter[Any]]) -> dict[str, Any]:
+    adapters: list[TypeAdapter[Any]] = [*bodies, TypeAdapter(Problem)]
+    inputs: list[tuple[int, JsonSchemaMode, TypeAdapter[Any]]] = [
+        (place, "validation", adapter) for place, adapter in enumerate(adapters)
+    ]
+    _, together = TypeAdapter.json_schemas(inputs, ref_template=SCHEMA_REF)
+    return together["$defs"]
+
+
+def _permission(requires: str) -> dict[str, Any]:
+    is_for_operator = requires in OPERATOR_SCOPES
+    schemes = ["operator_key"] if is_for_operator else ["api_key"]
+    if requires == "read":
+        schemes = ["api_key", "operator_key"]
+    return {"security": [{scheme: []} for scheme in schemes], "x-required-scope": requires}
+
+
+def _data_fields(answers: type[BaseModel]) -> Mapping[str, Any]:
+    data = answers.model_fields["data"].annotation
+    return getattr(data, "model_fields", {})
