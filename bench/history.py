@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import zip_longest
 
+import orjson
 import psycopg
 from eventsourcing.persistence import StoredEvent
 
@@ -110,7 +111,7 @@ def _decided_run(definition: Definition, number: int) -> list[StoredEvent]:
     attempts = execution.advance(definition, now=NOW)
     while attempts:
         for attempt in attempts:
-            text = str(attempt.request["messages"][-1]["content"])
+            text = f"{attempt.number}: {orjson.dumps(attempt.request['messages']).decode()}"
             tokens = len(text.split())
             output: JsonObject = {
                 "text": text,

@@ -27,6 +27,9 @@ ROOT = Path(__file__).parents[1]
 CONNECTIONS_MAX = 1000
 IN_FLIGHT_END_S = 30
 COMPLAINT_CHARACTERS = 300
+UNAVAILABLE = 503
+POSITION_NOT_APPLIED = b'"position_not_applied"'
+OVERLOADED_EXIT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,10 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class OpenLoop:
-    """POSTs `body` to `path` at a rate; then asks for the new object until it is visible.
+    """POSTs `body` to `path` at a rate, and asks for the object that every n-th of them made.
 
     query: a GraphQL document with one variable $id, whose one field must not be null.
-    id_field: of the command's answer.
+    id_field: of the command's answer. read_every: the n.
     """
 
     url: str
@@ -73,6 +76,7 @@ class OpenLoop:
     id_field: str
     per_s: float
     duration_s: float
+    read_every: int = 1
     kind: Literal["open"] = "open"
 
 
@@ -83,7 +87,6 @@ class Latencies:
     visible: from that answer to the reader's.
     """
 
-    count: int
     acknowledged_p50_ms: float
     acknowledged_p99_ms: float
     visible_p50_ms: float
@@ -93,6 +96,10 @@ class Latencies:
 
 class WrongAnswer(Exception):
     """The server answered what a client of the product could not use."""
+
+
+class Overloaded(Exception):
+    """The server cannot keep up with what is offered."""
 
 
 async def in_own_process(order: ClosedLoop | OpenLoop) -> bytes:
@@ -105,7 +112,8 @@ async def in_own_process(order: ClosedLoop | OpenLoop) -> bytes:
         with suppress(ProcessLookupError):
             started.kill()
     if started.returncode:
-        raise WrongAnswer(complaint.decode().strip().rpartition("\n")[2])
+        kind = Overloaded if started.returncode == OVERLOADED_EXIT else WrongAnswer
+        raise kind(complaint.decode().strip().rpartition("\n")[2])
     return seen
 
 
@@ -163,7 +171,7 @@ class _Pool:
 
     async def _open(self) -> Connection:
         if self.opened >= CONNECTIONS_MAX:
-            raise WrongAnswer(f"{CONNECTIONS_MAX} connections wait: the server cannot keep up")
+            raise Overloaded(f"{CONNECTIONS_MAX} requests wait for their answers")
         self.opened += 1
         return await Connection.open(self.address)
 
@@ -174,20 +182,26 @@ async def run_open(order: OpenLoop) -> Latencies:
     acknowledged: list[float] = []
     visible: list[float] = []
 
-    async def one(due_at: float) -> None:
+    async def one(due_at: float, *, is_read: bool) -> None:
         status, body = await pool.ask(command)
         answered_at = time.perf_counter()
         _require(status, 201, body)
+        acknowledged.append(answered_at - due_at)
+        if is_read:
+            await read(body, answered_at)
+
+    async def read(body: bytes, answered_at: float) -> None:
         answer = orjson.loads(body)
         variables = {"id": answer["data"][order.id_field]}
         question = orjson.dumps({"query": order.query, "variables": variables})
         headers = {**order.headers, "X-Min-Position": answer["meta"]["position"]}
         status, body = await pool.ask(request_bytes("POST", "/graphql", headers, question))
         seen_at = time.perf_counter()
+        if POSITION_NOT_APPLIED in body:
+            raise Overloaded("the read model did not come to the position in time")
         _require(status, 200, body)
         if not all((orjson.loads(body).get("data") or {"": None}).values()):
             raise WrongAnswer(f"not visible: {body.decode()[:COMPLAINT_CHARACTERS]}")
-        acknowledged.append(answered_at - due_at)
         visible.append(seen_at - answered_at)
 
     begins_at = time.perf_counter()
@@ -197,11 +211,10 @@ async def run_open(order: OpenLoop) -> Latencies:
             early_s = due_at - time.perf_counter()
             if early_s > 0:
                 await asyncio.sleep(early_s)
-            tasks.create_task(one(due_at))
+            tasks.create_task(one(due_at, is_read=number % order.read_every == 0))
     acknowledged.sort()
     visible.sort()
     return Latencies(
-        len(visible),
         percentile_ms(acknowledged, 50),
         percentile_ms(acknowledged, 99),
         percentile_ms(visible, 50),
@@ -219,6 +232,8 @@ def percentile_ms(ordered_s: Sequence[float], percent: float) -> float:
 
 
 def _require(status: int, wanted: int, body: bytes, contains: str = "") -> None:
+    if status == UNAVAILABLE:
+        raise Overloaded(body.decode("utf-8", "replace")[:COMPLAINT_CHARACTERS])
     if status != wanted or contains.encode() not in body:
         shown = body.decode("utf-8", "replace")[:COMPLAINT_CHARACTERS]
         raise WrongAnswer(f"{status} instead of {wanted} {contains}: {shown}")
@@ -233,13 +248,16 @@ def main() -> int:
         else:
             seen = asdict(uvloop.run(run_open(OpenLoop(**order))))
         print(orjson.dumps(seen).decode())
+    except* TimeoutError:
+        failed = Overloaded(f"answers were missing after {IN_FLIGHT_END_S} s")
     except* Exception as group:  # noqa: BLE001 # said to the process that ordered the load
         failed = group
     while isinstance(failed, BaseExceptionGroup):
         failed = failed.exceptions[0]
-    if failed is not None:
-        print(f"{type(failed).__name__}: {failed}", file=sys.stderr)
-    return 0 if failed is None else 1
+    if failed is None:
+        return 0
+    print(f"{type(failed).__name__}: {failed}", file=sys.stderr)
+    return OVERLOADED_EXIT if isinstance(failed, Overloaded) else 1
 
 
 if __name__ == "__main__":

@@ -9,8 +9,7 @@ import sys
 import uvloop
 from fastapi import FastAPI
 
-from cli.roles import run_http
-from infra.runtime import build_runtime
+from cli.roles import listen, run_http
 from infra.settings import Settings
 from write_api.agents import AgentBody
 
@@ -26,12 +25,9 @@ def noop_app() -> FastAPI:
 
 
 async def serve() -> None:
-    async with build_runtime(Settings(port=0)) as runtime:
-        await run_http(
-            runtime,
-            noop_app(),
-            lambda port: print(f"noop on http://127.0.0.1:{port}", flush=True),
-        )
+    listening = listen(Settings(port=0))
+    print(f"noop on http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
+    await run_http(noop_app(), listening)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ process, without Kafka.
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol
 from uuid import uuid4
@@ -14,7 +14,7 @@ from uuid import uuid4
 import orjson
 
 from bench.append import PROFILE
-from bench.load import Latencies, OpenLoop, open_loop
+from bench.load import Latencies, OpenLoop, Overloaded, open_loop
 from bench.report import Figure, Measurement, Target, at_most, in_turn
 from bench.stage import BenchFailed, Stage, api, everything, new_tenant, role
 
@@ -23,8 +23,10 @@ RATES = (10, 200, 1000)
 TARGET_RATE = 200
 ROUND_S = 4.0
 WARM_UP_S = 2.0
-# A topic that was just made and a group that just met need a moment.
-READY_TRIES = 10
+# What is looked for; looking for more would measure how many reads the API answers.
+READS_PER_S_MAX = 200
+# A topic that was just made needs a moment, and so does the backlog of a round that was too much.
+IDLE_TRIES = 10
 QUERY = "query Seen($id: ID!) { agent(id: $id) { id } }"
 
 
@@ -48,6 +50,7 @@ async def measure(stage: Stage) -> Measurement:
         [
             "commands are POST /api/v1/agents at fixed times, whatever the server does",
             "the reader asks once, with X-Min-Position, as soon as it holds the acknowledgement",
+            f"at more than {READS_PER_S_MAX} commands/s every n-th is looked for",
             "Kafka: processes for api, relay and projector, and a real broker on the same cores",
             "one process: `agentledger up`, the log is PostgreSQL",
             f"at {RATES[0]}/s a round is {RATES[0] * ROUND_S:.0f} commands, its p99 the slowest",
@@ -85,27 +88,44 @@ def any_broker() -> Broker:
 
 async def _rounds(where: str, url: str, key: str, *, is_target: bool) -> list[Figure]:
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
-    await _wait_until_it_runs(url, headers)
+    await _wait_until_idle(url, headers)
+    await _latencies(_order(url, headers, TARGET_RATE, WARM_UP_S))
 
-    def at(rate: float):
-        return lambda: open_loop(_order(url, headers, rate, ROUND_S))
+    def at(rate: float) -> Callable[[], Awaitable[Latencies | None]]:
+        async def one_round() -> Latencies | None:
+            await _wait_until_idle(url, headers)
+            return await _latencies(_order(url, headers, rate, ROUND_S))
+
+        return one_round
 
     of_rates = await in_turn(*(at(rate) for rate in RATES))
     figures: list[Figure] = []
-    for rate, seen in zip(RATES, of_rates, strict=True):
-        figures += _figures(where, rate, seen, is_target=is_target and rate == TARGET_RATE)
+    for rate, rounds in zip(RATES, of_rates, strict=True):
+        seen = [latencies for latencies in rounds if latencies is not None]
+        overloads = len(rounds) - len(seen)
+        if overloads and rate <= TARGET_RATE:
+            raise BenchFailed(f"{where}: {rate} commands/s were too many in {overloads} rounds")
+        if overloads:
+            figures.append(Figure(f"{where}, {rate:,} commands/s: too many", "rounds", [overloads]))
+        else:
+            figures += _figures(where, rate, seen, is_target=is_target and rate == TARGET_RATE)
     return figures
 
 
-async def _wait_until_it_runs(url: str, headers: dict[str, str]) -> None:
-    for attempt in range(READY_TRIES):
-        try:
-            await open_loop(_order(url, headers, TARGET_RATE / 4, WARM_UP_S))
-        except Exception as error:
-            if attempt == READY_TRIES - 1:
-                raise BenchFailed(f"commands do not become visible: {error}") from error
-        else:
+async def _latencies(order: OpenLoop) -> Latencies | None:
+    """None when the server could not keep up."""
+    try:
+        return await open_loop(order)
+    except Overloaded:
+        return None
+
+
+async def _wait_until_idle(url: str, headers: dict[str, str]) -> None:
+    """Until a single command becomes visible in time: all parts run, and no backlog is left."""
+    for _ in range(IDLE_TRIES):
+        if await _latencies(_order(url, headers, 1, 1)) is not None:
             return
+    raise BenchFailed("commands do not become visible")
 
 
 def _figures(where: str, rate: int, seen: Sequence[Latencies], *, is_target: bool) -> list[Figure]:
@@ -132,4 +152,5 @@ def _order(url: str, headers: dict[str, str], per_s: float, duration_s: float) -
         id_field="agent_id",
         per_s=per_s,
         duration_s=duration_s,
+        read_every=max(1, round(per_s / READS_PER_S_MAX)),
     )

@@ -74,8 +74,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             ),
             waiter=ExecutionWaiter(database, tail),
             ids=runtime.ids,
-            monotonic_s=time.monotonic,
-            rate_limit_ip_per_min=settings.rate_limit_ip_per_min,
+            strangers=strangers,
             body_bytes_max=settings.body_bytes_max,
         ),
     )

@@ -5,6 +5,7 @@ version or time.
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import cast
 from uuid import UUID
 
 import orjson
@@ -123,5 +124,5 @@ def _state(aggregate: Aggregate) -> dict[str, object]:
 def _plain(value: object) -> object:
     """Sets as sorted lists, and whatever JSON does not know as text."""
     if isinstance(value, set | frozenset):
-        return sorted(str(item) for item in value)  # pyright: ignore
+        return sorted(str(item) for item in cast("set[object]", value))
     return str(value)

@@ -10,7 +10,8 @@
 
 A fresh idempotency key costs no read: its record is stored with the events, and only a collision
 looks it up. A handler may run in vain, which is harmless: nothing it does is visible before the
-append.
+append. Only what is stored is remembered: a command that was refused, or changed nothing, is
+decided anew when it is sent again.
 """
 
 import hashlib
@@ -125,10 +126,6 @@ class Dispatcher:
                 if not isinstance(refusal, Stale) or isinstance(refusal, VersionMismatch):
                     raise
             else:
-                if position is None:
-                    first = await self._first_answer(on.tenant_id, keyed)
-                    if first is not None:
-                        return first
                 return Answer({**decided.result, **decided.shown_once}, position)
         raise Contended
 

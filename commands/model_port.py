@@ -1,4 +1,4 @@
-"""The port of language models: a request, an answer, and the one way to fail. Adapters: infra/models/."""
+"""The port of language models: a request, an answer, one way to fail. Adapters: infra/models."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

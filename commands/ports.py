@@ -150,7 +150,7 @@ class CommandRecord:
 class RecordedAnswer:
     fingerprint: bytes
     result: JsonObject
-    position: PositionToken
+    position: PositionToken | None
 
 
 class DuplicateCommand(Exception):
@@ -188,7 +188,7 @@ class EventStore(Protocol):
         command: CommandRecord | None = None,
     ) -> PositionToken | None:
         """Store the pending events of all `aggregates`, in order, with the rows; None when nothing
-        was pending.
+        was pending (then only `command` is stored).
 
         Raises Stale when a stream moved on (nothing is stored), DuplicateCommand when the command
         id is taken, Unavailable when the database cannot be reached. A lost acknowledgement is

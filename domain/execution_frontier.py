@@ -75,8 +75,8 @@ class Frontier:
             path, outcome = pending.pop()
             self._settled.add(path)
             node = self._definition.nodes[path]
-            if outcome is not None:
-                self._note_end(node, outcome)
+            if outcome is not None and self._is_final(node, outcome):
+                continue
             for edge in node.outgoing:
                 self._undecided[edge.target] -= 1
                 if outcome is not None and outcome.takes(edge):
@@ -84,11 +84,15 @@ class Frontier:
                 if edge.target not in self._released and self._release(edge.target):
                     pending.append((edge.target, None))
 
-    def _note_end(self, node: Node, outcome: NodeRun) -> None:
-        if outcome.status == "COMPLETED" and node.type == END and self.ended is None:
-            self.ended = node.id
-        if outcome.status == "FAILED" and not node.has_error_edge and self.failed is None:
-            self.failed = node.id
+    def _is_final(self, node: Node, outcome: NodeRun) -> bool:
+        """Whether this ends the run, so that nothing follows from it for other nodes."""
+        if outcome.status == "COMPLETED" and node.type == END:
+            self.ended = self.ended or node.id
+            return True
+        if outcome.status == "FAILED" and not node.has_error_edge:
+            self.failed = self.failed or node.id
+            return True
+        return False
 
     def _release(self, path: str) -> bool:
         """Whether this node is skipped now. A join that can no longer be satisfied is one none of

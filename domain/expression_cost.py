@@ -1,5 +1,4 @@
-"""What an expression may cost, so that one tenant's expression never holds up a worker that others
-need.
+"""What an expression may cost, so that one tenant's never holds up a worker that others need.
 
 The library has no budget of its own, and its `map` and `filter` copy the list they build with every
 element they add (github.com/hardbyte/python-common-expression-language/issues/57): two nested ones
@@ -21,23 +20,27 @@ from domain.expression_source import (
 from domain.identifiers import Json
 
 STEPS_MAX = 2_000_000
-PATTERN_SIZE_MAX = 10_000
+PATTERN_STEPS_MAX = 1_000_000
 LIST_COMPREHENSIONS = frozenset({"filter", "map"})
-# With no comprehension and no more uses than this, values of the size a node may have are always
-# cheap enough.
+# With no comprehension and no more uses than this, values that nodes may have are cheap enough.
 USES_UNWEIGHED_MAX = 8
 STRING_CHARACTERS_PER_STEP = 256
-STEPS_PER_ITERATION = 20
-REPEATS = re.compile(r"\{(\d+)(?:,(\d*))?\}")
+STEPS_PER_ITERATION = 2
+# The library compiles a pattern at each use. Classes of Unicode are what takes long, and repeats.
+STEPS_PER_PATTERN = 500
+STEPS_PER_ESCAPE = 5000
+STEPS_PER_CHARACTER = 10
+ESCAPE = re.compile(r"\\(?:[pP]\{\w*\}|.)(?:\{(\d+)(?:,(\d*))?\})?", re.DOTALL)
+REPEATED_GROUP = re.compile(r"(?<=[)\]}])\{(\d+)(?:,(\d*))?\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What the text tells. depth: how deep comprehensions nest. literals: no list or map in the
-    text is longer.
+    """What the text tells. is_always_small: no values of a run can make it expensive.
 
-    added: placeholders whose value a comprehension may add to what it builds. patterns: the size of
-    all regular expressions. is_always_small: no value of a run can make it expensive.
+    depth: how deep comprehensions nest. literals: no list or map in the text is longer. added: the
+    placeholders whose value a comprehension may add to what it builds. patterns: the steps that
+    all regular expressions take.
     """
 
     uses: int
@@ -55,13 +58,13 @@ class Cost:
         if self.is_always_small:
             return True
         measured = {name: _measure(value) for name, value in values.items()}
-        steps = self.uses * sum(weight for weight, _ in measured.values())
+        steps = self.uses * (1 + self.sums) * sum(weight for weight, _ in measured.values())
         if self.comprehensions and steps <= STEPS_MAX:
             longest = max((longest for _, longest in measured.values()), default=0)
             length = self.literals + longest * (1 + self.sums)
-            element = self.literals + self.patterns + self._heaviest(values, measured)
-            per_round = length if self.builds_lists else STEPS_PER_ITERATION
-            steps += self.comprehensions * length**self.depth * per_round * element
+            element = self.literals + self._heaviest(values, measured)
+            per_round = element * (length if self.builds_lists else STEPS_PER_ITERATION)
+            steps += self.comprehensions * length**self.depth * (per_round + self.patterns)
         return steps <= STEPS_MAX
 
     def _heaviest(self, values: Mapping[str, Json], measured: Mapping[str, tuple[int, int]]) -> int:
@@ -92,7 +95,7 @@ def cost_of(source: ExpressionSource) -> Cost:
             and PLACEHOLDER.fullmatch(token.text)
             and not (place + 2 < len(tokens) and is_comprehension(tokens, place + 2))
         ),
-        patterns=sum(_pattern_size(pattern) for pattern in _patterns(tokens)),
+        patterns=_pattern_steps(tokens),
         is_always_small=not comprehensions
         and not reads_all_nodes
         and source.uses <= USES_UNWEIGHED_MAX,
@@ -100,33 +103,30 @@ def cost_of(source: ExpressionSource) -> Cost:
 
 
 def pattern_mistake(tokens: Sequence[Token]) -> tuple[Token, str] | None:
-    """Why a regular expression is refused: the library compiles it at each use, and a hard one
-    takes a second.
-    """
+    """Why a pattern is refused, and where."""
     for place, token in enumerate(tokens):
         if token.text != "matches" or _text(tokens, place + 1) != "(":
             continue
         if tokens[place + 2].kind != "string" or _text(tokens, place + 3) != ")":
             return token, "the pattern of `matches` must be a string literal"
-    if sum(_pattern_size(pattern) for pattern in _patterns(tokens)) > PATTERN_SIZE_MAX:
+    if _pattern_steps(tokens) > PATTERN_STEPS_MAX:
         first = next(token for token in tokens if token.text == "matches")
-        return first, f"patterns may have {PATTERN_SIZE_MAX} characters, repeats counted"
+        return first, "the patterns of `matches` repeat too much"
     return None
 
 
-def _patterns(tokens: Sequence[Token]) -> list[str]:
-    return [
-        tokens[place + 2].text
-        for place in range(len(tokens) - 2)
-        if tokens[place].text == "matches" and tokens[place + 1].text == "("
-    ]
-
-
-def _pattern_size(pattern: str) -> int:
-    size = len(pattern)
-    for least, most in REPEATS.findall(pattern):
-        size *= max(1, int(most or least))
-    return size
+def _pattern_steps(tokens: Sequence[Token]) -> int:
+    steps = 0
+    for place, token in enumerate(tokens):
+        if token.text == "matches" and _text(tokens, place + 1) == "(":
+            pattern = _text(tokens, place + 2)
+            repeats = 1
+            for least, most in REPEATED_GROUP.findall(pattern):
+                repeats *= max(1, int(most or least))
+            escapes = sum(int(most or least or 1) for least, most in ESCAPE.findall(pattern))
+            size = escapes * STEPS_PER_ESCAPE + len(pattern) * STEPS_PER_CHARACTER
+            steps += STEPS_PER_PATTERN + repeats * size
+    return steps
 
 
 def _depths(tokens: Sequence[Token], comprehensions: set[int]) -> list[int]:
@@ -144,10 +144,9 @@ def _depths(tokens: Sequence[Token], comprehensions: set[int]) -> list[int]:
 
 
 def _measure(value: Json) -> tuple[int, int]:
-    """(how many values it holds, long strings counting more; how long its longest list or object
-    is).
+    """(how many values it holds, long strings counting more; the length of its longest list).
 
-    Stops where it is too much in any case.
+    An object counts as a list. Stops where it is too much in any case.
     """
     weight = longest = 0
     pending = [value]

@@ -1,12 +1,11 @@
-"""The text of a CEL expression, before the library sees it: which values it reads and which names
-it binds.
+"""The text of a CEL expression before the library sees it: what it reads and which names it binds.
 
 The library converts every variable it is given, whole: `size(nodes.draft.output.text) > 100` would
 copy the outputs of the entire run. Paths that can be read off the text are therefore looked up
-here, and the library sees a placeholder:
+here, and the library sees placeholders:
 
-    size(nodes.draft.output.text) > 100   ->   size(_0                     ) > 100       _0 =
-    nodes.draft.output.text
+    size(nodes.draft.output.text) > 100
+    size(_0                     ) > 100
 
 A placeholder is as long as what it stands for, so positions in error messages stay true. A path
 that leads nowhere leaves its placeholder undefined, which fails exactly where the expression needs
@@ -65,9 +64,7 @@ MISSING = Missing()
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One place of the run that an expression reads. is_presence: only whether it is there, for
-    `has(...)`.
-    """
+    """One place of the run that an expression reads. is_presence: only whether it is there."""
 
     root: str
     steps: tuple[Step, ...]
@@ -87,9 +84,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class ExpressionSource:
-    """text: with placeholders. readings: by placeholder. uses: how often any of them is named.
-    tokens: as written.
-    """
+    """text: with placeholders. uses: how often they are named. tokens: of the text as written."""
 
     text: str
     readings: Mapping[str, Reading]

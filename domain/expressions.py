@@ -1,5 +1,4 @@
-"""CEL expressions over a run: compiled once, refused with place and reason, evaluated to JSON or to
-a reason.
+"""CEL expressions over a run: compiled once, refused with place and reason, evaluated to JSON.
 
 What they see: `input`, `nodes.<id>.output` (or `.error`) of nodes that ran before, `execution`.
 """
@@ -167,23 +166,31 @@ def _compiled(source: ExpressionSource) -> cel.Program:
         if token.kind == "name" and follower == "{" and token.text != "in":
             raise _refused_at(token, source, f"there is no message type `{token.text}`")
     if shadowed := bound & ROOTS:
-        raise _refused(min(shadowed), source, "cannot be the variable of a comprehension")
+        reason = "cannot be the variable of a comprehension"
+        raise _refused(min(shadowed), source, reason)
     if unknown := set(program.variables()) - known:
         name = min(unknown)
         raise _refused(name, source, f"is unknown; there are {', '.join(sorted(ROOTS))}")
     unknown = {name for name in program.functions() if IDENTIFIER.fullmatch(name)} - FUNCTIONS
     if unknown:
-        raise _refused(min(unknown), source, "is not a function")
+        raise _refused(min(unknown), source, "is not a function", is_called=True)
     if mistake := pattern_mistake(source.tokens):
         raise _refused_at(mistake[0], source, mistake[1])
     return program
 
 
-def _refused(name: str, source: ExpressionSource, reason: str) -> ExpressionRefused:
+def _refused(
+    name: str, source: ExpressionSource, reason: str, *, is_called: bool = False
+) -> ExpressionRefused:
+    """At the first place where `name` is called, or else where it is no field of something."""
     name = name.lstrip(".")
-    before = ["", *(token.text for token in source.tokens)]
-    places = zip(source.tokens, before, strict=False)
-    candidates = [token for token, previous in places if token.text == name and previous != "."]
+    texts = ["", *(token.text for token in source.tokens), ""]
+    candidates = [
+        token
+        for place, token in enumerate(source.tokens, start=1)
+        if token.text == name
+        and (texts[place + 1] == "(" if is_called else texts[place - 1] != ".")
+    ]
     return _refused_at([*candidates, Token("name", name, 0)][0], source, f"`{name}` {reason}")
 
 

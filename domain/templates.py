@@ -1,5 +1,4 @@
-"""Configs with expressions in them: every `{{ ... }}` in a string is CEL; everything else stays as
-it is.
+"""Configs with expressions in them: every `{{ ... }}` in a string is CEL, the rest is as it is.
 
 A string that is exactly one placeholder keeps the type of its value; in a longer one, and where
 text is wanted, values that are no strings appear as JSON. Two braces that are none of ours are
@@ -8,7 +7,7 @@ written `{{ "{{" }}`.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, TypeVar
 
 import orjson
 from pydantic import PlainValidator, WithJsonSchema
@@ -26,6 +25,10 @@ from domain.expressions import (
 from domain.identifiers import Json, JsonObject
 
 OPENING = "{{"
+# Far more than may be recorded; what repeats a large value often must not be built first.
+RENDERED_SIZE_MAX = 1024 * 1024
+TOO_LARGE = f"this gets larger than {RENDERED_SIZE_MAX} characters"
+EXPRESSIONS_UNWEIGHED_MAX = 8
 
 Roots: TypeAlias = Mapping[str, Json]
 
@@ -68,10 +71,13 @@ class _Text:
     pieces: tuple[str | Expression, ...]
 
     def render(self, roots: Roots) -> Json:
-        return "".join(
-            piece if isinstance(piece, str) else as_text(piece.evaluate(roots))
-            for piece in self.pieces
-        )
+        text = ""
+        for piece in self.pieces:
+            text += piece if isinstance(piece, str) else as_text(piece.evaluate(roots))
+            if len(text) > RENDERED_SIZE_MAX:
+                place = next(piece.place for piece in self.pieces if isinstance(piece, Expression))
+                raise ExpressionFailed(place, TOO_LARGE)
+        return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +105,7 @@ class JsonTemplate:
     __slots__ = ("_part", "expressions", "raw")
 
     def __init__(self, raw: Json) -> None:
-        """Raises TemplateRefused with every mistake. raw: not nested deeper than a definition may
-        be.
-        """
+        """Raises TemplateRefused with every mistake. raw: no deeper than a definition may be."""
         compilation = _Compilation()
         self.raw = raw
         self._part = compilation.part(raw, "")
@@ -115,7 +119,10 @@ class JsonTemplate:
 
     def render(self, roots: Roots) -> Json:
         """Raises ExpressionFailed. Constant parts and values that are passed on are not copied."""
-        return self._part.render(roots)
+        rendered = self._part.render(roots)
+        if len(self.expressions) > EXPRESSIONS_UNWEIGHED_MAX and _is_too_large(rendered):
+            raise ExpressionFailed(self.expressions[0][1].place, TOO_LARGE)
+        return rendered
 
 
 class TextTemplate(JsonTemplate):
@@ -130,9 +137,7 @@ class ObjectTemplate(JsonTemplate):
     """An object, or an expression that gives one."""
 
     def object(self, roots: Roots, place: str) -> JsonObject:
-        """Raises ExpressionFailed, also when the expression gives something else. place: of this
-        template.
-        """
+        """Raises ExpressionFailed, also when it is something else. place: of this template."""
         rendered = self.render(roots)
         if not isinstance(rendered, dict):
             raise ExpressionFailed(place, f"this is {type_name(rendered)}, not an object")
@@ -141,9 +146,7 @@ class ObjectTemplate(JsonTemplate):
 
 @dataclass(slots=True)
 class _Compilation:
-    """Collects the expressions of a template while it is read, and every mistake instead of the
-    first.
-    """
+    """Collects the expressions of a template while it is read, and all mistakes, not the first."""
 
     expressions: list[tuple[str, Expression]] = field(default_factory=list[tuple[str, Expression]])
     mistakes: list[Mistake] = field(default_factory=list[Mistake])
@@ -187,9 +190,13 @@ class _Compilation:
         return expression
 
 
+AnyTemplate = TypeVar("AnyTemplate", bound=JsonTemplate)
+
+
 def split(raw: str) -> Iterator[tuple[str, bool]]:
-    """The pieces of a string: (text, whether it is an expression). Raises TemplateRefused for an
-    open placeholder.
+    """The pieces of a string: (text, whether it is an expression).
+
+    Raises TemplateRefused for a placeholder that is not closed.
     """
     copied_to = 0
     while (opening := raw.find(OPENING, copied_to)) >= 0:
@@ -220,14 +227,27 @@ def as_text(value: Json) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
+def _is_too_large(value: Json) -> bool:
+    size = 0
+    pending = [value]
+    while pending and size <= RENDERED_SIZE_MAX:
+        current = pending.pop()
+        size += len(current) if isinstance(current, str) else 1
+        if isinstance(current, dict):
+            pending.extend(current.values())
+        elif isinstance(current, list):
+            pending.extend(current)
+    return size > RENDERED_SIZE_MAX
+
+
 def pointer_step(key: str) -> str:
     """One step of a JSON pointer (RFC 6901)."""
     return key.replace("~", "~0").replace("/", "~1")
 
 
 def _closing(raw: str, start: int) -> int | None:
-    """Where the `}}` is that ends the expression which begins at `start`: not in a string, nor
-    inside braces of its own.
+    """Where the `}}` is that ends the expression begun at `start`: not in a string, nor inside
+    braces of its own.
     """
     depth = 0
     for token in tokenize(raw, start):
@@ -244,9 +264,10 @@ def _checked_expression(raw: object) -> Expression:
     """An expression as a whole needs no braces; with them it means the same."""
     if not isinstance(raw, str):
         raise PydanticCustomError("string_type", "Input should be a string")
+    text = raw.strip()
     try:
-        pieces = list(split(raw))
-        return expression_of(pieces[0][0] if len(pieces) == 1 else raw)
+        pieces = list(split(text)) if text.startswith(OPENING) else []
+        return expression_of(pieces[0][0] if len(pieces) == 1 else text)
     except TemplateRefused as refusal:
         raise _custom_error(refusal) from None
 
@@ -254,24 +275,25 @@ def _checked_expression(raw: object) -> Expression:
 def _checked_text(raw: object) -> TextTemplate:
     if not isinstance(raw, str):
         raise PydanticCustomError("string_type", "Input should be a string")
-    try:
-        return TextTemplate(raw)
-    except TemplateRefused as refusal:
-        raise _custom_error(refusal) from None
+    return _checked(TextTemplate, raw)
 
 
 def _checked_json(raw: Json) -> JsonTemplate:
+    return _checked(JsonTemplate, raw)
+
+
+def _checked_object(raw: Json) -> ObjectTemplate:
+    template = _checked(ObjectTemplate, raw)
+    if template.is_constant and not isinstance(raw, dict):
+        raise PydanticCustomError("dict_type", "Input should be an object")
+    return template
+
+
+def _checked(kind: type[AnyTemplate], raw: Json) -> AnyTemplate:
     try:
-        return JsonTemplate(raw)
+        return kind(raw)
     except TemplateRefused as refusal:
         raise _custom_error(refusal) from None
-
-
-def _checked_object(raw: Json) -> "ObjectTemplate":
-    template = _checked_json(raw)
-    if not isinstance(raw, dict) and template.is_constant:
-        raise PydanticCustomError("dict_type", "Input should be an object")
-    return ObjectTemplate(raw)
 
 
 def _custom_error(refusal: TemplateRefused) -> PydanticCustomError:

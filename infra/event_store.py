@@ -35,11 +35,10 @@ STORED_DEFINITIONS_MAX = 4096
 # fmt: off
 RECORDED_ANSWER: LiteralString = (
     "SELECT c.fingerprint, c.result,"
-    " (SELECT min(e.era) || '-' || min(e.tx_id) || '-' ||"
-    "         string_agg(e.shard || ':' || e.notification_id, ',')"
-    "    FROM (SELECT era, tx_id, shard, max(notification_id) AS notification_id FROM events"
-    "           WHERE events.tenant_id = c.tenant_id AND events.command_id = c.command_id"
-    "           GROUP BY era, tx_id, shard) AS e)"
+    " (SELECT c.era || '-' || c.tx_id || '-' || string_agg(e.shard || ':' || e.notification_id, ',')"
+    "    FROM (SELECT shard, max(notification_id) AS notification_id FROM events"
+    "           WHERE era = c.era AND tx_id = c.tx_id AND command_id = c.command_id"
+    "           GROUP BY shard) AS e)"
     " FROM commands AS c WHERE c.tenant_id = %s AND c.command_id = %s"
 )
 DEFINITION: LiteralString = (
@@ -127,7 +126,7 @@ class PostgresEventStore:
         command: CommandRecord | None = None,
     ) -> PositionToken | None:
         append = Append(envelope.tenant_id, self._event_rows(aggregates, envelope))
-        if not append.events:
+        if not append.events and command is None:
             for aggregate in aggregates:
                 self.keep(aggregate, envelope.tenant_id)
             return None
@@ -138,9 +137,10 @@ class PostgresEventStore:
                     command.command_id,
                     command.fingerprint,
                     orjson.dumps(command.result),
+                    len(append.events),
                 )
             )
-        definitions = self._add_side_rows(append, side_rows)
+        definitions = self._add_side_rows(append, side_rows if append.events else ())
         token = await self._group_commit.append(append)
         for key in definitions:
             self._known_definitions[key] = None
@@ -156,7 +156,8 @@ class PostgresEventStore:
             row = await cursor.fetchone()
         if row is None:
             return None
-        return RecordedAnswer(bytes(row[0]), orjson.loads(row[1]), PositionToken.parse(row[2]))
+        position = None if row[2] is None else PositionToken.parse(row[2])
+        return RecordedAnswer(bytes(row[0]), orjson.loads(row[1]), position)
 
     async def definition(self, tenant_id: TenantId, definition_hash: str) -> JsonObject | None:
         async with self._database.tenant_transaction(tenant_id) as conn:

@@ -47,8 +47,8 @@ WITH appended AS (
    ORDER BY place
   RETURNING era, tx_id, notification_id
 ), recorded AS (
-  INSERT INTO commands (tenant_id, command_id, fingerprint, result)
-  SELECT * FROM unnest(%b::uuid[], %b::uuid[], %b::bytea[], %b::bytea[])
+  INSERT INTO commands (tenant_id, command_id, fingerprint, result, events_count)
+  SELECT * FROM unnest(%b::uuid[], %b::uuid[], %b::bytea[], %b::bytea[], %b::integer[])
 ), opened AS (
   INSERT INTO open_executions (tenant_id, execution_id, shard, wake_at)
   SELECT tenant_id, execution_id, shard_of(execution_id), wake_at
@@ -69,7 +69,7 @@ SELECT event_id, era, tx_id::text::bigint, notification_id FROM events
 EventRow = tuple[
     UUID, int, str, bytes, UUID, UUID, UUID | None, UUID | None, UUID | None, str | None, str | None
 ]
-CommandRow = tuple[UUID, UUID, bytes, bytes]
+CommandRow = tuple[UUID, UUID, bytes, bytes, int]
 OpenedRow = tuple[UUID, UUID, datetime | None]
 
 
@@ -83,21 +83,23 @@ class Append:
     opened: list[OpenedRow] = field(default_factory=list[OpenedRow])
     closed: list[UUID] = field(default_factory=list[UUID])
     rare: list[SideStatement] = field(default_factory=list[SideStatement])
-    stored: asyncio.Future[PositionToken] = field(init=False)
+    stored: asyncio.Future[PositionToken | None] = field(init=False)
     bytes_count: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.stored = asyncio.get_running_loop().create_future()
         self.bytes_count = sum(len(row[3]) for row in self.events)
 
-    def token(self, era: int, tx_id: int, notification_ids: Sequence[int]) -> PositionToken:
+    def token(self, era: int, tx_id: int, notification_ids: Sequence[int]) -> PositionToken | None:
         """The token of this append, given the notification ids of its events in order."""
+        if not self.events:
+            return None
         places: dict[Shard, int] = {}
         for row, notification_id in zip(self.events, notification_ids, strict=True):
             places[shard_of(row[0])] = notification_id
         return PositionToken(era, tx_id, places)
 
-    def succeed(self, token: PositionToken) -> None:
+    def succeed(self, token: PositionToken | None) -> None:
         if not self.stored.done():
             self.stored.set_result(token)
 
@@ -138,7 +140,7 @@ class GroupCommit:
         self.batches_count = 0
         self.events_count = 0
 
-    async def append(self, append: Append) -> PositionToken:
+    async def append(self, append: Append) -> PositionToken | None:
         """Raises Stale, DuplicateCommand, AppendQueueFull, or Unavailable when the outcome could
         not be learnt in time.
         """
@@ -278,7 +280,7 @@ class _Writer:
         await cursor.execute(APPEND, params)
         row = await cursor.fetchone()
         assert row is not None
-        return row[0], row[1], row[2]
+        return row[0], row[1], row[2] or []
 
     async def _refuse(self, conn: AsyncConnection, append: Append, error: DatabaseError) -> None:
         """Alone and refused: perhaps it was stored by an earlier try whose acknowledgement got
@@ -305,7 +307,7 @@ class _Writer:
             places = [found.get(row[5]) for row in append.events]
             if append.stored.done():
                 continue
-            if all(place is not None for place in places):
+            if places and all(place is not None for place in places):
                 stored = [place for place in places if place is not None]
                 era, tx_id, _ = stored[0]
                 append.succeed(append.token(era, tx_id, [place[2] for place in stored]))
@@ -322,7 +324,7 @@ def _append_params(batch: Sequence[Append]) -> list[object]:
     closed = [execution_id for append in batch for execution_id in append.closed]
     return [
         *_columns(events, EVENT_COLUMNS_COUNT),
-        *_columns(commands, 4),
+        *_columns(commands, 5),
         *_columns(opened, 3),
         closed,
     ]

@@ -27,7 +27,7 @@ STANDBY_RETRY_S = 1.0
 SEND_TIMEOUT_S = 30.0
 # A stopped process keeps its session, and with it the lock; the server ends a session that is
 # silent for so long.
-SILENT_SESSION_MS = 15_000
+LIMIT_SILENCE: LiteralString = "SET idle_session_timeout = '15s'"
 
 # fmt: off
 READ_POSITION: LiteralString = (
@@ -81,7 +81,7 @@ class Relay:
             self._bootstrap_servers, self._topic, partitions_count=self._partitions_count
         )
         async with await AsyncConnection.connect(self._conninfo, autocommit=True) as conn:
-            await conn.execute(f"SET idle_session_timeout = {SILENT_SESSION_MS}")  # pyright: ignore
+            await conn.execute(LIMIT_SILENCE)
             await self._become_active(conn)
             kafka = producer(self._bootstrap_servers, f"relay-{self._range}")
             await kafka.start()

@@ -65,9 +65,9 @@ SEVERAL_TENANTS: LiteralString = (
 )
 COMMANDS: LiteralString = "SELECT count(*) FROM commands"
 LOST_COMMANDS: LiteralString = (
-    "SELECT c.command_id, 'acknowledged, but none of its events is stored' FROM commands AS c"
-    " WHERE NOT EXISTS (SELECT FROM events AS e WHERE e.tenant_id = c.tenant_id AND e.command_id"
-    " = c.command_id)"
+    "SELECT c.command_id, 'acknowledged, but not all of its events are stored' FROM commands AS c"
+    " WHERE c.events_count <> (SELECT count(*) FROM events AS e"
+    " WHERE e.era = c.era AND e.tx_id = c.tx_id AND e.command_id = c.command_id)"
 )
 EXECUTIONS: LiteralString = "SELECT count(*) FROM events WHERE topic = 'execution.created'"
 # One statement, one snapshot: an execution is in the list exactly when it has no last event.

@@ -1,4 +1,4 @@
-"""A fold over more history than fits in memory: part by part, each written while the next is folded.
+"""A fold over more history than fits in memory: each part is written while the next is folded.
 
 Only for events that come once, in commit order and without gaps: straight from the store.
 """

@@ -182,10 +182,12 @@ class _Rebuild:
                 return
 
     async def _fold_until(self, end: Position) -> None:
-        page = await self._read(self._reader, self._mark, end)
+        page = await self._read(self._reader, self._mark, end, limit=PAGE_EVENTS)
         while len(page) == PAGE_EVENTS:
             # The server looks for the next page while this one is folded.
-            following = asyncio.create_task(self._read(self._reader, page[-1].position, end))
+            following = asyncio.create_task(
+                self._read(self._reader, page[-1].position, end, limit=PAGE_EVENTS)
+            )
             await asyncio.sleep(0)
             try:
                 await self._take(page, self._reader)
@@ -267,7 +269,7 @@ class _Rebuild:
         after: Position,
         end: Position,
         *,
-        limit: int | None = PAGE_EVENTS,
+        limit: int | None,
     ) -> list[LoggedEvent]:
         place = {"era": after.era, "tx": str(after.tx_id), "id": after.notification_id}
         cursor = conn.cursor(binary=True)

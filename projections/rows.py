@@ -60,7 +60,9 @@ class Tables:
         """Send for streams and rows; in a pipeline nothing is waited for until `Asked.into`."""
         names = self.projection.key
         wanted_streams = _document({"tenant_id": t, "stream_id": s} for t, s in streams)
-        wanted_rows = _document(dict(zip(names, key, strict=True)) for key in keys)
+        # No row has a NUL in its key, for no text of PostgreSQL has; asking would be an error.
+        possible = (key for key in keys if not any(isinstance(p, str) and "\x00" in p for p in key))
+        wanted_rows = _document(dict(zip(names, key, strict=True)) for key in possible)
         asked_streams = conn.cursor(binary=True)
         await asked_streams.execute(self._select_streams, (wanted_streams,), prepare=True)
         asked_rows = conn.cursor(binary=True)

@@ -76,7 +76,7 @@ async def read_one(
         " FROM " + listing.table + " WHERE " + listing.place + " = ($1->>'id')::uuid"
         " AND " + listing.condition
     )
-    return await read_row(info, listing.type_name, rows, {"id": str(row_id)}, make)
+    return await read_row(info, listing.type_name, rows, {"id": str(row_id)}, make=make)
 
 
 async def read_row(
@@ -84,8 +84,8 @@ async def read_row(
     type_name: str,
     rows: LiteralString,
     params: Mapping[str, object],
-    make: Callable[..., Node],
     *,
+    make: Callable[..., Node],
     is_past: bool = False,
 ) -> Node | None:
     """The row that `rows` (from FROM on) finds, shaped by PostgreSQL if that can be, else as an
@@ -189,7 +189,7 @@ def uuid_or_nobody(text: str) -> str:
 def _page_query(
     listing: Listing, conditions: Sequence[LiteralString], *, is_after: bool
 ) -> LiteralString:
-    wanted = [listing.condition, *conditions]
+    wanted: list[LiteralString] = [listing.condition, *conditions]
     if is_after:
         wanted.append(listing.place + " < ($1->>'after')::uuid")
     order = " ORDER BY " + listing.place + " DESC"

@@ -19,13 +19,12 @@ from graphql import (
     IntValueNode,
     SelectionSetNode,
     VariableNode,
-    get_named_type,
     is_object_type,
 )
 
 from read_api.errors import refuse
 from read_api.limits import ReadLimits
-from read_api.shaping import Fragments
+from read_api.shaping import Fragments, named_type
 
 # Fields that are heavier than their type: they aggregate, fold a history, or bring documents of up
 # to 256 KiB.
@@ -143,7 +142,7 @@ class Costs:
         definition = self._schema.get_field(parent, node.name.value)
         assert definition is not None
         place = (parent.name, node.name.value)
-        named = get_named_type(definition.type)
+        named = named_type(definition)
         weight = FIELD_WEIGHTS.get(place)
         if weight is None:
             weight = JSON_WEIGHT if named.name == "JSON" else OBJECT_WEIGHT * is_object_type(named)

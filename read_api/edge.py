@@ -84,6 +84,7 @@ def problem(
     code: str,
     detail: str,
     request_id: UUID,
+    *,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """RFC 9457, in the form of the write side's."""
@@ -106,4 +107,6 @@ def problem(
 
 
 def problem_of(error: DomainError, request_id: UUID) -> Response:
-    return problem(status_of(error), error.code, error.detail, request_id, headers_of(error))
+    return problem(
+        status_of(error), error.code, error.detail, request_id, headers=headers_of(error)
+    )

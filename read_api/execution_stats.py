@@ -98,6 +98,7 @@ async def execution_stats(
     info: ReadInfo,
     from_: Annotated[Instant, strawberry.argument(name="from", description="Inclusive.")],
     to: Annotated[Instant, strawberry.argument(description="Exclusive.")],
+    *,
     interval: Interval | None = Interval.DAY,
     workflow_id: strawberry.ID | None = None,
     _min_position: MinPosition = None,

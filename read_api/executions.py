@@ -6,6 +6,8 @@ from typing import Annotated, LiteralString
 
 import strawberry
 
+from projections.executions import EXECUTIONS as EXECUTION_ROWS
+from projections.node_runs import NODE_RUNS
 from read_api.agents import Agent
 from read_api.arguments import Id, MinPosition
 from read_api.columns import Relation, column, money, relation
@@ -19,7 +21,7 @@ from read_api.connections import (
 )
 from read_api.context import ReadInfo
 from read_api.limits import PAGE_SIZE_DEFAULT
-from read_api.past import past_execution
+from read_api.past import past_execution, past_rows
 from read_api.scalars import BigInt, Instant, Json
 from read_api.shaping import related
 from read_api.workflows import Workflow
@@ -31,7 +33,7 @@ NODES = Relation(
     key="execution_id",
     alias="n",
     rows="node_runs_v1 AS n WHERE n.execution_id = e.execution_id",
-    rows_past="json_populate_recordset(NULL::node_runs_v1, ($1->>'nodes')::json) AS n",
+    rows_past=past_rows(NODE_RUNS, "nodes", "n"),
     order="n.ordinal, n.path",
     count_max="10000",
 )
@@ -45,9 +47,7 @@ AGENT = Relation(
     outer="e", key="agent_id", alias="a", rows="agents_v1 AS a WHERE a.agent_id = e.agent_id"
 )
 EXECUTIONS = Listing("Execution", "e", "executions_v1 AS e", "execution_id")
-PAST_EXECUTION: LiteralString = (
-    " FROM json_populate_record(NULL::executions_v1, ($1->>'execution')::json) AS e"
-)
+PAST_EXECUTION: LiteralString = " FROM " + past_rows(EXECUTION_ROWS, "executions", "e")
 ANY_STATUS: LiteralString = "e.status = ANY(ARRAY(SELECT jsonb_array_elements_text($1->'status')))"
 
 
@@ -161,6 +161,7 @@ async def execution(info: ReadInfo, id_: Id, _min_position: MinPosition = None) 
 
 async def executions(
     info: ReadInfo,
+    *,
     first: int | None = PAGE_SIZE_DEFAULT,
     after: str | None = None,
     filter_: Annotated[ExecutionFilter | None, strawberry.argument(name="filter")] = None,
@@ -185,9 +186,9 @@ async def execution_at(info: ReadInfo, id_: Id, version: int) -> Execution | Non
     past = await past_execution(info.context, id_, version)
     if past is None:
         return None
-    params = {"execution": past.execution, "nodes": past.nodes}
+    params = {"executions": past.executions, "nodes": past.nodes}
     make = partial(Execution, past_nodes=past.nodes)
-    return await read_row(info, "Execution", PAST_EXECUTION, params, make, is_past=True)
+    return await read_row(info, "Execution", PAST_EXECUTION, params, make=make, is_past=True)
 
 
 def _conditions(wanted: ExecutionFilter) -> tuple[list[LiteralString], dict[str, object]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+from typing_extensions import override
 
 
 class ReadExecutor(StrawberryGraphQLCoreExecutionContext):
@@ -15,7 +16,8 @@ class ReadExecutor(StrawberryGraphQLCoreExecutionContext):
     instead of 2.6 ms).
     """
 
-    def complete_value(  # noqa: PLR0917 # graphql-core's signature
+    @override
+    def complete_value(
         self,
         return_type: Any,
         field_details_list: Any,

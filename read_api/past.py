@@ -1,7 +1,8 @@
 """Time travel: what the read model had said of an execution after any of its events."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, LiteralString, cast
 
 import orjson
 
@@ -12,16 +13,17 @@ from projections.node_runs import NODE_RUNS
 from projections.table import AnyProjection
 from read_api.connections import uuid_or_none
 from read_api.context import ReadContext
-from read_api.errors import coded
+from read_api.errors import refuse
+from read_api.limits import ReadLimits
 
 PAGE_EVENTS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class PastExecution:
-    """execution, nodes: a row of executions and a list of rows of node_runs, as JSON text."""
+    """Rows of executions (one) and of node_runs, as JSON text for past_rows."""
 
-    execution: str
+    executions: str
     nodes: str
 
 
@@ -30,18 +32,45 @@ async def past_execution(context: ReadContext, id_text: str, version: int) -> Pa
     events = await _events(context, id_text, version)
     if not events:
         return None
-    executions = _rows(EXECUTIONS, events)
+    executions = rows_after(EXECUTIONS, events)
     if len(executions) != 1:
         return None  # The stream is something else.
-    nodes = b"[" + b",".join(_rows(NODE_RUNS, events)) + b"]"
-    return PastExecution(executions[0].decode(), nodes.decode())
+    return PastExecution(_json_text(executions), _json_text(rows_after(NODE_RUNS, events)))
+
+
+def past_rows(
+    projection: AnyProjection, parameter: LiteralString, alias: LiteralString
+) -> LiteralString:
+    """Rows of a projection that come as JSON in a member of $1 and not from its table; follows
+    FROM.
+
+    Columns of JSON are text in it, as in rows everywhere: PostgreSQL would read into them
+    otherwise, and refuse an escaped NUL.
+    """
+    columns = projection.columns
+    record = ", ".join(
+        f"{c.name} {'text' if c.sql_type == 'json' else c.sql_type}" for c in columns
+    )
+    values = ", ".join(f"r.{c.name}::{c.sql_type}" for c in columns)
+    names = cast(
+        "tuple[LiteralString, LiteralString]", (values, record)
+    )  # Declared in projections/.
+    return (
+        "(SELECT " + names[0] + " FROM json_to_recordset(($1->>'" + parameter + "')::json)"
+        " AS r(" + names[1] + ")) AS " + alias
+    )  # fmt: skip
+
+
+def check_version(arguments: Mapping[str, Any], limits: ReadLimits) -> None:
+    """Raises RequestRefused when too many events would have to be folded."""
+    if arguments["version"] > limits.past_events_max:
+        raise refuse(
+            "bad_version", f"Time travel goes to version {limits.past_events_max} at most."
+        )
 
 
 async def _events(context: ReadContext, id_text: str, version: int) -> list[LoggedEvent]:
     stream_id, tenant_id = uuid_or_none(id_text), context.caller.tenant_id
-    maximum = context.sources.limits.past_events_max
-    if version > maximum:
-        raise coded("too_long", f"Time travel goes to version {maximum} at most.")
     events: list[LoggedEvent] = []
     while stream_id is not None and tenant_id is not None and len(events) < version:
         page = await read_stream(
@@ -57,14 +86,5 @@ async def _events(context: ReadContext, id_text: str, version: int) -> list[Logg
     return events
 
 
-def _rows(projection: AnyProjection, events: Sequence[LoggedEvent]) -> list[bytes]:
-    """The rows that the events make, each as JSON."""
-    json_columns = [column.name for column in projection.columns if column.sql_type == "json"]
-    return [_row_json(row, json_columns) for row in rows_after(projection, events)]
-
-
-def _row_json(row: Row, json_columns: Sequence[str]) -> bytes:
-    """JSON columns hold text, which becomes part of the document as it is."""
-    texts = {name: row[name] for name in json_columns}
-    parts = {name: orjson.Fragment(text) for name, text in texts.items() if isinstance(text, str)}
-    return orjson.dumps({**row, **parts})
+def _json_text(rows: Sequence[Row]) -> str:
+    return orjson.dumps([dict(row) for row in rows]).decode()

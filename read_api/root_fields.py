@@ -12,6 +12,7 @@ from read_api.errors import RequestRefused, coded, refuse
 from read_api.events import check_event_page
 from read_api.execution_stats import check_stats
 from read_api.limits import ReadLimits
+from read_api.past import check_version
 
 
 def check_nothing(arguments: Mapping[str, Any], limits: ReadLimits) -> None:
@@ -32,7 +33,7 @@ class RootFieldRule:
 ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "execution": RootFieldRule("read"),
     "executions": RootFieldRule("read", check_page),
-    "executionAt": RootFieldRule("read"),
+    "executionAt": RootFieldRule("read", check_version),
     "executionStats": RootFieldRule("read", check_stats),
     "workflow": RootFieldRule("read"),
     "workflows": RootFieldRule("read", check_page),

@@ -12,15 +12,15 @@ answer.
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import LiteralString, TypeAlias, cast
+from typing import Any, LiteralString, TypeAlias, cast
 
 from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLField,
     GraphQLNamedType,
     GraphQLObjectType,
-    GraphQLOutputType,
     GraphQLSchema,
     InlineFragmentNode,
     SelectionNode,
@@ -99,7 +99,7 @@ class Shaper:
         for key, members in merged(nodes, fragments).items():
             match members[0].name.value:
                 case "edges":
-                    edge = self._edge(type_name, node_type, members, fragments, page)
+                    edge = self._edge(type_name, node_type, members, fragments, page=page)
                     value = _gathered(edge, " FILTER (WHERE " + _is_asked(page) + ")")
                 case "pageInfo":
                     value = _page_info(members, fragments, page)
@@ -134,6 +134,7 @@ class Shaper:
         node_type: str,
         nodes: Sequence[FieldNode],
         fragments: Fragments,
+        *,
         page: PageShape,
     ) -> LiteralString:
         pairs: list[LiteralString] = []
@@ -154,15 +155,18 @@ class Shaper:
         return self._target(self._target(connection, "edges"), "node")
 
     def _target(self, type_name: str, field_name: str) -> str:
-        """The type of a field, without its list and non-null."""
-        declared: GraphQLOutputType = self._object_type(type_name).fields[field_name].type
-        named: GraphQLNamedType = get_named_type(declared)
-        return named.name
+        return named_type(self._object_type(type_name).fields[field_name]).name
 
     def _object_type(self, name: str) -> GraphQLObjectType:
         found = self._schema.type_map[name]
         assert isinstance(found, GraphQLObjectType)
         return found
+
+
+def named_type(field: GraphQLField) -> GraphQLNamedType:
+    """The type of a field, without its list and non-null."""
+    declared = cast("Any", field.type)  # graphql-core types its lists only in part.
+    return cast("GraphQLNamedType", get_named_type(declared))
 
 
 def merged(nodes: Iterable[FieldNode], fragments: Fragments) -> dict[str, list[FieldNode]]:

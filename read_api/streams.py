@@ -13,7 +13,7 @@ from time import monotonic
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from infra.authentication import Caller, DomainError, Unauthenticated, require
+from infra.authentication import Caller, DomainError, require
 from infra.event_log import LoggedEvent
 from read_api.context import Sources
 from read_api.dependencies import ReadDependencies
@@ -69,7 +69,7 @@ class ExecutionStream:
     async def _frames(
         self, request: Request, events: AsyncGenerator[LoggedEvent]
     ) -> AsyncIterator[bytes]:
-        """Ends with the execution, or with the credential; a client that resumes is told which."""
+        """Ends with the execution, the credential or the database; who resumes is told which."""
         upcoming: asyncio.Future[LoggedEvent] | None = None
         try:
             with self._count.one("sse"):
@@ -86,7 +86,7 @@ class ExecutionStream:
                         upcoming = None
                     else:
                         yield HEARTBEAT
-        except (StopAsyncIteration, Unauthenticated):
+        except (StopAsyncIteration, DomainError):
             return
         finally:
             if upcoming is not None:

@@ -18,7 +18,7 @@ class Tenant:
 
 
 async def tenant(info: ReadInfo, _min_position: MinPosition = None) -> Tenant:
-    found = await read_row(info, "Tenant", " FROM tenants_v1 AS t", {}, Tenant)
+    found = await read_row(info, "Tenant", " FROM tenants_v1 AS t", {}, make=Tenant)
     if found is None:
         raise coded("not_found", "The read model does not have this tenant yet.")
     return found

@@ -156,15 +156,14 @@ class _Connection:
                 log.warning("a subscriber's credential was not checked: %s", error)
 
     async def _receive(self) -> None:
+        """Answers are awaited here, so a client that sends without reading is not read from."""
         while True:
             message = await self._message()
             match message["type"]:
                 case "subscribe":
-                    self._subscribe(message)
+                    await self._subscribe(message)
                 case "complete":
-                    task = self._running.pop(_id(message), None)
-                    if task is not None:
-                        task.cancel()
+                    await self._end(_id(message))
                 case "ping":
                     await self._pong(message)
                 case "pong":
@@ -174,34 +173,38 @@ class _Connection:
                 case _:
                     raise Closed(BAD_MESSAGE, "Unknown message type")
 
-    def _subscribe(self, message: dict[str, Any]) -> None:
+    async def _subscribe(self, message: dict[str, Any]) -> None:
         operation_id = _id(message)
         if operation_id in self._running:
             raise Closed(ALREADY_EXISTS, f"Subscriber for {operation_id} already exists")
+        maximum = self._limits.subscriptions_per_connection_max
+        if len(self._running) >= maximum:
+            text = f"At most {maximum} run at a time on one connection."
+            await self._refuse(operation_id, refuse("too_many_subscriptions", text))
+            return
         task = asyncio.create_task(self._run(operation_id, message.get("payload")))
         self._running[operation_id] = task
 
+    async def _end(self, operation_id: str) -> None:
+        task = self._running.pop(operation_id, None)
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
     async def _run(self, operation_id: str, payload: object) -> None:
-        request_id = self._dependencies.request_id_of(self._websocket.scope)
         try:
             await self._answer(operation_id, payload)
         except RequestRefused as refused:
-            await self._refuse(operation_id, self._operations.refusal(refused, request_id))
+            await self._refuse(operation_id, refused)
         except DomainError as error:
-            errors = self._operations.refusal(refusal_of(error), request_id)
-            await self._refuse(operation_id, errors)
+            await self._refuse(operation_id, refusal_of(error))
         except WebSocketDisconnect:
             pass  # The receiving side hears of it too.
         except Exception:
-            log.exception("request %s failed", request_id)
+            log.exception("an operation on a WebSocket failed")
             await self._websocket.close(INTERNAL_ERROR, "Internal error")
 
     async def _answer(self, operation_id: str, payload: object) -> None:
-        maximum = self._limits.subscriptions_per_connection_max
-        if len(self._running) > maximum:
-            raise refuse(
-                "too_many_subscriptions", f"At most {maximum} run at a time on one connection."
-            )
         assert self._caller is not None
         request_id = self._dependencies.request_id_of(self._websocket.scope)
         operation = parse_operation(payload)
@@ -222,8 +225,10 @@ class _Connection:
             async for answer in answers:
                 await self._send({"id": operation_id, "type": "next", "payload": answer})
 
-    async def _refuse(self, operation_id: str, errors: list[Any]) -> None:
+    async def _refuse(self, operation_id: str, refused: RequestRefused) -> None:
         self._running.pop(operation_id, None)
+        request_id = self._dependencies.request_id_of(self._websocket.scope)
+        errors = self._operations.refusal(refused, request_id)
         await self._send({"id": operation_id, "type": "error", "payload": errors})
 
     async def _message(self) -> dict[str, Any]:

@@ -51,15 +51,14 @@ class WriteDependencies:
     """What the edge needs.
 
     authenticate: of the headers Authorization and X-Operator-Key; raises Unauthenticated.
-    monotonic_s: a clock that never jumps, for rate limits.
+    strangers: counts requests without a valid credential, together with the read side.
     """
 
     authenticate: Callable[[str | None, str | None], Awaitable[Caller]]
     dispatcher: Dispatcher
     waiter: ExecutionWaiter
     ids: Ids
-    monotonic_s: Callable[[], float]
-    rate_limit_ip_per_min: int
+    strangers: AddressLimits
     body_bytes_max: int
 
 
@@ -71,7 +70,7 @@ class Edge:
         self.waiter = dependencies.waiter
         self.body_bytes_max = dependencies.body_bytes_max
         self._authenticate = dependencies.authenticate
-        self._limits = AddressLimits(dependencies.rate_limit_ip_per_min, dependencies.monotonic_s)
+        self._limits = dependencies.strangers
 
     async def identify(self, scope: Scope, receive: Receive) -> "Call":
         headers = header_map(scope)

@@ -28,6 +28,7 @@ HeaderMap: TypeAlias = Mapping[bytes, bytes]
 Body = TypeVar("Body")
 
 _ID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _IDEMPOTENCY_KEY = re.compile(rb"[\x21-\x7e]{1,255}")
 _ENTITY_TAG = re.compile(rb'"([0-9]{1,18})"')
 _TRACEPARENT = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -69,13 +70,9 @@ def path_id(scope: Scope, name: str) -> UUID:
 
 def read_wait_s(scope: Scope) -> float:
     """The query parameter `wait_s`, 0 without it."""
-    values = parse_qs(scope["query_string"], keep_blank_values=True).get(b"wait_s")
-    if values is None:
-        return 0
-    try:
-        wait_s = float(values[-1])
-    except ValueError:
-        wait_s = math.nan
+    query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    text = query.get("wait_s", ["0"])[-1]
+    wait_s = float(text) if _NUMBER.fullmatch(text) else math.nan
     if not 0 <= wait_s <= WAIT_S_MAX:
         reason = f"a number of seconds from 0 to {WAIT_S_MAX} is expected"
         raise Invalid(errors=[FieldError("query:wait_s", "out_of_range", reason)])

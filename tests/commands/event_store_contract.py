@@ -121,7 +121,7 @@ class EventStoreContract:
         again = await loaded(store, agent.id, tenant_id)
         assert again.profile() == (1, PROFILE)
 
-    async def test_nothing_pending_stores_nothing(
+    async def test_without_events_no_side_row_is_stored(
         self, store: EventStore, tenant_id: TenantId
     ) -> None:
         agent = await stored(store, tenant_id)
@@ -135,7 +135,6 @@ class EventStoreContract:
         )
         assert token is None
         assert await store.definition(tenant_id, "without events") is None
-        assert await store.recorded_answer(tenant_id, command_id) is None
 
     async def test_who_comes_second_is_stale_and_stores_nothing(
         self, store: EventStore, tenant_id: TenantId
@@ -255,3 +254,16 @@ class EventStoreContract:
         first = await store.append([an_agent()], an_envelope(tenant_id))
         second = await store.append([an_agent()], an_envelope(tenant_id))
         assert max(places(first)) < min(places(second))
+
+    async def test_a_command_that_changed_nothing_is_recorded_all_the_same(
+        self, store: EventStore, tenant_id: TenantId
+    ) -> None:
+        agent = await stored(store, tenant_id)
+        command_id = new_id()
+        envelope = an_envelope(tenant_id, command_id)
+        assert await store.append([agent], envelope, command=a_record(command_id)) is None
+        recorded = await store.recorded_answer(tenant_id, command_id)
+        assert recorded is not None
+        assert (recorded.result, recorded.position) == (a_record(command_id).result, None)
+        with pytest.raises(DuplicateCommand):
+            await store.append([an_agent()], envelope, command=a_record(command_id))

@@ -77,7 +77,8 @@ class FakeEventStore:
     """Streams in memory, encoded like the real ones, so that an event that is not JSON fails here
     too.
 
-    events, envelopes and side_rows are what was stored, in order, for tests to look at.
+    events, envelopes and side_rows are what was stored, in order, for tests to look at; kept are
+    the aggregates that were given back.
     """
 
     def __init__(self) -> None:
@@ -86,6 +87,7 @@ class FakeEventStore:
         self.side_rows: list[SideRow] = []
         self.appends_count = 0
         self.answers_read_count = 0
+        self.kept: list[UUID] = []
         self._streams: dict[UUID, tuple[TenantId, list[StoredEvent]]] = {}
         self._commands: dict[tuple[TenantId, UUID], RecordedAnswer] = {}
         self._definitions: dict[tuple[TenantId, str], bytes] = {}
@@ -109,8 +111,9 @@ class FakeEventStore:
             aggregate = mapper.to_domain_event(event).mutate(aggregate)  # pyright: ignore[reportArgumentType, reportAttributeAccessIssue] # any kind
         return aggregate if isinstance(aggregate, kind) else None
 
-    def keep(self, aggregate: Aggregate, tenant_id: TenantId) -> None:
+    def keep(self, aggregate: Aggregate, tenant_id: TenantId) -> None:  # noqa: ARG002 # the port's
         """There is no cache: every load reads."""
+        self.kept.append(aggregate.id)
 
     async def append(
         self,
@@ -125,12 +128,12 @@ class FakeEventStore:
             for aggregate in aggregates
             for event in aggregate.collect_events()
         ]
-        if not pending:
+        if not pending and command is None:
             return None
         self._require_next_versions(pending)
         if command is not None and (envelope.tenant_id, command.command_id) in self._commands:
             raise DuplicateCommand
-        token = self._store(pending, envelope, side_rows)
+        token = self._store(pending, envelope, side_rows) if pending else None
         if command is not None:
             answer = RecordedAnswer(
                 command.fingerprint, orjson.loads(orjson.dumps(command.result)), token

@@ -106,6 +106,13 @@ async def test_running_an_agent_pins_its_version_and_stores_what_runs() -> None:
     assert (config["agent_id"], config["version"]) == (str(agent_id), 2)
 
 
+async def test_an_agent_that_only_runs_is_given_back_to_the_store() -> None:
+    world = World()
+    agent_id = await an_agent(world)
+    await world.given(ExecuteAgent(agent_id, {}))
+    assert world.store.kept == [agent_id]
+
+
 async def test_an_input_has_a_size() -> None:
     world = World()
     agent_id = await an_agent(world)

@@ -39,6 +39,13 @@ async def test_an_execution_begins_pinned_and_open() -> None:
     assert answer.result["status"] == "PENDING"
 
 
+async def test_a_workflow_that_only_runs_is_given_back_to_the_store() -> None:
+    world = World()
+    workflow_id = await a_workflow(world)
+    await world.given(ExecuteWorkflow(workflow_id, {}))
+    assert world.store.kept == [workflow_id]
+
+
 async def test_the_newest_version_runs_unless_another_is_asked_for() -> None:
     world = World()
     workflow_id = await a_workflow(world)

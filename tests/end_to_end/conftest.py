@@ -5,15 +5,14 @@ Kafka.
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import orjson
 import pytest
 
-from tests.end_to_end.stack import Api, Stack, free_port, new_tenant
+from tests.end_to_end.stack import Api, Stack, free_port, new_tenant, operator_key_of
 
 OPERATOR_KEY = "op_end_to_end"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def one_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """`agentledger up` in a fresh data directory."""
     directory = tmp_path_factory.mktemp("up")
@@ -34,10 +33,8 @@ def one_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture
 async def api(one_process: Stack) -> AsyncIterator[Api]:
     """A client of a tenant that nobody else uses."""
-    keys = orjson.loads(
-        Path(one_process.environment["AGENTLEDGER_DATA_DIR"], "keys.json").read_bytes()
-    )
-    client = Api(one_process.url, new_tenant(one_process.url, keys["operator_key"], "Story"))
+    key = new_tenant(one_process.url, operator_key_of(one_process), "Story")
+    client = Api(one_process.url, key)
     yield client
     await client.http.aclose()
 

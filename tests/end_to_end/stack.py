@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import orjson
@@ -153,7 +154,7 @@ class Api:
             base_url=url, headers={"Authorization": f"Bearer {api_key}"}, timeout=40
         )
 
-    async def post(self, path: str, body: JsonObject, **headers: str) -> JsonObject:
+    async def post(self, path: str, body: Mapping[str, Any], **headers: str) -> dict[str, Any]:
         """The `data` of a successful command."""
         answer = await self.http.post(f"/api/v1{path}", json=body, headers=headers)
         assert answer.is_success, answer.text
@@ -161,7 +162,7 @@ class Api:
 
     async def query(
         self, query: str, position: str | None = None, **variables: object
-    ) -> JsonObject:
+    ) -> dict[str, Any]:
         """The `data` of a GraphQL answer without errors."""
         headers = {"X-Min-Position": position} if position else {}
         answer = await self.http.post(
@@ -171,7 +172,7 @@ class Api:
         assert "errors" not in document, document
         return document["data"]
 
-    async def execution_at_end(self, execution_id: str, *, wait_s: float = 30) -> JsonObject:
+    async def execution_at_end(self, execution_id: str, *, wait_s: float = 30) -> dict[str, Any]:
         """The execution once it is ended, as the read model shows it."""
         query = (
             "query($id: ID!) { execution(id: $id) { id status output error costUsd tokensIn"
@@ -189,6 +190,12 @@ class Api:
                 return execution
             assert time.monotonic() < deadline, execution
             await asyncio.sleep(0.05)
+
+
+def operator_key_of(stack: Stack) -> str:
+    """The key that `up` made for its installation."""
+    keys = Path(stack.environment["AGENTLEDGER_DATA_DIR"], "keys.json").read_bytes()
+    return str(orjson.loads(keys)["operator_key"])
 
 
 def new_tenant(url: str, operator_key: str, name: str) -> str:

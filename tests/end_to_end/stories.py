@@ -1,9 +1,9 @@
 """The workflow of the stories: a model call, a branch, a value, an end."""
 
-from domain.identifiers import JsonObject
+from typing import Any
 
 
-def question_workflow(**draft: object) -> JsonObject:
+def question_workflow(**draft: Any) -> dict[str, Any]:
     """`draft`: what the model node has beside its config (retry, timeout_s)."""
     return {
         "name": "Answer",
@@ -14,7 +14,7 @@ def question_workflow(**draft: object) -> JsonObject:
                     "id": "draft",
                     "type": "llm",
                     "config": {"model": "offline/echo", "prompt": "Answer: {{ input.question }}"},
-                    **draft,  # pyright: ignore
+                    **draft,
                 },
                 {
                     "id": "long",
@@ -39,7 +39,7 @@ def question_workflow(**draft: object) -> JsonObject:
     }
 
 
-def scripted_workflow(script: list[JsonObject], **draft: object) -> JsonObject:
+def scripted_workflow(script: list[dict[str, Any]], **draft: Any) -> dict[str, Any]:
     """One model call that answers, fails and waits as the script says."""
     return {
         "name": "Scripted",
@@ -52,9 +52,9 @@ def scripted_workflow(script: list[JsonObject], **draft: object) -> JsonObject:
                     "config": {
                         "model": "offline/script",
                         "prompt": "go",
-                        "parameters": {"script": script},  # pyright: ignore
+                        "parameters": {"script": script},
                     },
-                    **draft,  # pyright: ignore
+                    **draft,
                 },
                 {"id": "end", "type": "end"},
             ],

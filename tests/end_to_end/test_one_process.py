@@ -1,27 +1,27 @@
 """What a newcomer does with `agentledger up`, through HTTP, GraphQL and WebSocket."""
 
 import asyncio
+from typing import Any
 
 import httpx
 import orjson
 import websockets
 from websockets.typing import Subprotocol
 
-from domain.identifiers import JsonObject
-from tests.end_to_end.stack import Api, Stack, new_tenant
+from tests.end_to_end.stack import Api, Stack, new_tenant, operator_key_of
 from tests.end_to_end.stories import question_workflow, scripted_workflow
 
 LONG = "What is durable execution, and who needs it?"
 
 
-async def updates(api: Api, execution_id: str, after: int = 0) -> list[JsonObject]:
+async def updates(api: Api, execution_id: str, after: int = 0) -> list[dict[str, Any]]:
     """Everything the subscription says about one run, until it completes."""
     address = api.url.replace("http", "ws", 1) + "/graphql"
     query = (
         "subscription($id: ID!, $after: Int) { executionUpdates(id: $id, after: $after)"
         " { executionId version topic nodeId status recordedAt data } }"
     )
-    seen: list[JsonObject] = []
+    seen: list[dict[str, Any]] = []
     async with websockets.connect(
         address, subprotocols=[Subprotocol("graphql-transport-ws")]
     ) as socket:
@@ -61,7 +61,7 @@ async def test_a_workflow_is_registered_run_followed_live_and_read_back(api: Api
     words = len(f"Answer: {LONG}".split())
     assert (execution["tokensIn"], execution["tokensOut"]) == (words, words)
     assert execution["costUsd"] == f"{3 * words / 1_000_000:.6f}".rstrip("0")
-    nodes = {node["id"]: node["status"] for node in execution["nodes"]}  # pyright: ignore
+    nodes = {node["id"]: node["status"] for node in execution["nodes"]}
     assert nodes == {
         "start": "COMPLETED",
         "draft": "COMPLETED",
@@ -111,7 +111,7 @@ async def test_a_short_run_is_answered_in_the_same_request_and_readable_at_its_p
 async def test_a_node_that_fails_for_good_ends_the_run_with_node_attempt_and_reason(
     api: Api,
 ) -> None:
-    retry: JsonObject = {"max_attempts": 2, "initial_backoff_s": 0.05}
+    retry = {"max_attempts": 2, "initial_backoff_s": 0.05}
     workflow = await api.post(
         "/workflows", scripted_workflow([{"fail": "rate_limited"}], retry=retry)
     )
@@ -121,7 +121,7 @@ async def test_a_node_that_fails_for_good_ends_the_run_with_node_attempt_and_rea
     assert isinstance(error, dict)
     assert (error["path"], error["attempt"], error["code"]) == ("draft", 2, "rate_limited")
     execution = await api.execution_at_end(str(ended["execution_id"]))
-    (draft,) = [node for node in execution["nodes"] if node["id"] == "draft"]  # pyright: ignore
+    (draft,) = [node for node in execution["nodes"] if node["id"] == "draft"]
     assert (draft["status"], draft["attempt"]) == ("FAILED", 2)
 
 
@@ -134,7 +134,7 @@ async def test_a_running_execution_is_cancelled_and_its_node_is_stopped(api: Api
                 "query($id: ID!) { execution(id: $id) { nodes { id status } } }",
                 id=run["execution_id"],
             )
-            nodes = (found["execution"] or {}).get("nodes", [])  # pyright: ignore
+            nodes = (found["execution"] or {}).get("nodes", [])
             if {"id": "draft", "status": "RUNNING"} in nodes:
                 break
             await asyncio.sleep(0.02)
@@ -142,12 +142,12 @@ async def test_a_running_execution_is_cancelled_and_its_node_is_stopped(api: Api
     assert cancelled["status"] == "CANCELLED"
     execution = await api.execution_at_end(str(run["execution_id"]))
     assert execution["status"] == "CANCELLED"
-    statuses = {node["id"]: node["status"] for node in execution["nodes"]}  # pyright: ignore
+    statuses = {node["id"]: node["status"] for node in execution["nodes"]}
     assert statuses["draft"] == "CANCELLED"
 
 
 async def test_an_idempotency_key_gives_the_first_answer_again(api: Api) -> None:
-    agent: JsonObject = {"name": "Once", "model": "offline/echo", "instructions": "Repeat."}
+    agent = {"name": "Once", "model": "offline/echo", "instructions": "Repeat."}
     headers = {"Idempotency-Key": "create-once"}
     first = await api.http.post("/api/v1/agents", json=agent, headers=headers)
     again = await api.http.post("/api/v1/agents", json=agent, headers=headers)
@@ -173,8 +173,9 @@ async def test_a_revoked_key_and_no_key_are_refused_and_tenants_do_not_see_each_
     nobody = httpx.post(f"{one_process.url}/api/v1/agents", json={})
     assert nobody.status_code == 401
     assert nobody.headers["content-type"].startswith("application/problem+json")
-    keys = orjson.loads((one_process.directory / "data" / "keys.json").read_bytes())
-    stranger = Api(one_process.url, new_tenant(one_process.url, keys["operator_key"], "Stranger"))
+    stranger = Api(
+        one_process.url, new_tenant(one_process.url, operator_key_of(one_process), "Stranger")
+    )
     theirs = await stranger.http.post(
         f"/api/v1/workflows/{workflow['workflow_id']}/execute", json={"input": {}}
     )

@@ -33,8 +33,8 @@ async def workers_of(api: Api, runs: list[str]) -> set[str]:
     query = "query($id: ID!) { events(streamId: $id, first: 50) { edges { node { actor } } } }"
     actors: set[str] = set()
     for run in runs:
-        edges = (await api.query(query, id=run))["events"]["edges"]  # pyright: ignore
-        actors |= {edge["node"]["actor"] or "" for edge in edges}  # pyright: ignore
+        edges = (await api.query(query, id=run))["events"]["edges"]
+        actors |= {edge["node"]["actor"] or "" for edge in edges}
     return {actor for actor in actors if actor.startswith("worker:")}
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
+from unittest import TestCase
 
 import psycopg
 import pytest
@@ -9,6 +10,7 @@ from eventsourcing.persistence import AggregateRecorder, ApplicationRecorder
 from eventsourcing.postgres import PostgresDatastore
 from eventsourcing.tests.persistence import AggregateRecorderTestCase, ApplicationRecorderTestCase
 from eventsourcing.utils import Environment
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from infra.persistence import Factory, LedgerAggregateRecorder, LedgerRecorder
@@ -18,17 +20,19 @@ from tests.infra.log_steps import IDS
 @pytest.fixture(scope="class")
 def library_database(request: pytest.FixtureRequest, database_url: str) -> Iterator[None]:
     """The library's classes are unittest cases: they find their database on the class."""
-    database = conninfo_to_dict(database_url)["dbname"]
+    database = sql.Identifier(str(conninfo_to_dict(database_url)["dbname"]))
+    # The library knows no tenants; the session says which one its events belong to.
+    bind = sql.SQL("ALTER DATABASE {} SET app.tenant_id = {}").format(database, str(IDS.new()))
     with psycopg.connect(database_url, autocommit=True) as conn:
-        # The library knows no tenants; the session says which one its events belong to.
-        conn.execute(f"ALTER DATABASE \"{database}\" SET app.tenant_id = '{IDS.new()}'")
+        conn.execute(bind)
+    assert request.cls is not None
     request.cls.database_url = database_url
     yield
     with psycopg.connect(database_url, autocommit=True) as conn:
-        conn.execute(f'ALTER DATABASE "{database}" RESET app.tenant_id')
+        conn.execute(sql.SQL("ALTER DATABASE {} RESET app.tenant_id").format(database))
 
 
-class OnTheLedger:
+class OnTheLedger(TestCase):
     database_url: ClassVar[str]
     datastore: PostgresDatastore
 
@@ -52,7 +56,7 @@ class OnTheLedger:
 
 
 @pytest.mark.usefixtures("library_database")
-class TestAggregateRecorder(OnTheLedger, AggregateRecorderTestCase):  # pyright: ignore
+class TestAggregateRecorder(OnTheLedger, AggregateRecorderTestCase):
     """insert_events and select_events."""
 
     def create_recorder(self) -> AggregateRecorder:
@@ -62,7 +66,7 @@ class TestAggregateRecorder(OnTheLedger, AggregateRecorderTestCase):  # pyright:
 
 
 @pytest.mark.usefixtures("library_database")
-class TestApplicationRecorder(OnTheLedger, ApplicationRecorderTestCase):  # pyright: ignore
+class TestApplicationRecorder(OnTheLedger, ApplicationRecorderTestCase):
     """Notifications, concurrency, subscriptions."""
 
     def create_recorder(self) -> ApplicationRecorder:

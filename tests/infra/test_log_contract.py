@@ -3,8 +3,9 @@ it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -61,8 +62,8 @@ async def new_log(request: pytest.FixtureRequest, parts: Parts) -> AsyncIterator
 
 
 @asynccontextmanager
-async def running(work: object) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.ensure_future(work)  # pyright: ignore
+async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(work)
     try:
         yield task
     finally:

@@ -1,5 +1,6 @@
 """Parked streams: listed, and released by a replay once their projection is mended."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from domain.executions import Execution
 from projections.dead_letters import NotParked, parked_streams, replay
 from projections.executions import EXECUTIONS
 from projections.node_runs import NODE_RUNS
+from projections.positions import take_positions
 from projections.table import AnyProjection
 from tests.projections.histories import Stream, a_finished_run, an_execution, completed, started
 from tests.projections.ledger import Ledger, batches, folded_once
@@ -84,6 +86,24 @@ async def test_a_running_projector_goes_on_with_the_stream_after_the_replay(
     completed(started(run, "review"), "review")
     await ledger.append(run.events[3:])
     await projector.handle(batches((await ledger.log())[3:]))
+    assert await ledger.rows(NODE_RUNS) == folded_once(NODE_RUNS, [run])
+
+
+async def test_what_arrives_while_a_replay_waits_for_its_positions_is_applied_too(
+    ledger: Ledger,
+) -> None:
+    run = completed(started(an_execution(), "draft"), "draft")
+    await parked(ledger, run)
+    async with ledger.connect() as other, ledger.connect() as conn:
+        async with other.transaction():
+            await take_positions(other, NODE_RUNS.table)
+            replaying = asyncio.create_task(replay(conn, NODE_RUNS, run.stream_id))
+            async with asyncio.timeout(5):
+                while not await ledger.scalar("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                    await asyncio.sleep(0.005)
+            completed(started(run, "review"), "review")
+            await ledger.append(run.events[3:])
+        assert (await replaying).version == 5
     assert await ledger.rows(NODE_RUNS) == folded_once(NODE_RUNS, [run])
 
 

@@ -149,11 +149,12 @@ async def test_a_stream_that_the_database_refuses_is_parked_where_the_projector_
     monkeypatch.setattr(projections.long_fold, "PART_ROWS_MAX", part_rows)
     runs = [a_finished_run() for _ in range(10)]
     bad = completed(started(an_execution(), "draft"), "draft")
-    for path in ("\x00", "more", "and more"):
+    for path in ("\x00", *(f"more {number}" for number in range(20))):
         completed(started(bad, path), path)
-    streams = [*runs, bad, an_execution(definition_hash="\x00")]
-    await applied(ledger, streams)
-    state = "SELECT * FROM (SELECT stream_id, version, is_parked FROM {}_streams) AS s"
+    streams = [*runs[:5], bad, an_execution(definition_hash="\x00"), *runs[5:]]
+    await ledger.append([event for stream in streams for event in stream.events])
+    await (await ledger.projector()).handle(batches(await ledger.log()))
+    state = "SELECT stream_id, version, is_parked FROM {}_streams"
     letters = "SELECT projection, stream_id, version, topic, error FROM dead_letters ORDER BY 1"
     for projection in (NODE_RUNS, EXECUTIONS):
         before = (
@@ -228,7 +229,10 @@ async def test_a_batch_read_from_the_old_table_is_not_written_to_the_new_one(
 
 
 class Traffic:
-    """A writer, a projector that follows it, and a reader that watches one tenant."""
+    """A writer, a projector that follows it, and two readers that watch one tenant.
+
+    The slow reader keeps its locks longer than a swap will wait for them.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
@@ -268,6 +272,13 @@ class Traffic:
             self.seen.append(int(count or 0))
             await asyncio.sleep(0)
 
+    async def read_slowly(self) -> None:
+        api = await self.ledger.database("api")
+        query = "SELECT count(*)::text FROM executions_v1, (SELECT pg_sleep(0.3)) AS nap"
+        while not self.is_over:
+            await api.tenant_json(self.tenant_id, query, {})
+            await asyncio.sleep(0.2)
+
 
 async def test_readers_and_the_projector_go_on_during_rebuilds(ledger: Ledger) -> None:
     traffic = Traffic(ledger)
@@ -277,6 +288,7 @@ async def test_readers_and_the_projector_go_on_during_rebuilds(ledger: Ledger) -
         writing = tasks.create_task(traffic.write())
         tasks.create_task(traffic.project())
         tasks.create_task(traffic.read())
+        tasks.create_task(traffic.read_slowly())
         for projection in (EXECUTIONS, NODE_RUNS, EXECUTIONS):
             seen = len(traffic.seen)
             await rebuild(projection, ledger.connect)

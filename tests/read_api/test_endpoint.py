@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from typing import Any
 
 import httpx
 import pytest
@@ -14,7 +15,7 @@ from tests.read_api.api import KEY, Api
 QUERY = {"query": "{ tenant { name } }"}
 
 
-async def post(api: Api, **sent: object) -> httpx.Response:
+async def post(api: Api, **sent: Any) -> httpx.Response:
     async with api.client() as client:
         return await client.post("/graphql", **sent)
 

@@ -250,7 +250,9 @@ async def test_a_list_with_nodes_and_workflows_costs_the_same_number_of_statemen
 
 async def test_time_travel_shows_every_version_as_it_was(api: Api) -> None:
     run = an_execution(api.tenant_id).happens(Execution.Started)
-    completed(started(run, "draft"), "draft", output={"text": "\u00e9 \U0001f642", "b": 1, "a": 2})
+    completed(
+        started(run, "draft"), "draft", output={"text": "\u0000 \u00e9 \U0001f642", "b": 1, "a": 2}
+    )
     run.happens(Execution.Completed, output=None)
     selection = f"{EXECUTION_FIELDS} nodes {{ {NODE_FIELDS} }} workflow {{ id }}"
     now = f"query($id: ID!) {{ was: execution(id: $id) {{ {selection} }} }}"
@@ -288,3 +290,4 @@ async def test_time_travel_goes_nowhere_without_a_version_of_ones_own(api: Api) 
     assert await at(foreign.stream_id, 1) is None
     assert await at(agent.stream_id, 1) is None
     assert await at("nonsense", 1) is None
+    assert await api.refused(query, id=str(run.stream_id), v=20_001) == "bad_version"

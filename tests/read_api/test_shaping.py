@@ -58,7 +58,7 @@ def test_joined_rows_are_gathered_in_order_and_bounded() -> None:
 
 def test_time_travel_takes_nodes_from_the_parameters_and_workflows_from_the_table() -> None:
     sql = shaped("{ e { nodes { path } workflow { name } } }", is_past=True)
-    assert "json_populate_recordset(NULL::node_runs_v1" in sql
+    assert "json_to_recordset(($1->>'nodes')::json)" in sql
     assert "FROM workflows_v1 AS w" in sql
 
 

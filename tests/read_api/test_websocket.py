@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from time import monotonic
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ async def test_a_stranger_is_turned_away(address: str, payload: object) -> None:
     ({"kind": "connection_init", "payload": {"Authorization": 1}}, 4400),
 ])  # fmt: skip
 async def test_a_connection_begins_with_an_initialisation(
-    address: str, message: dict[str, object], code: int
+    address: str, message: dict[str, Any], code: int
 ) -> None:
     async with connected(address) as socket:
         await socket.send(**message)

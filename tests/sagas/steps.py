@@ -1,8 +1,9 @@
 """A worker on fakes: a store in memory, models that wait for the test, a log the test plays."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from commands.executions import ExecuteWorkflow
@@ -153,10 +154,10 @@ class Worker:
         await self.saga.revoked(range(PARTITIONS))
 
 
-async def until(condition: object, what: str) -> None:
+async def until(condition: Callable[[], object], what: str) -> None:
     """Lets other tasks run until the condition holds; bounded."""
     deadline = asyncio.get_running_loop().time() + WAIT_S
-    while not condition():  # pyright: ignore
+    while not condition():
         assert asyncio.get_running_loop().time() < deadline, what
         await asyncio.sleep(0.001)
 
@@ -178,11 +179,17 @@ async def read(world: World, execution_id: UUID) -> Execution:
     return execution
 
 
+def text_of(execution: Execution) -> object:
+    """What the model said, as the run's output has it."""
+    assert isinstance(execution.output, dict)
+    return execution.output["text"]
+
+
 def topics_of(world: World, execution_id: UUID) -> list[str]:
     return [e.topic for e in world.store.events if e.originator_id == execution_id]
 
 
-def one_call(**draft: object) -> JsonObject:
+def one_call(**draft: Any) -> dict[str, Any]:
     return {
         "nodes": [
             {"id": "start", "type": "start"},
@@ -190,7 +197,7 @@ def one_call(**draft: object) -> JsonObject:
                 "id": "draft",
                 "type": "llm",
                 "config": {"model": "offline/echo", "prompt": "{{ input.q }}"},
-                **draft,  # pyright: ignore
+                **draft,
             },
             {"id": "end", "type": "end"},
         ],

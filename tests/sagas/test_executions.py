@@ -1,12 +1,14 @@
 """The execution saga: it drives what it owns, and lets go of what somebody else drives."""
 
 import asyncio
+from typing import Any
 from uuid import UUID
 
 from commands.executions import CancelExecution
+from commands.ports import PositionToken
 from domain.errors import Unavailable
 from tests.commands.fakes import FakeEventStore, World
-from tests.sagas.steps import Worker, an_execution, one_call, read, topics_of, until
+from tests.sagas.steps import Worker, an_execution, one_call, read, text_of, topics_of, until
 
 
 async def test_an_execution_is_driven_from_its_created_event_to_its_end() -> None:
@@ -19,7 +21,7 @@ async def test_an_execution_is_driven_from_its_created_event_to_its_end() -> Non
     worker.models.answer(0, "because")
     await until(lambda: worker.saga.driven_count() == 0, "the drive ends")
     execution = await read(world, execution_id)
-    assert (execution.status, execution.output["text"]) == ("COMPLETED", "because")  # pyright: ignore
+    assert (execution.status, text_of(execution)) == ("COMPLETED", "because")
     assert await worker.saga.open_executions.of_shards(range(64), after=None, limit=9) == []
 
 
@@ -83,7 +85,7 @@ async def test_a_zombie_finds_that_another_worker_drives_the_run_and_lets_go() -
     owner.models.answer(0, "in time")
     await until(lambda: owner.saga.driven_count() == 0, "the end")
     execution = await read(world, execution_id)
-    assert (execution.status, execution.output["text"]) == ("COMPLETED", "in time")  # pyright: ignore
+    assert (execution.status, text_of(execution)) == ("COMPLETED", "in time")
 
 
 async def test_cancelling_stops_the_effect_and_ends_the_drive() -> None:
@@ -187,15 +189,15 @@ class ShakyStore(FakeEventStore):
         super().__init__()
         self.outcomes = iter((True, False, True, False))
 
-    async def append(self, *args: object, **kwargs: object) -> object:  # type: ignore[override]
+    async def append(self, *args: Any, **kwargs: Any) -> PositionToken | None:
         envelope = args[1]
-        if not envelope.actor.startswith("worker:"):  # pyright: ignore
-            return await super().append(*args, **kwargs)  # pyright: ignore
+        if not envelope.actor.startswith("worker:"):
+            return await super().append(*args, **kwargs)
         is_stored = next(self.outcomes, None)
         if is_stored is None:
-            return await super().append(*args, **kwargs)  # pyright: ignore
+            return await super().append(*args, **kwargs)
         if is_stored:
-            await super().append(*args, **kwargs)  # pyright: ignore
+            await super().append(*args, **kwargs)
         raise Unavailable
 
 

@@ -14,6 +14,7 @@ from domain.identifiers import JsonObject, TenantId
 from tests.commands.fakes import FakeEventStore, World
 from write_api.app import build_write_routes
 from write_api.edge import WriteDependencies
+from write_api.rate_limits import AddressLimits
 
 KEY = "Bearer al_test"
 OPERATOR_KEY = "operator"
@@ -87,8 +88,7 @@ class Api:
             dispatcher=self.world.dispatcher,
             waiter=self.waiter,
             ids=self.world.ids,
-            monotonic_s=lambda: self.time_s,
-            rate_limit_ip_per_min=RATE_LIMIT_IP_PER_MIN,
+            strangers=AddressLimits(RATE_LIMIT_IP_PER_MIN, lambda: self.time_s),
             body_bytes_max=BODY_BYTES_MAX,
         )
 

@@ -1,0 +1,262 @@
+"""Stories about aggregates: given a history, when one thing is done, then this is recorded.
+
+Events are compared whole, as (topic, fields). After every story the aggregate is rebuilt from its
+stored events and must equal the one that lived through it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import pytest
+from eventsourcing.domain import Aggregate
+from eventsourcing.persistence import StoredEvent
+
+from domain.attempts import Attempt, Failure, Usage
+from domain.definitions import Definition, parse_definition
+from domain.executions import Execution
+from domain.identifiers import Json, JsonObject
+from infra.event_codec import mapper
+
+ENDS = ("execution.completed", "execution.failed", "execution.cancelled")
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+EXECUTION_ID = UUID("01890000-0000-7000-8000-000000000001")
+USAGE = Usage("offline/echo", tokens_in=3, tokens_out=5, cost_usd_pico=13_000_000)
+
+Fact = tuple[str, dict[str, Any]]
+Told = TypeVar("Told", bound=Aggregate)
+
+
+@dataclass
+class Story(Generic[Told]):
+    """answer: what the last act returned. stored: the events so far. recorded: by the last act."""
+
+    aggregate: Told
+    stored: list[Any] = field(default_factory=list)
+    answer: Any = None
+    recorded: list[Fact] = field(default_factory=list)
+
+    def when(self, act: "Callable[[Any], object]") -> "Story[Told]":
+        self._store()
+        self.recorded = []
+        self.answer = act(self)
+        self._store()
+        return self
+
+    def then(self, *facts: Fact) -> "Story[Told]":
+        assert self.recorded == list(facts)
+        self.then_it_replays()
+        return self
+
+    def then_topics(self, *topics: str) -> "Story[Told]":
+        assert [topic for topic, _ in self.recorded] == list(topics)
+        self.then_it_replays()
+        return self
+
+    def then_it_replays(self) -> None:
+        assert self.rebuilt() == self.aggregate
+
+    def rebuilt(self) -> Any:
+        """From the bytes that are stored, so whatever is not JSON is found here."""
+        aggregate: Any = None
+        for stored_event in self.stored:
+            event: Any = mapper.to_domain_event(stored_event)
+            aggregate = event.mutate(aggregate)
+        return aggregate
+
+    def _store(self) -> None:
+        for event in self.aggregate.collect_events():
+            self.stored.append(mapper.to_stored_event(event))
+            self.recorded.append(fact_of(event))
+
+
+@dataclass
+class Run(Story[Execution]):
+    """A story of an execution. now: moved by acts that say when they happen."""
+
+    definition: Definition = field(kw_only=True)
+    now: datetime = NOON
+
+    @property
+    def attempts(self) -> list[tuple[str, int]]:
+        return [(attempt.path, attempt.number) for attempt in self.answer]
+
+
+Act = Callable[[Any], object]
+
+
+def given(story: Any, *acts: Act) -> Any:
+    for act in acts:
+        story.when(act)
+    return story
+
+
+def raises(kind: type[Exception], act: Act) -> Act:
+    """An act that is refused."""
+
+    def refused(story: Any) -> Exception:
+        with pytest.raises(kind) as refusal:
+            act(story)
+        return refusal.value
+
+    return refused
+
+
+def a_run(nodes: Sequence[JsonObject], edges: Sequence[str], given_input: Json = None) -> Run:
+    """A created execution; see a_definition."""
+    definition = a_definition(nodes, edges)
+    execution = Execution(
+        id=EXECUTION_ID,
+        workflow_id=None,
+        workflow_version=None,
+        agent_id=None,
+        definition_hash=definition.hash,
+        input=given_input,
+        created_by="user:ada",
+    )
+    return Run(execution, definition=definition)
+
+
+def a_definition(nodes: Sequence[JsonObject], edges: Sequence[str]) -> Definition:
+    """nodes: without start and end, which are added. edges: `a -> b`, or `a -port-> b`."""
+    types = [node["type"] for node in nodes]
+    added = [{"id": kind, "type": kind} for kind in ("start", "end") if kind not in types]
+    definition: Any = {"nodes": [*added, *nodes], "edges": [an_edge(edge) for edge in edges]}
+    return parse_definition(definition)
+
+
+def an_edge(text: str) -> JsonObject:
+    source, arrow, target = text.split()
+    port = arrow.removesuffix(">").strip("-")
+    edge: JsonObject = {"from": source, "to": target}
+    return {**edge, "port": port} if port else edge
+
+
+def an_llm(node_id: str, **fields: Json) -> JsonObject:
+    config: JsonObject = {"model": "offline/echo", "prompt": "Hello"}
+    return {"id": node_id, "type": "llm", "config": config, **fields}
+
+
+def a_condition(node_id: str, expression: str) -> JsonObject:
+    return {"id": node_id, "type": "condition", "config": {"expression": expression}}
+
+
+def a_set(node_id: str, **fields: Json) -> JsonObject:
+    return {"id": node_id, "type": "set", "config": {"values": {"by": node_id}}, **fields}
+
+
+def advance(after_s: float = 0.0) -> Act:
+    """after_s: how much time has passed since the last act."""
+
+    def act(run: Run) -> list[Attempt]:
+        run.now += timedelta(seconds=after_s)
+        return run.aggregate.advance(run.definition, now=run.now)
+
+    return act
+
+
+def complete(path: str, output: Json = "done", *, attempt: int = 1) -> Act:
+    return lambda run: run.aggregate.complete_node(path, attempt, output, USAGE)
+
+
+def fail(path: str, code: str = "rate_limited", *, attempt: int = 1, **fields: Any) -> Act:
+    failure = Failure(**{"code": code, "message": "no", "is_retryable": True, **fields})
+    return lambda run: run.aggregate.fail_node(run.definition, path, attempt, failure, now=run.now)
+
+
+def interrupt(*except_for: tuple[str, int]) -> Act:
+    return lambda run: run.aggregate.interrupt(run.definition, now=run.now, except_for=except_for)
+
+
+def cancel(reason: str | None = None) -> Act:
+    return lambda run: run.aggregate.cancel(reason)
+
+
+def fact_of(event: Any) -> Fact:
+    hidden = {"originator_id", "originator_version", "originator_topic", "timestamp"}
+    fields = {name: value for name, value in vars(event).items() if name not in hidden}
+    return type(event).TOPIC, fields
+
+
+def fact_of_stored(stored_event: StoredEvent) -> Fact:
+    return fact_of(mapper.to_domain_event(stored_event))
+
+
+def started() -> Fact:
+    return "execution.started", {}
+
+
+def node_started(path: str, *, attempt: int = 1, key_of: int | None = None, **fields: Any) -> Fact:
+    """key_of: the attempt whose idempotency key it carries; its own unless said otherwise."""
+    request = {"model": "offline/echo", "messages": [{"role": "user", "content": "Hello"}]}
+    return "execution.node_started", {
+        "path": path,
+        "node_type": "llm",
+        "attempt": attempt,
+        "request": request,
+        "idempotency_key": f"{EXECUTION_ID}:{path}:{key_of or attempt}",
+        **fields,
+    }
+
+
+def node_completed(path: str, node_type: str, output: Json = None, *ports: str) -> Fact:
+    """A pure node."""
+    return "execution.node_completed", {
+        "path": path,
+        "node_type": node_type,
+        "attempt": 1,
+        "output": output,
+        "ports": list(ports),
+        "model": None,
+        "tokens_in": 0,
+        "tokens_out": 0,
+        "cost_usd_pico": 0,
+    }
+
+
+def llm_completed(path: str, output: Json = "done", *, attempt: int = 1) -> Fact:
+    _, fields = node_completed(path, "llm", output)
+    return "execution.node_completed", {**fields, "attempt": attempt, **USAGE.facts()}
+
+
+def node_failed(path: str, code: str, message: str = "no", **fields: Any) -> Fact:
+    return "execution.node_failed", {
+        "path": path,
+        "node_type": "llm",
+        "attempt": 1,
+        "code": code,
+        "message": message,
+        "retry_at": None,
+        "model": None,
+        "tokens_in": 0,
+        "tokens_out": 0,
+        "cost_usd_pico": 0,
+        **fields,
+    }
+
+
+def nodes_skipped(*paths: str) -> Fact:
+    return "execution.nodes_skipped", {"paths": list(paths)}
+
+
+def completed(output: Json) -> Fact:
+    return "execution.completed", {"output": output}
+
+
+def failed(
+    path: str | None, code: str, message: str, *stopped: str, attempt: int | None = 1
+) -> Fact:
+    return "execution.failed", {
+        "path": path,
+        "attempt": attempt,
+        "code": code,
+        "message": message,
+        "stopped_paths": list(stopped),
+    }
+
+
+def cancelled(reason: str | None, *stopped: str) -> Fact:
+    return "execution.cancelled", {"reason": reason, "stopped_paths": list(stopped)}

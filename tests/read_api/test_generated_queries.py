@@ -1,0 +1,116 @@
+"""Queries that nobody wrote: whatever the schema allows is answered, and both paths agree on the
+answer.
+"""
+
+import random
+from typing import Any
+
+import hypothesis
+from graphql import (
+    ArgumentNode,
+    FieldNode,
+    IntValueNode,
+    StringValueNode,
+    ValueNode,
+    Visitor,
+    parse,
+    print_ast,
+    visit,
+)
+from hypothesis import strategies
+from hypothesis_graphql import queries
+
+from read_api.schema import build_schema
+from tests.projections.histories import (
+    Stream,
+    a_user,
+    a_workflow,
+    an_agent,
+    an_api_key,
+    an_execution,
+    random_run,
+    the_tenant,
+)
+from tests.read_api.api import Api
+from tests.read_api.queries import by_resolvers
+
+QUERIES_COUNT = 150
+MOMENTS = ("2026-01-01T00:00:00Z", "2026-01-01T12:00:00+02:00", "2026-01-02T00:00:00Z")
+# What a caller is told about its own request.
+MISTAKES = {"too_complex", "bad_version", "too_many_root_fields"}
+
+
+class _Sensible(Visitor):
+    """Puts arguments in the place of random ones that find something."""
+
+    def __init__(self, ids: list[str]) -> None:
+        super().__init__()
+        self._ids = ids
+        self._draw = random.Random(11)
+
+    def leave_field(self, node: FieldNode, *_: Any) -> FieldNode:
+        kept = [a for a in node.arguments or () if a.name.value not in {"after", "minPosition"}]
+        return FieldNode(
+            name=node.name,
+            alias=node.alias,
+            directives=node.directives,
+            selection_set=node.selection_set,
+            arguments=tuple(
+                ArgumentNode(name=a.name, value=self._value(a.name.value, a.value)) for a in kept
+            ),
+        )
+
+    def _value(self, name: str, value: ValueNode) -> ValueNode:
+        if name in {"id", "streamId", "workflowId"}:
+            return StringValueNode(value=self._draw.choice(self._ids))
+        if name in {"first", "version"}:
+            return IntValueNode(value=str(self._draw.randint(1, 6)))
+        return value
+
+
+def generated() -> list[str]:
+    """The same ones each time."""
+    found: list[str] = []
+    moments = strategies.sampled_from([StringValueNode(value=text) for text in MOMENTS])
+
+    @hypothesis.settings(
+        max_examples=QUERIES_COUNT,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    @hypothesis.given(queries(build_schema().as_str(), custom_scalars={"DateTime": moments}))
+    def collect(query: str) -> None:
+        found.append(query)
+
+    collect()
+    return found
+
+
+async def test_whatever_the_schema_allows_is_answered_the_same_on_both_paths(api: Api) -> None:
+    draw = random.Random(3)
+    workflow, agent = a_workflow(api.tenant_id), an_agent(api.tenant_id)
+    streams: list[Stream] = [
+        the_tenant(api.tenant_id),
+        workflow,
+        agent,
+        a_user(api.tenant_id),
+        an_api_key(api.tenant_id),
+        an_execution(
+            api.tenant_id, workflow_id=str(workflow.stream_id), agent_id=str(agent.stream_id)
+        ),
+        *[random_run(draw, api.tenant_id) for _ in range(6)],
+    ]
+    await api.happened(*streams)
+    sensible = _Sensible([str(stream.stream_id) for stream in streams])
+    answered = 0
+    for text in generated():
+        query = print_ast(visit(parse(text), sensible))
+        answer = await api.ask(query)
+        codes = {error["extensions"]["code"] for error in answer.get("errors", ())}
+        assert codes <= MISTAKES, (query, answer)
+        answered += not codes
+        if "projections" not in query:  # Its numbers are of the moment.
+            assert await api.ask(by_resolvers(query)) == answer, query
+    assert answered > QUERIES_COUNT / 2
