@@ -35,7 +35,8 @@ STORED_DEFINITIONS_MAX = 4096
 # fmt: off
 RECORDED_ANSWER: LiteralString = (
     "SELECT c.fingerprint, c.result,"
-    " (SELECT c.era || '-' || c.tx_id || '-' || string_agg(e.shard || ':' || e.notification_id, ',')"
+    " (SELECT c.era || '-' || c.tx_id || '-'"
+    "         || string_agg(e.shard || ':' || e.notification_id, ',')"
     "    FROM (SELECT shard, max(notification_id) AS notification_id FROM events"
     "           WHERE era = c.era AND tx_id = c.tx_id AND command_id = c.command_id"
     "           GROUP BY shard) AS e)"

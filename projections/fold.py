@@ -4,9 +4,10 @@ A stream is applied version by version. An event that cannot be applied parks it
 stay as of the event before, and what follows in the stream waits for a replay.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
 from commands.ports import LoggedEvent
@@ -17,7 +18,6 @@ from projections.table import AnyProjection, Decoded, Key
 Row: TypeAlias = Mapping[str, object]
 # What is in a stored event: the domain event, why it cannot be read, or None when nobody asked.
 Fact: TypeAlias = Decoded | Exception | None
-T = TypeVar("T")
 
 
 class EventsMissing(Exception):
@@ -68,9 +68,10 @@ class Fold:
         applied = self.applied(event)
         if applied.is_parked or event.version <= applied.version or _is_foreign(event, applied):
             return
-        changed = attempt(lambda: self._evolved(event, fact, applied.version))
-        if isinstance(changed, Exception):
-            self.park(event, changed)
+        try:
+            changed = self._evolved(event, fact, applied.version)
+        except Exception as error:  # noqa: BLE001 # it stops its own stream, never the consumer
+            self.park(event, error)
             return
         self.rows.update(changed)
         self.streams[event.stream_id] = Applied(event.tenant_id, event.version, is_parked=False)
@@ -96,8 +97,8 @@ class Fold:
         keys: set[Key] = set()
         for event, fact in facts:
             if isinstance(fact, Decoded) and event.topic in self.projection.topics:
-                found = attempt(lambda fact=fact: self.projection.keys(fact))
-                keys.update(() if isinstance(found, Exception) else found)
+                with suppress(Exception):  # It will be raised again, by `take`.
+                    keys.update(self.projection.keys(fact))
         return keys
 
     def gaps(self, events: Iterable[LoggedEvent]) -> dict[UUID, Gap]:
@@ -149,15 +150,7 @@ def _is_foreign(event: LoggedEvent, applied: Applied) -> bool:
 
 def read_fact(event: LoggedEvent) -> Decoded | Exception:
     """Decode an event, or say why that is not possible."""
-    return attempt(lambda: Decoded(event, decode(event)))
-
-
-def attempt(work: Callable[[], T]) -> T | Exception:
-    """The result, or whatever was raised: an event may stop its own stream, never the consumer.
-
-    For pure code only, where nothing that is raised would go away by itself.
-    """
     try:
-        return work()
-    except Exception as error:  # noqa: BLE001 # see the docstring
+        return Decoded(event, decode(event))
+    except Exception as error:  # noqa: BLE001 # it stops its own stream, never the consumer
         return error

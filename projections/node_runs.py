@@ -1,11 +1,10 @@
 """node_runs: each node of each run, over all its attempts."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TypedDict
 
 from domain.executions import Execution
-from domain.identifiers import JsonObject
 from projections.table import (
     BigInt,
     Boolean,
@@ -25,7 +24,24 @@ from projections.table import (
 MILLISECOND = timedelta(milliseconds=1)
 
 
-class NodeRunRow(TypedDict):
+class Ending(TypedDict):
+    status: Text
+    started_at: Instant | None
+    completed_at: Instant | None
+    duration_ms: BigInt | None
+
+
+class Usage(TypedDict):
+    type: Text | None
+    attempt: Integer
+    model: Text | None
+    cost_usd_pico: BigInt
+    has_unpriced: Boolean
+    tokens_in: BigInt
+    tokens_out: BigInt
+
+
+class NodeRunRow(Ending, Usage):
     """ordinal: the version of its first event, so the order in which nodes began.
 
     type: None for a skipped node, whose event does not say it. attempt: the newest, 0 if skipped.
@@ -39,20 +55,9 @@ class NodeRunRow(TypedDict):
     path: Text
     ordinal: BigInt
     node_id: Text
-    type: Text | None
-    status: Text
-    attempt: Integer
-    started_at: Instant | None
-    completed_at: Instant | None
-    duration_ms: BigInt | None
     input: JsonText | None
     output: JsonText | None
     error: JsonText | None
-    model: Text | None
-    cost_usd_pico: BigInt
-    has_unpriced: Boolean
-    tokens_in: BigInt
-    tokens_out: BigInt
 
 
 def keys(event: Decoded) -> Sequence[Key]:
@@ -73,34 +78,32 @@ def evolve(  # one answer per kind of event
 ) -> NodeRunRow:
     match event.fact:
         case Execution.NodeStarted() as fact:
+            before = row or _first(event, key)
             return {
-                **(row or _first(event, key)),
+                **before,
                 "type": fact.node_type,
                 "status": "RUNNING",
                 "attempt": fact.attempt,
-                "started_at": row["started_at"] if row else event.logged.recorded_at,
+                "started_at": before["started_at"] or event.logged.recorded_at,
                 "input": json_text(fact.request),
             }
         case Execution.NodeCompleted() as fact:
-            return {
-                **_with_usage(_ended(row or _first(event, key), event, "COMPLETED"), fact),
-                "output": json_text(fact.output),
-                "error": None,
-            }
+            before = row or _first(event, key)
+            output = json_text(fact.output)
+            usage, ending = _usage(before, fact), _ending(before, event, "COMPLETED")
+            return {**before, **usage, **ending, "output": output, "error": None}
         case Execution.NodeFailed() as fact:
-            failed = _with_usage(row or _first(event, key), fact)
-            error: JsonObject = {
-                "code": fact.code,
-                "message": fact.message,
-                "attempt": fact.attempt,
-            }
+            before = row or _first(event, key)
+            error = json_text({"code": fact.code, "message": fact.message, "attempt": fact.attempt})
+            failed: NodeRunRow = {**before, **_usage(before, fact), "error": error}
             if fact.retry_at is None:
-                return {**_ended(failed, event, "FAILED"), "error": json_text(error)}
-            return {**failed, "status": "WAITING", "error": json_text(error)}
+                return {**failed, **_ending(before, event, "FAILED")}
+            return {**failed, "status": "WAITING"}
         case Execution.NodesSkipped():
             return {**_first(event, key), "status": "SKIPPED"}
         case Execution.Failed() | Execution.Cancelled():
-            return _ended(present(row), event, "CANCELLED")
+            before = present(row)
+            return {**before, **_ending(before, event, "CANCELLED")}
         case _:
             raise UnexpectedEvent(event.logged.topic)
 
@@ -132,24 +135,20 @@ def _first(event: Decoded, key: Key) -> NodeRunRow:
     }
 
 
-def _ended(row: NodeRunRow, event: Decoded, status: str) -> NodeRunRow:
+def _ending(row: NodeRunRow, event: Decoded, status: str) -> Ending:
     """A node without a start did its work in the very moment of this event."""
     completed_at = event.logged.recorded_at
     started_at = row["started_at"] or completed_at
     return {
-        **row,
         "status": status,
         "started_at": started_at,
         "completed_at": completed_at,
-        "duration_ms": _milliseconds(started_at, completed_at),
+        "duration_ms": (completed_at - started_at) // MILLISECOND,
     }
 
 
-def _with_usage(
-    row: NodeRunRow, fact: Execution.NodeCompleted | Execution.NodeFailed
-) -> NodeRunRow:
+def _usage(row: NodeRunRow, fact: Execution.NodeCompleted | Execution.NodeFailed) -> Usage:
     return {
-        **row,
         "type": fact.node_type,
         "attempt": fact.attempt,
         "model": fact.model or row["model"],
@@ -158,10 +157,6 @@ def _with_usage(
         "tokens_in": row["tokens_in"] + fact.tokens_in,
         "tokens_out": row["tokens_out"] + fact.tokens_out,
     }
-
-
-def _milliseconds(started_at: datetime, completed_at: datetime) -> int:
-    return (completed_at - started_at) // MILLISECOND
 
 
 NODE_RUNS = Projection(

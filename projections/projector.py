@@ -109,7 +109,7 @@ class Projector:
             gaps = {} if is_repair else _widest_gaps(folds, work)
             if gaps:
                 for stream_id, gap in gaps.items():
-                    await self._repair(conn, step, tables, stream_id, gap)
+                    await self._repair(conn, step, tables, stream_id=stream_id, gap=gap)
                 folds = await self._read(conn, work)
             for fold, share in zip(folds, work, strict=True):
                 for event, fact in share.facts:
@@ -179,6 +179,7 @@ class Projector:
         conn: AsyncConnection,
         step: Step,
         tables: Sequence[Tables],
+        *,
         stream_id: UUID,
         gap: Gap,
     ) -> None:

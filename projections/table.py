@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from types import NoneType
-from typing import Annotated, Any, Generic, TypeAlias, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, Generic, NamedTuple, TypeAlias, TypeVar, get_args, get_type_hints
 from uuid import UUID
 
 import orjson
@@ -43,8 +43,7 @@ class UnexpectedEvent(Exception):
     """The projection lists this event but does not say what becomes of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     """A stored event and the domain event in it."""
 
     logged: LoggedEvent

@@ -1,7 +1,7 @@
 -- Every tenant table gets its policies from isolate(): readers and writers named there see one tenant at a time,
 -- the one set inside their statement or transaction; without it they see nothing.
-CREATE FUNCTION agentledger.current_tenant() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
-  SET search_path = '' AS
+-- Every name in it is qualified, so that it needs no search_path of its own, which would keep it from being inlined.
+CREATE FUNCTION agentledger.current_tenant() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE AS
 $$ SELECT nullif(pg_catalog.current_setting('app.tenant_id', true), '')::pg_catalog.uuid $$;
 
 -- Enables and forces row security on a table with a tenant_id column. `bound` are the roles that see one tenant at
