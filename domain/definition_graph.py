@@ -153,6 +153,8 @@ def _report_cycles(
             left.discard(walk[-1])
             continue
         cycle = walk[walk.index(current) :][::-1]
+        first = min(cycle, key=lambda node_id: by_id[node_id].index)
+        cycle = cycle[cycle.index(first) :] + cycle[: cycle.index(first)]
         names = " -> ".join([*cycle, cycle[0]])
         mistakes.add(by_id[cycle[0]].path, "cycle", f"these nodes wait for each other: {names}")
         left.difference_update(cycle)

@@ -16,8 +16,9 @@ from domain.node_runs import NodeRun
 
 
 class Frontier:
-    """failed: the first node that failed for good with no edge for it. ended: the first end that
-    completed.
+    """failed: the first node that failed for good, without an edge for that.
+
+    ended: the first end that completed.
     """
 
     __slots__ = (
@@ -37,7 +38,7 @@ class Frontier:
         self._definition = definition
         self._undecided = {node.id: len(node.incoming) for node in definition.nodes.values()}
         self._taken = dict.fromkeys(definition.nodes, 0)
-        # Neither waits for an edge any more: it is ready, was begun, or is skipped.
+        # These wait for no edge any more: they are ready, were begun, or are skipped.
         self._released = {definition.start}
         self._settled: set[str] = set()
         self._ready = deque([definition.start])
@@ -47,9 +48,7 @@ class Frontier:
         self.ended: str | None = None
 
     def follow(self, decided: Sequence[str], runs: Mapping[str, NodeRun]) -> None:
-        """Count what was decided since the last call. decided: every decided node of the run, in
-        order.
-        """
+        """Count what was decided since the last call. decided: all of the run, in order."""
         while self._decided_count < len(decided):
             path = decided[self._decided_count]
             self._decided_count += 1
@@ -95,9 +94,7 @@ class Frontier:
         return False
 
     def _release(self, path: str) -> bool:
-        """Whether this node is skipped now. A join that can no longer be satisfied is one none of
-        whose edges was taken.
-        """
+        """Whether this node is skipped now, for its join can no longer be satisfied."""
         undecided, taken = self._undecided[path], self._taken[path]
         needed = self._definition.nodes[path].needed
         if needed is None:

@@ -295,9 +295,7 @@ class Execution(Aggregate):
             )
 
     def _complete_by(self, path: str) -> None:
-        """An end is reached. Whatever still runs beside it is given up: a join "any" has its
-        winner.
-        """
+        """An end is reached. What still runs is given up: a join "any" has its winner."""
         for other in self._runs.unfinished():
             run = self.nodes[other]
             failure = ABANDONED_RUNNING if run.status == "RUNNING" else ABANDONED_WAITING

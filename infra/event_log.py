@@ -54,14 +54,14 @@ READ_COMMIT_ORDER: LiteralString = (
     "SELECT " + COLUMNS + " FROM events"
     " WHERE (era, tx_id, notification_id) > (%s, %s::text::xid8, %s)"
     " AND (era < current_era() OR tx_id < pg_snapshot_xmin(pg_current_snapshot()))"
-    " ORDER BY era, tx_id, notification_id LIMIT %s"
+    " ORDER BY events.era, events.tx_id, events.notification_id LIMIT %s"
 )
 READ_COMMIT_ORDER_OF_SHARDS: LiteralString = (
     "SELECT " + COLUMNS + " FROM events"
     " WHERE (era, tx_id, notification_id) > (%s, %s::text::xid8, %s)"
     " AND (era < current_era() OR tx_id < pg_snapshot_xmin(pg_current_snapshot()))"
     " AND shard = ANY(%s)"
-    " ORDER BY era, tx_id, notification_id LIMIT %s"
+    " ORDER BY events.era, events.tx_id, events.notification_id LIMIT %s"
 )
 # Everything before this place is committed and visible; whatever commits later comes after it.
 READ_END: LiteralString = (

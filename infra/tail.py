@@ -33,7 +33,7 @@ READ_PLACES: LiteralString = (
     " tenant_id, topic"
     " FROM events WHERE (era, tx_id, notification_id) > (%s, %s::text::xid8, %s)"
     " AND (era < current_era() OR tx_id < pg_snapshot_xmin(pg_current_snapshot()))"
-    " ORDER BY era, tx_id, notification_id LIMIT %s"
+    " ORDER BY events.era, events.tx_id, events.notification_id LIMIT %s"
 )
 # fmt: on
 

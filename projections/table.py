@@ -85,8 +85,10 @@ class Projection(Generic[RowT]):
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
+        """The key first, whatever the row inherits."""
         hints = get_type_hints(self.row, include_extras=True)
-        return tuple(_column(name, hint) for name, hint in hints.items())
+        columns = [_column(name, hint) for name, hint in hints.items()]
+        return tuple(sorted(columns, key=lambda column: column.name not in self.key))
 
     @cached_property
     def topics(self) -> frozenset[str]:

@@ -13,19 +13,6 @@ CREATE TABLE agentledger.projection_positions (
   PRIMARY KEY (projection, partitions_count, partition)
 ) WITH (fillfactor = 50);
 
--- The version of each stream that a projection has applied: the fence against duplicates, and how a gap is seen.
-CREATE TABLE agentledger.projection_streams (
-  projection text     NOT NULL,
-  stream_id  uuid     NOT NULL,
-  tenant_id  uuid     NOT NULL,
-  version    bigint   NOT NULL,
-  is_parked  boolean  NOT NULL DEFAULT false,
-  PRIMARY KEY (projection, stream_id)
-) WITH (fillfactor = 80);
-SELECT agentledger.isolate('agentledger.projection_streams', 'api');
-CREATE POLICY projector_keeps ON agentledger.projection_streams FOR ALL TO agentledger_projector, agentledger_owner
-  USING (true) WITH CHECK (true);
-
 -- A stream that a projection could not apply: parked with the error until it is replayed. The rest goes on.
 CREATE TABLE agentledger.dead_letters (
   projection text        NOT NULL,
@@ -69,8 +56,8 @@ CREATE TABLE agentledger.relay_positions (
   PRIMARY KEY (topic, shard_range)
 ) WITH (fillfactor = 50);
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON agentledger.projection_positions, agentledger.projection_streams,
-  agentledger.dead_letters TO agentledger_projector;
+GRANT SELECT, INSERT, UPDATE, DELETE ON agentledger.projection_positions, agentledger.dead_letters
+  TO agentledger_projector;
 GRANT SELECT ON agentledger.projection_positions, agentledger.dead_letters TO agentledger_api;
 -- The PostgreSQL log reads as the relay does: every tenant's sealed events, nothing else.
 GRANT SELECT, INSERT, UPDATE, DELETE ON agentledger.partition_leases, agentledger.group_members TO agentledger_relay;

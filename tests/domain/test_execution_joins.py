@@ -148,3 +148,19 @@ def test_an_end_behind_an_error_port_says_what_failed() -> None:
     run = given(a_run([an_llm("draft")], edges), advance(), fail("draft", "invalid"), advance())
     error = {"code": "invalid", "message": "no", "attempt": 1}
     assert run.aggregate.output == {"error": error}
+
+
+def test_an_expression_over_all_nodes_sees_those_that_ran_before_and_no_others() -> None:
+    """What runs beside would be there or not by luck."""
+    nodes = [
+        a_set("beside"),
+        a_condition("ask", "false"),
+        a_set("skipped"),
+        a_set("before"),
+        a_set("look", config={"values": {"seen": "{{ nodes.map(id, id) }}"}}),
+    ]
+    edges = ["start -> beside", "start -> ask", "ask -true-> skipped", "ask -false-> before"]
+    edges += ["skipped -> look", "before -> look", "look -> end"]
+    run = given(a_run(nodes, edges), advance())
+    assert run.aggregate.nodes["beside"].status == "COMPLETED"
+    assert sorted(run.aggregate.output["seen"]) == ["ask", "before", "start"]

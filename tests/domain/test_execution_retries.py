@@ -49,7 +49,7 @@ def test_a_failure_waits_for_its_backoff() -> None:
 
 
 def test_the_backoff_grows_up_to_its_bound() -> None:
-    policy = {"max_attempts": 6, "initial_backoff_s": 2, "multiplier": 3, "max_backoff_s": 20}
+    policy: Json = {"max_attempts": 6, "initial_backoff_s": 2, "multiplier": 3, "max_backoff_s": 20}
     run = given(one_llm(retry=policy), advance())
     waits: list[float] = []
     for attempt in range(1, 6):
@@ -80,8 +80,10 @@ def test_a_failure_that_a_retry_would_not_mend_is_final() -> None:
 
 
 def test_the_earliest_retry_wakes_the_run() -> None:
-    slow, quick = {"initial_backoff_s": 9}, {"initial_backoff_s": 4}
-    nodes = [an_llm("a", retry=slow), an_llm("b", retry=quick)]
+    nodes = [
+        an_llm("a", retry={"initial_backoff_s": 9}),
+        an_llm("b", retry={"initial_backoff_s": 4}),
+    ]
     edges = ["start -> a", "start -> b", "a -> end", "b -> end"]
     run = given(a_run(nodes, edges), advance(), fail("a"), fail("b"))
     assert run.aggregate.next_wake_at() == NOON + timedelta(seconds=4)

@@ -228,6 +228,31 @@ async def test_a_batch_read_from_the_old_table_is_not_written_to_the_new_one(
     assert await ledger.rows(EXECUTIONS) == folded_once(EXECUTIONS, [run])
 
 
+async def test_a_swap_that_has_to_step_back_loses_nothing(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before each try there is news that only the swap itself can fold."""
+    runs = [a_finished_run()]
+    await applied(ledger, runs)
+    projector = await ledger.projector()
+
+    async def more_happens(_: object) -> None:
+        runs.append(a_finished_run())
+        await ledger.append(runs[-1].events)
+        await projector.handle(batches(await ledger.log(runs[-1])))
+
+    monkeypatch.setattr(projections.rebuild._Rebuild, "_catch_up", more_happens)
+    async with ledger.connect() as reader, asyncio.timeout(10):
+        async with reader.transaction():
+            await reader.execute("SELECT * FROM executions_v1")
+            rebuilding = asyncio.create_task(rebuild(EXECUTIONS, ledger.connect))
+            while len(runs) < 4:
+                await asyncio.sleep(0.01)
+        await rebuilding
+    assert await ledger.rows(EXECUTIONS) == folded_once(EXECUTIONS, runs)
+    assert await ledger.violations() == []
+
+
 class Traffic:
     """A writer, a projector that follows it, and two readers that watch one tenant.
 

@@ -78,7 +78,10 @@ def generated() -> list[str]:
         derandomize=True,
         database=None,
         deadline=None,
-        suppress_health_check=list(hypothesis.HealthCheck),
+        suppress_health_check=[
+            hypothesis.HealthCheck.too_slow,
+            hypothesis.HealthCheck.data_too_large,
+        ],
     )
     @hypothesis.given(queries(build_schema().as_str(), custom_scalars={"DateTime": moments}))
     def collect(query: str) -> None:
