@@ -8,7 +8,6 @@ from uuid import UUID
 import orjson
 
 from commands.decisions import (
-    INLINE_PAYLOAD_BYTES_MAX,
     Command,
     Decided,
     Tenancy,
@@ -20,6 +19,7 @@ from domain.agents import Agent, AgentNotFound
 from domain.definitions import Definition, single_node_definition
 from domain.errors import FieldError, Invalid
 from domain.identifiers import Json, JsonObject
+from domain.payloads import INLINE_BYTES_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,6 @@ def _present(agent: Agent) -> JsonObject:
 
 
 def _require_profile_size(profile: JsonObject) -> None:
-    if len(orjson.dumps(profile)) > INLINE_PAYLOAD_BYTES_MAX:
-        reason = f"the agent is larger than {INLINE_PAYLOAD_BYTES_MAX} bytes"
+    if len(orjson.dumps(profile)) > INLINE_BYTES_MAX:
+        reason = f"the agent is larger than {INLINE_BYTES_MAX} bytes"
         raise Invalid(errors=[FieldError("", "payload_too_large", reason)])

@@ -20,8 +20,6 @@ from domain.identifiers import Json, JsonObject, TenantId
 # guessed.
 SECRET: Mapping[str, bool] = {"is_secret": True}
 
-INLINE_PAYLOAD_BYTES_MAX = 64 * 1024
-
 
 class VersionMismatch(Stale):
     """It is not at the expected version any more."""

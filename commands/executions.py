@@ -8,11 +8,12 @@ from uuid import UUID
 
 import orjson
 
-from commands.decisions import INLINE_PAYLOAD_BYTES_MAX, Command, Decided, Tenancy
+from commands.decisions import Command, Decided, Tenancy
 from commands.ports import ClosedExecution, OpenedExecution, SideRow
 from domain.errors import FieldError, Invalid
 from domain.executions import Execution, ExecutionNotFound
 from domain.identifiers import Json
+from domain.payloads import INLINE_BYTES_MAX
 from domain.workflows import Workflow, WorkflowNotFound
 
 
@@ -68,8 +69,8 @@ async def cancel_execution(command: CancelExecution, on: Tenancy) -> Decided:
 
 def begin_execution(on: Tenancy, pinned: Pinned, given: Json, *side_rows: SideRow) -> Decided:
     """given: the input, at most 64 KiB, for it lies in the event."""
-    if len(orjson.dumps(given)) > INLINE_PAYLOAD_BYTES_MAX:
-        reason = f"the input is larger than {INLINE_PAYLOAD_BYTES_MAX} bytes"
+    if len(orjson.dumps(given)) > INLINE_BYTES_MAX:
+        reason = f"the input is larger than {INLINE_BYTES_MAX} bytes"
         raise Invalid(errors=[FieldError("/input", "payload_too_large", reason)])
     execution = on.begin(
         Execution,

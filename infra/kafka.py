@@ -33,6 +33,7 @@ STALLED_AFTER_S = 60.0
 CHECK_PROGRESS_S = 5.0
 POLL_MS = 200
 REPLICAS_MAX = 3
+STOP_TIMEOUT_S = 10.0
 
 Header = tuple[str, bytes]
 Records = Mapping[TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]]
@@ -136,6 +137,20 @@ def producer(bootstrap_servers: str, client_id: str) -> AIOKafkaProducer:
     )
 
 
+async def discard(kafka: AIOKafkaProducer) -> None:
+    """Ends a producer without sending what it holds.
+
+    Its batches never expire, so that `stop` alone waits for as long as the broker is away; what was
+    not acknowledged is published again from the stored position.
+    """
+    sending = kafka._sender.sender_task  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] # aiokafka has no other way
+    if sending is not None:
+        sending.cancel()
+    with contextlib.suppress(KafkaError, TimeoutError):
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            await kafka.stop()
+
+
 @dataclass(eq=False)
 class _Membership:
     consumer: AIOKafkaConsumer
@@ -200,7 +215,8 @@ class KafkaLog:
             with contextlib.suppress(Exception):
                 await handler.revoked(owned)
             with contextlib.suppress(Exception):
-                await consumer.stop()
+                async with asyncio.timeout(STOP_TIMEOUT_S):
+                    await consumer.stop()
 
     async def _poll(self, membership: _Membership, handler: LogHandler) -> None:
         consumer = membership.consumer

@@ -17,7 +17,7 @@ from psycopg import AsyncConnection
 from commands.ports import LoggedEvent, Position, partition_of
 from domain.identifiers import SHARDS_COUNT
 from infra.event_log import BEGINNING, read_commit_order
-from infra.kafka import ensure_topic, headers_of, producer
+from infra.kafka import discard, ensure_topic, headers_of, producer
 from infra.wakeups import Wakeups
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class Relay:
                 await self._publish_for_ever(conn, kafka)
             finally:
                 self.is_active = False
-                await kafka.stop()
+                await discard(kafka)
 
     async def _become_active(self, conn: AsyncConnection) -> None:
         while True:

@@ -6,11 +6,12 @@ import pytest
 
 from commands.agents import CreateAgent, DeleteAgent, ExecuteAgent, ReviseAgent
 from commands.authorization import Caller
-from commands.decisions import INLINE_PAYLOAD_BYTES_MAX, VersionMismatch
+from commands.decisions import VersionMismatch
 from commands.ports import OpenedExecution, StoredDefinition
 from domain.agents import AgentNotFound
 from domain.errors import Invalid
 from domain.identifiers import JsonObject, TenantId
+from domain.payloads import INLINE_BYTES_MAX
 from tests.commands.fakes import World
 
 PROFILE: JsonObject = {"name": "Writer", "model": "offline/echo", "instructions": "Write."}
@@ -77,7 +78,7 @@ async def test_another_tenants_agent_is_unknown() -> None:
 async def test_an_agent_has_a_size() -> None:
     world = World()
     agent_id = await an_agent(world)
-    heavy: JsonObject = {"parameters": {"text": "x" * INLINE_PAYLOAD_BYTES_MAX}}
+    heavy: JsonObject = {"parameters": {"text": "x" * INLINE_BYTES_MAX}}
     for command in (CreateAgent({**PROFILE, **heavy}), ReviseAgent(agent_id, heavy)):
         with pytest.raises(Invalid) as refusal:
             await world.when(command)
@@ -117,7 +118,7 @@ async def test_an_input_has_a_size() -> None:
     world = World()
     agent_id = await an_agent(world)
     with pytest.raises(Invalid) as refusal:
-        await world.when(ExecuteAgent(agent_id, "x" * INLINE_PAYLOAD_BYTES_MAX))
+        await world.when(ExecuteAgent(agent_id, "x" * INLINE_BYTES_MAX))
     assert [(error.path, error.code) for error in refusal.value.errors] == [
         ("/input", "payload_too_large")
     ]

@@ -4,13 +4,13 @@ from uuid import UUID
 
 import pytest
 
-from commands.decisions import INLINE_PAYLOAD_BYTES_MAX
 from commands.executions import CancelExecution, ExecuteWorkflow
 from commands.ports import ClosedExecution, OpenedExecution
 from commands.workflows import DeleteWorkflow, ReviseWorkflow
 from domain.envelope import Envelope
 from domain.errors import Invalid
 from domain.executions import Execution, ExecutionEnded, ExecutionNotFound
+from domain.payloads import INLINE_BYTES_MAX
 from domain.workflows import WorkflowVersionNotFound
 from tests.commands.fakes import World
 from tests.commands.test_workflows import ANSWER
@@ -67,8 +67,8 @@ async def test_an_input_has_a_size() -> None:
     world = World()
     workflow_id = await a_workflow(world)
     with pytest.raises(Invalid):
-        await world.when(ExecuteWorkflow(workflow_id, ["x" * INLINE_PAYLOAD_BYTES_MAX]))
-    largest = "x" * (INLINE_PAYLOAD_BYTES_MAX - len('""'))
+        await world.when(ExecuteWorkflow(workflow_id, ["x" * INLINE_BYTES_MAX]))
+    largest = "x" * (INLINE_BYTES_MAX - len('""'))
     await world.when(ExecuteWorkflow(workflow_id, largest))
     assert world.store.topics == ["workflow.created", "execution.created"]
 
