@@ -25,7 +25,7 @@ def audit(event, arguments):
         reached.append(arguments[0])
 
 async def main():
-    from commands.ports import ModelRequest
+    from commands.model_port import ModelRequest
     from infra.models.litellm_adapter import LitellmModels
     from tests.openai_server import USAGE, Answer, openai_server
 
