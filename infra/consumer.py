@@ -1,5 +1,5 @@
-"""Keeps a long-running part running: an error is logged and the part begins again, with a growing
-pause; nothing is skipped, because every part begins where its stored position is.
+"""Keeps a long-running part running, at an even pace. An error is logged and the part begins again,
+with a growing pause; nothing is skipped, because every part begins where its stored position is.
 """
 
 import asyncio
@@ -10,6 +10,21 @@ log = logging.getLogger(__name__)
 
 PAUSE_MIN_S = 0.2
 HEALTHY_AFTER_S = 30.0
+
+
+class Pace:
+    """Lets batches begin at most every pace_s: the first after a pause at once, then evenly."""
+
+    def __init__(self, pace_s: float) -> None:
+        self._pace_s = pace_s
+        self._next_at = 0.0
+
+    async def wait(self) -> None:
+        """Before a batch."""
+        loop = asyncio.get_running_loop()
+        if self._next_at > loop.time():
+            await asyncio.sleep(self._next_at - loop.time())
+        self._next_at = loop.time() + self._pace_s
 
 
 async def keep_running(

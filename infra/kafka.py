@@ -25,6 +25,7 @@ from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_co
 
 from commands.ports import Batch, LoggedEvent, LogHandler, Start
 from domain.identifiers import Shard, TenantId
+from infra.consumer import Pace
 from infra.postgres_log import cursor_position, cursor_text
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ CHECK_PROGRESS_S = 5.0
 POLL_MS = 200
 REPLICAS_MAX = 3
 STOP_TIMEOUT_S = 10.0
+COMMIT_EVERY_S = 1.0
 
 Header = tuple[str, bytes]
 Records = Mapping[TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]]
@@ -158,6 +160,8 @@ class _Membership:
     owned: set[int] = field(default_factory=set[int])
     error: BaseException | None = None
     progressed_at: float = 0.0
+    offsets: Offsets = field(default_factory=dict[TopicPartition, int])
+    commit_at: float = 0.0
 
 
 class KafkaLog:
@@ -173,8 +177,10 @@ class KafkaLog:
         client_id: str,
         partitions_count: int,
         batch_events_max: int,
+        pace_s: float,
     ) -> None:
         self.partitions_count = partitions_count
+        self._pace_s = pace_s
         self._bootstrap_servers = bootstrap_servers
         self._topic = topic
         self._client_id = client_id
@@ -222,6 +228,7 @@ class KafkaLog:
         consumer = membership.consumer
         loop = asyncio.get_running_loop()
         membership.progressed_at = checked_at = loop.time()
+        pace = Pace(self._pace_s)
         while True:
             records = cast(
                 "Records",
@@ -231,6 +238,7 @@ class KafkaLog:
                 raise membership.error
             if records:
                 await self._handle(membership, handler, records)
+                await pace.wait()
                 membership.progressed_at = loop.time()
             elif loop.time() - checked_at > CHECK_PROGRESS_S:
                 checked_at = loop.time()
@@ -254,10 +262,22 @@ class KafkaLog:
             if not batches:
                 return
             await handler.handle(batches)
+        membership.offsets.update({tp: found[-1].offset + 1 for tp, found in own.items()})
+        await self._commit_offsets(membership)
+
+    async def _commit_offsets(self, membership: _Membership) -> None:
+        """For lag tools and autoscalers, so seldom: the positions that count are the handler's."""
+        now = asyncio.get_running_loop().time()
+        if now < membership.commit_at:
+            return
+        membership.commit_at = now + COMMIT_EVERY_S
+        offsets = {
+            tp: offset
+            for tp, offset in membership.offsets.items()
+            if tp.partition in membership.owned
+        }
         with contextlib.suppress(KafkaError):
-            await membership.consumer.commit(
-                {tp: found[-1].offset + 1 for tp, found in own.items()}
-            )
+            await membership.consumer.commit(offsets)
 
     async def _check_progress(self, membership: _Membership) -> None:
         """Aiokafka can stay silent after a broker restart (aiokafka#1154); then somebody must

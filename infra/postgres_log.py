@@ -17,6 +17,7 @@ from psycopg import AsyncConnection
 
 from commands.ports import Batch, LoggedEvent, LogHandler, Position, Start, partition_of
 from domain.identifiers import SHARDS_COUNT, Shard
+from infra.consumer import Pace
 from infra.event_log import BEGINNING, read_commit_order, read_end
 from infra.postgres import Database
 from infra.wakeups import Wakeups
@@ -93,7 +94,9 @@ class PostgresLog:
         poll_min_s: float,
         poll_max_s: float,
         lease_ttl_s: float,
+        pace_s: float,
     ) -> None:
+        self._pace_s = pace_s
         self.partitions_count = partitions_count
         self._database = database
         self._wakeups = wakeups
@@ -207,7 +210,9 @@ class PostgresLog:
         self, reader: AsyncConnection, membership: _Membership, handler: LogHandler
     ) -> None:
         pause_s = self._poll_min_s
+        pace = Pace(self._pace_s)
         while True:
+            await pace.wait()
             seen = self._wakeups.count
             async with membership.handling:
                 found = await self._read_page(reader, membership, handler)

@@ -23,8 +23,10 @@ WAITERS_MAX = 10_000
 # A partition is applied as far as the projection that is furthest behind in it. Rebuilds do not
 # count.
 APPLIED: LiteralString = (
-    "SELECT partition, era, tx_id, notification_id FROM projection_positions"
-    " WHERE partitions_count = %s AND projection = ANY(%s)"
+    "SELECT DISTINCT ON (partition) partition, era, tx_id, notification_id,"
+    " count(*) OVER (PARTITION BY partition)"
+    " FROM projection_positions WHERE partitions_count = %s AND projection = ANY(%s)"
+    " ORDER BY partition, era, tx_id, notification_id"
 )
 
 
@@ -99,17 +101,11 @@ class ReadPositions:
             cursor = conn.cursor()
             await cursor.execute(APPLIED, (self._partitions_count, self._projections), prepare=True)
             rows = await cursor.fetchall()
-        lowest: dict[int, Position] = {}
-        counts: dict[int, int] = {}
-        for partition, era, tx_id, notification_id in rows:
-            position = Position(era, tx_id, notification_id)
-            lowest[partition] = min(position, lowest.get(partition, position))
-            counts[partition] = counts.get(partition, 0) + 1
         self.applied(
             {
-                partition: position
-                for partition, position in lowest.items()
-                if counts[partition] == len(self._projections)
+                partition: Position(era, tx_id, notification_id)
+                for partition, era, tx_id, notification_id, projections_count in rows
+                if projections_count == len(self._projections)
             }
         )
 

@@ -16,6 +16,7 @@ from psycopg import AsyncConnection
 
 from commands.ports import LoggedEvent, Position, partition_of
 from domain.identifiers import SHARDS_COUNT
+from infra.consumer import Pace
 from infra.event_log import BEGINNING, read_commit_order
 from infra.kafka import discard, ensure_topic, headers_of, producer
 from infra.wakeups import Wakeups
@@ -57,6 +58,7 @@ class Relay:
         batch_events_max: int,
         poll_min_s: float,
         poll_max_s: float,
+        pace_s: float,
         first_shard: int = 0,
         last_shard: int = SHARDS_COUNT - 1,
     ) -> None:
@@ -68,6 +70,7 @@ class Relay:
         self._batch_events_max = batch_events_max
         self._poll_min_s = poll_min_s
         self._poll_max_s = poll_max_s
+        self._pace_s = pace_s
         self._shards = range(first_shard, last_shard + 1)
         self._range = f"{first_shard}-{last_shard}"
         self.is_active = False
@@ -107,7 +110,9 @@ class Relay:
         log.info("relay %s is active from %s", self._range, position)
         pause_s = self._poll_min_s
         shards = None if len(self._shards) == SHARDS_COUNT else list(self._shards)
+        pace = Pace(self._pace_s)
         while True:
+            await pace.wait()
             seen = self._wakeups.count
             events = await read_commit_order(
                 conn, position, limit=self._batch_events_max, shards=shards

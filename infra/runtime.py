@@ -119,6 +119,7 @@ class Runtime:
                 client_id=self.name,
                 partitions_count=settings.log_partitions,
                 batch_events_max=settings.log_batch_events_max,
+                pace_s=settings.log_pace_s,
             )
         return PostgresLog(
             await self.database("relay"),
@@ -129,6 +130,7 @@ class Runtime:
             poll_min_s=settings.poll_min_s,
             poll_max_s=settings.poll_max_s,
             lease_ttl_s=settings.lease_ttl_s,
+            pace_s=settings.log_pace_s,
         )
 
     async def tail(self, store: PostgresEventStore, authentication: Authentication) -> Tail:
@@ -162,6 +164,7 @@ class Runtime:
             batch_events_max=settings.log_batch_events_max,
             poll_min_s=settings.poll_min_s,
             poll_max_s=settings.poll_max_s,
+            pace_s=settings.relay_pace_s,
         )
 
     def exchange_wakeups(self) -> None:

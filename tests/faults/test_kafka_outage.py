@@ -54,6 +54,7 @@ async def test_the_relay_publishes_everything_in_order_after_an_outage(
             batch_events_max=100,
             poll_min_s=0.005,
             poll_max_s=0.1,
+            pace_s=0.002,
         )
 
     def log() -> KafkaLog:
@@ -63,6 +64,7 @@ async def test_the_relay_publishes_everything_in_order_after_an_outage(
             client_id="outage",
             partitions_count=PARTITIONS,
             batch_events_max=100,
+            pace_s=0.002,
         )
 
     tasks = [

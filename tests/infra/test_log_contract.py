@@ -36,6 +36,7 @@ async def new_log(request: pytest.FixtureRequest, parts: Parts) -> AsyncIterator
             batch_events_max=50,
             poll_min_s=0.005,
             poll_max_s=0.1,
+            pace_s=0.002,
             lease_ttl_s=LEASE_TTL_S,
         )
         return
@@ -50,6 +51,7 @@ async def new_log(request: pytest.FixtureRequest, parts: Parts) -> AsyncIterator
         batch_events_max=50,
         poll_min_s=0.005,
         poll_max_s=0.1,
+        pace_s=0.002,
     )
     async with running(relay.run()):
         yield lambda: KafkaLog(
@@ -58,6 +60,7 @@ async def new_log(request: pytest.FixtureRequest, parts: Parts) -> AsyncIterator
             client_id=f"test-{uuid4().hex[:8]}",
             partitions_count=PARTITIONS,
             batch_events_max=50,
+            pace_s=0.002,
         )
 
 
