@@ -9,8 +9,10 @@ from uuid import UUID
 import orjson
 
 from commands.decisions import Command, Decided, Tenancy
-from commands.ports import ClosedExecution, OpenedExecution, SideRow
+from commands.execution_families import family_of, rows_of
+from commands.ports import OpenedExecution, SideRow
 from domain.errors import FieldError, Invalid
+from domain.execution_commands import cancel
 from domain.executions import Execution, ExecutionNotFound
 from domain.identifiers import Json
 from domain.payloads import INLINE_BYTES_MAX
@@ -59,11 +61,12 @@ async def execute_workflow(command: ExecuteWorkflow, on: Tenancy) -> Decided:
 async def cancel_execution(command: CancelExecution, on: Tenancy) -> Decided:
     """Wins or loses against the worker by the version of the stream, like every append."""
     execution = await on.load(Execution, command.execution_id, ExecutionNotFound)
-    execution.cancel(command.reason)
+    cancel(execution, command.reason)
+    family = await family_of(execution, on.tenant_id, on.ports.events)
     return Decided(
         result={"execution_id": str(execution.id), "status": execution.status},
-        aggregates=(execution,),
-        side_rows=(ClosedExecution(execution.id),),
+        aggregates=(execution, *family.aggregates),
+        side_rows=(*rows_of(execution), *family.side_rows),
     )
 
 
@@ -81,6 +84,11 @@ def begin_execution(on: Tenancy, pinned: Pinned, given: Json, *side_rows: SideRo
         definition_hash=pinned.definition_hash,
         input=given,
         created_by=on.caller.actor,
+        parent_id=None,
+        parent_path=None,
+        depth=0,
+        forked_from_id=None,
+        forked_from_node=None,
     )
     return Decided(
         result={"execution_id": str(execution.id), "status": execution.status},

@@ -4,13 +4,23 @@ Whatever is to be recorded is made fit for it here: rendered, small enough, or a
 reason.
 """
 
+import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from domain.definitions import Node
+from domain.definition_fields import RetryPolicy
 from domain.expressions import ExpressionFailed
 from domain.identifiers import JsonObject
-from domain.node_types import EffectfulNode, PureNode, Result, Scope
+from domain.node_types import (
+    FREE,
+    UNBILLED,
+    EffectfulNode,
+    Failure,
+    PureNode,
+    Result,
+    Scope,
+    Usage,
+)
 from domain.payloads import PayloadRefused, require_inline
 
 RETRY_AFTER_S_MAX = 3600.0
@@ -22,7 +32,10 @@ UNKNOWN_OUTCOME = "unknown_outcome"
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An effect to perform once its intent (NodeStarted) is stored. number: 1-based."""
+    """An effect to perform, once its intent (NodeStarted) is stored if it has one. number: 1-based.
+
+    heartbeat_s: how long it may give no sign of life; None is as long as it takes.
+    """
 
     path: str
     node_type: str
@@ -30,40 +43,8 @@ class Attempt:
     request: JsonObject
     timeout_s: float
     idempotency_key: str
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What an attempt was billed. cost_usd_pico: None when nobody knows."""
-
-    model: str | None = None
-    tokens_in: int = 0
-    tokens_out: int = 0
-    cost_usd_pico: int | None = 0
-
-    def facts(self) -> JsonObject:
-        """As the events of a node have it."""
-        return {
-            "model": self.model,
-            "tokens_in": self.tokens_in,
-            "tokens_out": self.tokens_out,
-            "cost_usd_pico": self.cost_usd_pico,
-        }
-
-
-FREE = Usage()
-UNBILLED = Usage(cost_usd_pico=None)
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """How an attempt ended without an outcome. retry_after_s: what the other side asked for."""
-
-    code: str
-    message: str
-    is_retryable: bool
-    retry_after_s: float | None = None
-    usage: Usage = FREE
+    has_intent: bool = True
+    heartbeat_s: float | None = None
 
 
 INTERRUPTED = Failure(
@@ -72,10 +53,8 @@ INTERRUPTED = Failure(
     is_retryable=True,
     usage=UNBILLED,
 )
-ABANDONED_RUNNING = Failure(
-    "abandoned", "the execution completed without it", is_retryable=False, usage=UNBILLED
-)
-ABANDONED_WAITING = Failure("abandoned", "the execution completed without it", is_retryable=False)
+ABANDONED_RUNNING = Failure("abandoned", "the execution went on without it", usage=UNBILLED)
+ABANDONED_WAITING = Failure("abandoned", "the execution went on without it")
 
 
 def result_of(config: PureNode, scope: Scope) -> Result | Failure:
@@ -83,7 +62,7 @@ def result_of(config: PureNode, scope: Scope) -> Result | Failure:
     try:
         return inline_result(config.run(scope), FREE)
     except ExpressionFailed as failed:
-        return Failure("expression_failed", str(failed), is_retryable=False)
+        return expression_failure(failed)
 
 
 def request_of(config: EffectfulNode, scope: Scope) -> JsonObject | Failure:
@@ -92,10 +71,14 @@ def request_of(config: EffectfulNode, scope: Scope) -> JsonObject | Failure:
         request = config.request(scope)
         require_inline(request, "rendered config")
     except ExpressionFailed as failed:
-        return Failure("expression_failed", str(failed), is_retryable=False)
+        return expression_failure(failed)
     except PayloadRefused as refusal:
-        return Failure(refusal.code, refusal.message, is_retryable=False)
+        return Failure(refusal.code, refusal.message)
     return request
+
+
+def expression_failure(failed: ExpressionFailed) -> Failure:
+    return Failure("expression_failed", str(failed))
 
 
 def inline_result(result: Result, usage: Usage) -> Result | Failure:
@@ -103,13 +86,20 @@ def inline_result(result: Result, usage: Usage) -> Result | Failure:
     try:
         require_inline(result.output, "output")
     except PayloadRefused as refusal:
-        return Failure(refusal.code, refusal.message, is_retryable=False, usage=usage)
+        return Failure(refusal.code, refusal.message, usage=usage)
     return result
 
 
-def retry_at(node: Node, attempt: int, failure: Failure, now: datetime) -> datetime | None:
-    """When to try again; None when this failure is final."""
-    if not failure.is_retryable or attempt >= node.retry.max_attempts:
+def retry_at(
+    policy: RetryPolicy, number: int, failure: Failure, now: datetime, *, key: str
+) -> datetime | None:
+    """When to try again; None when this failure is final. number: of the attempt, from 1 since the
+    last time that somebody asked for a retry. key: chance is drawn from it, the same every time.
+    """
+    if not failure.is_retryable or failure.code in policy.non_retryable:
         return None
+    if number >= policy.max_attempts:
+        return None
+    chance = zlib.crc32(key.encode()) / 2**32
     asked_s = min(failure.retry_after_s or 0.0, RETRY_AFTER_S_MAX)
-    return now + timedelta(seconds=max(node.retry.backoff_s(attempt), asked_s))
+    return now + timedelta(seconds=max(policy.backoff_s(number, chance), asked_s))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from domain.definition_mistakes import Mistakes
 from domain.definition_nodes import EdgeDraft, NodeDraft
 from domain.expressions import shown
+from domain.node_types import ERROR_PORT
 
 START = "start"
 END = "end"
@@ -29,12 +30,20 @@ class Graph:
 
 
 def read_graph(
-    nodes: Sequence[NodeDraft], edges: Sequence[EdgeDraft], mistakes: Mistakes
+    nodes: Sequence[NodeDraft],
+    edges: Sequence[EdgeDraft],
+    mistakes: Mistakes,
+    *,
+    place: str = "",
+    on_error: str | None = None,
 ) -> Graph | None:
-    """None when there is a mistake that leaves no graph to look at further."""
+    """None when there is a mistake that leaves no graph to look at further.
+
+    place: of the graph in the definition. on_error: a node that is reached by errors.
+    """
     by_id = _distinct(nodes, mistakes)
     is_joined = _check_edges(by_id, edges, mistakes)
-    starts = _check_start_and_end(by_id.values(), mistakes)
+    starts = _check_start_and_end(by_id.values(), place, mistakes)
     if len(by_id) < len(nodes) or not is_joined:
         return None
     targets: dict[str, list[str]] = {node_id: [] for node_id in by_id}
@@ -44,7 +53,8 @@ def read_graph(
     if len(order) < len(by_id):
         _report_cycles(by_id, targets, set(by_id) - set(order), mistakes)
     if starts:
-        _check_reached(by_id, targets, starts, mistakes)
+        begun = [*starts, *([on_error] if on_error in by_id else [])]
+        _check_reached(by_id, targets, begun, mistakes)
     if len(order) < len(by_id):
         return None
     before = dict.fromkeys(order, 0)
@@ -86,6 +96,8 @@ def _check_edges(
 def _check_port(source: NodeDraft | None, draft: EdgeDraft, mistakes: Mistakes) -> None:
     if source is None or source.config is None or draft.edge.port in source.config.ports():
         return
+    if draft.edge.port == ERROR_PORT and source.config.ports() and source.type != START:
+        return
     named = sorted(port for port in source.config.ports() if port is not None)
     if not source.config.ports():
         reason = f"no edge may leave `{source.id}`, for it is of type {source.type}"
@@ -97,17 +109,17 @@ def _check_port(source: NodeDraft | None, draft: EdgeDraft, mistakes: Mistakes) 
     mistakes.add(f"{draft.path}/port", "unknown_port", reason)
 
 
-def _check_start_and_end(nodes: Iterable[NodeDraft], mistakes: Mistakes) -> list[str]:
+def _check_start_and_end(nodes: Iterable[NodeDraft], place: str, mistakes: Mistakes) -> list[str]:
     """The ids of the starts."""
     nodes = list(nodes)
     starts = [node for node in nodes if node.type == START]
     if not starts:
-        mistakes.add("/nodes", "missing_start", "there is no node of type start")
+        mistakes.add(f"{place}/nodes", "missing_start", "there is no node of type start")
     for surplus in starts[1:]:
         reason = f"`{starts[0].id}` is the start already"
         mistakes.add(surplus.path, "several_starts", reason)
     if not any(node.type == END for node in nodes):
-        mistakes.add("/nodes", "missing_end", "there is no node of type end")
+        mistakes.add(f"{place}/nodes", "missing_end", "there is no node of type end")
     return [node.id for node in starts]
 
 
@@ -163,11 +175,11 @@ def _report_cycles(
 def _check_reached(
     by_id: Mapping[str, NodeDraft],
     targets: Mapping[str, Sequence[str]],
-    starts: Sequence[str],
+    begun: Iterable[str | None],
     mistakes: Mistakes,
 ) -> None:
-    reached = set(starts)
-    pending = list(starts)
+    pending = [node_id for node_id in begun if node_id is not None]
+    reached = set(pending)
     while pending:
         for target in targets[pending.pop()]:
             if target not in reached:

@@ -1,98 +1,23 @@
-"""One node and one edge of a definition: their fields, with every default they have.
+"""One node and one edge of a definition, as they are read: what is not valid is noted as a mistake.
 
-Defaults are part of the stored format, for a definition is stored as it was written: they never
-change.
+Fields and their defaults are in domain/definition_fields.py.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import ValidationError
 
+from domain.definition_fields import CompensationFields, EdgeFields, NodeFields
 from domain.definition_mistakes import Mistakes
 from domain.expressions import shown
 from domain.identifiers import Json, JsonObject
-from domain.node_types import EffectfulNode, PureNode
-from domain.nodes.catalogue import NODE_TYPES
+from domain.node_types import EffectfulNode
+from domain.nodes.catalogue import NODE_TYPES, AnyNode
 
-TIMEOUT_S_DEFAULT = 60.0
-TIMEOUT_S_MAX = 3600.0
-ATTEMPTS_MAX = 100
-BACKOFF_S_MAX = 86_400.0
-MULTIPLIER_MAX = 100.0
-NAME_CHARACTERS_MAX = 200
 # Read apart from the fields that all nodes share.
 APART = frozenset({"type", "config", "compensate"})
-ID_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$"
-
-STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-OnUnknown: TypeAlias = Literal["retry", "fail"]
-
-
-class RetryPolicy(BaseModel):
-    """max_attempts: the first one included."""
-
-    model_config = STRICT
-
-    max_attempts: Annotated[int, Field(ge=1, le=ATTEMPTS_MAX)] = 3
-    initial_backoff_s: Annotated[float, Field(ge=0, le=BACKOFF_S_MAX)] = 1.0
-    multiplier: Annotated[float, Field(ge=1, le=MULTIPLIER_MAX)] = 2.0
-    max_backoff_s: Annotated[float, Field(ge=0, le=BACKOFF_S_MAX)] = 30.0
-
-    def backoff_s(self, attempt: int) -> float:
-        """How long to wait after this attempt failed, 1-based."""
-        return min(self.max_backoff_s, self.initial_backoff_s * self.multiplier ** (attempt - 1))
-
-
-NO_RETRY = RetryPolicy(max_attempts=1)
-
-
-class Position(BaseModel):
-    """Where an editor draws the node."""
-
-    model_config = STRICT
-
-    x: Annotated[float, Field(allow_inf_nan=False)]
-    y: Annotated[float, Field(allow_inf_nan=False)]
-
-
-def _needed(join: object) -> int | None:
-    match join:
-        case "all":
-            return None
-        case "any":
-            return 1
-        case {"count": int(count)} if count >= 1 and count is not True and join == {"count": count}:
-            return count
-        case _:
-            raise PydanticCustomError("join", 'must be "all", "any" or {"count": n} with n >= 1')
-
-
-class NodeFields(BaseModel):
-    """What every node may have beside its type and config.
-
-    needed: how many taken edges it waits for, from `join`; None waits until every edge is decided.
-    """
-
-    model_config = STRICT
-
-    id: Annotated[str, Field(pattern=ID_PATTERN)]
-    timeout_s: Annotated[float, Field(gt=0, le=TIMEOUT_S_MAX)] = TIMEOUT_S_DEFAULT
-    retry: RetryPolicy = NO_RETRY
-    on_unknown: OnUnknown = "retry"
-    needed: Annotated[int | None, Field(alias="join"), PlainValidator(_needed)] = None
-    name: Annotated[str, Field(max_length=NAME_CHARACTERS_MAX)] | None = None
-    position: Position | None = None
-
-
-class EdgeFields(BaseModel):
-    model_config = STRICT
-
-    source: Annotated[str, Field(alias="from")]
-    target: Annotated[str, Field(alias="to")]
-    port: str | None = None
+# A child that is to be waited for cannot be an undoing: it could need undoing itself.
+NEVER_COMPENSATES = frozenset({"sub_workflow"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,33 +30,38 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True)
+class Compensation:
+    """What undoes a node that has completed."""
+
+    type: str
+    config: EffectfulNode
+    fields: CompensationFields
+
+
+@dataclass(frozen=True, slots=True)
 class NodeDraft:
-    """One entry of `nodes` as far as it could be read: what is None is a mistake that was noted."""
+    """One entry of `nodes` as far as it could be read: what is None is a mistake that was noted.
+
+    path: JSON pointer into the definition.
+    """
 
     index: int
+    path: str
     id: str
     type: str | None
-    config: PureNode | EffectfulNode | None
+    config: AnyNode | None
     fields: NodeFields | None
-
-    @property
-    def path(self) -> str:
-        return f"/nodes/{self.index}"
+    compensation: Compensation | None
 
 
 @dataclass(frozen=True, slots=True)
 class EdgeDraft:
-    index: int
+    path: str
     edge: Edge
 
-    @property
-    def path(self) -> str:
-        return f"/edges/{self.index}"
 
-
-def read_node(index: int, raw: Json, mistakes: Mistakes) -> NodeDraft | None:
+def read_node(index: int, path: str, raw: Json, mistakes: Mistakes) -> NodeDraft | None:
     """None when it has no id by which edges and expressions could name it."""
-    path = f"/nodes/{index}"
     if not isinstance(raw, dict):
         mistakes.add(path, "invalid_node", "a node must be an object")
         return None
@@ -140,14 +70,18 @@ def read_node(index: int, raw: Json, mistakes: Mistakes) -> NodeDraft | None:
     if node_type is not None:
         config = _read_config(node_type, raw.get("config", {}), f"{path}/config", mistakes)
     fields = _read_fields(raw, path, mistakes)
+    if config is not None and fields is not None and fields.repeatable is not None:
+        _check_repeatable(config, f"{path}/repeatable", mistakes)
+    compensation = None
+    if "compensate" in raw:
+        compensation = _read_compensation(config, raw["compensate"], f"{path}/compensate", mistakes)
     node_id = raw.get("id")
     if not isinstance(node_id, str) or not node_id:
         return None
-    return NodeDraft(index, node_id, node_type, config, fields)
+    return NodeDraft(index, path, node_id, node_type, config, fields, compensation)
 
 
-def read_edge(index: int, raw: Json, mistakes: Mistakes) -> EdgeDraft | None:
-    path = f"/edges/{index}"
+def read_edge(path: str, raw: Json, mistakes: Mistakes) -> EdgeDraft | None:
     if not isinstance(raw, dict):
         mistakes.add(path, "invalid_edge", "an edge must be an object")
         return None
@@ -156,7 +90,7 @@ def read_edge(index: int, raw: Json, mistakes: Mistakes) -> EdgeDraft | None:
     except ValidationError as refusal:
         mistakes.add_refusal(path, "invalid_edge", refusal)
         return None
-    return EdgeDraft(index, Edge(fields.source, fields.target, fields.port))
+    return EdgeDraft(path, Edge(fields.source, fields.target, fields.port))
 
 
 def _read_type(raw: JsonObject, path: str, mistakes: Mistakes) -> str | None:
@@ -173,9 +107,7 @@ def _read_type(raw: JsonObject, path: str, mistakes: Mistakes) -> str | None:
     return None
 
 
-def _read_config(
-    node_type: str, raw: Json, path: str, mistakes: Mistakes
-) -> PureNode | EffectfulNode | None:
+def _read_config(node_type: str, raw: Json, path: str, mistakes: Mistakes) -> AnyNode | None:
     try:
         return NODE_TYPES[node_type].model_validate(raw)
     except ValidationError as refusal:
@@ -190,17 +122,47 @@ def _read_fields(raw: JsonObject, path: str, mistakes: Mistakes) -> NodeFields |
         mistakes.add(f"{path}/id", "missing_id", "a node needs an id")
         common["id"] = "_"  # Its other fields are still worth looking at.
         is_complete = False
-    if "compensate" in raw:
-        mistakes.add(f"{path}/compensate", "not_supported", "compensation is not available yet")
-        is_complete = False
-    if common.get("on_unknown") == "ask":
-        reason = "nobody can be asked yet; choose retry or fail"
-        mistakes.add(f"{path}/on_unknown", "not_supported", reason)
-        common["on_unknown"] = "fail"
-        is_complete = False
     try:
         fields = NodeFields.model_validate(common)
     except ValidationError as refusal:
         mistakes.add_refusal(path, "invalid_field", refusal)
         return None
     return fields if is_complete else None
+
+
+def _check_repeatable(config: AnyNode, path: str, mistakes: Mistakes) -> None:
+    if not isinstance(config, EffectfulNode):
+        mistakes.add(path, "not_repeatable", "only a node with an effect can say so")
+    elif not config.may_be_repeatable():
+        reason = "what this node does costs money, or has a record of its own"
+        mistakes.add(path, "not_repeatable", reason)
+
+
+def _read_compensation(
+    undone: AnyNode | None, raw: Json, path: str, mistakes: Mistakes
+) -> Compensation | None:
+    if undone is not None and not isinstance(undone, EffectfulNode):
+        mistakes.add(path, "nothing_to_compensate", "this node has no effect that could be undone")
+        return None
+    if not isinstance(raw, dict):
+        mistakes.add(path, "invalid_field", "a compensation must be an object")
+        return None
+    node_type = _read_type(raw, path, mistakes)
+    if node_type is None:
+        return None
+    config = _read_config(node_type, raw.get("config", {}), f"{path}/config", mistakes)
+    if config is not None and not isinstance(config, EffectfulNode):
+        reason = f"a node of type {node_type} undoes nothing"
+        mistakes.add(f"{path}/type", "not_a_compensation", reason)
+        return None
+    if node_type in NEVER_COMPENSATES:
+        reason = f"a node of type {node_type} cannot compensate"
+        mistakes.add(f"{path}/type", "not_a_compensation", reason)
+        return None
+    try:
+        others = {key: value for key, value in raw.items() if key not in ("type", "config")}
+        fields = CompensationFields.model_validate(others)
+    except ValidationError as refusal:
+        mistakes.add_refusal(path, "invalid_field", refusal)
+        return None
+    return None if config is None else Compensation(node_type, config, fields)

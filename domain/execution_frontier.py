@@ -1,4 +1,4 @@
-"""Where a run stands in its graph: which nodes are ready, and which can never run any more.
+"""Where a run stands in one flow: which nodes are ready, and which can never run any more.
 
     decided node ──► its edges, taken or not ──► each target: ready | skipped | still waiting
                                                                         └──► decided too
@@ -8,72 +8,114 @@ Everything here is derived: an execution that was loaded from its events counts 
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from domain.definition_graph import END
-from domain.definitions import Definition, Node
+from domain.flows import Flow, Node
 from domain.node_runs import NodeRun
 
 
 class Frontier:
     """failed: the first node that failed for good, without an edge for that.
 
-    ended: the first end that completed.
+    ended: the first end that completed. run_of: what is known of a node, by id.
     """
 
     __slots__ = (
+        "_begun",
         "_decided_count",
-        "_definition",
+        "_failures",
+        "_flow",
         "_newly_skipped",
         "_ready",
         "_released",
+        "_run_of",
         "_settled",
         "_taken",
         "_undecided",
         "ended",
-        "failed",
     )
 
-    def __init__(self, definition: Definition) -> None:
-        self._definition = definition
-        self._undecided = {node.id: len(node.incoming) for node in definition.nodes.values()}
-        self._taken = dict.fromkeys(definition.nodes, 0)
+    def __init__(self, flow: Flow, run_of: Callable[[str], NodeRun]) -> None:
+        self._flow = flow
+        self._run_of = run_of
+        self._undecided = {node.id: len(node.incoming) for node in flow.nodes.values()}
+        self._taken = dict.fromkeys(flow.nodes, 0)
         # These wait for no edge any more: they are ready, were begun, or are skipped.
-        self._released = {definition.start}
+        self._released = {flow.start}
         self._settled: set[str] = set()
-        self._ready = deque([definition.start])
+        self._ready = deque([flow.start])
+        self._begun: set[str] = set()
         self._decided_count = 0
         self._newly_skipped: list[str] = []
-        self.failed: str | None = None
+        self._failures: list[str] = []
         self.ended: str | None = None
 
-    def follow(self, decided: Sequence[str], runs: Mapping[str, NodeRun]) -> None:
+    @property
+    def failed(self) -> str | None:
+        return self._failures[0] if self._failures else None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no node of it was begun that is not decided."""
+        return not self._begun
+
+    def pass_start(self, run: NodeRun) -> None:
+        """The start of a body is nothing to record: it has what it was given."""
+        self._ready.clear()
+        self._settle(self._flow.start, run)
+
+    def follow(self, decided: Sequence[str]) -> None:
         """Count what was decided since the last call. decided: all of the run, in order."""
         while self._decided_count < len(decided):
-            path = decided[self._decided_count]
+            node_id = decided[self._decided_count]
             self._decided_count += 1
-            if path not in self._settled:
-                self._settle(path, runs[path])
+            self._begun.discard(node_id)
+            if node_id not in self._settled:
+                self._settle(node_id, self._run_of(node_id))
 
-    def next_ready(self, runs: Mapping[str, NodeRun]) -> Node | None:
+    def next_ready(self) -> Node | None:
         """Take out a node whose time has come and that was not begun yet."""
         while self._ready:
-            path = self._ready.popleft()
-            if path not in runs:
-                return self._definition.nodes[path]
+            node_id = self._ready.popleft()
+            if node_id not in self._settled:
+                self._begun.add(node_id)
+                if self._run_of(node_id).status == "PENDING":
+                    return self._flow.nodes[node_id]
         return None
 
-    def take_skipped(self, runs: Mapping[str, NodeRun]) -> list[str]:
+    def take_skipped(self) -> list[str]:
         """The nodes that turned out to be skipped and are not recorded as such."""
         skipped, self._newly_skipped = self._newly_skipped, []
-        return [path for path in skipped if path not in runs]
+        return [node_id for node_id in skipped if self._run_of(node_id).status == "PENDING"]
 
-    def _settle(self, path: str, run: NodeRun) -> None:
-        pending: list[tuple[str, NodeRun | None]] = [(path, run)]
+    def go_on_at(self, handler: str) -> None:
+        """A node failed: leave everything, and go on at the handler and what follows it.
+
+        Edges to the handler's part from elsewhere count as not taken.
+        """
+        own = {node for node in self._flow.nodes if self._flow.runs_before(handler, node)}
+        own.add(handler)
+        self._failures = [node_id for node_id in self._failures if node_id in own]
+        self._ready = deque([handler, *(node_id for node_id in self._ready if node_id in own)])
+        self._begun &= own
+        self._released.add(handler)
+        for node_id in own:
+            incoming = self._flow.nodes[node_id].incoming
+            lost = [e for e in incoming if e.source not in own and e.source not in self._settled]
+            self._undecided[node_id] -= len(lost)
+            if lost and node_id not in self._released and self._release(node_id):
+                self._follow([(node_id, None)])
+
+    def _settle(self, node_id: str, run: NodeRun) -> None:
+        self._follow([(node_id, run)])
+
+    def _follow(self, pending: list[tuple[str, NodeRun | None]]) -> None:
+        """Decide these, and what is decided by that. A run of None is a skipped node."""
         while pending:
-            path, outcome = pending.pop()
-            self._settled.add(path)
-            node = self._definition.nodes[path]
+            node_id, outcome = pending.pop()
+            self._settled.add(node_id)
+            node = self._flow.nodes[node_id]
             if outcome is not None and self._is_final(node, outcome):
                 continue
             for edge in node.outgoing:
@@ -84,27 +126,27 @@ class Frontier:
                     pending.append((edge.target, None))
 
     def _is_final(self, node: Node, outcome: NodeRun) -> bool:
-        """Whether this ends the run, so that nothing follows from it for other nodes."""
+        """Whether this ends the flow, so that nothing follows from it for other nodes."""
         if outcome.status == "COMPLETED" and node.type == END:
             self.ended = self.ended or node.id
             return True
         if outcome.status == "FAILED" and not node.has_error_edge:
-            self.failed = self.failed or node.id
+            self._failures.append(node.id)
             return True
         return False
 
-    def _release(self, path: str) -> bool:
+    def _release(self, node_id: str) -> bool:
         """Whether this node is skipped now, for its join can no longer be satisfied."""
-        undecided, taken = self._undecided[path], self._taken[path]
-        needed = self._definition.nodes[path].needed
+        undecided, taken = self._undecided[node_id], self._taken[node_id]
+        needed = self._flow.nodes[node_id].needed
         if needed is None:
             is_ready, is_lost = not undecided and taken > 0, not undecided and not taken
         else:
             is_ready, is_lost = taken >= needed, taken + undecided < needed
         if is_ready:
-            self._released.add(path)
-            self._ready.append(path)
+            self._released.add(node_id)
+            self._ready.append(node_id)
         elif is_lost:
-            self._released.add(path)
-            self._newly_skipped.append(path)
+            self._released.add(node_id)
+            self._newly_skipped.append(node_id)
         return is_lost

@@ -1,42 +1,46 @@
-"""Execution: one run of a definition, from its input to its end.
+"""Execution: one run of a definition, from its input to its end. The facts, and what each changes.
 
-    PENDING ──► RUNNING ──► COMPLETED | FAILED
-       └───────────┴──────► CANCELLED
+    PENDING ──► RUNNING ◄──► WAITING | PAUSED
+                   │
+                   ├──► COMPLETED | FAILED | CANCELLED ──────────┐ compensated by request
+                   ├──► COMPENSATING ──► COMPENSATED             │
+                   │       ▲   │                                 │
+                   │       └───┼─────────────────────────────────┘
+                   └───────────┴──► NEEDS_ATTENTION ──► resolved: RUNNING | COMPENSATING
 
-A worker calls `advance`, stores what it recorded, performs the attempts it returned, reports each
-with `complete_node` or `fail_node`, and calls `advance` again. Nothing here waits, reads a clock or
-draws a number.
+What is decided without the definition is in execution_commands.py; what a worker makes of the
+definition in execution_steps.py, and what it reports in execution_outcomes.py. Nothing here waits,
+reads a clock or draws a number.
 """
 
-from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from eventsourcing.domain import Aggregate, event
 
-from domain.attempts import (
-    ABANDONED_RUNNING,
-    ABANDONED_WAITING,
-    FREE,
-    INTERRUPTED,
-    UNKNOWN_OUTCOMES_MAX,
-    Attempt,
-    Failure,
-    Usage,
-    inline_result,
-    retry_at,
-)
-from domain.definitions import Definition
 from domain.errors import NotFound, Refused
-from domain.execution_frontier import Frontier
-from domain.execution_steps import Step
+from domain.execution_events import ExecutionEvents
+from domain.execution_frames import Live
 from domain.identifiers import Json, JsonObject
-from domain.node_runs import NodeRun, NodeRuns
-from domain.node_types import Result
-from domain.payloads import capped
+from domain.node_runs import KeptCompensation, NodeRun, NodeRuns
+from domain.signals import PendingSignals
 
-ExecutionStatus: TypeAlias = Literal["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"]
+ExecutionStatus: TypeAlias = Literal[
+    "PENDING",
+    "RUNNING",
+    "WAITING",
+    "PAUSED",
+    "COMPLETED",
+    "FAILED",
+    "COMPENSATING",
+    "COMPENSATED",
+    "CANCELLED",
+    "NEEDS_ATTENTION",
+]
+# No worker owes these anything.
+ENDED = frozenset({"COMPLETED", "FAILED", "COMPENSATED", "CANCELLED", "NEEDS_ATTENTION"})
 
 
 class ExecutionNotFound(NotFound):
@@ -47,84 +51,53 @@ class ExecutionEnded(Refused):
     """This execution has finished or was cancelled; nothing more can happen to it."""
 
 
-class Execution(Aggregate):
-    """Pure nodes record how they ended and no more; effectful ones each attempt and its end."""
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A run that a node of this one started. policy: what becomes of it when this run ends."""
+
+    path: str
+    policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    """Why what was done is undone. error: of a run that failed, {code, message, path, attempt}."""
+
+    reason: str
+    error: JsonObject | None
+
+
+class Execution(ExecutionEvents, Aggregate):
+    """Pure nodes record how they ended and no more; effectful ones each attempt and its end, and
+    those that are free and safe to repeat only its end.
+    """
 
     TOPIC = "execution"
     # Derived from the rest, and so no part of what makes two executions equal.
-    __slots__ = ("_frontier",)
+    __slots__ = ("live",)
 
     class Created(Aggregate.Created):
+        """parent_path: of the node that started it. depth: how many runs are above it."""
+
         TOPIC = "execution.created"
+        class_version = 2
         workflow_id: str | None
         workflow_version: int | None
         agent_id: str | None
         definition_hash: str
         input: Json
         created_by: str
+        parent_id: str | None
+        parent_path: str | None
+        depth: int
+        forked_from_id: str | None
+        forked_from_node: str | None
 
-    class Started(Aggregate.Event):
-        TOPIC = "execution.started"
-
-    class NodeStarted(Aggregate.Event):
-        TOPIC = "execution.node_started"
-        path: str
-        node_type: str
-        attempt: int
-        request: JsonObject
-        idempotency_key: str
-
-    class NodeCompleted(Aggregate.Event):
-        """ports: those whose edges are taken; none are the edges without a port."""
-
-        TOPIC = "execution.node_completed"
-        path: str
-        node_type: str
-        attempt: int
-        output: Json
-        ports: list[str]
-        model: str | None
-        tokens_in: int
-        tokens_out: int
-        cost_usd_pico: int | None
-
-    class NodeFailed(Aggregate.Event):
-        """retry_at: RFC 3339; None when the node failed for good."""
-
-        TOPIC = "execution.node_failed"
-        path: str
-        node_type: str
-        attempt: int
-        code: str
-        message: str
-        retry_at: str | None
-        model: str | None
-        tokens_in: int
-        tokens_out: int
-        cost_usd_pico: int | None
-
-    class NodesSkipped(Aggregate.Event):
-        TOPIC = "execution.nodes_skipped"
-        paths: list[str]
-
-    class Completed(Aggregate.Event):
-        TOPIC = "execution.completed"
-        output: Json
-
-    class Failed(Aggregate.Event):
-        """path, attempt: of the node that failed. stopped_paths: what else ran or waited."""
-
-        TOPIC = "execution.failed"
-        path: str | None
-        attempt: int | None
-        code: str
-        message: str
-        stopped_paths: list[str]
-
-    class Cancelled(Aggregate.Event):
-        TOPIC = "execution.cancelled"
-        reason: str | None
-        stopped_paths: list[str]
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            """Runs had no parents, and came from nowhere."""
+            state |= {"parent_id": None, "parent_path": None, "depth": 0}
+            state |= {"forked_from_id": None, "forked_from_node": None}
 
     @event(Created)
     def __init__(
@@ -137,6 +110,11 @@ class Execution(Aggregate):
         definition_hash: str,
         input: Json,  # noqa: A002 # the event's name for it
         created_by: str,
+        parent_id: str | None = None,
+        parent_path: str | None = None,
+        depth: int = 0,
+        forked_from_id: str | None = None,
+        forked_from_node: str | None = None,
     ) -> None:
         self.workflow_id = workflow_id
         self.workflow_version = workflow_version
@@ -144,199 +122,77 @@ class Execution(Aggregate):
         self.definition_hash = definition_hash
         self.input = input
         self.created_by = created_by
+        self.parent_id = parent_id
+        self.parent_path = parent_path
+        self.depth = depth
+        self.is_fork = forked_from_id is not None
         self.status: ExecutionStatus = "PENDING"
+        self.started_at: datetime | None = None
         self.output: Json = None
-        self._runs = NodeRuns()
-        self._roots: JsonObject = {
+        self.error: JsonObject | None = None
+        self.runs = NodeRuns()
+        self.signals = PendingSignals()
+        self.children: dict[str, Child] = {}
+        self.undoing: Undoing | None = None
+        self.roots: JsonObject = {
             "input": input,
             "execution": {
                 "id": str(id),
                 "workflow_id": workflow_id,
                 "workflow_version": workflow_version,
                 "agent_id": agent_id,
+                "parent_id": parent_id,
                 "created_by": created_by,
                 "created_at": self.created_on.isoformat(),
             },
         }
-        self._frontier: Frontier | None = None
+        self.live = Live()
 
     @property
     def is_ended(self) -> bool:
-        return self.status not in ("PENDING", "RUNNING")
+        return self.status in ENDED
 
     @property
     def nodes(self) -> dict[str, NodeRun]:
-        """By path, every node of which something is recorded."""
-        return self._runs.by_path
-
-    def running_paths(self) -> list[str]:
-        return list(self._runs.running)
+        """By path, every node of which something is recorded, without iterations that ended."""
+        return self.runs.by_path
 
     def running_attempts(self) -> list[tuple[str, int]]:
-        """(path, number) of every attempt whose end is not recorded."""
-        return list(self._runs.running.items())
+        """(path, number) of every recorded attempt whose end is not recorded."""
+        return list(self.runs.running.items())
 
-    def next_wake_at(self) -> datetime | None:
-        """When the earliest retry is due."""
-        return min(self._runs.waiting.values(), default=None)
+    def _go_on(self) -> None:
+        if self.status == "WAITING":
+            self.status = "RUNNING"
 
-    def advance(self, definition: Definition, *, now: datetime) -> list[Attempt]:
-        """Do all that can be done at once, and say what a worker is to do next.
+    def _end(self, status: ExecutionStatus) -> None:
+        self.status = status
+        self.runs.stop()
+        self.live = Live()
 
-        Called again without news it records nothing and returns nothing.
-        """
-        if self.is_ended:
-            return []
-        assert definition.hash == self.definition_hash
-        if self.status == "PENDING":
-            self._started()
-        if self._frontier is None:
-            self._frontier = Frontier(definition)
-        frontier = self._frontier
-        step = Step(self.id, self._runs, self._roots, self._record)
-        attempts = step.take(definition, frontier, now)
-        if skipped := frontier.take_skipped(self.nodes):
-            self._nodes_skipped(skipped)
-        if frontier.failed is not None:
-            self._fail_by(frontier.failed)
-        elif frontier.ended is not None:
-            self._complete_by(frontier.ended)
-        elif not attempts and not self._runs.unfinished():
-            message = "every path ended before it came to an end node"
-            self._fail("end_not_reached", message)
-        if self.is_ended:
-            return []
-        for attempt in attempts:
-            self._begin(attempt)
-        return attempts
-
-    def complete_node(self, path: str, attempt: int, output: Json, usage: Usage) -> None:
-        """The outcome of an attempt. Nothing, unless exactly this attempt is running."""
-        if self._runs.running.get(path) == attempt:
-            outcome = inline_result(Result(output), usage)
-            self._record(outcome, path, self.nodes[path].node_type, attempt, usage=usage)
-
-    def fail_node(
-        self, definition: Definition, path: str, attempt: int, failure: Failure, *, now: datetime
-    ) -> None:
-        """An attempt without outcome. Nothing, unless exactly this attempt is running."""
-        if self._runs.running.get(path) == attempt:
-            when = retry_at(definition.nodes[path], attempt, failure, now)
-            self._record(failure, path, self.nodes[path].node_type, attempt, when=when)
-
-    def interrupt(
-        self,
-        definition: Definition,
-        *,
-        now: datetime,
-        except_for: Collection[tuple[str, int]] = (),
-    ) -> None:
-        """Nobody will report the running attempts any more: what they did is unknown.
-
-        except_for: (path, number) of attempts that somebody still reports.
-        """
-        for path, attempt in self.running_attempts():
-            if (path, attempt) not in except_for:
-                run = self.nodes[path]
-                is_retried = definition.nodes[path].on_unknown == "retry"
-                when = now if is_retried and run.unknown_outcomes < UNKNOWN_OUTCOMES_MAX else None
-                self._record(INTERRUPTED, path, run.node_type, attempt, when=when)
-
-    def cancel(self, reason: str | None) -> None:
-        """Cancelling twice is once."""
-        if self.status == "CANCELLED":
-            return
-        if self.is_ended:
-            raise ExecutionEnded(execution_id=str(self.id), status=self.status)
-        self.trigger_event(
-            Execution.Cancelled,
-            reason=None if reason is None else capped(reason),
-            stopped_paths=self._runs.unfinished(),
-        )
-
-    def _begin(self, attempt: Attempt) -> None:
-        self.trigger_event(
-            Execution.NodeStarted,
-            path=attempt.path,
-            node_type=attempt.node_type,
-            attempt=attempt.number,
-            request=attempt.request,
-            idempotency_key=attempt.idempotency_key,
-        )
-
-    def _record(
-        self,
-        outcome: Result | Failure,
-        path: str,
-        node_type: str,
-        attempt: int,
-        *,
-        usage: Usage = FREE,
-        when: datetime | None = None,
-    ) -> None:
-        """How a node, or an attempt at it, ended. when: of the next attempt; None is for good."""
-        place = {"path": path, "node_type": node_type, "attempt": attempt}
-        if isinstance(outcome, Failure):
-            self.trigger_event(
-                Execution.NodeFailed,
-                **place,
-                code=outcome.code,
-                message=capped(outcome.message),
-                retry_at=None if when is None else when.isoformat(),
-                **outcome.usage.facts(),
-            )
-        else:
-            self.trigger_event(
-                Execution.NodeCompleted,
-                **place,
-                output=outcome.output,
-                ports=list(outcome.ports),
-                **usage.facts(),
-            )
-
-    def _complete_by(self, path: str) -> None:
-        """An end is reached. What still runs is given up: a join "any" has its winner."""
-        for other in self._runs.unfinished():
-            run = self.nodes[other]
-            failure = ABANDONED_RUNNING if run.status == "RUNNING" else ABANDONED_WAITING
-            self._record(failure, other, run.node_type, run.attempt)
-        self._completed(self.nodes[path].output)
-
-    def _fail_by(self, path: str) -> None:
-        run = self.nodes[path]
-        assert run.error is not None
-        code = str(run.error["code"])
-        message = f"node {path} failed at attempt {run.attempt}: {code}: {run.error['message']}"
-        self._fail(code, message, path=path, attempt=run.attempt)
-
-    def _fail(
-        self, code: str, message: str, *, path: str | None = None, attempt: int | None = None
-    ) -> None:
-        self.trigger_event(
-            Execution.Failed,
-            path=path,
-            attempt=attempt,
-            code=code,
-            message=capped(message),
-            stopped_paths=self._runs.unfinished(),
-        )
-
-    @event(Started)
-    def _started(self) -> None:
+    @event(ExecutionEvents.Started)
+    def _started(self, timestamp: datetime) -> None:
         self.status = "RUNNING"
+        self.started_at = timestamp
 
-    @event(NodeStarted)
-    def _node_started(self, path: str, node_type: str, attempt: int, idempotency_key: str) -> None:
-        self._runs.start(path, node_type, attempt, idempotency_key)
+    @event(ExecutionEvents.NodeStarted)
+    def _node_started(
+        self, *, path: str, node_type: str, attempt: int, idempotency_key: str, timestamp: datetime
+    ) -> None:
+        self._go_on()
+        self.runs.start(path, node_type, attempt, idempotency_key, timestamp)
 
-    @event(NodeCompleted)
+    @event(ExecutionEvents.NodeCompleted)
     def _node_completed(
         self, *, path: str, node_type: str, attempt: int, output: Json, ports: list[str]
     ) -> None:
-        run = NodeRun("COMPLETED", node_type, attempt, output, tuple(ports))
-        self._runs.complete(path, run)
+        self._go_on()
+        if node_type == "signal":
+            awaited = self.runs.get(path).awaited or {}
+            self.signals.take(str(awaited.get("name")))
+        self.runs.complete(path, node_type, attempt, output, tuple(ports))
 
-    @event(NodeFailed)
+    @event(ExecutionEvents.NodeFailed)
     def _node_failed(
         self,
         *,
@@ -346,28 +202,172 @@ class Execution(Aggregate):
         code: str,
         message: str,
         retry_at: str | None,
+        timestamp: datetime,
     ) -> None:
+        self._go_on()
         error: JsonObject = {"code": code, "message": message, "attempt": attempt}
         when = None if retry_at is None else datetime.fromisoformat(retry_at)
-        self._runs.fail(path, node_type, error, when)
+        self.runs.fail(path, node_type, error, when, timestamp)
 
-    @event(NodesSkipped)
+    @event(ExecutionEvents.NodeDoubted)
+    def _node_doubted(self, path: str, attempt: int, code: str, message: str) -> None:
+        self.runs.doubt(path, {"code": code, "message": message, "attempt": attempt})
+
+    @event(ExecutionEvents.NodesSkipped)
     def _nodes_skipped(self, paths: list[str]) -> None:
         for path in paths:
-            self._runs.skip(path)
+            self.runs.skip(path)
 
-    @event(Completed)
+    @event(ExecutionEvents.NodeOpened)
+    def _node_opened(self, path: str, node_type: str, *, keeps_results: bool) -> None:
+        self._go_on()
+        self.runs.open(path, node_type, keeps_results=keeps_results)
+
+    @event(ExecutionEvents.IterationEnded)
+    def _iteration_ended(
+        self,
+        path: str,
+        index: int,
+        output: Json,
+        error: JsonObject | None,
+        *,
+        compensations: list[JsonObject],
+    ) -> None:
+        for kept in compensations:
+            undone = str(kept["path"])
+            request, problem = kept["request"], kept["problem"]
+            self.runs.kept[undone] = KeptCompensation(
+                undone,
+                request if isinstance(request, dict) else None,
+                problem if isinstance(problem, str) else None,
+                self.runs.get(undone).ordinal,
+            )
+        self.runs.end_iteration(path, index, output, error)
+
+    @event(ExecutionEvents.NodeSuspended)
+    def _node_suspended(
+        self, path: str, node_type: str, attempt: int, request: JsonObject, until: str | None
+    ) -> None:
+        self._go_on()
+        when = None if until is None else datetime.fromisoformat(until)
+        self.runs.wait(path, node_type, attempt, request, when)
+
+    @event(ExecutionEvents.ChildStarted)
+    def _child_started(
+        self,
+        *,
+        path: str,
+        node_type: str,
+        attempt: int,
+        child_id: str,
+        is_awaited: bool,
+        on_parent_close: str,
+    ) -> None:
+        self._go_on()
+        self.children[child_id] = Child(path, on_parent_close)
+        if is_awaited:
+            self.runs.wait(path, node_type, attempt, {"child_id": child_id}, None)
+
+    @event(ExecutionEvents.ChildEnded)
+    def _child_ended(
+        self, path: str, child_id: str, status: str, output: Json, error: JsonObject | None
+    ) -> None:
+        self._go_on()
+        self.children.pop(child_id, None)
+        awaited = self.runs.get(path).awaited
+        if awaited is not None and awaited.get("child_id") == child_id:
+            self.runs.answer(path, {"status": status, "output": output, "error": error})
+
+    @event(ExecutionEvents.Signalled)
+    def _signalled(self, name: str, payload: Json) -> None:
+        self._go_on()
+        self.signals.keep(name, payload)
+
+    @event(ExecutionEvents.ApprovalDecided)
+    def _approval_decided(
+        self, path: str, decision: str, comment: str | None, edits: Json, decided_by: str
+    ) -> None:
+        self._go_on()
+        self.runs.answer(
+            path,
+            {
+                "decision": decision,
+                "comment": comment,
+                "edits": edits,
+                "decided_by": decided_by,
+            },
+        )
+
+    @event(ExecutionEvents.Suspended)
+    def _suspended(self) -> None:
+        self.status = "WAITING"
+
+    @event(ExecutionEvents.Paused)
+    def _paused(self) -> None:
+        self.status = "PAUSED"
+
+    @event(ExecutionEvents.Resumed)
+    def _resumed(self) -> None:
+        self.status = "PENDING" if self.started_at is None else "RUNNING"
+
+    @event(ExecutionEvents.CompensationStarted)
+    def _compensation_started(self, reason: str, error: JsonObject | None) -> None:
+        self.status = "COMPENSATING"
+        self.undoing = Undoing(reason, error)
+        self.error = error or self.error
+        self.runs.waiting.clear()
+        self.live = Live()
+
+    @event(ExecutionEvents.AttentionNeeded)
+    def _attention_needed(self) -> None:
+        self.status = "NEEDS_ATTENTION"
+        self.live = Live()
+
+    @event(ExecutionEvents.Resolved)
+    def _resolved(
+        self, path: str, node_type: str, outcome: str, output: Json, timestamp: datetime
+    ) -> None:
+        self.status = "RUNNING" if self.undoing is None else "COMPENSATING"
+        run = self.runs.get(path)
+        if outcome != "retry":
+            self.runs.complete(path, node_type, run.attempt, output, ())
+            return
+        again = replace(run, status="WAITING", node_type=node_type, attempts_before=run.attempt)
+        self.runs.try_again(path, again, timestamp)
+
+    @event(ExecutionEvents.Retried)
+    def _retried(self, paths: list[str]) -> None:
+        self.status = "RUNNING"
+        self.error = None
+        self.live = Live()
+        for path in paths:
+            self.runs.reopen(path)
+
+    @event(ExecutionEvents.NodeCopied)
+    def _node_copied(self, path: str, node_type: str, output: Json, ports: list[str]) -> None:
+        self.runs.complete(path, node_type, 0, output, tuple(ports))
+
+    @event(ExecutionEvents.Upgraded)
+    def _upgraded(self, definition_hash: str, workflow_version: int) -> None:
+        self.definition_hash = definition_hash
+        self.workflow_version = workflow_version
+        self.live = Live()
+
+    @event(ExecutionEvents.Completed)
     def _completed(self, output: Json) -> None:
         self.output = output
-        self.status = "COMPLETED"
-        self._runs.stop()
+        self._end("COMPLETED")
 
-    @event(Failed)
-    def _failed(self) -> None:
-        self.status = "FAILED"
-        self._runs.stop()
+    @event(ExecutionEvents.Failed)
+    def _failed(self, path: str | None, attempt: int | None, code: str, message: str) -> None:
+        self.error = {"code": code, "message": message, "path": path, "attempt": attempt}
+        self._end("FAILED")
 
-    @event(Cancelled)
-    def _cancelled(self) -> None:
-        self.status = "CANCELLED"
-        self._runs.stop()
+    @event(ExecutionEvents.Cancelled)
+    def _cancelled(self, reason: str | None) -> None:
+        self.error = {"code": "cancelled", "message": reason or "The execution was cancelled."}
+        self._end("CANCELLED")
+
+    @event(ExecutionEvents.Compensated)
+    def _compensated(self) -> None:
+        self._end("COMPENSATED")

@@ -20,6 +20,9 @@ from typing import TypeAlias
 from domain.identifiers import Json
 
 ROOTS = frozenset({"input", "nodes", "execution"})
+# Known only in some places: inside a loop, inside a map, behind the handler of errors. There a
+# comprehension may still bind the name: `input.list.map(item, item.id)` means its own.
+SCOPED_ROOTS = frozenset({"loop", "item", "index", "error"})
 COMPREHENSIONS = frozenset({"all", "exists", "exists_one", "existsOne", "filter", "map"})
 
 TOKEN = re.compile(
@@ -72,6 +75,8 @@ class Reading:
 
     def value(self, roots: Mapping[str, Json]) -> Json | Missing:
         """MISSING when the path, or for a presence the way to its last step, leads nowhere."""
+        if self.root not in roots:
+            return MISSING
         if not self.is_presence:
             return find(roots[self.root], self.steps)
         holder = find(roots[self.root], self.steps[:-1])
@@ -104,7 +109,8 @@ def read_source(text: str) -> ExpressionSource:
     placeholders: dict[Reading, str] = {}
     pieces: list[str] = []
     copied_to = uses = 0
-    for reading, begin, end in _readings(tokens):
+    roots = ROOTS | (SCOPED_ROOTS - bound_names(tokens))
+    for reading, begin, end in _readings(tokens, roots):
         name = placeholders.setdefault(reading, f"_{len(placeholders)}")
         pieces += [text[copied_to:begin], name, _blank(text[begin + len(name) : end])]
         copied_to = end
@@ -144,12 +150,12 @@ def find(value: Json, steps: Sequence[Step]) -> Json | Missing:
     return value
 
 
-def _readings(tokens: Sequence[Token]) -> Iterator[tuple[Reading, int, int]]:
+def _readings(tokens: Sequence[Token], roots: frozenset[str]) -> Iterator[tuple[Reading, int, int]]:
     """(reading, where it begins in the text, where it ends), in order."""
     place = 0
     while place < len(tokens):
         token = tokens[place]
-        is_root = token.kind == "name" and token.text in ROOTS
+        is_root = token.kind == "name" and token.text in roots
         if not is_root or _text(tokens, place - 1) == "." or _text(tokens, place + 1) == "(":
             place += 1
             continue

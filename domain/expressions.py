@@ -1,6 +1,7 @@
 """CEL expressions over a run: compiled once, refused with place and reason, evaluated to JSON.
 
-What they see: `input`, `nodes.<id>.output` (or `.error`) of nodes that ran before, `execution`.
+What they see: `input`, `nodes.<id>.output` (or `.error`) of nodes that ran before, `execution`;
+`loop` inside a loop, `item` and `index` inside a map, `error` behind the handler of errors.
 """
 
 import math
@@ -15,6 +16,7 @@ from domain.expression_cost import cost_of, pattern_mistake
 from domain.expression_source import (
     PLACEHOLDER,
     ROOTS,
+    SCOPED_ROOTS,
     ExpressionSource,
     Missing,
     Reading,
@@ -98,6 +100,11 @@ class Expression:
             for reading in self._readings.values()
             if reading.root == "nodes" and reading.steps
         )
+
+    @property
+    def scoped_roots(self) -> frozenset[str]:
+        """The roots it reads that are known only in some places."""
+        return frozenset(reading.root for reading in self._readings.values()) & SCOPED_ROOTS
 
     @property
     def reads_any_node(self) -> bool:
@@ -221,6 +228,8 @@ def _with_readings(message: str, readings: Mapping[str, Reading]) -> str:
 
 def _why_missing(reading: Reading, roots: Mapping[str, Json]) -> str:
     """In words, where a path stops leading anywhere."""
+    if reading.root not in roots:
+        return f"there is no `{reading.root}` here"
     for length in range(len(reading.steps)):
         holder = find(roots[reading.root], reading.steps[:length])
         step = reading.steps[length]

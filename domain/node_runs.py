@@ -2,23 +2,29 @@
 
 PENDING ──► RUNNING ──► COMPLETED | FAILED
    │          ▲  │
-   │          │  └────► WAITING for its next attempt
+   │          │  └────► WAITING for its next attempt, or for somebody to say what it did
    │          └────────────┘
+   ├──► WAITING for a time, a signal, a decision or a child ──► COMPLETED | FAILED
+   ├──► RUNNING a body ──► COMPLETED | FAILED
    └──► COMPLETED | FAILED (pure nodes, at once) | SKIPPED
+
+A path names a node in its run: `draft`, `map[3]/draft` inside the fourth run of a body, and
+`book/compensate` for what undoes `book`. What a path begins with, up to its last `/`, is its frame.
+An iteration that has ended is forgotten, so that a long run stays small.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, TypeAlias
 
 from domain.attempts import UNKNOWN_OUTCOME
 from domain.definition_nodes import Edge
-from domain.definitions import Node
 from domain.identifiers import Json, JsonObject
-from domain.node_types import ERROR_PORT, Scope
+from domain.node_types import ERROR_PORT, Iterations
 
 # No answer came, so the effect may have happened: the next attempt goes out under the same key.
-UNANSWERED = frozenset({UNKNOWN_OUTCOME, "interrupted", "timeout", "unavailable"})
+UNANSWERED = frozenset({UNKNOWN_OUTCOME, "interrupted", "timeout", "unavailable", "no_heartbeat"})
+COMPENSATE = "compensate"
 
 NodeStatus: TypeAlias = Literal["PENDING", "RUNNING", "WAITING", "COMPLETED", "FAILED", "SKIPPED"]
 
@@ -27,7 +33,10 @@ NodeStatus: TypeAlias = Literal["PENDING", "RUNNING", "WAITING", "COMPLETED", "F
 class NodeRun:
     """attempt: the newest one, and idempotency_key is its key. error: {code, message, attempt}.
 
-    unknown_outcomes: how many attempts in a row ended as nobody knows.
+    unknown_outcomes: how many attempts in a row ended as nobody knows. attempts_before: those that
+    do not count any more, since somebody asked for a retry. begun_at: when the first attempt that
+    counts began. awaited: what it waits for. answer: what came. ordinal: its place among the nodes
+    that completed.
     """
 
     status: NodeStatus
@@ -35,10 +44,14 @@ class NodeRun:
     attempt: int = 0
     output: Json = None
     ports: tuple[str, ...] = ()
-    retry_at: datetime | None = None
     error: JsonObject | None = None
     idempotency_key: str | None = None
     unknown_outcomes: int = 0
+    attempts_before: int = 0
+    begun_at: datetime | None = None
+    awaited: JsonObject | None = None
+    answer: JsonObject | None = None
+    ordinal: int = 0
 
     def takes(self, edge: Edge) -> bool:
         """Whether the run goes on along this edge, one of those that leave this node."""
@@ -56,87 +69,242 @@ NOT_BEGUN = NodeRun("PENDING")
 
 
 @dataclass(slots=True)
-class NodeRuns:
-    """running: the attempt by path. waiting: when the next attempt is due, by path.
+class Frame:
+    """The nodes of one run of a flow. decided: ids, completed, failed for good or skipped, in that
+    order. visible: `nodes` in expressions. paths: all that is known of it.
+    """
 
-    decided: completed, failed for good or skipped; in that order. visible: `nodes` in expressions.
+    decided: list[str] = field(default_factory=list[str])
+    visible: JsonObject = field(default_factory=dict[str, Json])
+    paths: dict[str, None] = field(default_factory=dict[str, None])
+
+
+@dataclass(slots=True)
+class Body:
+    """How far the iterations of a loop or map are. keeps_results: of every one, not the last only."""
+
+    keeps_results: bool
+    known: Iterations = field(default_factory=Iterations)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCompensation:
+    """What is still to be asked for when an iteration that was forgotten has to be undone.
+
+    request: None when it could not be rendered, for the reason in `problem`.
+    """
+
+    path: str
+    request: JsonObject | None
+    problem: str | None
+    ordinal: int
+
+
+@dataclass(slots=True)
+class NodeRuns:
+    """running: the attempt by path. waiting: by path, when it waits no longer; None is for ever.
+
+    doubted: of unknown outcome, until somebody says. bodies: loops and maps that have not
+    completed. kept: of iterations that ended, by path.
     """
 
     by_path: dict[str, NodeRun] = field(default_factory=dict[str, NodeRun])
     running: dict[str, int] = field(default_factory=dict[str, int])
-    waiting: dict[str, datetime] = field(default_factory=dict[str, datetime])
-    decided: list[str] = field(default_factory=list[str])
-    visible: JsonObject = field(default_factory=dict[str, Json])
+    waiting: dict[str, datetime | None] = field(default_factory=dict[str, datetime | None])
+    doubted: dict[str, None] = field(default_factory=dict[str, None])
+    bodies: dict[str, Body] = field(default_factory=dict[str, Body])
+    frames: dict[str, Frame] = field(default_factory=lambda: {"": Frame()})
+    kept: dict[str, KeptCompensation] = field(default_factory=dict[str, KeptCompensation])
+    completed_count: int = 0
 
     def get(self, path: str) -> NodeRun:
         return self.by_path.get(path, NOT_BEGUN)
 
+    def frame(self, prefix: str) -> Frame:
+        """As it is known; empty before its first node is."""
+        return self.frames.get(prefix) or Frame()
+
     def unfinished(self) -> list[str]:
-        return [*self.running, *self.waiting]
+        """Inner ones before those that hold them."""
+        is_open = (path for path in self.bodies if self.by_path[path].status == "RUNNING")
+        open_bodies = sorted(is_open, key=len, reverse=True)
+        return [*self.running, *self.waiting, *self.doubted, *open_bodies]
 
-    def scope_of(self, node: Node, roots: JsonObject) -> Scope:
-        """roots: those that do not depend on the node."""
-        visible = self.visible
-        if node.before is not None:
-            visible = {path: visible[path] for path in node.before if path in visible}
-        incoming: dict[str, Json] = {}
-        for edge in node.incoming:
-            source = self.get(edge.source)
-            if source.takes(edge):
-                is_complete = source.status == "COMPLETED"
-                incoming[edge.source] = source.output if is_complete else {"error": source.error}
-        return Scope({**roots, "nodes": visible}, incoming)
+    def unfinished_in(self, prefix: str) -> list[str]:
+        return [path for path in self.unfinished() if path.startswith(prefix)]
 
-    def start(self, path: str, node_type: str, attempt: int, idempotency_key: str) -> None:
+    def start(
+        self, path: str, node_type: str, attempt: int, idempotency_key: str, begun_at: datetime
+    ) -> None:
         before = self.get(path)
-        self.by_path[path] = NodeRun(
-            "RUNNING",
-            node_type,
-            attempt,
-            error=before.error,
+        run = replace(
+            before,
+            status="RUNNING",
+            node_type=node_type,
+            attempt=attempt,
             idempotency_key=idempotency_key,
-            unknown_outcomes=before.unknown_outcomes,
+            begun_at=before.begun_at or begun_at,
         )
+        self._keep(path, run)
         self.running[path] = attempt
         self.waiting.pop(path, None)
 
-    def complete(self, path: str, run: NodeRun) -> None:
-        self.by_path[path] = run
-        self.visible[path] = {"output": run.output}
-        self._decide(path)
+    def open(self, path: str, node_type: str, *, keeps_results: bool) -> None:
+        self._keep(path, NodeRun("RUNNING", node_type, attempt=1))
+        self.bodies[path] = Body(keeps_results)
 
-    def fail(self, path: str, node_type: str, error: JsonObject, retry_at: datetime | None) -> None:
+    def wait(
+        self, path: str, node_type: str, attempt: int, awaited: JsonObject, until: datetime | None
+    ) -> None:
+        self._keep(path, NodeRun("WAITING", node_type, attempt, awaited=awaited))
+        self.running.pop(path, None)
+        self.waiting[path] = until
+
+    def answer(self, path: str, answer: JsonObject) -> None:
+        """What a node waits for has come; it is looked at when the run goes on."""
+        self.by_path[path] = replace(self.by_path[path], answer=answer)
+
+    def complete(
+        self, path: str, node_type: str, attempt: int, output: Json, ports: tuple[str, ...]
+    ) -> None:
+        self.completed_count += 1
+        run = NodeRun("COMPLETED", node_type, attempt, output, ports, ordinal=self.completed_count)
+        self._keep(path, run)
+        self.bodies.pop(path, None)
+        self._decide(path, {"output": output})
+
+    def fail(
+        self,
+        path: str,
+        node_type: str,
+        error: JsonObject,
+        retry_at: datetime | None,
+        failed_at: datetime,
+    ) -> None:
         """error: {code, message, attempt}."""
         before = self.get(path)
         attempt = error["attempt"]
         assert isinstance(attempt, int)
-        is_unknown = error["code"] == UNKNOWN_OUTCOME
-        self.by_path[path] = NodeRun(
-            "FAILED" if retry_at is None else "WAITING",
-            node_type,
-            attempt,
-            retry_at=retry_at,
+        run = replace(
+            before,
+            status="FAILED" if retry_at is None else "WAITING",
+            node_type=node_type,
+            attempt=attempt,
             error=error,
-            idempotency_key=before.idempotency_key,
-            unknown_outcomes=before.unknown_outcomes + 1 if is_unknown else 0,
+            unknown_outcomes=self._unknown_outcomes(before, error),
+            begun_at=before.begun_at or failed_at,
         )
+        self._keep(path, run)
         if retry_at is None:
-            self.visible[path] = {"error": error}
-            self._decide(path)
+            self._decide(path, {"error": error})
         else:
             self.running.pop(path, None)
+            self.doubted.pop(path, None)
             self.waiting[path] = retry_at
 
+    def doubt(self, path: str, error: JsonObject) -> None:
+        """Its outcome is unknown, and somebody has to say what it did."""
+        before = self.by_path[path]
+        count = self._unknown_outcomes(before, error)
+        self.by_path[path] = replace(before, status="WAITING", error=error, unknown_outcomes=count)
+        self.running.pop(path, None)
+        self.doubted[path] = None
+
     def skip(self, path: str) -> None:
-        self.by_path[path] = NodeRun("SKIPPED")
-        self._decide(path)
+        self._keep(path, NodeRun("SKIPPED"))
+        self._decide(path, None)
+
+    def end_iteration(self, path: str, index: int, output: Json, error: JsonObject | None) -> None:
+        """The body of `path` has ended once more; what it did is forgotten."""
+        body = self.bodies[path]
+        known = body.known
+        body.known = Iterations(
+            ended=known.ended + 1,
+            last=output if error is None else known.last,
+            results=known.results,
+            errors=known.errors,
+        )
+        if error is not None:
+            known.errors[index] = error
+        elif body.keeps_results:
+            known.results[index] = output
+        self.forget(f"{path}[{index}]/")
+
+    def forget(self, prefix: str) -> None:
+        """Everything below this frame, and the frame."""
+        for known in [one for one in self.frames if one.startswith(prefix)]:
+            for path in self.frames.pop(known).paths:
+                del self.by_path[path]
+                self._settle(path)
+
+    def try_again(self, path: str, run: NodeRun, now: datetime) -> None:
+        """Somebody said that a node of unknown outcome, or a compensation, is to be tried again."""
+        self._keep(path, run)
+        self._settle(path)
+        self.waiting[path] = now
+
+    def reopen(self, path: str) -> None:
+        """It failed for good, or was stopped, and is to be done again."""
+        before = self.by_path[path]
+        frame = self.frames[prefix_of(path)]
+        if path in self.bodies:
+            self.by_path[path] = replace(before, status="RUNNING", error=None)
+        else:
+            self.by_path[path] = replace(
+                before,
+                status="PENDING",
+                attempts_before=before.attempt,
+                unknown_outcomes=0,
+                begun_at=None,
+                awaited=None,
+                answer=None,
+            )
+        node_id = id_of(path)
+        if node_id in frame.decided:
+            frame.decided.remove(node_id)
+        frame.visible.pop(node_id, None)
 
     def stop(self) -> None:
         """The run has ended: nobody waits for anything any more."""
         self.running.clear()
         self.waiting.clear()
+        self.doubted.clear()
 
-    def _decide(self, path: str) -> None:
-        self.decided.append(path)
+    def _unknown_outcomes(self, before: NodeRun, error: JsonObject) -> int:
+        return before.unknown_outcomes + 1 if error["code"] == UNKNOWN_OUTCOME else 0
+
+    def _keep(self, path: str, run: NodeRun) -> None:
+        self.by_path[path] = run
+        self.frames.setdefault(prefix_of(path), Frame()).paths[path] = None
+
+    def _decide(self, path: str, seen: JsonObject | None) -> None:
+        frame = self.frames[prefix_of(path)]
+        node_id = id_of(path)
+        frame.decided.append(node_id)
+        if seen is not None:
+            frame.visible[node_id] = seen
+        self._settle(path)
+
+    def _settle(self, path: str) -> None:
         self.running.pop(path, None)
         self.waiting.pop(path, None)
+        self.doubted.pop(path, None)
+
+
+def prefix_of(path: str) -> str:
+    """The frame of a node: `map[3]/` of `map[3]/draft`, nothing outside of bodies."""
+    return path[: path.rfind("/") + 1]
+
+
+def id_of(path: str) -> str:
+    return path[path.rfind("/") + 1 :]
+
+
+def is_compensation(path: str) -> bool:
+    """Whether this is what undoes another node; a body's frame would end in `]`."""
+    return path.endswith(f"/{COMPENSATE}") and not path.endswith(f"]/{COMPENSATE}")
+
+
+def undone_by(path: str) -> str:
+    """The node that a compensation undoes."""
+    return path.removesuffix(f"/{COMPENSATE}")

@@ -2,17 +2,23 @@
 or asks for.
 
 A node type is a pydantic model: its fields are the config, checked and compiled when the definition
-is parsed; an instance is one configured node. Pure types answer at once (`run`); effectful ones say
-what a worker is to do (`request`), which is recorded before it is done. The catalogue is
-domain/nodes/catalogue.py.
+is parsed; an instance is one configured node. There are four kinds:
+
+    PureNode       answers at once (`run`)
+    EffectfulNode  says what a worker is to do (`request`)
+    WaitingNode    waits for a time, a signal or a decision (`wait`, `timed_out`)
+    BodyNode       runs a graph of its own, once or many times (`next_iterations`)
+
+The catalogue is domain/nodes/catalogue.py.
 """
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, cast
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
 from domain.expressions import Expression
 from domain.identifiers import Json, JsonObject
@@ -41,6 +47,43 @@ class Result:
     ports: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an attempt was billed. cost_usd_pico: None when nobody knows."""
+
+    model: str | None = None
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd_pico: int | None = 0
+
+    def facts(self) -> JsonObject:
+        """As the events of a node have it."""
+        return {
+            "model": self.model,
+            "tokens_in": self.tokens_in,
+            "tokens_out": self.tokens_out,
+            "cost_usd_pico": self.cost_usd_pico,
+        }
+
+
+FREE = Usage()
+UNBILLED = Usage(cost_usd_pico=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How an attempt, a wait or a node ended without an outcome.
+
+    retry_after_s: what the other side asked for. usage: what was billed all the same.
+    """
+
+    code: str
+    message: str
+    is_retryable: bool = False
+    retry_after_s: float | None = None
+    usage: Usage = FREE
+
+
 class NodeConfig(BaseModel):
     """A config or a part of one. An unknown field is refused, and no value is coerced."""
 
@@ -56,6 +99,8 @@ class NodeType(NodeConfig):
     """The docstring of a node type is its description in the API."""
 
     is_pure: ClassVar[bool]
+    # The roots that its own expressions see beside those of its place.
+    own_roots: ClassVar[frozenset[str]] = frozenset()
 
     def ports(self) -> frozenset[str | None]:
         """The ports that edges may leave by; None is the one without a name."""
@@ -92,10 +137,106 @@ class EffectfulNode(NodeType):
     def ports(self) -> frozenset[str | None]:
         return frozenset({None, ERROR_PORT})
 
+    def is_repeatable(self) -> bool:
+        """Whether its effect is free and safe to repeat, so that its intent need not be stored."""
+        return False
+
+    def may_be_repeatable(self) -> bool:
+        """Whether the author of a definition may say so."""
+        return True
+
     @abstractmethod
     def request(self, scope: Scope) -> JsonObject:
         """The rendered config. Raises ExpressionFailed."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What a node waits for. request: as it is recorded. until: when it waits no longer."""
+
+    request: JsonObject
+    until: datetime | None
+
+
+class WaitingNode(NodeType):
+    """Waits without a worker; what it waits for is in the log when it comes."""
+
+    is_pure: ClassVar[bool] = True
+
+    def ports(self) -> frozenset[str | None]:
+        return frozenset({None, ERROR_PORT})
+
+    @abstractmethod
+    def wait(self, scope: Scope, now: datetime) -> Wait:
+        """Raises ExpressionFailed."""
+        ...
+
+    @abstractmethod
+    def timed_out(self, now: datetime) -> Result | Failure:
+        """What becomes of it when its time is over."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Iterations:
+    """What is known of the iterations of a body.
+
+    ended: how many. last: the newest output. results, errors: by index, where they are kept.
+    """
+
+    ended: int = 0
+    last: Json = None
+    results: dict[int, Json] = field(default_factory=dict[int, Json])
+    errors: dict[int, JsonObject] = field(default_factory=dict[int, JsonObject])
+
+
+@dataclass(frozen=True, slots=True)
+class Iteration:
+    """One run of a body. roots: what its expressions see beside the others. given: what its start
+    outputs.
+    """
+
+    index: int
+    roots: JsonObject
+    given: Json
+
+
+class BodyNode(NodeType):
+    """Runs its body, a graph with a start and an end of its own.
+
+    body: read apart, because its nodes are of this catalogue (domain/definitions.py).
+    """
+
+    is_pure: ClassVar[bool] = True
+    # The roots that expressions inside of the body see beside the others.
+    body_roots: ClassVar[frozenset[str]]
+    # Whether an iteration depends on the one before it.
+    is_sequential: ClassVar[bool]
+
+    body: Annotated[Any, WithJsonSchema({"type": "object", "required": ["nodes", "edges"]})]
+
+    def ports(self) -> frozenset[str | None]:
+        return frozenset({None, ERROR_PORT})
+
+    @abstractmethod
+    def next_iterations(
+        self, scope: Scope, known: Iterations, memory: "dict[str, Json]"
+    ) -> "Sequence[Iteration] | Result | Failure":
+        """The iterations that may run now, or how the node ends. Raises ExpressionFailed.
+
+        memory: of one run of the node in one process, for what is costly to find out again.
+        """
+        ...
+
+    @abstractmethod
+    def iteration(self, index: int, scope: Scope, known: Iterations) -> Iteration:
+        """One that has begun and not ended. Raises ExpressionFailed."""
+        ...
+
+    def keeps_errors(self) -> bool:
+        """Whether an iteration may fail without the node."""
+        return False
 
 
 def _expressions(value: object, place: str) -> Iterator[tuple[str, Expression]]:

@@ -38,6 +38,10 @@ class Agent(EffectfulNode):
     version: Annotated[int, Field(ge=1)] | None = None
     input: JsonField
 
+    def may_be_repeatable(self) -> bool:
+        """Its model is known only when it runs, and may be one that is paid for."""
+        return False
+
     def request(self, scope: Scope) -> JsonObject:
         agent_id = self.agent_id.text(scope.roots)
         if not _is_id(agent_id):

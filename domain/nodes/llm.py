@@ -45,6 +45,10 @@ class Llm(EffectfulNode):
             raise PydanticCustomError("one_of", "needs either prompt or messages")
         return self
 
+    def may_be_repeatable(self) -> bool:
+        """Every other model's provider sends a bill for each call."""
+        return self.model.is_constant and str(self.model.raw).startswith("offline/")
+
     def request(self, scope: Scope) -> JsonObject:
         """{model, messages, parameters?}: the prompt is a message of the user, the system text the
         first one.

@@ -14,8 +14,12 @@ import pytest
 from eventsourcing.domain import Aggregate
 from eventsourcing.persistence import StoredEvent
 
+from domain import execution_commands as commands
+from domain import execution_outcomes as outcomes
 from domain.attempts import Attempt, Failure, Usage
 from domain.definitions import Definition, parse_definition
+from domain.execution_steps import advance as take_step
+from domain.execution_steps import next_wake_at
 from domain.executions import Execution
 from domain.identifiers import Json, JsonObject
 from infra.event_codec import mapper
@@ -84,6 +88,14 @@ class Run(Story[Execution]):
     def attempts(self) -> list[tuple[str, int]]:
         return [(attempt.path, attempt.number) for attempt in self.answer]
 
+    @property
+    def wake_at(self) -> datetime | None:
+        return next_wake_at(self.aggregate, self.definition)
+
+    @property
+    def running(self) -> list[str]:
+        return [path for path, _ in self.aggregate.running_attempts()]
+
 
 Act = Callable[[Any], object]
 
@@ -116,6 +128,11 @@ def a_run(nodes: Sequence[JsonObject], edges: Sequence[str], given_input: Json =
         definition_hash=definition.hash,
         input=given_input,
         created_by="user:ada",
+        parent_id=None,
+        parent_path=None,
+        depth=0,
+        forked_from_id=None,
+        forked_from_node=None,
     )
     return Run(execution, definition=definition)
 
@@ -153,26 +170,30 @@ def advance(after_s: float = 0.0) -> Act:
 
     def act(run: Run) -> list[Attempt]:
         run.now += timedelta(seconds=after_s)
-        return run.aggregate.advance(run.definition, now=run.now)
+        return take_step(run.aggregate, run.definition, now=run.now)
 
     return act
 
 
 def complete(path: str, output: Json = "done", *, attempt: int = 1) -> Act:
-    return lambda run: run.aggregate.complete_node(path, attempt, output, USAGE)
+    return lambda run: outcomes.complete_node(run.aggregate, path, attempt, output, USAGE)
 
 
 def fail(path: str, code: str = "rate_limited", *, attempt: int = 1, **fields: Any) -> Act:
     failure = Failure(**{"code": code, "message": "no", "is_retryable": True, **fields})
-    return lambda run: run.aggregate.fail_node(run.definition, path, attempt, failure, now=run.now)
+    return lambda run: outcomes.fail_node(
+        run.aggregate, run.definition, path, attempt, failure, now=run.now
+    )
 
 
 def interrupt(*except_for: tuple[str, int]) -> Act:
-    return lambda run: run.aggregate.interrupt(run.definition, now=run.now, except_for=except_for)
+    return lambda run: outcomes.interrupt(
+        run.aggregate, run.definition, now=run.now, except_for=except_for
+    )
 
 
 def cancel(reason: str | None = None) -> Act:
-    return lambda run: run.aggregate.cancel(reason)
+    return lambda run: commands.cancel(run.aggregate, reason)
 
 
 def fact_of(event: Any) -> Fact:

@@ -156,9 +156,9 @@ BROKEN: dict[str, tuple[Edit, list[tuple[str, str, str]]]] = {
         lambda _, edges: edges[2].pop("port"),
         [("/edges/2/port", "unknown_port", "an edge from `long` needs a port: false or true")],
     ),
-    "error port of a pure node": (
-        lambda _, edges: edges.append(edge("note", "end", port="error")),
-        [("/edges/5/port", "unknown_port", "`note` has no port `error`")],
+    "error port of the start": (
+        lambda _, edges: edges.append(edge("start", "end", port="error")),
+        [("/edges/5/port", "unknown_port", "`start` has no port `error`")],
     ),
     "edge out of an end": (
         lambda nodes, edges: (
@@ -167,17 +167,23 @@ BROKEN: dict[str, tuple[Edit, list[tuple[str, str, str]]]] = {
         ),
         [("/edges/5/port", "unknown_port", "no edge may leave `end`")],
     ),
-    "compensation": (
+    "compensation without a model": (
         lambda nodes, _: nodes[1].update(compensate={"type": "llm"}),
-        [("/nodes/1/compensate", "not_supported", "compensation is not available yet")],
+        [
+            ("/nodes/1/compensate/config/model", "invalid_config", "Field required"),
+        ],
     ),
-    "asking somebody": (
-        lambda nodes, _: nodes[1].update(on_unknown="ask"),
-        [("/nodes/1/on_unknown", "not_supported", "nobody can be asked yet")],
+    "compensation of nothing": (
+        lambda nodes, _: nodes[3].update(compensate={"type": "llm"}),
+        [("/nodes/3/compensate", "nothing_to_compensate", "no effect that could be undone")],
+    ),
+    "compensation by nothing": (
+        lambda nodes, _: nodes[1].update(compensate={"type": "set", "config": {"values": {}}}),
+        [("/nodes/1/compensate/type", "not_a_compensation", "of type set undoes nothing")],
     ),
     "unknown policy": (
         lambda nodes, _: nodes[1].update(on_unknown="hope"),
-        [("/nodes/1/on_unknown", "invalid_field", "'retry' or 'fail'")],
+        [("/nodes/1/on_unknown", "invalid_field", "'retry', 'ask' or 'fail'")],
     ),
     "timeout of nothing": (
         lambda nodes, _: nodes[1].update(timeout_s=0),

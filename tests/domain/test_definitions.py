@@ -9,11 +9,10 @@ import pytest
 from domain.definition_mistakes import MISTAKES_MAX
 from domain.definitions import (
     MAX_DEFINITION_BYTES,
-    MAX_EDGES,
-    MAX_NODES,
     parse_definition,
     single_node_definition,
 )
+from domain.flows import MAX_EDGES, MAX_NODES
 from domain.identifiers import Json
 from tests.domain.example_definition import EXAMPLE, Edit, edge, edited, mistakes_of
 
@@ -23,7 +22,7 @@ AGENT_ID = "01890000-0000-7000-8000-0000000000aa"
 def test_the_example_is_valid() -> None:
     definition = parse_definition(EXAMPLE)
     assert list(definition.nodes) == ["start", "draft", "long", "note", "end"]
-    assert definition.start == "start"
+    assert definition.flow.start == "start"
     draft = definition.nodes["draft"]
     assert (draft.timeout_s, draft.retry.max_attempts, draft.on_unknown) == (30, 3, "retry")
 

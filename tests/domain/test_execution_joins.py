@@ -41,7 +41,7 @@ def test_a_join_waits_for_all_edges() -> None:
 
 def test_any_runs_at_the_first_and_the_run_does_not_wait_for_the_others() -> None:
     run = given(fan_in("any"), advance(), complete("b")).when(advance())
-    abandoned = {"cost_usd_pico": None, "message": "the execution completed without it"}
+    abandoned = {"cost_usd_pico": None, "message": "the execution went on without it"}
     run.then(
         node_completed("join", "set", {"by": "join"}),
         node_completed("end", "end", {"by": "join"}),

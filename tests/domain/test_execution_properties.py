@@ -74,7 +74,7 @@ def _live(run: Run, data: st.DataObject) -> Counter[tuple[str, int]]:
 def _happen(run: Run, data: st.DataObject) -> None:
     running = run.aggregate.running_attempts()
     if not running:
-        wake_at = run.aggregate.next_wake_at()
+        wake_at = run.wake_at
         assert wake_at is not None, "nothing runs, and nothing is waited for"
         run.now = max(run.now, wake_at)
         return

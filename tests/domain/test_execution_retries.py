@@ -40,12 +40,12 @@ def test_a_failure_waits_for_its_backoff() -> None:
     run = given(one_llm(retry={}), advance()).when(fail("draft"))
     run.then(node_failed("draft", "rate_limited", retry_at=at(1)))
     assert run.aggregate.nodes["draft"].status == "WAITING"
-    assert run.aggregate.next_wake_at() == NOON + timedelta(seconds=1)
+    assert run.wake_at == NOON + timedelta(seconds=1)
     run.when(advance(0.999)).then()
     assert run.answer == []
     run.when(advance(0.001)).then(node_started("draft", attempt=2))
     assert run.attempts == [("draft", 2)]
-    assert run.aggregate.next_wake_at() is None
+    assert run.wake_at is None
 
 
 def test_the_backoff_grows_up_to_its_bound() -> None:
@@ -54,7 +54,7 @@ def test_the_backoff_grows_up_to_its_bound() -> None:
     waits: list[float] = []
     for attempt in range(1, 6):
         given(run, fail("draft", attempt=attempt))
-        waits.append((run.aggregate.next_wake_at() - run.now).total_seconds())
+        waits.append((run.wake_at - run.now).total_seconds())
         given(run, advance(waits[-1]))
     assert waits == [2, 6, 18, 20, 20]
     given(run, fail("draft", attempt=6), advance())
@@ -71,7 +71,7 @@ def test_what_the_other_side_asks_for_is_respected_within_bounds(
     asked_s: float, waited_s: float
 ) -> None:
     run = given(one_llm(retry={}), advance(), fail("draft", retry_after_s=asked_s))
-    assert run.aggregate.next_wake_at() == NOON + timedelta(seconds=waited_s)
+    assert run.wake_at == NOON + timedelta(seconds=waited_s)
 
 
 def test_a_failure_that_a_retry_would_not_mend_is_final() -> None:
@@ -86,10 +86,10 @@ def test_the_earliest_retry_wakes_the_run() -> None:
     ]
     edges = ["start -> a", "start -> b", "a -> end", "b -> end"]
     run = given(a_run(nodes, edges), advance(), fail("a"), fail("b"))
-    assert run.aggregate.next_wake_at() == NOON + timedelta(seconds=4)
+    assert run.wake_at == NOON + timedelta(seconds=4)
     given(run, advance(4))
     assert run.attempts == [("b", 2)]
-    assert run.aggregate.next_wake_at() == NOON + timedelta(seconds=9)
+    assert run.wake_at == NOON + timedelta(seconds=9)
 
 
 def test_a_success_after_a_failure_is_a_success() -> None:
@@ -122,7 +122,7 @@ def test_a_node_that_always_takes_its_worker_down_is_given_up() -> None:
     run = given(one_llm(), advance())
     for _ in range(UNKNOWN_OUTCOMES_MAX):
         given(run, interrupt(), advance())
-        assert run.aggregate.running_paths() == ["draft"]
+        assert run.running == ["draft"]
     given(run, interrupt(), advance())
     assert run.aggregate.status == "FAILED"
     run.then_it_replays()

@@ -70,7 +70,7 @@ def test_a_run_begins_with_what_needs_no_worker() -> None:
         )
     ]
     assert run.aggregate.status == "RUNNING"
-    assert run.aggregate.running_paths() == ["draft"]
+    assert run.running == ["draft"]
     assert run.aggregate.running_attempts() == [("draft", 1)]
 
 
@@ -193,7 +193,7 @@ def test_parallel_branches_start_together_and_one_failure_stops_the_others() -> 
     assert run.attempts == [("a", 1), ("b", 1), ("c", 1)]
     run = given(run, fail("c"), fail("b", "invalid")).when(advance())
     run.then(failed("b", "invalid", "node b failed at attempt 1: invalid: no", "a", "c"))
-    assert run.aggregate.running_paths() == []
+    assert run.running == []
 
 
 def test_a_branch_that_leads_nowhere_is_given_up_when_the_end_is_reached() -> None:
@@ -202,8 +202,8 @@ def test_a_branch_that_leads_nowhere_is_given_up_when_the_end_is_reached() -> No
     run = given(a_run(nodes, edges), advance(), fail("waiting"), complete("main", 1))
     run.when(advance()).then(
         node_completed("end", "end", 1),
-        node_failed("aside", "abandoned", "the execution completed without it", cost_usd_pico=None),
-        node_failed("waiting", "abandoned", "the execution completed without it"),
+        node_failed("aside", "abandoned", "the execution went on without it", cost_usd_pico=None),
+        node_failed("waiting", "abandoned", "the execution went on without it"),
         completed(1),
     )
 
@@ -266,7 +266,7 @@ def test_a_cancelled_run_stops_what_runs_and_what_waits() -> None:
     edges = ["start -> a", "start -> b", "a -> end", "b -> end"]
     run = given(a_run(nodes, edges), advance(), fail("b")).when(cancel("not needed"))
     run.then(cancelled("not needed", "a", "b"))
-    assert (run.aggregate.status, run.aggregate.next_wake_at()) == ("CANCELLED", None)
+    assert (run.aggregate.status, run.wake_at) == ("CANCELLED", None)
 
 
 def test_a_run_can_be_cancelled_before_it_begins() -> None:

@@ -1,0 +1,65 @@
+"""What the end of a run means for the runs around it: its parent hears of it, and children that
+still run are cancelled with it, all in the append that ends it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from eventsourcing.domain import Aggregate
+
+from commands.ports import ClosedExecution, EventStore, OpenedExecution, SideRow
+from domain.execution_commands import cancel
+from domain.execution_outcomes import child_ended
+from domain.executions import Execution
+from domain.identifiers import TenantId
+
+PARENT_ENDED = "the execution that started it has ended"
+
+
+@dataclass(slots=True)
+class Family:
+    """Other runs that are stored with one that has ended, and their rows."""
+
+    aggregates: list[Aggregate] = field(default_factory=list[Aggregate])
+    side_rows: list[SideRow] = field(default_factory=list[SideRow])
+
+
+async def family_of(
+    execution: Execution, tenant_id: TenantId, events: EventStore, *, is_parent_told: bool = True
+) -> Family:
+    """Nothing while it goes on, or waits for somebody to look at it."""
+    family = Family()
+    if not execution.is_ended or execution.status == "NEEDS_ATTENTION":
+        return family
+    for child_id, known in list(execution.children.items()):
+        if known.policy == "cancel":
+            await _cancel_child(UUID(child_id), tenant_id, events, family)
+    if is_parent_told and execution.parent_id is not None:
+        parent = await events.load(Execution, UUID(execution.parent_id), tenant_id)
+        if parent is not None:
+            child_ended(parent, execution)
+            if parent.pending_events:
+                family.aggregates.append(parent)
+                family.side_rows += rows_of(parent)
+    return family
+
+
+def rows_of(execution: Execution) -> Sequence[SideRow]:
+    """What is to be known of a run beside its events: that a worker owes it something, or not."""
+    row = ClosedExecution if execution.is_ended else OpenedExecution
+    return [row(execution.id)]
+
+
+async def _cancel_child(
+    child_id: UUID, tenant_id: TenantId, events: EventStore, family: Family
+) -> None:
+    child = await events.load(Execution, child_id, tenant_id)
+    if child is None or (child.is_ended and child.status != "NEEDS_ATTENTION"):
+        return
+    cancel(child, PARENT_ENDED)
+    family.aggregates.append(child)
+    family.side_rows += rows_of(child)
+    inner = await family_of(child, tenant_id, events, is_parent_told=False)
+    family.aggregates += inner.aggregates
+    family.side_rows += inner.side_rows

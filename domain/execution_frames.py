@@ -1,0 +1,122 @@
+"""The live part of a run: what is derived from its events and its definition, and never stored.
+
+A frame is one run of a flow: the outermost, or one iteration of a body. A run that was loaded
+derives its frames anew, and comes to the same ones.
+"""
+
+from dataclasses import dataclass, field
+
+from domain.attempts import Attempt
+from domain.execution_frontier import Frontier
+from domain.flows import Flow, Node
+from domain.identifiers import Json, JsonObject
+from domain.node_runs import NodeRun, NodeRuns
+from domain.node_types import Iteration, Scope
+
+
+@dataclass(slots=True)
+class LiveFrame:
+    """prefix: begins the paths of its nodes. roots: of expressions, the same for all its nodes.
+
+    outer: the nodes of the flows around it that its own may read. given: what its start outputs;
+    outermost, the start is recorded like any node, and this is None. holder: the loop or map.
+    """
+
+    prefix: str
+    flow: Flow
+    frontier: Frontier
+    roots: JsonObject
+    outer: JsonObject
+    given: NodeRun | None = None
+    holder: "Holder | None" = None
+
+    def run_of(self, node_id: str, runs: NodeRuns) -> NodeRun:
+        if self.given is not None and node_id == self.flow.start:
+            return self.given
+        return runs.get(self.prefix + node_id)
+
+    def scope_of(self, node: Node, runs: NodeRuns, roots: JsonObject | None = None) -> Scope:
+        """What a node sees. roots: beside those of the frame."""
+        visible = self.visible(runs)
+        if node.before is not None:
+            inner = {other: visible[other] for other in node.before if other in visible}
+            visible = {**self.outer, **inner}
+        incoming: dict[str, Json] = {}
+        for edge in node.incoming:
+            source = self.run_of(edge.source, runs)
+            if source.takes(edge):
+                is_complete = source.status == "COMPLETED"
+                incoming[edge.source] = source.output if is_complete else {"error": source.error}
+        return Scope({**self.roots, **(roots or {}), "nodes": visible}, incoming)
+
+    def visible(self, runs: NodeRuns) -> JsonObject:
+        own = runs.frame(self.prefix).visible
+        return {**self.outer, **own} if self.outer else own
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The node whose body a frame runs, and the frame of that node."""
+
+    frame: LiveFrame
+    node: Node
+    index: int
+
+    @property
+    def path(self) -> str:
+        return self.frame.prefix + self.node.id
+
+
+@dataclass(slots=True)
+class Live:
+    """frames: by prefix. memory: of loops and maps, by path. in_flight: attempts without an intent,
+    by path. changed: frames to look at. caught: the failure that the handler of errors is about.
+    """
+
+    frames: dict[str, LiveFrame] = field(default_factory=dict[str, LiveFrame])
+    memory: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
+    in_flight: dict[str, Attempt] = field(default_factory=dict[str, Attempt])
+    changed: dict[str, None] = field(default_factory=dict[str, None])
+    caught: str | None = None
+
+    def outermost(self, flow: Flow, roots: JsonObject, runs: NodeRuns) -> LiveFrame:
+        known = self.frames.get("")
+        if known is None:
+            known = LiveFrame("", flow, Frontier(flow, runs.get), roots, {})
+            self.frames[""] = known
+        return known
+
+    def iteration(self, holder: Holder, iteration: Iteration, runs: NodeRuns) -> LiveFrame | None:
+        """The frame of an iteration; None when it is open already."""
+        assert holder.node.body is not None
+        prefix = f"{holder.path}[{iteration.index}]/"
+        if prefix in self.frames:
+            return None
+        flow = holder.node.body
+        given = NodeRun("COMPLETED", "start", 1, iteration.given)
+        outer: JsonObject = {
+            **holder.frame.visible(runs),
+            flow.start: {"output": iteration.given},
+        }
+        frontier = Frontier(flow, lambda node_id: runs.get(prefix + node_id))
+        frame = LiveFrame(
+            prefix,
+            flow,
+            frontier,
+            {**holder.frame.roots, **iteration.roots},
+            outer,
+            given,
+            holder,
+        )
+        frontier.pass_start(given)
+        self.frames[prefix] = frame
+        return frame
+
+    def forget(self, prefix: str) -> None:
+        """A frame has ended, and so have those inside of it."""
+        for known in [one for one in self.frames if one.startswith(prefix)]:
+            del self.frames[known]
+        for path in [one for one in self.memory if one.startswith(prefix)]:
+            del self.memory[path]
+        for path in [one for one in self.in_flight if one.startswith(prefix)]:
+            del self.in_flight[path]

@@ -1,0 +1,221 @@
+"""What a worker reports of a run: how attempts ended, what was started, and what nobody knows."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from domain.attempts import (
+    FREE,
+    INTERRUPTED,
+    UNKNOWN_OUTCOMES_MAX,
+    Failure,
+    Result,
+    Usage,
+    inline_result,
+    retry_at,
+)
+from domain.definition_fields import NO_RETRY, OnUnknown, RetryPolicy
+from domain.definitions import Definition
+from domain.executions import Execution
+from domain.identifiers import Json, JsonObject
+from domain.node_runs import is_compensation, prefix_of, undone_by
+from domain.payloads import capped
+
+
+def complete_node(
+    execution: Execution, path: str, attempt: int, output: Json, usage: Usage
+) -> None:
+    """The outcome of an attempt. Nothing, unless exactly this attempt is running."""
+    node_type = _running_type(execution, path, attempt)
+    if node_type is not None:
+        outcome = inline_result(Result(output), usage)
+        record(execution, outcome, path, node_type, attempt, usage=usage)
+
+
+def fail_node(
+    execution: Execution,
+    definition: Definition,
+    path: str,
+    attempt: int,
+    failure: Failure,
+    *,
+    now: datetime,
+) -> None:
+    """An attempt without outcome. Nothing, unless exactly this attempt is running."""
+    node_type = _running_type(execution, path, attempt)
+    if node_type is None:
+        return
+    when = _retry_at(execution, definition, path, attempt, failure, now)
+    record(execution, failure, path, node_type, attempt, when=when)
+
+
+def start_child(
+    execution: Execution,
+    path: str,
+    attempt: int,
+    child_id: UUID,
+    *,
+    is_awaited: bool,
+    on_parent_close: str,
+) -> bool:
+    """The child begins with the same append. False: this attempt is not running any more."""
+    node_type = _running_type(execution, path, attempt)
+    if node_type is None:
+        return False
+    execution.trigger_event(
+        Execution.ChildStarted,
+        path=path,
+        node_type=node_type,
+        attempt=attempt,
+        child_id=str(child_id),
+        is_awaited=is_awaited,
+        on_parent_close=on_parent_close,
+    )
+    if not is_awaited:
+        output: JsonObject = {"execution_id": str(child_id)}
+        record(execution, Result(output), path, node_type, attempt)
+    return True
+
+
+def child_ended(parent: Execution, child: Execution) -> None:
+    """The parent hears of the end with the same append; nothing when it waits no longer."""
+    known = parent.children.get(str(child.id))
+    if known is None or parent.status in {"COMPLETED", "FAILED", "CANCELLED", "COMPENSATED"}:
+        return
+    parent.trigger_event(
+        Execution.ChildEnded,
+        path=known.path,
+        child_id=str(child.id),
+        status=child.status,
+        output=child.output,
+        error=child.error,
+    )
+
+
+def interrupt(
+    execution: Execution,
+    definition: Definition,
+    *,
+    now: datetime,
+    except_for: Collection[tuple[str, int]] = (),
+) -> None:
+    """Nobody will report the running attempts any more: what they did is unknown.
+
+    except_for: (path, number) of attempts that somebody still reports.
+    """
+    for path, attempt in execution.running_attempts():
+        if (path, attempt) not in except_for:
+            _interrupt(execution, definition, path, attempt, now)
+
+
+def record(
+    execution: Execution,
+    outcome: Result | Failure,
+    path: str,
+    node_type: str,
+    attempt: int,
+    *,
+    usage: Usage = FREE,
+    when: datetime | None = None,
+) -> None:
+    """How a node, or an attempt at it, ended. when: of the next attempt; None is for good."""
+    execution.live.in_flight.pop(path, None)
+    execution.live.changed[prefix_of(path)] = None
+    if isinstance(outcome, Failure):
+        execution.trigger_event(
+            Execution.NodeFailed,
+            path=path,
+            node_type=node_type,
+            attempt=attempt,
+            code=outcome.code,
+            message=capped(outcome.message),
+            retry_at=None if when is None else when.isoformat(),
+            **outcome.usage.facts(),
+        )
+    else:
+        execution.trigger_event(
+            Execution.NodeCompleted,
+            path=path,
+            node_type=node_type,
+            attempt=attempt,
+            output=outcome.output,
+            ports=list(outcome.ports),
+            **usage.facts(),
+        )
+
+
+def _running_type(execution: Execution, path: str, attempt: int) -> str | None:
+    """The type of the node whose attempt this is; None when it is not running."""
+    in_flight = execution.live.in_flight.get(path)
+    if in_flight is not None and in_flight.number == attempt:
+        return in_flight.node_type
+    if execution.runs.running.get(path) == attempt:
+        return execution.runs.get(path).node_type
+    return None
+
+
+def _interrupt(
+    execution: Execution, definition: Definition, path: str, attempt: int, now: datetime
+) -> None:
+    run = execution.runs.get(path)
+    on_unknown = _on_unknown(definition, path)
+    if run.unknown_outcomes >= UNKNOWN_OUTCOMES_MAX:
+        on_unknown = "fail"
+    if on_unknown == "ask" and execution.undoing is None:
+        execution.trigger_event(
+            Execution.NodeDoubted,
+            path=path,
+            node_type=run.node_type,
+            attempt=attempt,
+            code=INTERRUPTED.code,
+            message=INTERRUPTED.message,
+        )
+        return
+    is_retried = on_unknown == "retry" and _is_still_wanted(execution, path)
+    when = now if is_retried else None
+    record(execution, INTERRUPTED, path, run.node_type, attempt, when=when)
+
+
+def _retry_at(
+    execution: Execution,
+    definition: Definition,
+    path: str,
+    attempt: int,
+    failure: Failure,
+    now: datetime,
+) -> datetime | None:
+    if not _is_still_wanted(execution, path):
+        return None
+    run = execution.runs.get(path)
+    key = f"{execution.id}:{path}:{attempt}"
+    when = retry_at(
+        _retry_policy(definition, path), attempt - run.attempts_before, failure, now, key=key
+    )
+    node = definition.node(path)
+    if when is None or node is None or node.deadline_s is None:
+        return when
+    begun_at = run.begun_at or now
+    return when if when < begun_at + timedelta(seconds=node.deadline_s) else None
+
+
+def _is_still_wanted(execution: Execution, path: str) -> bool:
+    """While a run is being undone, only what undoes it is tried again."""
+    return execution.undoing is None or is_compensation(path)
+
+
+def _retry_policy(definition: Definition, path: str) -> RetryPolicy:
+    if is_compensation(path):
+        undone = definition.node(undone_by(path))
+        return (
+            NO_RETRY
+            if undone is None or undone.compensation is None
+            else (undone.compensation.fields.retry)
+        )
+    node = definition.node(path)
+    return NO_RETRY if node is None else node.retry
+
+
+def _on_unknown(definition: Definition, path: str) -> OnUnknown:
+    """What undoes is tried again: it is sent under the same key."""
+    node = definition.node(path)
+    return "retry" if node is None or is_compensation(path) else node.on_unknown
