@@ -69,6 +69,7 @@ async def run_worker(runtime: Runtime) -> None:
             effects=Effects(store, models),
             runners=RUNNERS,
             clock=runtime.clock,
+            ids=runtime.ids,
             attempts=asyncio.Semaphore(runtime.settings.worker_attempts_max),
         ),
         clock=runtime.clock,
@@ -83,6 +84,7 @@ async def run_worker(runtime: Runtime) -> None:
                 )
             )
             tasks.create_task(keep_running("worker sweep", saga.sweep, pause_max_s=pause_max_s))
+            tasks.create_task(keep_running("worker timers", saga.wake_due, pause_max_s=pause_max_s))
     finally:
         await models.aclose()
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from eventsourcing.domain import Aggregate
 
-from commands.ports import ClosedExecution, EventStore, OpenedExecution, SideRow
+from commands.ports import NEVER, ClosedExecution, EventStore, OpenedExecution, SideRow
 from domain.execution_commands import cancel
 from domain.execution_outcomes import child_ended
 from domain.executions import Execution
@@ -47,8 +47,10 @@ async def family_of(
 
 def rows_of(execution: Execution) -> Sequence[SideRow]:
     """What is to be known of a run beside its events: that a worker owes it something, or not."""
-    row = ClosedExecution if execution.is_ended else OpenedExecution
-    return [row(execution.id)]
+    if execution.is_ended:
+        return [ClosedExecution(execution.id)]
+    is_waiting = execution.status == "PAUSED" and not execution.runs.running
+    return [OpenedExecution(execution.id, NEVER if is_waiting else None)]
 
 
 async def _cancel_child(

@@ -4,7 +4,7 @@ the same contract suites.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 from uuid import UUID
 
@@ -67,6 +67,10 @@ class PositionToken:
             shard: Position(self.era, self.tx_id, nid)
             for shard, nid in self.notification_ids.items()
         }
+
+
+# A run that waits for nothing but what others may send; no timer wakes it.
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 # Rows written in the same statement or transaction as the events (never without them).
@@ -211,10 +215,18 @@ class OpenExecution:
 
 
 class OpenExecutions(Protocol):
-    async def of_shards(
+    async def ready(
         self, shards: Sequence[int], *, after: UUID | None, limit: int
     ) -> Sequence[OpenExecution]:
-        """One page of the executions that are not ended, oldest first, after an execution id."""
+        """One page of the executions that a worker owes their next step, oldest first, after an
+        execution id.
+        """
+        ...
+
+    async def due(
+        self, shards: Sequence[int], *, until: datetime, limit: int
+    ) -> Sequence[OpenExecution]:
+        """The executions whose time comes until then, the earliest first."""
         ...
 
 

@@ -1,6 +1,7 @@
 """The executions that still owe an end, for the worker that owns their shards."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import LiteralString
 from uuid import UUID
 
@@ -11,9 +12,13 @@ from infra.postgres import Database
 FIRST_ID = UUID(int=0)
 
 # fmt: off
-OF_SHARDS: LiteralString = (
+READY: LiteralString = (
     "SELECT tenant_id, execution_id, wake_at FROM open_executions"
-    " WHERE shard = ANY(%s) AND execution_id > %s ORDER BY execution_id LIMIT %s"
+    " WHERE shard = ANY(%s) AND wake_at IS NULL AND execution_id > %s ORDER BY execution_id LIMIT %s"
+)
+DUE: LiteralString = (
+    "SELECT tenant_id, execution_id, wake_at FROM open_executions"
+    " WHERE shard = ANY(%s) AND wake_at <= %s ORDER BY wake_at LIMIT %s"
 )
 # fmt: on
 
@@ -24,12 +29,20 @@ class PostgresOpenExecutions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def of_shards(
+    async def ready(
         self, shards: Sequence[int], *, after: UUID | None, limit: int
     ) -> list[OpenExecution]:
+        return await self._read(READY, (list(shards), after or FIRST_ID, limit))
+
+    async def due(
+        self, shards: Sequence[int], *, until: datetime, limit: int
+    ) -> list[OpenExecution]:
+        return await self._read(DUE, (list(shards), until, limit))
+
+    async def _read(self, query: LiteralString, params: tuple[object, ...]) -> list[OpenExecution]:
         async with self._database.connection() as conn:
             cursor = conn.cursor(binary=True)
-            await cursor.execute(OF_SHARDS, (list(shards), after or FIRST_ID, limit))
+            await cursor.execute(query, params)
             return [
                 OpenExecution(TenantId(row[0]), row[1], row[2]) for row in await cursor.fetchall()
             ]

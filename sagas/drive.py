@@ -1,34 +1,53 @@
 """Driving one execution: the loop of advance, append, perform, record, for as long as this worker
-owns it.
+owns it and there is something to do.
+
+    advance ──► append ──► perform ──► record outcomes ──► advance ...
+                  │ Stale: somebody else wrote        └──► nothing to do for a while: let go; a timer
+                  └──► load again                          or an event brings it back
 """
 
 import asyncio
-import logging
+import sys
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
+from commands.execution_families import family_of
 from commands.ports import (
+    NEVER,
     Clock,
     ClosedExecution,
     EventStore,
-    LoggedEvent,
+    Ids,
+    OpenedExecution,
     SideRow,
 )
+from domain.attempts import Attempt, Failure
 from domain.definitions import Definition, parse_definition
 from domain.envelope import Envelope
 from domain.errors import Stale, Unavailable
-from domain.executions import Attempt, Execution, Failure
+from domain.execution_outcomes import complete_node, fail_node, interrupt, start_child
+from domain.execution_steps import (
+    SUSPENDED_FROM_S,
+    advance,
+    has_more,
+    is_at_rest,
+    next_wake_at,
+)
+from domain.executions import Execution
 from domain.identifiers import TenantId
-from infra.event_codec import evolved
-from sagas.effects import AttemptFailed, Effects, Outcome, Run, Runner
-
-log = logging.getLogger(__name__)
+from sagas.attempts import perform
+from sagas.effects import ChildWanted, Effects, Outcome, Run, Runner
 
 DEFINITIONS_MAX = 1024
 RELOAD_PAUSE_MIN_S = 0.1
 RELOAD_PAUSE_MAX_S = 5.0
+
+Saved: TypeAlias = Literal["stored", "stale", "unknown"]
+Ended: TypeAlias = tuple[Attempt, Outcome | ChildWanted | Failure]
 
 
 class DriveEnded(Exception):
@@ -38,7 +57,7 @@ class DriveEnded(Exception):
 @dataclass(eq=False)
 class DriveParts:
     """What all drives of a worker share. attempts: how many effects may be in flight in this
-    process.
+    process. on_ended: told of each run that has ended, after that is stored.
     """
 
     actor: str
@@ -46,7 +65,9 @@ class DriveParts:
     effects: Effects
     runners: Mapping[str, Runner]
     clock: Clock
+    ids: Ids
     attempts: asyncio.Semaphore
+    on_ended: Callable[[Execution], None] = lambda _: None
     definitions: OrderedDict[tuple[TenantId, str], Definition] = field(
         default_factory=OrderedDict[tuple[TenantId, str], Definition]
     )
@@ -67,99 +88,119 @@ class DriveParts:
         return definition
 
 
-Ended = tuple[Attempt, Outcome | Failure]
-
-
 class Drive:
-    """One execution in the hands of this worker."""
+    """One execution in the hands of this worker. version: how far it is known here. wake_at: when
+    it is due again, once `run` has let go of it.
+    """
 
     def __init__(
         self,
         parts: DriveParts,
         tenant_id: TenantId,
         execution_id: UUID,
-        created: LoggedEvent | None,
+        *,
+        begun: Execution | None = None,
+        wake_at: datetime | None = None,
     ) -> None:
+        """begun: a run as its first event left it, which saves reading it back. wake_at: as it is
+        stored.
+        """
         self._parts = parts
         self._run = Run(tenant_id, execution_id)
-        self._created = created
-        self._inbox: asyncio.Queue[Ended | None] = asyncio.Queue()
+        self._begun = begun
         self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
-        self._version = 0
+        self._ended: list[Ended] = []
+        self._has_news = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._children: list[Execution] = []
+        self.version = 0
+        self._stored_wake_at = wake_at
+        self.wake_at: datetime | None = None
 
     def hear(self, version: int) -> None:
         """Somebody else appended to this execution."""
-        if version > self._version:
-            self._inbox.put_nowait(None)
+        if version > self.version:
+            self._has_news = True
+            self._wake()
 
     async def run(self) -> None:
-        """Returns when the execution is ended. Raises DriveEnded when another worker turns out to
-        drive it.
+        """Returns when the execution is ended, or has nothing to do for a while. Raises DriveEnded
+        when another worker turns out to drive it.
         """
         try:
-            await self._run_to_end()
+            await self._run_on()
         finally:
-            for task in self._tasks.values():
-                task.cancel()
-            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            if self._tasks:
+                for task in self._tasks.values():
+                    task.cancel()
+                await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    async def _run_to_end(self) -> None:
-        execution = await self._first_load()
+    async def _run_on(self) -> None:
+        execution = self._begun or await self._load()
         if execution is None or execution.is_ended:
             return
-        definition = await self._parts.definition(self._run.tenant_id, execution.definition_hash)
-        # Whatever was running belonged to an owner that is gone: its outcome is unknown.
-        execution.interrupt(definition, now=self._parts.clock.now())
+        self.version = execution.version
+        self._run = Run(self._run.tenant_id, self._run.execution_id, execution.depth)
+        definition = await self._definition_of(execution)
+        if self._begun is None:
+            # Whatever was running belonged to an owner that is gone: its outcome is unknown.
+            interrupt(execution, definition, now=self._parts.clock.now())
         unsaved: list[Ended] = []
         while True:
-            for attempt, result in unsaved:
-                self._record(execution, definition, attempt, result)
-            execution, is_saved = await self._advance(execution, definition, unsaved)
-            if execution.is_ended:
-                return
-            if not is_saved:
+            attempts = self._advance(execution, definition, unsaved)
+            stored = await self._save(execution, definition)
+            if stored != "stored":
+                execution = await self._reload()
+                definition = await self._definition_of(execution)
+                if stored == "stale":
+                    self._require_sole_driver(execution)
+                else:
+                    now = self._parts.clock.now()
+                    interrupt(execution, definition, now=now, except_for=self._tasks.keys())
                 continue
-            unsaved, is_news = await self._wait(execution)
+            self._forget(unsaved)
+            unsaved = []
+            if execution.is_ended:
+                self._parts.on_ended(execution)
+                return
+            for attempt in attempts:
+                self._start(attempt)
+            if has_more(execution):
+                continue
+            if self._may_let_go(execution):
+                return
+            unsaved, is_news = await self._wait(execution, definition)
             if is_news:
                 execution = await self._reload()
                 self._require_sole_driver(execution)
+                definition = await self._definition_of(execution)
 
-    async def _advance(
+    def _advance(
         self, execution: Execution, definition: Definition, unsaved: list[Ended]
-    ) -> tuple[Execution, bool]:
-        """Decide, store, start what was decided: (the execution to go on with, is it stored)."""
+    ) -> list[Attempt]:
+        """Record what ended, and go on. Of a run that was loaded again, the attempts in hand that
+        have no intent are not known before it was advanced, and may turn out to be of no use.
+        """
         now = self._parts.clock.now()
-        attempts = execution.advance(definition, now=now)
-        try:
-            await self._save(execution)
-        except Stale:
-            execution = await self._reload()
-            self._require_sole_driver(execution)
-            return execution, False
-        except Unavailable:
-            execution = await self._reload()
-            execution.interrupt(definition, now=now, except_for=self._running())
-            return execution, False
-        for attempt, _ in unsaved:
-            self._tasks.pop((attempt.path, attempt.number), None)
-        self._version = execution.version
-        for attempt in attempts:
-            self._start(attempt)
-        return execution, True
+        self._children = []
+        attempts: list[Attempt] = []
+        if any(not attempt.has_intent for attempt, _ in unsaved) and not execution.live.frames:
+            in_hand = {(attempt.path, attempt.number) for attempt, _ in unsaved}
+            again = advance(execution, definition, now=now)
+            attempts = [one for one in again if (one.path, one.number) not in in_hand]
+        for attempt, result in unsaved:
+            self._record(execution, definition, attempt, result, now)
+        return [*attempts, *advance(execution, definition, now=now)]
 
-    async def _first_load(self) -> Execution | None:
-        """A run that begins is made from its Created event, which saves reading it back."""
-        if self._created is None:
-            return await self._load()
-        execution = evolved(None, self._created)
-        assert isinstance(execution, Execution)
-        return execution
+    async def _definition_of(self, execution: Execution) -> Definition:
+        return await self._parts.definition(self._run.tenant_id, execution.definition_hash)
 
     async def _load(self) -> Execution | None:
         return await self._parts.events.load(Execution, self._run.execution_id, self._run.tenant_id)
 
     async def _reload(self) -> Execution:
         """Waits for the store as long as it takes; the run waits with it."""
+        self._has_news = False
         pause_s = RELOAD_PAUSE_MIN_S
         while True:
             try:
@@ -169,98 +210,158 @@ class Drive:
                 pause_s = min(pause_s * 2, RELOAD_PAUSE_MAX_S)
             else:
                 assert execution is not None
-                self._version = execution.version
+                self.version = execution.version
                 return execution
 
-    async def _save(self, execution: Execution) -> None:
-        side_rows: list[SideRow] = []
-        if execution.is_ended:
-            side_rows.append(ClosedExecution(execution.id))
-        envelope = Envelope(
-            tenant_id=self._run.tenant_id,
-            actor=self._parts.actor,
-            correlation_id=self._run.execution_id,
+    async def _save(self, execution: Execution, definition: Definition) -> Saved:
+        """stale: nothing was stored, somebody else wrote. unknown: nobody knows what was stored."""
+        self.wake_at = self._due_at_rest(execution, definition)
+        if not execution.pending_events:
+            return "stored"
+        tenant_id = self._run.tenant_id
+        side_rows: list[SideRow] = [OpenedExecution(child.id) for child in self._children]
+        aggregates = [execution, *self._children]
+        try:
+            if execution.is_ended:
+                side_rows.append(ClosedExecution(execution.id))
+                if execution.children or execution.parent_id is not None:
+                    family = await family_of(execution, tenant_id, self._parts.events)
+                    aggregates += [one for one in family.aggregates if isinstance(one, Execution)]
+                    side_rows += family.side_rows
+            elif self.wake_at != self._stored_wake_at:
+                side_rows.append(OpenedExecution(execution.id, self.wake_at))
+            envelope = Envelope(
+                tenant_id=tenant_id,
+                actor=self._parts.actor,
+                correlation_id=self._run.execution_id,
+            )
+            await self._parts.events.append(aggregates, envelope, side_rows=side_rows)
+        except Stale:
+            return "stale"
+        except Unavailable:
+            return "unknown"
+        self.version = execution.version
+        self._stored_wake_at = self.wake_at
+        return "stored"
+
+    def _due_at_rest(self, execution: Execution, definition: Definition) -> datetime | None:
+        """When to look at it again; None while it is in hand."""
+        if execution.is_ended or not is_at_rest(execution):
+            return None
+        wake_at = next_wake_at(execution, definition)
+        if wake_at is None:
+            return NEVER
+        is_far = (wake_at - self._parts.clock.now()).total_seconds() > SUSPENDED_FROM_S
+        return wake_at if is_far else None
+
+    def _may_let_go(self, execution: Execution) -> bool:
+        return (
+            self.wake_at is not None
+            and is_at_rest(execution)
+            and not self._has_news
+            and not self._ended
         )
-        await self._parts.events.append([execution], envelope, side_rows=side_rows)
 
     def _record(
         self,
         execution: Execution,
         definition: Definition,
         attempt: Attempt,
-        result: Outcome | Failure,
+        result: Outcome | ChildWanted | Failure,
+        now: datetime,
     ) -> None:
-        if isinstance(result, Outcome):
-            execution.complete_node(attempt.path, attempt.number, result.output, usage=result.usage)
-        else:
-            execution.fail_node(
-                definition, attempt.path, attempt.number, result, now=self._parts.clock.now()
-            )
+        match result:
+            case Outcome():
+                complete_node(
+                    execution, attempt.path, attempt.number, result.output, usage=result.usage
+                )
+            case ChildWanted():
+                self._begin_child(execution, attempt, result)
+            case Failure():
+                fail_node(execution, definition, attempt.path, attempt.number, result, now=now)
 
-    def _running(self) -> set[tuple[str, int]]:
-        """Attempts of ours that are in flight, or ended and not stored yet."""
-        return set(self._tasks)
+    def _begin_child(self, execution: Execution, attempt: Attempt, wanted: ChildWanted) -> None:
+        child = Execution._create(  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] # documented by the library for a chosen id
+            Execution.Created,
+            id=self._parts.ids.new(),
+            workflow_id=str(wanted.workflow_id),
+            workflow_version=wanted.workflow_version,
+            agent_id=None,
+            definition_hash=wanted.definition_hash,
+            input=wanted.input,
+            created_by=execution.created_by,
+            parent_id=str(execution.id),
+            parent_path=attempt.path,
+            depth=execution.depth + 1,
+            forked_from_id=None,
+            forked_from_node=None,
+        )
+        is_begun = start_child(
+            execution,
+            attempt.path,
+            attempt.number,
+            child.id,
+            is_awaited=wanted.is_awaited,
+            on_parent_close=wanted.on_parent_close,
+        )
+        if is_begun:
+            self._children.append(child)
+
+    def _forget(self, saved: list[Ended]) -> None:
+        for attempt, _ in saved:
+            self._tasks.pop((attempt.path, attempt.number), None)
 
     def _require_sole_driver(self, execution: Execution) -> None:
         """An attempt in flight that we did not start was started by another worker: let go of the
         run.
         """
-        foreign = set(execution.running_attempts()) - self._running()
+        foreign = set(execution.running_attempts()) - self._tasks.keys()
         if foreign and not execution.is_ended:
             message = f"another worker started {sorted(foreign)}"
             raise DriveEnded(message)
 
-    async def _wait(self, execution: Execution) -> tuple[list[Ended], bool]:
-        """Until something ended, somebody else wrote, or a retry is due: (what ended, whether
+    async def _wait(self, execution: Execution, definition: Definition) -> tuple[list[Ended], bool]:
+        """Until something ended, somebody else wrote, or something is due: (what ended, whether
         somebody wrote).
         """
-        ended: list[Ended] = []
-        is_news = False
-        wake_at = execution.next_wake_at()
-        timeout_s = None
-        if wake_at is not None:
-            timeout_s = max(0.0, (wake_at - self._parts.clock.now()).total_seconds())
-        try:
-            async with asyncio.timeout(timeout_s):
-                item = await self._inbox.get()
-        except TimeoutError:
-            return ended, is_news
-        while True:
-            if item is None:
-                is_news = True
-            else:
-                ended.append(item)
-            if self._inbox.empty():
-                return ended, is_news
-            item = self._inbox.get_nowait()
+        if not self._ended and not self._has_news:
+            loop = asyncio.get_running_loop()
+            self._waiter = loop.create_future()
+            wake_at = next_wake_at(execution, definition)
+            timer: asyncio.TimerHandle | None = None
+            if wake_at is not None:
+                due_s = (wake_at - self._parts.clock.now()).total_seconds()
+                timer = loop.call_later(max(0.0, due_s), self._wake)
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+                if timer is not None:
+                    timer.cancel()
+        ended, self._ended = self._ended, []
+        is_news, self._has_news = self._has_news, False
+        return ended, is_news
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def _start(self, attempt: Attempt) -> None:
         key = (attempt.path, attempt.number)
-        self._tasks[key] = asyncio.create_task(self._perform(attempt))
+        if key not in self._tasks:
+            self._tasks[key] = _begin_task(self._perform(attempt))
 
     async def _perform(self, attempt: Attempt) -> None:
         async with self._parts.attempts:
-            result = await self._result(attempt)
-        self._inbox.put_nowait((attempt, result))
+            result = await perform(attempt, self._run, self._parts.effects, self._parts.runners)
+        self._ended.append((attempt, result))
+        self._wake()
 
-    async def _result(self, attempt: Attempt) -> Outcome | Failure:
-        runner = self._parts.runners[attempt.node_type]
-        try:
-            async with asyncio.timeout(attempt.timeout_s):
-                return await runner(attempt, self._run, self._parts.effects)
-        except TimeoutError:
-            message = f"no outcome within {attempt.timeout_s:g} s"
-            return Failure("timeout", message, is_retryable=True)
-        except AttemptFailed as failed:
-            return Failure(
-                failed.code,
-                failed.message,
-                is_retryable=failed.is_retryable,
-                retry_after_s=failed.retry_after_s,
-                usage=failed.usage,
-            )
-        except Exception as error:
-            # The effect boundary: a defect of a runner must end its run with a reason, not leave it
-            # hanging.
-            log.exception("node %s of execution %s", attempt.path, self._run.execution_id)
-            return Failure("internal", f"{type(error).__name__}", is_retryable=False)
+
+def _begin_task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """A task that runs to its first wait at once, where Python can do that: many effects need no
+    more.
+    """
+    if sys.version_info >= (3, 12):
+        return asyncio.Task(work, loop=asyncio.get_running_loop(), eager_start=True)
+    return asyncio.create_task(work)

@@ -4,11 +4,12 @@ to fail.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
 from commands.model_port import Models
 from commands.ports import EventStore
-from domain.executions import Attempt, Usage
+from domain.attempts import Attempt, Usage
 from domain.identifiers import Json, TenantId
 
 
@@ -20,18 +21,38 @@ class Effects:
     models: Models
 
 
+def _no_beat() -> None:
+    """For an attempt whose signs of life nobody counts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The execution an attempt belongs to."""
+    """The execution an attempt belongs to. depth: how many runs are above it. beat: a sign of life
+    of this attempt.
+    """
 
     tenant_id: TenantId
     execution_id: UUID
+    depth: int = 0
+    beat: Callable[[], None] = _no_beat
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     output: Json
     usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class ChildWanted:
+    """Another run is to begin, with the append that says so."""
+
+    workflow_id: UUID
+    workflow_version: int
+    definition_hash: str
+    input: Json
+    is_awaited: bool
+    on_parent_close: Literal["cancel", "abandon"]
 
 
 class AttemptFailed(Exception):
@@ -54,4 +75,4 @@ class AttemptFailed(Exception):
         self.usage = usage or Usage()
 
 
-Runner = Callable[[Attempt, Run, Effects], Awaitable[Outcome]]
+Runner = Callable[[Attempt, Run, Effects], Awaitable[Outcome | ChildWanted]]

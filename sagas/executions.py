@@ -1,17 +1,18 @@
 """The execution saga: it owns shards of executions and drives each one to its end.
 
-    Created ──► load ──► advance ──► append ──► perform attempts ──► record outcomes ──► advance ...
-                  ▲                     │ Stale: somebody else wrote; load again
-                  └─────────────────────┘
+    Created, Signalled, ... (log) ──┐
+    begun in this process ──────────┼──► drive (sagas/drive.py) ──► ended, or let go until it is due
+    due (sagas/timers.py) ──────────┤
+    found when shards are assigned ─┘
 
-The owner keeps the aggregate in memory and does not wait for its own events to come back. Intent is
-stored before an effect starts, the outcome after it, together with the next intent. What protects a
-run is the expected version of each append: a worker that was thought dead finds that somebody else
-wrote, and lets go.
+The owner keeps the aggregate in memory and does not wait for its own events to come back. What
+protects a run is the expected version of each append: a worker that was thought dead finds that
+somebody else wrote, and lets go.
 """
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -21,18 +22,38 @@ from commands.ports import (
     Clock,
     Log,
     LoggedEvent,
+    OpenExecution,
     OpenExecutions,
     Start,
     partition_of,
 )
+from domain.executions import Execution
 from domain.identifiers import SHARDS_COUNT, Shard, TenantId, shard_of
+from infra.event_codec import evolved
 from sagas.drive import Drive, DriveEnded, DriveParts
+from sagas.timers import Timers
 
 log = logging.getLogger(__name__)
 
 GROUP = "executions"
 PAGE = 500
-ADOPTIONS_MAX = 64
+KNOWN_MAX = 20_000
+# What somebody else than the owner writes, so that the owner has something to do.
+TOPICS = frozenset(
+    {
+        "execution.created",
+        "execution.signalled",
+        "execution.approval_decided",
+        "execution.child_ended",
+        "execution.cancelled",
+        "execution.compensation_started",
+        "execution.paused",
+        "execution.resumed",
+        "execution.resolved",
+        "execution.retried",
+        "execution.upgraded",
+    }
+)
 
 
 @dataclass(eq=False)
@@ -52,9 +73,15 @@ class ExecutionSaga:
     parts: DriveParts
     clock: Clock
     sweep_s: float
+    _timers: Timers = field(init=False)
     _partitions: set[int] = field(default_factory=set[int])
     _driven: dict[UUID, _Driven] = field(default_factory=dict[UUID, _Driven])
+    # How far runs are known that were let go of: their own events come back from the log.
+    _known: OrderedDict[UUID, int] = field(default_factory=OrderedDict[UUID, int])
     _searches: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+
+    def __post_init__(self) -> None:
+        self._timers = Timers(self.open_executions, self.clock, self._drive_due)
 
     def driven_count(self) -> int:
         return len(self._driven)
@@ -67,7 +94,7 @@ class ExecutionSaga:
 
     async def started(self, partitions: Sequence[int]) -> None:
         self._partitions.update(partitions)
-        search = asyncio.create_task(self._adopt_open(list(partitions)))
+        search = asyncio.create_task(self._adopt_ready(list(partitions)))
         self._searches.add(search)
         search.add_done_callback(self._search_ended)
 
@@ -85,12 +112,19 @@ class ExecutionSaga:
     async def handle(self, batches: Sequence[Batch]) -> None:
         for batch in batches:
             for event in batch.events:
-                if event.topic == "execution.created":
-                    self._drive(event.tenant_id, event.stream_id, event)
-                elif event.topic.startswith("execution.") and event.actor != self.parts.actor:
-                    driven = self._driven.get(event.stream_id)
-                    if driven is not None:
-                        driven.drive.hear(event.version)
+                if event.topic in TOPICS:
+                    self._take(event)
+
+    def offer(self, tenant_id: TenantId, execution: Execution) -> None:
+        """This process has just stored events of it that its owner has to know of. A hint: the log
+        brings them too.
+        """
+        driven = self._driven.get(execution.id)
+        if driven is not None:
+            driven.drive.hear(execution.version)
+        elif not execution.is_ended and execution.version > self._known.get(execution.id, 0):
+            begun = execution if execution.status == "PENDING" else None
+            self._drive(tenant_id, execution.id, begun=begun)
 
     async def sweep(self) -> None:
         """Run until cancelled: a run that slipped through (a lost hint, an owner that let go) is
@@ -98,46 +132,85 @@ class ExecutionSaga:
         """
         while True:
             await asyncio.sleep(self.sweep_s)
-            await self._adopt_open(sorted(self._partitions))
+            await self._adopt_ready(sorted(self._partitions))
 
-    async def _adopt_open(self, partitions: Sequence[int]) -> None:
-        shards = [
-            shard
-            for shard in range(SHARDS_COUNT)
-            if partition_of(Shard(shard), self.log.partitions_count) in partitions
-        ]
+    async def wake_due(self) -> None:
+        """Run until cancelled: what sleeps is woken in time."""
+        await self._timers.run(lambda: self._shards(self._partitions))
+
+    def _take(self, event: LoggedEvent) -> None:
+        driven = self._driven.get(event.stream_id)
+        if driven is not None:
+            driven.drive.hear(event.version)
+        elif event.version > self._known.get(event.stream_id, 0):
+            begun = None
+            if event.topic == "execution.created":
+                begun = evolved(None, event)
+                assert isinstance(begun, Execution)
+            self._drive(event.tenant_id, event.stream_id, begun=begun)
+
+    async def _adopt_ready(self, partitions: Sequence[int]) -> None:
+        shards = self._shards(partitions)
         after: UUID | None = None
         while shards:
-            page = await self.open_executions.of_shards(shards, after=after, limit=PAGE)
+            page = await self.open_executions.ready(shards, after=after, limit=PAGE)
             for found in page:
-                self._drive(found.tenant_id, found.execution_id, None)
+                self._drive(found.tenant_id, found.execution_id)
             if len(page) < PAGE:
                 return
             after = page[-1].execution_id
 
-    def _drive(self, tenant_id: TenantId, execution_id: UUID, created: LoggedEvent | None) -> None:
+    def _shards(self, partitions: Sequence[int] | set[int]) -> list[int]:
+        return [
+            shard
+            for shard in range(SHARDS_COUNT)
+            if partition_of(Shard(shard), self.log.partitions_count) in partitions
+        ]
+
+    def _drive_due(self, due: OpenExecution) -> None:
+        self._drive(due.tenant_id, due.execution_id, due=due)
+
+    def _drive(
+        self,
+        tenant_id: TenantId,
+        execution_id: UUID,
+        *,
+        begun: Execution | None = None,
+        due: OpenExecution | None = None,
+    ) -> None:
         partition = self._partition(execution_id)
         if execution_id in self._driven or partition not in self._partitions:
             return
         if not self.log.is_owned(GROUP, partition):
             return  # A lease that ran out while this process stood still; its owner finds the run.
-        drive = Drive(self.parts, tenant_id, execution_id, created)
+        wake_at = None if due is None else due.wake_at
+        drive = Drive(self.parts, tenant_id, execution_id, begun=begun, wake_at=wake_at)
         task = asyncio.create_task(drive.run())
         self._driven[execution_id] = _Driven(drive, task)
-        task.add_done_callback(lambda ended: self._drive_ended(execution_id, ended))
+        task.add_done_callback(lambda ended: self._drive_ended(tenant_id, execution_id, ended))
 
-    def _drive_ended(self, execution_id: UUID, task: asyncio.Task[None]) -> None:
-        self._driven.pop(execution_id, None)
+    def _drive_ended(
+        self, tenant_id: TenantId, execution_id: UUID, task: asyncio.Task[None]
+    ) -> None:
+        drive = self._driven.pop(execution_id).drive
         if task.cancelled():
             return
         error = task.exception()
         match error:
             case None:
-                pass
+                self._let_go(tenant_id, execution_id, drive)
             case DriveEnded():
                 log.warning("execution %s: %s; the sweep looks again", execution_id, error)
             case _:
                 log.error("execution %s: the drive broke off", execution_id, exc_info=error)
+
+    def _let_go(self, tenant_id: TenantId, execution_id: UUID, drive: Drive) -> None:
+        self._known[execution_id] = drive.version
+        self._known.move_to_end(execution_id)
+        if len(self._known) > KNOWN_MAX:
+            self._known.popitem(last=False)
+        if drive.wake_at is not None:
+            self._timers.hold(OpenExecution(tenant_id, execution_id, drive.wake_at))
 
     def _search_ended(self, task: asyncio.Task[None]) -> None:
         self._searches.discard(task)

@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 
 from domain.agents import Agent, AgentNotFound, AgentVersionNotFound
-from domain.executions import Attempt
+from domain.attempts import Attempt
 from domain.identifiers import Json, JsonObject
 from sagas.effects import AttemptFailed, Effects, Outcome, Run
 from sagas.nodes.llm import call_model, model_output, usage_of

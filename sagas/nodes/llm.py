@@ -5,7 +5,7 @@ call.
 from collections.abc import Mapping, Sequence
 
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
-from domain.executions import Attempt, Usage
+from domain.attempts import Attempt, Usage
 from domain.identifiers import Json, JsonObject
 from sagas.effects import AttemptFailed, Effects, Outcome, Run
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -72,26 +73,35 @@ class FakeOpenExecutions:
 
     store: FakeEventStore
 
-    async def of_shards(
+    async def ready(
         self, shards: Sequence[int], *, after: UUID | None, limit: int
     ) -> list[OpenExecution]:
-        is_open: dict[UUID, bool] = {}
-        for row in self.store.side_rows:
-            match row:
-                case OpenedExecution():
-                    is_open[row.execution_id] = True
-                case ClosedExecution():
-                    is_open[row.execution_id] = False
-                case _:
-                    pass
+        found = [one for one in self._open(shards) if one.wake_at is None]
+        return [one for one in found if after is None or one.execution_id > after][:limit]
+
+    async def due(
+        self, shards: Sequence[int], *, until: datetime, limit: int
+    ) -> list[OpenExecution]:
+        found = [one for one in self._open(shards) if one.wake_at and one.wake_at <= until]
+        return sorted(found, key=lambda one: one.wake_at or until)[:limit]
+
+    def _open(self, shards: Sequence[int]) -> list[OpenExecution]:
+        rows: dict[UUID, OpenExecution] = {}
         tenants = {
             e.originator_id: env.tenant_id
             for e, env in zip(self.store.events, self.store.envelopes, strict=True)
         }
-        found = sorted(i for i, is_one in is_open.items() if is_one and shard_of(i) in shards)
-        return [OpenExecution(tenants[i], i, None) for i in found if after is None or i > after][
-            :limit
-        ]
+        for row in self.store.side_rows:
+            match row:
+                case OpenedExecution(execution_id, wake_at):
+                    tenant_id = tenants[execution_id]
+                    rows[execution_id] = OpenExecution(tenant_id, execution_id, wake_at)
+                case ClosedExecution():
+                    rows.pop(row.execution_id, None)
+                case _:
+                    pass
+        found = [row for row in rows.values() if shard_of(row.execution_id) in shards]
+        return sorted(found, key=lambda row: row.execution_id)
 
 
 class Worker:
@@ -110,6 +120,7 @@ class Worker:
                 effects=Effects(world.store, self.models),
                 runners=RUNNERS,
                 clock=world.clock,
+                ids=world.ids,
                 attempts=asyncio.Semaphore(10),
             ),
             clock=world.clock,

@@ -22,7 +22,7 @@ async def test_an_execution_is_driven_from_its_created_event_to_its_end() -> Non
     await until(lambda: worker.saga.driven_count() == 0, "the drive ends")
     execution = await read(world, execution_id)
     assert (execution.status, text_of(execution)) == ("COMPLETED", "because")
-    assert await worker.saga.open_executions.of_shards(range(64), after=None, limit=9) == []
+    assert await worker.saga.open_executions.ready(range(64), after=None, limit=9) == []
 
 
 async def test_the_intent_is_stored_before_the_effect_and_the_outcome_with_what_follows() -> None:

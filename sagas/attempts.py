@@ -1,0 +1,62 @@
+"""Performing one attempt: within its time, with its signs of life, and never without an outcome."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+
+from domain.attempts import Attempt, Failure
+from sagas.effects import AttemptFailed, ChildWanted, Effects, Outcome, Run, Runner
+
+log = logging.getLogger(__name__)
+
+
+async def perform(
+    attempt: Attempt, run: Run, effects: Effects, runners: Mapping[str, Runner]
+) -> Outcome | ChildWanted | Failure:
+    """Whatever happens, this is how the attempt ended."""
+    runner = runners[attempt.node_type]
+    try:
+        if attempt.heartbeat_s is not None:
+            return await _watched(attempt, run, effects, runner)
+        async with asyncio.timeout(attempt.timeout_s):
+            return await runner(attempt, run, effects)
+    except TimeoutError:
+        message = f"no outcome within {attempt.timeout_s:g} s"
+        return Failure("timeout", message, is_retryable=True)
+    except AttemptFailed as failed:
+        return Failure(
+            failed.code,
+            failed.message,
+            is_retryable=failed.is_retryable,
+            retry_after_s=failed.retry_after_s,
+            usage=failed.usage,
+        )
+    except Exception as error:
+        # The effect boundary: a defect of a runner must end its run with a reason, not leave it
+        # hanging.
+        log.exception("node %s of execution %s", attempt.path, run.execution_id)
+        return Failure("internal", f"{type(error).__name__}")
+
+
+async def _watched(
+    attempt: Attempt, run: Run, effects: Effects, runner: Runner
+) -> Outcome | ChildWanted | Failure:
+    """Each sign of life gives it as long again, up to its whole time."""
+    assert attempt.heartbeat_s is not None
+    heartbeat_s = attempt.heartbeat_s
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + attempt.timeout_s
+    limit = asyncio.timeout_at(min(ends_at, loop.time() + heartbeat_s))
+
+    def beat() -> None:
+        limit.reschedule(min(ends_at, loop.time() + heartbeat_s))
+
+    try:
+        async with limit:
+            return await runner(attempt, replace(run, beat=beat), effects)
+    except TimeoutError:
+        if loop.time() >= ends_at:
+            raise
+        message = f"no sign of life within {heartbeat_s:g} s"
+        return Failure("no_heartbeat", message, is_retryable=True)

@@ -1,0 +1,40 @@
+"""Which definition a child runs: the newest version of its workflow, or the one asked for.
+
+Looking that up is all there is to do here; the child begins with the append that records it.
+"""
+
+from uuid import UUID
+
+from domain.attempts import Attempt
+from domain.nodes.sub_workflow import DEPTH_MAX
+from domain.workflows import Workflow, WorkflowNotFound, WorkflowVersionNotFound
+from sagas.effects import AttemptFailed, ChildWanted, Effects, Run
+
+
+async def run_sub_workflow(attempt: Attempt, run: Run, on: Effects) -> ChildWanted:
+    request = attempt.request
+    if run.depth >= DEPTH_MAX:
+        message = f"runs that start each other nest deeper than {DEPTH_MAX}"
+        raise AttemptFailed("too_deep", message, is_retryable=False)
+    workflow_id = UUID(str(request["workflow_id"]))
+    workflow = await on.events.load(Workflow, workflow_id, run.tenant_id)
+    if workflow is None:
+        message = f"there is no workflow {workflow_id}"
+        raise AttemptFailed("workflow_not_found", message, is_retryable=False)
+    wanted = request.get("version")
+    try:
+        version, definition_hash = workflow.definition_hash(
+            wanted if isinstance(wanted, int) else None
+        )
+    except (WorkflowNotFound, WorkflowVersionNotFound) as error:
+        raise AttemptFailed(error.code, error.detail, is_retryable=False) from error
+    finally:
+        on.events.keep(workflow, run.tenant_id)
+    return ChildWanted(
+        workflow_id,
+        version,
+        definition_hash,
+        request.get("input"),
+        is_awaited=bool(request["wait"]),
+        on_parent_close="abandon" if request["on_parent_close"] == "abandon" else "cancel",
+    )
