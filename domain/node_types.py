@@ -48,8 +48,8 @@ class NodeConfig(BaseModel):
 
     def expressions(self) -> Iterator[tuple[str, Expression]]:
         """Every expression, with its JSON pointer into the config."""
-        for name in type(self).model_fields:
-            yield from _expressions(getattr(self, name), f"/{pointer_step(name)}")
+        for name, field in type(self).model_fields.items():
+            yield from _expressions(getattr(self, name), f"/{pointer_step(field.alias or name)}")
 
 
 class NodeType(NodeConfig):
@@ -91,6 +91,10 @@ class EffectfulNode(NodeType):
 
     def ports(self) -> frozenset[str | None]:
         return frozenset({None, ERROR_PORT})
+
+    def is_repeatable(self) -> bool:
+        """Whether doing it again changes nothing, so that an unknown outcome needs no decision."""
+        return False
 
     @abstractmethod
     def request(self, scope: Scope) -> JsonObject:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
+from commands.http_port import Http
 from commands.model_port import Models
 from commands.ports import EventStore
 from domain.executions import Attempt, Usage
@@ -18,6 +19,7 @@ class Effects:
 
     events: EventStore
     models: Models
+    http: Http
 
 
 @dataclass(frozen=True, slots=True)

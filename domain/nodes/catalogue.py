@@ -7,6 +7,7 @@ from domain.node_types import EffectfulNode, PureNode
 from domain.nodes.agent import Agent
 from domain.nodes.condition import Condition
 from domain.nodes.end import End
+from domain.nodes.http import Http
 from domain.nodes.llm import Llm
 from domain.nodes.set import Set
 from domain.nodes.start import Start
@@ -15,6 +16,7 @@ NODE_TYPES: dict[str, type[PureNode] | type[EffectfulNode]] = {
     "agent": Agent,
     "condition": Condition,
     "end": End,
+    "http": Http,
     "llm": Llm,
     "set": Set,
     "start": Start,

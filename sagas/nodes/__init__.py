@@ -2,9 +2,11 @@
 
 from sagas.effects import Runner
 from sagas.nodes.agent import run_agent
+from sagas.nodes.http import run_http
 from sagas.nodes.llm import run_llm
 
 RUNNERS: dict[str, Runner] = {
     "agent": run_agent,
+    "http": run_http,
     "llm": run_llm,
 }
