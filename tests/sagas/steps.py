@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from commands.executions import ExecuteWorkflow
+from commands.http_port import HttpFailed, HttpRequest, HttpResponse
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
 from commands.ports import (
     Batch,
@@ -51,6 +52,21 @@ class HeldModels:
     def fail(self, place: int, *, retryable: bool) -> None:
         failed = ModelFailed("rate_limited", "slow down", retryable=retryable)
         self.calls[place][1].set_exception(failed)
+
+
+@dataclass
+class ToldHttp:
+    """Answers in turn, the last repeats; requests are kept in order."""
+
+    answers: list[HttpResponse | HttpFailed] = field(default_factory=list)
+    requests: list[HttpRequest] = field(default_factory=list)
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        self.requests.append(request)
+        answer = self.answers[min(len(self.requests), len(self.answers)) - 1]
+        if isinstance(answer, HttpFailed):
+            raise answer
+        return answer
 
 
 @dataclass
@@ -100,6 +116,7 @@ class Worker:
     def __init__(self, world: World, name: str = "one", models: HeldModels | None = None) -> None:
         self.world = world
         self.models = models or HeldModels()
+        self.http = ToldHttp()
         self.log = FakeLog()
         self.saga = ExecutionSaga(
             log=self.log,
@@ -107,7 +124,7 @@ class Worker:
             parts=DriveParts(
                 actor=f"worker:{name}",
                 events=world.store,
-                effects=Effects(world.store, self.models),
+                effects=Effects(world.store, self.models, self.http),
                 runners=RUNNERS,
                 clock=world.clock,
                 attempts=asyncio.Semaphore(10),
