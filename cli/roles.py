@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from cli.installation import PortUnavailable
 from commands.ports import Position
 from infra.consumer import keep_running
+from infra.http_client import GuardedHttp
 from infra.models import build_models
 from infra.runtime import Runtime
 from infra.settings import Settings
@@ -60,13 +61,17 @@ async def run_worker(runtime: Runtime) -> None:
     log = await runtime.log()
     store = await runtime.event_store("worker")
     models = build_models(os.environ)
+    http = GuardedHttp(
+        allowed=runtime.settings.http_allow,
+        connections_max=runtime.settings.worker_attempts_max,
+    )
     saga = ExecutionSaga(
         log=log,
         open_executions=await runtime.open_executions(),
         parts=DriveParts(
             actor=f"worker:{runtime.name}",
             events=store,
-            effects=Effects(store, models),
+            effects=Effects(store, models, http),
             runners=RUNNERS,
             clock=runtime.clock,
             ids=runtime.ids,
@@ -87,6 +92,7 @@ async def run_worker(runtime: Runtime) -> None:
             tasks.create_task(keep_running("worker timers", saga.wake_due, pause_max_s=pause_max_s))
     finally:
         await models.aclose()
+        await http.aclose()
 
 
 class _Server(uvicorn.Server):

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate
-
 from commands.ports import NEVER, ClosedExecution, EventStore, OpenedExecution, SideRow
 from domain.execution_commands import cancel
 from domain.execution_outcomes import child_ended
@@ -21,7 +19,7 @@ PARENT_ENDED = "the execution that started it has ended"
 class Family:
     """Other runs that are stored with one that has ended, and their rows."""
 
-    aggregates: list[Aggregate] = field(default_factory=list[Aggregate])
+    executions: list[Execution] = field(default_factory=list[Execution])
     side_rows: list[SideRow] = field(default_factory=list[SideRow])
 
 
@@ -40,7 +38,7 @@ async def family_of(
         if parent is not None:
             child_ended(parent, execution)
             if parent.pending_events:
-                family.aggregates.append(parent)
+                family.executions.append(parent)
                 family.side_rows += rows_of(parent)
     return family
 
@@ -60,8 +58,8 @@ async def _cancel_child(
     if child is None or (child.is_ended and child.status != "NEEDS_ATTENTION"):
         return
     cancel(child, PARENT_ENDED)
-    family.aggregates.append(child)
+    family.executions.append(child)
     family.side_rows += rows_of(child)
     inner = await family_of(child, tenant_id, events, is_parent_told=False)
-    family.aggregates += inner.aggregates
+    family.executions += inner.executions
     family.side_rows += inner.side_rows

@@ -65,7 +65,7 @@ async def cancel_execution(command: CancelExecution, on: Tenancy) -> Decided:
     family = await family_of(execution, on.tenant_id, on.ports.events)
     return Decided(
         result={"execution_id": str(execution.id), "status": execution.status},
-        aggregates=(execution, *family.aggregates),
+        aggregates=(execution, *family.executions),
         side_rows=(*rows_of(execution), *family.side_rows),
     )
 

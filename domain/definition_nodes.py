@@ -138,7 +138,7 @@ def _check_repeatable(config: AnyNode, path: str, mistakes: Mistakes) -> None:
         mistakes.add(path, "not_repeatable", reason)
 
 
-def _read_compensation(
+def _read_compensation(  # noqa: PLR0911 # one answer per mistake
     undone: AnyNode | None, raw: Json, path: str, mistakes: Mistakes
 ) -> Compensation | None:
     if undone is not None and not isinstance(undone, EffectfulNode):

@@ -206,7 +206,7 @@ def _attempt(
         roots = _roots_at(execution, definition, one.path)
         request = _rendered(one.compensation.config, roots)
     if isinstance(request, Failure):
-        record(execution, request, one.own_path, one.compensation.type, number)
+        record(execution, request, one.own_path, one.compensation.type, attempt=number)
         return None
     return Attempt(
         one.own_path,

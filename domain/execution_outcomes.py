@@ -23,13 +23,13 @@ from domain.payloads import capped
 
 
 def complete_node(
-    execution: Execution, path: str, attempt: int, output: Json, usage: Usage
+    execution: Execution, path: str, attempt: int, output: Json, *, usage: Usage
 ) -> None:
     """The outcome of an attempt. Nothing, unless exactly this attempt is running."""
     node_type = _running_type(execution, path, attempt)
     if node_type is not None:
         outcome = inline_result(Result(output), usage)
-        record(execution, outcome, path, node_type, attempt, usage=usage)
+        record(execution, outcome, path, node_type, attempt=attempt, usage=usage)
 
 
 def fail_node(
@@ -37,16 +37,16 @@ def fail_node(
     definition: Definition,
     path: str,
     attempt: int,
-    failure: Failure,
     *,
+    failure: Failure,
     now: datetime,
 ) -> None:
     """An attempt without outcome. Nothing, unless exactly this attempt is running."""
     node_type = _running_type(execution, path, attempt)
     if node_type is None:
         return
-    when = _retry_at(execution, definition, path, attempt, failure, now)
-    record(execution, failure, path, node_type, attempt, when=when)
+    when = _retry_at(execution, definition, path, attempt, failure=failure, now=now)
+    record(execution, failure, path, node_type, attempt=attempt, when=when)
 
 
 def start_child(
@@ -73,7 +73,7 @@ def start_child(
     )
     if not is_awaited:
         output: JsonObject = {"execution_id": str(child_id)}
-        record(execution, Result(output), path, node_type, attempt)
+        record(execution, Result(output), path, node_type, attempt=attempt)
     return True
 
 
@@ -105,7 +105,7 @@ def interrupt(
     """
     for path, attempt in execution.running_attempts():
         if (path, attempt) not in except_for:
-            _interrupt(execution, definition, path, attempt, now)
+            _interrupt(execution, definition, path, attempt, now=now)
 
 
 def record(
@@ -113,8 +113,8 @@ def record(
     outcome: Result | Failure,
     path: str,
     node_type: str,
-    attempt: int,
     *,
+    attempt: int = 1,
     usage: Usage = FREE,
     when: datetime | None = None,
 ) -> None:
@@ -155,7 +155,7 @@ def _running_type(execution: Execution, path: str, attempt: int) -> str | None:
 
 
 def _interrupt(
-    execution: Execution, definition: Definition, path: str, attempt: int, now: datetime
+    execution: Execution, definition: Definition, path: str, attempt: int, *, now: datetime
 ) -> None:
     run = execution.runs.get(path)
     on_unknown = _on_unknown(definition, path)
@@ -173,7 +173,7 @@ def _interrupt(
         return
     is_retried = on_unknown == "retry" and _is_still_wanted(execution, path)
     when = now if is_retried else None
-    record(execution, INTERRUPTED, path, run.node_type, attempt, when=when)
+    record(execution, INTERRUPTED, path, run.node_type, attempt=attempt, when=when)
 
 
 def _retry_at(
@@ -181,6 +181,7 @@ def _retry_at(
     definition: Definition,
     path: str,
     attempt: int,
+    *,
     failure: Failure,
     now: datetime,
 ) -> datetime | None:

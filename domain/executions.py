@@ -115,7 +115,7 @@ class Execution(ExecutionEvents, Aggregate):
         parent_path: str | None = None,
         depth: int = 0,
         forked_from_id: str | None = None,
-        forked_from_node: str | None = None,
+        forked_from_node: str | None = None,  # noqa: ARG002 # only the read model tells it
     ) -> None:
         self.workflow_id = workflow_id
         self.workflow_version = workflow_version
@@ -185,7 +185,9 @@ class Execution(ExecutionEvents, Aggregate):
         self, *, path: str, node_type: str, attempt: int, idempotency_key: str, timestamp: datetime
     ) -> None:
         self._go_on()
-        self.runs.start(path, node_type, attempt, idempotency_key, timestamp)
+        self.runs.start(
+            path, node_type, attempt, idempotency_key=idempotency_key, begun_at=timestamp
+        )
 
     @event(ExecutionEvents.NodeCompleted)
     def _node_completed(
@@ -195,7 +197,7 @@ class Execution(ExecutionEvents, Aggregate):
         if node_type == "signal":
             awaited = self.runs.get(path).awaited or {}
             self.signals.take(str(awaited.get("name")))
-        self.runs.complete(path, node_type, attempt, output, tuple(ports))
+        self.runs.complete(path, node_type, attempt=attempt, output=output, ports=tuple(ports))
 
     @event(ExecutionEvents.NodeFailed)
     def _node_failed(
@@ -212,7 +214,7 @@ class Execution(ExecutionEvents, Aggregate):
         self._go_on()
         error: JsonObject = {"code": code, "message": message, "attempt": attempt}
         when = None if retry_at is None else datetime.fromisoformat(retry_at)
-        self.runs.fail(path, node_type, error, when, timestamp)
+        self.runs.fail(path, node_type, error, retry_at=when, failed_at=timestamp)
 
     @event(ExecutionEvents.NodeDoubted)
     def _node_doubted(self, path: str, attempt: int, code: str, message: str) -> None:
@@ -255,7 +257,7 @@ class Execution(ExecutionEvents, Aggregate):
     ) -> None:
         self._go_on()
         when = None if until is None else datetime.fromisoformat(until)
-        self.runs.wait(path, node_type, attempt, request, when)
+        self.runs.wait(path, node_type, attempt=attempt, awaited=request, until=when)
 
     @event(ExecutionEvents.ChildStarted)
     def _child_started(
@@ -271,7 +273,8 @@ class Execution(ExecutionEvents, Aggregate):
         self._go_on()
         self.children[child_id] = Child(path, on_parent_close)
         if is_awaited:
-            self.runs.wait(path, node_type, attempt, {"child_id": child_id}, None)
+            awaited: JsonObject = {"child_id": child_id}
+            self.runs.wait(path, node_type, attempt=attempt, awaited=awaited, until=None)
 
     @event(ExecutionEvents.ChildEnded)
     def _child_ended(
@@ -335,7 +338,7 @@ class Execution(ExecutionEvents, Aggregate):
         self.status = "RUNNING" if self.undoing is None else "COMPENSATING"
         run = self.runs.get(path)
         if outcome != "retry":
-            self.runs.complete(path, node_type, run.attempt, output, ())
+            self.runs.complete(path, node_type, attempt=run.attempt, output=output, ports=())
             return
         again = replace(run, status="WAITING", node_type=node_type, attempts_before=run.attempt)
         self.runs.try_again(path, again, timestamp)
@@ -350,7 +353,7 @@ class Execution(ExecutionEvents, Aggregate):
 
     @event(ExecutionEvents.NodeCopied)
     def _node_copied(self, path: str, node_type: str, output: Json, ports: list[str]) -> None:
-        self.runs.complete(path, node_type, 0, output, tuple(ports))
+        self.runs.complete(path, node_type, attempt=0, output=output, ports=tuple(ports))
 
     @event(ExecutionEvents.Upgraded)
     def _upgraded(self, definition_hash: str, workflow_version: int) -> None:

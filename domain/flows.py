@@ -1,13 +1,14 @@
 """A flow: the graph of a definition, or of the body of a loop or map inside it.
 
-Read, checked and built recursively; what is not valid is noted as a mistake with its place. Nodes of
-a body may read what was decided before the node that holds the body, and what the body itself
+Read, checked and built recursively; what is not valid is noted as a mistake with its place. Nodes
+of a body may read what was decided before the node that holds the body, and what the body itself
 decided before them; of two nodes with one name, the inner one is meant.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from domain.definition_fields import OnUnknown, RetryPolicy
 from domain.definition_graph import START, Graph, read_graph
@@ -29,7 +30,7 @@ class Node:
     """needed: how many taken edges it waits for; None waits until every edge is decided.
 
     before: the ids of the nodes that run before it, kept only where an expression may read any of
-    them. has_intent: whether its attempts are recorded before they are made. body: of a loop or map.
+    them. has_intent: whether its attempts are recorded before they are made.
     """
 
     id: str
@@ -113,7 +114,7 @@ def read_flow(
     handled = _reached_from(graph, on_error) if on_error in graph.nodes else frozenset[str]()
     incoming = Counter(draft.edge.target for draft in graph.edges)
     for node in nodes:
-        _check_reads(graph, node, around, handled, mistakes)
+        _check_reads(graph, node, around, handled=handled, mistakes=mistakes)
         _check_join(node, incoming[node.id], mistakes)
     bodies = {node.id: _read_body(graph, node, around, mistakes) for node in nodes}
     return _built(graph, bodies) if len(mistakes.errors) == noted else None
@@ -158,13 +159,14 @@ def _check_reads(
     graph: Graph,
     node: NodeDraft,
     around: Surroundings,
+    *,
     handled: frozenset[str],
     mistakes: Mistakes,
 ) -> None:
     """An expression may name only what surely is decided before it: anything else would depend on
     luck. A handler of errors runs at any time, so there it may name every node of the main path.
     """
-    roots = around.roots | (frozenset({"error"}) if node.id in handled else frozenset())
+    roots = around.roots | (frozenset({"error"}) if node.id in handled else frozenset[str]())
     if node.config is not None:
         known = roots | node.config.own_roots
         for place, expression in node.config.expressions():
@@ -173,13 +175,29 @@ def _check_reads(
             for read in sorted(expression.nodes_read):
                 if node.id in handled and read in graph.nodes and read not in handled:
                     continue
-                _check_read(graph, node.id, read, (path, expression), around, mistakes)
+                _check_read(
+                    graph,
+                    node.id,
+                    read,
+                    around,
+                    mistakes=mistakes,
+                    path=path,
+                    expression=expression,
+                )
     if node.compensation is not None:
         for place, expression in node.compensation.config.expressions():
             path = f"{node.path}/compensate/config{place}"
             _check_roots(expression, roots, path, mistakes)
             for read in sorted(expression.nodes_read - {node.id}):
-                _check_read(graph, node.id, read, (path, expression), around, mistakes)
+                _check_read(
+                    graph,
+                    node.id,
+                    read,
+                    around,
+                    mistakes=mistakes,
+                    path=path,
+                    expression=expression,
+                )
 
 
 def _check_roots(
@@ -196,11 +214,12 @@ def _check_read(
     graph: Graph,
     reader: str,
     read: str,
-    written: tuple[str, Expression],
     around: Surroundings,
+    *,
     mistakes: Mistakes,
+    path: str,
+    expression: Expression,
 ) -> None:
-    path, expression = written
     if read not in graph.nodes:
         if read in around.outer:
             return
@@ -232,6 +251,7 @@ def _read_body(
     if not isinstance(raw, dict):
         mistakes.add(place, "invalid_body", "a body must be an object of nodes and edges")
         return None
+    raw = cast("JsonObject", raw)
     for key in raw:
         if key not in ("nodes", "edges"):
             step = pointer_step(key)

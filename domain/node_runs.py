@@ -22,8 +22,11 @@ from domain.definition_nodes import Edge
 from domain.identifiers import Json, JsonObject
 from domain.node_types import ERROR_PORT, Iterations
 
-# No answer came, so the effect may have happened: the next attempt goes out under the same key.
-UNANSWERED = frozenset({UNKNOWN_OUTCOME, "interrupted", "timeout", "unavailable", "no_heartbeat"})
+# The effect may have happened: the next attempt goes out under the same key. An HTTP status that is
+# tried again (429, 5xx) says that the server could not answer, not that it did nothing.
+UNANSWERED = frozenset(
+    {UNKNOWN_OUTCOME, "interrupted", "timeout", "unavailable", "no_heartbeat", "http_status"}
+)
 COMPENSATE = "compensate"
 
 NodeStatus: TypeAlias = Literal["PENDING", "RUNNING", "WAITING", "COMPLETED", "FAILED", "SKIPPED"]
@@ -81,7 +84,7 @@ class Frame:
 
 @dataclass(slots=True)
 class Body:
-    """How far the iterations of a loop or map are. keeps_results: of every one, not the last only."""
+    """How far the iterations of a loop or map are. keeps_results: of all, not of the last only."""
 
     keeps_results: bool
     known: Iterations = field(default_factory=Iterations)
@@ -134,7 +137,7 @@ class NodeRuns:
         return [path for path in self.unfinished() if path.startswith(prefix)]
 
     def start(
-        self, path: str, node_type: str, attempt: int, idempotency_key: str, begun_at: datetime
+        self, path: str, node_type: str, attempt: int, *, idempotency_key: str, begun_at: datetime
     ) -> None:
         before = self.get(path)
         run = replace(
@@ -154,7 +157,13 @@ class NodeRuns:
         self.bodies[path] = Body(keeps_results)
 
     def wait(
-        self, path: str, node_type: str, attempt: int, awaited: JsonObject, until: datetime | None
+        self,
+        path: str,
+        node_type: str,
+        *,
+        attempt: int,
+        awaited: JsonObject,
+        until: datetime | None,
     ) -> None:
         self._keep(path, NodeRun("WAITING", node_type, attempt, awaited=awaited))
         self.running.pop(path, None)
@@ -165,7 +174,7 @@ class NodeRuns:
         self.by_path[path] = replace(self.by_path[path], answer=answer)
 
     def complete(
-        self, path: str, node_type: str, attempt: int, output: Json, ports: tuple[str, ...]
+        self, path: str, node_type: str, *, attempt: int, output: Json, ports: tuple[str, ...]
     ) -> None:
         self.completed_count += 1
         run = NodeRun("COMPLETED", node_type, attempt, output, ports, ordinal=self.completed_count)
@@ -178,6 +187,7 @@ class NodeRuns:
         path: str,
         node_type: str,
         error: JsonObject,
+        *,
         retry_at: datetime | None,
         failed_at: datetime,
     ) -> None:

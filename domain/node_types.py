@@ -91,8 +91,8 @@ class NodeConfig(BaseModel):
 
     def expressions(self) -> Iterator[tuple[str, Expression]]:
         """Every expression, with its JSON pointer into the config."""
-        for name in type(self).model_fields:
-            yield from _expressions(getattr(self, name), f"/{pointer_step(name)}")
+        for name, known in type(self).model_fields.items():
+            yield from _expressions(getattr(self, name), f"/{pointer_step(known.alias or name)}")
 
 
 class NodeType(NodeConfig):

@@ -1,4 +1,4 @@
-"""Signals: named messages to a run. Kept in the order in which they came, until a node takes them."""
+"""Signals: named messages to a run, kept in the order of their coming until a node takes them."""
 
 import re
 from collections import deque

@@ -282,6 +282,13 @@ def _checked_json(raw: Json) -> JsonTemplate:
     return _checked(JsonTemplate, raw)
 
 
+def _checked_value(raw: Json) -> JsonTemplate:
+    """Where only an expression makes sense, a string is one, with or without braces."""
+    if isinstance(raw, str) and OPENING not in raw:
+        raw = f"{OPENING} {raw} }}}}"
+    return _checked(JsonTemplate, raw)
+
+
 def _checked_object(raw: Json) -> ObjectTemplate:
     template = _checked(ObjectTemplate, raw)
     if template.is_constant and not isinstance(raw, dict):
@@ -311,6 +318,7 @@ TextField: TypeAlias = Annotated[
     TextTemplate, PlainValidator(_checked_text), WithJsonSchema(TEXT_SCHEMA)
 ]
 JsonField: TypeAlias = Annotated[JsonTemplate, PlainValidator(_checked_json), WithJsonSchema({})]
+ValueField: TypeAlias = Annotated[JsonTemplate, PlainValidator(_checked_value), WithJsonSchema({})]
 ObjectField: TypeAlias = Annotated[
     ObjectTemplate, PlainValidator(_checked_object), WithJsonSchema({"type": "object"})
 ]

@@ -14,7 +14,8 @@ FIRST_ID = UUID(int=0)
 # fmt: off
 READY: LiteralString = (
     "SELECT tenant_id, execution_id, wake_at FROM open_executions"
-    " WHERE shard = ANY(%s) AND wake_at IS NULL AND execution_id > %s ORDER BY execution_id LIMIT %s"
+    " WHERE shard = ANY(%s) AND wake_at IS NULL AND execution_id > %s"
+    " ORDER BY execution_id LIMIT %s"
 )
 DUE: LiteralString = (
     "SELECT tenant_id, execution_id, wake_at FROM open_executions"

@@ -3,9 +3,20 @@ of the platform.
 """
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from infra.http_addresses import Origin, allowed_origins
+
+
+def _allowed(text: object) -> object:
+    try:
+        return allowed_origins(text) if isinstance(text, str) else text
+    except ValueError as error:
+        raise PydanticCustomError("http_allow", "{error}", {"error": str(error)}) from None
 
 
 class Settings(BaseSettings):
@@ -56,6 +67,9 @@ class Settings(BaseSettings):
     # Workers.
     worker_attempts_max: int = Field(default=256, ge=1)
     worker_sweep_s: float = Field(default=15, gt=0)
+
+    # What the outbound client may reach although it is not public: `host:port,...` as in the URL.
+    http_allow: Annotated[frozenset[Origin], NoDecode, BeforeValidator(_allowed)] = frozenset()
 
     # Edge.
     rate_limit_ip_per_min: int = Field(default=100, ge=1)

@@ -2,8 +2,8 @@
 owns it and there is something to do.
 
     advance ──► append ──► perform ──► record outcomes ──► advance ...
-                  │ Stale: somebody else wrote        └──► nothing to do for a while: let go; a timer
-                  └──► load again                          or an event brings it back
+                  │                                 └──► nothing to do for a while: let go
+                  └──► Stale: somebody else wrote; load again
 """
 
 import asyncio
@@ -57,7 +57,8 @@ class DriveEnded(Exception):
 @dataclass(eq=False)
 class DriveParts:
     """What all drives of a worker share. attempts: how many effects may be in flight in this
-    process. on_ended: told of each run that has ended, after that is stored.
+    process. on_ended: told of each run that has ended, after that is stored. offer: told of other
+    runs that were stored with one of ours.
     """
 
     actor: str
@@ -68,6 +69,7 @@ class DriveParts:
     ids: Ids
     attempts: asyncio.Semaphore
     on_ended: Callable[[Execution], None] = lambda _: None
+    offer: Callable[[TenantId, Execution], None] = lambda _tenant_id, _execution: None
     definitions: OrderedDict[tuple[TenantId, str], Definition] = field(
         default_factory=OrderedDict[tuple[TenantId, str], Definition]
     )
@@ -113,8 +115,10 @@ class Drive:
         self._has_news = False
         self._waiter: asyncio.Future[None] | None = None
         self._children: list[Execution] = []
-        self.version = 0
         self._stored_wake_at = wake_at
+        self._execution: Execution
+        self._definition: Definition
+        self.version = 0
         self.wake_at: datetime | None = None
 
     def hear(self, version: int) -> None:
@@ -136,51 +140,58 @@ class Drive:
                 await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _run_on(self) -> None:
-        execution = self._begun or await self._load()
-        if execution is None or execution.is_ended:
+        if not await self._take_up():
             return
-        self.version = execution.version
-        self._run = Run(self._run.tenant_id, self._run.execution_id, execution.depth)
-        definition = await self._definition_of(execution)
-        if self._begun is None:
-            # Whatever was running belonged to an owner that is gone: its outcome is unknown.
-            interrupt(execution, definition, now=self._parts.clock.now())
         unsaved: list[Ended] = []
         while True:
-            attempts = self._advance(execution, definition, unsaved)
-            stored = await self._save(execution, definition)
+            attempts = self._advance(unsaved)
+            stored = await self._save()
             if stored != "stored":
-                execution = await self._reload()
-                definition = await self._definition_of(execution)
-                if stored == "stale":
-                    self._require_sole_driver(execution)
-                else:
-                    now = self._parts.clock.now()
-                    interrupt(execution, definition, now=now, except_for=self._tasks.keys())
+                await self._take_again(stored)
                 continue
             self._forget(unsaved)
-            unsaved = []
-            if execution.is_ended:
-                self._parts.on_ended(execution)
+            if self._execution.is_ended:
+                self._parts.on_ended(self._execution)
                 return
             for attempt in attempts:
                 self._start(attempt)
-            if has_more(execution):
-                continue
-            if self._may_let_go(execution):
+            if self._may_let_go():
                 return
-            unsaved, is_news = await self._wait(execution, definition)
-            if is_news:
-                execution = await self._reload()
-                self._require_sole_driver(execution)
-                definition = await self._definition_of(execution)
+            unsaved = [] if has_more(self._execution) else await self._wait()
 
-    def _advance(
-        self, execution: Execution, definition: Definition, unsaved: list[Ended]
-    ) -> list[Attempt]:
+    async def _take_up(self) -> bool:
+        """False: there is nothing to do."""
+        execution = self._begun or await self._load()
+        if execution is None or execution.is_ended:
+            return False
+        await self._hold(execution)
+        if self._begun is None:
+            # Whatever was running belonged to an owner that is gone: its outcome is unknown.
+            interrupt(execution, self._definition, now=self._parts.clock.now())
+        return True
+
+    async def _take_again(self, why: Literal["stale", "unknown"]) -> None:
+        """Load it anew. stale: somebody else wrote. unknown: nobody knows what was stored."""
+        await self._hold(await self._reload())
+        if why == "stale":
+            self._require_sole_driver()
+        else:
+            now = self._parts.clock.now()
+            in_hand = self._tasks.keys()
+            interrupt(self._execution, self._definition, now=now, except_for=in_hand)
+
+    async def _hold(self, execution: Execution) -> None:
+        tenant_id = self._run.tenant_id
+        self._execution = execution
+        self._definition = await self._parts.definition(tenant_id, execution.definition_hash)
+        self._run = Run(tenant_id, execution.id, execution.depth)
+        self.version = execution.version
+
+    def _advance(self, unsaved: list[Ended]) -> list[Attempt]:
         """Record what ended, and go on. Of a run that was loaded again, the attempts in hand that
         have no intent are not known before it was advanced, and may turn out to be of no use.
         """
+        execution, definition = self._execution, self._definition
         now = self._parts.clock.now()
         self._children = []
         attempts: list[Attempt] = []
@@ -189,11 +200,8 @@ class Drive:
             again = advance(execution, definition, now=now)
             attempts = [one for one in again if (one.path, one.number) not in in_hand]
         for attempt, result in unsaved:
-            self._record(execution, definition, attempt, result, now)
+            self._record(attempt, result, now)
         return [*attempts, *advance(execution, definition, now=now)]
-
-    async def _definition_of(self, execution: Execution) -> Definition:
-        return await self._parts.definition(self._run.tenant_id, execution.definition_hash)
 
     async def _load(self) -> Execution | None:
         return await self._parts.events.load(Execution, self._run.execution_id, self._run.tenant_id)
@@ -210,77 +218,80 @@ class Drive:
                 pause_s = min(pause_s * 2, RELOAD_PAUSE_MAX_S)
             else:
                 assert execution is not None
-                self.version = execution.version
                 return execution
 
-    async def _save(self, execution: Execution, definition: Definition) -> Saved:
-        """stale: nothing was stored, somebody else wrote. unknown: nobody knows what was stored."""
-        self.wake_at = self._due_at_rest(execution, definition)
+    async def _save(self) -> Saved:
+        execution = self._execution
+        self.wake_at = self._due_at_rest()
         if not execution.pending_events:
             return "stored"
         tenant_id = self._run.tenant_id
+        others: list[Execution] = [*self._children]
         side_rows: list[SideRow] = [OpenedExecution(child.id) for child in self._children]
-        aggregates = [execution, *self._children]
+        envelope = Envelope(
+            tenant_id=tenant_id, actor=self._parts.actor, correlation_id=execution.id
+        )
         try:
             if execution.is_ended:
                 side_rows.append(ClosedExecution(execution.id))
                 if execution.children or execution.parent_id is not None:
                     family = await family_of(execution, tenant_id, self._parts.events)
-                    aggregates += [one for one in family.aggregates if isinstance(one, Execution)]
+                    others += family.executions
                     side_rows += family.side_rows
             elif self.wake_at != self._stored_wake_at:
                 side_rows.append(OpenedExecution(execution.id, self.wake_at))
-            envelope = Envelope(
-                tenant_id=tenant_id,
-                actor=self._parts.actor,
-                correlation_id=self._run.execution_id,
-            )
-            await self._parts.events.append(aggregates, envelope, side_rows=side_rows)
+            await self._parts.events.append([execution, *others], envelope, side_rows=side_rows)
         except Stale:
             return "stale"
         except Unavailable:
             return "unknown"
         self.version = execution.version
         self._stored_wake_at = self.wake_at
+        for other in others:
+            self._parts.offer(tenant_id, other)
         return "stored"
 
-    def _due_at_rest(self, execution: Execution, definition: Definition) -> datetime | None:
+    def _due_at_rest(self) -> datetime | None:
         """When to look at it again; None while it is in hand."""
-        if execution.is_ended or not is_at_rest(execution):
+        if self._execution.is_ended or not is_at_rest(self._execution):
             return None
-        wake_at = next_wake_at(execution, definition)
+        wake_at = next_wake_at(self._execution, self._definition)
         if wake_at is None:
             return NEVER
         is_far = (wake_at - self._parts.clock.now()).total_seconds() > SUSPENDED_FROM_S
         return wake_at if is_far else None
 
-    def _may_let_go(self, execution: Execution) -> bool:
+    def _may_let_go(self) -> bool:
         return (
             self.wake_at is not None
-            and is_at_rest(execution)
+            and is_at_rest(self._execution)
             and not self._has_news
             and not self._ended
         )
 
     def _record(
-        self,
-        execution: Execution,
-        definition: Definition,
-        attempt: Attempt,
-        result: Outcome | ChildWanted | Failure,
-        now: datetime,
+        self, attempt: Attempt, result: Outcome | ChildWanted | Failure, now: datetime
     ) -> None:
+        execution = self._execution
         match result:
             case Outcome():
                 complete_node(
                     execution, attempt.path, attempt.number, result.output, usage=result.usage
                 )
             case ChildWanted():
-                self._begin_child(execution, attempt, result)
+                self._begin_child(attempt, result)
             case Failure():
-                fail_node(execution, definition, attempt.path, attempt.number, result, now=now)
+                fail_node(
+                    execution,
+                    self._definition,
+                    attempt.path,
+                    attempt.number,
+                    failure=result,
+                    now=now,
+                )
 
-    def _begin_child(self, execution: Execution, attempt: Attempt, wanted: ChildWanted) -> None:
+    def _begin_child(self, attempt: Attempt, wanted: ChildWanted) -> None:
+        execution = self._execution
         child = Execution._create(  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] # documented by the library for a chosen id
             Execution.Created,
             id=self._parts.ids.new(),
@@ -311,36 +322,38 @@ class Drive:
         for attempt, _ in saved:
             self._tasks.pop((attempt.path, attempt.number), None)
 
-    def _require_sole_driver(self, execution: Execution) -> None:
+    def _require_sole_driver(self) -> None:
         """An attempt in flight that we did not start was started by another worker: let go of the
         run.
         """
-        foreign = set(execution.running_attempts()) - self._tasks.keys()
-        if foreign and not execution.is_ended:
+        foreign = set(self._execution.running_attempts()) - self._tasks.keys()
+        if foreign and not self._execution.is_ended:
             message = f"another worker started {sorted(foreign)}"
             raise DriveEnded(message)
 
-    async def _wait(self, execution: Execution, definition: Definition) -> tuple[list[Ended], bool]:
-        """Until something ended, somebody else wrote, or something is due: (what ended, whether
-        somebody wrote).
-        """
+    async def _wait(self) -> list[Ended]:
+        """Until something ended, somebody else wrote, or something is due: what ended."""
         if not self._ended and not self._has_news:
-            loop = asyncio.get_running_loop()
-            self._waiter = loop.create_future()
-            wake_at = next_wake_at(execution, definition)
-            timer: asyncio.TimerHandle | None = None
-            if wake_at is not None:
-                due_s = (wake_at - self._parts.clock.now()).total_seconds()
-                timer = loop.call_later(max(0.0, due_s), self._wake)
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-                if timer is not None:
-                    timer.cancel()
+            await self._until_woken()
         ended, self._ended = self._ended, []
-        is_news, self._has_news = self._has_news, False
-        return ended, is_news
+        if self._has_news:
+            await self._take_again("stale")
+        return ended
+
+    async def _until_woken(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        wake_at = next_wake_at(self._execution, self._definition)
+        timer: asyncio.TimerHandle | None = None
+        if wake_at is not None:
+            due_s = (wake_at - self._parts.clock.now()).total_seconds()
+            timer = loop.call_later(max(0.0, due_s), self._wake)
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+            if timer is not None:
+                timer.cancel()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
+from commands.http_port import Http
 from commands.model_port import Models
 from commands.ports import EventStore
 from domain.attempts import Attempt, Usage
@@ -19,6 +20,7 @@ class Effects:
 
     events: EventStore
     models: Models
+    http: Http
 
 
 def _no_beat() -> None:

@@ -82,6 +82,7 @@ class ExecutionSaga:
 
     def __post_init__(self) -> None:
         self._timers = Timers(self.open_executions, self.clock, self._drive_due)
+        self.parts.offer = self.offer
 
     def driven_count(self) -> int:
         return len(self._driven)

@@ -11,6 +11,7 @@ from domain.nodes.approval import Approval
 from domain.nodes.condition import Condition
 from domain.nodes.delay import Delay
 from domain.nodes.end import End
+from domain.nodes.http import Http
 from domain.nodes.llm import Llm
 from domain.nodes.loop import Loop
 from domain.nodes.map import Map
@@ -30,6 +31,7 @@ NODE_TYPES: dict[str, type[PureNode] | type[EffectfulNode] | type[WaitingNode] |
     "condition": Condition,
     "delay": Delay,
     "end": End,
+    "http": Http,
     "llm": Llm,
     "loop": Loop,
     "map": Map,

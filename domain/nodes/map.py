@@ -8,17 +8,10 @@ from pydantic import Field
 from domain.expressions import ExpressionFailed, type_name
 from domain.identifiers import Json
 from domain.node_types import BodyNode, Failure, Iteration, Iterations, Result, Scope
-from domain.templates import JsonField, JsonTemplate, expression_of
+from domain.templates import ValueField
 
 ITEMS_MAX = 10_000
 CONCURRENCY_MAX = 1000
-
-
-def _over(template: JsonTemplate) -> JsonTemplate:
-    """`over: input.items` means the expression, like everywhere that one is wanted."""
-    if template.is_constant and isinstance(template.raw, str):
-        return JsonTemplate("{{ " + expression_of(template.raw).text + " }}")
-    return template
 
 
 class Map(BodyNode):
@@ -32,7 +25,7 @@ class Map(BodyNode):
     body_roots: ClassVar[frozenset[str]] = frozenset({"item", "index"})
     is_sequential: ClassVar[bool] = False
 
-    over: JsonField
+    over: ValueField
     concurrency: Annotated[int, Field(ge=1, le=CONCURRENCY_MAX)] = 10
     on_item_error: Literal["fail", "collect"] = "fail"
 

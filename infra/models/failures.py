@@ -9,16 +9,14 @@ because the request left and no answer came back; (n, m, cost) a part was used a
 estimated.
 """
 
-import math
 import re
-import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Literal, TypeAlias
 
 from commands.model_port import ModelFailed
 from domain.identifiers import Json
+from infra.retry_after import retry_after_s
 
 FailureCode: TypeAlias = Literal[
     "rate_limited",
@@ -36,7 +34,6 @@ RETRYABLE: frozenset[FailureCode] = frozenset(
     {"rate_limited", "timeout", "unavailable", "interrupted"}
 )
 MESSAGE_CHARACTERS_MAX = 500
-RETRY_AFTER_S_MAX = 24 * 3600.0
 
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_.\[\]]{0,63}")
 _STATUS_CODES: Mapping[int, FailureCode] = {
@@ -131,27 +128,6 @@ def error_of(body: Json) -> dict[str, Json]:
             return {"message": text}
         case _:
             return {}
-
-
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the provider asks us to wait (RFC 9110 section 10.2.3, both forms),
-    0..RETRY_AFTER_S_MAX.
-    """
-    lower = {name.lower(): value for name, value in headers.items()}
-    try:
-        if "retry-after-ms" in lower:
-            seconds = float(lower["retry-after-ms"]) / 1000
-        elif lower.get("retry-after", "").strip()[:1].isdigit():
-            seconds = float(lower["retry-after"])
-        elif "retry-after" in lower:
-            seconds = parsedate_to_datetime(lower["retry-after"]).timestamp() - time.time()
-        else:
-            return None
-    except (ValueError, OverflowError):
-        return None
-    if not math.isfinite(seconds):
-        return None
-    return min(max(seconds, 0.0), RETRY_AFTER_S_MAX)
 
 
 def _code_of(status: int, error: Mapping[str, Json]) -> FailureCode:

@@ -176,13 +176,13 @@ def advance(after_s: float = 0.0) -> Act:
 
 
 def complete(path: str, output: Json = "done", *, attempt: int = 1) -> Act:
-    return lambda run: outcomes.complete_node(run.aggregate, path, attempt, output, USAGE)
+    return lambda run: outcomes.complete_node(run.aggregate, path, attempt, output, usage=USAGE)
 
 
 def fail(path: str, code: str = "rate_limited", *, attempt: int = 1, **fields: Any) -> Act:
     failure = Failure(**{"code": code, "message": "no", "is_retryable": True, **fields})
     return lambda run: outcomes.fail_node(
-        run.aggregate, run.definition, path, attempt, failure, now=run.now
+        run.aggregate, run.definition, path, attempt, failure=failure, now=run.now
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from commands.executions import ExecuteWorkflow
+from commands.http_port import HttpFailed, HttpRequest, HttpResponse
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
 from commands.ports import (
     Batch,
@@ -52,6 +53,21 @@ class HeldModels:
     def fail(self, place: int, *, retryable: bool) -> None:
         failed = ModelFailed("rate_limited", "slow down", retryable=retryable)
         self.calls[place][1].set_exception(failed)
+
+
+@dataclass
+class ToldHttp:
+    """Answers in turn, the last repeats; requests are kept in order."""
+
+    answers: list[HttpResponse | HttpFailed] = field(default_factory=list)
+    requests: list[HttpRequest] = field(default_factory=list)
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        self.requests.append(request)
+        answer = self.answers[min(len(self.requests), len(self.answers)) - 1]
+        if isinstance(answer, HttpFailed):
+            raise answer
+        return answer
 
 
 @dataclass
@@ -110,6 +126,7 @@ class Worker:
     def __init__(self, world: World, name: str = "one", models: HeldModels | None = None) -> None:
         self.world = world
         self.models = models or HeldModels()
+        self.http = ToldHttp()
         self.log = FakeLog()
         self.saga = ExecutionSaga(
             log=self.log,
@@ -117,7 +134,7 @@ class Worker:
             parts=DriveParts(
                 actor=f"worker:{name}",
                 events=world.store,
-                effects=Effects(world.store, self.models),
+                effects=Effects(world.store, self.models, self.http),
                 runners=RUNNERS,
                 clock=world.clock,
                 ids=world.ids,
