@@ -175,12 +175,7 @@ async def test_a_large_tenant_is_counted_from_a_sample_of_its_rows(
 ) -> None:
     tenant_id = a_tenant()
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as conn:
-        await conn.execute(
-            "INSERT INTO agentledger.open_executions (tenant_id, execution_id, shard)"
-            " SELECT %s, id, agentledger.shard_of(id)"
-            " FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, 60000)) AS ids",
-            (tenant_id,),
-        )
+        await fill(conn, tenant_id, 60_000)
     database = await parts.database("api")
     counts = []
     for open_max in (50_000, 70_000):
@@ -197,6 +192,36 @@ async def test_a_large_tenant_is_counted_from_a_sample_of_its_rows(
         counts.append(admission._tenants[tenant_id].open_count)
     assert 50_000 < counts[0] < 55_000, "counted not much beyond the limit"
     assert counts[1] == pytest.approx(60_000, rel=0.12)
+
+
+async def test_a_sample_looks_at_few_rows_however_many_are_open(database_url: str) -> None:
+    """The primary key has the order of ages as well, and would be read to its end."""
+    many, none = a_tenant(), a_tenant()
+    read = "SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)"
+    async with await psycopg.AsyncConnection.connect(database_url) as conn:
+        await fill(conn, many, 30_000)
+        await conn.execute("ANALYZE agentledger.open_executions")
+        await conn.commit()
+        youngest = UUID(int=(1 << 128) - 1)
+        await conn.execute(
+            "SELECT * FROM agentledger.admission_sample(%s::uuid[], 100, 3200, '{1}', %s::uuid[])",
+            ([none, many], [youngest]),
+        )
+        cursor = await conn.execute(
+            read + " FROM pg_stat_xact_user_tables WHERE relname = 'open_executions'"
+        )
+        (rows_read,) = await cursor.fetchone() or (None,)
+        await conn.rollback()
+    assert 8 <= rows_read <= 400
+
+
+async def fill(conn: psycopg.AsyncConnection, tenant_id: TenantId, count: int) -> None:
+    await conn.execute(
+        "INSERT INTO agentledger.open_executions (tenant_id, execution_id, shard)"
+        " SELECT %s, id, agentledger.shard_of(id)"
+        " FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, %s)) AS ids",
+        (tenant_id, count),
+    )
 
 
 async def test_the_sample_tells_the_api_numbers_of_every_tenant_and_nothing_else(
