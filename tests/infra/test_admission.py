@@ -210,7 +210,7 @@ async def test_a_sample_looks_at_few_rows_however_many_are_open(database_url: st
         cursor = await conn.execute(
             read + " FROM pg_stat_xact_user_tables WHERE relname = 'open_executions'"
         )
-        (rows_read,) = await cursor.fetchone() or (None,)
+        (rows_read,) = await cursor.fetchone() or (0,)
         await conn.rollback()
     assert 8 <= rows_read <= 400
 
