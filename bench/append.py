@@ -24,6 +24,7 @@ from commands.authorization import Caller
 from commands.dispatch import Dispatcher, Origin
 from commands.ports import Ports
 from domain.identifiers import JsonObject, TenantId
+from infra.admission import EveryoneAdmitted
 from infra.runtime import Runtime, build_runtime
 from infra.secrets_source import SecretsSource
 from infra.settings import Settings
@@ -65,6 +66,7 @@ async def dispatcher_of(runtime: Runtime) -> AsyncIterator[Dispatcher]:
             clock=runtime.clock,
             ids=runtime.ids,
             secrets=SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost),
+            admission=EveryoneAdmitted(),
         )
     )
 

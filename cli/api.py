@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from cli.roles import run_http
 from commands.dispatch import Dispatcher
 from commands.ports import Ports
+from infra.admission import SampledAdmission
 from infra.authentication import Authentication
 from infra.consumer import keep_running
 from infra.execution_waiter import ExecutionWaiter
@@ -36,6 +37,7 @@ class ApiParts:
     app: FastAPI
     tail: Tail
     positions: ReadPositions
+    admission: SampledAdmission
 
 
 async def build_api_parts(runtime: Runtime) -> ApiParts:
@@ -56,6 +58,15 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         projections=[projection.table for projection in PROJECTIONS],
         poll_s=settings.poll_min_s,
     )
+    metrics = Metrics()
+    admission = SampledAdmission(
+        database,
+        runtime.clock,
+        metrics,
+        open_executions_max=settings.tenant_open_executions_max,
+        lag_s_max=settings.admission_lag_s_max,
+        monotonic_s=time.monotonic,
+    )
     strangers = AddressLimits(settings.rate_limit_ip_per_min, time.monotonic)
     app = FastAPI(
         title="AgentLedger", version="1", redirect_slashes=False, openapi_url="/openapi.json"
@@ -70,6 +81,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
                     clock=runtime.clock,
                     ids=runtime.ids,
                     secrets=SecretsSource(bcrypt_cost=settings.bcrypt_cost),
+                    admission=admission,
                 )
             ),
             waiter=ExecutionWaiter(database, tail),
@@ -88,17 +100,22 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             count_stranger=strangers.take,
             request_id_of=lambda scope: scope.get(REQUEST_ID_SCOPE_KEY) or runtime.ids.new(),
             pending_migrations=lambda: pending(runtime.conninfo("api")),
-            metrics=Metrics(),
+            metrics=metrics,
             limits=ReadLimits(min_position_wait_s=settings.min_position_wait_s),
             is_introspection_allowed=settings.is_introspection_allowed,
         ),
     )
-    return ApiParts(app, tail, positions)
+    return ApiParts(app, tail, positions, admission)
 
 
 async def run_api(runtime: Runtime, parts: ApiParts, listening: socket.socket) -> None:
     """Serve until cancelled, with the loops that the API needs beside it."""
     pause_max_s = runtime.settings.consumer_restart_max_s
-    for name, loop in (("tail", parts.tail.run), ("read positions", parts.positions.run)):
+    loops = {
+        "tail": parts.tail.run,
+        "read positions": parts.positions.run,
+        "admission": parts.admission.run,
+    }
+    for name, loop in loops.items():
         runtime.in_background(name, keep_running(name, loop, pause_max_s=pause_max_s))
     await run_http(parts.app, listening)

@@ -23,7 +23,10 @@ from sagas.drive import DriveParts
 from sagas.effects import Effects
 from sagas.executions import GROUP as EXECUTIONS_GROUP
 from sagas.executions import ExecutionSaga
+from sagas.fairness import ClaimLimits, FairSlots
 from sagas.nodes import RUNNERS
+from sagas.start_queue import StartLimits, StartQueue
+from sagas.turns import weights
 
 ROLES = ("api", "relay", "worker", "projector")
 PROJECTIONS_GROUP = "projections"
@@ -58,6 +61,7 @@ async def run_projector(runtime: Runtime, projector: Projector) -> None:
 
 
 async def run_worker(runtime: Runtime) -> None:
+    settings = runtime.settings
     log = await runtime.log()
     store = await runtime.event_store("worker")
     models = build_models(os.environ)
@@ -75,10 +79,26 @@ async def run_worker(runtime: Runtime) -> None:
             runners=RUNNERS,
             clock=runtime.clock,
             ids=runtime.ids,
-            attempts=asyncio.Semaphore(runtime.settings.worker_attempts_max),
+            attempts=FairSlots(
+                ClaimLimits(
+                    settings.worker_attempts_max,
+                    per_tenant_max=settings.worker_attempts_per_tenant_max or None,
+                    per_workflow_max=settings.worker_attempts_per_workflow_max or None,
+                    per_node_type_max=settings.worker_attempts_per_node_type,
+                ),
+                weights(settings.tenant_weights),
+            ),
         ),
         clock=runtime.clock,
-        sweep_s=runtime.settings.worker_sweep_s,
+        sweep_s=settings.worker_sweep_s,
+        starts=StartQueue(
+            StartLimits(
+                drives_max=settings.worker_drives_max,
+                queued_max=settings.worker_starts_queued_max,
+                per_tenant_max=settings.worker_drives_per_tenant_max or None,
+            ),
+            weights(settings.tenant_weights),
+        ),
     )
     pause_max_s = runtime.settings.consumer_restart_max_s
     try:

@@ -11,6 +11,7 @@ from commands.authorization import Caller
 from commands.dispatch import Dispatcher, Origin
 from commands.ports import Ports
 from commands.tenants import CreateTenant
+from infra.admission import EveryoneAdmitted
 from infra.runtime import build_runtime
 from infra.secrets_source import SecretsSource
 from projections.tenants import TENANTS as TENANTS_PROJECTION
@@ -50,7 +51,8 @@ def create_tenant(name: str, *, email: str, password: str, is_json: bool) -> int
         ):
             secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
             store = await runtime.event_store("api")
-            dispatcher = Dispatcher(Ports(store, runtime.clock, runtime.ids, secrets))
+            ports = Ports(store, runtime.clock, runtime.ids, secrets, EveryoneAdmitted())
+            dispatcher = Dispatcher(ports)
             operator = Caller("operator", None, frozenset(), is_operator=True)
             answer = await dispatcher.dispatch(
                 CreateTenant(name=name, admin_email=email, admin_password=password),

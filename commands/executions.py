@@ -71,10 +71,11 @@ async def cancel_execution(command: CancelExecution, on: Tenancy) -> Decided:
 
 
 def begin_execution(on: Tenancy, pinned: Pinned, given: Json, *side_rows: SideRow) -> Decided:
-    """given: the input, at most 64 KiB, for it lies in the event."""
+    """given: the input, at most 64 KiB, for it lies in the event. Raises what Admission raises."""
     if len(orjson.dumps(given)) > INLINE_BYTES_MAX:
         reason = f"the input is larger than {INLINE_BYTES_MAX} bytes"
         raise Invalid(errors=[FieldError("/input", "payload_too_large", reason)])
+    on.ports.admission.require_admitted(on.tenant_id)
     execution = on.begin(
         Execution,
         on.ports.ids.new(),

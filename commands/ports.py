@@ -11,6 +11,7 @@ from uuid import UUID
 from eventsourcing.domain import Aggregate
 
 from domain.envelope import Envelope
+from domain.errors import OverLimit
 from domain.identifiers import JsonObject, Shard, TenantId
 
 AnyAggregate = TypeVar("AnyAggregate", bound=Aggregate)
@@ -314,6 +315,29 @@ def partition_of(shard: Shard, partitions_count: int) -> int:
     return shard % partitions_count
 
 
+# Admission.
+
+
+class TooManyOpenExecutions(OverLimit):
+    """This tenant has as many executions that are not ended as it may have."""
+
+    code = "too_many_open_executions"
+
+
+class EngineBehind(OverLimit):
+    """Executions wait too long before they begin; try again later."""
+
+    code = "engine_behind"
+
+
+class Admission(Protocol):
+    def require_admitted(self, tenant_id: TenantId) -> None:
+        """Whether one more execution may begin, decided without waiting for anything. Raises
+        TooManyOpenExecutions or EngineBehind.
+        """
+        ...
+
+
 # Secrets.
 
 
@@ -348,3 +372,4 @@ class Ports:
     clock: Clock
     ids: Ids
     secrets: Secrets
+    admission: Admission

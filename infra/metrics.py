@@ -4,7 +4,7 @@ field.
 
 from collections.abc import Mapping
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 __all__ = ["CONTENT_TYPE_LATEST", "Metrics"]
@@ -69,6 +69,37 @@ class Metrics:
             "agentledger_database_connections",
             "Connections of this process's pool of the role api, by state.",
             ["state"],
+            registry=self.registry,
+        )
+        self.attempts_in_flight = Gauge(
+            "agentledger_attempts_in_flight",
+            "Attempts of nodes that hold a slot of this worker process.",
+            registry=self.registry,
+        )
+        self.claims_waiting = Gauge(
+            "agentledger_claims_waiting",
+            "Attempts of nodes that are ready and wait for a slot of this worker process.",
+            registry=self.registry,
+        )
+        self.executions_driven = Gauge(
+            "agentledger_executions_driven",
+            "Executions that this worker process drives.",
+            registry=self.registry,
+        )
+        self.starts_waiting = Gauge(
+            "agentledger_starts_waiting",
+            "Executions that wait in this worker process to begin.",
+            registry=self.registry,
+        )
+        self.open_executions_lag_seconds = Gauge(
+            "agentledger_open_executions_lag_seconds",
+            "The age that the oldest execution nobody has started yet has at least reached.",
+            registry=self.registry,
+        )
+        self.admission_refusals = Counter(
+            "agentledger_admission_refusals",
+            "Executions that were refused with 429, by reason.",
+            ["code"],
             registry=self.registry,
         )
 

@@ -4,8 +4,9 @@ of the platform.
 
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, PositiveInt, SecretStr
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -17,6 +18,19 @@ def _allowed(text: object) -> object:
         return allowed_origins(text) if isinstance(text, str) else text
     except ValueError as error:
         raise PydanticCustomError("http_allow", "{error}", {"error": str(error)}) from None
+
+
+def _pairs(given: object) -> object:
+    """`a=1,b=2` as a mapping; what is no text is left to pydantic."""
+    if not isinstance(given, str):
+        return given
+    pairs = [pair.partition("=") for pair in given.split(",") if pair.strip()]
+    return {name.strip(): number.strip() for name, _, number in pairs}
+
+
+Pairs = BeforeValidator(_pairs)
+# Beyond these a tenant would hardly be served, or hardly anybody else.
+Weight = Annotated[float, Field(ge=0.01, le=100)]
 
 
 class Settings(BaseSettings):
@@ -70,6 +84,19 @@ class Settings(BaseSettings):
 
     # What the outbound client may reach although it is not public: `host:port,...` as in the URL.
     http_allow: Annotated[frozenset[Origin], NoDecode, BeforeValidator(_allowed)] = frozenset()
+
+    # Fairness. 0: no limit but the total. Mappings are written `name=number,name=number`.
+    worker_attempts_per_tenant_max: int = Field(default=0, ge=0)
+    worker_attempts_per_workflow_max: int = Field(default=0, ge=0)
+    worker_attempts_per_node_type: Annotated[dict[str, PositiveInt], NoDecode, Pairs] = {}
+    worker_drives_max: int = Field(default=2000, ge=1)
+    worker_drives_per_tenant_max: int = Field(default=0, ge=0)
+    worker_starts_queued_max: int = Field(default=10_000, ge=1)
+    tenant_weights: Annotated[dict[UUID, Weight], NoDecode, Pairs] = {}
+
+    # Admission.
+    tenant_open_executions_max: int = Field(default=100_000, ge=1)
+    admission_lag_s_max: float = Field(default=30, gt=0)
 
     # Edge.
     rate_limit_ip_per_min: int = Field(default=100, ge=1)

@@ -41,6 +41,7 @@ from domain.executions import Execution
 from domain.identifiers import TenantId
 from sagas.attempts import perform
 from sagas.effects import ChildWanted, Effects, Outcome, Run, Runner
+from sagas.fairness import Claim, FairSlots
 
 DEFINITIONS_MAX = 1024
 RELOAD_PAUSE_MIN_S = 0.1
@@ -67,7 +68,7 @@ class DriveParts:
     runners: Mapping[str, Runner]
     clock: Clock
     ids: Ids
-    attempts: asyncio.Semaphore
+    attempts: FairSlots
     on_ended: Callable[[Execution], None] = lambda _: None
     offer: Callable[[TenantId, Execution], None] = lambda _tenant_id, _execution: None
     definitions: OrderedDict[tuple[TenantId, str], Definition] = field(
@@ -365,7 +366,8 @@ class Drive:
             self._tasks[key] = _begin_task(self._perform(attempt))
 
     async def _perform(self, attempt: Attempt) -> None:
-        async with self._parts.attempts:
+        claim = Claim(self._run.tenant_id, self._execution.workflow_id, attempt.node_type)
+        async with self._parts.attempts.slot(claim):
             result = await perform(attempt, self._run, self._parts.effects, self._parts.runners)
         self._ended.append((attempt, result))
         self._wake()

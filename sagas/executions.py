@@ -15,6 +15,8 @@ import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from commands.ports import (
@@ -31,12 +33,14 @@ from domain.executions import Execution
 from domain.identifiers import SHARDS_COUNT, Shard, TenantId, shard_of
 from infra.event_codec import evolved
 from sagas.drive import Drive, DriveEnded, DriveParts
+from sagas.start_queue import StartQueue
 from sagas.timers import Timers
 
 log = logging.getLogger(__name__)
 
 GROUP = "executions"
 PAGE = 500
+SEARCH_PAUSE_S = 1.0
 KNOWN_MAX = 20_000
 # What somebody else than the owner writes, so that the owner has something to do.
 TOPICS = frozenset(
@@ -62,6 +66,16 @@ class _Driven:
     task: asyncio.Task[None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """begun: a run as its first event left it. wake_at: as it is stored."""
+
+    tenant_id: TenantId
+    execution_id: UUID
+    begun: Execution | None
+    wake_at: datetime | None
+
+
 @dataclass(eq=False)
 class ExecutionSaga:
     """Implements commands.ports.LogHandler. sweep_s: how often owned shards are searched for runs
@@ -73,6 +87,7 @@ class ExecutionSaga:
     parts: DriveParts
     clock: Clock
     sweep_s: float
+    starts: "StartQueue[_Start]"
     _timers: Timers = field(init=False)
     _partitions: set[int] = field(default_factory=set[int])
     _driven: dict[UUID, _Driven] = field(default_factory=dict[UUID, _Driven])
@@ -101,6 +116,9 @@ class ExecutionSaga:
 
     async def revoked(self, partitions: Sequence[int]) -> None:
         self._partitions.difference_update(partitions)
+        for execution_id in list(self.starts):
+            if self._partition(execution_id) in partitions:
+                self.starts.discard(execution_id)
         given_up = [
             driven
             for execution_id, driven in self._driven.items()
@@ -132,12 +150,20 @@ class ExecutionSaga:
         found here.
         """
         while True:
-            await asyncio.sleep(self.sweep_s)
+            await self._sweep_pause()
+            self.starts.search_begins()
             await self._adopt_ready(sorted(self._partitions))
 
     async def wake_due(self) -> None:
         """Run until cancelled: what sleeps is woken in time."""
         await self._timers.run(lambda: self._shards(self._partitions))
+
+    async def _sweep_pause(self) -> None:
+        """Shorter when the queue ran low and something was left out of it."""
+        for _ in range(max(1, round(self.sweep_s / SEARCH_PAUSE_S))):
+            await asyncio.sleep(min(self.sweep_s, SEARCH_PAUSE_S))
+            if self.starts.is_search_due:
+                return
 
     def _take(self, event: LoggedEvent) -> None:
         driven = self._driven.get(event.stream_id)
@@ -169,7 +195,7 @@ class ExecutionSaga:
         ]
 
     def _drive_due(self, due: OpenExecution) -> None:
-        self._drive(due.tenant_id, due.execution_id, due=due)
+        self._drive(due.tenant_id, due.execution_id, wake_at=due.wake_at)
 
     def _drive(
         self,
@@ -177,29 +203,42 @@ class ExecutionSaga:
         execution_id: UUID,
         *,
         begun: Execution | None = None,
-        due: OpenExecution | None = None,
+        wake_at: datetime | None = None,
     ) -> None:
-        partition = self._partition(execution_id)
-        if execution_id in self._driven or partition not in self._partitions:
+        if execution_id in self._driven or self._partition(execution_id) not in self._partitions:
             return
-        if not self.log.is_owned(GROUP, partition):
-            return  # A lease that ran out while this process stood still; its owner finds the run.
-        wake_at = None if due is None else due.wake_at
-        drive = Drive(self.parts, tenant_id, execution_id, begun=begun, wake_at=wake_at)
-        task = asyncio.create_task(drive.run())
-        self._driven[execution_id] = _Driven(drive, task)
-        task.add_done_callback(lambda ended: self._drive_ended(tenant_id, execution_id, ended))
+        self.starts.put(tenant_id, execution_id, _Start(tenant_id, execution_id, begun, wake_at))
+        self._begin_waiting()
 
-    def _drive_ended(
-        self, tenant_id: TenantId, execution_id: UUID, task: asyncio.Task[None]
-    ) -> None:
+    def _begin_waiting(self) -> None:
+        while (start := self.starts.take()) is not None:
+            partition = self._partition(start.execution_id)
+            if partition not in self._partitions or not self.log.is_owned(GROUP, partition):
+                # A lease that ran out while this process stood still; its owner finds the run.
+                self.starts.done(start.tenant_id)
+                continue
+            drive = Drive(
+                self.parts,
+                start.tenant_id,
+                start.execution_id,
+                begun=start.begun,
+                wake_at=start.wake_at,
+            )
+            task = asyncio.create_task(drive.run())
+            self._driven[start.execution_id] = _Driven(drive, task)
+            task.add_done_callback(partial(self._drive_ended, start))
+
+    def _drive_ended(self, start: "_Start", task: asyncio.Task[None]) -> None:
+        execution_id = start.execution_id
         drive = self._driven.pop(execution_id).drive
+        self.starts.done(start.tenant_id)
+        self._begin_waiting()
         if task.cancelled():
             return
         error = task.exception()
         match error:
             case None:
-                self._let_go(tenant_id, execution_id, drive)
+                self._let_go(start.tenant_id, execution_id, drive)
             case DriveEnded():
                 log.warning("execution %s: %s; the sweep looks again", execution_id, error)
             case _:

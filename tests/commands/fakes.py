@@ -25,7 +25,7 @@ from commands.ports import (
     StoredDefinition,
 )
 from domain.envelope import Envelope
-from domain.errors import Stale
+from domain.errors import OverLimit, Stale
 from domain.identifiers import JsonObject, TenantId, shard_of
 from infra.event_codec import mapper
 
@@ -71,6 +71,19 @@ class FakeSecrets:
 
     async def hash_password(self, password: str) -> str:
         return f"hash of {len(password)} characters"
+
+
+class FakeAdmission:
+    """Admits until it is given a refusal. asked: the tenants, in order."""
+
+    def __init__(self) -> None:
+        self.refusal: OverLimit | None = None
+        self.asked: list[TenantId] = []
+
+    def require_admitted(self, tenant_id: TenantId) -> None:
+        self.asked.append(tenant_id)
+        if self.refusal is not None:
+            raise self.refusal
 
 
 class FakeEventStore:
@@ -186,7 +199,8 @@ class World:
         self.store = store or FakeEventStore()
         self.clock = FakeClock()
         self.ids = FakeIds()
-        self.ports = Ports(self.store, self.clock, self.ids, FakeSecrets())
+        self.admission = FakeAdmission()
+        self.ports = Ports(self.store, self.clock, self.ids, FakeSecrets(), self.admission)
         self.dispatcher = Dispatcher(self.ports)
         self.tenant_id = TenantId(self.ids.new())
         self.caller = self.caller_with(EVERY_SCOPE)

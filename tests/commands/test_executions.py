@@ -5,7 +5,12 @@ from uuid import UUID
 import pytest
 
 from commands.executions import CancelExecution, ExecuteWorkflow
-from commands.ports import ClosedExecution, OpenedExecution
+from commands.ports import (
+    ClosedExecution,
+    EngineBehind,
+    OpenedExecution,
+    TooManyOpenExecutions,
+)
 from commands.workflows import DeleteWorkflow, ReviseWorkflow
 from domain.envelope import Envelope
 from domain.errors import Invalid
@@ -37,6 +42,34 @@ async def test_an_execution_begins_pinned_and_open() -> None:
     assert (created["workflow_version"], created["input"]) == (1, {"question": "Why?"})
     assert world.store.side_rows[-1] == OpenedExecution(UUID(str(answer.result["execution_id"])))
     assert answer.result["status"] == "PENDING"
+
+
+async def test_an_execution_that_is_not_admitted_does_not_begin() -> None:
+    world = World()
+    workflow_id = await a_workflow(world)
+    before = len(world.store.events)
+    world.admission.refusal = EngineBehind(retry_after_s=10)
+    with pytest.raises(EngineBehind):
+        await world.when(ExecuteWorkflow(workflow_id, {}))
+    assert world.admission.asked == [world.tenant_id]
+    assert len(world.store.events) == before
+
+
+async def test_an_execution_that_began_is_answered_again_while_others_are_refused() -> None:
+    world = World()
+    command = ExecuteWorkflow(await a_workflow(world), {})
+    begun = await world.when(command, key="k")
+    world.admission.refusal = TooManyOpenExecutions(retry_after_s=5)
+    again = await world.when(command, key="k")
+    assert (again.result, again.is_replayed) == (begun.result, True)
+
+
+async def test_an_invalid_input_does_not_count_as_admitted() -> None:
+    world = World()
+    workflow_id = await a_workflow(world)
+    with pytest.raises(Invalid):
+        await world.when(ExecuteWorkflow(workflow_id, "x" * INLINE_BYTES_MAX))
+    assert world.admission.asked == []
 
 
 async def test_a_workflow_that_only_runs_is_given_back_to_the_store() -> None:

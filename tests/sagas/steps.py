@@ -26,7 +26,9 @@ from domain.identifiers import JsonObject, shard_of
 from sagas.drive import DriveParts
 from sagas.effects import Effects
 from sagas.executions import ExecutionSaga
+from sagas.fairness import ClaimLimits, FairSlots
 from sagas.nodes import RUNNERS
+from sagas.start_queue import StartLimits, StartQueue
 from tests.commands.fakes import NOON, FakeEventStore, World
 
 PARTITIONS = 2
@@ -138,10 +140,11 @@ class Worker:
                 runners=RUNNERS,
                 clock=world.clock,
                 ids=world.ids,
-                attempts=asyncio.Semaphore(10),
+                attempts=FairSlots(ClaimLimits(10)),
             ),
             clock=world.clock,
             sweep_s=3600,
+            starts=StartQueue(StartLimits(2000, 10_000)),
         )
         self._delivered = 0
 

@@ -1,0 +1,99 @@
+"""What an attempt claims, and how much of each limit is in use."""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from domain.identifiers import TenantId
+
+
+class Claim(NamedTuple):
+    """One attempt's wish to run. Claims that are equal are held back by the same limits.
+
+    A named tuple, because one is made for every attempt: a frozen dataclass takes four times as
+    long. workflow_id: None for an agent that runs alone, which no workflow's limit holds back.
+    """
+
+    tenant_id: TenantId
+    workflow_id: str | None
+    node_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimLimits:
+    """How many attempts one process may have in flight, in total and of the same kind. None: as
+    many as the total allows.
+    """
+
+    total_max: int
+    per_tenant_max: int | None = None
+    per_workflow_max: int | None = None
+    per_node_type_max: Mapping[str, int] = field(default_factory=dict[str, int])
+
+
+class Usage:
+    """The attempts in flight, counted along every limit there is."""
+
+    def __init__(self, limits: ClaimLimits) -> None:
+        self._total_max = limits.total_max
+        self.in_flight = 0
+        self.of_tenant = _Counted(limits.per_tenant_max)
+        self.of_workflow = _Counted(limits.per_workflow_max, {None: None})
+        self.of_node_type = _Counted(None, limits.per_node_type_max)
+        places = enumerate((self.of_tenant, self.of_workflow, self.of_node_type))
+        # Most installations set no limit but the total, and pay for none.
+        self._limited = [(place, counted) for place, counted in places if counted.is_limited]
+
+    @property
+    def is_full(self) -> bool:
+        return self.in_flight >= self._total_max
+
+    def try_take(self, claim: Claim) -> bool:
+        if self.in_flight >= self._total_max:
+            return False
+        for place, counted in self._limited:
+            if counted.is_full(claim[place]):
+                return False
+        self.in_flight += 1
+        for place, counted in self._limited:
+            counted.take(claim[place])
+        return True
+
+    def give_back(self, claim: Claim) -> None:
+        assert self.in_flight > 0
+        self.in_flight -= 1
+        for place, counted in self._limited:
+            counted.give_back(claim[place])
+
+
+class _Counted:
+    """Counts only what has a limit, so that it holds no key for longer than an attempt lasts."""
+
+    def __init__(
+        self, limit: int | None, exceptions: Mapping[Any, int | None] | None = None
+    ) -> None:
+        self._limit = limit
+        self._exceptions: dict[Hashable, int | None] = dict(exceptions or {})
+        self._counts: dict[Hashable, int] = {}
+        self.is_limited = limit is not None or any(self._exceptions.values())
+
+    def is_full(self, key: Hashable) -> bool:
+        limit = self._limit_of(key)
+        return limit is not None and self._counts.get(key, 0) >= limit
+
+    def take(self, key: Hashable) -> None:
+        if self._limit_of(key) is not None:
+            self._counts[key] = self._counts.get(key, 0) + 1
+
+    def give_back(self, key: Hashable) -> None:
+        count = self._counts.get(key)
+        if count is None:
+            return
+        if count > 1:
+            self._counts[key] = count - 1
+        else:
+            del self._counts[key]
+
+    def _limit_of(self, key: Hashable) -> int | None:
+        # Hashing a UUID is a call in Python: a third of the whole cost, where nothing is excepted.
+        return self._exceptions.get(key, self._limit) if self._exceptions else self._limit

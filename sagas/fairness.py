@@ -1,0 +1,98 @@
+"""Who of the attempts that are ready may run, when there are more of them than slots.
+
+Slots go round by tenant, in proportion to the tenants' weights; within a tenant the oldest attempt
+that its limits allow goes first. A slot is never idle while an attempt may have it. How many can
+wait is bounded by the executions that a process drives (sagas/start_queue.py) and the nodes of each
+that are ready at once.
+"""
+
+import asyncio
+from types import TracebackType
+
+from sagas.claims import Claim, ClaimLimits, Usage
+from sagas.turns import Turns, WeightOf, equal_weights
+from sagas.waiting_claims import WaitingClaims
+
+__all__ = ["Claim", "ClaimLimits", "FairSlots"]
+
+
+class FairSlots:
+    """The slots of one process, for use in one event loop."""
+
+    def __init__(self, limits: ClaimLimits, weight_of: WeightOf = equal_weights) -> None:
+        self._usage = Usage(limits)
+        self._waiting = WaitingClaims[asyncio.Future[None]](self._usage, Turns(weight_of))
+
+    @property
+    def in_flight(self) -> int:
+        return self._usage.in_flight
+
+    @property
+    def waiting_count(self) -> int:
+        return self._waiting.count
+
+    def slot(self, claim: Claim) -> "Slot":
+        """For `async with`: held inside, given back however it ends."""
+        return Slot(self, claim)
+
+    def try_take(self, claim: Claim) -> bool:
+        """A slot without waiting, or False. Overtakes nobody: while a slot is free, whoever waits
+        waits for a limit that this claim does not touch.
+        """
+        return self._usage.try_take(claim)
+
+    async def take(self, claim: Claim) -> None:
+        """A slot, in turn. Cancelled while it waits, it leaves no trace."""
+        if self.try_take(claim):
+            return
+        granted = asyncio.get_running_loop().create_future()
+        ticket = self._waiting.put(claim, granted)
+        try:
+            await granted
+        except asyncio.CancelledError:
+            if granted.done() and not granted.cancelled():
+                self.give_back(claim)
+            else:
+                self._waiting.discard(claim, ticket)
+            raise
+
+    def give_back(self, claim: Claim) -> None:
+        """Also hands what became free to those who wait."""
+        self._usage.give_back(claim)
+        if self._waiting.count:
+            self._waiting.settle(claim)
+            self._hand_out()
+
+    def _hand_out(self) -> None:
+        while not self._usage.is_full and (first := self._waiting.next()) is not None:
+            claim, ticket, granted = first
+            if granted.done():
+                # Cancelled in this turn of the event loop, it has had no chance to leave yet.
+                self._waiting.discard(claim, ticket)
+            else:
+                is_taken = self._usage.try_take(claim)
+                assert is_taken, claim
+                self._waiting.serve(claim, ticket)
+                granted.set_result(None)
+
+
+class Slot:
+    """One claim's slot, see FairSlots.slot."""
+
+    __slots__ = ("_claim", "_slots")
+
+    def __init__(self, slots: FairSlots, claim: Claim) -> None:
+        self._slots = slots
+        self._claim = claim
+
+    async def __aenter__(self) -> None:
+        if not self._slots.try_take(self._claim):
+            await self._slots.take(self._claim)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._slots.give_back(self._claim)
