@@ -7,7 +7,7 @@ then reads its own stream under its own tenant.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import LiteralString
@@ -42,20 +42,32 @@ READ_PLACES: LiteralString = (
 class Subscription:
     """Woken when the stream, or with stream_id None the tenant, may have something new. A hint:
     read to be sure.
+
+    topics: woken by events of these only; None is by all.
     """
 
     tenant_id: TenantId
     stream_id: UUID | None
+    topics: Collection[str] | None = None
     _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def has_news(self) -> bool:
+        return self._news.is_set()
 
     async def wait(self, timeout_s: float) -> None:
         """Returns at the first news since the last wait, or after timeout_s."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._news.wait()
-        except TimeoutError:
-            return
+        if not self.has_news:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._news.wait()
+            except TimeoutError:
+                return
         self._news.clear()
+
+    def tell(self, topic: str) -> None:
+        if self.topics is None or topic in self.topics:
+            self._news.set()
 
     def wake(self) -> None:
         self._news.set()
@@ -84,10 +96,14 @@ class Tail:
 
     @asynccontextmanager
     async def subscribe(
-        self, *, tenant_id: TenantId, stream_id: UUID | None = None
+        self,
+        *,
+        tenant_id: TenantId,
+        stream_id: UUID | None = None,
+        topics: Collection[str] | None = None,
     ) -> AsyncGenerator[Subscription]:
         """A subscription that ends with the block."""
-        subscription = Subscription(tenant_id, stream_id)
+        subscription = Subscription(tenant_id, stream_id, topics)
         if stream_id is None:
             members = self._of_tenant.setdefault(tenant_id, set())
         else:
@@ -101,6 +117,11 @@ class Tail:
                 self._of_stream.pop(stream_id, None)
             elif not members:
                 self._of_tenant.pop(tenant_id, None)
+
+    def wake(self, stream_id: UUID) -> None:
+        """Somebody in this process knows of news of a stream before the log tells."""
+        for subscription in self._of_stream.get(stream_id, ()):
+            subscription.wake()
 
     def subscriptions_count(self) -> int:
         groups = [*self._of_stream.values(), *self._of_tenant.values()]
@@ -142,11 +163,12 @@ class Tail:
             READ_PLACES, (place.era, str(place.tx_id), place.notification_id, PAGE), prepare=True
         )
         rows = await cursor.fetchall()
-        for era, tx_id, notification_id, stream_id, version, tenant_id, _topic in rows:
-            self._position = Position(era, tx_id, notification_id)
+        for _, _, _, stream_id, version, tenant_id, topic in rows:
             self._on_place(stream_id, version)
             for subscription in self._of_stream.get(stream_id, ()):
-                subscription.wake()
+                subscription.tell(topic)
             for subscription in self._of_tenant.get(tenant_id, ()):
-                subscription.wake()
+                subscription.tell(topic)
+        if rows:
+            self._position = Position(*rows[-1][:3])
         return len(rows)
