@@ -18,7 +18,7 @@ from infra.tail import Tail
 RECHECK_S = 1.0
 # Only a run that ended before anybody waited for it, in another process, is found by this look:
 # an answer repeated for an idempotency key. Everybody else hears of the end sooner.
-FIRST_CHECK_S = 0.05
+FIRST_CHECK_S = 0.25
 # For who comes to wait a moment after the end. An output is at most 64 KiB.
 RECENT_MAX = 256
 

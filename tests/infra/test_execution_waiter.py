@@ -111,13 +111,14 @@ async def test_another_tenants_run_has_no_end(waiting: Waiting) -> None:
 
 
 async def test_only_the_newest_results_are_kept(waiting: Waiting) -> None:
-    first = IDS.new()
-    waiting.waiter.ended(first, {"status": "COMPLETED"})
-    for _ in range(RECENT_MAX):
-        newest = IDS.new()
-        waiting.waiter.ended(newest, {"status": "FAILED"})
-    assert await waiting.waiter.wait_for_end(waiting.tenant_id, newest, 0) == {"status": "FAILED"}
-    assert await waiting.waiter.wait_for_end(waiting.tenant_id, first, 0.1) is None
+    first, *others = [IDS.new() for _ in range(RECENT_MAX + 1)]
+    for execution_id in (first, *others):
+        waiting.waiter.ended(execution_id, {"status": "COMPLETED"})
+    ends = [
+        await waiting.waiter.wait_for_end(waiting.tenant_id, execution_id, 0)
+        for execution_id in (first, *others)
+    ]
+    assert ends == [None, *[{"status": "COMPLETED"}] * RECENT_MAX]
 
 
 async def test_only_news_of_its_topics_wake_a_subscription(waiting: Waiting) -> None:
