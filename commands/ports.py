@@ -38,8 +38,7 @@ class Position(NamedTuple):
     notification_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class PositionToken:
+class PositionToken(NamedTuple):
     """Where a command's events stand, per shard; a reader that waits for it reads its own writes.
 
     text: `<era>-<tx_id>-<shard>:<notification_id>[,...]`, opaque to clients.

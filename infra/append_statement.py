@@ -20,7 +20,7 @@ from psycopg.pq import Format
 
 from commands.ports import PositionToken
 from domain.envelope import Envelope
-from domain.identifiers import Shard, shard_of
+from domain.identifiers import shard_of
 from infra.side_rows import SideStatement
 
 # One statement: the events and the rows that must never exist without them. Rows of commands and
@@ -68,9 +68,9 @@ class Append:
     envelope: Envelope
     events: Sequence[EventRow]
     commands: Sequence[CommandRow] = ()
-    opened: list[OpenedRow] = field(default_factory=list[OpenedRow])
-    closed: list[UUID] = field(default_factory=list[UUID])
-    rare: list[SideStatement] = field(default_factory=list[SideStatement])
+    opened: Sequence[OpenedRow] = ()
+    closed: Sequence[UUID] = ()
+    rare: Sequence[SideStatement] = ()
     overdue_at: float = 0.0
     stored: asyncio.Future[PositionToken | None] = field(init=False)
     bytes_count: int = field(init=False)
@@ -83,9 +83,10 @@ class Append:
         """The token of this append, given the notification ids of its events in order."""
         if not self.events:
             return None
-        places: dict[Shard, int] = {}
-        for row, notification_id in zip(self.events, notification_ids, strict=True):
-            places[shard_of(row[0])] = notification_id
+        places = {
+            shard_of(row[0]): notification_id
+            for row, notification_id in zip(self.events, notification_ids, strict=True)
+        }
         return PositionToken(era, tx_id, places)
 
     def succeed(self, token: PositionToken | None) -> None:
@@ -134,47 +135,35 @@ def append_params(batch: Sequence[Append]) -> list[BinaryArray]:
 
 
 def _event_columns(batch: Sequence[Append]) -> list[BinaryArray]:
-    count = 0
-    streams: list[bytes] = []
-    versions: list[bytes] = []
-    topics: list[bytes] = []
-    states: list[bytes] = []
-    event_ids: list[bytes] = []
-    surroundings: list[tuple[bytes, ...]] = []
-    for append in batch:
-        for stream_id, version, topic, state, event_id in append.events:
-            streams.append(_uuid(stream_id))
-            versions.append(_bigint(version))
-            topics.append(_short_text(topic))
-            states += (LENGTH(len(state)), state)
-            event_ids.append(_uuid(event_id))
-        times = len(append.events)
-        count += times
-        envelope = append.envelope
-        surroundings.append(
-            (
-                _uuid(envelope.tenant_id) * times,
-                _uuid(envelope.command_id) * times,
-                _uuid(envelope.causation_id) * times,
-                _uuid(envelope.correlation_id) * times,
-                _short_text(envelope.actor) * times,
-                _text(envelope.traceparent) * times,
-            )
-        )
-    tenants, commands, causes, correlations, actors, traces = zip(*surroundings, strict=True)
+    rows = [row for append in batch for row in append.events]
+    count = len(rows)
+    around = [_surroundings(append.envelope, len(append.events)) for append in batch]
+    states = [part for row in rows for part in (LENGTH(len(row[3])), row[3])]
     return [
-        _array(UUID_OID, count, streams),
-        _array(BIGINT_OID, count, versions),
-        _array(TEXT_OID, count, topics),
+        _array(UUID_OID, count, [UUID_LENGTH + row[0].int.to_bytes(16) for row in rows]),
+        _array(BIGINT_OID, count, [BIGINT(8, row[1]) for row in rows]),
+        _array(TEXT_OID, count, [_short_text(row[2]) for row in rows]),
         _array(BYTEA_OID, count, states),
-        _array(UUID_OID, count, event_ids),
-        _array(UUID_OID, count, tenants),
-        _array(UUID_OID, count, commands),
-        _array(UUID_OID, count, causes),
-        _array(UUID_OID, count, correlations),
-        _array(TEXT_OID, count, actors),
-        _array(TEXT_OID, count, traces),
+        _array(UUID_OID, count, [UUID_LENGTH + row[4].int.to_bytes(16) for row in rows]),
+        _array(UUID_OID, count, [own[0] for own in around]),
+        _array(UUID_OID, count, [own[1] for own in around]),
+        _array(UUID_OID, count, [own[2] for own in around]),
+        _array(UUID_OID, count, [own[3] for own in around]),
+        _array(TEXT_OID, count, [own[4] for own in around]),
+        _array(TEXT_OID, count, [own[5] for own in around]),
     ]
+
+
+def _surroundings(envelope: Envelope, times: int) -> tuple[bytes, ...]:
+    """What all events of an append have in common, once for each of them."""
+    return (
+        _uuid(envelope.tenant_id) * times,
+        _uuid(envelope.command_id) * times,
+        _uuid(envelope.causation_id) * times,
+        _uuid(envelope.correlation_id) * times,
+        _short_text(envelope.actor) * times,
+        _text(envelope.traceparent) * times,
+    )
 
 
 def _command_columns(batch: Sequence[Append]) -> list[BinaryArray]:

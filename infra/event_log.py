@@ -137,7 +137,8 @@ async def read_topics(
     place = (after.era, str(after.tx_id), after.notification_id)
     await cursor.execute(READ_TOPICS, (*place, list(shards), list(topics), limit), prepare=True)
     rows = await cursor.fetchall()
-    end = Position(*rows[-1][-2:], -1)
+    *_, end_era, end_tx_id = rows[-1]
+    end = Position(end_era, end_tx_id, -1)
     events = [logged_event(row[:-2]) for row in rows if row[0] is not None]
     return events, events[-1].position if len(events) == limit else max(after, end)
 

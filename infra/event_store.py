@@ -178,16 +178,16 @@ class PostgresEventStore:
         for row in side_rows:
             match row:
                 case OpenedExecution():
-                    append.opened.append((row.execution_id, row.wake_at))
+                    append.opened = (*append.opened, (row.execution_id, row.wake_at))
                 case ClosedExecution():
-                    append.closed.append(row.execution_id)
+                    append.closed = (*append.closed, row.execution_id)
                 case StoredDefinition() if (
                     tenant_id,
                     row.definition_hash,
                 ) in self._known_definitions:
                     pass
                 case _:
-                    append.rare.append(side_statement(tenant_id, row))
+                    append.rare = (*append.rare, side_statement(tenant_id, row))
                     if isinstance(row, StoredDefinition):
                         definitions.append((tenant_id, row.definition_hash))
         return definitions

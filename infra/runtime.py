@@ -144,6 +144,7 @@ class Runtime:
             poll_min_s=self.settings.poll_min_s,
             poll_max_s=self.settings.poll_max_s,
             on_place=forget,
+            pace_s=self.settings.log_pace_s,
         )
 
     async def open_executions(self) -> PostgresOpenExecutions:

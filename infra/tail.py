@@ -18,6 +18,7 @@ from psycopg import AsyncConnection
 from commands.ports import Position
 from domain.errors import Unavailable
 from domain.identifiers import TenantId
+from infra.consumer import Pace
 from infra.event_log import read_end
 from infra.postgres import Database
 from infra.wakeups import Wakeups
@@ -74,7 +75,10 @@ class Subscription:
 
 
 class Tail:
-    """on_place: called with (stream, version) of every event, to drop older copies from caches."""
+    """on_place: called with (stream, version) of every event, to drop older copies from caches.
+
+    pace_s: pages of places are read at most this often.
+    """
 
     def __init__(
         self,
@@ -84,7 +88,9 @@ class Tail:
         poll_min_s: float,
         poll_max_s: float,
         on_place: Callable[[UUID, int], None],
+        pace_s: float = 0.0,
     ) -> None:
+        self._pace_s = pace_s
         self._database = database
         self._wakeups = wakeups
         self._poll_min_s = poll_min_s
@@ -141,7 +147,9 @@ class Tail:
         if self._position is None:
             self._position = await read_end(conn)
         pause_s = self._poll_min_s
+        pace = Pace(self._pace_s)
         while True:
+            await pace.wait()
             seen = self._wakeups.count
             found = await self._read_page(conn)
             if found == PAGE:
