@@ -15,10 +15,9 @@ from domain.identifiers import JsonObject, TenantId
 from infra.postgres import Database
 from infra.tail import Tail
 
+# Who hears nothing of a run for so long looks whether it ended before anybody listened.
+SILENCE_S = 0.25
 RECHECK_S = 1.0
-# Only a run that ended before anybody waited for it, in another process, is found by this look:
-# an answer repeated for an idempotency key. Everybody else hears of the end sooner.
-FIRST_CHECK_S = 0.25
 # For who comes to wait a moment after the end. An output is at most 64 KiB.
 RECENT_MAX = 256
 
@@ -76,15 +75,17 @@ class ExecutionWaiter:
         self, tenant_id: TenantId, execution_id: UUID, ends_at: float
     ) -> JsonObject | None:
         loop = asyncio.get_running_loop()
-        pause_s = FIRST_CHECK_S
+        pause_s = SILENCE_S
         async with self._tail.subscribe(
             tenant_id=tenant_id, stream_id=execution_id, topics=CLOSING_TOPICS
         ) as news:
             while (left_s := ends_at - loop.time()) > 0:
-                await news.wait(min(pause_s, left_s))
+                is_news = await news.wait(min(pause_s, left_s))
                 result = self._recent.get(execution_id)
                 if result is not None:
                     return result
+                if not is_news and news.is_following:
+                    continue  # It goes on, and we shall hear of its end.
                 async with asyncio.timeout_at(ends_at):
                     result = await self._read(tenant_id, execution_id)
                 if result is not None:

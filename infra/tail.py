@@ -44,29 +44,33 @@ class Subscription:
     """Woken when the stream, or with stream_id None the tenant, may have something new. A hint:
     read to be sure.
 
-    topics: woken by events of these only; None is by all.
+    topics: woken by events of these only; None is by all. is_following: it heard of an event, of
+    whatever topic, so that it will hear of every later one.
     """
 
     tenant_id: TenantId
     stream_id: UUID | None
     topics: Collection[str] | None = None
+    is_following: bool = False
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def has_news(self) -> bool:
         return self._news.is_set()
 
-    async def wait(self, timeout_s: float) -> None:
-        """Returns at the first news since the last wait, or after timeout_s."""
+    async def wait(self, timeout_s: float) -> bool:
+        """Returns at the first news since the last wait: True; or after timeout_s: False."""
         if not self.has_news:
             try:
                 async with asyncio.timeout(timeout_s):
                     await self._news.wait()
             except TimeoutError:
-                return
+                return False
         self._news.clear()
+        return True
 
     def tell(self, topic: str) -> None:
+        self.is_following = True
         if self.topics is None or topic in self.topics:
             self._news.set()
 

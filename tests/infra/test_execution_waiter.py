@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import LiteralString, cast
 from uuid import UUID
 
 import pytest
@@ -11,7 +13,8 @@ from commands.ports import OpenedExecution
 from domain.envelope import Envelope
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId
-from infra.execution_waiter import RECENT_MAX, ExecutionWaiter
+from infra.execution_waiter import RECENT_MAX, SILENCE_S, ExecutionWaiter
+from infra.postgres import Database
 from infra.tail import Tail
 from tests.infra.conftest import Parts
 from tests.infra.log_steps import IDS, until
@@ -137,3 +140,36 @@ async def test_only_news_of_its_topics_wake_a_subscription(waiting: Waiting) -> 
         execution.cancel(None)
         await waiting.stored(execution)
         await until(lambda: cancelled.has_news, "the closing event")
+
+
+async def test_a_run_whose_events_are_heard_of_is_not_looked_for(waiting: Waiting) -> None:
+    execution = await waiting.begun()
+    reads = CountedDatabase(await waiting.parts.database("api"))
+    waiter = ExecutionWaiter(cast("Database", reads), waiting.tail)
+    end = asyncio.create_task(waiter.wait_for_end(waiting.tenant_id, execution.id, WAIT_S))
+    await until(lambda: waiting.tail.subscriptions_count() == 1, "the subscription")
+    execution.trigger_event(Execution.Started)
+    await waiting.stored(execution)
+    # Longer than anybody waits who heard nothing.
+    with suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(end), 3 * SILENCE_S)
+    before = reads.count
+    execution.cancel(None)
+    await waiting.stored(execution)
+    assert await end is not None
+    assert before <= 1
+    assert reads.count == before + 1
+
+
+class CountedDatabase:
+    """A database that knows how often it was asked."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.count = 0
+
+    async def tenant_json(
+        self, tenant_id: TenantId, query: LiteralString, params: JsonObject
+    ) -> bytes | None:
+        self.count += 1
+        return await self._database.tenant_json(tenant_id, query, params)
