@@ -67,6 +67,8 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         lag_s_max=settings.admission_lag_s_max,
         monotonic_s=time.monotonic,
     )
+    waiter = ExecutionWaiter(database, tail)
+    runtime.neighbours.execution_ended = waiter.ended
     strangers = AddressLimits(settings.rate_limit_ip_per_min, time.monotonic)
     app = FastAPI(
         title="AgentLedger", version="1", redirect_slashes=False, openapi_url="/openapi.json"
@@ -84,7 +86,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
                     admission=admission,
                 )
             ),
-            waiter=ExecutionWaiter(database, tail),
+            waiter=waiter,
             ids=runtime.ids,
             strangers=strangers,
             body_bytes_max=settings.body_bytes_max,

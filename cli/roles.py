@@ -22,7 +22,7 @@ from projections.projector import Projector
 from sagas.drive import DriveParts
 from sagas.effects import Effects
 from sagas.executions import GROUP as EXECUTIONS_GROUP
-from sagas.executions import ExecutionSaga
+from sagas.executions import TOPICS, ExecutionSaga
 from sagas.fairness import ClaimLimits, FairSlots
 from sagas.nodes import RUNNERS
 from sagas.start_queue import StartLimits, StartQueue
@@ -79,6 +79,7 @@ async def run_worker(runtime: Runtime) -> None:
             runners=RUNNERS,
             clock=runtime.clock,
             ids=runtime.ids,
+            on_ended=runtime.neighbours.ended,
             attempts=FairSlots(
                 ClaimLimits(
                     settings.worker_attempts_max,
@@ -100,12 +101,15 @@ async def run_worker(runtime: Runtime) -> None:
             weights(settings.tenant_weights),
         ),
     )
+    runtime.neighbours.execution_stored = saga.offer
     pause_max_s = runtime.settings.consumer_restart_max_s
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(
                 keep_running(
-                    "worker", lambda: log.consume(EXECUTIONS_GROUP, saga), pause_max_s=pause_max_s
+                    "worker",
+                    lambda: log.consume(EXECUTIONS_GROUP, saga, topics=TOPICS),
+                    pause_max_s=pause_max_s,
                 )
             )
             tasks.create_task(keep_running("worker sweep", saga.sweep, pause_max_s=pause_max_s))

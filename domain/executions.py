@@ -68,6 +68,11 @@ class Undoing:
     error: JsonObject | None
 
 
+def cancellation(reason: Json) -> JsonObject:
+    """The error of a run that was cancelled."""
+    return {"code": "cancelled", "message": reason or "The execution was cancelled."}
+
+
 class Execution(ExecutionEvents, Aggregate):
     """Pure nodes record how they ended and no more; effectful ones each attempt and its end, and
     those that are free and safe to repeat only its end.
@@ -373,7 +378,7 @@ class Execution(ExecutionEvents, Aggregate):
 
     @event(ExecutionEvents.Cancelled)
     def _cancelled(self, reason: str | None) -> None:
-        self.error = {"code": "cancelled", "message": reason or "The execution was cancelled."}
+        self.error = cancellation(reason)
         self._end("CANCELLED")
 
     @event(ExecutionEvents.Compensated)

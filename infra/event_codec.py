@@ -5,11 +5,19 @@ catalogue's count.
 """
 
 from datetime import datetime
+from functools import cache
+from typing import Any
 from uuid import UUID
 
 import orjson
 from eventsourcing.domain import Aggregate, AggregateEvent, DomainEventProtocol
-from eventsourcing.persistence import Mapper, StoredEvent, Transcoder
+from eventsourcing.persistence import (
+    Mapper,
+    MapperDeserialisationError,
+    StoredEvent,
+    Transcoder,
+)
+from eventsourcing.utils import get_topic, resolve_topic
 
 from commands.ports import LoggedEvent
 from domain.catalogue import AGGREGATES
@@ -43,34 +51,70 @@ TOPICS: frozenset[str] = frozenset(topic for kind in AGGREGATES for topic in _to
 
 
 class EventMapper(Mapper[UUID]):
-    """The library's mapper; the timestamp, the one value that is not JSON, travels as RFC 3339
-    text.
+    """The library's mapper without what we do not use of it (ciphers, compression, ids as text);
+    the bytes are the same. The timestamp, the one value that is not JSON, travels as RFC 3339 text.
     """
 
+    def to_stored_event(self, domain_event: DomainEventProtocol[UUID]) -> StoredEvent:
+        topic, state = encoded(domain_event)
+        return StoredEvent(
+            domain_event.originator_id, domain_event.originator_version, topic, state
+        )
+
     def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[UUID]:
-        if stored_event.topic not in TOPICS:
-            raise UnknownTopic(stored_event.topic)
-        fact = super().to_domain_event(stored_event)
-        state = vars(fact)
-        state["timestamp"] = datetime.fromisoformat(state["timestamp"])
-        return fact
+        stream_id = stored_event.originator_id
+        assert isinstance(stream_id, UUID)
+        return _decoded(
+            stream_id, stored_event.originator_version, stored_event.topic, stored_event.state
+        )
 
 
 mapper = EventMapper(OrjsonTranscoder())
+
+
+def encoded(event: DomainEventProtocol[UUID]) -> tuple[str, bytes]:
+    """The topic and the stored bytes of an event."""
+    topic, class_version = _identity(type(event))
+    state = vars(event).copy()
+    del state["originator_id"], state["originator_version"]
+    if class_version > 1:
+        state["class_version"] = class_version
+    return topic, orjson.dumps(state)
+
+
+@cache
+def _identity(kind: type[object]) -> tuple[str, int]:
+    """The topic and the newest version of an event class."""
+    return get_topic(kind), getattr(kind, "class_version", 1)
+
+
+def _decoded(stream_id: UUID, version: int, topic: str, stored: bytes) -> DomainEventProtocol[UUID]:
+    if topic not in TOPICS:
+        raise UnknownTopic(topic)
+    kind = resolve_topic(topic)
+    try:
+        state: dict[str, Any] = orjson.loads(stored)
+    except orjson.JSONDecodeError as error:
+        message = f"event {version} of {stream_id} ({topic}) cannot be read: {error}"
+        raise MapperDeserialisationError(message) from error
+    state["originator_id"] = stream_id
+    state["originator_version"] = version
+    _, class_version = _identity(kind)
+    from_version = state.pop("class_version", 1)
+    while from_version < class_version:
+        getattr(kind, f"upcast_v{from_version}_v{from_version + 1}")(state)
+        from_version += 1
+    state["timestamp"] = datetime.fromisoformat(state["timestamp"])
+    event = object.__new__(kind)
+    object.__setattr__(event, "__dict__", state)
+    return event
 
 
 def decode(event: LoggedEvent) -> AggregateEvent:
     """The domain event as its newest class version. Raises UnknownTopic or
     MapperDeserialisationError.
     """
-    fact = mapper.to_domain_event(
-        StoredEvent(
-            originator_id=event.stream_id,
-            originator_version=event.version,
-            topic=event.topic,
-            state=event.state,
-        )
-    )
+    fact = _decoded(event.stream_id, event.version, event.topic, event.state)
     assert isinstance(fact, AggregateEvent)
     return fact
 

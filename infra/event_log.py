@@ -63,6 +63,19 @@ READ_COMMIT_ORDER_OF_SHARDS: LiteralString = (
     " AND shard = ANY(%s)"
     " ORDER BY events.era, events.tx_id, events.notification_id LIMIT %s"
 )
+# The events of some topics, and on every row how far the log was searched for them: the end as the
+# same snapshot has it. Without events there is one row that says only that.
+READ_TOPICS: LiteralString = (
+    "SELECT " + COLUMNS + ", end_era, end_tx_id FROM"
+    " (SELECT current_era() AS end_era,"
+    "         pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS end_tx_id) AS present"
+    " LEFT JOIN LATERAL (SELECT * FROM events"
+    "   WHERE (era, tx_id, notification_id) > (%s, %s::text::xid8, %s)"
+    "   AND (era < current_era() OR tx_id < pg_snapshot_xmin(pg_current_snapshot()))"
+    "   AND shard = ANY(%s) AND topic = ANY(%s)"
+    "   ORDER BY era, tx_id, notification_id LIMIT %s) AS found ON true"
+    " ORDER BY found.era, found.tx_id, found.notification_id"
+)
 # Everything before this place is committed and visible; whatever commits later comes after it.
 READ_END: LiteralString = (
     "SELECT current_era(), pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
@@ -108,6 +121,28 @@ async def read_commit_order(
     return [logged_event(row) for row in await cursor.fetchall()]
 
 
+async def read_topics(
+    conn: AsyncConnection,
+    after: Position,
+    *,
+    topics: Sequence[str],
+    shards: Sequence[int],
+    limit: int,
+) -> tuple[list[LoggedEvent], Position]:
+    """As read_commit_order, of some topics only; and the place up to which there are no others.
+
+    That place moves on over what was left out, so that nobody looks at it again.
+    """
+    cursor = conn.cursor(binary=True)
+    place = (after.era, str(after.tx_id), after.notification_id)
+    await cursor.execute(READ_TOPICS, (*place, list(shards), list(topics), limit), prepare=True)
+    rows = await cursor.fetchall()
+    *_, end_era, end_tx_id = rows[-1]
+    end = Position(end_era, end_tx_id, -1)
+    events = [logged_event(row[:-2]) for row in rows if row[0] is not None]
+    return events, events[-1].position if len(events) == limit else max(after, end)
+
+
 async def read_end(conn: AsyncConnection) -> Position:
     """The place that separates what is settled now from what settles later."""
     row = await (await conn.execute(READ_END)).fetchone()
@@ -116,19 +151,20 @@ async def read_end(conn: AsyncConnection) -> Position:
 
 
 def logged_event(row: Row) -> LoggedEvent:
+    """Row: as COLUMNS has it; LoggedEvent has the same order behind the position."""
     return LoggedEvent(
-        position=Position(row[0], row[1], row[2]),
-        stream_id=row[3],
-        version=row[4],
-        topic=row[5],
-        state=bytes(row[6]),
-        tenant_id=TenantId(row[7]),
-        shard=Shard(row[8]),
-        event_id=row[9],
-        actor=row[10],
-        command_id=row[11],
-        causation_id=row[12],
-        correlation_id=row[13],
-        traceparent=row[14],
-        recorded_at=row[15],
+        Position(row[0], row[1], row[2]),
+        row[3],
+        row[4],
+        row[5],
+        row[6],
+        TenantId(row[7]),
+        Shard(row[8]),
+        row[9],
+        row[10],
+        row[11],
+        row[12],
+        row[13],
+        row[14],
+        row[15],
     )

@@ -24,9 +24,11 @@ from commands.ports import (
 from domain.envelope import Envelope
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId
-from infra.event_codec import evolved, mapper
+from infra.append_statement import Append, EventRow
+from infra.event_codec import encoded, evolved
 from infra.event_log import read_stream
-from infra.group_commit import Append, EventRow, GroupCommit
+from infra.group_commit import GroupCommit
+from infra.neighbours import Neighbours
 from infra.postgres import Database
 from infra.side_rows import side_statement
 
@@ -54,7 +56,7 @@ class PostgresEventStore:
 
     Recently used aggregates are kept, at most cache_max. `load` takes an aggregate out, so that no
     two callers share one object; `append` puts it back. Runs are not kept here: their owner keeps
-    them (sagas/executions.py).
+    them (sagas/executions.py), and `neighbours` are told of those that commands changed.
     """
 
     def __init__(
@@ -65,12 +67,14 @@ class PostgresEventStore:
         *,
         page_events: int,
         cache_max: int,
+        neighbours: Neighbours | None = None,
     ) -> None:
         self._database = database
         self._group_commit = group_commit
         self._new_id: Callable[[], UUID] = ids.new
         self._page_events = page_events
         self._cache_max = cache_max
+        self._neighbours = neighbours
         self._cache: OrderedDict[UUID, tuple[TenantId, Aggregate]] = OrderedDict()
         self._known_definitions: OrderedDict[tuple[TenantId, str], None] = OrderedDict()
 
@@ -126,21 +130,15 @@ class PostgresEventStore:
         side_rows: Sequence[SideRow] = (),
         command: CommandRecord | None = None,
     ) -> PositionToken | None:
-        append = Append(envelope.tenant_id, self._event_rows(aggregates, envelope))
+        append = Append(envelope, self._event_rows(aggregates))
         if not append.events and command is None:
             for aggregate in aggregates:
                 self.keep(aggregate, envelope.tenant_id)
             return None
         if command is not None:
-            append.commands.append(
-                (
-                    envelope.tenant_id,
-                    command.command_id,
-                    command.fingerprint,
-                    orjson.dumps(command.result),
-                    len(append.events),
-                )
-            )
+            result = orjson.dumps(command.result)
+            row = (command.command_id, command.fingerprint, result, len(append.events))
+            append.commands = [row]
         definitions = self._add_side_rows(append, side_rows if append.events else ())
         token = await self._group_commit.append(append)
         for key in definitions:
@@ -149,6 +147,8 @@ class PostgresEventStore:
             self._known_definitions.popitem(last=False)
         for aggregate in aggregates:
             self.keep(aggregate, envelope.tenant_id)
+            if self._neighbours is not None and isinstance(aggregate, Execution):
+                self._neighbours.execution_stored(envelope.tenant_id, aggregate)
         return token
 
     async def recorded_answer(self, tenant_id: TenantId, command_id: UUID) -> RecordedAnswer | None:
@@ -166,30 +166,12 @@ class PostgresEventStore:
             row = await cursor.fetchone()
         return None if row is None else orjson.loads(row[0])
 
-    def _event_rows(self, aggregates: Sequence[Aggregate], envelope: Envelope) -> list[EventRow]:
-        surroundings = (
-            envelope.command_id,
-            envelope.causation_id,
-            envelope.correlation_id,
-            envelope.actor,
-            envelope.traceparent,
-        )
-        stored = [
-            mapper.to_stored_event(event)
+    def _event_rows(self, aggregates: Sequence[Aggregate]) -> list[EventRow]:
+        new_id = self._new_id
+        return [
+            (event.originator_id, event.originator_version, *encoded(event), new_id())
             for aggregate in aggregates
             for event in aggregate.collect_events()
-        ]
-        return [
-            (
-                event.originator_id,  # pyright: ignore[reportReturnType] # uuid streams only
-                event.originator_version,
-                event.topic,
-                event.state,
-                envelope.tenant_id,
-                self._new_id(),
-                *surroundings,
-            )
-            for event in stored
         ]
 
     def _add_side_rows(
@@ -197,19 +179,20 @@ class PostgresEventStore:
     ) -> list[tuple[TenantId, str]]:
         """Returns the definitions that this append stores first, as far as is known here."""
         definitions: list[tuple[TenantId, str]] = []
+        tenant_id = append.envelope.tenant_id
         for row in side_rows:
             match row:
                 case OpenedExecution():
-                    append.opened.append((append.tenant_id, row.execution_id, row.wake_at))
+                    append.opened = (*append.opened, (row.execution_id, row.wake_at))
                 case ClosedExecution():
-                    append.closed.append(row.execution_id)
+                    append.closed = (*append.closed, row.execution_id)
                 case StoredDefinition() if (
-                    append.tenant_id,
+                    tenant_id,
                     row.definition_hash,
                 ) in self._known_definitions:
                     pass
                 case _:
-                    append.rare.append(side_statement(append.tenant_id, row))
+                    append.rare = (*append.rare, side_statement(tenant_id, row))
                     if isinstance(row, StoredDefinition):
-                        definitions.append((append.tenant_id, row.definition_hash))
+                        definitions.append((tenant_id, row.definition_hash))
         return definitions

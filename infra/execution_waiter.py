@@ -1,60 +1,126 @@
-"""Waiting for the end of a run, for callers that ask for the result in the same request."""
+"""Waiting for the end of a run, for callers that ask for the result in the same request.
+
+worker of this process ──► ended() ──► wait_for_end()
+worker of another      ──► tail: a closing topic ──► the last event ──┘
+"""
 
 import asyncio
+from collections import OrderedDict
+from typing import LiteralString
 from uuid import UUID
 
 import orjson
 
+from domain.executions import cancellation
 from domain.identifiers import JsonObject, TenantId
-from infra.event_log import read_stream
 from infra.postgres import Database
 from infra.tail import Tail
 
-PAGE = 500
+# Who hears nothing of a run for so long looks whether it ended before anybody listened.
+SILENCE_S = 0.25
 RECHECK_S = 1.0
+# For who comes to wait a moment after the end. An output is at most 64 KiB.
+RECENT_MAX = 256
 
 STATUS_OF_LAST_TOPIC = {
     "execution.completed": "COMPLETED",
     "execution.failed": "FAILED",
     "execution.cancelled": "CANCELLED",
+    "execution.compensated": "COMPENSATED",
+    "execution.attention_needed": "NEEDS_ATTENTION",
 }
+CLOSING_TOPICS = frozenset(STATUS_OF_LAST_TOPIC)
+
+# fmt: off
+# failure: why a run was undone, told by the event that began that.
+LAST_EVENT: LiteralString = (
+    "SELECT json_build_object('topic', topic, 'state', convert_from(state, 'UTF8')::json,"
+    " 'failure', (SELECT convert_from(u.state, 'UTF8')::json->'error' FROM events AS u"
+    "   WHERE u.originator_id = e.originator_id AND u.topic = 'execution.compensation_started'"
+    "   AND e.topic IN ('execution.compensated', 'execution.attention_needed')"
+    "   ORDER BY u.originator_version DESC LIMIT 1))"
+    " FROM events AS e WHERE originator_id = ($1->>'id')::uuid"
+    " ORDER BY originator_version DESC LIMIT 1"
+)
+# fmt: on
 
 
 class ExecutionWaiter:
+    """Keeps the results of the runs that ended last in this process, at most RECENT_MAX."""
+
     def __init__(self, database: Database, tail: Tail) -> None:
         self._database = database
         self._tail = tail
+        self._recent: OrderedDict[UUID, JsonObject] = OrderedDict()
+
+    def ended(self, execution_id: UUID, result: JsonObject) -> None:
+        """A run of this process ended and its last event is stored; whoever waits gets `result`,
+        which is in the form of wait_for_end.
+        """
+        self._recent[execution_id] = result
+        if len(self._recent) > RECENT_MAX:
+            self._recent.popitem(last=False)
+        self._tail.wake(execution_id)
 
     async def wait_for_end(
         self, tenant_id: TenantId, execution_id: UUID, timeout_s: float
     ) -> JsonObject | None:
-        """{execution_id, status, output, error} of a run that ended in time, else None."""
+        """{execution_id, status, output, error} of a run that ended in time, else None.
+
+        execution_id: as a command of this tenant answered it; results of this process are told
+        without asking whose they are.
+        """
+        result = self._recent.get(execution_id)
+        if result is not None:
+            return result
+        ends_at = asyncio.get_running_loop().time() + timeout_s
         try:
-            async with asyncio.timeout(timeout_s):
-                return await self._wait(tenant_id, execution_id)
+            return await self._wait(tenant_id, execution_id, ends_at)
         except TimeoutError:
             return None
 
-    async def _wait(self, tenant_id: TenantId, execution_id: UUID) -> JsonObject:
-        version = 0
-        async with self._tail.subscribe(tenant_id=tenant_id, stream_id=execution_id) as news:
-            while True:
-                page = await read_stream(
-                    self._database, tenant_id, execution_id, after_version=version, limit=PAGE
-                )
-                for event in page:
-                    version = event.version
-                    status = STATUS_OF_LAST_TOPIC.get(event.topic)
-                    if status is not None:
-                        return _result(execution_id, status, orjson.loads(event.state))
-                if len(page) < PAGE:
-                    await news.wait(RECHECK_S)
+    async def _wait(
+        self, tenant_id: TenantId, execution_id: UUID, ends_at: float
+    ) -> JsonObject | None:
+        loop = asyncio.get_running_loop()
+        pause_s = SILENCE_S
+        async with self._tail.subscribe(
+            tenant_id=tenant_id, stream_id=execution_id, topics=CLOSING_TOPICS
+        ) as news:
+            while (left_s := ends_at - loop.time()) > 0:
+                is_news = await news.wait(min(pause_s, left_s))
+                result = self._recent.get(execution_id)
+                if result is not None:
+                    return result
+                if not is_news and news.is_following:
+                    continue  # It goes on, and we shall hear of its end.
+                async with asyncio.timeout_at(ends_at):
+                    result = await self._read(tenant_id, execution_id)
+                if result is not None:
+                    return result
+                pause_s = RECHECK_S
+        return None
+
+    async def _read(self, tenant_id: TenantId, execution_id: UUID) -> JsonObject | None:
+        """The result as the last event tells it; None while the run goes on."""
+        found = await self._database.tenant_json(tenant_id, LAST_EVENT, {"id": str(execution_id)})
+        if found is None:
+            return None
+        last = orjson.loads(found)
+        status = STATUS_OF_LAST_TOPIC.get(last["topic"])
+        if status is None:
+            return None
+        return _result(execution_id, status, last["state"], last["failure"])
 
 
-def _result(execution_id: UUID, status: str, state: JsonObject) -> JsonObject:
-    error: JsonObject | None = None
+def _result(
+    execution_id: UUID, status: str, state: JsonObject, failure: JsonObject | None
+) -> JsonObject:
+    error = failure
     if status == "FAILED":
         error = {name: state.get(name) for name in ("code", "message", "path", "attempt")}
+    elif status == "CANCELLED":
+        error = cancellation(state.get("reason"))
     return {
         "execution_id": str(execution_id),
         "status": status,

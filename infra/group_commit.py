@@ -8,104 +8,29 @@ event ids at their places and appends only what is not there.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import LiteralString
-from uuid import UUID
 
 from psycopg import AsyncConnection, DatabaseError, OperationalError
 from psycopg.errors import UniqueViolation
 
 from commands.ports import DuplicateCommand, PositionToken
 from domain.errors import Stale, Unavailable
-from domain.identifiers import Shard, TenantId, shard_of
-from infra.side_rows import SideStatement
+from infra.append_statement import APPEND, Append, adapt, append_params
 
 log = logging.getLogger(__name__)
 
 RECONNECT_MIN_S = 0.05
 RECONNECT_MAX_S = 1.0
-
-# One statement: the events and the rows that must never exist without them. Rows of commands and
-# executions are the frequent ones; rarer rows follow as statements of the same transaction
-# (infra/side_rows.py).
-APPEND: LiteralString = """
-WITH appended AS (
-  INSERT INTO events (originator_id, originator_version, topic, state, tenant_id, event_id,
-                      command_id, causation_id, correlation_id, actor, traceparent)
-  SELECT originator_id, originator_version, topic, state, tenant_id, event_id,
-         command_id, causation_id, correlation_id, actor, traceparent
-    FROM unnest(%b::uuid[], %b::bigint[], %b::text[], %b::bytea[], %b::uuid[], %b::uuid[],
-                %b::uuid[], %b::uuid[], %b::uuid[], %b::text[], %b::text[])
-         WITH ORDINALITY AS row (
-           originator_id, originator_version, topic, state, tenant_id, event_id,
-           command_id, causation_id, correlation_id, actor, traceparent, place)
-   ORDER BY place
-  RETURNING era, tx_id, notification_id
-), recorded AS (
-  INSERT INTO commands (tenant_id, command_id, fingerprint, result, events_count)
-  SELECT * FROM unnest(%b::uuid[], %b::uuid[], %b::bytea[], %b::bytea[], %b::integer[])
-), opened AS (
-  INSERT INTO open_executions (tenant_id, execution_id, shard, wake_at)
-  SELECT tenant_id, execution_id, shard_of(execution_id), wake_at
-    FROM unnest(%b::uuid[], %b::uuid[], %b::timestamptz[]) AS row (tenant_id, execution_id, wake_at)
-  ON CONFLICT (execution_id) DO UPDATE SET wake_at = EXCLUDED.wake_at
-), closed AS (
-  DELETE FROM open_executions WHERE execution_id = ANY(%b::uuid[])
-)
-SELECT min(era), min(tx_id)::text::bigint, array_agg(notification_id) FROM appended
-"""
-EVENT_COLUMNS_COUNT = 11
+# How often, in one timeout_s, overdue appends are looked for.
+LOOKS_PER_TIMEOUT = 30
 
 FIND_APPENDED: LiteralString = """
 SELECT event_id, era, tx_id::text::bigint, notification_id FROM events
  WHERE originator_id = ANY(%b) AND event_id = ANY(%b)
 """
-
-EventRow = tuple[
-    UUID, int, str, bytes, UUID, UUID, UUID | None, UUID | None, UUID | None, str | None, str | None
-]
-CommandRow = tuple[UUID, UUID, bytes, bytes, int]
-OpenedRow = tuple[UUID, UUID, datetime | None]
-
-
-@dataclass(slots=True)
-class Append:
-    """What one caller wants stored, all or nothing. events: rows in the column order of APPEND."""
-
-    tenant_id: TenantId
-    events: list[EventRow]
-    commands: list[CommandRow] = field(default_factory=list[CommandRow])
-    opened: list[OpenedRow] = field(default_factory=list[OpenedRow])
-    closed: list[UUID] = field(default_factory=list[UUID])
-    rare: list[SideStatement] = field(default_factory=list[SideStatement])
-    stored: asyncio.Future[PositionToken | None] = field(init=False)
-    bytes_count: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.stored = asyncio.get_running_loop().create_future()
-        self.bytes_count = sum(len(row[3]) for row in self.events)
-
-    def token(self, era: int, tx_id: int, notification_ids: Sequence[int]) -> PositionToken | None:
-        """The token of this append, given the notification ids of its events in order."""
-        if not self.events:
-            return None
-        places: dict[Shard, int] = {}
-        for row, notification_id in zip(self.events, notification_ids, strict=True):
-            places[shard_of(row[0])] = notification_id
-        return PositionToken(era, tx_id, places)
-
-    def succeed(self, token: PositionToken | None) -> None:
-        if not self.stored.done():
-            self.stored.set_result(token)
-
-    def fail(self, error: Exception) -> None:
-        if not self.stored.done():
-            self.stored.set_exception(error)
 
 
 class AppendQueueFull(Unavailable):
@@ -137,6 +62,8 @@ class GroupCommit:
         self._on_appended = on_appended
         self._queue: deque[Append] = deque()
         self._work = asyncio.Event()
+        self._storing: dict[_Writer, Sequence[Append]] = {}
+        self._watch: asyncio.TimerHandle | None = None
         self.batches_count = 0
         self.events_count = 0
 
@@ -146,14 +73,14 @@ class GroupCommit:
         """
         if len(self._queue) >= self._queue_max:
             raise AppendQueueFull
+        loop = asyncio.get_running_loop()
+        append.overdue_at = loop.time() + self._timeout_s
         self._queue.append(append)
         self._work.set()
-        try:
-            return await asyncio.wait_for(asyncio.shield(append.stored), self._timeout_s)
-        except TimeoutError:
-            with contextlib.suppress(ValueError):
-                self._queue.remove(append)
-            raise Unavailable("the event store did not answer in time") from None
+        if self._watch is None:
+            self._watch = loop.call_later(self._timeout_s / LOOKS_PER_TIMEOUT, self._fail_overdue)
+        # A caller that is cancelled cancels its future only; the batch goes on.
+        return await append.stored
 
     async def run(self) -> None:
         """Run the writers until cancelled."""
@@ -164,6 +91,25 @@ class GroupCommit:
     def waiting_count(self) -> int:
         return len(self._queue)
 
+    def storing_count(self) -> int:
+        return sum(len(batch) for batch in self._storing.values())
+
+    def _fail_overdue(self) -> None:
+        """One timer for all appends, because a timeout for each costs more than the append. It
+        runs while anything waits.
+        """
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        while self._queue and self._queue[0].overdue_at <= now:
+            _fail_late(self._queue.popleft())
+        for batch in self._storing.values():
+            for append in batch:
+                if append.overdue_at <= now:
+                    _fail_late(append)
+        self._watch = None
+        if self._queue or self._storing:
+            self._watch = loop.call_later(self._timeout_s / LOOKS_PER_TIMEOUT, self._fail_overdue)
+
     async def _write_for_ever(self) -> None:
         writer = _Writer(self._conninfo)
         try:
@@ -173,11 +119,15 @@ class GroupCommit:
                 if not batch:
                     self._work.clear()
                     continue
+                self._storing[writer] = batch
                 await writer.store(batch, asyncio.get_running_loop().time() + self._timeout_s)
+                del self._storing[writer]
                 self.batches_count += 1
                 self.events_count += sum(len(append.events) for append in batch)
                 self._on_appended()
         finally:
+            for append in self._storing.pop(writer, ()):
+                _fail_late(append)
             await writer.close()
 
     def _take(self) -> list[Append]:
@@ -193,6 +143,10 @@ class GroupCommit:
             if append.rare:
                 break
         return batch
+
+
+def _fail_late(append: Append) -> None:
+    append.fail(Unavailable("the event store did not answer in time"))
 
 
 class _Writer:
@@ -241,6 +195,7 @@ class _Writer:
             self._conn = await AsyncConnection.connect(
                 self._conninfo, autocommit=True, prepare_threshold=0
             )
+            adapt(self._conn)
         return self._conn
 
     async def _store_or_halve(self, conn: AsyncConnection, batch: Sequence[Append]) -> None:
@@ -257,7 +212,7 @@ class _Writer:
             await self._store_or_halve(conn, batch[middle:])
 
     async def _insert(self, conn: AsyncConnection, batch: Sequence[Append]) -> None:
-        params = _append_params(batch)
+        params = append_params(batch)
         if any(append.rare for append in batch):
             async with conn.transaction():
                 row = await self._append(conn, params)
@@ -275,12 +230,12 @@ class _Writer:
 
     async def _append(
         self, conn: AsyncConnection, params: Sequence[object]
-    ) -> tuple[int, int, list[int]]:
+    ) -> tuple[int, int, Sequence[int]]:
         cursor = conn.cursor(binary=True)
         await cursor.execute(APPEND, params)
         row = await cursor.fetchone()
         assert row is not None
-        return row[0], row[1], row[2] or []
+        return row[0], row[1], row[2] or ()
 
     async def _refuse(self, conn: AsyncConnection, append: Append, error: DatabaseError) -> None:
         """Alone and refused: perhaps it was stored by an earlier try whose acknowledgement got
@@ -300,11 +255,11 @@ class _Writer:
         """Resolves the appends whose events are in the log already; returns the others."""
         rows = [row for append in batch for row in append.events]
         cursor = conn.cursor(binary=True)
-        await cursor.execute(FIND_APPENDED, ([row[0] for row in rows], [row[5] for row in rows]))
+        await cursor.execute(FIND_APPENDED, ([row[0] for row in rows], [row[4] for row in rows]))
         found = {row[0]: (row[1], row[2], row[3]) for row in await cursor.fetchall()}
         missing: list[Append] = []
         for append in batch:
-            places = [found.get(row[5]) for row in append.events]
+            places = [found.get(row[4]) for row in append.events]
             if append.stored.done():
                 continue
             if places and all(place is not None for place in places):
@@ -314,23 +269,3 @@ class _Writer:
             else:
                 missing.append(append)
         return missing
-
-
-def _append_params(batch: Sequence[Append]) -> list[object]:
-    """The arrays of APPEND, one per column."""
-    events = [row for append in batch for row in append.events]
-    commands = [row for append in batch for row in append.commands]
-    opened = [row for append in batch for row in append.opened]
-    closed = [execution_id for append in batch for execution_id in append.closed]
-    return [
-        *_columns(events, EVENT_COLUMNS_COUNT),
-        *_columns(commands, 5),
-        *_columns(opened, 3),
-        closed,
-    ]
-
-
-def _columns(rows: Sequence[tuple[object, ...]], count: int) -> list[list[object]]:
-    if not rows:
-        return [[] for _ in range(count)]
-    return [list(column) for column in zip(*rows, strict=True)]

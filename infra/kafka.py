@@ -155,7 +155,10 @@ async def discard(kafka: AIOKafkaProducer) -> None:
 
 @dataclass(eq=False)
 class _Membership:
+    """topics: as in the header `topic`; None is all."""
+
     consumer: AIOKafkaConsumer
+    topics: frozenset[bytes] | None = None
     handling: asyncio.Lock = field(default_factory=asyncio.Lock)
     owned: set[int] = field(default_factory=set[int])
     error: BaseException | None = None
@@ -191,7 +194,9 @@ class KafkaLog:
         membership = self._memberships.get(group)
         return membership is not None and partition in membership.owned
 
-    async def consume(self, group: str, handler: LogHandler) -> None:
+    async def consume(
+        self, group: str, handler: LogHandler, *, topics: frozenset[str] | None = None
+    ) -> None:
         await ensure_topic(
             self._bootstrap_servers, self._topic, partitions_count=self.partitions_count
         )
@@ -208,7 +213,8 @@ class KafkaLog:
             max_poll_interval_ms=60_000,
             fetch_max_wait_ms=100,
         )
-        membership = _Membership(consumer)
+        wanted = None if topics is None else frozenset(topic.encode() for topic in topics)
+        membership = _Membership(consumer, wanted)
         self._memberships[group] = membership
         listener = _Rebalance(self._topic, membership, handler)
         consumer.subscribe([self._topic], listener=listener)
@@ -254,14 +260,12 @@ class KafkaLog:
             # A rebalance may have taken a partition between the fetch and now.
             own = {tp: found for tp, found in records.items() if tp.partition in membership.owned}
             batches = [
-                Batch(
-                    tp.partition, [event_of(r) for r in found], f"{tp.topic}@{found[-1].offset + 1}"
-                )
+                Batch(tp.partition, events, f"{tp.topic}@{found[-1].offset + 1}")
                 for tp, found in own.items()
+                if (events := _events_of(found, membership.topics))
             ]
-            if not batches:
-                return
-            await handler.handle(batches)
+            if batches:
+                await handler.handle(batches)
         membership.offsets.update({tp: found[-1].offset + 1 for tp, found in own.items()})
         await self._commit_offsets(membership)
 
@@ -292,6 +296,14 @@ class KafkaLog:
             if end > await consumer.position(tp):
                 raise ConsumerStalled(str(tp))
         membership.progressed_at = asyncio.get_running_loop().time()
+
+
+def _events_of(
+    records: Sequence[ConsumerRecord[bytes, bytes]], topics: frozenset[bytes] | None
+) -> list[LoggedEvent]:
+    if topics is None:
+        return [event_of(record) for record in records]
+    return [event_of(record) for record in records if dict(record.headers)["topic"] in topics]
 
 
 class _Rebalance(ConsumerRebalanceListener):

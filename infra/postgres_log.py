@@ -18,7 +18,7 @@ from psycopg import AsyncConnection
 from commands.ports import Batch, LoggedEvent, LogHandler, Position, Start, partition_of
 from domain.identifiers import SHARDS_COUNT, Shard
 from infra.consumer import Pace
-from infra.event_log import BEGINNING, read_commit_order, read_end
+from infra.event_log import BEGINNING, read_commit_order, read_end, read_topics
 from infra.postgres import Database
 from infra.wakeups import Wakeups
 
@@ -73,6 +73,7 @@ class _Membership:
 
     group: str
     member: str
+    topics: frozenset[str] | None = None
     positions: dict[int, Position] = field(default_factory=dict[int, Position])
     lease_ends_at: float = 0.0
     handling: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -116,8 +117,10 @@ class PostgresLog:
             and now < membership.lease_ends_at
         )
 
-    async def consume(self, group: str, handler: LogHandler) -> None:
-        membership = _Membership(group, self._member)
+    async def consume(
+        self, group: str, handler: LogHandler, *, topics: frozenset[str] | None = None
+    ) -> None:
+        membership = _Membership(group, self._member, topics)
         self._memberships[group] = membership
         try:
             async with self._database.connection() as leases, self._database.connection() as reader:
@@ -232,21 +235,33 @@ class PostgresLog:
         positions = membership.positions
         if not positions:
             return 0
-        events = await read_commit_order(
-            reader,
-            min(positions.values()),
-            limit=self._batch_events_max,
-            shards=self._shards_of(positions) if len(positions) < self.partitions_count else None,
-        )
-        if not events:
-            return 0
+        events, read_to = await self._next_events(reader, membership)
         batches = self._batches(events, positions)
         if batches:
             await handler.handle(batches)
-        last = events[-1].position
         for partition, position in positions.items():
-            positions[partition] = max(position, last)
+            positions[partition] = max(position, read_to)
         return len(events)
+
+    async def _next_events(
+        self, reader: AsyncConnection, membership: _Membership
+    ) -> tuple[Sequence[LoggedEvent], Position]:
+        """The events behind the partition that is least far, and the place up to which that is all
+        there is for us.
+        """
+        positions, limit = membership.positions, self._batch_events_max
+        after = min(positions.values())
+        if membership.topics is not None:
+            return await read_topics(
+                reader,
+                after,
+                topics=sorted(membership.topics),
+                shards=self._shards_of(positions),
+                limit=limit,
+            )
+        shards = self._shards_of(positions) if len(positions) < self.partitions_count else None
+        events = await read_commit_order(reader, after, limit=limit, shards=shards)
+        return events, events[-1].position if events else after
 
     def _batches(
         self, events: Sequence[LoggedEvent], positions: dict[int, Position]

@@ -17,6 +17,7 @@ from infra.consumer import keep_running
 from infra.event_store import PostgresEventStore
 from infra.group_commit import GroupCommit
 from infra.kafka import KafkaLog
+from infra.neighbours import Neighbours
 from infra.open_executions import PostgresOpenExecutions
 from infra.postgres import Database, Role, role_conninfo
 from infra.postgres_log import PostgresLog
@@ -39,6 +40,7 @@ class Runtime:
     clock: SystemClock = field(default_factory=SystemClock)
     ids: Uuid7Ids = field(default_factory=Uuid7Ids)
     wakeups: Wakeups = field(default_factory=Wakeups)
+    neighbours: Neighbours = field(default_factory=Neighbours)
     background: dict[str, asyncio.Task[None]] = field(default_factory=dict[str, asyncio.Task[None]])
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _databases: dict[Role, Database] = field(default_factory=dict[Role, Database])
@@ -86,6 +88,8 @@ class Runtime:
             self.ids,
             page_events=self.settings.stream_page_events,
             cache_max=self.settings.aggregate_cache_max,
+            # A worker knows what it stores itself.
+            neighbours=self.neighbours if role == "api" else None,
         )
 
     def group_commit(self) -> GroupCommit:
@@ -144,6 +148,7 @@ class Runtime:
             poll_min_s=self.settings.poll_min_s,
             poll_max_s=self.settings.poll_max_s,
             on_place=forget,
+            pace_s=self.settings.log_pace_s,
         )
 
     async def open_executions(self) -> PostgresOpenExecutions:

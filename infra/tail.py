@@ -7,7 +7,7 @@ then reads its own stream under its own tenant.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import LiteralString
@@ -18,6 +18,7 @@ from psycopg import AsyncConnection
 from commands.ports import Position
 from domain.errors import Unavailable
 from domain.identifiers import TenantId
+from infra.consumer import Pace
 from infra.event_log import read_end
 from infra.postgres import Database
 from infra.wakeups import Wakeups
@@ -42,27 +43,46 @@ READ_PLACES: LiteralString = (
 class Subscription:
     """Woken when the stream, or with stream_id None the tenant, may have something new. A hint:
     read to be sure.
+
+    topics: woken by events of these only; None is by all. is_following: it heard of an event, of
+    whatever topic, so that it will hear of every later one.
     """
 
     tenant_id: TenantId
     stream_id: UUID | None
+    topics: Collection[str] | None = None
+    is_following: bool = False
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def wait(self, timeout_s: float) -> None:
-        """Returns at the first news since the last wait, or after timeout_s."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._news.wait()
-        except TimeoutError:
-            return
+    @property
+    def has_news(self) -> bool:
+        return self._news.is_set()
+
+    async def wait(self, timeout_s: float) -> bool:
+        """Returns at the first news since the last wait: True; or after timeout_s: False."""
+        if not self.has_news:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._news.wait()
+            except TimeoutError:
+                return False
         self._news.clear()
+        return True
+
+    def tell(self, topic: str) -> None:
+        self.is_following = True
+        if self.topics is None or topic in self.topics:
+            self._news.set()
 
     def wake(self) -> None:
         self._news.set()
 
 
 class Tail:
-    """on_place: called with (stream, version) of every event, to drop older copies from caches."""
+    """on_place: called with (stream, version) of every event, to drop older copies from caches.
+
+    pace_s: pages of places are read at most this often.
+    """
 
     def __init__(
         self,
@@ -72,7 +92,9 @@ class Tail:
         poll_min_s: float,
         poll_max_s: float,
         on_place: Callable[[UUID, int], None],
+        pace_s: float = 0.0,
     ) -> None:
+        self._pace_s = pace_s
         self._database = database
         self._wakeups = wakeups
         self._poll_min_s = poll_min_s
@@ -84,10 +106,14 @@ class Tail:
 
     @asynccontextmanager
     async def subscribe(
-        self, *, tenant_id: TenantId, stream_id: UUID | None = None
+        self,
+        *,
+        tenant_id: TenantId,
+        stream_id: UUID | None = None,
+        topics: Collection[str] | None = None,
     ) -> AsyncGenerator[Subscription]:
         """A subscription that ends with the block."""
-        subscription = Subscription(tenant_id, stream_id)
+        subscription = Subscription(tenant_id, stream_id, topics)
         if stream_id is None:
             members = self._of_tenant.setdefault(tenant_id, set())
         else:
@@ -101,6 +127,11 @@ class Tail:
                 self._of_stream.pop(stream_id, None)
             elif not members:
                 self._of_tenant.pop(tenant_id, None)
+
+    def wake(self, stream_id: UUID) -> None:
+        """Somebody in this process knows of news of a stream before the log tells."""
+        for subscription in self._of_stream.get(stream_id, ()):
+            subscription.wake()
 
     def subscriptions_count(self) -> int:
         groups = [*self._of_stream.values(), *self._of_tenant.values()]
@@ -120,7 +151,9 @@ class Tail:
         if self._position is None:
             self._position = await read_end(conn)
         pause_s = self._poll_min_s
+        pace = Pace(self._pace_s)
         while True:
+            await pace.wait()
             seen = self._wakeups.count
             found = await self._read_page(conn)
             if found == PAGE:
@@ -142,11 +175,12 @@ class Tail:
             READ_PLACES, (place.era, str(place.tx_id), place.notification_id, PAGE), prepare=True
         )
         rows = await cursor.fetchall()
-        for era, tx_id, notification_id, stream_id, version, tenant_id, _topic in rows:
-            self._position = Position(era, tx_id, notification_id)
+        for _, _, _, stream_id, version, tenant_id, topic in rows:
             self._on_place(stream_id, version)
             for subscription in self._of_stream.get(stream_id, ()):
-                subscription.wake()
+                subscription.tell(topic)
             for subscription in self._of_tenant.get(tenant_id, ()):
-                subscription.wake()
+                subscription.tell(topic)
+        if rows:
+            self._position = Position(*rows[-1][:3])
         return len(rows)

@@ -1,6 +1,7 @@
 """Group commit: callers share transactions; only the caller whose append is wrong hears of it."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -8,10 +9,12 @@ import pytest
 from commands.ports import CommandRecord, DuplicateCommand, OpenedExecution
 from domain.credentials import ApiKey
 from domain.envelope import Envelope
-from domain.errors import Stale
+from domain.errors import Stale, Unavailable
 from domain.identifiers import TenantId
-from tests.infra.conftest import Parts
-from tests.infra.log_steps import IDS, a_key
+from infra.append_statement import Append
+from infra.group_commit import AppendQueueFull, GroupCommit
+from tests.infra.conftest import Conninfo, Parts
+from tests.infra.log_steps import IDS, a_key, until
 
 
 async def test_appends_that_wait_together_are_stored_in_few_transactions(parts: Parts) -> None:
@@ -106,11 +109,16 @@ async def test_connections_cut_in_the_middle_of_load_lose_nothing_and_store_noth
 
     async def cut() -> None:
         async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as conn:
+            cut_at = -1
             while not done.is_set():
-                await conn.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE usename = 'agentledger_writer' AND datname = current_database()"
-                )
+                # Only after progress: on a slow machine a connection takes longer to make than to
+                # cut.
+                if parts.group_commit.batches_count != cut_at:
+                    cut_at = parts.group_commit.batches_count
+                    await conn.execute(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                        " WHERE usename = 'agentledger_writer' AND datname = current_database()"
+                    )
                 await asyncio.sleep(0.03)
 
     cutting = asyncio.create_task(cut())
@@ -142,3 +150,111 @@ async def test_another_tenants_stream_is_none(parts: Parts) -> None:
     key = a_key()
     await parts.store.append([key], Envelope(TenantId(IDS.new()), "test"))
     assert await parts.store.load(ApiKey, key.id, TenantId(IDS.new())) is None
+
+
+async def test_every_column_comes_back_as_it_was_stored(parts: Parts, database_url: str) -> None:
+    tenant_id = TenantId(IDS.new())
+    full = Envelope(tenant_id, "käufer", IDS.new(), IDS.new(), IDS.new(), "00-trace-01")
+    bare = Envelope(tenant_id, "käufer")
+    first, second = a_key(), a_key()
+    wake_at = datetime(2026, 11, 21, 12, 30, 0, 123456, tzinfo=UTC)
+    await asyncio.gather(
+        parts.store.append([first], full, side_rows=[OpenedExecution(first.id, wake_at)]),
+        parts.store.append([second], bare, side_rows=[OpenedExecution(second.id)]),
+    )
+    async with await psycopg.AsyncConnection.connect(database_url) as conn:
+        cursor = await conn.execute(
+            "SELECT originator_id, originator_version, topic, events.tenant_id, actor, command_id,"
+            " causation_id, correlation_id, traceparent, wake_at"
+            " FROM agentledger.events LEFT JOIN agentledger.open_executions"
+            " ON execution_id = originator_id"
+            " WHERE events.tenant_id = %s ORDER BY notification_id",
+            (tenant_id,),
+        )
+        rows = await cursor.fetchall()
+    about = (1, "api_key.created", tenant_id, "käufer")
+    causes = (full.command_id, full.causation_id, full.correlation_id, full.traceparent)
+    assert rows == [
+        (first.id, *about, *causes, wake_at),
+        (second.id, *about, None, None, None, None, None),
+    ]
+
+
+def idle(conninfo: str, *, queue_max: int = 10) -> GroupCommit:
+    """Stores nothing until somebody runs it."""
+    return GroupCommit(
+        conninfo,
+        writers=1,
+        batch_events_max=10,
+        batch_bytes_max=1 << 20,
+        queue_max=queue_max,
+        timeout_s=0.2,
+        on_appended=lambda: None,
+    )
+
+
+def an_append() -> Append:
+    return Append(
+        Envelope(TenantId(IDS.new()), "test"), [(IDS.new(), 1, "api_key.created", b"{}", IDS.new())]
+    )
+
+
+async def test_an_append_that_nobody_stores_is_refused_in_time(conninfo: Conninfo) -> None:
+    group_commit = idle(conninfo("writer"))
+    answers = await asyncio.gather(
+        *(group_commit.append(an_append()) for _ in range(3)), return_exceptions=True
+    )
+    assert [type(answer) for answer in answers] == [Unavailable] * 3
+    assert group_commit.waiting_count() == 0
+
+
+async def test_an_append_that_the_database_does_not_finish_is_refused_in_time(
+    conninfo: Conninfo, database_url: str
+) -> None:
+    group_commit = idle(conninfo("writer"))
+    async with await psycopg.AsyncConnection.connect(database_url) as conn:
+        await conn.execute("LOCK TABLE agentledger.events IN EXCLUSIVE MODE")
+        running = asyncio.create_task(group_commit.run())
+        with pytest.raises(Unavailable):
+            await group_commit.append(an_append())
+        await conn.rollback()
+    running.cancel()
+
+
+async def test_appends_of_a_writer_that_is_stopped_are_refused(
+    conninfo: Conninfo, database_url: str
+) -> None:
+    group_commit = idle(conninfo("writer"))
+    async with await psycopg.AsyncConnection.connect(database_url) as conn:
+        await conn.execute("LOCK TABLE agentledger.events IN EXCLUSIVE MODE")
+        running = asyncio.create_task(group_commit.run())
+        waiting = asyncio.create_task(group_commit.append(an_append()))
+        await until(lambda: group_commit.storing_count() == 1, "the batch")
+        running.cancel()
+        with pytest.raises(Unavailable):
+            await waiting
+        await conn.rollback()
+
+
+async def test_a_full_queue_refuses_at_once(conninfo: Conninfo) -> None:
+    group_commit = idle(conninfo("writer"), queue_max=1)
+    first = asyncio.create_task(group_commit.append(an_append()))
+    await until(lambda: group_commit.waiting_count() == 1, "the first append")
+    with pytest.raises(AppendQueueFull):
+        await group_commit.append(an_append())
+    with pytest.raises(Unavailable):
+        await first
+
+
+async def test_a_caller_that_gives_up_does_not_undo_its_append_or_the_batch(parts: Parts) -> None:
+    tenant_id = TenantId(IDS.new())
+    given_up, other = a_key(), a_key()
+    envelope = Envelope(tenant_id, "test")
+    leaving = asyncio.create_task(parts.store.append([given_up], envelope))
+    staying = asyncio.create_task(parts.store.append([other], envelope))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    assert await staying is not None
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    assert await parts.store.load(ApiKey, given_up.id, tenant_id) is not None

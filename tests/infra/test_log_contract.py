@@ -161,6 +161,50 @@ async def test_a_batch_that_fails_is_delivered_again_to_the_next_run(
         await until(lambda: set(streams) <= set(recorder.versions()), "the failed batch again")
 
 
+async def test_a_consumer_of_some_topics_gets_their_events_and_no_other(
+    parts: Parts, new_log: NewLog
+) -> None:
+    recorder = Recorder()
+    consuming = new_log().consume(group(), recorder, topics=frozenset({"api_key.revoked"}))
+    async with running(consuming):
+        streams = await append_streams(parts.store, TenantId(IDS.new()), streams=200)
+        await until(lambda: set(streams) <= set(recorder.versions()), "every stream")
+    assert {event.topic for event in recorder.events} == {"api_key.revoked"}
+    assert all(recorder.versions()[stream] == [2] for stream in streams)
+
+
+async def test_a_consumer_of_some_topics_goes_on_where_it_was(
+    parts: Parts, new_log: NewLog
+) -> None:
+    name, tenant_id, topics = group(), TenantId(IDS.new()), frozenset({"api_key.created"})
+    first = Recorder()
+    async with running(new_log().consume(name, first, topics=topics)):
+        before = await append_streams(parts.store, tenant_id, streams=20)
+        await until(lambda: set(before) <= set(first.versions()), "the first streams")
+    second = Recorder(cursors=dict(first.cursors))
+    async with running(new_log().consume(name, second, topics=topics)):
+        after = await append_streams(parts.store, tenant_id, streams=20)
+        await until(lambda: set(after) <= set(second.versions()), "the later streams")
+    assert not set(before) & set(second.versions())
+
+
+async def test_two_members_with_topics_share_the_partitions_and_miss_nothing(
+    parts: Parts, new_log: NewLog
+) -> None:
+    name, topics = group(), frozenset({"api_key.revoked"})
+    one, two = Recorder(), Recorder()
+    one.cursors = two.cursors = {}
+    async with (
+        running(new_log().consume(name, one, topics=topics)),
+        running(new_log().consume(name, two, topics=topics)),
+    ):
+        await until(lambda: len(one.owned) == len(two.owned) == PARTITIONS // 2, "half for each")
+        streams = await append_streams(parts.store, TenantId(IDS.new()), streams=50)
+        await until(
+            lambda: set(streams) <= set(one.versions()) | set(two.versions()), "every stream"
+        )
+
+
 async def test_ownership_ends_with_the_consumer(parts: Parts, new_log: NewLog) -> None:
     del parts
     log, name, recorder = new_log(), group(), Recorder()

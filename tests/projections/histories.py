@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -228,4 +228,4 @@ def interleaved(draw: random.Random, streams: Sequence[Stream]) -> list[LoggedEv
 
 def placed(events: Sequence[LoggedEvent]) -> list[LoggedEvent]:
     """Given places in commit order."""
-    return [replace(event, position=Position(1, 1000, n)) for n, event in enumerate(events)]
+    return [event._replace(position=Position(1, 1000, n)) for n, event in enumerate(events)]

@@ -245,7 +245,7 @@ async def test_a_topic_of_a_newer_program_parks_the_streams_it_occurs_in(ledger:
     foreign.events.pop(0)
     await ledger.append(run.events)
     (event,) = foreign.events
-    await ledger.append([replace(event, version=1)])
+    await ledger.append([event._replace(version=1)])
     await (await ledger.projector()).handle(batches(await ledger.log()))
     letters = await ledger.fetch("SELECT projection, stream_id, error FROM dead_letters")
     assert sorted(letters) == [

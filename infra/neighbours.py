@@ -1,0 +1,38 @@
+"""Roles that live in one process tell each other at once what the log tells everybody a little
+later. Hints only: where the other role is not here, or a hint is lost, nothing is.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from domain.executions import Execution
+from domain.identifiers import JsonObject, TenantId
+
+
+def _to_nobody(*_: object) -> None:
+    """That role is not in this process."""
+
+
+@dataclass(slots=True)
+class Neighbours:
+    """execution_stored: a command has just stored events of a run, for the worker that drives it.
+
+    execution_ended: a run has ended, and this is its result as `wait_s` answers it, for who waits.
+    """
+
+    execution_stored: Callable[[TenantId, Execution], None] = _to_nobody
+    execution_ended: Callable[[UUID, JsonObject], None] = _to_nobody
+
+    def ended(self, execution: Execution) -> None:
+        self.execution_ended(execution.id, result_of(execution))
+
+
+def result_of(execution: Execution) -> JsonObject:
+    """{execution_id, status, output, error} of a run that has ended."""
+    return {
+        "execution_id": str(execution.id),
+        "status": execution.status,
+        "output": execution.output,
+        "error": execution.error,
+    }
