@@ -53,11 +53,16 @@ class ClosedLoop:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Of the time after the warm-up."""
+    """Of the time after the warm-up.
+
+    count, elapsed_s: also of what began in time and was answered after it.
+    """
 
     per_s: float
     p50_ms: float
     p99_ms: float
+    count: int
+    elapsed_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +136,17 @@ async def run_closed(order: ClosedLoop) -> Answers:
     begins_at = time.perf_counter() + order.warm_up_s
     ends_at = begins_at + order.duration_s
     latencies: list[float] = []
+    count = 0
 
     async def ask_for_ever() -> None:
+        nonlocal count
         connection = await Connection.open(address)
         began_at = time.perf_counter()
         while began_at < ends_at:
             status, body = await connection.ask(request)
             _require(status, order.status, body, order.contains)
             ended_at = time.perf_counter()
+            count += began_at >= begins_at
             if began_at >= begins_at and ended_at <= ends_at:
                 latencies.append(ended_at - began_at)
             began_at = ended_at
@@ -147,11 +155,14 @@ async def run_closed(order: ClosedLoop) -> Answers:
     async with asyncio.TaskGroup() as tasks:
         for _ in range(order.connections):
             tasks.create_task(ask_for_ever())
+    elapsed_s = time.perf_counter() - begins_at
     latencies.sort()
     return Answers(
         len(latencies) / order.duration_s,
         percentile_ms(latencies, 50),
         percentile_ms(latencies, 99),
+        count,
+        elapsed_s,
     )
 
 
