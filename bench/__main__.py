@@ -18,6 +18,7 @@ from rich.console import Console
 
 from bench import append, graphql, growth, rebuild, recovery, rest, runs, visible
 from bench.conditions import print_conditions, read_conditions
+from bench.contenders import TEMPORAL_ASKED
 from bench.cpu import spent
 from bench.report import Measurement, Report, as_json, print_measurement
 from bench.stage import Asked, Stage, postgres_version, staged, temporary_directory
@@ -99,7 +100,7 @@ def main() -> int:
         action="append",
         default=[],
         dest="peers",
-        choices=[runs.TEMPORAL_ASKED],
+        choices=[TEMPORAL_ASKED],
         help="also this peer of `runs`, whose server is built first",
     )
     parser.add_argument(

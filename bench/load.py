@@ -53,9 +53,10 @@ class ClosedLoop:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Of the time after the warm-up.
+    """Of what was asked after the warm-up.
 
-    count, elapsed_s: also of what began in time and was answered after it.
+    per_s: what was answered in the time of the round. The others know also what was asked in it and
+    answered later; elapsed_s: until the last of those.
     """
 
     per_s: float
@@ -136,18 +137,18 @@ async def run_closed(order: ClosedLoop) -> Answers:
     begins_at = time.perf_counter() + order.warm_up_s
     ends_at = begins_at + order.duration_s
     latencies: list[float] = []
-    count = 0
+    in_time = 0
 
     async def ask_for_ever() -> None:
-        nonlocal count
+        nonlocal in_time
         connection = await Connection.open(address)
         began_at = time.perf_counter()
         while began_at < ends_at:
             status, body = await connection.ask(request)
             _require(status, order.status, body, order.contains)
             ended_at = time.perf_counter()
-            count += began_at >= begins_at
-            if began_at >= begins_at and ended_at <= ends_at:
+            if began_at >= begins_at:
+                in_time += ended_at <= ends_at
                 latencies.append(ended_at - began_at)
             began_at = ended_at
         connection.close()
@@ -158,10 +159,10 @@ async def run_closed(order: ClosedLoop) -> Answers:
     elapsed_s = time.perf_counter() - begins_at
     latencies.sort()
     return Answers(
-        len(latencies) / order.duration_s,
+        in_time / order.duration_s,
         percentile_ms(latencies, 50),
         percentile_ms(latencies, 99),
-        count,
+        len(latencies),
         elapsed_s,
     )
 

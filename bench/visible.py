@@ -37,6 +37,10 @@ class Broker(Protocol):
     def stop(self) -> None: ...
 
 
+class NoBroker(BenchFailed):
+    """There is no Kafka here, and none could be started."""
+
+
 async def measure(stage: Stage) -> Measurement:
     figures: list[Figure] = []
     async with over_kafka(stage, "visible_kafka", ("relay", "projector")) as (_, url, key):
@@ -82,11 +86,11 @@ async def over_kafka(
 
 
 def any_broker() -> Broker:
-    """The broker of KAFKA_BOOTSTRAP_SERVERS, or one of our own. Raises BenchFailed."""
+    """The broker of KAFKA_BOOTSTRAP_SERVERS, or one of our own. Raises NoBroker."""
     try:
         return importlib.import_module("tests.kafka_broker").any_broker()
     except Exception as error:
-        raise BenchFailed(f"no Kafka broker: {error}") from error
+        raise NoBroker(f"no Kafka broker: {error}") from error
 
 
 async def _rounds(where: str, url: str, key: str, *, is_target: bool) -> list[Figure]:
