@@ -1,4 +1,4 @@
-"""`python -m bench [name] [--json FILE]`: all measurements, or one.
+"""`python -m bench [name]`: all measurements, or one.
 
 The servers are made for the run and end with it.
 """
@@ -16,16 +16,19 @@ import orjson
 import uvloop
 from rich.console import Console
 
-from bench import append, graphql, rebuild, rest, runs, visible
+from bench import append, graphql, growth, rebuild, recovery, rest, runs, visible
 from bench.conditions import print_conditions, read_conditions
+from bench.contenders import TEMPORAL_ASKED
 from bench.cpu import spent
 from bench.report import Measurement, Report, as_json, print_measurement
-from bench.stage import Stage, postgres_version, staged, temporary_directory
+from bench.stage import Asked, Stage, postgres_version, staged, temporary_directory
 
 Measure = Callable[[Stage], Awaitable[Measurement]]
 
 # A machine that needs longer for one is too slow for its figures to mean anything.
-MEASUREMENT_MAX_S = 300
+MEASUREMENT_MAX_S = 600
+# What is asked for by an option may take as long as building a peer or storing a history does.
+ASKED_MAX_S = 2 * 3600
 
 MEASUREMENTS: Mapping[str, Measure] = {
     append.NAME: append.measure,
@@ -34,10 +37,12 @@ MEASUREMENTS: Mapping[str, Measure] = {
     rebuild.NAME: rebuild.measure,
     graphql.NAME: graphql.measure,
     runs.NAME: runs.measure,
+    recovery.NAME: recovery.measure,
+    growth.NAME: growth.measure,
 }
 
 
-def bench(only: str | None, json_file: Path | None = None) -> int:
+def bench(only: str | None, asked: Asked, json_file: Path | None = None) -> int:
     """1 when a measurement could not be made. A missed target is a finding, not a failure."""
     console = Console(width=None if sys.stdout.isatty() else 132)
     if only is not None and only not in MEASUREMENTS:
@@ -47,7 +52,7 @@ def bench(only: str | None, json_file: Path | None = None) -> int:
     # Whoever ends us with SIGTERM gets the same orderly end as Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        report = _run(console, names)
+        report = _run(console, names, asked)
     except KeyboardInterrupt:
         return 130
     if json_file is not None:
@@ -55,13 +60,13 @@ def bench(only: str | None, json_file: Path | None = None) -> int:
     return 1 if report.failed else 0
 
 
-def _run(console: Console, names: list[str]) -> Report:
+def _run(console: Console, names: list[str], asked: Asked) -> Report:
     load_average = round(os.getloadavg()[0], 2)
     with temporary_directory() as directory:
         found = read_conditions(directory, postgres_version(directory))
         report = Report(replace(found, load_average=load_average))
         print_conditions(console, report.conditions)
-        with staged(directory) as stage:
+        with staged(directory, asked) as stage:
             for name in names:
                 _make(console, report, name, stage)
     return report
@@ -71,7 +76,7 @@ def _make(console: Console, report: Report, name: str, stage: Stage) -> None:
     """One measurement; what goes wrong in it is reported, and the others are still made."""
     before = spent(stage)
     try:
-        measurement = uvloop.run(_in_time(MEASUREMENTS[name](stage)))
+        measurement = uvloop.run(_in_time(MEASUREMENTS[name](stage), stage.asked))
     except Exception as error:  # noqa: BLE001 # see the docstring
         report.failed[name] = f"{type(error).__name__}: {error}"
         console.print(f"[red]{name} could not be measured[/red]: ", report.failed[name], "\n")
@@ -81,8 +86,8 @@ def _make(console: Console, report: Report, name: str, stage: Stage) -> None:
         print_measurement(console, measurement)
 
 
-async def _in_time(work: Awaitable[Measurement]) -> Measurement:
-    async with asyncio.timeout(MEASUREMENT_MAX_S):
+async def _in_time(work: Awaitable[Measurement], asked: Asked) -> Measurement:
+    async with asyncio.timeout(MEASUREMENT_MAX_S if asked == Asked() else ASKED_MAX_S):
         return await work
 
 
@@ -90,8 +95,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("name", nargs="?", help=f"{', '.join(MEASUREMENTS)}; all when absent")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report here")
-    asked = parser.parse_args()
-    return bench(asked.name, asked.json)
+    parser.add_argument(
+        "--with",
+        action="append",
+        default=[],
+        dest="peers",
+        choices=[TEMPORAL_ASKED],
+        help="also this peer of `runs`, whose server is built first",
+    )
+    parser.add_argument(
+        "--events",
+        type=int,
+        default=Asked().events,
+        metavar="N",
+        help="how many the large store of `growth` has; %(default)s when absent",
+    )
+    told = parser.parse_args()
+    return bench(told.name, Asked(frozenset(told.peers), told.events), told.json)
 
 
 if __name__ == "__main__":

@@ -1,226 +1,118 @@
-"""Durable runs of five steps, from the command to the stored end, beside another engine.
+"""Durable runs of five steps, from the command to the stored end, beside other engines.
 
-All use the same PostgreSQL.
+All use the same PostgreSQL server and take turns in the same run.
 """
 
-import asyncio
-import importlib.util
-import shutil
-import sys
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from subprocess import PIPE
-from uuid import UUID
-
-import orjson
-
-from bench.append import dispatcher_of
-from bench.load import ClosedLoop, closed_loop
-from bench.report import Figure, Measurement, in_turn, ratios
-from bench.stage import ROOT, BenchFailed, Stage, everything, post
-from cli.roles import run_worker
-from commands.authorization import Caller
-from commands.dispatch import Dispatcher, Origin
-from commands.executions import ExecuteWorkflow
-from commands.workflows import CreateWorkflow
-from domain.identifiers import JsonObject, TenantId
-from infra.authentication import Authentication
-from infra.execution_waiter import ExecutionWaiter
-from infra.runtime import Runtime, build_runtime
+from bench.contenders import (
+    AT_ONCE,
+    Contender,
+    Contenders,
+    EngineRound,
+    contenders,
+)
+from bench.peer_environments import TEMPORAL, PeerRound
+from bench.report import Figure, Measurement, Target, at_least, at_most, in_turn, ratios
+from bench.stage import Stage
+from bench.temporal_server import VERSION
+from bench.whole_product import WholeRound
 
 NAME = "runs"
-AT_ONCE = 64
-ROUND_S = 5.0
-WARM_UP_S = 1.0
-RUN_WAIT_S = 30
-PEER_WAIT_S = 120
-UV_PLACES = (".agentledger-tools/uv/bin/uv",)
-
-LLM: JsonObject = {"model": "offline/echo", "prompt": "{{ input.question }}"}
-DEFINITION: JsonObject = {
-    "nodes": [
-        {"id": "start", "type": "start"},
-        {"id": "draft", "type": "llm", "config": LLM},
-        {"id": "review", "type": "llm", "config": LLM},
-        {"id": "polish", "type": "llm", "config": LLM},
-        {"id": "end", "type": "end", "config": {"output": "{{ nodes.polish.output.text }}"}},
-    ],
-    "edges": [
-        {"from": "start", "to": "draft"},
-        {"from": "draft", "to": "review"},
-        {"from": "review", "to": "polish"},
-        {"from": "polish", "to": "end"},
-    ],
-}
-INPUT: JsonObject = {"question": "Which three checks would you run first, and why?"}
-NO_PEER = (
-    "DBOS was not measured: neither is the package dbos installed here, nor can uv fetch it"
-    " (`uv run --with dbos`)"
-)
 
 
 async def measure(stage: Stage) -> Measurement:
-    engine_settings = await stage.installation("runs_engine")
-    whole_settings = await stage.installation("runs_whole")
-    peer = peer_command()
-    async with (
-        build_runtime(engine_settings) as runtime,
-        engine_of(runtime) as engine,
-        everything(stage, whole_settings) as (url, key),
-    ):
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
-        workflow = await post(
-            url, "/api/v1/workflows", {"name": "Five steps", "definition": DEFINITION}, headers
+    async with contenders(stage) as all_of_them:
+        await in_turn(
+            all_of_them.engine.one_round,
+            all_of_them.embedded.one_round,
+            *(peer.one_round for peer in all_of_them.peers),
+            all_of_them.kafka.one_round,
         )
-        path = f"/api/v1/workflows/{workflow['workflow_id']}/execute?wait_s={RUN_WAIT_S}"
-        await engine.runs_per_s(WARM_UP_S)
-
-        async def ours() -> float:
-            await stage.settle()
-            return await engine.runs_per_s(ROUND_S)
-
-        async def whole() -> float:
-            await stage.settle()
-            return (await closed_loop(_order(url, path, headers))).per_s
-
-        contenders: list[Callable[[], Awaitable[float]]] = [ours, whole]
-        if peer is not None:
-            peer_url = await asyncio.to_thread(stage.empty_database, "runs_peer")
-            contenders.append(lambda: peer_runs_per_s(peer, peer_url))
-        seen = await in_turn(*contenders)
-    figures = [
-        Figure(
-            f"engine: commands, worker and log in one process, {AT_ONCE} at once", "runs/s", seen[0]
-        ),
-        Figure(
-            f"everything: `up` over HTTP, {AT_ONCE} connections wait for the end", "runs/s", seen[1]
-        ),
-    ]
-    if peer is not None:
-        figures += [
-            Figure(f"DBOS, {AT_ONCE} workflows of five steps at once", "runs/s", seen[2]),
-            Figure("ours (engine) / DBOS", "", ratios(seen[0], seen[2])),
-        ]
     return Measurement(
         NAME,
         "durable runs of five steps, end to end",
-        figures,
         [
-            "a run: start, three llm nodes on offline/echo, end",
-            "each llm node stores its intent before and its outcome after the call",
-            "a run counts when its last event is stored and was read back",
-            "everything: the same, and REST, GraphQL and all projections in the same process",
-            *(() if peer is not None else (NO_PEER,)),
+            *_figures_of_ours(all_of_them),
+            *(figure for peer in all_of_them.peers for figure in _figures_of_peer(peer)),
+            *_comparisons(all_of_them),
+        ],
+        [
+            "a run of ours: start, five llm nodes on offline/echo, end; the result is checked",
+            "of a peer: five trivial steps, each stored before the next; the result is checked",
+            "the llm nodes are `repeatable`: one append per step, which holds what it returned",
+            "everything: REST, worker, log and all projections; counted until these had the last",
+            "with Kafka: processes for api, relay, worker and projector, and a broker beside them",
+            "DBOS: async workflows, settings by default",
+            'LangGraph: one AsyncPostgresSaver on a pool, durability="sync", one thread per run',
+            *_notes(all_of_them),
         ],
     )
 
 
-class Engine:
-    """Runs workflows through the command path and waits for the end as the API does."""
-
-    def __init__(
-        self,
-        dispatcher: Dispatcher,
-        waiter: ExecutionWaiter,
-        caller: Caller,
-        new_id: Callable[[], UUID],
-    ) -> None:
-        self._dispatcher = dispatcher
-        self._waiter = waiter
-        self._caller = caller
-        self._new_id = new_id
-        self._workflow_id: UUID | None = None
-
-    async def register(self) -> None:
-        command = CreateWorkflow("Five steps", None, is_public=False, definition=DEFINITION)
-        answer = await self._dispatcher.dispatch(command, self._caller, Origin(self._new_id()))
-        self._workflow_id = UUID(str(answer.result["workflow_id"]))
-
-    async def runs_per_s(self, duration_s: float) -> float:
-        began_at = time.perf_counter()
-        ends_at = began_at + duration_s
-        ended = 0
-
-        async def run_for_ever() -> None:
-            nonlocal ended
-            while time.perf_counter() < ends_at:
-                await self._run()
-                ended += 1
-
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(AT_ONCE):
-                tasks.create_task(run_for_ever())
-        return ended / (time.perf_counter() - began_at)
-
-    async def _run(self) -> None:
-        assert self._workflow_id is not None
-        assert self._caller.tenant_id is not None
-        command = ExecuteWorkflow(self._workflow_id, INPUT)
-        answer = await self._dispatcher.dispatch(command, self._caller, Origin(self._new_id()))
-        execution_id = UUID(str(answer.result["execution_id"]))
-        ended = await self._waiter.wait_for_end(self._caller.tenant_id, execution_id, RUN_WAIT_S)
-        if ended is None or ended["status"] != "COMPLETED":
-            raise BenchFailed(f"a run did not complete: {ended}")
+def _figures_of_ours(all_of_them: Contenders) -> list[Figure]:
+    engine = all_of_them.engine
+    figures = [
+        Figure(f"engine, {AT_ONCE} at once", "runs/s", engine.rates),
+        Figure(
+            "  one after the other, p50",
+            "ms",
+            [one.p50_ms for one in engine.rounds],
+            at_most(4),
+        ),
+    ]
+    for whole, wait_target in ((all_of_them.embedded, at_most(15)), (all_of_them.kafka, None)):
+        rounds = whole.rounds
+        if not rounds:
+            continue
+        figures += [
+            Figure(f"{whole.name}, {AT_ONCE} at once, read models included", "runs/s", whole.rates),
+            Figure("  read models caught up after", "ms", [one.caught_up_ms for one in rounds]),
+            Figure(
+                "  POST ...?wait_s= one after the other, p50",
+                "ms",
+                [one.p50_ms for one in rounds],
+                wait_target,
+            ),
+            Figure("  p99", "ms", [one.p99_ms for one in rounds]),
+        ]
+    return figures
 
 
-@asynccontextmanager
-async def engine_of(runtime: Runtime) -> AsyncIterator[Engine]:
-    """Worker, commands and tail of one process, without a web server and without projections."""
-    store = await runtime.event_store("api")
-    database = await runtime.database("api")
-    authentication = Authentication(
-        database, runtime.clock, operator_key=None, monotonic_s=time.monotonic
-    )
-    tail = await runtime.tail(store, authentication)
-    runtime.in_background("tail", tail.run())
-    worker = asyncio.create_task(run_worker(runtime))
-    scopes = frozenset({"workflows:write", "workflows:execute"})
-    caller = Caller("api_key:bench", TenantId(runtime.ids.new()), scopes)
-    try:
-        async with dispatcher_of(runtime) as dispatcher:
-            engine = Engine(dispatcher, ExecutionWaiter(database, tail), caller, runtime.ids.new)
-            await engine.register()
-            yield engine
-    finally:
-        worker.cancel()
-        with suppress(asyncio.CancelledError):
-            await worker
+def _figures_of_peer(peer: Contender[PeerRound]) -> list[Figure]:
+    if not peer.rounds:
+        return []
+    return [
+        Figure(f"{peer.name} {peer.rounds[0].version}, {AT_ONCE} at once", "runs/s", peer.rates),
+        Figure("  one after the other, p50", "ms", [one.p50_ms for one in peer.rounds]),
+    ]
 
 
-def peer_command() -> list[str] | None:
-    """How to run the peer here, None when there is no way."""
-    if importlib.util.find_spec("dbos") is not None:
-        return [sys.executable, "-m", "bench.dbos_runs"]
-    places = [shutil.which("uv"), *(shutil.which(str(ROOT / place)) for place in UV_PLACES)]
-    uv = next((place for place in places if place is not None), None)
-    if uv is None:
-        return None
-    return [uv, "run", "--quiet", "--no-sync", "--with", "dbos", "python", "-m", "bench.dbos_runs"]
+def _comparisons(all_of_them: Contenders) -> list[Figure]:
+    engine, up, kafka = all_of_them.engine, all_of_them.embedded, all_of_them.kafka
+    dbos, langgraph = all_of_them.dbos, all_of_them.langgraph
+    wanted: list[
+        tuple[Contender[EngineRound] | Contender[WholeRound], Contender[PeerRound], Target | None]
+    ] = [
+        (engine, dbos, at_least(20)),
+        (engine, langgraph, at_least(15)),
+        (up, dbos, at_least(6)),
+        (kafka, dbos, at_least(4)),
+        *((engine, variant, None) for variant in all_of_them.temporal),
+    ]
+    return [
+        Figure(f"{ours.name} / {peer.name}", "", ratios(ours.rates, peer.rates), target)
+        for ours, peer, target in wanted
+        if ours.rounds and peer.rounds
+    ]
 
 
-async def peer_runs_per_s(command: list[str], url: str) -> float:
-    started = await asyncio.create_subprocess_exec(
-        *command, url, str(AT_ONCE), str(ROUND_S), cwd=ROOT, stdout=PIPE, stderr=PIPE
-    )
-    try:
-        said, complaint = await asyncio.wait_for(started.communicate(), PEER_WAIT_S)
-    finally:
-        with suppress(ProcessLookupError):
-            started.kill()
-    if started.returncode:
-        raise BenchFailed(f"the peer failed: {complaint.decode()[-1000:]}")
-    return float(orjson.loads(said.splitlines()[-1])["runs_per_s"])
-
-
-def _order(url: str, path: str, headers: dict[str, str]) -> ClosedLoop:
-    return ClosedLoop(
-        url,
-        path,
-        headers,
-        orjson.dumps({"input": INPUT}).decode(),
-        status=200,
-        connections=AT_ONCE,
-        duration_s=ROUND_S,
-        contains='"COMPLETED"',
-    )
+def _notes(all_of_them: Contenders) -> list[str]:
+    peers = all_of_them.peers
+    notes = [
+        f"{one.name} is missing: {one.missing}"
+        for one in (all_of_them.kafka, *peers)
+        if one.missing is not None
+    ]
+    if any(peer.name.startswith(TEMPORAL.name) and peer.rounds for peer in peers):
+        notes.append(f"Temporal: server {VERSION}, persistence in the same PostgreSQL")
+        notes.append("  its visibility store is in memory: its schema needs btree_gin, not here")
+    return notes

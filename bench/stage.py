@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import LiteralString
 
@@ -42,6 +42,17 @@ class BenchFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line may ask for beyond the defaults.
+
+    peers: those that are not measured by default. events: in the store that `growth` compares.
+    """
+
+    peers: frozenset[str] = frozenset()
+    events: int = 300_000
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """url: of the superuser's database.
 
@@ -53,6 +64,7 @@ class Stage:
     url: str
     master_key: str
     operator_key: str
+    asked: Asked = field(default_factory=Asked)
 
     @property
     def bin_dir(self) -> Path:
@@ -93,6 +105,7 @@ class Stage:
             "AGENTLEDGER_DATA_DIR": str(settings.data_dir),
             "AGENTLEDGER_PORT": "0",
             "AGENTLEDGER_POOL_SIZE_MAX": str(settings.pool_size_max),
+            "AGENTLEDGER_WORKER_ATTEMPTS_MAX": str(settings.worker_attempts_max),
             "AGENTLEDGER_KAFKA_TOPIC": settings.kafka_topic,
         }
         if settings.kafka_bootstrap_servers:
@@ -101,7 +114,7 @@ class Stage:
 
 
 @contextmanager
-def staged(directory: Path) -> Generator[Stage]:
+def staged(directory: Path, asked: Asked) -> Generator[Stage]:
     """A running server in a directory, which may not exist after it."""
     postgres = EmbeddedPostgres(directory)
     try:
@@ -111,6 +124,7 @@ def staged(directory: Path) -> Generator[Stage]:
             postgres.start(),
             secrets.token_urlsafe(32),
             f"op_{secrets.token_urlsafe(32)}",
+            asked,
         )
     finally:
         postgres.stop()
@@ -175,13 +189,15 @@ async def _end(started: asyncio.subprocess.Process) -> None:
 
 
 @asynccontextmanager
-async def role(stage: Stage, settings: Settings, name: str) -> AsyncIterator[None]:
+async def role(
+    stage: Stage, settings: Settings, name: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """`agentledger serve --role <name>`, for a role without an address."""
     log = settings.data_dir / f"{name}.log"
     async with process(
         "cli", "serve", "--role", name, environment=stage.environment(settings), log=log
     ) as started:
-        yield
+        yield started
         if started.returncode is not None:
             raise BenchFailed(f"the {name} ended by itself: {_tail(log)}")
 
@@ -213,7 +229,18 @@ async def web_process(
 @asynccontextmanager
 async def everything(stage: Stage, settings: Settings) -> AsyncIterator[tuple[str, str]]:
     """`agentledger up`, every role in one process: its URL and the API key of its tenant."""
+    async with up_process(stage, settings) as (_, url, key):
+        yield url, key
+
+
+@asynccontextmanager
+async def up_process(
+    stage: Stage, settings: Settings
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, str, str]]:
+    """As `everything`, and the process, for who wants to kill it."""
     log = settings.data_dir / "up.log"
+    # One that was killed could not remove what says where it is.
+    (settings.data_dir / SERVER_FILE).unlink(missing_ok=True)
     async with process("cli", "up", environment=stage.environment(settings), log=log) as started:
         deadline = asyncio.get_running_loop().time() + START_WAIT_S
         while (server := read_json(settings.data_dir / SERVER_FILE)) is None:
@@ -222,7 +249,7 @@ async def everything(stage: Stage, settings: Settings) -> AsyncIterator[tuple[st
             await asyncio.sleep(POLL_S)
         tenant = read_json(settings.data_dir / DEMO_FILE)
         assert tenant is not None
-        yield str(server["url"]), str(tenant["api_key"])
+        yield started, str(server["url"]), str(tenant["api_key"])
 
 
 async def new_tenant(url: str, operator_key: str) -> str:

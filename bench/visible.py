@@ -17,6 +17,7 @@ from bench.append import PROFILE
 from bench.load import Latencies, OpenLoop, Overloaded, open_loop
 from bench.report import Figure, Measurement, Target, at_most, in_turn
 from bench.stage import BenchFailed, Stage, api, everything, new_tenant, role
+from infra.settings import Settings
 
 NAME = "visible"
 RATES = (10, 200, 1000)
@@ -36,9 +37,13 @@ class Broker(Protocol):
     def stop(self) -> None: ...
 
 
+class NoBroker(BenchFailed):
+    """There is no Kafka here, and none could be started."""
+
+
 async def measure(stage: Stage) -> Measurement:
     figures: list[Figure] = []
-    async with over_kafka(stage) as (url, key):
+    async with over_kafka(stage, "visible_kafka", ("relay", "projector")) as (_, url, key):
         figures += await _rounds("Kafka", url, key, is_target=True)
     settings = await stage.installation("visible_up")
     async with everything(stage, settings) as (url, key):
@@ -59,31 +64,33 @@ async def measure(stage: Stage) -> Measurement:
 
 
 @asynccontextmanager
-async def over_kafka(stage: Stage) -> AsyncIterator[tuple[str, str]]:
-    """The URL of the API and a tenant's key."""
+async def over_kafka(
+    stage: Stage, name: str, roles: Sequence[str]
+) -> AsyncIterator[tuple[Settings, str, str]]:
+    """Settings, the URL of the API and a tenant's key. roles: the processes beside the API."""
     broker = await asyncio.to_thread(any_broker)
     try:
-        settings = (await stage.installation("visible_kafka")).model_copy(
+        settings = (await stage.installation(name)).model_copy(
             update={
                 "kafka_bootstrap_servers": broker.bootstrap_servers,
                 "kafka_topic": f"agentledger.bench.{uuid4().hex}",
             }
         )
         async with AsyncExitStack() as processes:
-            for name in ("relay", "projector"):
-                await processes.enter_async_context(role(stage, settings, name))
+            for beside in roles:
+                await processes.enter_async_context(role(stage, settings, beside))
             url = await processes.enter_async_context(api(stage, settings))
-            yield url, await new_tenant(url, stage.operator_key)
+            yield settings, url, await new_tenant(url, stage.operator_key)
     finally:
         await asyncio.to_thread(broker.stop)
 
 
 def any_broker() -> Broker:
-    """The broker of KAFKA_BOOTSTRAP_SERVERS, or one of our own. Raises BenchFailed."""
+    """The broker of KAFKA_BOOTSTRAP_SERVERS, or one of our own. Raises NoBroker."""
     try:
         return importlib.import_module("tests.kafka_broker").any_broker()
     except Exception as error:
-        raise BenchFailed(f"no Kafka broker: {error}") from error
+        raise NoBroker(f"no Kafka broker: {error}") from error
 
 
 async def _rounds(where: str, url: str, key: str, *, is_target: bool) -> list[Figure]:

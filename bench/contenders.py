@@ -1,0 +1,149 @@
+"""Who takes part in `runs`: our engine, the whole product, and the peers.
+
+Each round starts the processes it needs and ends them, so that nobody else pays for them; only our
+engine lives in this process.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+from typing import Generic, TypeVar
+
+from bench.engine import FIVE_STEPS, Engine, engine_of
+from bench.peer_environments import (
+    DBOS,
+    LANGGRAPH,
+    TEMPORAL,
+    Peer,
+    PeerMissing,
+    PeerRound,
+    peer_round,
+)
+from bench.stage import Stage
+from bench.temporal_server import prepared, temporal_server
+from bench.visible import NoBroker
+from bench.whole_product import WholeRound, embedded_round, kafka_round
+from infra.runtime import build_runtime
+
+AT_ONCE = 64
+ROUND_S = 5.0
+WARM_UP_S = 1.0
+VARIANTS = ("activities", "local activities")
+# As the option --with of the command line calls it.
+TEMPORAL_ASKED = "temporal"
+NOT_ASKED_FOR = "not asked for (`python -m bench runs --with temporal`; building it takes minutes)"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineRound:
+    runs_per_s: float
+    p50_ms: float
+
+
+OneRound = TypeVar("OneRound", EngineRound, WholeRound, PeerRound)
+
+
+@dataclass(eq=False)
+class Contender(Generic[OneRound]):
+    """missing: why it cannot be measured here; known at the latest after its first round."""
+
+    name: str
+    make_round: Callable[[], Awaitable[OneRound]]
+    missing: str | None = None
+    rounds: list[OneRound] = field(default_factory=list[OneRound])
+
+    async def one_round(self) -> None:
+        if self.missing is not None:
+            return
+        try:
+            self.rounds.append(await self.make_round())
+        except PeerMissing as reason:
+            self.missing, self.rounds = str(reason), []
+
+    @property
+    def rates(self) -> list[float]:
+        return [one.runs_per_s for one in self.rounds]
+
+
+@dataclass(frozen=True, slots=True)
+class Contenders:
+    engine: Contender[EngineRound]
+    embedded: Contender[WholeRound]
+    kafka: Contender[WholeRound]
+    dbos: Contender[PeerRound]
+    langgraph: Contender[PeerRound]
+    temporal: Sequence[Contender[PeerRound]]
+
+    @property
+    def peers(self) -> list[Contender[PeerRound]]:
+        return [self.dbos, self.langgraph, *self.temporal]
+
+
+@asynccontextmanager
+async def contenders(stage: Stage) -> AsyncIterator[Contenders]:
+    load = {"at_once": AT_ONCE, "duration_s": ROUND_S}
+    engine_settings = await stage.installation("runs_engine")
+    up_settings = await stage.installation("runs_up")
+    numbers = count()
+
+    async def with_kafka() -> WholeRound:
+        # The broker of a round begins empty, and so must its log.
+        try:
+            return await kafka_round(stage, f"runs_kafka_{next(numbers)}", **load)
+        except NoBroker as reason:
+            raise PeerMissing(str(reason)) from reason
+
+    async with build_runtime(engine_settings) as runtime, engine_of(runtime) as engine:
+        yield Contenders(
+            Contender("engine", await _engine(stage, engine)),
+            Contender("everything", partial(embedded_round, stage, up_settings, **load)),
+            Contender("everything with Kafka", with_kafka),
+            await _peer(stage, DBOS),
+            await _peer(stage, LANGGRAPH),
+            await _temporal(stage),
+        )
+
+
+async def _engine(stage: Stage, engine: Engine) -> Callable[[], Awaitable[EngineRound]]:
+    workflow_id = await engine.register(FIVE_STEPS)
+    await engine.runs_per_s(workflow_id, at_once=AT_ONCE, duration_s=WARM_UP_S)
+
+    async def one_round() -> EngineRound:
+        await stage.settle()
+        return EngineRound(
+            await engine.runs_per_s(workflow_id, at_once=AT_ONCE, duration_s=ROUND_S),
+            await engine.sequential_p50_ms(workflow_id),
+        )
+
+    return one_round
+
+
+async def _peer(stage: Stage, peer: Peer) -> Contender[PeerRound]:
+    url = await asyncio.to_thread(stage.empty_database, f"runs_{peer.name.lower()}")
+
+    async def one_round() -> PeerRound:
+        await stage.settle()
+        return await peer_round(peer, url, AT_ONCE, ROUND_S)
+
+    return Contender(peer.name, one_round)
+
+
+async def _temporal(stage: Stage) -> list[Contender[PeerRound]]:
+    missing, programs = NOT_ASKED_FOR, None
+    if TEMPORAL_ASKED in stage.asked.peers:
+        try:
+            programs = await asyncio.to_thread(prepared, stage)
+        except PeerMissing as reason:
+            missing = str(reason)
+
+    async def one_round(variant: str) -> PeerRound:
+        if programs is None:
+            raise PeerMissing(missing)
+        async with temporal_server(stage, programs) as address:
+            await stage.settle()
+            return await peer_round(TEMPORAL, address, AT_ONCE, ROUND_S, variant)
+
+    return [Contender(f"Temporal, {v}", partial(one_round, v)) for v in VARIANTS]
