@@ -12,8 +12,11 @@ import orjson
 import psycopg
 from eventsourcing.persistence import StoredEvent
 
+from domain.attempts import Usage
 from domain.definitions import Definition, parse_definition
-from domain.executions import Execution, Usage
+from domain.execution_outcomes import complete_node
+from domain.execution_steps import advance
+from domain.executions import NO_ORIGIN, Execution
 from domain.identifiers import Json, JsonObject
 from infra.clock import Uuid7Ids
 from infra.event_codec import mapper
@@ -107,8 +110,9 @@ def _decided_run(definition: Definition, number: int) -> list[StoredEvent]:
         definition_hash=definition.hash,
         input=question,
         created_by="api_key:bench",
+        **NO_ORIGIN,
     )
-    attempts = execution.advance(definition, now=NOW)
+    attempts = advance(execution, definition, now=NOW)
     while attempts:
         for attempt in attempts:
             text = f"{attempt.number}: {orjson.dumps(attempt.request['messages']).decode()}"
@@ -119,8 +123,8 @@ def _decided_run(definition: Definition, number: int) -> list[StoredEvent]:
                 "usage": {"input_tokens": tokens, "output_tokens": tokens, "cached_tokens": 0},
             }
             usage = Usage("offline/echo", tokens, tokens, tokens * 3_000_000)
-            execution.complete_node(attempt.path, attempt.number, output, usage=usage)
-        attempts = execution.advance(definition, now=NOW)
+            complete_node(execution, attempt.path, attempt.number, output, usage=usage)
+        attempts = advance(execution, definition, now=NOW)
     assert execution.is_ended
     return [mapper.to_stored_event(event) for event in execution.collect_events()]
 

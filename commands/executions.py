@@ -13,7 +13,7 @@ from commands.execution_families import family_of, rows_of
 from commands.ports import OpenedExecution, SideRow
 from domain.errors import FieldError, Invalid
 from domain.execution_commands import cancel
-from domain.executions import Execution, ExecutionNotFound
+from domain.executions import NO_ORIGIN, Execution, ExecutionNotFound
 from domain.identifiers import Json
 from domain.payloads import INLINE_BYTES_MAX
 from domain.workflows import Workflow, WorkflowNotFound
@@ -85,11 +85,7 @@ def begin_execution(on: Tenancy, pinned: Pinned, given: Json, *side_rows: SideRo
         definition_hash=pinned.definition_hash,
         input=given,
         created_by=on.caller.actor,
-        parent_id=None,
-        parent_path=None,
-        depth=0,
-        forked_from_id=None,
-        forked_from_node=None,
+        **NO_ORIGIN,
     )
     return Decided(
         result={"execution_id": str(execution.id), "status": execution.status},

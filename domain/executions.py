@@ -68,6 +68,16 @@ class Undoing:
     error: JsonObject | None
 
 
+# Of a run that no other run began, as its first event has it.
+NO_ORIGIN: JsonObject = {
+    "parent_id": None,
+    "parent_path": None,
+    "depth": 0,
+    "forked_from_id": None,
+    "forked_from_node": None,
+}
+
+
 def cancellation(reason: Json) -> JsonObject:
     """The error of a run that was cancelled."""
     return {"code": "cancelled", "message": reason or "The execution was cancelled."}

@@ -17,7 +17,8 @@ from commands.ports import (
 )
 from domain.envelope import Envelope
 from domain.errors import OverLimit
-from domain.executions import Execution
+from domain.execution_commands import cancel
+from domain.executions import NO_ORIGIN, Execution
 from domain.identifiers import TenantId
 from infra.admission import BEHIND_RETRY_AFTER_S, SAMPLE_VALID_S, SampledAdmission
 from infra.clock import SystemClock
@@ -53,6 +54,7 @@ class Tenants:
             definition_hash="0" * 64,
             input={},
             created_by="test",
+            **NO_ORIGIN,
         )
         await self.append(execution, tenant_id, OpenedExecution(execution.id, wake_at))
         return execution
@@ -105,7 +107,7 @@ async def test_a_tenant_may_have_as_many_open_executions_as_the_limit_says(
     begun = [await tenants.begin(full) for _ in range(OPEN_MAX)]
     await tenants.begin(other)
     assert await tenants.asks(full, other) == ["too_many_open_executions", "admitted"]
-    begun[0].cancel(None)
+    cancel(begun[0], None)
     await tenants.append(begun[0], full, ClosedExecution(begun[0].id))
     assert await tenants.asks(full) == ["admitted"]
 

@@ -11,7 +11,8 @@ import pytest
 
 from commands.ports import OpenedExecution
 from domain.envelope import Envelope
-from domain.executions import Execution
+from domain.execution_commands import cancel
+from domain.executions import NO_ORIGIN, Execution
 from domain.identifiers import JsonObject, TenantId
 from infra.execution_waiter import RECENT_MAX, SILENCE_S, ExecutionWaiter
 from infra.postgres import Database
@@ -39,6 +40,7 @@ class Waiting:
             definition_hash="hash",
             input=None,
             created_by="test",
+            **NO_ORIGIN,
         )
         await self.stored(execution, OpenedExecution(execution.id))
         return execution
@@ -70,7 +72,7 @@ async def test_an_end_in_another_process_is_read_from_the_log(waiting: Waiting) 
     execution = await waiting.begun()
     end = waiting.end_of(execution.id)
     await until(lambda: waiting.tail.subscriptions_count() == 1, "the subscription")
-    execution.cancel("enough")
+    cancel(execution, "enough")
     await waiting.stored(execution)
     assert await end == {
         "execution_id": str(execution.id),
@@ -82,7 +84,7 @@ async def test_an_end_in_another_process_is_read_from_the_log(waiting: Waiting) 
 
 async def test_an_end_before_anybody_waited_is_found(waiting: Waiting) -> None:
     execution = await waiting.begun()
-    execution.cancel(None)
+    cancel(execution, None)
     await waiting.stored(execution)
     ended = await waiting.end_of(execution.id)
     assert ended is not None
@@ -107,7 +109,7 @@ async def test_a_run_that_goes_on_has_no_end_in_time(waiting: Waiting) -> None:
 
 async def test_another_tenants_run_has_no_end(waiting: Waiting) -> None:
     execution = await waiting.begun()
-    execution.cancel(None)
+    cancel(execution, None)
     await waiting.stored(execution)
     stranger = TenantId(IDS.new())
     assert await waiting.waiter.wait_for_end(stranger, execution.id, 0.2) is None
@@ -137,7 +139,7 @@ async def test_only_news_of_its_topics_wake_a_subscription(waiting: Waiting) -> 
         await waiting.stored(execution)
         await every.wait(WAIT_S)
         assert not cancelled.has_news
-        execution.cancel(None)
+        cancel(execution, None)
         await waiting.stored(execution)
         await until(lambda: cancelled.has_news, "the closing event")
 
@@ -154,7 +156,7 @@ async def test_a_run_whose_events_are_heard_of_is_not_looked_for(waiting: Waitin
     with suppress(TimeoutError):
         await asyncio.wait_for(asyncio.shield(end), 3 * SILENCE_S)
     before = reads.count
-    execution.cancel(None)
+    cancel(execution, None)
     await waiting.stored(execution)
     assert await end is not None
     assert before <= 1

@@ -77,8 +77,10 @@ class FakeLog:
     partitions_count: int = PARTITIONS
     owned: set[int] = field(default_factory=lambda: set(range(PARTITIONS)))
 
-    async def consume(self, group: str, handler: LogHandler) -> None:
-        raise AssertionError((group, handler))
+    async def consume(
+        self, group: str, handler: LogHandler, *, topics: frozenset[str] | None = None
+    ) -> None:
+        raise AssertionError((group, handler, topics))
 
     def is_owned(self, group: str, partition: int) -> bool:
         del group
