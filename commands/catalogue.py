@@ -14,6 +14,7 @@ from commands.agents import (
     revise_agent,
 )
 from commands.approvals import DecideApproval, decide_approval
+from commands.bulk_operations import OperateInBulk, operate_in_bulk
 from commands.credentials import CreateApiKey, RevokeApiKey, create_api_key, revoke_api_key
 from commands.decisions import Command, Decided, Tenancy
 from commands.execution_commands import (
@@ -79,6 +80,7 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(ResolveExecution, resolve_execution),
         _entry(ForkExecution, fork_execution),
         _entry(UpgradeExecution, upgrade_execution),
+        _entry(OperateInBulk, operate_in_bulk),
         _entry(SignalExecution, signal_execution),
         _entry(DecideApproval, decide_approval),
     ]

@@ -13,6 +13,7 @@ from commands.ports import Ids
 from write_api import (
     agents,
     approvals,
+    bulk_operations,
     credentials,
     execution_commands,
     execution_forks,
@@ -38,6 +39,7 @@ from write_api.security_headers import SecurityHeaders
 ROUTES = (
     *workflows.ROUTES,
     *agents.ROUTES,
+    *bulk_operations.ROUTES,  # Before those of one execution: `bulk` is no id.
     *executions.ROUTES,
     *signals.ROUTES,
     *approvals.ROUTES,
@@ -51,6 +53,7 @@ ROUTES = (
 BODIES = (
     *workflows.BODIES,
     *agents.BODIES,
+    *bulk_operations.BODIES,
     *executions.BODIES,
     *signals.BODIES,
     *approvals.BODIES,
