@@ -9,6 +9,7 @@ from commands.execution_forks import ForkExecution
 from commands.ports import OpenedExecution
 from commands.workflows import DeleteWorkflow
 from domain.errors import Invalid
+from domain.identifiers import JsonObject
 from domain.payloads import INLINE_BYTES_MAX
 from domain.workflows import WorkflowNotFound, WorkflowVersionNotFound
 from tests.commands.fakes import World
@@ -70,7 +71,7 @@ async def test_a_fork_without_a_version_runs_though_the_workflow_was_deleted() -
 
 async def test_the_run_of_an_agent_is_forked_but_has_no_versions() -> None:
     world = World()
-    profile = {"name": "Writer", "model": "offline/echo", "instructions": "Answer."}
+    profile: JsonObject = {"name": "Writer", "model": "offline/echo", "instructions": "Answer."}
     (agent,) = await world.given(CreateAgent(profile))
     (begun,) = await world.given(ExecuteAgent(UUID(str(agent["agent_id"])), "Why?"))
     original_id = UUID(str(begun["execution_id"]))

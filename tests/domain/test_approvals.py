@@ -53,7 +53,8 @@ def doubling(depth: int) -> JsonObject:
     """Each definition refers to the one before it twice: small, and endless to check."""
     one: JsonObject = {"n0": {"type": "number"}}
     for step in range(1, depth):
-        one[f"n{step}"] = {"allOf": [{"$ref": f"#/$defs/n{step - 1}"}] * 2}
+        before: JsonObject = {"$ref": f"#/$defs/n{step - 1}"}
+        one[f"n{step}"] = {"allOf": [before, before]}
     return {"$defs": one, "$ref": f"#/$defs/n{depth - 1}"}
 
 

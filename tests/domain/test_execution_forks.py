@@ -189,8 +189,8 @@ def test_an_unknown_node_is_answered_with_those_there_are() -> None:
 
 def test_the_handler_of_errors_is_not_taken_for_a_part_of_the_way() -> None:
     raw: Any = a_definition(SETS, CHAIN).canonical
-    handler = {"id": "oops", "type": "set", "config": {"values": {}}}
-    edge = {"from": "oops", "to": "end"}
+    handler: Any = {"id": "oops", "type": "set", "config": {"values": {}}}
+    edge: Any = {"from": "oops", "to": "end"}
     definition = parse_definition(
         {"nodes": [*raw["nodes"], handler], "edges": [*raw["edges"], edge], "on_error": "oops"}
     )
