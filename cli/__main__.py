@@ -144,8 +144,9 @@ def bench(
 ) -> None:
     """The measurements of the README, peers beside us in one run."""
     from bench.__main__ import bench as run
+    from bench.stage import Asked
 
-    raise typer.Exit(run(only))
+    raise typer.Exit(run(only, Asked()))
 
 
 def main() -> None:

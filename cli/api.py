@@ -22,6 +22,7 @@ from infra.runtime import Runtime
 from infra.secrets_source import SecretsSource
 from infra.tail import Tail
 from projections.catalogue import PROJECTIONS
+from projections.execution_search import PostgresExecutionSearch
 from read_api.limits import ReadLimits
 from read_api.router import ReadDependencies, build_read_routes
 from write_api.app import build_write_routes
@@ -84,6 +85,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
                     ids=runtime.ids,
                     secrets=SecretsSource(bcrypt_cost=settings.bcrypt_cost),
                     admission=admission,
+                    search=PostgresExecutionSearch(database),
                 )
             ),
             waiter=waiter,

@@ -11,14 +11,20 @@ import uvicorn
 from fastapi import FastAPI
 
 from cli.installation import PortUnavailable
-from commands.ports import Position
+from commands.dispatch import Dispatcher
+from commands.ports import Ports, Position
+from infra.admission import EveryoneAdmitted
 from infra.consumer import keep_running
 from infra.http_client import GuardedHttp
 from infra.models import build_models
+from infra.open_bulk_operations import PostgresOpenBulkOperations
 from infra.runtime import Runtime
+from infra.secrets_source import SecretsSource
 from infra.settings import Settings
 from projections.catalogue import PROJECTIONS
+from projections.execution_search import PostgresExecutionSearch
 from projections.projector import Projector
+from sagas.bulk_operations import BulkOperationSaga
 from sagas.drive import DriveParts
 from sagas.effects import Effects
 from sagas.executions import GROUP as EXECUTIONS_GROUP
@@ -102,6 +108,7 @@ async def run_worker(runtime: Runtime) -> None:
         ),
     )
     runtime.neighbours.execution_stored = saga.offer
+    bulk = await _bulk_operations(runtime)
     pause_max_s = runtime.settings.consumer_restart_max_s
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -117,6 +124,23 @@ async def run_worker(runtime: Runtime) -> None:
     finally:
         await models.aclose()
         await http.aclose()
+
+
+async def _bulk_operations(runtime: Runtime) -> BulkOperationSaga:
+    """Its commands take the way of all commands, so it holds what an API process holds."""
+    store = await runtime.event_store("api")
+    search = PostgresExecutionSearch(await runtime.database("api"))
+    secrets = SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost)
+    ports = Ports(store, runtime.clock, runtime.ids, secrets, EveryoneAdmitted(), search)
+    return BulkOperationSaga(
+        PostgresOpenBulkOperations(await runtime.database("worker")),
+        search,
+        store,
+        Dispatcher(ports),
+        runtime.ids,
+        f"worker:{runtime.name}",
+        poll_s=runtime.settings.worker_bulk_poll_s,
+    )
 
 
 class _Server(uvicorn.Server):

@@ -22,7 +22,11 @@ TENANT_SCOPES: Mapping[str, str] = {
     "agents:execute": "run one agent",
     "workflows:write": "create, revise and delete workflows",
     "workflows:execute": "run workflows",
-    "executions:write": "cancel executions",
+    "executions:write": (
+        "cancel, pause, resume, retry, compensate, resolve, fork and upgrade executions"
+    ),
+    "executions:signal": "send signals to executions",
+    "approvals:decide": "decide the approvals that executions wait for",
 }
 
 # What the operator of the platform holds; no credential of a tenant can.

@@ -13,14 +13,31 @@ from commands.agents import (
     execute_agent,
     revise_agent,
 )
+from commands.approvals import DecideApproval, decide_approval
+from commands.bulk_operations import OperateInBulk, operate_in_bulk
 from commands.credentials import CreateApiKey, RevokeApiKey, create_api_key, revoke_api_key
 from commands.decisions import Command, Decided, Tenancy
+from commands.execution_commands import (
+    CompensateExecution,
+    PauseExecution,
+    ResolveExecution,
+    ResumeExecution,
+    RetryExecution,
+    compensate_execution,
+    pause_execution,
+    resolve_execution,
+    resume_execution,
+    retry_execution,
+)
+from commands.execution_forks import ForkExecution, fork_execution
+from commands.execution_upgrades import UpgradeExecution, upgrade_execution
 from commands.executions import (
     CancelExecution,
     ExecuteWorkflow,
     cancel_execution,
     execute_workflow,
 )
+from commands.signals import SignalExecution, signal_execution
 from commands.tenants import CreateTenant, create_tenant
 from commands.workflows import (
     CreateWorkflow,
@@ -56,5 +73,15 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(DeleteWorkflow, delete_workflow),
         _entry(ExecuteWorkflow, execute_workflow),
         _entry(CancelExecution, cancel_execution),
+        _entry(PauseExecution, pause_execution),
+        _entry(ResumeExecution, resume_execution),
+        _entry(RetryExecution, retry_execution),
+        _entry(CompensateExecution, compensate_execution),
+        _entry(ResolveExecution, resolve_execution),
+        _entry(ForkExecution, fork_execution),
+        _entry(UpgradeExecution, upgrade_execution),
+        _entry(OperateInBulk, operate_in_bulk),
+        _entry(SignalExecution, signal_execution),
+        _entry(DecideApproval, decide_approval),
     ]
 )

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from commands.decisions import Decided, Tenancy
 from commands.ports import NEVER, ClosedExecution, EventStore, OpenedExecution, SideRow
 from domain.execution_commands import cancel
 from domain.execution_outcomes import child_ended
 from domain.executions import Execution
-from domain.identifiers import TenantId
+from domain.identifiers import Json, JsonObject, TenantId
 
 PARENT_ENDED = "the execution that started it has ended"
 
@@ -21,6 +22,23 @@ class Family:
 
     executions: list[Execution] = field(default_factory=list[Execution])
     side_rows: list[SideRow] = field(default_factory=list[SideRow])
+
+
+async def decided_about(execution: Execution, on: Tenancy, **told: Json) -> Decided:
+    """What a person decided about a run, with all that follows from it. told: beside its status.
+
+    When nothing was decided nothing is stored, and the answer is the same.
+    """
+    result: JsonObject = {"execution_id": str(execution.id), "status": execution.status, **told}
+    if not execution.pending_events:
+        on.keep(execution)
+        return Decided(result, aggregates=())
+    family = await family_of(execution, on.tenant_id, on.ports.events)
+    return Decided(
+        result,
+        aggregates=(execution, *family.executions),
+        side_rows=(*rows_of(execution), *family.side_rows),
+    )
 
 
 async def family_of(

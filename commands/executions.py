@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
 
-import orjson
-
 from commands.decisions import Command, Decided, Tenancy
-from commands.execution_families import family_of, rows_of
+from commands.execution_families import decided_about
+from commands.pinned_definitions import pinned_definition
 from commands.ports import OpenedExecution, SideRow
 from domain.errors import FieldError, Invalid
-from domain.execution_commands import cancel
-from domain.executions import NO_ORIGIN, Execution, ExecutionNotFound
+from domain.execution_commands import cancel, cancel_and_undo
+from domain.executions import Execution, ExecutionNotFound
 from domain.identifiers import Json
-from domain.payloads import INLINE_BYTES_MAX
+from domain.payloads import PayloadRefused, require_inline
 from domain.workflows import Workflow, WorkflowNotFound
 
 
@@ -32,10 +31,13 @@ class ExecuteWorkflow(Command):
 
 @dataclass(frozen=True, slots=True)
 class CancelExecution(Command):
+    """must_undo: what the run did; when none of it can be undone, it is only cancelled."""
+
     requires: ClassVar[str] = "executions:write"
 
     execution_id: UUID
     reason: str | None = None
+    must_undo: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +63,33 @@ async def execute_workflow(command: ExecuteWorkflow, on: Tenancy) -> Decided:
 async def cancel_execution(command: CancelExecution, on: Tenancy) -> Decided:
     """Wins or loses against the worker by the version of the stream, like every append."""
     execution = await on.load(Execution, command.execution_id, ExecutionNotFound)
-    cancel(execution, command.reason)
-    family = await family_of(execution, on.tenant_id, on.ports.events)
-    return Decided(
-        result={"execution_id": str(execution.id), "status": execution.status},
-        aggregates=(execution, *family.executions),
-        side_rows=(*rows_of(execution), *family.side_rows),
-    )
+    if command.must_undo:
+        definition = await pinned_definition(
+            on.ports.events, on.tenant_id, execution.definition_hash
+        )
+        cancel_and_undo(execution, definition, command.reason)
+    else:
+        cancel(execution, command.reason)
+    return await decided_about(execution, on)
 
 
 def begin_execution(on: Tenancy, pinned: Pinned, given: Json, *side_rows: SideRow) -> Decided:
     """given: the input, at most 64 KiB, for it lies in the event. Raises what Admission raises."""
-    if len(orjson.dumps(given)) > INLINE_BYTES_MAX:
-        reason = f"the input is larger than {INLINE_BYTES_MAX} bytes"
-        raise Invalid(errors=[FieldError("/input", "payload_too_large", reason)])
+    require_small(given, "input")
     on.ports.admission.require_admitted(on.tenant_id)
-    execution = on.begin(
+    execution = created_execution(on, pinned, given)
+    return Decided(
+        result={"execution_id": str(execution.id), "status": execution.status},
+        aggregates=(execution,),
+        side_rows=(*side_rows, OpenedExecution(execution.id)),
+    )
+
+
+def created_execution(
+    on: Tenancy, pinned: Pinned, given: Json, *, forked_from: tuple[UUID, str] | None = None
+) -> Execution:
+    """forked_from: a run and its node."""
+    return on.begin(
         Execution,
         on.ports.ids.new(),
         workflow_id=pinned.workflow_id,
@@ -85,10 +98,18 @@ def begin_execution(on: Tenancy, pinned: Pinned, given: Json, *side_rows: SideRo
         definition_hash=pinned.definition_hash,
         input=given,
         created_by=on.caller.actor,
-        **NO_ORIGIN,
+        parent_id=None,
+        parent_path=None,
+        depth=0,
+        forked_from_id=None if forked_from is None else str(forked_from[0]),
+        forked_from_node=None if forked_from is None else forked_from[1],
     )
-    return Decided(
-        result={"execution_id": str(execution.id), "status": execution.status},
-        aggregates=(execution,),
-        side_rows=(*side_rows, OpenedExecution(execution.id)),
-    )
+
+
+def require_small(value: Json, member: str) -> None:
+    """Whether it may lie in an event. member: of the body. Raises Invalid."""
+    try:
+        require_inline(value, member)
+    except PayloadRefused as refusal:
+        mistake = FieldError(f"/{member}", refusal.code, refusal.message)
+        raise Invalid(errors=[mistake]) from None

@@ -10,8 +10,9 @@ from uuid import UUID
 
 from eventsourcing.domain import Aggregate
 
+from commands.admission_port import Admission
+from commands.bulk_port import ExecutionSearch
 from domain.envelope import Envelope
-from domain.errors import OverLimit
 from domain.identifiers import JsonObject, Shard, TenantId
 
 AnyAggregate = TypeVar("AnyAggregate", bound=Aggregate)
@@ -126,9 +127,23 @@ class StoredPassword:
     password_hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedBulkOperation:
+    """From now on some worker owes it its end."""
+
+    operation_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedBulkOperation:
+    operation_id: UUID
+
+
 SideRow = (
     OpenedExecution
     | ClosedExecution
+    | OpenedBulkOperation
+    | ClosedBulkOperation
     | StoredDefinition
     | StoredApiKey
     | RevokedApiKey
@@ -324,26 +339,6 @@ def partition_of(shard: Shard, partitions_count: int) -> int:
 # Admission.
 
 
-class TooManyOpenExecutions(OverLimit):
-    """This tenant has as many executions that are not ended as it may have."""
-
-    code = "too_many_open_executions"
-
-
-class EngineBehind(OverLimit):
-    """Executions wait too long before they begin; try again later."""
-
-    code = "engine_behind"
-
-
-class Admission(Protocol):
-    def require_admitted(self, tenant_id: TenantId) -> None:
-        """Whether one more execution may begin, decided without waiting for anything. Raises
-        TooManyOpenExecutions or EngineBehind.
-        """
-        ...
-
-
 # Secrets.
 
 
@@ -379,3 +374,4 @@ class Ports:
     ids: Ids
     secrets: Secrets
     admission: Admission
+    search: ExecutionSearch | None = None  # Only what is done in bulk needs it.

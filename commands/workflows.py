@@ -10,14 +10,11 @@ from uuid import UUID
 import orjson
 
 from commands.decisions import Command, Decided, Tenancy, require_version
+from commands.pinned_definitions import PARSED_AT_ONCE_BYTES_MAX
 from commands.ports import StoredDefinition
 from domain.definitions import Definition, InvalidDefinition, parse_definition
 from domain.identifiers import Json, JsonObject
 from domain.workflows import Workflow, WorkflowNotFound, WorkflowText
-
-# Compiling a definition takes 1 us per byte and more: the largest would hold up every other request
-# for a third of a second, so it is done in a thread.
-PARSED_AT_ONCE_BYTES_MAX = 8 * 1024
 
 
 @dataclass(frozen=True, slots=True)

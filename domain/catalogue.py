@@ -5,10 +5,19 @@ imports it.
 from eventsourcing.domain import Aggregate
 
 from domain.agents import Agent
+from domain.bulk_operations import BulkOperation
 from domain.credentials import ApiKey
 from domain.executions import Execution
 from domain.identity import User
 from domain.tenants import Tenant
 from domain.workflows import Workflow
 
-AGGREGATES: tuple[type[Aggregate], ...] = (Agent, ApiKey, Execution, Tenant, User, Workflow)
+AGGREGATES: tuple[type[Aggregate], ...] = (
+    Agent,
+    ApiKey,
+    BulkOperation,
+    Execution,
+    Tenant,
+    User,
+    Workflow,
+)

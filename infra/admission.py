@@ -20,7 +20,8 @@ from datetime import timedelta
 from typing import LiteralString
 from uuid import UUID
 
-from commands.ports import Clock, EngineBehind, TooManyOpenExecutions
+from commands.admission_port import EngineBehind, TooManyOpenExecutions
+from commands.ports import Clock
 from domain.errors import OverLimit, Unavailable
 from domain.identifiers import TenantId
 from infra.metrics import Metrics
@@ -56,15 +57,16 @@ class _Tenant:
 
 
 class EveryoneAdmitted:
-    """Implements commands.ports.Admission, for tools that run beside the engine."""
+    """Implements commands.admission_port.Admission, for tools that run beside the engine."""
 
     def require_admitted(self, tenant_id: TenantId) -> None:
         pass
 
 
 class SampledAdmission:
-    """Implements commands.ports.Admission. database: the role `api`. Refuses nobody until `run`
-    does.
+    """Implements commands.admission_port.Admission. database: the role `api`.
+
+    Refuses nobody until `run` has sampled.
     """
 
     def __init__(

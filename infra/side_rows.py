@@ -7,10 +7,24 @@ from typing import LiteralString
 
 import orjson
 
-from commands.ports import RevokedApiKey, StoredApiKey, StoredDefinition, StoredPassword
+from commands.ports import (
+    ClosedBulkOperation,
+    OpenedBulkOperation,
+    RevokedApiKey,
+    StoredApiKey,
+    StoredDefinition,
+    StoredPassword,
+)
 from domain.identifiers import TenantId
 
-RareRow = StoredDefinition | StoredApiKey | RevokedApiKey | StoredPassword
+RareRow = (
+    StoredDefinition
+    | StoredApiKey
+    | RevokedApiKey
+    | StoredPassword
+    | OpenedBulkOperation
+    | ClosedBulkOperation
+)
 
 STORE_DEFINITION: LiteralString = (
     "INSERT INTO definitions (tenant_id, definition_hash, definition) VALUES (%s, %s, %s)"
@@ -27,6 +41,12 @@ REVOKE_API_KEY: LiteralString = (
 )
 STORE_CREDENTIAL: LiteralString = (
     "INSERT INTO passwords (tenant_id, user_id, email, password_hash) VALUES (%s, %s, %s, %s)"
+)
+OPEN_BULK_OPERATION: LiteralString = (
+    "INSERT INTO open_bulk_operations (tenant_id, operation_id) VALUES (%s, %s)"
+)
+CLOSE_BULK_OPERATION: LiteralString = (
+    "DELETE FROM open_bulk_operations WHERE tenant_id = %s AND operation_id = %s"
 )
 
 
@@ -60,3 +80,7 @@ def side_statement(tenant_id: TenantId, row: RareRow) -> SideStatement:
             return SideStatement(
                 STORE_CREDENTIAL, (tenant_id, row.user_id, row.email, row.password_hash)
             )
+        case OpenedBulkOperation():
+            return SideStatement(OPEN_BULK_OPERATION, (tenant_id, row.operation_id))
+        case ClosedBulkOperation():
+            return SideStatement(CLOSE_BULK_OPERATION, (tenant_id, row.operation_id))

@@ -16,15 +16,7 @@ from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from commands.execution_families import family_of
-from commands.ports import (
-    NEVER,
-    Clock,
-    ClosedExecution,
-    EventStore,
-    Ids,
-    OpenedExecution,
-    SideRow,
-)
+from commands.ports import NEVER, Clock, ClosedExecution, EventStore, Ids, OpenedExecution, SideRow
 from domain.attempts import Attempt, Failure
 from domain.definitions import Definition, parse_definition
 from domain.envelope import Envelope

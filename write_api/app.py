@@ -10,7 +10,20 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from commands.ports import Ids
-from write_api import agents, credentials, executions, node_types, tenants, workflows
+from write_api import (
+    agents,
+    approvals,
+    bulk_operations,
+    credentials,
+    execution_commands,
+    execution_forks,
+    execution_upgrades,
+    executions,
+    node_types,
+    signals,
+    tenants,
+    workflows,
+)
 from write_api.edge import Edge, WriteDependencies
 from write_api.openapi import document_schemas
 from write_api.problem_details import (
@@ -26,7 +39,13 @@ from write_api.security_headers import SecurityHeaders
 ROUTES = (
     *workflows.ROUTES,
     *agents.ROUTES,
+    *bulk_operations.ROUTES,  # Before those of one execution: `bulk` is no id.
     *executions.ROUTES,
+    *signals.ROUTES,
+    *approvals.ROUTES,
+    *execution_commands.ROUTES,
+    *execution_forks.ROUTES,
+    *execution_upgrades.ROUTES,
     *credentials.ROUTES,
     *tenants.ROUTES,
     *node_types.ROUTES,
@@ -34,7 +53,13 @@ ROUTES = (
 BODIES = (
     *workflows.BODIES,
     *agents.BODIES,
+    *bulk_operations.BODIES,
     *executions.BODIES,
+    *signals.BODIES,
+    *approvals.BODIES,
+    *execution_commands.BODIES,
+    *execution_forks.BODIES,
+    *execution_upgrades.BODIES,
     *credentials.BODIES,
     *tenants.BODIES,
 )

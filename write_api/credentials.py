@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 from starlette.responses import Response
 
 from commands.authorization import SCOPES_MAX
@@ -12,18 +12,7 @@ from domain.credentials import ApiKeyNotFound
 from write_api.edge import Call
 from write_api.openapi import Answered, documented
 from write_api.routes import route
-from write_api.shapes import STRICT, Name
-
-
-def _text_only(value: object) -> object:
-    """An instant is RFC 3339 text; pydantic alone would also take seconds since 1970."""
-    if isinstance(value, str):
-        return value
-    message = "an RFC 3339 instant is expected"
-    raise ValueError(message)
-
-
-Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_text_only)]
+from write_api.shapes import STRICT, Instant, Name
 
 
 class ApiKeyBody(BaseModel):

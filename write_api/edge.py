@@ -29,6 +29,7 @@ from write_api.requests import (
     idempotency_key,
     is_bodiless,
     path_id,
+    path_text,
     read_json,
     read_wait_s,
     traceparent,
@@ -106,6 +107,10 @@ class Call:
     def id(self, name: str) -> UUID:
         """The path parameter `name`."""
         return path_id(self.scope, name)
+
+    def text(self, name: str) -> str:
+        """The path parameter `name`, which is no id of ours; decoded."""
+        return path_text(self.scope, name)
 
     async def body(self, adapter: TypeAdapter[Body]) -> Body:
         raw = await read_json(self.receive, self.headers, bytes_max=self.edge.body_bytes_max)

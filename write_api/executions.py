@@ -15,9 +15,12 @@ from write_api.shapes import STRICT
 
 
 class CancelBody(BaseModel):
+    """compensate: undo what the execution did, where that can be undone."""
+
     model_config = STRICT
 
     reason: Annotated[str, StringConstraints(max_length=1000)] | None = None
+    compensate: bool = False
 
 
 class ExecutionAccepted(BaseModel):
@@ -53,7 +56,8 @@ CANCEL_BODY = TypeAdapter(CancelBody)
 )
 async def cancel(call: Call) -> Response:
     body = await call.optional_body(CANCEL_BODY)
-    return await call.answer(CancelExecution(call.id("execution_id"), body.reason), HTTPStatus.OK)
+    command = CancelExecution(call.id("execution_id"), body.reason, must_undo=body.compensate)
+    return await call.answer(command, HTTPStatus.OK)
 
 
 ROUTES = (cancel,)

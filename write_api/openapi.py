@@ -32,6 +32,8 @@ from write_api.requests import (
 
 Data = TypeVar("Data")
 SCHEMA_REF = "#/components/schemas/{model}"
+# Of the documentation of a route: told by name, for write_api/routes.py.
+PATH_PARAMETERS = "path_parameters"
 
 ANY_ROUTE: tuple[type[DomainError], ...] = (
     Unauthenticated,
@@ -145,11 +147,14 @@ def documented(
     example: Any = None,
     refusals: Sequence[type[DomainError]] = (),
     is_body_required: bool = True,
+    path_parameters: Mapping[str, Any] | None = None,
+    preview: type[BaseModel] | None = None,
 ) -> dict[str, Any]:
     """The keyword arguments of a command's route decorator.
 
     ended: the answer of a route that can wait for the end. body: the name of a schema that
-    document_schemas adds.
+    document_schemas adds. path_parameters: by name, those that are no UUIDs. preview: the answer to
+    a request that only asks what would be done.
     """
     kinds = [*ANY_COMMAND, *refusals, *(ANY_BODY if body else ())]
     parameters = [
@@ -176,6 +181,12 @@ def documented(
             "headers": headers,
             "description": "It ended in time",
         }
+    if preview:
+        responses[HTTPStatus.OK.value] = {
+            "model": preview,
+            "headers": headers,
+            "description": "What it would be, with `dry_run`",
+        }
     return {
         "operation_id": operation_id,
         "summary": summary,
@@ -183,6 +194,7 @@ def documented(
         "response_model": answers,
         "responses": responses,
         "openapi_extra": extra,
+        PATH_PARAMETERS: path_parameters or {},
     }
 
 

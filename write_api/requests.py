@@ -23,6 +23,7 @@ from domain.identifiers import Json
 JSON_DEPTH_MAX = 64
 WAIT_S_MAX = 30
 ERRORS_MAX = 100
+PATH_TEXT_CHARACTERS_MAX = 1000
 
 HeaderMap: TypeAlias = Mapping[bytes, bytes]
 Body = TypeVar("Body")
@@ -66,6 +67,15 @@ def path_id(scope: Scope, name: str) -> UUID:
     if _ID.fullmatch(text) is None:
         raise Invalid(errors=[FieldError(f"path:{name}", "invalid_id", "a UUID is expected")])
     return UUID(text)
+
+
+def path_text(scope: Scope, name: str) -> str:
+    """Whatever is longer names nothing, and is not worth repeating."""
+    text: str = scope["path_params"][name]
+    if not 0 < len(text) <= PATH_TEXT_CHARACTERS_MAX or "\x00" in text:
+        reason = f"1 to {PATH_TEXT_CHARACTERS_MAX} characters are expected"
+        raise Invalid(errors=[FieldError(f"path:{name}", "invalid_name", reason)])
+    return text
 
 
 def read_wait_s(scope: Scope) -> float:

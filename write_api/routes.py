@@ -5,7 +5,7 @@ lets duplicate members pass) costs 40 us of a command's 400, and our endpoints u
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
@@ -15,11 +15,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from write_api.edge import Call, Edge
+from write_api.openapi import PATH_PARAMETERS
 
 Endpoint: TypeAlias = Callable[[Call], Awaitable[Response]]
 Documentation: TypeAlias = dict[str, Any]
 
-_PATH_PARAMETER = re.compile(r"\{(\w+)\}")
+# `{node_id:path}` takes the rest of the path, slashes and all.
+_PATH_PARAMETER = re.compile(r"\{(\w+)(?::path)?\}")
+_AN_ID: Mapping[str, Any] = {"schema": {"type": "string", "format": "uuid"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +47,10 @@ def route(method: str, path: str, documentation: Documentation) -> Callable[[End
 def add_routes(app: FastAPI, edge: Edge, routes: Iterable[Route]) -> None:
     for declared in routes:
         extra: dict[str, Any] = declared.documentation["openapi_extra"]
-        parameters = [*_path_parameters(declared.path), *extra.get("parameters", [])]
+        told = declared.documentation.get(PATH_PARAMETERS, {})
+        parameters = [*_path_parameters(declared.path, told), *extra.get("parameters", [])]
         documentation: Documentation = {
-            **declared.documentation,
+            **{key: text for key, text in declared.documentation.items() if key != PATH_PARAMETERS},
             "openapi_extra": {**extra, "parameters": parameters},
         }
         app.router.add_api_route(
@@ -78,13 +82,9 @@ def _never_called() -> NoReturn:
     raise AssertionError("the route serves itself")
 
 
-def _path_parameters(path: str) -> list[dict[str, Any]]:
+def _path_parameters(path: str, told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """told: of those that are no ids of ours."""
     return [
-        {
-            "name": name,
-            "in": "path",
-            "required": True,
-            "schema": {"type": "string", "format": "uuid"},
-        }
+        {"name": name, "in": "path", "required": True, **told.get(name, _AN_ID)}
         for name in _PATH_PARAMETER.findall(path)
     ]

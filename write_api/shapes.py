@@ -1,8 +1,16 @@
 """What several bodies have in common: strictness, and the size of a name."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 # Unknown members are refused, and a number is not taken for its text: a mistake is better told than
 # guessed around.
@@ -11,3 +19,28 @@ STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 AnyJson: TypeAlias = Annotated[Any, Field(description="Any JSON value.")]
 AnyObject: TypeAlias = dict[str, Any]
+# The path of a node in a run: `draft`, or `map[3]/draft` inside a body.
+NodePath = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+VersionNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+
+def _text_only(value: object) -> object:
+    """An instant is RFC 3339 text; pydantic alone would also take seconds since 1970."""
+    if isinstance(value, str):
+        return value
+    message = "an RFC 3339 instant is expected"
+    raise ValueError(message)
+
+
+def _in_utc(instant: datetime) -> datetime:
+    """The first and last hours that a calendar has are in no other zone."""
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        message = "an instant of the years 1 to 9999 is expected"
+        raise ValueError(message) from None
+
+
+Instant = Annotated[
+    AwareDatetime, Field(strict=False), BeforeValidator(_text_only), AfterValidator(_in_utc)
+]

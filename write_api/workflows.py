@@ -16,7 +16,7 @@ from write_api.edge import Call
 from write_api.executions import ExecutionAccepted, ExecutionResult
 from write_api.openapi import Answered, documented
 from write_api.routes import route
-from write_api.shapes import STRICT, AnyJson, Name
+from write_api.shapes import STRICT, AnyJson, Name, VersionNumber
 
 Description = Annotated[str, StringConstraints(max_length=4000)]
 # Validated by the domain, which can name the node; here it is only described.
@@ -54,7 +54,7 @@ class WorkflowInput(BaseModel):
     model_config = STRICT
 
     input: AnyJson
-    version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    version: VersionNumber | None = None
 
 
 class WorkflowWritten(BaseModel):

@@ -13,7 +13,8 @@ from tests.architecture.sources import ROOT, modules, parse
 # What carries every command, and belongs to no concept.
 MACHINERY = {
     *("__init__", "authorization", "catalogue", "decisions", "dispatch"),
-    *("execution_families", "http_port", "model_port", "ports"),
+    *("admission_port", "bulk_port", "execution_families", "http_port", "model_port"),
+    *("pinned_definitions", "ports"),
 }
 
 CONCEPTS = sorted({path.stem for path in modules("commands")} - MACHINERY)

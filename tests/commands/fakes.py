@@ -11,13 +11,16 @@ from eventsourcing.domain import Aggregate
 from eventsourcing.persistence import StoredEvent
 
 from commands.authorization import EVERY_SCOPE, Caller
+from commands.bulk_port import ExecutionFilter, OpenBulkOperation
 from commands.decisions import Command
 from commands.dispatch import Answer, Dispatcher, Origin
 from commands.ports import (
     AnyAggregate,
+    ClosedBulkOperation,
     CommandRecord,
     DuplicateCommand,
     NewApiKey,
+    OpenedBulkOperation,
     Ports,
     PositionToken,
     RecordedAnswer,
@@ -26,6 +29,7 @@ from commands.ports import (
 )
 from domain.envelope import Envelope
 from domain.errors import OverLimit, Stale
+from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId, shard_of
 from infra.event_codec import mapper
 
@@ -192,6 +196,61 @@ class FakeEventStore:
         return PositionToken(ERA, self.appends_count, places)  # pyright: ignore[reportArgumentType] # shards are ints
 
 
+class FakeExecutionSearch:
+    """Looks at the runs in the store themselves, and so never lags."""
+
+    def __init__(self, store: FakeEventStore) -> None:
+        self._store = store
+
+    async def find(
+        self, tenant_id: TenantId, wanted: ExecutionFilter, *, after: UUID | None, limit: int
+    ) -> list[UUID]:
+        ids = {event.originator_id for event in self._store.events}
+        runs = [await self._store.load(Execution, id_, tenant_id) for id_ in ids]  # pyright: ignore[reportArgumentType] # all UUIDs
+        found = [run.id for run in runs if run is not None and _is_wanted(run, wanted)]
+        older = [id_ for id_ in found if after is None or id_ < after]
+        return sorted(older, reverse=True)[:limit]
+
+    async def count(self, tenant_id: TenantId, wanted: ExecutionFilter, *, limit: int) -> int:
+        return len(await self.find(tenant_id, wanted, after=None, limit=limit))
+
+
+def _is_wanted(run: Execution, wanted: ExecutionFilter) -> bool:
+    return (
+        wanted.status in {None, run.status}
+        and (wanted.workflow_id is None or str(wanted.workflow_id) == run.workflow_id)
+        and wanted.definition_hash in {None, run.definition_hash}
+        and (wanted.created_after is None or run.created_on > wanted.created_after)
+        and (wanted.created_before is None or run.created_on < wanted.created_before)
+    )
+
+
+class FakeOpenBulkOperations:
+    """The rows in the store; claimed are those whose lease has not ended."""
+
+    def __init__(self, store: FakeEventStore, tenant_id: TenantId) -> None:
+        self.claimed: set[UUID] = set()
+        self._store = store
+        self._tenant_id = tenant_id
+
+    @property
+    def open_ids(self) -> list[UUID]:
+        rows = self._store.side_rows
+        closed = {row.operation_id for row in rows if isinstance(row, ClosedBulkOperation)}
+        opened = [row.operation_id for row in rows if isinstance(row, OpenedBulkOperation)]
+        return [operation_id for operation_id in opened if operation_id not in closed]
+
+    async def claim(self, lease_s: float) -> OpenBulkOperation | None:  # noqa: ARG002 # the port's
+        for operation_id in self.open_ids:
+            if operation_id not in self.claimed:
+                self.claimed.add(operation_id)
+                return OpenBulkOperation(self._tenant_id, operation_id)
+        return None
+
+    async def release(self, operation_id: UUID) -> None:
+        self.claimed.discard(operation_id)
+
+
 class World:
     """A dispatcher on fakes, and one caller who may do everything in one tenant."""
 
@@ -200,7 +259,10 @@ class World:
         self.clock = FakeClock()
         self.ids = FakeIds()
         self.admission = FakeAdmission()
-        self.ports = Ports(self.store, self.clock, self.ids, FakeSecrets(), self.admission)
+        self.search = FakeExecutionSearch(self.store)
+        self.ports = Ports(
+            self.store, self.clock, self.ids, FakeSecrets(), self.admission, self.search
+        )
         self.dispatcher = Dispatcher(self.ports)
         self.tenant_id = TenantId(self.ids.new())
         self.caller = self.caller_with(EVERY_SCOPE)

@@ -4,13 +4,9 @@ from uuid import UUID
 
 import pytest
 
+from commands.admission_port import EngineBehind, TooManyOpenExecutions
 from commands.executions import CancelExecution, ExecuteWorkflow
-from commands.ports import (
-    ClosedExecution,
-    EngineBehind,
-    OpenedExecution,
-    TooManyOpenExecutions,
-)
+from commands.ports import ClosedExecution, OpenedExecution
 from commands.workflows import DeleteWorkflow, ReviseWorkflow
 from domain.envelope import Envelope
 from domain.errors import Invalid

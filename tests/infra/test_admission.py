@@ -8,13 +8,8 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from commands.ports import (
-    ClosedExecution,
-    EngineBehind,
-    OpenedExecution,
-    SideRow,
-    TooManyOpenExecutions,
-)
+from commands.admission_port import EngineBehind, TooManyOpenExecutions
+from commands.ports import ClosedExecution, OpenedExecution, SideRow
 from domain.envelope import Envelope
 from domain.errors import OverLimit
 from domain.execution_commands import cancel

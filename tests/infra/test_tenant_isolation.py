@@ -117,7 +117,8 @@ async def test_open_policies_exist_only_for_the_roles_that_serve_all_tenants(
         "SELECT tablename FROM pg_policies WHERE schemaname = 'agentledger'"
         " AND (qual = 'true' OR with_check = 'true') AND 'agentledger_worker' = ANY(roles)"
     )
-    assert [row[0] for row in await cursor.fetchall()] == ["open_executions"]
+    tables = {row[0] for row in await cursor.fetchall()}
+    assert tables == {"open_bulk_operations", "open_executions"}
 
 
 async def fill(owner: AsyncConnection, table: str, tenant_id: UUID) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from commands.ports import EngineBehind, TooManyOpenExecutions
+from commands.admission_port import EngineBehind, TooManyOpenExecutions
 from domain.errors import OverLimit
 from tests.write_api.api import Api, problem
 from tests.write_api.bodies import AGENT, WORKFLOW

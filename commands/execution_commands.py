@@ -1,0 +1,95 @@
+"""What people decide about an execution that is under way or over: pause, resume, retry, undo,
+resolve. (Cancelling is in commands/executions.py.)
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+from uuid import UUID
+
+from commands.decisions import Command, Decided, Tenancy
+from commands.execution_families import decided_about
+from commands.executions import require_small
+from commands.pinned_definitions import pinned_definition
+from domain.definitions import Definition
+from domain.execution_commands import Resolution, compensate, pause, resolve, resume, retry
+from domain.executions import Execution, ExecutionNotFound
+from domain.identifiers import Json
+
+
+@dataclass(frozen=True, slots=True)
+class PauseExecution(Command):
+    requires: ClassVar[str] = "executions:write"
+
+    execution_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeExecution(Command):
+    requires: ClassVar[str] = "executions:write"
+
+    execution_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class RetryExecution(Command):
+    """Go on from the nodes that failed."""
+
+    requires: ClassVar[str] = "executions:write"
+
+    execution_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class CompensateExecution(Command):
+    """Undo what an ended run did."""
+
+    requires: ClassVar[str] = "executions:write"
+
+    execution_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveExecution(Command):
+    """Say what a node did of which nobody knows. node_id: its path in the run."""
+
+    requires: ClassVar[str] = "executions:write"
+
+    execution_id: UUID
+    node_id: str
+    outcome: Resolution
+    output: Json = None
+
+
+async def pause_execution(command: PauseExecution, on: Tenancy) -> Decided:
+    execution = await on.load(Execution, command.execution_id, ExecutionNotFound)
+    pause(execution)
+    return await decided_about(execution, on)
+
+
+async def resume_execution(command: ResumeExecution, on: Tenancy) -> Decided:
+    execution = await on.load(Execution, command.execution_id, ExecutionNotFound)
+    resume(execution)
+    return await decided_about(execution, on)
+
+
+async def retry_execution(command: RetryExecution, on: Tenancy) -> Decided:
+    execution = await on.load(Execution, command.execution_id, ExecutionNotFound)
+    retry(execution, await _definition_of(execution, on))
+    return await decided_about(execution, on)
+
+
+async def compensate_execution(command: CompensateExecution, on: Tenancy) -> Decided:
+    execution = await on.load(Execution, command.execution_id, ExecutionNotFound)
+    compensate(execution, await _definition_of(execution, on))
+    return await decided_about(execution, on)
+
+
+async def resolve_execution(command: ResolveExecution, on: Tenancy) -> Decided:
+    require_small(command.output, "output")
+    execution = await on.load(Execution, command.execution_id, ExecutionNotFound)
+    resolve(execution, command.node_id, command.outcome, command.output)
+    return await decided_about(execution, on)
+
+
+async def _definition_of(execution: Execution, on: Tenancy) -> Definition:
+    return await pinned_definition(on.ports.events, on.tenant_id, execution.definition_hash)

@@ -1,0 +1,89 @@
+"""Forks: a new execution that goes on from a node of another one."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+from uuid import UUID
+
+from commands.decisions import Command, Decided, Tenancy
+from commands.executions import Pinned, created_execution, require_small
+from commands.pinned_definitions import pinned_definition
+from commands.ports import OpenedExecution
+from domain.definition_graph import START
+from domain.errors import FieldError, Invalid
+from domain.execution_forks import NodeCopy, plan_fork
+from domain.executions import Execution, ExecutionNotFound
+from domain.identifiers import Json
+from domain.workflows import Workflow, WorkflowNotFound
+
+
+@dataclass(frozen=True, slots=True)
+class ForkExecution(Command):
+    """input: of the fork, if has_input; else that of the original.
+
+    workflow_version: None runs what the original ran, even if its workflow was deleted since.
+    """
+
+    requires: ClassVar[str] = "executions:write"
+
+    execution_id: UUID
+    from_node: str
+    input: Json = None
+    has_input: bool = False
+    workflow_version: int | None = None
+
+
+async def fork_execution(command: ForkExecution, on: Tenancy) -> Decided:
+    """The original is only looked at, and may still run."""
+    require_small(command.input, "input")
+    original = await on.load(Execution, command.execution_id, ExecutionNotFound)
+    pinned = await _pinned(command, original, on)
+    events = on.ports.events
+    definition = await pinned_definition(events, on.tenant_id, original.definition_hash)
+    target = await pinned_definition(events, on.tenant_id, pinned.definition_hash)
+    copies = plan_fork(original, definition, target, command.from_node)
+    given = command.input if command.has_input else original.input
+    fork = created_execution(on, pinned, given, forked_from=(original.id, command.from_node))
+    for copy in copies:
+        _copy(fork, copy)
+    on.keep(original)
+    return Decided(
+        result={"execution_id": str(fork.id), "status": fork.status},
+        aggregates=(fork,),
+        side_rows=(OpenedExecution(fork.id),),
+    )
+
+
+async def _pinned(command: ForkExecution, original: Execution, on: Tenancy) -> Pinned:
+    if command.workflow_version is None:
+        return Pinned(
+            original.definition_hash,
+            workflow_id=original.workflow_id,
+            workflow_version=original.workflow_version,
+            agent_id=original.agent_id,
+        )
+    version, definition_hash = await workflow_version_of(original, command.workflow_version, on)
+    return Pinned(definition_hash, workflow_id=original.workflow_id, workflow_version=version)
+
+
+async def workflow_version_of(
+    execution: Execution, workflow_version: int, on: Tenancy
+) -> tuple[int, str]:
+    """(version, hash) of another version of what it runs. Raises Invalid for a run of an agent."""
+    if execution.workflow_id is None:
+        reason = "this execution runs no workflow, so there are no versions of it"
+        raise Invalid(errors=[FieldError("/version", "no_workflow", reason)])
+    workflow = await on.load(Workflow, UUID(execution.workflow_id), WorkflowNotFound)
+    found = workflow.definition_hash(workflow_version)
+    on.keep(workflow)
+    return found
+
+
+def _copy(fork: Execution, copy: NodeCopy) -> None:
+    path, node_type, output, ports = copy
+    fork.trigger_event(
+        Execution.NodeCopied,
+        path=path,
+        node_type=node_type,
+        output=fork.input if node_type == START else output,
+        ports=list(ports),
+    )

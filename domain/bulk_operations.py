@@ -1,0 +1,118 @@
+"""BulkOperation: one decision about many executions, worked off page by page.
+
+    Created ──► Progressed ──► Progressed ──► ... ──► Completed
+
+Candidates come from a view, newest first, and each is decided from its own events: what a rule
+refuses is counted, and the rest goes on.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+from uuid import UUID
+
+from eventsourcing.domain import Aggregate, event
+
+from domain.errors import NotFound
+from domain.identifiers import Json, JsonObject
+
+BulkAction: TypeAlias = Literal["cancel", "retry", "fork"]
+
+EXECUTIONS_MAX = 10_000
+REFUSALS_MAX = 20
+
+
+class BulkOperationNotFound(NotFound):
+    """There is no such bulk operation."""
+
+
+class BulkOperation(Aggregate):
+    """cursor: what is still to be done is older than this execution."""
+
+    TOPIC = "bulk_operation"
+
+    class Created(Aggregate.Created):
+        """filter: of executions, see ExecutionFilter in commands/ports.py. parameters: of the
+        action. executions_max: how many are looked at.
+        """
+
+        TOPIC = "bulk_operation.created"
+        action: str
+        filter: JsonObject
+        parameters: JsonObject
+        cursor: str
+        executions_max: int
+        created_by: str
+
+    class Progressed(Aggregate.Event):
+        """One page. refusals: {execution_id, code, detail}, at most 20 in the whole operation."""
+
+        TOPIC = "bulk_operation.progressed"
+        cursor: str
+        done_count: int
+        refused_count: int
+        refusals: list[JsonObject]
+
+    class Completed(Aggregate.Event):
+        TOPIC = "bulk_operation.completed"
+
+    @event(Created)
+    def __init__(
+        self,
+        *,
+        id: UUID,  # noqa: A002, ARG002 # taken by the library, which calls it so
+        action: str,
+        filter: JsonObject,  # noqa: A002 # the event's name for it
+        parameters: JsonObject,
+        cursor: str,
+        executions_max: int,
+        created_by: str,
+    ) -> None:
+        self.action = action
+        self.filter = filter
+        self.parameters = parameters
+        self.cursor = UUID(cursor)
+        self.executions_max = executions_max
+        self.created_by = created_by
+        self.done_count = 0
+        self.refused_count = 0
+        self.refusals: list[JsonObject] = []
+        self.is_completed = False
+
+    @property
+    def left_count(self) -> int:
+        """How many executions it may still look at."""
+        return self.executions_max - self.done_count - self.refused_count
+
+    def progress(
+        self, page: Sequence[UUID], refusals: Sequence[JsonObject], *, has_more: bool
+    ) -> None:
+        """page: what was looked at, newest first. refusals: of those that a rule refused."""
+        assert not self.is_completed
+        if page:
+            room = REFUSALS_MAX - len(self.refusals)
+            self._progressed(
+                cursor=str(page[-1]),
+                done_count=len(page) - len(refusals),
+                refused_count=len(refusals),
+                refusals=list(refusals[:room]),
+            )
+        if not has_more or self.left_count <= 0:
+            self._completed()
+
+    @event(Progressed)
+    def _progressed(
+        self, cursor: str, done_count: int, refused_count: int, refusals: list[JsonObject]
+    ) -> None:
+        self.cursor = UUID(cursor)
+        self.done_count += done_count
+        self.refused_count += refused_count
+        self.refusals.extend(refusals)
+
+    @event(Completed)
+    def _completed(self) -> None:
+        self.is_completed = True
+
+
+def a_refusal(execution_id: UUID, code: str, detail: str) -> JsonObject:
+    refusal: dict[str, Json] = {"execution_id": str(execution_id), "code": code, "detail": detail}
+    return refusal

@@ -1,0 +1,99 @@
+"""The bulk operation saga: works open operations off, page by page.
+
+    claim ──► find a page ──► dispatch one command for each ──► append Progressed ──► release
+
+A worker that dies leaves its lease to run out, and the next one repeats at most one page. That is
+harmless: each command carries a key made of the operation and the execution, so the second time it
+gets the first answer. If two workers come to the same page, only one of them can append it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from commands.authorization import Caller
+from commands.bulk_operations import command_for, filter_from
+from commands.bulk_port import ExecutionSearch, OpenBulkOperation, OpenBulkOperations
+from commands.dispatch import Contended, Dispatcher, Origin
+from commands.ports import ClosedBulkOperation, EventStore, Ids
+from domain.bulk_operations import BulkOperation, a_refusal
+from domain.envelope import Envelope
+from domain.errors import DomainError, Stale, Unavailable
+from domain.identifiers import JsonObject, TenantId
+
+log = logging.getLogger(__name__)
+
+PAGE = 100
+# Far longer than a page takes; when it runs out all the same, nothing is done twice.
+LEASE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class BulkOperationSaga:
+    """actor: of the events that tell its progress. The commands are those of whoever began it."""
+
+    open_operations: OpenBulkOperations
+    search: ExecutionSearch
+    events: EventStore
+    dispatcher: Dispatcher
+    ids: Ids
+    actor: str
+    poll_s: float
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        while True:
+            if not await self.work_once():
+                await asyncio.sleep(self.poll_s)
+
+    async def work_once(self) -> bool:
+        """One page of one operation. False: there is nothing to do."""
+        claimed = await self.open_operations.claim(LEASE_S)
+        if claimed is None:
+            return False
+        await self._work(claimed)
+        await self.open_operations.release(claimed.operation_id)
+        return True
+
+    async def _work(self, claimed: OpenBulkOperation) -> None:
+        tenant_id = claimed.tenant_id
+        operation = await self.events.load(BulkOperation, claimed.operation_id, tenant_id)
+        if operation is None or operation.is_completed:
+            return  # Somebody else ended it after we had claimed it.
+        limit = min(PAGE, operation.left_count)
+        page = await self.search.find(
+            tenant_id, filter_from(operation.filter), after=operation.cursor, limit=limit
+        )
+        refusals = await self._decide(operation, tenant_id, page)
+        operation.progress(page, refusals, has_more=len(page) == limit)
+        closed = [ClosedBulkOperation(operation.id)] if operation.is_completed else []
+        try:
+            await self.events.append([operation], Envelope(tenant_id, self.actor), side_rows=closed)
+        except Stale:
+            log.info("bulk operation %s: another worker did this page", operation.id)
+
+    async def _decide(
+        self, operation: BulkOperation, tenant_id: TenantId, page: Sequence[UUID]
+    ) -> list[JsonObject]:
+        decided = await asyncio.gather(
+            *(self._decide_one(operation, tenant_id, execution_id) for execution_id in page)
+        )
+        return [refusal for refusal in decided if refusal is not None]
+
+    async def _decide_one(
+        self, operation: BulkOperation, tenant_id: TenantId, execution_id: UUID
+    ) -> JsonObject | None:
+        """Its refusal. Raises Unavailable."""
+        command = command_for(operation.action, operation.parameters, execution_id)
+        # Whoever began the operation was allowed to, whatever became of the credential since.
+        caller = Caller(operation.created_by, tenant_id, frozenset({command.requires}))
+        origin = Origin(self.ids.new(), idempotency_key=f"bulk/{operation.id}/{execution_id}")
+        try:
+            await self.dispatcher.dispatch(command, caller, origin)
+        except DomainError as refusal:
+            if isinstance(refusal, Unavailable) and not isinstance(refusal, Contended):
+                raise
+            return a_refusal(execution_id, refusal.code, refusal.detail)
+        return None

@@ -1,0 +1,177 @@
+"""Bulk operations are worked off page by page, each execution once, whoever does it."""
+
+from uuid import UUID
+
+import pytest
+
+from commands.bulk_operations import OperateInBulk
+from commands.executions import CancelExecution
+from domain.bulk_operations import BulkOperation
+from domain.envelope import Envelope
+from domain.errors import Unavailable
+from domain.executions import Execution
+from domain.identifiers import JsonObject
+from sagas import bulk_operations
+from sagas.bulk_operations import BulkOperationSaga
+from tests.commands.fakes import FakeOpenBulkOperations, World
+from tests.commands.steps import a_chain, a_run, an_llm, done, loaded, refused, worked
+
+CHAIN = a_chain(an_llm("a"), an_llm("b"))
+
+
+class Workers:
+    """Two workers that share one list of open operations, each working pages of two."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(bulk_operations, "PAGE", 2)
+        self.world = World()
+        self.open = FakeOpenBulkOperations(self.world.store, self.world.tenant_id)
+        self.first = self._worker("worker:1")
+        self.second = self._worker("worker:2")
+
+    def _worker(self, actor: str) -> BulkOperationSaga:
+        world = self.world
+        return BulkOperationSaga(
+            self.open, world.search, world.store, world.dispatcher, world.ids, actor, poll_s=1
+        )
+
+    async def begun(self, action: str, parameters: JsonObject | None = None, **fields: int) -> UUID:
+        command = OperateInBulk(action, {}, parameters or {}, is_dry_run=False, **fields)  # pyright: ignore[reportArgumentType] # an action
+        (told,) = await self.world.given(command)
+        return UUID(str(told["bulk_operation_id"]))
+
+    async def operation(self, operation_id: UUID) -> BulkOperation:
+        found = await self.world.store.load(BulkOperation, operation_id, self.world.tenant_id)
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def workers(monkeypatch: pytest.MonkeyPatch) -> Workers:
+    return Workers(monkeypatch)
+
+
+async def statuses(world: World, made: list[UUID]) -> list[str]:
+    return [(await loaded(world, execution_id)).status for execution_id in made]
+
+
+async def test_every_execution_is_cancelled_and_the_operation_closed(workers: Workers) -> None:
+    made = [await a_run(workers.world, CHAIN) for _ in range(5)]
+    operation_id = await workers.begun("cancel", {"reason": "no"})
+    pages = 0
+    while await workers.first.work_once():
+        pages += 1
+    assert pages == 3
+    assert await statuses(workers.world, made) == ["CANCELLED"] * 5
+    operation = await workers.operation(operation_id)
+    assert (operation.done_count, operation.is_completed) == (5, True)
+    assert workers.open.open_ids == []
+    assert {one.actor for one in workers.world.store.envelopes[-3:]} >= {"worker:1"}
+
+
+async def test_what_a_rule_refuses_is_told_and_the_rest_goes_on(workers: Workers) -> None:
+    failed_id, running_id = [await a_run(workers.world, CHAIN) for _ in range(2)]
+    await worked(workers.world, failed_id, refused("a"))
+    operation = await workers.operation(await workers.begun("retry"))
+    while await workers.first.work_once():
+        pass
+    operation = await workers.operation(operation.id)
+    assert (operation.done_count, operation.refused_count) == (1, 1)
+    (refusal,) = operation.refusals
+    assert (refusal["execution_id"], refusal["code"]) == (str(running_id), "refused")
+    assert (await loaded(workers.world, failed_id)).status == "RUNNING"
+
+
+async def test_forks_are_not_forked_again(workers: Workers) -> None:
+    for _ in range(3):
+        await worked(workers.world, await a_run(workers.world, CHAIN), done)
+    operation_id = await workers.begun("fork", {"from_node": "b", "version": None})
+    while await workers.first.work_once():
+        pass
+    assert (await workers.operation(operation_id)).done_count == 3
+    assert workers.world.store.topics.count("execution.created") == 6
+
+
+async def test_a_page_that_was_done_and_not_recorded_is_repeated_without_a_trace(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await worked(workers.world, await a_run(workers.world, CHAIN), done)
+    operation_id = await workers.begun("fork", {"from_node": "b", "input": 1})
+    with monkeypatch.context() as crash:
+        crash.setattr(BulkOperation, "progress", _stops)
+        with pytest.raises(Unavailable):
+            await workers.first.work_once()
+    assert not await workers.second.work_once()
+    workers.open.claimed.clear()  # The lease has ended.
+    while await workers.second.work_once():
+        pass
+    operation = await workers.operation(operation_id)
+    assert (operation.done_count, operation.refused_count) == (1, 0)
+    assert workers.world.store.topics.count("execution.created") == 2
+
+
+def _stops(*_: object, **__: object) -> None:
+    raise Unavailable
+
+
+async def test_of_two_workers_at_one_page_one_records_it(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [await a_run(workers.world, CHAIN) for _ in range(2)]
+    operation_id = await workers.begun("cancel", executions_max=2)
+    honest = BulkOperation.progress
+
+    def overtaken(self: BulkOperation, *page: object, **fields: bool) -> None:
+        honest(self, *page, **fields)  # pyright: ignore[reportArgumentType] # as it is called
+        workers.world.store._streams[self.id][1].append(workers.world.store.events[-1])
+
+    with monkeypatch.context() as race:
+        race.setattr(BulkOperation, "progress", overtaken)
+        assert await workers.first.work_once()
+    assert await statuses(workers.world, made) == ["CANCELLED"] * 2
+    workers.world.store._streams[operation_id][1].pop()
+    assert "bulk_operation.progressed" not in workers.world.store.topics
+    while await workers.second.work_once():
+        pass
+    assert (await workers.operation(operation_id)).done_count == 2
+
+
+async def test_only_as_many_as_were_asked_for_are_looked_at(workers: Workers) -> None:
+    made = [await a_run(workers.world, CHAIN) for _ in range(4)]
+    await workers.begun("cancel", executions_max=3)
+    while await workers.first.work_once():
+        pass
+    assert await statuses(workers.world, made) == ["PENDING", *["CANCELLED"] * 3]
+
+
+async def test_the_commands_are_those_of_whoever_began_it(workers: Workers) -> None:
+    await a_run(workers.world, CHAIN)
+    await workers.begun("cancel")
+    await workers.first.work_once()
+    places = zip(workers.world.store.topics, workers.world.store.envelopes, strict=True)
+    assert {topic: one.actor for topic, one in places}["execution.cancelled"] == "api_key:test"
+
+
+async def test_an_execution_that_was_cancelled_before_counts_as_done(workers: Workers) -> None:
+    execution_id = await a_run(workers.world, CHAIN)
+    operation_id = await workers.begun("cancel")
+    await workers.world.given(CancelExecution(execution_id))
+    await workers.first.work_once()
+    assert (await workers.operation(operation_id)).done_count == 1
+
+
+async def test_an_operation_that_finds_nothing_completes(workers: Workers) -> None:
+    operation_id = await workers.begun("cancel")
+    assert await workers.first.work_once()
+    assert (await workers.operation(operation_id)).is_completed
+    assert not await workers.first.work_once()
+
+
+async def test_an_ended_execution_is_refused_and_told(workers: Workers) -> None:
+    execution_id = await a_run(workers.world, CHAIN)
+    execution = await loaded(workers.world, execution_id)
+    execution.trigger_event(Execution.Completed, output=None)
+    await workers.world.store.append([execution], Envelope(workers.world.tenant_id, "worker:1"))
+    operation_id = await workers.begun("cancel")
+    await workers.first.work_once()
+    assert (await workers.operation(operation_id)).refused_count == 1
