@@ -32,7 +32,7 @@ NODES = Relation(
     outer="e",
     key="execution_id",
     alias="n",
-    rows="node_runs_v1 AS n WHERE n.execution_id = e.execution_id",
+    rows="node_runs_v2 AS n WHERE n.execution_id = e.execution_id",
     rows_past=past_rows(NODE_RUNS, "nodes", "n"),
     order="n.ordinal, n.path",
     count_max="10000",
@@ -46,7 +46,7 @@ WORKFLOW = Relation(
 AGENT = Relation(
     outer="e", key="agent_id", alias="a", rows="agents_v1 AS a WHERE a.agent_id = e.agent_id"
 )
-EXECUTIONS = Listing("Execution", "e", "executions_v1 AS e", "execution_id")
+EXECUTIONS = Listing("Execution", "e", "executions_v2 AS e", "execution_id")
 PAST_EXECUTION: LiteralString = " FROM " + past_rows(EXECUTION_ROWS, "executions", "e")
 ANY_STATUS: LiteralString = "e.status = ANY(ARRAY(SELECT jsonb_array_elements_text($1->'status')))"
 

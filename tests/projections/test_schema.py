@@ -17,8 +17,8 @@ TABLES = [*READ_MODELS, *(f"{table}_streams" for table in READ_MODELS)]
 
 async def test_tables_are_made_once(ledger: Ledger) -> None:
     assert await create_missing_tables(ledger.owner) == []
-    await ledger.fetch("DROP TABLE executions_v1, executions_v1_streams")
-    assert await create_missing_tables(ledger.owner) == ["executions_v1"]
+    await ledger.fetch("DROP TABLE executions_v2, executions_v2_streams")
+    assert await create_missing_tables(ledger.owner) == ["executions_v2"]
 
 
 async def test_every_table_has_row_security_that_its_owner_cannot_pass(ledger: Ledger) -> None:
