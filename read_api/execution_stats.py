@@ -14,7 +14,7 @@ from read_api.columns import money
 from read_api.connections import uuid_or_nobody
 from read_api.context import ReadInfo
 from read_api.errors import refuse
-from read_api.executions import ExecutionStatus
+from read_api.execution_filter import ExecutionStatus
 from read_api.limits import ReadLimits
 from read_api.scalars import BigInt, Instant
 
@@ -43,7 +43,8 @@ STATS: LiteralString = (
     " sums AS ("
     "  SELECT start, count(*) AS total,"
     "         count(*) FILTER (WHERE status = 'COMPLETED') AS completed,"
-    "         count(*) FILTER (WHERE status IN ('COMPLETED', 'FAILED', 'COMPENSATED')) AS decided,"
+    "         count(*) FILTER (WHERE status IN ('COMPLETED', 'FAILED', 'COMPENSATED',"
+    "                                           'NEEDS_ATTENTION')) AS decided,"
     "         percentile_disc(ARRAY[0.5, 0.95, 0.99])"
     "           WITHIN GROUP (ORDER BY duration_ms) AS durations,"
     "         sum(cost_usd_pico) AS cost_usd_pico, bool_or(has_unpriced) AS has_unpriced,"
@@ -83,7 +84,7 @@ class ExecutionStats:
     total: BigInt
     by_status: list[StatusCount]
     success_rate: float | None = strawberry.field(
-        description="COMPLETED of those that completed, failed or were compensated."
+        description="COMPLETED of those that completed, failed, were compensated or need attention."
     )
     p50_duration_ms: BigInt | None
     p95_duration_ms: BigInt | None

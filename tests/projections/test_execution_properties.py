@@ -21,9 +21,8 @@ from infra.event_codec import mapper
 from projections.executions import EXECUTIONS
 from projections.fold import Fold, read_fact
 from projections.node_runs import NODE_RUNS
-from projections.table import instant_or_none
 from tests.domain import given as stories
-from tests.domain.given import EXECUTION_ID, Run, a_definition, a_set, an_llm
+from tests.domain.given import EXECUTION_ID, Run, an_llm
 from tests.domain.test_execution_properties import graphs
 from tests.projections.histories import Stream, a_tenant
 
