@@ -77,8 +77,8 @@ async def test_a_row_that_no_event_made_is_found_wherever_it_sorts(ledger: Ledge
         byte = "00000000" if stranger == "first" else "ffffffff"
         await ledger.owner.execute(
             "INSERT INTO node_runs_v2 (tenant_id, execution_id, path, ordinal, node_id, status,"
-            " attempt, cost_usd_pico, has_unpriced, tokens_in, tokens_out)"
-            " VALUES (%s, %s, 'x', 1, 'x', 'RUNNING', 1, 0, false, 0, 0)",
+            " attempt, is_copied, cost_usd_pico, has_unpriced, tokens_in, tokens_out)"
+            " VALUES (%s, %s, 'x', 1, 'x', 'RUNNING', 1, false, 0, false, 0, 0)",
             (run.tenant_id, byte + str(run.stream_id)[8:]),
         )
     violations = await ledger.violations()
