@@ -16,10 +16,27 @@ from psycopg import AsyncConnection
 from commands.ports import LoggedEvent
 from domain.executions import Execution
 from infra.event_codec import UnknownTopic, decode
-from infra.event_log import COLUMNS, Row, logged_event
+from infra.event_log import COLUMNS, Row, logged_event, read_stream_unbound
+from infra.history_checks import Outcomes, Untold
 
 VIOLATIONS_SHOWN_MAX = 20
 PAGE = 2000
+ENDS = (
+    "execution.completed",
+    "execution.failed",
+    "execution.cancelled",
+    "execution.compensated",
+)
+# What leaves a run to which no worker owes anything, and what lets it go on.
+CLOSING = (*ENDS, "execution.attention_needed")
+OPENING = (
+    "execution.created",
+    "execution.paused",
+    "execution.resumed",
+    "execution.retried",
+    "execution.resolved",
+    "execution.compensation_started",
+)
 
 
 @dataclass
@@ -70,19 +87,23 @@ LOST_COMMANDS: LiteralString = (
     " WHERE e.era = c.era AND e.tx_id = c.tx_id AND e.command_id = c.command_id)"
 )
 EXECUTIONS: LiteralString = "SELECT count(*) FROM events WHERE topic = 'execution.created'"
-# One statement, one snapshot: an execution is in the list exactly when it has no last event.
+# One statement, one snapshot: an execution is in the list unless the last of the events that end it
+# or let it go on is one that ends it.
 UNOWNED: LiteralString = (
-    "WITH created AS (SELECT originator_id FROM events WHERE topic = 'execution.created'),"
-    " ended AS (SELECT originator_id FROM events"
-    "            WHERE topic IN ('execution.completed', 'execution.failed', 'execution.cancelled'))"
-    " SELECT coalesce(c.originator_id, o.execution_id),"
+    "WITH known AS (SELECT originator_id, coalesce("
+    "   max(originator_version) FILTER (WHERE topic = ANY(%(closing)s))"
+    "   > max(originator_version) FILTER (WHERE topic = ANY(%(opening)s)), false) AS is_ended"
+    "   FROM events WHERE topic = ANY(%(closing)s) OR topic = ANY(%(opening)s)"
+    "  GROUP BY originator_id)"
+    " SELECT coalesce(k.originator_id, o.execution_id),"
     "        CASE WHEN o.execution_id IS NULL THEN 'is not ended and nobody owes its end'"
-    "             WHEN c.originator_id IS NULL THEN 'is owed an end but has no events'"
+    "             WHEN k.originator_id IS NULL THEN 'is owed an end but has no events'"
     "             ELSE 'is ended and still owed an end' END"
-    "   FROM created AS c LEFT JOIN ended AS e USING (originator_id)"
-    "   FULL JOIN open_executions AS o ON o.execution_id = c.originator_id"
-    "  WHERE (e.originator_id IS NULL) <> (o.execution_id IS NOT NULL)"
-    "     OR c.originator_id IS NULL"
+    "   FROM known AS k FULL JOIN open_executions AS o ON o.execution_id = k.originator_id"
+    "  WHERE k.is_ended = (o.execution_id IS NOT NULL) OR k.originator_id IS NULL"
+)
+HAS_ENDED: LiteralString = (
+    "SELECT 1 FROM events WHERE originator_id = %s AND topic = ANY(%s) LIMIT 1"
 )
 # fmt: on
 
@@ -101,7 +122,7 @@ async def verify_log(conn: AsyncConnection, progress: Callable[[str], None]) -> 
         progress(name)
         checks.append(await _sql_check(conn, name, count, violations))
     progress("every event can be read")
-    checks.extend(await _read_every_event(conn))
+    checks.extend(await _Histories(conn).read())
     return checks
 
 
@@ -111,43 +132,93 @@ async def _sql_check(
     check = Check(name)
     row = await (await conn.execute(count)).fetchone()
     check.checked = int(row[0]) if row else 0
-    async for subject, what in await conn.execute(violations):
+    async for subject, what in await conn.execute(
+        violations, {"closing": list(CLOSING), "opening": list(OPENING)}
+    ):
         check.violated(f"{subject}: {what}")
     return check
 
 
-async def _read_every_event(conn: AsyncConnection) -> list[Check]:
-    """Decodes the whole log by stream; counts the outcomes of attempts and the definitions that
-    runs pin.
-    """
-    readable = Check("every event can be read")
-    once = Check("no effect is accepted twice")
-    pinned = Check("every execution's definition is stored")
+@dataclass
+class _Histories:
+    """The checks that need every event decoded, stream after stream."""
+
+    conn: AsyncConnection
+    readable: Check = field(default_factory=lambda: Check("every event can be read"))
+    once: Check = field(default_factory=lambda: Check("no effect is accepted twice"))
+    pinned: Check = field(default_factory=lambda: Check("every execution's definition is stored"))
+    told: Check = field(default_factory=lambda: Check("every child that ended told its parent"))
     stream: UUID | None = None
-    outcomes: set[tuple[str, int]] = set()
-    async for event in events_by_stream(conn):
-        readable.checked += 1
-        if event.stream_id != stream:
-            stream, outcomes = event.stream_id, set()
-        try:
-            fact = decode(event)
-        except (UnknownTopic, MapperDeserialisationError) as error:
-            readable.violated(f"{event.stream_id} version {event.version}: {error}")
-            continue
+    version: int = 0
+    outcomes: Outcomes = field(default_factory=Outcomes)
+    untold: Untold = field(default_factory=Untold)
+
+    async def read(self) -> list[Check]:
+        async for event in events_by_stream(self.conn):
+            if event.stream_id != self.stream:
+                await self._end_stream()
+                self.stream, self.outcomes, self.untold = event.stream_id, Outcomes(), Untold()
+            self.version = event.version
+            self.readable.checked += 1
+            try:
+                fact = decode(event)
+            except (UnknownTopic, MapperDeserialisationError) as error:
+                self.readable.violated(f"{event.stream_id} version {event.version}: {error}")
+                continue
+            await self._take(event, fact)
+        await self._end_stream()
+        return [self.readable, self.once, self.pinned, self.told]
+
+    async def _take(self, event: LoggedEvent, fact: object) -> None:
         match fact:
             case Execution.NodeCompleted() | Execution.NodeFailed():
-                once.checked += 1
-                attempt = (fact.path, fact.attempt)
-                if attempt in outcomes:
-                    once.violated(f"{stream}: {fact.path} attempt {fact.attempt} has two outcomes")
-                outcomes.add(attempt)
-            case Execution.Created():
-                pinned.checked += 1
-                if not await _is_definition_stored(conn, event.tenant_id, fact.definition_hash):
-                    pinned.violated(f"{stream}: definition {fact.definition_hash}")
+                self.once.checked += 1
+                if second := self.outcomes.second(fact):
+                    self.once.violated(f"{self.stream}: {second}")
+            case Execution.Created() | Execution.Upgraded():
+                self.pinned.checked += 1
+                definition_hash = fact.definition_hash
+                if not await _is_definition_stored(self.conn, event.tenant_id, definition_hash):
+                    self.pinned.violated(f"{self.stream}: definition {definition_hash}")
+            case Execution.Retried():
+                self.outcomes.begin_again(fact.paths)
+            case Execution.ChildStarted():
+                self.told.checked += fact.is_awaited
+                self.untold.started(fact)
+            case Execution.ChildEnded():
+                self.untold.ended(fact)
+            case _ if event.topic in ENDS:
+                self.untold.children.clear()
             case _:
                 pass
-    return [readable, once, pinned]
+
+    async def _end_stream(self) -> None:
+        """A child tells its parent in the append that ends it; so what is read of the parent after
+        the child was seen to have ended has it.
+        """
+        for child_id in self.untold.children:
+            parent = self.stream
+            assert parent is not None
+            ended = await self.conn.execute(HAS_ENDED, (child_id, list(ENDS)), prepare=True)
+            if await ended.fetchone() and not await self._has_heard(parent, child_id):
+                self.told.violated(f"{child_id}: has ended, and its parent {parent} was not told")
+
+    async def _has_heard(self, parent: UUID, child_id: str) -> bool:
+        """Of the end of a child, or no more in need of it, since its stream was read."""
+        version = self.version
+        while page := await read_stream_unbound(
+            self.conn, parent, after_version=version, limit=PAGE
+        ):
+            for event in page:
+                if event.topic in ENDS:
+                    return True
+                if event.topic == "execution.child_ended":
+                    fact = decode(event)
+                    assert isinstance(fact, Execution.ChildEnded)
+                    if fact.child_id == child_id:
+                        return True
+            version = page[-1].version
+        return False
 
 
 async def events_by_stream(conn: AsyncConnection) -> AsyncIterator[LoggedEvent]:

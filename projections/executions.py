@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import TypedDict
 
-from domain.executions import Execution
+from domain.executions import ENDED, Execution, ExecutionStatus
 from domain.identifiers import JsonObject
 from projections.table import (
     BigInt,
@@ -17,6 +17,7 @@ from projections.table import (
     Text,
     UnexpectedEvent,
     Uuid,
+    instant_or_none,
     json_text,
     present,
     stream_key,
@@ -30,7 +31,10 @@ class ExecutionRow(TypedDict):
     """duration_ms: from the first step to the end. version: the number of its events.
 
     Tokens and cost include failed attempts: they were billed too. has_unpriced: some call had no
-    known price, so the cost is a lower bound.
+    known price, so the cost is a lower bound. parent_path: of the parent's node that started it.
+    wake_at: when a run that waits goes on by itself. attention: why somebody has to look at it,
+    while that is so; what went wrong before stays in error. is_undone: what it did is being undone,
+    or has been.
     """
 
     tenant_id: Uuid
@@ -41,11 +45,18 @@ class ExecutionRow(TypedDict):
     agent_id: Uuid | None
     definition_hash: Text
     created_by: Text
+    parent_id: Uuid | None
+    parent_path: Text | None
+    forked_from_id: Uuid | None
+    forked_from_node: Text | None
     input: JsonText
     output: JsonText | None
     error: JsonText | None
+    attention: JsonText | None
+    is_undone: Boolean
     created_at: Instant
     started_at: Instant | None
+    wake_at: Instant | None
     completed_at: Instant | None
     duration_ms: BigInt | None
     cost_usd_pico: BigInt
@@ -55,37 +66,78 @@ class ExecutionRow(TypedDict):
     version: BigInt
 
 
-def evolve(  # noqa: PLR0911 # one answer per kind of event
-    row: ExecutionRow | None, event: Decoded, _key: Key
-) -> ExecutionRow:
-    version = event.logged.version
+def evolve(row: ExecutionRow | None, event: Decoded, _key: Key) -> ExecutionRow:
     match event.fact:
         case Execution.Created() as fact:
             return _created(event, fact)
-        case Execution.Started():
-            return {
-                **present(row),
-                "status": "RUNNING",
-                "started_at": event.logged.recorded_at,
-                "version": version,
-            }
-        case Execution.NodeStarted() | Execution.NodesSkipped():
-            return {**present(row), "version": version}
+        case (
+            Execution.NodesSkipped()
+            | Execution.NodeDoubted()
+            | Execution.IterationEnded()
+            | Execution.NodeCopied()
+        ):
+            return {**present(row), "version": event.logged.version}
+        case (
+            Execution.NodeStarted()
+            | Execution.NodeOpened()
+            | Execution.NodeSuspended()
+            | Execution.ChildStarted()
+            | Execution.ChildEnded()
+            | Execution.Signalled()
+            | Execution.ApprovalDecided()
+        ):
+            return _gone_on(present(row), event)
         case Execution.NodeCompleted() | Execution.NodeFailed() as fact:
-            return _with_usage(present(row), version, fact)
+            return _with_usage(_gone_on(present(row), event), fact)
+        case _:
+            return _decided(present(row), event)
+
+
+def _decided(row: ExecutionRow, event: Decoded) -> ExecutionRow:  # noqa: PLR0911 # one answer per kind of event
+    """What the events about the run as a whole make of it."""
+    match event.fact:
+        case Execution.Started():
+            return {**_moved(row, event, "RUNNING"), "started_at": event.logged.recorded_at}
+        case Execution.Suspended() as fact:
+            return {**_moved(row, event, "WAITING"), "wake_at": instant_or_none(fact.wake_at)}
+        case Execution.Paused():
+            return _moved(row, event, "PAUSED")
+        case Execution.Resumed():
+            return _moved(row, event, "PENDING" if row["started_at"] is None else "RUNNING")
+        case Execution.CompensationStarted() as fact:
+            error = row["error"] if fact.error is None else _error(fact.error)
+            return {**_moved(row, event, "COMPENSATING"), "error": error, "is_undone": True}
+        case Execution.AttentionNeeded() as fact:
+            return {**_moved(row, event, "NEEDS_ATTENTION"), "attention": _attention(fact)}
+        case Execution.Resolved():
+            return _moved(row, event, "COMPENSATING" if row["is_undone"] else "RUNNING")
+        case Execution.Retried():
+            return {**_moved(row, event, "RUNNING"), "error": None}
+        case Execution.Upgraded() as fact:
+            return {
+                **row,
+                "definition_hash": fact.definition_hash,
+                "workflow_version": fact.workflow_version,
+                "version": event.logged.version,
+            }
+        case _:
+            return _ended(row, event)
+
+
+def _ended(row: ExecutionRow, event: Decoded) -> ExecutionRow:
+    match event.fact:
         case Execution.Completed() as fact:
-            completed = _ended(present(row), event, "COMPLETED")
-            return {**completed, "output": json_text(fact.output)}
+            return {**_moved(row, event, "COMPLETED"), "output": json_text(fact.output)}
         case Execution.Failed() as fact:
-            failed = _ended(present(row), event, "FAILED")
-            error: JsonObject = {"code": fact.code, "message": fact.message}
-            if fact.path is not None:
-                error |= {"path": fact.path, "attempt": fact.attempt}
-            return {**failed, "error": json_text(error)}
+            where: JsonObject = {"path": fact.path, "attempt": fact.attempt}
+            error = _error({"code": fact.code, "message": fact.message, **where})
+            return {**_moved(row, event, "FAILED"), "error": error}
         case Execution.Cancelled() as fact:
-            cancelled = _ended(present(row), event, "CANCELLED")
             reason = fact.reason or "The execution was cancelled."
-            return {**cancelled, "error": json_text({"code": "cancelled", "message": reason})}
+            error = _error({"code": "cancelled", "message": reason})
+            return {**_moved(row, event, "CANCELLED"), "error": error}
+        case Execution.Compensated():
+            return _moved(row, event, "COMPENSATED")
         case _:
             raise UnexpectedEvent(event.logged.topic)
 
@@ -101,11 +153,18 @@ def _created(event: Decoded, fact: Execution.Created) -> ExecutionRow:
         "agent_id": uuid_or_none(fact.agent_id),
         "definition_hash": fact.definition_hash,
         "created_by": fact.created_by,
+        "parent_id": uuid_or_none(fact.parent_id),
+        "parent_path": fact.parent_path,
+        "forked_from_id": uuid_or_none(fact.forked_from_id),
+        "forked_from_node": fact.forked_from_node,
         "input": json_text(fact.input),
         "output": None,
         "error": None,
+        "attention": None,
+        "is_undone": False,
         "created_at": logged.recorded_at,
         "started_at": None,
+        "wake_at": None,
         "completed_at": None,
         "duration_ms": None,
         "cost_usd_pico": 0,
@@ -116,8 +175,29 @@ def _created(event: Decoded, fact: Execution.Created) -> ExecutionRow:
     }
 
 
+def _gone_on(row: ExecutionRow, event: Decoded) -> ExecutionRow:
+    """What ends the wait of a run, if it waits."""
+    if row["status"] == "WAITING":
+        return _moved(row, event, "RUNNING")
+    return {**row, "version": event.logged.version}
+
+
+def _moved(row: ExecutionRow, event: Decoded, status: ExecutionStatus) -> ExecutionRow:
+    """A run that had ended may go on again."""
+    completed_at = event.logged.recorded_at if status in ENDED else None
+    return {
+        **row,
+        "status": status,
+        "attention": None,
+        "wake_at": None,
+        "completed_at": completed_at,
+        "duration_ms": _milliseconds(row["started_at"], completed_at),
+        "version": event.logged.version,
+    }
+
+
 def _with_usage(
-    row: ExecutionRow, version: int, fact: Execution.NodeCompleted | Execution.NodeFailed
+    row: ExecutionRow, fact: Execution.NodeCompleted | Execution.NodeFailed
 ) -> ExecutionRow:
     return {
         **row,
@@ -125,28 +205,36 @@ def _with_usage(
         "has_unpriced": row["has_unpriced"] or fact.cost_usd_pico is None,
         "tokens_in": row["tokens_in"] + fact.tokens_in,
         "tokens_out": row["tokens_out"] + fact.tokens_out,
-        "version": version,
     }
 
 
-def _ended(row: ExecutionRow, event: Decoded, status: str) -> ExecutionRow:
-    completed_at = event.logged.recorded_at
-    return {
-        **row,
-        "status": status,
-        "completed_at": completed_at,
-        "duration_ms": _milliseconds(row["started_at"], completed_at),
-        "version": event.logged.version,
-    }
+def _error(error: JsonObject) -> str:
+    """Without a place, when no node is to blame."""
+    if error.get("path") is None:
+        error = {"code": error["code"], "message": error["message"]}
+    return json_text(error)
 
 
-def _milliseconds(started_at: datetime | None, completed_at: datetime) -> int | None:
-    return None if started_at is None else (completed_at - started_at) // MILLISECOND
+def _attention(fact: Execution.AttentionNeeded) -> str:
+    return json_text(
+        {
+            "code": "needs_attention",
+            "message": fact.message,
+            "paths": [*fact.paths],
+            "done_paths": [*fact.done_paths],
+        }
+    )
+
+
+def _milliseconds(started_at: datetime | None, completed_at: datetime | None) -> int | None:
+    if started_at is None or completed_at is None:
+        return None
+    return (completed_at - started_at) // MILLISECOND
 
 
 EXECUTIONS = Projection(
     name="executions",
-    version=1,
+    version=2,
     row=ExecutionRow,
     key=("tenant_id", "execution_id"),
     stream_column="execution_id",
@@ -157,10 +245,28 @@ EXECUTIONS = Projection(
         Execution.NodeStarted,
         Execution.NodeCompleted,
         Execution.NodeFailed,
+        Execution.NodeDoubted,
         Execution.NodesSkipped,
+        Execution.NodeOpened,
+        Execution.IterationEnded,
+        Execution.NodeSuspended,
+        Execution.ChildStarted,
+        Execution.ChildEnded,
+        Execution.Signalled,
+        Execution.ApprovalDecided,
+        Execution.Suspended,
+        Execution.Paused,
+        Execution.Resumed,
+        Execution.CompensationStarted,
+        Execution.AttentionNeeded,
+        Execution.Resolved,
+        Execution.Retried,
+        Execution.NodeCopied,
+        Execution.Upgraded,
         Execution.Completed,
         Execution.Failed,
         Execution.Cancelled,
+        Execution.Compensated,
     ),
     keys=stream_key,
     evolve=evolve,
@@ -168,5 +274,9 @@ EXECUTIONS = Projection(
         ("tenant_id", "status", "execution_id"),
         ("tenant_id", "workflow_id", "execution_id"),
         ("tenant_id", "created_at"),
+    ),
+    sparse_indexes=(
+        ("tenant_id", "parent_id", "execution_id"),
+        ("tenant_id", "forked_from_id", "execution_id"),
     ),
 )

@@ -1,10 +1,11 @@
 """node_runs: each node of each run, over all its attempts."""
 
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import TypedDict
+from datetime import datetime, timedelta
+from typing import Literal, TypedDict
 
 from domain.executions import Execution
+from domain.node_runs import COMPENSATE, id_of, is_compensation, undone_by
 from projections.table import (
     BigInt,
     Boolean,
@@ -17,8 +18,10 @@ from projections.table import (
     Text,
     UnexpectedEvent,
     Uuid,
+    instant_or_none,
     json_text,
     present,
+    uuid_or_none,
 )
 
 MILLISECOND = timedelta(milliseconds=1)
@@ -27,6 +30,7 @@ MILLISECOND = timedelta(milliseconds=1)
 class Ending(TypedDict):
     status: Text
     started_at: Instant | None
+    wake_at: Instant | None
     completed_at: Instant | None
     duration_ms: BigInt | None
 
@@ -44,10 +48,15 @@ class Usage(TypedDict):
 class NodeRunRow(Ending, Usage):
     """ordinal: the version of its first event, so the order in which nodes began.
 
-    type: None for a skipped node, whose event does not say it. attempt: the newest, 0 if skipped.
-    status WAITING: failed and to be tried again. started_at: of the first attempt, so duration_ms
-    includes the waits between attempts. input: of the newest attempt. error: of the last failed
-    attempt, until one succeeds. Tokens and cost: of all attempts.
+    type: None for a skipped node, whose event does not say it. attempt: the newest; 0 if skipped or
+    copied. status WAITING: for its next attempt, a time, a signal, a decision, a child, or somebody
+    to say what it did. started_at: of the first attempt, so duration_ms includes the waits between
+    attempts. wake_at: when its wait ends by itself. input: of the newest attempt, or what it waits
+    for. error: of the last failed attempt, until one succeeds. child_id: the run that it started.
+    iterations: of its body that have ended; None without a body. is_copied: done by the run that
+    this one was forked from. Tokens and cost: of all attempts.
+
+    What undoes a node has a row of its own; the row of the node is COMPENSATED once that is done.
     """
 
     tenant_id: Uuid
@@ -58,54 +67,148 @@ class NodeRunRow(Ending, Usage):
     input: JsonText | None
     output: JsonText | None
     error: JsonText | None
+    child_id: Uuid | None
+    iterations: Integer | None
+    is_copied: Boolean
 
 
 def keys(event: Decoded) -> Sequence[Key]:
-    tenant_id, execution_id = event.logged.tenant_id, event.logged.stream_id
+    return [(event.logged.tenant_id, event.logged.stream_id, path) for path in _paths(event)]
+
+
+def _paths(event: Decoded) -> Sequence[str]:
     match event.fact:
-        case Execution.NodeStarted() | Execution.NodeCompleted() | Execution.NodeFailed() as fact:
-            return ((tenant_id, execution_id, fact.path),)
-        case Execution.NodesSkipped() as fact:
-            return [(tenant_id, execution_id, path) for path in fact.paths]
-        case Execution.Failed() | Execution.Cancelled() as fact:
-            return [(tenant_id, execution_id, path) for path in fact.stopped_paths]
+        case (
+            Execution.NodeStarted()
+            | Execution.NodeFailed()
+            | Execution.NodeDoubted()
+            | Execution.NodeOpened()
+            | Execution.IterationEnded()
+            | Execution.NodeSuspended()
+            | Execution.ChildStarted()
+            | Execution.NodeCopied()
+        ) as fact:
+            return (fact.path,)
+        case Execution.NodeCompleted() as fact:
+            return _with_undone(fact.path)
+        case Execution.Resolved() as fact:
+            return (fact.path,) if fact.outcome == "retry" else _with_undone(fact.path)
+        case Execution.NodesSkipped() | Execution.Retried() as fact:
+            return fact.paths
+        case Execution.CompensationStarted() | Execution.Failed() | Execution.Cancelled() as fact:
+            return fact.stopped_paths
         case _:
             raise UnexpectedEvent(event.logged.topic)
 
 
-def evolve(  # one answer per kind of event
+def _with_undone(path: str) -> Sequence[str]:
+    return (path, undone_by(path)) if is_compensation(path) else (path,)
+
+
+def evolve(  # noqa: PLR0911 # one answer per kind of event
     row: NodeRunRow | None, event: Decoded, key: Key
 ) -> NodeRunRow:
     match event.fact:
+        case Execution.NodeCompleted() | Execution.Resolved() as fact if fact.path != key[2]:
+            return {**present(row), "status": "COMPENSATED"}
+        case Execution.NodesSkipped():
+            return {**_first(event, key), "status": "SKIPPED"}
+        case Execution.CompensationStarted() | Execution.Failed() | Execution.Cancelled():
+            before = present(row)
+            # Of two stops, the first was it.
+            is_over = before["completed_at"] is not None
+            return before if is_over else {**before, **_ending(before, event, "CANCELLED")}
+        case Execution.Retried():
+            return _reopened(present(row))
+        case Execution.Resolved() as fact:
+            return _resolved(present(row), event, fact)
+        case Execution.IterationEnded():
+            before = present(row)
+            return {**before, "iterations": (before["iterations"] or 0) + 1}
+        case _:
+            return _of_node(row or _first(event, key), event)
+
+
+def _of_node(before: NodeRunRow, event: Decoded) -> NodeRunRow:  # noqa: PLR0911 # one answer per kind of event
+    """What the events about one node make of it, the first among them too."""
+    match event.fact:
         case Execution.NodeStarted() as fact:
-            before = row or _first(event, key)
-            return {
-                **before,
-                "type": fact.node_type,
-                "status": "RUNNING",
-                "attempt": fact.attempt,
-                "started_at": before["started_at"] or event.logged.recorded_at,
-                "input": json_text(fact.request),
-            }
+            begun = _begun(before, event, fact, "RUNNING")
+            return {**begun, "input": json_text(fact.request)}
         case Execution.NodeCompleted() as fact:
-            before = row or _first(event, key)
             output = json_text(fact.output)
             usage, ending = _usage(before, fact), _ending(before, event, "COMPLETED")
             return {**before, **usage, **ending, "output": output, "error": None}
         case Execution.NodeFailed() as fact:
-            before = row or _first(event, key)
-            error = json_text({"code": fact.code, "message": fact.message, "attempt": fact.attempt})
-            failed: NodeRunRow = {**before, **_usage(before, fact), "error": error}
+            failed: NodeRunRow = {**before, **_usage(before, fact), "error": _error(fact)}
             if fact.retry_at is None:
                 return {**failed, **_ending(before, event, "FAILED")}
-            return {**failed, "status": "WAITING"}
-        case Execution.NodesSkipped():
-            return {**_first(event, key), "status": "SKIPPED"}
-        case Execution.Failed() | Execution.Cancelled():
-            before = present(row)
-            return {**before, **_ending(before, event, "CANCELLED")}
+            started_at = before["started_at"] or event.logged.recorded_at
+            waiting = _waiting(failed, instant_or_none(fact.retry_at))
+            return {**waiting, "started_at": started_at}
+        case Execution.NodeDoubted() as fact:
+            return {**_waiting(before, None), "attempt": fact.attempt, "error": _error(fact)}
+        case Execution.NodeOpened():
+            begun = _begun(before, event, event.fact, "RUNNING")
+            return {**begun, "iterations": 0}
+        case Execution.NodeSuspended() as fact:
+            begun = _begun(before, event, fact, "WAITING")
+            wake_at = instant_or_none(fact.until)
+            return {**begun, "input": json_text(fact.request), "wake_at": wake_at}
+        case Execution.ChildStarted() as fact:
+            begun = _begun(before, event, fact, "WAITING" if fact.is_awaited else "RUNNING")
+            return {**begun, "child_id": uuid_or_none(fact.child_id)}
+        case Execution.NodeCopied() as fact:
+            ending = _ending(before, event, "COMPLETED")
+            output = json_text(fact.output)
+            copied: NodeRunRow = {**before, **ending, "output": output, "is_copied": True}
+            return {**copied, "type": fact.node_type}
         case _:
             raise UnexpectedEvent(event.logged.topic)
+
+
+def _begun(
+    before: NodeRunRow,
+    event: Decoded,
+    fact: Execution.NodeStarted
+    | Execution.NodeOpened
+    | Execution.NodeSuspended
+    | Execution.ChildStarted,
+    status: Literal["RUNNING", "WAITING"],
+) -> NodeRunRow:
+    """A body counts no attempts: it has one."""
+    return {
+        **before,
+        "type": fact.node_type,
+        "status": status,
+        "attempt": 1 if isinstance(fact, Execution.NodeOpened) else fact.attempt,
+        "started_at": before["started_at"] or event.logged.recorded_at,
+        "wake_at": None,
+    }
+
+
+def _waiting(row: NodeRunRow, wake_at: datetime | None) -> NodeRunRow:
+    return {
+        **row,
+        "status": "WAITING",
+        "wake_at": wake_at,
+        "completed_at": None,
+        "duration_ms": None,
+    }
+
+
+def _reopened(row: NodeRunRow) -> NodeRunRow:
+    """To be done again; a body goes on where it was, and what went wrong in it is forgotten."""
+    if row["iterations"] is not None:
+        return {**_waiting(row, None), "status": "RUNNING", "error": None}
+    return {**_waiting(row, None), "status": "PENDING"}
+
+
+def _resolved(row: NodeRunRow, event: Decoded, fact: Execution.Resolved) -> NodeRunRow:
+    if fact.outcome == "retry":
+        return _waiting(row, event.logged.recorded_at)
+    ending = _ending(row, event, "COMPLETED")
+    return {**row, **ending, "output": json_text(fact.output), "error": None}
 
 
 def _first(event: Decoded, key: Key) -> NodeRunRow:
@@ -116,23 +219,33 @@ def _first(event: Decoded, key: Key) -> NodeRunRow:
         "execution_id": event.logged.stream_id,
         "path": path,
         "ordinal": event.logged.version,
-        # `map[3]/draft` is the node draft inside the body of map.
-        "node_id": path.rpartition("/")[2],
+        "node_id": _node_id(path),
         "type": None,
         "status": "PENDING",
         "attempt": 0,
         "started_at": None,
+        "wake_at": None,
         "completed_at": None,
         "duration_ms": None,
         "input": None,
         "output": None,
         "error": None,
+        "child_id": None,
+        "iterations": None,
+        "is_copied": False,
         "model": None,
         "cost_usd_pico": 0,
         "has_unpriced": False,
         "tokens_in": 0,
         "tokens_out": 0,
     }
+
+
+def _node_id(path: str) -> str:
+    """`map[3]/draft` is the node draft inside the body of map; what undoes it is
+    `draft/compensate`.
+    """
+    return f"{id_of(undone_by(path))}/{COMPENSATE}" if is_compensation(path) else id_of(path)
 
 
 def _ending(row: NodeRunRow, event: Decoded, status: str) -> Ending:
@@ -142,9 +255,14 @@ def _ending(row: NodeRunRow, event: Decoded, status: str) -> Ending:
     return {
         "status": status,
         "started_at": started_at,
+        "wake_at": None,
         "completed_at": completed_at,
         "duration_ms": (completed_at - started_at) // MILLISECOND,
     }
+
+
+def _error(fact: Execution.NodeFailed | Execution.NodeDoubted) -> str:
+    return json_text({"code": fact.code, "message": fact.message, "attempt": fact.attempt})
 
 
 def _usage(row: NodeRunRow, fact: Execution.NodeCompleted | Execution.NodeFailed) -> Usage:
@@ -161,7 +279,7 @@ def _usage(row: NodeRunRow, fact: Execution.NodeCompleted | Execution.NodeFailed
 
 NODE_RUNS = Projection(
     name="node_runs",
-    version=1,
+    version=2,
     row=NodeRunRow,
     key=("tenant_id", "execution_id", "path"),
     stream_column="execution_id",
@@ -170,7 +288,16 @@ NODE_RUNS = Projection(
         Execution.NodeStarted,
         Execution.NodeCompleted,
         Execution.NodeFailed,
+        Execution.NodeDoubted,
         Execution.NodesSkipped,
+        Execution.NodeOpened,
+        Execution.IterationEnded,
+        Execution.NodeSuspended,
+        Execution.ChildStarted,
+        Execution.CompensationStarted,
+        Execution.Resolved,
+        Execution.Retried,
+        Execution.NodeCopied,
         Execution.Failed,
         Execution.Cancelled,
     ),

@@ -180,6 +180,10 @@ class Tables:
         )
         for index in self.projection.indexes:
             yield sql.SQL("CREATE INDEX ON {} ({})").format(self.rows, _names(index))
+        for index in self.projection.sparse_indexes:
+            yield sql.SQL("CREATE INDEX ON {} ({}) WHERE {} IS NOT NULL").format(
+                self.rows, _names(index), sql.Identifier(index[1])
+            )
         yield sql.SQL(
             "CREATE TABLE {} (tenant_id uuid NOT NULL, stream_id uuid NOT NULL,"
             " version bigint NOT NULL, is_parked boolean NOT NULL,"

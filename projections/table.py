@@ -63,6 +63,7 @@ class Projection(Generic[RowT]):
 
     stream_column: the column that holds the stream's id. aggregate: whose streams are followed.
     events: the event classes that change rows; the others only move the stream's version on.
+    sparse_indexes: only of the rows that have something in the second column.
     keys, evolve: pure. keys names the rows an event touches; evolve makes each of them anew, from
     None when there is none. What they raise parks the stream.
     """
@@ -77,6 +78,7 @@ class Projection(Generic[RowT]):
     keys: Callable[[Decoded], Sequence[Key]]
     evolve: Callable[[RowT | None, Decoded, Key], RowT]
     indexes: tuple[tuple[str, ...], ...] = ()
+    sparse_indexes: tuple[tuple[str, ...], ...] = ()
 
     @cached_property
     def table(self) -> str:
@@ -127,6 +129,11 @@ def json_text(value: Json) -> str:
 
 def uuid_or_none(text: str | None) -> UUID | None:
     return None if text is None else UUID(text)
+
+
+def instant_or_none(text: str | None) -> datetime | None:
+    """Of RFC 3339."""
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _column(name: str, hint: Any) -> Column:

@@ -30,6 +30,7 @@ from read_api.shaping import Fragments, named_type
 # to 256 KiB.
 FIELD_WEIGHTS: Mapping[tuple[str, str], int] = {
     ("Query", "executionAt"): 200,
+    ("Query", "executionDiff"): 400,
     ("Query", "executionStats"): 500,
     ("Query", "projections"): 50,
     ("Query", "__schema"): 1000,
@@ -42,6 +43,8 @@ OBJECT_WEIGHT = 1
 # How many elements a list without `first` is taken to have.
 LIST_SIZES: Mapping[tuple[str, str], int] = {
     ("Execution", "nodes"): 10,
+    ("Execution", "children"): 100,
+    ("Query", "executionDiff"): 100,
 }
 
 Variables: TypeAlias = Mapping[str, Any]

@@ -14,7 +14,7 @@ from read_api.columns import money
 from read_api.connections import uuid_or_nobody
 from read_api.context import ReadInfo
 from read_api.errors import refuse
-from read_api.executions import ExecutionStatus
+from read_api.execution_filter import ExecutionStatus
 from read_api.limits import ReadLimits
 from read_api.scalars import BigInt, Instant
 
@@ -36,14 +36,15 @@ STATS: LiteralString = (
     "WITH facts AS MATERIALIZED ("
     "  SELECT date_trunc($1->>'unit', e.created_at) AS start, e.status, e.duration_ms,"
     "         e.cost_usd_pico, e.has_unpriced, e.tokens_in, e.tokens_out"
-    "    FROM executions_v1 AS e"
+    "    FROM executions_v2 AS e"
     "   WHERE e.created_at >= ($1->>'from')::timestamptz"
     "     AND e.created_at < ($1->>'to')::timestamptz"
     "     AND (($1->>'workflowId') IS NULL OR e.workflow_id = ($1->>'workflowId')::uuid)),"
     " sums AS ("
     "  SELECT start, count(*) AS total,"
     "         count(*) FILTER (WHERE status = 'COMPLETED') AS completed,"
-    "         count(*) FILTER (WHERE status IN ('COMPLETED', 'FAILED', 'COMPENSATED')) AS decided,"
+    "         count(*) FILTER (WHERE status IN ('COMPLETED', 'FAILED', 'COMPENSATED',"
+    "                                           'NEEDS_ATTENTION')) AS decided,"
     "         percentile_disc(ARRAY[0.5, 0.95, 0.99])"
     "           WITHIN GROUP (ORDER BY duration_ms) AS durations,"
     "         sum(cost_usd_pico) AS cost_usd_pico, bool_or(has_unpriced) AS has_unpriced,"
@@ -83,7 +84,7 @@ class ExecutionStats:
     total: BigInt
     by_status: list[StatusCount]
     success_rate: float | None = strawberry.field(
-        description="COMPLETED of those that completed, failed or were compensated."
+        description="COMPLETED of those that completed, failed, were compensated or need attention."
     )
     p50_duration_ms: BigInt | None
     p95_duration_ms: BigInt | None

@@ -17,9 +17,9 @@ from read_api.connections import (
     read_one,
     read_page,
     read_row,
-    uuid_or_nobody,
 )
 from read_api.context import ReadInfo
+from read_api.execution_filter import ExecutionFilter, ExecutionStatus, conditions_of
 from read_api.limits import PAGE_SIZE_DEFAULT
 from read_api.past import past_execution, past_rows
 from read_api.scalars import BigInt, Instant, Json
@@ -32,7 +32,7 @@ NODES = Relation(
     outer="e",
     key="execution_id",
     alias="n",
-    rows="node_runs_v1 AS n WHERE n.execution_id = e.execution_id",
+    rows="node_runs_v2 AS n WHERE n.execution_id = e.execution_id",
     rows_past=past_rows(NODE_RUNS, "nodes", "n"),
     order="n.ordinal, n.path",
     count_max="10000",
@@ -46,59 +46,57 @@ WORKFLOW = Relation(
 AGENT = Relation(
     outer="e", key="agent_id", alias="a", rows="agents_v1 AS a WHERE a.agent_id = e.agent_id"
 )
-EXECUTIONS = Listing("Execution", "e", "executions_v1 AS e", "execution_id")
+# The inner rows have a name of their own, for `e` is the execution whose children they are.
+CHILDREN = Relation(
+    outer="e",
+    key="execution_id",
+    alias="e",
+    rows="executions_v2 AS c WHERE c.parent_id = e.execution_id",
+    order="c.execution_id",
+    count_max="100",
+)
+EXECUTIONS = Listing("Execution", "e", "executions_v2 AS e", "execution_id")
 PAST_EXECUTION: LiteralString = " FROM " + past_rows(EXECUTION_ROWS, "executions", "e")
-ANY_STATUS: LiteralString = "e.status = ANY(ARRAY(SELECT jsonb_array_elements_text($1->'status')))"
-
-
-@strawberry.enum
-class ExecutionStatus(Enum):
-    PENDING = "PENDING"
-    RUNNING = "RUNNING"
-    WAITING = "WAITING"
-    PAUSED = "PAUSED"
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
-    COMPENSATING = "COMPENSATING"
-    COMPENSATED = "COMPENSATED"
-    CANCELLED = "CANCELLED"
-    NEEDS_ATTENTION = "NEEDS_ATTENTION"
 
 
 @strawberry.enum
 class NodeStatus(Enum):
     PENDING = "PENDING"
     RUNNING = "RUNNING"
-    WAITING = "WAITING"
+    WAITING = strawberry.enum_value(
+        "WAITING",
+        description="For its next attempt, a time, a signal, a decision, another execution, or"
+        " somebody to say what it did.",
+    )
     COMPLETED = "COMPLETED"
     FAILED = "FAILED"
     SKIPPED = "SKIPPED"
-    COMPENSATED = "COMPENSATED"
+    COMPENSATED = strawberry.enum_value("COMPENSATED", description="What it did was undone.")
     CANCELLED = "CANCELLED"
-
-
-@strawberry.input(description="All that is given must hold.")
-class ExecutionFilter:
-    status: list[ExecutionStatus] | None = None
-    workflow_id: strawberry.ID | None = None
-    agent_id: strawberry.ID | None = None
-    created_after: Instant | None = strawberry.field(default=None, description="Exclusive.")
-    created_before: Instant | None = strawberry.field(default=None, description="Exclusive.")
 
 
 @strawberry.type(description="One node of an execution, over all its attempts.")
 class NodeRun:
     id: strawberry.ID = column("n.node_id", "The node's id in its definition.")
-    path: str = column("n.path", "The node's id, or `map[3]/draft` inside a body.")
+    path: str = column(
+        "n.path",
+        "The node's id, `map[3]/draft` inside a body, or `draft/compensate` for what undoes it.",
+    )
     type: str | None = column("n.type", "Null for a node that was skipped.")
     status: NodeStatus = column("n.status")
-    attempt: int = column("n.attempt", "The newest attempt, from 1; 0 before the first.")
+    attempt: int = column("n.attempt", "The newest attempt, from 1; 0 if there was none.")
     started_at: Instant | None = column("n.started_at")
+    wake_at: Instant | None = column("n.wake_at", "When its wait ends though nothing comes.")
     completed_at: Instant | None = column("n.completed_at")
     duration_ms: BigInt | None = column("n.duration_ms", "With the waits between attempts.")
-    input: Json | None = column("n.input")
+    input: Json | None = column("n.input", "Of the newest attempt, or what it waits for.")
     output: Json | None = column("n.output")
     error: Json | None = column("n.error", "{code, message, attempt}")
+    child_id: strawberry.ID | None = column("n.child_id", "The execution that it started.")
+    iterations: int | None = column(
+        "n.iterations", "How many of its body have ended; null for a node without a body."
+    )
+    is_copied: bool = column("n.is_copied", "Done by the execution that this was forked from.")
     model: str | None = column("n.model")
     cost_usd: str = column(money("n.cost_usd_pico"), PRICED)
     has_unpriced: bool = column("n.has_unpriced", "Some call had no known price.")
@@ -115,11 +113,24 @@ class Execution:
     agent_id: strawberry.ID | None = column("e.agent_id")
     definition_hash: str = column("e.definition_hash", "SHA-256 of the canonical definition.")
     created_by: str = column("e.created_by")
+    parent_id: strawberry.ID | None = column("e.parent_id", "The execution that started this one.")
+    parent_path: str | None = column("e.parent_path", "The node of the parent that did.")
+    forked_from_id: strawberry.ID | None = column("e.forked_from_id")
+    forked_from_node: str | None = column(
+        "e.forked_from_node", "The first node that was not copied but done again."
+    )
     input: Json | None = column("e.input")
     output: Json | None = column("e.output")
-    error: Json | None = column("e.error", "{code, message, path, attempt}")
+    error: Json | None = column(
+        "coalesce(e.attention, e.error)",
+        "{code, message, path, attempt}; of one that needs attention"
+        " {code, message, paths, done_paths}",
+    )
     created_at: Instant = column("e.created_at")
     started_at: Instant | None = column("e.started_at")
+    wake_at: Instant | None = column(
+        "e.wake_at", "When it goes on though nothing comes, while it waits."
+    )
     completed_at: Instant | None = column("e.completed_at")
     duration_ms: BigInt | None = column("e.duration_ms", "From the first step to the end.")
     cost_usd: str = column(money("e.cost_usd_pico"), PRICED)
@@ -144,6 +155,15 @@ class Execution:
             )
         return [NodeRun(**row) for row in rows]
 
+    @relation(
+        CHILDREN,
+        "The first 100 executions that its nodes started, as they are now; the list of executions"
+        " takes parentId for more.",
+    )
+    async def children(self, info: ReadInfo) -> list["Execution"]:
+        rows = await info.context.related(CHILDREN, "Execution", self.id)
+        return [Execution(**row) for row in rows]
+
     @relation(WORKFLOW, "As it is now; definitionHash says what ran.")
     async def workflow(self, info: ReadInfo) -> Workflow | None:
         row = await info.context.related(WORKFLOW, "Workflow", self.workflow_id)
@@ -167,7 +187,7 @@ async def executions(
     filter_: Annotated[ExecutionFilter | None, strawberry.argument(name="filter")] = None,
     _min_position: MinPosition = None,
 ) -> Connection[Execution]:
-    conditions, params = _conditions(filter_ or ExecutionFilter())
+    conditions, params = conditions_of(filter_ or ExecutionFilter())
     return await read_page(
         info,
         EXECUTIONS,
@@ -189,26 +209,3 @@ async def execution_at(info: ReadInfo, id_: Id, version: int) -> Execution | Non
     params = {"executions": past.executions, "nodes": past.nodes}
     make = partial(Execution, past_nodes=past.nodes)
     return await read_row(info, "Execution", PAST_EXECUTION, params, make=make, is_past=True)
-
-
-def _conditions(wanted: ExecutionFilter) -> tuple[list[LiteralString], dict[str, object]]:
-    conditions: list[LiteralString] = []
-    params: dict[str, object] = {}
-    if wanted.status is not None:
-        params["status"] = [status.value for status in wanted.status]
-        # One status is an equality, so that the index on it gives the order too.
-        is_one = len(wanted.status) == 1
-        conditions.append("e.status = $1->'status'->>0" if is_one else ANY_STATUS)
-    if wanted.workflow_id is not None:
-        params["workflowId"] = uuid_or_nobody(wanted.workflow_id)
-        conditions.append("e.workflow_id = ($1->>'workflowId')::uuid")
-    if wanted.agent_id is not None:
-        params["agentId"] = uuid_or_nobody(wanted.agent_id)
-        conditions.append("e.agent_id = ($1->>'agentId')::uuid")
-    if wanted.created_after is not None:
-        params["createdAfter"] = wanted.created_after
-        conditions.append("e.created_at > ($1->>'createdAfter')::timestamptz")
-    if wanted.created_before is not None:
-        params["createdBefore"] = wanted.created_before
-        conditions.append("e.created_at < ($1->>'createdBefore')::timestamptz")
-    return conditions, params

@@ -27,6 +27,7 @@ class ReadLimits:
     page_size_max: int = 200
     stats_buckets_max: int = 1000
     past_events_max: int = 20_000
+    differences_max: int = 1000
 
     # What is remembered of documents that were parsed and found valid.
     documents_max: int = 500

@@ -29,13 +29,25 @@ class PastExecution:
 
 async def past_execution(context: ReadContext, id_text: str, version: int) -> PastExecution | None:
     """None when there is no such execution, or it has no such version."""
-    events = await _events(context, id_text, version)
-    if not events:
+    pasts = await past_executions(context, id_text, (version,))
+    return None if pasts is None else pasts[0]
+
+
+async def past_executions(
+    context: ReadContext, id_text: str, versions: Sequence[int]
+) -> list[PastExecution] | None:
+    """One for each version; None when there is no such execution, or it lacks one of them."""
+    events = await _events(context, id_text, max(versions))
+    if not events or min(versions) < 1:
         return None
-    executions = rows_after(EXECUTIONS, events)
-    if len(executions) != 1:
-        return None  # The stream is something else.
-    return PastExecution(_json_text(executions), _json_text(rows_after(NODE_RUNS, events)))
+    pasts: list[PastExecution] = []
+    for version in versions:
+        executions = rows_after(EXECUTIONS, events[:version])
+        if len(executions) != 1:
+            return None  # The stream is something else.
+        nodes = rows_after(NODE_RUNS, events[:version])
+        pasts.append(PastExecution(_json_text(executions), _json_text(nodes)))
+    return pasts
 
 
 def past_rows(

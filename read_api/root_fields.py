@@ -10,6 +10,7 @@ from infra.authentication import Caller, DomainError, require
 from read_api.connections import check_page
 from read_api.errors import RequestRefused, coded, refuse
 from read_api.events import check_event_page
+from read_api.execution_diff import check_versions
 from read_api.execution_stats import check_stats
 from read_api.limits import ReadLimits
 from read_api.past import check_version
@@ -34,6 +35,7 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "execution": RootFieldRule("read"),
     "executions": RootFieldRule("read", check_page),
     "executionAt": RootFieldRule("read", check_version),
+    "executionDiff": RootFieldRule("read", check_versions),
     "executionStats": RootFieldRule("read", check_stats),
     "workflow": RootFieldRule("read"),
     "workflows": RootFieldRule("read", check_page),

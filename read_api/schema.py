@@ -12,6 +12,7 @@ from read_api.columns import source_of
 from read_api.connections import Connection
 from read_api.credentials import ApiKey, api_keys
 from read_api.events import Event, events
+from read_api.execution_diff import Difference, execution_diff
 from read_api.execution_stats import ExecutionStats, execution_stats
 from read_api.executions import Execution, execution, execution_at, executions
 from read_api.executor import ReadExecutor
@@ -32,6 +33,10 @@ class Query:
     )
     execution_at: Execution | None = strawberry.field(
         resolver=execution_at, description="The execution as it was after one of its events."
+    )
+    execution_diff: list[Difference] | None = strawberry.field(
+        resolver=execution_diff,
+        description="What differs between two versions of an execution, in either direction.",
     )
     execution_stats: list[ExecutionStats] = strawberry.field(resolver=execution_stats)
     workflow: Workflow | None = strawberry.field(resolver=workflow)

@@ -125,7 +125,9 @@ class Shaper:
         if isinstance(field.source, Column):
             return field.source.sql
         target = self._target(type_name, name)
-        inner = self.shape(target, members, fragments, is_past=is_past)
+        # What belongs to a row of the present is of the present too.
+        is_inner_past = is_past and field.source.rows_past is not None
+        inner = self.shape(target, members, fragments, is_past=is_inner_past)
         return related(field.source, inner, count_max=field.source.count_max, is_past=is_past)
 
     def _edge(

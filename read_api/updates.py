@@ -23,20 +23,61 @@ from read_api.events import event_data
 from read_api.positions import last_place, parse_position, place_text
 from read_api.scalars import Instant, Json, instant_of
 
-# What the subject of an event is after it: the node that nodeId names, or else the execution.
-STATUSES: Mapping[str, str] = {
+# What the subject of an event is after it: the node that nodeId names, or else the execution. None:
+# that depends on what came before.
+STATUSES: Mapping[str, str | None] = {
     "execution.created": "PENDING",
     "execution.started": "RUNNING",
     "execution.node_started": "RUNNING",
     "execution.node_completed": "COMPLETED",
     "execution.node_failed": "FAILED",
+    "execution.node_doubted": "WAITING",
     "execution.nodes_skipped": "SKIPPED",
+    "execution.node_opened": "RUNNING",
+    "execution.iteration_ended": "RUNNING",
+    "execution.node_suspended": "WAITING",
+    "execution.child_started": "RUNNING",
+    "execution.child_ended": None,
+    "execution.signalled": None,
+    "execution.approval_decided": "WAITING",
+    "execution.suspended": "WAITING",
+    "execution.paused": "PAUSED",
+    "execution.resumed": None,
+    "execution.compensation_started": "COMPENSATING",
+    "execution.attention_needed": "NEEDS_ATTENTION",
+    "execution.resolved": "COMPLETED",
+    "execution.retried": "RUNNING",
+    "execution.node_copied": "COMPLETED",
+    "execution.upgraded": None,
     "execution.completed": "COMPLETED",
     "execution.failed": "FAILED",
     "execution.cancelled": "CANCELLED",
+    "execution.compensated": "COMPENSATED",
 }
-OF_NODE = frozenset({"execution.node_started", "execution.node_completed", "execution.node_failed"})
-TERMINAL = frozenset({"execution.completed", "execution.failed", "execution.cancelled"})
+OF_NODE = frozenset(
+    {
+        "execution.node_started",
+        "execution.node_completed",
+        "execution.node_failed",
+        "execution.node_doubted",
+        "execution.node_opened",
+        "execution.iteration_ended",
+        "execution.node_suspended",
+        "execution.child_started",
+        "execution.child_ended",
+        "execution.approval_decided",
+        "execution.resolved",
+        "execution.node_copied",
+    }
+)
+TERMINAL = frozenset(
+    {
+        "execution.completed",
+        "execution.failed",
+        "execution.cancelled",
+        "execution.compensated",
+    }
+)
 
 # fmt: off
 # Only what is settled: a transaction that is still running could commit before what was already
@@ -66,8 +107,9 @@ class ExecutionUpdate:
     node_id: strawberry.ID | None = strawberry.field(
         description="The path of the node it is about."
     )
-    status: str = strawberry.field(
-        description="Of that node after this event, or of the execution."
+    status: str | None = strawberry.field(
+        description="Of that node after this event, or of the execution; null where the event does"
+        " not say it."
     )
     recorded_at: Instant
     data: Json
@@ -113,22 +155,23 @@ def has_ended(page: Sequence[LoggedEvent]) -> bool:
 async def follow_execution(
     sources: Sources, beginning: Sequence[LoggedEvent], *, after: int
 ) -> AsyncGenerator[LoggedEvent]:
-    """The events after a version, as they are recorded, up to the one that ends the execution.
+    """The events after a version, as they are recorded, up to one that ends the execution and is
+    the last: an execution that had ended may have gone on.
 
     beginning: of first_events. Reads on only as fast as the caller takes them.
     """
     tenant_id, execution_id = beginning[0].tenant_id, beginning[0].stream_id
     limits = sources.limits
     page: Sequence[LoggedEvent] = beginning
-    version = beginning[-1].version
+    version, is_ended = 0, False
     async with sources.tail.subscribe(tenant_id=tenant_id, stream_id=execution_id) as news:
         while True:
             for event in page:
                 if event.version > after:
                     yield event
-                if event.topic in TERMINAL:
-                    return
-                version = event.version
+                version, is_ended = event.version, event.topic in TERMINAL
+            if is_ended and len(page) < limits.stream_page_events:
+                return
             # What came before the subscription is read before anything is waited for.
             if page is not beginning and len(page) < limits.stream_page_events:
                 await news.wait(limits.poll_s)
@@ -172,16 +215,28 @@ async def tenant_updates(info: ReadInfo, after: str | None = None) -> AsyncGener
 
 def update_of(event: LoggedEvent) -> ExecutionUpdate:
     data = event_data(event)
-    is_retried = event.topic == "execution.node_failed" and data["retry_at"] is not None
     return ExecutionUpdate(
         execution_id=strawberry.ID(str(event.stream_id)),
         version=event.version,
         topic=event.topic,
         node_id=data["path"] if event.topic in OF_NODE else None,
-        status="WAITING" if is_retried else STATUSES[event.topic],
+        status="WAITING" if _still_waits(event.topic, data) else STATUSES[event.topic],
         recorded_at=instant_of(event.recorded_at),
         data=Json(data),
     )
+
+
+def _still_waits(topic: str, data: Mapping[str, Any]) -> bool:
+    """Whether the node of an event that says so waits after it, unlike after others of its kind."""
+    match topic:
+        case "execution.node_failed":
+            return data["retry_at"] is not None
+        case "execution.child_started":
+            return bool(data["is_awaited"])
+        case "execution.resolved":
+            return data["outcome"] == "retry"
+        case _:
+            return False
 
 
 def update_json(event: LoggedEvent) -> bytes:

@@ -88,6 +88,11 @@ def an_execution(tenant_id: TenantId | None = None, **fields: object) -> Stream:
         "definition_hash": "cafe",
         "input": {"question": "why?"},
         "created_by": "api_key:1",
+        "parent_id": None,
+        "parent_path": None,
+        "depth": 0,
+        "forked_from_id": None,
+        "forked_from_node": None,
         **fields,
     }
     stream = Stream(Execution, tenant_id or a_tenant())
@@ -165,11 +170,51 @@ def the_tenant(tenant_id: TenantId) -> Stream:
     return Stream(Tenant, tenant_id, stream_id=tenant_id).happens(Tenant.Created, name="Ada & Co")
 
 
+def opened(run: Stream, path: str, node_type: str = "map") -> Stream:
+    return run.happens(Execution.NodeOpened, path=path, node_type=node_type, keeps_results=True)
+
+
+def iteration_ended(run: Stream, path: str, index: int) -> Stream:
+    ended = {"output": index, "error": None, "compensations": []}
+    return run.happens(Execution.IterationEnded, path=path, index=index, **ended)
+
+
+def suspended(run: Stream, path: str, until: str | None = None, **fields: object) -> Stream:
+    """A node that waits."""
+    waits = {"node_type": "signal", "attempt": 1, "request": {"name": "paid"}, **fields}
+    return run.happens(Execution.NodeSuspended, path=path, until=until, **waits)
+
+
+def child_started(run: Stream, path: str, child_id: UUID, *, is_awaited: bool = True) -> Stream:
+    child = {"node_type": "sub_workflow", "attempt": 1, "on_parent_close": "cancel"}
+    return run.happens(
+        Execution.ChildStarted, path=path, child_id=str(child_id), is_awaited=is_awaited, **child
+    )
+
+
+def child_ended(run: Stream, path: str, child_id: UUID) -> Stream:
+    end = {"status": "COMPLETED", "output": 1, "error": None}
+    return run.happens(Execution.ChildEnded, path=path, child_id=str(child_id), **end)
+
+
+def compensation_started(run: Stream, *stopped: str, **fields: object) -> Stream:
+    why = {"reason": "requested", "message": None, "error": None, **fields}
+    return run.happens(Execution.CompensationStarted, stopped_paths=list(stopped), **why)
+
+
+def resolved(run: Stream, path: str, outcome: str = "done", output: object = None) -> Stream:
+    said = {"node_type": "http", "outcome": outcome, "output": output}
+    return run.happens(Execution.Resolved, path=path, **said)
+
+
 def random_run(draw: random.Random, tenant_id: TenantId) -> Stream:
-    """A history that a run could have: retries, skips, failures and any end, or none yet."""
+    """A history that a run could have: retries, waits, bodies, skips, failures and any end, or none
+    yet; then it may be tried again or undone.
+    """
     run = an_execution(tenant_id)
     run.happens(Execution.Started)
     waiting: list[str] = []
+    done: list[str] = []
     for number in range(draw.randrange(5)):
         path = f"n{number}"
         for attempt in range(1, draw.choice([1, 1, 2, 3]) + 1):
@@ -182,10 +227,41 @@ def random_run(draw: random.Random, tenant_id: TenantId) -> Stream:
             else:
                 completed(run, path, attempt, cost_usd_pico=draw.choice([None, 7, 10**13]))
                 waiting.remove(path)
+                done.append(path)
                 break
     if draw.random() < 0.4:
         run.happens(Execution.NodesSkipped, paths=["left", "right"])
-    match draw.randrange(4):
+    if draw.random() < 0.4:
+        _iterates(run)
+    if draw.random() < 0.4:
+        waiting += _waits(run)
+    _ends(draw, run, waiting, done)
+    return run
+
+
+def _iterates(run: Stream) -> None:
+    opened(run, "each")
+    for index in range(2):
+        completed(started(run, f"each[{index}]/draft"), f"each[{index}]/draft")
+        iteration_ended(run, "each", index)
+    completed(run, "each", node_type="map", **FREE)
+
+
+def _waits(run: Stream) -> list[str]:
+    """The paths that still wait after it."""
+    suspended(run, "signal", until="2026-02-01T00:00:00Z")
+    child_id = IDS.new()
+    child_started(run, "child", child_id)
+    run.happens(Execution.Suspended, wake_at="2026-02-01T00:00:00Z")
+    run.happens(Execution.Signalled, name="paid", payload={"amount": 12})
+    completed(run, "signal", node_type="signal", **FREE)
+    child_ended(run, "child", child_id)
+    run.happens(Execution.Paused).happens(Execution.Resumed)
+    return ["child"]
+
+
+def _ends(draw: random.Random, run: Stream, waiting: list[str], done: list[str]) -> None:
+    match draw.randrange(6):
         case 0:
             run.happens(Execution.Completed, output={"text": "\u0000 é 🙂", "n": draw.random()})
         case 1:
@@ -195,9 +271,26 @@ def random_run(draw: random.Random, tenant_id: TenantId) -> Stream:
         case 2:
             why = {"path": None, "attempt": None, "code": "stuck", "message": "no end"}
             run.happens(Execution.Failed, stopped_paths=waiting, **why)
+            if draw.random() < 0.5:
+                run.happens(Execution.Retried, paths=waiting)
+        case 3:
+            _is_undone(draw, run, waiting, done)
         case _:
             pass
-    return run
+
+
+def _is_undone(draw: random.Random, run: Stream, waiting: list[str], done: list[str]) -> None:
+    error = {"code": "stuck", "message": "no end", "path": None, "attempt": None}
+    compensation_started(run, *waiting, reason="failed", error=error)
+    for path in reversed(done):
+        own_path = f"{path}/compensate"
+        if draw.random() < 0.5:
+            completed(started(run, own_path), own_path)
+            continue
+        failed(started(run, own_path), own_path)
+        run.happens(Execution.AttentionNeeded, message="look", paths=[path], done_paths=[])
+        resolved(run, own_path, draw.choice(["done", "skip"]))
+    run.happens(Execution.Compensated, paths=done)
 
 
 def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list[Stream]:

@@ -1,5 +1,7 @@
 """executions: what each event makes of a run's row."""
 
+from datetime import UTC, datetime
+
 import orjson
 import pytest
 
@@ -16,9 +18,12 @@ from tests.projections.histories import (
     a_tenant,
     an_execution,
     at,
+    compensation_started,
     completed,
     failed,
+    resolved,
     started,
+    suspended,
 )
 
 
@@ -39,11 +44,18 @@ def test_a_created_run_is_pending_and_has_cost_nothing() -> None:
         "agent_id": None,
         "definition_hash": "cafe",
         "created_by": "api_key:1",
+        "parent_id": None,
+        "parent_path": None,
+        "forked_from_id": None,
+        "forked_from_node": None,
         "input": '["é",1.5,null]',
         "output": None,
         "error": None,
+        "attention": None,
+        "is_undone": False,
         "created_at": at(1),
         "started_at": None,
+        "wake_at": None,
         "completed_at": None,
         "duration_ms": None,
         "cost_usd_pico": 0,
@@ -105,3 +117,64 @@ def test_steps_that_cost_nothing_still_move_the_version() -> None:
     run = completed(an_execution(), "start", node_type="start", **FREE)
     run.happens(Execution.NodesSkipped, paths=["left"])
     assert row_of(run)["version"] == 3
+
+
+def test_a_run_waits_until_something_comes() -> None:
+    until = "2026-02-01T00:00:00+00:00"
+    run = suspended(an_execution().happens(Execution.Started), "paid", until)
+    run.happens(Execution.Suspended, wake_at=until)
+    row = row_of(run)
+    assert (row["status"], row["wake_at"]) == ("WAITING", datetime(2026, 2, 1, tzinfo=UTC))
+    row = row_of(run.happens(Execution.Signalled, name="paid", payload=None))
+    assert (row["status"], row["wake_at"]) == ("RUNNING", None)
+
+
+def test_a_run_that_is_paused_before_it_began_is_pending_again() -> None:
+    run = an_execution().happens(Execution.Paused)
+    assert row_of(run)["status"] == "PAUSED"
+    assert row_of(run.happens(Execution.Resumed))["status"] == "PENDING"
+
+
+def test_a_run_that_is_tried_again_has_not_ended_and_its_error_is_gone() -> None:
+    run = an_execution().happens(Execution.Started)
+    why = {"path": None, "attempt": None, "code": "stuck", "message": "no end"}
+    run.happens(Execution.Failed, stopped_paths=[], **why).happens(Execution.Retried, paths=[])
+    row = row_of(run)
+    assert (row["status"], row["error"]) == ("RUNNING", None)
+    assert (row["completed_at"], row["duration_ms"]) == (None, None)
+
+
+def test_the_error_of_a_run_that_failed_outlives_its_compensation() -> None:
+    run = completed(an_execution().happens(Execution.Started), "book")
+    error = {"code": "timeout", "message": "too slow", "path": "mail", "attempt": 3}
+    compensation_started(run, reason="failed", error=error)
+    assert row_of(run)["status"] == "COMPENSATING"
+    run.happens(Execution.AttentionNeeded, message="look", paths=["book"], done_paths=[])
+    row = row_of(run)
+    assert (row["status"], row["completed_at"]) == ("NEEDS_ATTENTION", at(5))
+    assert orjson.loads(str(row["attention"]))["paths"] == ["book"]
+    row = row_of(resolved(run, "book/compensate"))
+    assert (row["status"], row["completed_at"], row["attention"]) == ("COMPENSATING", None, None)
+    row = row_of(run.happens(Execution.Compensated, paths=["book"]))
+    assert (row["status"], row["completed_at"]) == ("COMPENSATED", at(7))
+    assert orjson.loads(str(row["error"])) == error
+
+
+def test_somebody_who_resolves_a_run_that_is_not_undone_lets_it_run() -> None:
+    run = an_execution().happens(Execution.Started)
+    run.happens(Execution.AttentionNeeded, message="look", paths=["mail"], done_paths=[])
+    assert row_of(resolved(run, "mail"))["status"] == "RUNNING"
+
+
+def test_a_run_says_where_it_comes_from_and_what_it_was_upgraded_to() -> None:
+    parent_id, origin_id = IDS.new(), IDS.new()
+    run = an_execution(
+        parent_id=str(parent_id),
+        parent_path="each[1]/child",
+        forked_from_id=str(origin_id),
+        forked_from_node="draft",
+    )
+    row = row_of(run.happens(Execution.Upgraded, definition_hash="beef", workflow_version=4))
+    assert (row["parent_id"], row["parent_path"]) == (parent_id, "each[1]/child")
+    assert (row["forked_from_id"], row["forked_from_node"]) == (origin_id, "draft")
+    assert (row["definition_hash"], row["workflow_version"]) == ("beef", 4)

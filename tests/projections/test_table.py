@@ -23,19 +23,20 @@ def test_columns_come_from_the_types_of_the_row() -> None:
 def test_two_versions_of_a_projection_are_two_tables() -> None:
     tables = [projection.table for projection in PROJECTIONS]
     assert len(set(tables)) == len(tables)
-    assert NODE_RUNS.table == "node_runs_v1"
+    assert NODE_RUNS.table == "node_runs_v2"
 
 
 @every_projection
 def test_the_tenant_is_the_first_column_of_every_key_and_index(projection: AnyProjection) -> None:
-    for columns in (projection.key, *projection.indexes):
+    for columns in (projection.key, *projection.indexes, *projection.sparse_indexes):
         assert columns[0] == "tenant_id"
 
 
 @every_projection
 def test_keys_and_indexes_are_made_of_columns(projection: AnyProjection) -> None:
     columns = {column.name for column in projection.columns}
-    assert {projection.stream_column, *projection.key, *sum(projection.indexes, ())} <= columns
+    indexes = (*projection.indexes, *projection.sparse_indexes)
+    assert {projection.stream_column, *projection.key, *sum(indexes, ())} <= columns
     assert projection.stream_column in projection.key
 
 

@@ -15,12 +15,13 @@ from graphql import (
 )
 
 EXECUTION_FIELDS = (
-    "id status workflowId workflowVersion agentId definitionHash createdBy input output error"
-    " createdAt startedAt completedAt durationMs costUsd hasUnpriced tokensIn tokensOut version"
+    "id status workflowId workflowVersion agentId definitionHash createdBy parentId parentPath"
+    " forkedFromId forkedFromNode input output error createdAt startedAt wakeAt completedAt"
+    " durationMs costUsd hasUnpriced tokensIn tokensOut version"
 )
 NODE_FIELDS = (
-    "id path type status attempt startedAt completedAt durationMs input output error model"
-    " costUsd hasUnpriced tokensIn tokensOut"
+    "id path type status attempt startedAt wakeAt completedAt durationMs input output error childId"
+    " iterations isCopied model costUsd hasUnpriced tokensIn tokensOut"
 )
 
 INCLUDED = ConstDirectiveNode(

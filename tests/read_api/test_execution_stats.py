@@ -7,6 +7,7 @@ from tests.projections.histories import (
     a_finished_run,
     a_tenant,
     an_execution,
+    compensation_started,
     completed,
 )
 from tests.read_api.api import Api
@@ -65,6 +66,22 @@ async def test_counts_rates_durations_and_sums_are_per_hour_and_empty_hours_are_
         "tokensIn": 12,
         "tokensOut": 20,
     }
+
+
+async def test_runs_that_were_undone_or_need_attention_did_not_succeed(api: Api) -> None:
+    undone = compensation_started(a_finished_run(api.tenant_id))
+    undone.happens(Execution.Compensated, paths=[])
+    stuck = an_execution(api.tenant_id)
+    stuck.happens(Execution.AttentionNeeded, message="look", paths=["a"], done_paths=[])
+    await api.happened(undone, stuck, a_finished_run(api.tenant_id))
+    read = await api.read(QUERY, **{"from": hour(0), "to": hour(1), "interval": "HOUR"})
+    (stats,) = read["executionStats"]
+    assert stats["byStatus"] == [
+        {"status": "COMPENSATED", "count": 1},
+        {"status": "COMPLETED", "count": 1},
+        {"status": "NEEDS_ATTENTION", "count": 1},
+    ]
+    assert stats["successRate"] == 1 / 3
 
 
 async def test_only_the_asked_workflow_and_span_count(api: Api) -> None:

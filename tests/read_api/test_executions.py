@@ -2,7 +2,6 @@
 
 import random
 from datetime import timedelta
-from uuid import UUID
 
 import pytest
 
@@ -19,10 +18,16 @@ from tests.projections.histories import (
     a_workflow,
     an_agent,
     an_execution,
+    child_started,
+    compensation_started,
     completed,
     failed,
+    iteration_ended,
+    opened,
     random_run,
+    resolved,
     started,
+    suspended,
 )
 from tests.read_api.api import Api
 from tests.read_api.queries import EXECUTION_FIELDS, NODE_FIELDS, by_resolvers
@@ -38,6 +43,12 @@ query($first: Int, $after: String, $filter: ExecutionFilter) {
 async def ids(api: Api, **asked: object) -> list[str]:
     page = (await api.read(LIST, **asked))["executions"]
     return [edge["node"]["id"] for edge in page["edges"]]
+
+
+def a_child(parent: Stream, path: str) -> Stream:
+    return an_execution(
+        parent.tenant_id, parent_id=str(parent.stream_id), parent_path=path, depth=1
+    )
 
 
 def runs_of(api: Api, count: int) -> list[Stream]:
@@ -57,11 +68,16 @@ async def test_a_finished_run_is_read_with_its_nodes_cost_and_tokens(api: Api) -
         "agentId": None,
         "definitionHash": "cafe",
         "createdBy": "api_key:1",
+        "parentId": None,
+        "parentPath": None,
+        "forkedFromId": None,
+        "forkedFromNode": None,
         "input": {"question": "why?"},
         "output": {"answer": "because"},
         "error": None,
         "createdAt": "2026-01-01T00:00:01+00:00",
         "startedAt": "2026-01-01T00:00:02+00:00",
+        "wakeAt": None,
         "completedAt": "2026-01-01T00:00:07+00:00",
         "durationMs": 5000,
         "costUsd": "0.000013",
@@ -78,11 +94,15 @@ async def test_a_finished_run_is_read_with_its_nodes_cost_and_tokens(api: Api) -
         "status": "COMPLETED",
         "attempt": 1,
         "startedAt": "2026-01-01T00:00:04+00:00",
+        "wakeAt": None,
         "completedAt": "2026-01-01T00:00:05+00:00",
         "durationMs": 1000,
         "input": {"prompt": "attempt 1"},
         "output": {"text": "draft"},
         "error": None,
+        "childId": None,
+        "iterations": None,
+        "isCopied": False,
         "model": "offline/echo",
         "costUsd": "0.000013",
         "hasUnpriced": False,
@@ -114,6 +134,7 @@ async def test_a_failed_node_says_why_and_at_which_attempt(api: Api) -> None:
     "...Parts nodes { ...NodeParts } ... { version } ... on Execution { version tokensIn }",
     "workflow { id name definition versions { version definition createdAt } } agent { id name }",
     "nodes { path } nodes { status } workflow { name } workflow { version }",
+    "children { id parentPath nodes { path } children { id } workflow { name } }",
 ])  # fmt: skip
 async def test_both_paths_give_the_same_answer(api: Api, selection: str) -> None:
     draw = random.Random(7)
@@ -125,7 +146,8 @@ async def test_both_paths_give_the_same_answer(api: Api, selection: str) -> None
         workflow_version=1,
         agent_id=str(agent.stream_id),
     )
-    await api.happened(workflow, agent, linked, *runs)
+    child = a_child(linked, "research")
+    await api.happened(workflow, agent, linked, child, a_child(child, "deeper"), *runs)
     fragments = (
         "fragment Parts on Execution { id status ...More } fragment More on Execution { output }"
         " fragment NodeParts on NodeRun { path cost: costUsd }"
@@ -191,6 +213,7 @@ async def test_filters_hold_together(api: Api) -> None:
     assert await found(agentId=agent_id) == [everything[0]]
     assert await found(agentId=agent_id, status=["COMPLETED"]) == []
     assert await found(workflowId="no id at all") == []
+    assert await found(parentId=str(done.stream_id)) == []
     created = EPOCH + timedelta(seconds=1)
     assert await found(createdAfter=created.isoformat()) == []
     earlier = (created - timedelta(seconds=1)).isoformat()
@@ -248,46 +271,79 @@ async def test_a_list_with_nodes_and_workflows_costs_the_same_number_of_statemen
     assert few == (1, 4)  # The rows, their nodes, their workflows, the versions of those.
 
 
-async def test_time_travel_shows_every_version_as_it_was(api: Api) -> None:
+async def test_a_run_that_waits_says_for_what_and_until_when(api: Api) -> None:
     run = an_execution(api.tenant_id).happens(Execution.Started)
-    completed(
-        started(run, "draft"), "draft", output={"text": "\u0000 \u00e9 \U0001f642", "b": 1, "a": 2}
+    child_id = IDS.new()
+    child_started(run, "research", child_id)
+    opened(run, "each")
+    iteration_ended(run, "each", 0)
+    suspended(run, "paid", until="2026-02-01T00:00:00+00:00")
+    run.happens(Execution.Suspended, wake_at="2026-02-01T00:00:00+00:00")
+    await api.happened(run)
+    query = """query($id: ID!) { execution(id: $id) {
+      status wakeAt completedAt nodes { path status wakeAt childId iterations } } }"""
+    until = "2026-02-01T00:00:00+00:00"
+    nothing = {"wakeAt": None, "childId": None, "iterations": None}
+    assert (await api.read(query, id=str(run.stream_id)))["execution"] == {
+        "status": "WAITING",
+        "wakeAt": until,
+        "completedAt": None,
+        "nodes": [
+            {**nothing, "path": "research", "status": "WAITING", "childId": str(child_id)},
+            {**nothing, "path": "each", "status": "RUNNING", "iterations": 1},
+            {**nothing, "path": "paid", "status": "WAITING", "wakeAt": until},
+        ],
+    }
+
+
+async def test_a_run_that_needs_attention_says_for_which_nodes_until_it_has_it(api: Api) -> None:
+    run = completed(an_execution(api.tenant_id).happens(Execution.Started), "book")
+    error = {"code": "timeout", "message": "too slow", "path": "mail", "attempt": 3}
+    compensation_started(run, reason="failed", error=error)
+    failed(started(run, "book/compensate"), "book/compensate")
+    run.happens(Execution.AttentionNeeded, message="look", paths=["book"], done_paths=["mail"])
+    await api.happened(run)
+    query = """query($id: ID!) { execution(id: $id) {
+      status error completedAt nodes { id path status } } }"""
+    execution = (await api.read(query, id=str(run.stream_id)))["execution"]
+    assert execution["status"] == "NEEDS_ATTENTION"
+    assert execution["completedAt"] is not None
+    why = {"code": "needs_attention", "message": "look", "paths": ["book"], "done_paths": ["mail"]}
+    assert execution["error"] == why
+    run = resolved(run, "book/compensate", "done")
+    await api.happened(run)
+    assert (await api.read(query, id=str(run.stream_id)))["execution"] == {
+        "status": "COMPENSATING",
+        "error": error,
+        "completedAt": None,
+        "nodes": [
+            {"id": "book", "path": "book", "status": "COMPENSATED"},
+            {"id": "book/compensate", "path": "book/compensate", "status": "COMPLETED"},
+        ],
+    }
+
+
+async def test_the_children_of_a_run_are_those_its_nodes_started(api: Api) -> None:
+    parent, other = a_finished_run(api.tenant_id), a_finished_run(api.tenant_id)
+    children = [a_child(parent, f"each[{index}]/research") for index in range(3)]
+    fork = an_execution(
+        api.tenant_id, forked_from_id=str(parent.stream_id), forked_from_node="draft"
     )
-    run.happens(Execution.Completed, output=None)
-    selection = f"{EXECUTION_FIELDS} nodes {{ {NODE_FIELDS} }} workflow {{ id }}"
-    now = f"query($id: ID!) {{ was: execution(id: $id) {{ {selection} }} }}"
-    then = (
-        f"query($id: ID!, $v: Int!) {{ was: executionAt(id: $id, version: $v) {{ {selection} }} }}"
-    )
-    seen = []
-    later = Stream(run.aggregate, run.tenant_id, run.stream_id)
-    for event in run.events:
-        later.events.append(event)
-        await api.happened(later)
-        seen.append((await api.read(now, id=str(run.stream_id)))["was"])
-    for version, was in enumerate(seen, start=1):
-        for query in (then, by_resolvers(then)):
-            answer = await api.read(query, id=str(run.stream_id), v=version)
-            assert answer["was"] == was
-
-
-async def test_time_travel_goes_nowhere_without_a_version_of_ones_own(api: Api) -> None:
-    run, foreign, agent = (
-        a_finished_run(api.tenant_id),
-        a_finished_run(a_tenant()),
-        an_agent(api.tenant_id),
-    )
-    await api.happened(run, foreign, agent)
-    query = "query($id: ID!, $v: Int!) { executionAt(id: $id, version: $v) { id } }"
-
-    async def at(stream_id: UUID | str, version: int) -> object:
-        return (await api.read(query, id=str(stream_id), v=version))["executionAt"]
-
-    assert await at(run.stream_id, 7) == {"id": str(run.stream_id)}
-    assert await at(run.stream_id, 8) is None
-    assert await at(run.stream_id, 0) is None
-    assert await at(run.stream_id, -3) is None
-    assert await at(foreign.stream_id, 1) is None
-    assert await at(agent.stream_id, 1) is None
-    assert await at("nonsense", 1) is None
-    assert await api.refused(query, id=str(run.stream_id), v=20_001) == "bad_version"
+    await api.happened(parent, other, *children, a_child(other, "research"), fork)
+    query = """query($id: ID!) { execution(id: $id) {
+      id children { id parentId parentPath nodes { path } } } }"""
+    for text in (query, by_resolvers(query)):
+        read = (await api.read(text, id=str(parent.stream_id)))["execution"]
+        assert read["children"] == [
+            {
+                "id": str(child.stream_id),
+                "parentId": str(parent.stream_id),
+                "parentPath": f"each[{index}]/research",
+                "nodes": [],
+            }
+            for index, child in enumerate(children)
+        ]
+    newest_first = [str(child.stream_id) for child in reversed(children)]
+    assert await ids(api, filter={"parentId": str(parent.stream_id)}) == newest_first
+    forks = await ids(api, filter={"forkedFromId": str(parent.stream_id)})
+    assert forks == [str(fork.stream_id)]

@@ -61,9 +61,9 @@ class _Sensible(Visitor):
         )
 
     def _value(self, name: str, value: ValueNode) -> ValueNode:
-        if name in {"id", "streamId", "workflowId"}:
+        if name in {"id", "streamId", "workflowId", "parentId", "forkedFromId"}:
             return StringValueNode(value=self._draw.choice(self._ids))
-        if name in {"first", "version"}:
+        if name in {"first", "version", "fromVersion", "toVersion"}:
             return IntValueNode(value=str(self._draw.randint(1, 6)))
         return value
 

@@ -15,9 +15,14 @@ from tests.projections.histories import (
     a_tenant,
     an_agent,
     an_execution,
+    child_ended,
+    child_started,
+    compensation_started,
     completed,
     failed,
+    resolved,
     started,
+    suspended,
 )
 from tests.read_api.api import Api
 from tests.read_api.sockets import Socket, connected, serving
@@ -125,6 +130,64 @@ async def test_following_from_the_end_on_completes_at_once(api: Api, socket: Soc
     await api.record(run)
     await socket.subscribe(VERSIONS, id=str(run.stream_id), after=7)
     assert await versions(socket) == []
+
+
+async def test_a_run_that_goes_on_after_an_end_is_told_up_to_its_last_one(
+    api: Api, socket: Socket
+) -> None:
+    run = failed(started(an_execution(api.tenant_id), "draft"), "draft")
+    why = {"path": "draft", "attempt": 1, "code": "timeout", "message": "too slow"}
+    run.happens(Execution.Failed, stopped_paths=[], **why)
+    run.happens(Execution.Retried, paths=["draft"])
+    completed(started(run, "draft", 2), "draft", 2)
+    run.happens(Execution.Completed, output=None)
+    compensation_started(run).happens(Execution.Compensated, paths=[])
+    await api.record(run)
+    for after in (0, 4, 5, 8):
+        await socket.subscribe(VERSIONS, id=str(run.stream_id), after=after)
+        assert await versions(socket) == list(range(after + 1, 11))
+
+
+async def test_a_run_that_needs_attention_is_followed_further(api: Api, socket: Socket) -> None:
+    run = an_execution(api.tenant_id)
+    run.happens(Execution.AttentionNeeded, message="look", paths=["draft"], done_paths=[])
+    await api.record(run)
+    await socket.subscribe(VERSIONS, id=str(run.stream_id))
+    assert await versions(socket, 2) == [1, 2]
+    run.happens(Execution.Cancelled, reason=None, stopped_paths=[])
+    await api.record(run)
+    assert await versions(socket) == [3]
+
+
+async def test_nodes_that_wait_and_what_ends_it_have_a_status_where_the_event_says_it(
+    api: Api, socket: Socket
+) -> None:
+    run = an_execution(api.tenant_id).happens(Execution.Started)
+    child_id = IDS.new()
+    child_started(run, "told", child_id)
+    child_started(run, "untold", IDS.new(), is_awaited=False)
+    suspended(run, "paid")
+    run.happens(Execution.Suspended, wake_at=None)
+    run.happens(Execution.Signalled, name="paid", payload=1)
+    child_ended(run, "told", child_id)
+    resolved(run, "draft", "retry")
+    resolved(run, "draft", "skip")
+    compensation_started(run).happens(Execution.Compensated, paths=[])
+    await api.record(run)
+    await socket.subscribe(FOLLOW, id=str(run.stream_id), after=2)
+    seen = [data["executionUpdates"] for data in await socket.following()]
+    assert [(u["nodeId"], u["status"]) for u in seen] == [
+        ("told", "WAITING"),
+        ("untold", "RUNNING"),
+        ("paid", "WAITING"),
+        (None, "WAITING"),
+        (None, None),
+        ("told", None),
+        ("draft", "WAITING"),
+        ("draft", "COMPLETED"),
+        (None, "COMPENSATING"),
+        (None, "COMPENSATED"),
+    ]
 
 
 async def test_what_cannot_be_followed_is_a_clear_error(api: Api, socket: Socket) -> None:

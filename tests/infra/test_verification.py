@@ -1,0 +1,161 @@
+"""What `verify` finds in a log, and what it does not mistake for a violation."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from psycopg import AsyncConnection
+
+from domain.executions import Execution
+from infra.verification import verify_log
+from tests.conftest import database_url_of
+from tests.projections.conftest import OPTIONS, copy_database, drop_database
+from tests.projections.histories import (
+    FREE,
+    IDS,
+    Stream,
+    a_finished_run,
+    an_execution,
+    child_ended,
+    child_started,
+    compensation_started,
+    completed,
+    failed,
+    resolved,
+    started,
+    suspended,
+)
+from tests.projections.ledger import Ledger
+
+OWNED = "every execution is ended or owned"
+ONCE = "no effect is accepted twice"
+TOLD = "every child that ended told its parent"
+STUCK = {"path": None, "attempt": None, "code": "stuck", "message": "no end", "stopped_paths": []}
+
+
+@pytest.fixture
+async def ledger(
+    postgres_url: str, template_database: str, master_key: str
+) -> AsyncIterator[Ledger]:
+    """On a database of its own: what is checked is the whole log."""
+    name = copy_database(postgres_url, template_database)
+    url = database_url_of(postgres_url, name)
+    async with await AsyncConnection.connect(url, autocommit=True, options=OPTIONS) as owner:
+        yield Ledger(url, master_key, owner)
+    drop_database(postgres_url, name)
+
+
+async def violations(ledger: Ledger, check: str) -> list[str]:
+    checks = {one.name: one for one in await verify_log(ledger.owner, lambda _: None)}
+    return checks[check].violations
+
+
+async def own(ledger: Ledger, run: Stream) -> None:
+    """A worker owes this run an end."""
+    await ledger.fetch(
+        "INSERT INTO open_executions (tenant_id, execution_id, shard) VALUES (%s, %s, 0)",
+        run.tenant_id,
+        run.stream_id,
+    )
+
+
+def undone(run: Stream) -> Stream:
+    return compensation_started(run).happens(Execution.Compensated, paths=[])
+
+
+def needs_attention(run: Stream) -> Stream:
+    return run.happens(Execution.AttentionNeeded, message="look", paths=["a"], done_paths=[])
+
+
+def retried(run: Stream, *paths: str) -> Stream:
+    return run.happens(Execution.Failed, **STUCK).happens(Execution.Retried, paths=list(paths))
+
+
+async def test_a_run_is_owned_unless_the_last_that_was_decided_ended_it(ledger: Ledger) -> None:
+    is_open = [
+        an_execution(),
+        retried(an_execution()),
+        compensation_started(a_finished_run()),
+        resolved(needs_attention(an_execution()), "a"),
+        needs_attention(an_execution()).happens(Execution.Paused),
+    ]
+    is_closed = [
+        a_finished_run(),
+        undone(a_finished_run()),
+        needs_attention(an_execution()),
+        retried(an_execution()).happens(Execution.Completed, output=None),
+    ]
+    for run in (*is_open, *is_closed):
+        await ledger.append(run.events)
+    for run in is_open:
+        await own(ledger, run)
+    assert await violations(ledger, OWNED) == []
+    await ledger.fetch("DELETE FROM open_executions")
+    for run in is_closed:
+        await own(ledger, run)
+    found = {run.stream_id: "is not ended and nobody owes its end" for run in is_open}
+    found |= {run.stream_id: "is ended and still owed an end" for run in is_closed}
+    expected = sorted(f"{stream_id}: {what}" for stream_id, what in found.items())
+    assert sorted(await violations(ledger, OWNED)) == expected
+
+
+async def test_an_end_that_is_owed_to_nothing_is_found(ledger: Ledger) -> None:
+    run = an_execution()
+    await own(ledger, run)
+    assert await violations(ledger, OWNED) == [f"{run.stream_id}: is owed an end but has no events"]
+
+
+async def test_a_second_outcome_of_an_attempt_is_found_even_after_a_retry(ledger: Ledger) -> None:
+    twice = completed(completed(started(an_execution(), "draft"), "draft"), "draft")
+    late = completed(retried(failed(started(an_execution(), "draft"), "draft"), "draft"), "draft")
+    revived = failed(started(an_execution(), "draft"), "draft", code="abandoned")
+    completed(revived, "draft")
+    for run in (twice, late, revived):
+        await ledger.append(run.events)
+    assert sorted(await violations(ledger, ONCE)) == sorted(
+        f"{run.stream_id}: draft attempt 1 has two outcomes" for run in (twice, late, revived)
+    )
+
+
+async def test_what_is_no_second_effect_is_no_violation(ledger: Ledger) -> None:
+    """A condition that failed is looked at again, a wait begins again, and a node that waits for
+    its next attempt is given up.
+    """
+    run = failed(an_execution(), "check", node_type="condition")
+    failed(suspended(run, "paid"), "paid", node_type="signal")
+    retried(run, "check", "paid")
+    completed(run, "check", node_type="condition", **FREE)
+    completed(suspended(run, "paid"), "paid", node_type="signal", **FREE)
+    failed(started(run, "draft"), "draft", retry_at="2026-01-01T00:00:09Z")
+    failed(run, "draft", code="abandoned")
+    run.happens(Execution.NodeCopied, path="draft", node_type="llm", output=1, ports=[])
+    await ledger.append(run.events)
+    assert await violations(ledger, ONCE) == []
+
+
+async def test_a_child_whose_parent_does_not_know_of_its_end_is_found(ledger: Ledger) -> None:
+    child, running = a_finished_run(), an_execution()
+    parent = child_started(an_execution(), "research", child.stream_id)
+    child_started(parent, "other", running.stream_id)
+    for run in (child, running, parent):
+        await ledger.append(run.events)
+    assert await violations(ledger, TOLD) == [
+        f"{child.stream_id}: has ended, and its parent {parent.stream_id} was not told"
+    ]
+
+
+async def test_a_parent_need_not_be_told_what_it_knows_or_does_not_wait_for(
+    ledger: Ledger,
+) -> None:
+    children = [a_finished_run() for _ in range(4)]
+    told, unawaited, stopped, replaced = (child.stream_id for child in children)
+    parents = [
+        child_ended(child_started(an_execution(), "a", told), "a", told),
+        child_started(an_execution(), "a", unawaited, is_awaited=False),
+        child_started(an_execution(), "a", stopped).happens(Execution.Failed, **STUCK),
+        retried(child_started(an_execution(), "a", replaced), "a"),
+        child_started(an_execution(), "a", needs_attention(an_execution()).stream_id),
+        child_started(an_execution(), "a", IDS.new()),
+    ]
+    for run in (*children, *parents):
+        await ledger.append(run.events)
+    assert await violations(ledger, TOLD) == []
