@@ -112,15 +112,13 @@ async def run_worker(runtime: Runtime) -> None:
     pause_max_s = runtime.settings.consumer_restart_max_s
     try:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(
-                keep_running(
-                    "worker",
-                    lambda: log.consume(EXECUTIONS_GROUP, saga, topics=TOPICS),
-                    pause_max_s=pause_max_s,
-                )
-            )
-            tasks.create_task(keep_running("worker sweep", saga.sweep, pause_max_s=pause_max_s))
-            tasks.create_task(keep_running("worker timers", saga.wake_due, pause_max_s=pause_max_s))
+            for name, part in {
+                "worker": lambda: log.consume(EXECUTIONS_GROUP, saga, topics=TOPICS),
+                "worker sweep": saga.sweep,
+                "worker timers": saga.wake_due,
+                "bulk operations": bulk.run,
+            }.items():
+                tasks.create_task(keep_running(name, part, pause_max_s=pause_max_s))
     finally:
         await models.aclose()
         await http.aclose()

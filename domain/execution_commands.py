@@ -89,7 +89,8 @@ def pause(execution: Execution) -> None:
     """Attempts under way go on to their end; nothing new begins. Pausing twice is once."""
     if execution.status == "PAUSED":
         return
-    _require_going_on(execution)
+    if execution.is_ended:
+        raise ExecutionEnded(execution_id=str(execution.id), status=execution.status)
     if execution.undoing is not None:
         raise BeingCompensated(execution_id=str(execution.id))
     execution.trigger_event(Execution.Paused)

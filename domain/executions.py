@@ -339,6 +339,7 @@ class Execution(ExecutionEvents, Aggregate):
         self.undoing = Undoing(reason, error)
         self.error = error or self.error
         self.runs.waiting.clear()
+        self.runs.doubted.clear()
         self.live = Live()
 
     @event(ExecutionEvents.AttentionNeeded)
@@ -360,7 +361,7 @@ class Execution(ExecutionEvents, Aggregate):
 
     @event(ExecutionEvents.Retried)
     def _retried(self, paths: list[str]) -> None:
-        self.status = "RUNNING"
+        self.status = "PENDING" if self.started_at is None else "RUNNING"
         self.error = None
         self.live = Live()
         for path in paths:
