@@ -57,7 +57,8 @@ class Node:
 class Flow:
     """nodes: by id, in an order of execution. places: by id, its place in that order.
 
-    before: by id, a bit for the place of each node that runs before it.
+    before: by id, a bit for the place of each node that runs before it. asleep: the ids of the nodes
+    that only an error leads to.
     """
 
     nodes: Mapping[str, Node]
@@ -65,6 +66,7 @@ class Flow:
     start: str
     before: Mapping[str, int]
     places: Mapping[str, int]
+    asleep: frozenset[str]
 
     def runs_before(self, earlier: str, later: str) -> bool:
         return bool(self.before[later] >> self.places[earlier] & 1)
@@ -266,7 +268,8 @@ def _built(graph: Graph, bodies: Mapping[str, Flow | None]) -> Flow:
     }
     start = next(node.id for node in nodes.values() if node.type == START)
     places = {node_id: graph.nodes[node_id].index for node_id in graph.order}
-    return Flow(nodes, edges, start, graph.before, places)
+    awake = {start, *(other for other in graph.order if graph.runs_before(start, other))}
+    return Flow(nodes, edges, start, graph.before, places, frozenset(nodes) - awake)
 
 
 def _built_node(
