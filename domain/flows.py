@@ -57,8 +57,8 @@ class Node:
 class Flow:
     """nodes: by id, in an order of execution. places: by id, its place in that order.
 
-    before: by id, a bit for the place of each node that runs before it. asleep: the ids of the nodes
-    that only an error leads to.
+    before: by id, a bit for the place of each node that runs before it. asleep: the ids of nodes that
+    only an error leads to.
     """
 
     nodes: Mapping[str, Node]
