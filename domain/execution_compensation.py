@@ -175,9 +175,15 @@ def depends(flow: Flow, later: str, earlier: str) -> bool:
             return inside.runs_before(earlier_id, later_id)
         node = inside.nodes[later_id]
         if later_index != earlier_index:
-            return isinstance(node.config, BodyNode) and node.config.is_sequential
+            assert isinstance(node.config, BodyNode)
+            return node.config.is_sequential and _index(later_index) > _index(earlier_index)
         inside = node.body
     return False
+
+
+def _index(step: str) -> int:
+    """Of an iteration, as paths have it after the bracket."""
+    return int(step.removesuffix("]"))
 
 
 def _may_have_happened(run: NodeRun) -> bool:

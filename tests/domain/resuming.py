@@ -49,18 +49,18 @@ def _go_on(run: Run) -> None:
     if run.status == "PAUSED":
         stories.given(run, stories.resume())
         return
-    under_way = _under_way(run)
+    under_way = under_way(run)
     for path, attempt, node_type in under_way:
         is_child = node_type == "sub_workflow"
         act = stories.begin_child(path, attempt=attempt) if is_child else None
         stories.given(run, act or stories.complete(path, attempt=attempt))
-    if not under_way and not _answered(run):
+    if not under_way and not answered(run):
         wake_at = run.wake_at
         assert wake_at is not None or run.aggregate.live.changed, "nothing is waited for"
         run.now = max(run.now, wake_at or run.now)
 
 
-def _under_way(run: Run) -> list[tuple[str, int, str]]:
+def under_way(run: Run) -> list[tuple[str, int, str]]:
     """(path, number, type), also of attempts without an intent."""
     recorded = [
         (path, number, run.aggregate.nodes[path].node_type)
@@ -70,7 +70,7 @@ def _under_way(run: Run) -> list[tuple[str, int, str]]:
     return [*recorded, *((one.path, one.number, one.node_type) for one in in_flight)]
 
 
-def _answered(run: Run) -> bool:
+def answered(run: Run) -> bool:
     """Whether somebody was waited for."""
     for path in list(run.aggregate.runs.waiting):
         node = run.aggregate.nodes[path]
