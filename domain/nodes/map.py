@@ -3,22 +3,20 @@
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from domain.expressions import ExpressionFailed, type_name
 from domain.identifiers import Json
 from domain.node_types import BodyNode, Failure, Iteration, Iterations, Result, Scope
-from domain.templates import JsonField, JsonTemplate, expression_of
+from domain.templates import OPENING, JsonField
 
 ITEMS_MAX = 10_000
 CONCURRENCY_MAX = 1000
 
 
-def _over(template: JsonTemplate) -> JsonTemplate:
+def _over(raw: Json) -> Json:
     """`over: input.items` means the expression, like everywhere that one is wanted."""
-    if template.is_constant and isinstance(template.raw, str):
-        return JsonTemplate("{{ " + expression_of(template.raw).text + " }}")
-    return template
+    return "{{ " + raw + " }}" if isinstance(raw, str) and OPENING not in raw else raw
 
 
 class Map(BodyNode):
@@ -32,7 +30,7 @@ class Map(BodyNode):
     body_roots: ClassVar[frozenset[str]] = frozenset({"item", "index"})
     is_sequential: ClassVar[bool] = False
 
-    over: JsonField
+    over: Annotated[JsonField, BeforeValidator(_over)]
     concurrency: Annotated[int, Field(ge=1, le=CONCURRENCY_MAX)] = 10
     on_item_error: Literal["fail", "collect"] = "fail"
 
