@@ -162,9 +162,7 @@ def an_execution(execution_id: UUID, definition_hash: str, given_input: Json) ->
     )
 
 
-def a_definition(
-    nodes: Sequence[JsonObject], edges: Sequence[str], **fields: Json
-) -> Definition:
+def a_definition(nodes: Sequence[JsonObject], edges: Sequence[str], **fields: Json) -> Definition:
     """See a_graph. fields: timeout_s, on_error."""
     return parse_definition({**a_graph(nodes, edges), **fields})
 
@@ -196,7 +194,9 @@ def a_set(node_id: str, **fields: Json) -> JsonObject:
     return {"id": node_id, "type": "set", "config": {"values": {"by": node_id}}, **fields}
 
 
-def a_node(kind: str, node_id: str, *, beside: JsonObject | None = None, **config: Json) -> JsonObject:
+def a_node(
+    kind: str, node_id: str, *, beside: JsonObject | None = None, **config: Json
+) -> JsonObject:
     """Of any type. beside: the fields that every node may have."""
     return {"id": node_id, "type": kind, "config": config, **(beside or {})}
 
