@@ -115,9 +115,9 @@ def awaited_approval(execution: Execution, path: str, callers: frozenset[str]) -
     caller may have been asked.
     """
     run = execution.runs.get(path)
-    if run.node_type != "approval" or run.awaited is None or execution.is_ended:
+    if run.node_type != "approval" or execution.is_ended:
         raise ApprovalNotFound
-    if run.answer is not None or run.status != "WAITING":
+    if run.answer is not None or run.awaited is None or run.status != "WAITING":
         raise ApprovalDecidedAlready
     assignees = run.awaited["assignees"]
     if isinstance(assignees, list) and assignees and not callers & {str(one) for one in assignees}:
