@@ -28,6 +28,7 @@ class Frontier:
         "_flow",
         "_handled",
         "_newly_skipped",
+        "_passed_over",
         "_ready",
         "_released",
         "_run_of",
@@ -54,6 +55,7 @@ class Frontier:
         self._begun: set[str] = set()
         self._decided_count = 0
         self._newly_skipped: list[str] = []
+        self._passed_over: set[str] = set()
         self._handled: set[str] | None = None
         self.failed: str | None = None
         self.ended: str | None = None
@@ -92,6 +94,10 @@ class Frontier:
     def take_skipped(self) -> list[str]:
         """The nodes that turned out to be skipped and are not recorded as such."""
         skipped, self._newly_skipped = self._newly_skipped, []
+        if self._handled is None and self._flow.rescued:
+            # An error may still lead there, so it is too early to call them skipped.
+            self._passed_over.update(self._flow.rescued.intersection(skipped))
+            skipped = [node_id for node_id in skipped if node_id not in self._flow.rescued]
         return [node_id for node_id in skipped if self._run_of(node_id).status == "PENDING"]
 
     def go_on_at(self, handler: str) -> None:
@@ -106,6 +112,8 @@ class Frontier:
         self._ready = deque([handler, *(node_id for node_id in self._ready if node_id in own)])
         self._begun &= own
         self._released.add(handler)
+        self._settled -= self._passed_over & own
+        self._released -= self._passed_over & own
         for node_id in own:
             sources = [edge.source for edge in self._flow.nodes[node_id].incoming]
             still = [one for one in sources if one in own and one not in self._settled]

@@ -58,7 +58,7 @@ class Flow:
     """nodes: by id, in an order of execution. places: by id, its place in that order.
 
     before: by id, a bit for the place of each node that runs before it. asleep: the ids of nodes that
-    only an error leads to.
+    only an error leads to. rescued: of others that an error may lead to as well.
     """
 
     nodes: Mapping[str, Node]
@@ -67,6 +67,7 @@ class Flow:
     before: Mapping[str, int]
     places: Mapping[str, int]
     asleep: frozenset[str]
+    rescued: frozenset[str]
 
     def runs_before(self, earlier: str, later: str) -> bool:
         return bool(self.before[later] >> self.places[earlier] & 1)
@@ -269,7 +270,11 @@ def _built(graph: Graph, bodies: Mapping[str, Flow | None]) -> Flow:
     start = next(node.id for node in nodes.values() if node.type == START)
     places = {node_id: graph.nodes[node_id].index for node_id in graph.order}
     awake = {start, *(other for other in graph.order if graph.runs_before(start, other))}
-    return Flow(nodes, edges, start, graph.before, places, frozenset(nodes) - awake)
+    asleep = frozenset(nodes) - awake
+    rescued = frozenset(
+        other for other in awake if any(graph.runs_before(one, other) for one in asleep)
+    )
+    return Flow(nodes, edges, start, graph.before, places, asleep, rescued)
 
 
 def _built_node(
