@@ -27,6 +27,8 @@ from infra.event_codec import mapper
 ENDS = ("execution.completed", "execution.failed", "execution.cancelled")
 # Every run that the test at hand told of; conftest.py looks at them when it is over.
 LIVED: "list[Run]" = []
+# The story that is being told: its clock is the clock of the events.
+TOLD: "list[Story[Any]]" = []
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 EXECUTION_ID = UUID("01890000-0000-7000-8000-000000000001")
@@ -47,6 +49,7 @@ class Story(Generic[Told]):
     recorded: list[Fact] = field(default_factory=list)
 
     def when(self, act: "Callable[[Any], object]") -> "Story[Told]":
+        TOLD[:] = [self]
         self._store()
         self.recorded = []
         self.answer = act(self)
@@ -113,6 +116,10 @@ class Run(Story[Execution]):
 
 
 Act = Callable[[Any], object]
+
+
+def event_time() -> datetime:
+    return getattr(TOLD[0], "now", NOON) if TOLD else NOON
 
 
 def given(story: Any, *acts: Act) -> Any:
@@ -413,7 +420,7 @@ def failed(
     }
 
 
-def fact(name: str, **fields: Any) -> Fact:
+def fact(name: str, /, **fields: Any) -> Fact:
     """An event that no test but a few has to spell out."""
     return f"execution.{name}", fields
 
