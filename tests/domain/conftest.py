@@ -12,9 +12,7 @@ from tests.domain.resuming import require_an_end_from_every_version  # noqa: E40
 
 
 @pytest.fixture(autouse=True)
-def _it_resumes_from_every_version(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-):
+def _it_resumes_from_every_version(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
     """Properties say that of their runs themselves: they have thousands."""
     monkeypatch.setattr(library, "datetime_now_with_tzinfo", event_time)
     LIVED.clear()
