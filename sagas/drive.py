@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
-from commands.execution_families import family_of
+from commands.execution_families import close_begun, family_of, rows_of
 from commands.ports import (
     NEVER,
     Clock,
@@ -219,7 +219,8 @@ class Drive:
         if not execution.pending_events:
             return "stored"
         tenant_id = self._run.tenant_id
-        side_rows: list[SideRow] = [OpenedExecution(child.id) for child in self._children]
+        close_begun(execution, self._children)
+        side_rows: list[SideRow] = [row for child in self._children for row in rows_of(child)]
         aggregates = [execution, *self._children]
         try:
             if execution.is_ended:
