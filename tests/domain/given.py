@@ -85,10 +85,13 @@ class Story(Generic[Told]):
 
 @dataclass
 class Run(Story[Execution]):
-    """A story of an execution. now: moved by acts that say when they happen."""
+    """A story of an execution. now: moved by acts that say when they happen. attempts_seen: kept by
+    tests that answer from what was asked.
+    """
 
     definition: Definition = field(kw_only=True)
     now: datetime = NOON
+    attempts_seen: dict[tuple[str, int], Attempt] = field(default_factory=dict)
 
     @property
     def attempts(self) -> list[tuple[str, int]]:
