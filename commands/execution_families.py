@@ -61,6 +61,15 @@ async def family_of(
     return family
 
 
+def close_begun(execution: Execution, begun: Sequence[Execution]) -> None:
+    """Children that begin with the very append that ends their parent."""
+    if not execution.is_ended or execution.status == "NEEDS_ATTENTION":
+        return
+    for child in begun:
+        if execution.children[str(child.id)].policy == "cancel":
+            cancel(child, PARENT_ENDED)
+
+
 def rows_of(execution: Execution) -> Sequence[SideRow]:
     """What is to be known of a run beside its events: that a worker owes it something, or not."""
     if execution.is_ended:

@@ -82,8 +82,8 @@ def parse_definition(raw: Json) -> Definition:
         raise InvalidDefinition(errors=mistakes.errors)
     fields = _read_fields(canonical, mistakes)
     flow = read_flow(canonical, Surroundings(), mistakes, on_error=fields.on_error)
-    if fields.on_error is not None and flow is not None:
-        _check_handler(flow, fields.on_error, mistakes)
+    if fields.on_error is not None:
+        _check_handler(canonical, flow, fields.on_error, mistakes)
     if mistakes.errors or flow is None:
         raise InvalidDefinition(errors=mistakes.errors)
     definition_hash = hashlib.sha256(text).hexdigest()
@@ -116,11 +116,19 @@ def _read_fields(canonical: JsonObject, mistakes: Mistakes) -> DefinitionFields:
         return DefinitionFields()
 
 
-def _check_handler(flow: Flow, on_error: str, mistakes: Mistakes) -> None:
-    handler = flow.nodes.get(on_error)
-    if handler is None:
+def _check_handler(
+    canonical: JsonObject, flow: Flow | None, on_error: str, mistakes: Mistakes
+) -> None:
+    """A wrong name is told whatever else is wrong, for it makes its node look lost."""
+    nodes = canonical.get("nodes")
+    ids = (
+        [node.get("id") for node in nodes if isinstance(node, dict)]
+        if isinstance(nodes, list)
+        else []
+    )
+    if on_error not in ids:
         mistakes.add("/on_error", "unknown_node", f"there is no node `{shown(on_error)}`")
-    elif handler.incoming or handler.id == flow.start:
+    elif flow is not None and (flow.nodes[on_error].incoming or on_error == flow.start):
         reason = f"`{on_error}` handles errors, so no edge may lead to it"
         mistakes.add("/on_error", "invalid_handler", reason)
 

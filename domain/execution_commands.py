@@ -2,6 +2,7 @@
 
 from typing import Literal, TypeAlias
 
+from domain.attempts import ABANDONED
 from domain.definitions import Definition
 from domain.errors import Forbidden, Invalid, NotFound, Refused
 from domain.execution_compensation import must_undo, start_undoing
@@ -115,9 +116,9 @@ def awaited_approval(execution: Execution, path: str, callers: frozenset[str]) -
     caller may have been asked.
     """
     run = execution.runs.get(path)
-    if run.node_type != "approval" or run.awaited is None or execution.is_ended:
+    if run.node_type != "approval" or execution.is_ended:
         raise ApprovalNotFound
-    if run.answer is not None or run.status != "WAITING":
+    if run.answer is not None or run.awaited is None or run.status != "WAITING":
         raise ApprovalDecidedAlready
     assignees = run.awaited["assignees"]
     if isinstance(assignees, list) and assignees and not callers & {str(one) for one in assignees}:
@@ -151,7 +152,13 @@ def retry(execution: Execution, definition: Definition) -> None:
         raise BeingCompensated(execution_id=str(execution.id))
     if execution.status not in {"FAILED", "CANCELLED"}:
         raise NothingToRetry(execution_id=str(execution.id), status=execution.status)
-    paths = [path for path in execution.runs.by_path if _is_redone(execution, definition, path)]
+    handled = _handled(execution, definition)
+    paths = [
+        path
+        for path in execution.runs.by_path
+        if (handled is None or path.split("/")[0].partition("[")[0] in handled)
+        and _is_redone(execution, definition, path)
+    ]
     execution.trigger_event(Execution.Retried, paths=paths)
 
 
@@ -181,7 +188,19 @@ def _is_redone(execution: Execution, definition: Definition, path: str) -> bool:
     if run.status in {"RUNNING", "WAITING"}:
         return True
     node = definition.node(path)
-    return run.status == "FAILED" and node is not None and not node.has_error_edge
+    if run.status != "FAILED" or node is None or run.error is None:
+        return False
+    return run.error["code"] == ABANDONED or not node.has_error_edge
+
+
+def _handled(execution: Execution, definition: Definition) -> set[str] | None:
+    """The handler of errors and what follows it, once it has begun: then the run goes on there,
+    and what failed first stays as it is.
+    """
+    handler, flow = definition.on_error, definition.flow
+    if handler is None or execution.runs.get(handler).status == "PENDING":
+        return None
+    return {handler, *(other for other in flow.nodes if flow.runs_before(handler, other))}
 
 
 def _require_going_on(execution: Execution) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain.attempts import UNKNOWN_OUTCOME, Attempt, Failure, request_of
+from domain.attempts import Attempt, Failure, request_of
 from domain.definition_nodes import Compensation
 from domain.definitions import Definition
 from domain.execution_frames import LiveFrame
@@ -131,7 +131,7 @@ def undoable(execution: Execution, definition: Definition) -> list[Undo]:
     for path, run in execution.runs.by_path.items():
         node = definition.node(path)
         if node is not None and node.compensation is not None and _may_have_happened(run):
-            ordinal = run.ordinal or execution.runs.completed_count + 1
+            ordinal = run.ordinal or execution.runs.decided_count + 1
             found.append(Undo(path, node.compensation, ordinal))
     for path, kept in execution.runs.kept.items():
         node = definition.node(path)
@@ -175,16 +175,23 @@ def depends(flow: Flow, later: str, earlier: str) -> bool:
             return inside.runs_before(earlier_id, later_id)
         node = inside.nodes[later_id]
         if later_index != earlier_index:
-            return isinstance(node.config, BodyNode) and node.config.is_sequential
+            assert isinstance(node.config, BodyNode)
+            return node.config.is_sequential and _index(later_index) > _index(earlier_index)
         inside = node.body
     return False
+
+
+def _index(step: str) -> int:
+    """Of an iteration, as paths have it after the bracket."""
+    return int(step.removesuffix("]"))
 
 
 def _may_have_happened(run: NodeRun) -> bool:
     if run.status == "COMPLETED":
         return run.attempt > 0  # 0: it was copied, and belongs to another run.
-    is_unknown = run.error is not None and run.error["code"] == UNKNOWN_OUTCOME
-    return is_unknown and run.status in {"FAILED", "WAITING"}
+    # RUNNING: the run was stopped in the middle of it.
+    is_unknown = run.unknown_outcomes > 0 and run.status in {"FAILED", "WAITING"}
+    return is_unknown or run.status == "RUNNING"
 
 
 def _is_due(run: NodeRun, execution: Execution, path: str, now: datetime) -> bool:

@@ -16,7 +16,8 @@ from domain.node_runs import NodeRun
 
 
 class Frontier:
-    """failed: the first node that failed for good, without an edge for that.
+    """failed: a node that failed for good, without an edge for that; what was decided after it is
+    not looked at before somebody says where to go on.
 
     ended: the first end that completed. run_of: what is known of a node, by id.
     """
@@ -24,9 +25,10 @@ class Frontier:
     __slots__ = (
         "_begun",
         "_decided_count",
-        "_failures",
         "_flow",
+        "_handled",
         "_newly_skipped",
+        "_passed_over",
         "_ready",
         "_released",
         "_run_of",
@@ -34,12 +36,17 @@ class Frontier:
         "_taken",
         "_undecided",
         "ended",
+        "failed",
     )
 
     def __init__(self, flow: Flow, run_of: Callable[[str], NodeRun]) -> None:
         self._flow = flow
         self._run_of = run_of
         self._undecided = {node.id: len(node.incoming) for node in flow.nodes.values()}
+        for node_id in flow.asleep:
+            # Before an error leads there, nothing waits for what will come from there.
+            for edge in flow.nodes[node_id].outgoing:
+                self._undecided[edge.target] -= edge.target not in flow.asleep
         self._taken = dict.fromkeys(flow.nodes, 0)
         # These wait for no edge any more: they are ready, were begun, or are skipped.
         self._released = {flow.start}
@@ -48,12 +55,10 @@ class Frontier:
         self._begun: set[str] = set()
         self._decided_count = 0
         self._newly_skipped: list[str] = []
-        self._failures: list[str] = []
+        self._passed_over: set[str] = set()
+        self._handled: set[str] | None = None
+        self.failed: str | None = None
         self.ended: str | None = None
-
-    @property
-    def failed(self) -> str | None:
-        return self._failures[0] if self._failures else None
 
     @property
     def is_idle(self) -> bool:
@@ -67,8 +72,10 @@ class Frontier:
 
     def follow(self, decided: Sequence[str]) -> None:
         """Count what was decided since the last call. decided: all of the run, in order."""
-        while self._decided_count < len(decided):
+        while self._decided_count < len(decided) and self.failed is None:
             node_id = decided[self._decided_count]
+            if self._handled is None and node_id in self._flow.asleep:
+                return  # Of a run that was loaded: it has yet to find what led there.
             self._decided_count += 1
             self._begun.discard(node_id)
             if node_id not in self._settled:
@@ -87,24 +94,32 @@ class Frontier:
     def take_skipped(self) -> list[str]:
         """The nodes that turned out to be skipped and are not recorded as such."""
         skipped, self._newly_skipped = self._newly_skipped, []
+        if self._handled is None and self._flow.rescued:
+            # An error may still lead there, so it is too early to call them skipped.
+            self._passed_over.update(self._flow.rescued.intersection(skipped))
+            skipped = [node_id for node_id in skipped if node_id not in self._flow.rescued]
         return [node_id for node_id in skipped if self._run_of(node_id).status == "PENDING"]
 
     def go_on_at(self, handler: str) -> None:
         """A node failed: leave everything, and go on at the handler and what follows it.
 
-        Edges to the handler's part from elsewhere count as not taken.
+        Edges to the handler's part from elsewhere that are not taken yet never are.
         """
         own = {node for node in self._flow.nodes if self._flow.runs_before(handler, node)}
         own.add(handler)
-        self._failures = [node_id for node_id in self._failures if node_id in own]
+        self._handled = own
+        self.failed = None
         self._ready = deque([handler, *(node_id for node_id in self._ready if node_id in own)])
         self._begun &= own
         self._released.add(handler)
+        self._settled -= self._passed_over & own
+        self._released -= self._passed_over & own
         for node_id in own:
-            incoming = self._flow.nodes[node_id].incoming
-            lost = [e for e in incoming if e.source not in own and e.source not in self._settled]
-            self._undecided[node_id] -= len(lost)
-            if lost and node_id not in self._released and self._release(node_id):
+            sources = [edge.source for edge in self._flow.nodes[node_id].incoming]
+            still = [one for one in sources if one in own and one not in self._settled]
+            self._undecided[node_id] = len(still)
+        for node_id in self._flow.nodes:
+            if node_id in own and node_id not in self._released and self._release(node_id):
                 self._follow([(node_id, None)])
 
     def _settle(self, node_id: str, run: NodeRun) -> None:
@@ -115,6 +130,8 @@ class Frontier:
         while pending:
             node_id, outcome = pending.pop()
             self._settled.add(node_id)
+            if self._handled is not None and node_id not in self._handled:
+                continue
             node = self._flow.nodes[node_id]
             if outcome is not None and self._is_final(node, outcome):
                 continue
@@ -131,7 +148,7 @@ class Frontier:
             self.ended = self.ended or node.id
             return True
         if outcome.status == "FAILED" and not node.has_error_edge:
-            self._failures.append(node.id)
+            self.failed = node.id
             return True
         return False
 

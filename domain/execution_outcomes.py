@@ -62,6 +62,7 @@ def start_child(
     node_type = _running_type(execution, path, attempt)
     if node_type is None:
         return False
+    execution.live.in_flight.pop(path, None)
     execution.trigger_event(
         Execution.ChildStarted,
         path=path,

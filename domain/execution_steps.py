@@ -38,7 +38,8 @@ def advance(execution: Execution, definition: Definition, *, now: datetime) -> l
 
 def has_more(execution: Execution) -> bool:
     """Whether the last step was cut short."""
-    return bool(execution.live.changed) and not execution.is_ended
+    is_going_on = not execution.is_ended and execution.status != "PAUSED"
+    return is_going_on and bool(execution.live.changed)
 
 
 def next_wake_at(execution: Execution, definition: Definition) -> datetime | None:

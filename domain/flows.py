@@ -58,7 +58,8 @@ class Node:
 class Flow:
     """nodes: by id, in an order of execution. places: by id, its place in that order.
 
-    before: by id, a bit for the place of each node that runs before it.
+    before: by id, a bit for the place of each node that runs before it. asleep: the ids of nodes that
+    only an error leads to. rescued: of others that an error may lead to as well.
     """
 
     nodes: Mapping[str, Node]
@@ -66,6 +67,8 @@ class Flow:
     start: str
     before: Mapping[str, int]
     places: Mapping[str, int]
+    asleep: frozenset[str]
+    rescued: frozenset[str]
 
     def runs_before(self, earlier: str, later: str) -> bool:
         return bool(self.before[later] >> self.places[earlier] & 1)
@@ -286,7 +289,12 @@ def _built(graph: Graph, bodies: Mapping[str, Flow | None]) -> Flow:
     }
     start = next(node.id for node in nodes.values() if node.type == START)
     places = {node_id: graph.nodes[node_id].index for node_id in graph.order}
-    return Flow(nodes, edges, start, graph.before, places)
+    awake = {start, *(other for other in graph.order if graph.runs_before(start, other))}
+    asleep = frozenset(nodes) - awake
+    rescued = frozenset(
+        other for other in awake if any(graph.runs_before(one, other) for one in asleep)
+    )
+    return Flow(nodes, edges, start, graph.before, places, asleep, rescued)
 
 
 def _built_node(

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from domain.attempts import UNKNOWN_OUTCOME
+from domain.attempts import ABANDONED, UNKNOWN_OUTCOME
 from domain.definition_nodes import Edge
 from domain.identifiers import Json, JsonObject
 from domain.node_types import ERROR_PORT, Iterations
@@ -25,8 +25,12 @@ from domain.node_types import ERROR_PORT, Iterations
 # The effect may have happened: the next attempt goes out under the same key. An HTTP status that is
 # tried again (429, 5xx) says that the server could not answer, not that it did nothing.
 UNANSWERED = frozenset(
-    {UNKNOWN_OUTCOME, "interrupted", "timeout", "unavailable", "no_heartbeat", "http_status"}
+    {
+        *(UNKNOWN_OUTCOME, ABANDONED, "interrupted", "timeout", "unavailable", "no_heartbeat"),
+        "http_status",
+    }
 )
+STOPPED: JsonObject = {"code": "interrupted", "message": "the execution was stopped", "attempt": 0}
 COMPENSATE = "compensate"
 
 NodeStatus: TypeAlias = Literal["PENDING", "RUNNING", "WAITING", "COMPLETED", "FAILED", "SKIPPED"]
@@ -39,7 +43,7 @@ class NodeRun:
     unknown_outcomes: how many attempts in a row ended as nobody knows. attempts_before: those that
     do not count any more, since somebody asked for a retry. begun_at: when the first attempt that
     counts began. awaited: what it waits for. answer: what came. ordinal: its place among the nodes
-    that completed.
+    that completed or failed for good.
     """
 
     status: NodeStatus
@@ -118,7 +122,7 @@ class NodeRuns:
     bodies: dict[str, Body] = field(default_factory=dict[str, Body])
     frames: dict[str, Frame] = field(default_factory=lambda: {"": Frame()})
     kept: dict[str, KeptCompensation] = field(default_factory=dict[str, KeptCompensation])
-    completed_count: int = 0
+    decided_count: int = 0
 
     def get(self, path: str) -> NodeRun:
         return self.by_path.get(path, NOT_BEGUN)
@@ -176,8 +180,8 @@ class NodeRuns:
     def complete(
         self, path: str, node_type: str, *, attempt: int, output: Json, ports: tuple[str, ...]
     ) -> None:
-        self.completed_count += 1
-        run = NodeRun("COMPLETED", node_type, attempt, output, ports, ordinal=self.completed_count)
+        self.decided_count += 1
+        run = NodeRun("COMPLETED", node_type, attempt, output, ports, ordinal=self.decided_count)
         self._keep(path, run)
         self.bodies.pop(path, None)
         self._decide(path, {"output": output})
@@ -195,6 +199,7 @@ class NodeRuns:
         before = self.get(path)
         attempt = error["attempt"]
         assert isinstance(attempt, int)
+        self.decided_count += retry_at is None
         run = replace(
             before,
             status="FAILED" if retry_at is None else "WAITING",
@@ -203,6 +208,7 @@ class NodeRuns:
             error=error,
             unknown_outcomes=self._unknown_outcomes(before, error),
             begun_at=before.begun_at or failed_at,
+            ordinal=self.decided_count if retry_at is None else 0,
         )
         self._keep(path, run)
         if retry_at is None:
@@ -245,6 +251,7 @@ class NodeRuns:
         for known in [one for one in self.frames if one.startswith(prefix)]:
             for path in self.frames.pop(known).paths:
                 del self.by_path[path]
+                self.bodies.pop(path, None)
                 self._settle(path)
 
     def try_again(self, path: str, run: NodeRun, now: datetime) -> None:
@@ -268,6 +275,8 @@ class NodeRuns:
                 begun_at=None,
                 awaited=None,
                 answer=None,
+                # Whether its last attempt did anything is not known, when it was stopped in it.
+                error=STOPPED if before.status == "RUNNING" else before.error,
             )
         node_id = id_of(path)
         if node_id in frame.decided:
@@ -281,6 +290,8 @@ class NodeRuns:
         self.doubted.clear()
 
     def _unknown_outcomes(self, before: NodeRun, error: JsonObject) -> int:
+        if error["code"] == ABANDONED:
+            return before.unknown_outcomes + (before.status == "RUNNING")
         return before.unknown_outcomes + 1 if error["code"] == UNKNOWN_OUTCOME else 0
 
     def _keep(self, path: str, run: NodeRun) -> None:

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
-from commands.execution_families import family_of
+from commands.execution_families import close_begun, family_of, rows_of
 from commands.ports import NEVER, Clock, ClosedExecution, EventStore, Ids, OpenedExecution, SideRow
 from domain.attempts import Attempt, Failure
 from domain.definitions import Definition, parse_definition
@@ -219,8 +219,9 @@ class Drive:
         if not execution.pending_events:
             return "stored"
         tenant_id = self._run.tenant_id
+        close_begun(execution, self._children)
         others: list[Execution] = [*self._children]
-        side_rows: list[SideRow] = [OpenedExecution(child.id) for child in self._children]
+        side_rows: list[SideRow] = [row for child in self._children for row in rows_of(child)]
         envelope = Envelope(
             tenant_id=tenant_id, actor=self._parts.actor, correlation_id=execution.id
         )

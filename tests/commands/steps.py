@@ -69,9 +69,11 @@ async def worked(
         for attempt in attempts:
             result = outcome(attempt)
             if isinstance(result, Failure):
-                fail_node(execution, definition, attempt.path, attempt.number, result, now=now)
+                fail_node(
+                    execution, definition, attempt.path, attempt.number, failure=result, now=now
+                )
             else:
-                complete_node(execution, attempt.path, attempt.number, result, Usage())
+                complete_node(execution, attempt.path, attempt.number, result, usage=Usage())
         attempts = advance(execution, definition, now=now)
     envelope = Envelope(world.tenant_id, "worker:1")
     await world.store.append([execution], envelope, side_rows=rows_of(execution))

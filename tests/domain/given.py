@@ -25,9 +25,14 @@ from domain.identifiers import Json, JsonObject
 from infra.event_codec import mapper
 
 ENDS = ("execution.completed", "execution.failed", "execution.cancelled")
+# Every run that the test at hand told of; conftest.py looks at them when it is over.
+LIVED: "list[Run]" = []
+# The story that is being told: its clock is the clock of the events.
+TOLD: "list[Story[Any]]" = []
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 EXECUTION_ID = UUID("01890000-0000-7000-8000-000000000001")
+CHILD_ID = UUID("01890000-0000-7000-8000-000000000002")
 USAGE = Usage("offline/echo", tokens_in=3, tokens_out=5, cost_usd_pico=13_000_000)
 
 Fact = tuple[str, dict[str, Any]]
@@ -44,6 +49,7 @@ class Story(Generic[Told]):
     recorded: list[Fact] = field(default_factory=list)
 
     def when(self, act: "Callable[[Any], object]") -> "Story[Told]":
+        TOLD[:] = [self]
         self._store()
         self.recorded = []
         self.answer = act(self)
@@ -79,10 +85,13 @@ class Story(Generic[Told]):
 
 @dataclass
 class Run(Story[Execution]):
-    """A story of an execution. now: moved by acts that say when they happen."""
+    """A story of an execution. now: moved by acts that say when they happen. attempts_seen: kept by
+    tests that answer from what was asked.
+    """
 
     definition: Definition = field(kw_only=True)
     now: datetime = NOON
+    attempts_seen: dict[tuple[str, int], Attempt] = field(default_factory=dict)
 
     @property
     def attempts(self) -> list[tuple[str, int]]:
@@ -93,11 +102,27 @@ class Run(Story[Execution]):
         return next_wake_at(self.aggregate, self.definition)
 
     @property
+    def status(self) -> str:
+        return self.aggregate.status
+
+    @property
+    def topics(self) -> list[str]:
+        """What the last act recorded, without the aggregate's name."""
+        return [topic.removeprefix("execution.") for topic, _ in self.recorded]
+
+    def output_of(self, path: str) -> Json:
+        return self.aggregate.nodes[path].output
+
+    @property
     def running(self) -> list[str]:
         return [path for path, _ in self.aggregate.running_attempts()]
 
 
 Act = Callable[[Any], object]
+
+
+def event_time() -> datetime:
+    return getattr(TOLD[0], "now", NOON) if TOLD else NOON
 
 
 def given(story: Any, *acts: Act) -> Any:
@@ -117,15 +142,26 @@ def raises(kind: type[Exception], act: Act) -> Act:
     return refused
 
 
-def a_run(nodes: Sequence[JsonObject], edges: Sequence[str], given_input: Json = None) -> Run:
+def a_run(
+    nodes: Sequence[JsonObject], edges: Sequence[str], given_input: Json = None, **fields: Json
+) -> Run:
     """A created execution; see a_definition."""
-    definition = a_definition(nodes, edges)
-    execution = Execution(
-        id=EXECUTION_ID,
+    return a_run_of(a_definition(nodes, edges, **fields), given_input)
+
+
+def a_run_of(definition: Definition, given_input: Json = None) -> Run:
+    run = Run(an_execution(EXECUTION_ID, definition.hash, given_input), definition=definition)
+    LIVED.append(run)
+    return run
+
+
+def an_execution(execution_id: UUID, definition_hash: str, given_input: Json) -> Execution:
+    return Execution(
+        id=execution_id,
         workflow_id=None,
         workflow_version=None,
         agent_id=None,
-        definition_hash=definition.hash,
+        definition_hash=definition_hash,
         input=given_input,
         created_by="user:ada",
         parent_id=None,
@@ -134,15 +170,18 @@ def a_run(nodes: Sequence[JsonObject], edges: Sequence[str], given_input: Json =
         forked_from_id=None,
         forked_from_node=None,
     )
-    return Run(execution, definition=definition)
 
 
-def a_definition(nodes: Sequence[JsonObject], edges: Sequence[str]) -> Definition:
+def a_definition(nodes: Sequence[JsonObject], edges: Sequence[str], **fields: Json) -> Definition:
+    """See a_graph. fields: timeout_s, on_error."""
+    return parse_definition({**a_graph(nodes, edges), **fields})
+
+
+def a_graph(nodes: Sequence[JsonObject], edges: Sequence[str]) -> JsonObject:
     """nodes: without start and end, which are added. edges: `a -> b`, or `a -port-> b`."""
     types = [node["type"] for node in nodes]
     added = [{"id": kind, "type": kind} for kind in ("start", "end") if kind not in types]
-    definition: Any = {"nodes": [*added, *nodes], "edges": [an_edge(edge) for edge in edges]}
-    return parse_definition(definition)
+    return {"nodes": [*added, *nodes], "edges": [an_edge(edge) for edge in edges]}
 
 
 def an_edge(text: str) -> JsonObject:
@@ -163,6 +202,44 @@ def a_condition(node_id: str, expression: str) -> JsonObject:
 
 def a_set(node_id: str, **fields: Json) -> JsonObject:
     return {"id": node_id, "type": "set", "config": {"values": {"by": node_id}}, **fields}
+
+
+def a_node(
+    kind: str, node_id: str, *, beside: JsonObject | None = None, **config: Json
+) -> JsonObject:
+    """Of any type. beside: the fields that every node may have."""
+    return {"id": node_id, "type": kind, "config": config, **(beside or {})}
+
+
+def a_loop(
+    node_id: str,
+    nodes: Sequence[JsonObject],
+    edges: Sequence[str],
+    *,
+    beside: JsonObject | None = None,
+    **config: Json,
+) -> JsonObject:
+    """See a_graph for its body. `while_` and `until` are the config's."""
+    config = {key.rstrip("_"): value for key, value in config.items()}
+    return a_node("loop", node_id, beside=beside, body=a_graph(nodes, edges), **config)
+
+
+def a_map(
+    node_id: str,
+    nodes: Sequence[JsonObject],
+    edges: Sequence[str],
+    *,
+    beside: JsonObject | None = None,
+    **config: Json,
+) -> JsonObject:
+    config = {"over": "input", **config}
+    return a_node("map", node_id, beside=beside, body=a_graph(nodes, edges), **config)
+
+
+def an_effect(node_id: str, **fields: Json) -> JsonObject:
+    """What says how it is undone."""
+    undo: JsonObject = {"type": "llm", "config": {"model": "offline/echo", "prompt": "Undo"}}
+    return an_llm(node_id, **{"compensate": undo, **fields})
 
 
 def advance(after_s: float = 0.0) -> Act:
@@ -194,6 +271,73 @@ def interrupt(*except_for: tuple[str, int]) -> Act:
 
 def cancel(reason: str | None = None) -> Act:
     return lambda run: commands.cancel(run.aggregate, reason)
+
+
+def cancel_and_undo(reason: str | None = None) -> Act:
+    return lambda run: commands.cancel_and_undo(run.aggregate, run.definition, reason)
+
+
+def compensate() -> Act:
+    return lambda run: commands.compensate(run.aggregate, run.definition)
+
+
+def pause() -> Act:
+    return lambda run: commands.pause(run.aggregate)
+
+
+def resume() -> Act:
+    return lambda run: commands.resume(run.aggregate)
+
+
+def retry() -> Act:
+    return lambda run: commands.retry(run.aggregate, run.definition)
+
+
+def resolve(node_id: str, outcome: commands.Resolution, output: Json = None) -> Act:
+    return lambda run: commands.resolve(run.aggregate, node_id, outcome, output)
+
+
+def signal(name: str, payload: Json = None) -> Act:
+    return lambda run: commands.signal(run.aggregate, name, payload)
+
+
+def decide(
+    path: str,
+    decision: commands.Decision = "approve",
+    *,
+    edits: Json = None,
+    by: str = "user:ada",
+) -> Act:
+    """As the command does it: look whether it may be decided, and decide."""
+
+    def act(run: Run) -> Json:
+        form = commands.awaited_approval(run.aggregate, path, frozenset({by}))
+        commands.decide_approval(
+            run.aggregate, path, decision, comment=None, edits=edits, decided_by=by
+        )
+        return form
+
+    return act
+
+
+def begin_child(path: str, *, attempt: int = 1, is_awaited: bool = True) -> Act:
+    return lambda run: outcomes.start_child(
+        run.aggregate, path, attempt, CHILD_ID, is_awaited=is_awaited, on_parent_close="cancel"
+    )
+
+
+def end_child(output: Json = None, *, fails: bool = False, child_id: UUID | None = None) -> Act:
+    def act(run: Run) -> None:
+        child = an_execution(child_id or CHILD_ID, run.definition.hash, None)
+        if fails:
+            child.trigger_event(
+                Execution.Failed, path="x", attempt=1, code="bad", message="no", stopped_paths=[]
+            )
+        else:
+            child.trigger_event(Execution.Completed, output=output)
+        outcomes.child_ended(run.aggregate, child)
+
+    return act
 
 
 def fact_of(event: Any) -> Fact:
@@ -277,6 +421,11 @@ def failed(
         "message": message,
         "stopped_paths": list(stopped),
     }
+
+
+def fact(name: str, /, **fields: Any) -> Fact:
+    """An event that no test but a few has to spell out."""
+    return f"execution.{name}", fields
 
 
 def cancelled(reason: str | None, *stopped: str) -> Fact:
