@@ -66,8 +66,12 @@ def advance(execution: Execution, definition: Definition, *, now: datetime) -> l
 
 
 def has_more(execution: Execution) -> bool:
-    """Whether the last step was cut short."""
-    return bool(execution.live.changed) and not execution.is_ended
+    """Whether the last step was cut short. A run that is paused has nothing more to do, whatever
+    came meanwhile.
+    """
+    if execution.is_ended or execution.status == "PAUSED":
+        return False
+    return bool(execution.live.changed)
 
 
 def next_wake_at(execution: Execution, definition: Definition) -> datetime | None:

@@ -235,6 +235,8 @@ class NodeRuns:
         for known in [one for one in self.frames if one.startswith(prefix)]:
             for path in self.frames.pop(known).paths:
                 del self.by_path[path]
+                # One that failed was kept, for somebody might have retried it.
+                self.bodies.pop(path, None)
                 self._settle(path)
 
     def try_again(self, path: str, run: NodeRun, now: datetime) -> None:

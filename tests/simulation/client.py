@@ -42,6 +42,7 @@ class Client:
     refused: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
     runs: list[UUID] = field(default_factory=list)
+    signals: dict[str, str] = field(default_factory=dict)
     _count: int = 0
 
     def __post_init__(self) -> None:
@@ -55,6 +56,8 @@ class Client:
         self._count += 1
         key = f"key-{self._count}"
         self.process.environment.tell("client", f"{key} {command}"[:150])
+        if isinstance(command, decisions.SignalExecution):
+            self.signals[key] = str(command.payload)
         for _ in range(patience):
             origin = Origin(self.ids.new(), idempotency_key=key)
             try:

@@ -22,7 +22,9 @@ from tests.simulation.processes import Process
 from tests.simulation.store import SimulatedStore
 
 WAY_S = 0.004
-READ_MODELS = tuple(one for one in PROJECTIONS if one.name in {"executions", "node_runs"})
+READ_MODELS = tuple(
+    one for one in PROJECTIONS if one.name in {"executions", "workflows", "workflow_versions"}
+)
 
 
 @dataclass(eq=False)

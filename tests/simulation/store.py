@@ -90,8 +90,7 @@ class SimulatedStore(FakeEventStore):
             self._log(event, envelope)
         self._keep_rows(envelope.tenant_id, side_rows)
         for event in self.logged[begun:]:
-            text = f"{event.topic} {str(event.stream_id)[-4:]}@{event.version}"
-            self._environment.tell("store", f"{text} by {event.actor}")
+            self._environment.tell("store", f"{_shown(event)} by {event.actor}")
         for one in self.news:
             one.set()
         return token
@@ -267,3 +266,9 @@ def _look(stored: "asyncio.Future[PositionToken | None]") -> None:
     """An answer for a process that is gone is no error of anybody."""
     if not stored.cancelled():
         stored.exception()
+
+
+def _shown(event: LoggedEvent) -> str:
+    fact = orjson.loads(event.state)
+    about = [str(fact[name]) for name in ("path", "attempt", "code", "retry_at") if name in fact]
+    return " ".join([event.topic, f"{str(event.stream_id)[-4:]}@{event.version}", *about])
