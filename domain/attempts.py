@@ -28,6 +28,8 @@ RETRY_AFTER_S_MAX = 3600.0
 UNKNOWN_OUTCOMES_MAX = 20
 
 UNKNOWN_OUTCOME = "unknown_outcome"
+# The execution went on, or came to its end, without what this node would have brought.
+ABANDONED = "abandoned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,8 @@ INTERRUPTED = Failure(
     is_retryable=True,
     usage=UNBILLED,
 )
-ABANDONED_RUNNING = Failure("abandoned", "the execution went on without it", usage=UNBILLED)
-ABANDONED_WAITING = Failure("abandoned", "the execution went on without it")
+ABANDONED_RUNNING = Failure(ABANDONED, "the execution went on without it", usage=UNBILLED)
+ABANDONED_WAITING = Failure(ABANDONED, "the execution went on without it")
 
 
 def result_of(config: PureNode, scope: Scope) -> Result | Failure:

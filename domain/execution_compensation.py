@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain.attempts import UNKNOWN_OUTCOME, Attempt, Failure, request_of
+from domain.attempts import Attempt, Failure, request_of
 from domain.definition_nodes import Compensation
 from domain.definitions import Definition
 from domain.execution_frames import LiveFrame
@@ -183,8 +183,7 @@ def depends(flow: Flow, later: str, earlier: str) -> bool:
 def _may_have_happened(run: NodeRun) -> bool:
     if run.status == "COMPLETED":
         return run.attempt > 0  # 0: it was copied, and belongs to another run.
-    is_unknown = run.error is not None and run.error["code"] == UNKNOWN_OUTCOME
-    return is_unknown and run.status in {"FAILED", "WAITING"}
+    return run.is_unanswered and run.status in {"FAILED", "WAITING"}
 
 
 def _is_due(run: NodeRun, execution: Execution, path: str, now: datetime) -> bool:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from domain.attempts import UNKNOWN_OUTCOME
+from domain.attempts import ABANDONED, UNKNOWN_OUTCOME
 from domain.definition_nodes import Edge
 from domain.identifiers import Json, JsonObject
 from domain.node_types import ERROR_PORT, Iterations
@@ -36,7 +36,8 @@ class NodeRun:
     unknown_outcomes: how many attempts in a row ended as nobody knows. attempts_before: those that
     do not count any more, since somebody asked for a retry. begun_at: when the first attempt that
     counts began. awaited: what it waits for. answer: what came. ordinal: its place among the nodes
-    that completed.
+    that completed. is_unanswered: an attempt since the last success brought no answer, so its effect
+    may have happened; a later attempt that was refused does not change that.
     """
 
     status: NodeStatus
@@ -52,6 +53,7 @@ class NodeRun:
     awaited: JsonObject | None = None
     answer: JsonObject | None = None
     ordinal: int = 0
+    is_unanswered: bool = False
 
     def takes(self, edge: Edge) -> bool:
         """Whether the run goes on along this edge, one of those that leave this node."""
@@ -61,8 +63,7 @@ class NodeRun:
 
     def key_to_repeat(self) -> str | None:
         """The idempotency key under which the next attempt must go out again."""
-        is_unanswered = self.error is not None and self.error["code"] in UNANSWERED
-        return self.idempotency_key if is_unanswered else None
+        return self.idempotency_key if self.is_unanswered else None
 
 
 NOT_BEGUN = NodeRun("PENDING")
@@ -193,6 +194,7 @@ class NodeRuns:
             error=error,
             unknown_outcomes=self._unknown_outcomes(before, error),
             begun_at=before.begun_at or failed_at,
+            is_unanswered=before.is_unanswered or self._is_unanswered(path, error),
         )
         self._keep(path, run)
         if retry_at is None:
@@ -206,7 +208,9 @@ class NodeRuns:
         """Its outcome is unknown, and somebody has to say what it did."""
         before = self.by_path[path]
         count = self._unknown_outcomes(before, error)
-        self.by_path[path] = replace(before, status="WAITING", error=error, unknown_outcomes=count)
+        self.by_path[path] = replace(
+            before, status="WAITING", error=error, unknown_outcomes=count, is_unanswered=True
+        )
         self.running.pop(path, None)
         self.doubted[path] = None
 
@@ -260,6 +264,8 @@ class NodeRuns:
                 begun_at=None,
                 awaited=None,
                 answer=None,
+                # An attempt that was under way when its run was stopped was never answered.
+                is_unanswered=before.is_unanswered or before.status == "RUNNING",
             )
         node_id = id_of(path)
         if node_id in frame.decided:
@@ -274,6 +280,9 @@ class NodeRuns:
 
     def _unknown_outcomes(self, before: NodeRun, error: JsonObject) -> int:
         return before.unknown_outcomes + 1 if error["code"] == UNKNOWN_OUTCOME else 0
+
+    def _is_unanswered(self, path: str, error: JsonObject) -> bool:
+        return error["code"] in UNANSWERED or (error["code"] == ABANDONED and path in self.running)
 
     def _keep(self, path: str, run: NodeRun) -> None:
         self.by_path[path] = run

@@ -152,7 +152,8 @@ def _call(chance: Chance, node_id: str) -> JsonObject:
             "initial_backoff_s": chance.choice([0, 1, 4, 20]),
             "jitter": chance.choice([0, 0.5]),
         }
-    if chance.happens(0.5):
+    # What is free and safe to repeat leaves nothing to undo.
+    if chance.happens(0.5) and not is_repeatable:
         config: Any = {"model": "offline/echo", "prompt": f"undo {node_id}"}
         fields["compensate"] = {"type": "llm", "config": config, "timeout_s": 5.0}
         if chance.happens(0.3):

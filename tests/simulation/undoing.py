@@ -8,6 +8,9 @@ from domain.node_types import BodyNode
 from tests.simulation.effects import ModelServer
 from tests.simulation.history import Fact, History
 
+UNANSWERED = frozenset(
+    {"unknown_outcome", "timeout", "unavailable", "no_heartbeat", "interrupted", "abandoned"}
+)
 SUFFIX = "/compensate"
 
 
@@ -35,8 +38,18 @@ def _order_is_right(
     for path, fact in begun.items():
         for later, end in ended.items():
             done, after = path.removesuffix(SUFFIX), later.removesuffix(SUFFIX)
-            if _ran_after(history.definition, after, done) and end.version > fact.version:
+            is_because = _ran_after(history.definition, after, done) and _was_first(
+                history, done, after
+            )
+            if is_because and end.version > fact.version:
                 yield f"{history.name}: {done} was undone before {after}"
+
+
+def _was_first(history: History, done: str, after: str) -> bool:
+    """A join may have let the later node go before the earlier one was done."""
+    completed = [f.version for f in history.of("node_completed") if f.path == done]
+    begun = [f.version for f in history.of("node_started") if f.path == after]
+    return bool(completed and begun) and completed[0] < begun[0]
 
 
 def _only_what_was_done(history: History, begun: dict[str, Fact]) -> Iterator[str]:
@@ -48,7 +61,7 @@ def _only_what_was_done(history: History, begun: dict[str, Fact]) -> Iterator[st
 
 
 def _is_unknown(fact: Fact) -> bool:
-    return fact.state["code"] == "unknown_outcome"
+    return fact.state["code"] in UNANSWERED
 
 
 def _all_is_undone(
