@@ -218,6 +218,15 @@ class NodeRuns:
         self._keep(path, NodeRun("SKIPPED"))
         self._decide(path, None)
 
+    def place(self, path: str) -> int:
+        """Among the nodes that completed; one that may have happened without an answer counts as
+        the newest.
+        """
+        ordinal = self.get(path).ordinal
+        if not ordinal:
+            self.completed_count += 1
+        return ordinal or self.completed_count
+
     def end_iteration(self, path: str, index: int, output: Json, error: JsonObject | None) -> None:
         """The body of `path` has ended once more; what it did is forgotten."""
         body = self.bodies[path]

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
-from commands.execution_families import family_of
+from commands.execution_families import PARENT_ENDED, family_of
 from commands.ports import (
     NEVER,
     Clock,
@@ -29,6 +29,7 @@ from domain.attempts import Attempt, Failure
 from domain.definitions import Definition, parse_definition
 from domain.envelope import Envelope
 from domain.errors import Stale, Unavailable
+from domain.execution_commands import cancel
 from domain.execution_outcomes import complete_node, fail_node, interrupt, start_child
 from domain.execution_steps import (
     SUSPENDED_FROM_S,
@@ -219,7 +220,7 @@ class Drive:
         if not execution.pending_events:
             return "stored"
         tenant_id = self._run.tenant_id
-        side_rows: list[SideRow] = [OpenedExecution(child.id) for child in self._children]
+        side_rows = self._rows_of_children(execution)
         aggregates = [execution, *self._children]
         try:
             if execution.is_ended:
@@ -243,6 +244,14 @@ class Drive:
         self.version = execution.version
         self._stored_wake_at = self.wake_at
         return "stored"
+
+    def _rows_of_children(self, execution: Execution) -> list[SideRow]:
+        """A child that begins with the append that ends its parent ends with it too."""
+        if execution.is_ended and execution.status != "NEEDS_ATTENTION":
+            for child in self._children:
+                if execution.children[str(child.id)].policy == "cancel":
+                    cancel(child, PARENT_ENDED)
+        return [OpenedExecution(child.id) for child in self._children if not child.is_ended]
 
     def _due_at_rest(self, execution: Execution, definition: Definition) -> datetime | None:
         """When to look at it again; None while it is in hand."""

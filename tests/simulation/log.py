@@ -42,6 +42,8 @@ class Topic:
     partitions_count: int
     partitions: list[list[LoggedEvent]] = field(init=False)
     news: list[asyncio.Event] = field(default_factory=list)
+    # Only for the bug that moves a position too early.
+    relay_connection: object = None
 
     def __post_init__(self) -> None:
         self.partitions = [[] for _ in range(self.partitions_count)]
@@ -60,7 +62,7 @@ class Producer:
     """
 
     def __init__(self, topic: Topic) -> None:
-        self._topic = topic
+        self.topic = topic
         self._environment = topic.environment
         self._waiting: dict[int, deque[tuple[Record, asyncio.Future[object]]]] = {}
         self._broken: set[int] = set()
@@ -94,7 +96,7 @@ class Producer:
             self._broken.add(partition)
             self._fail(answer)
             return
-        self._topic.add(partition, record)
+        self.topic.add(partition, record)
         if faults.happens(faults.send_is_not_acknowledged):
             self._broken.add(partition)
             self._fail(answer)

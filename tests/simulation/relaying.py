@@ -79,6 +79,7 @@ class RelayProcess:
         self._conn = RelayConnection(store, environment)
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        topic.relay_connection = self._conn
         store.news.append(self._news)
 
     async def run(self) -> None:
