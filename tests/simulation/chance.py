@@ -86,7 +86,7 @@ HIGHEST = {
     "worker_is_cut_off": 0.04,
     "worker_clock_jumps": 0.04,
     "projector_dies": 0.03,
-    "projector_stands_still": 0.03,
+    "projector_stands_still": 0.08,
     "rebalances": 0.05,
 }
 

@@ -62,10 +62,13 @@ class History:
         return [fact for fact in self.facts if fact.topic in topics]
 
     @property
+    def ends(self) -> list[Fact]:
+        """A run that is tried again or undone has several."""
+        return [fact for fact in self.facts if fact.event.topic in ENDS]
+
+    @property
     def end(self) -> Fact | None:
-        """Its last end; a run that is tried again or undone has several."""
-        ends = [fact for fact in self.facts if fact.event.topic in ENDS]
-        return ends[-1] if ends else None
+        return self.ends[-1] if self.ends else None
 
     @property
     def status(self) -> str | None:

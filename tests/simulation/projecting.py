@@ -22,6 +22,7 @@ from tests.simulation.processes import Process
 from tests.simulation.store import SimulatedStore
 
 WAY_S = 0.004
+SLOW_S = 4.0
 READ_MODELS = tuple(
     one for one in PROJECTIONS if one.name in {"executions", "workflows", "workflow_versions"}
 )
@@ -74,9 +75,12 @@ class ProjectorConnection:
 
     async def go(self) -> None:
         environment = self._process.environment
+        faults = environment.faults
         await self._process.reach()
-        await environment.pass_by(WAY_S)
-        if environment.faults.happens(environment.faults.store_refuses / 4):
+        await environment.pass_by(SLOW_S if faults.happens(faults.delivery_is_slow) else WAY_S)
+        # Also what a process sends late is sent, when it was only standing still.
+        await self._process.reach()
+        if faults.happens(faults.store_refuses / 4):
             raise Unavailable("the read models cannot be reached")
 
     async def come_back(self) -> None:
