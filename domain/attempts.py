@@ -28,6 +28,7 @@ RETRY_AFTER_S_MAX = 3600.0
 UNKNOWN_OUTCOMES_MAX = 20
 
 UNKNOWN_OUTCOME = "unknown_outcome"
+# The execution went on, or came to its end, without what this node would have brought.
 ABANDONED = "abandoned"
 
 

@@ -131,7 +131,7 @@ def undoable(execution: Execution, definition: Definition) -> list[Undo]:
     for path, run in execution.runs.by_path.items():
         node = definition.node(path)
         if node is not None and node.compensation is not None and _may_have_happened(run):
-            ordinal = run.ordinal or execution.runs.decided_count + 1
+            ordinal = execution.runs.place(path)
             found.append(Undo(path, node.compensation, ordinal))
     for path, kept in execution.runs.kept.items():
         node = definition.node(path)
@@ -190,7 +190,7 @@ def _may_have_happened(run: NodeRun) -> bool:
     if run.status == "COMPLETED":
         return run.attempt > 0  # 0: it was copied, and belongs to another run.
     # RUNNING: the run was stopped in the middle of it.
-    is_unknown = run.unknown_outcomes > 0 and run.status in {"FAILED", "WAITING"}
+    is_unknown = run.is_unanswered and run.status in {"FAILED", "WAITING"}
     return is_unknown or run.status == "RUNNING"
 
 

@@ -37,9 +37,12 @@ def advance(execution: Execution, definition: Definition, *, now: datetime) -> l
 
 
 def has_more(execution: Execution) -> bool:
-    """Whether the last step was cut short."""
-    is_going_on = not execution.is_ended and execution.status != "PAUSED"
-    return is_going_on and bool(execution.live.changed)
+    """Whether the last step was cut short. A run that is paused has nothing more to do, whatever
+    came meanwhile.
+    """
+    if execution.is_ended or execution.status == "PAUSED":
+        return False
+    return bool(execution.live.changed)
 
 
 def next_wake_at(execution: Execution, definition: Definition) -> datetime | None:

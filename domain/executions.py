@@ -262,7 +262,7 @@ class Execution(ExecutionEvents, Aggregate):
                 undone,
                 request if isinstance(request, dict) else None,
                 problem if isinstance(problem, str) else None,
-                self.runs.get(undone).ordinal,
+                self.runs.place(undone),
             )
         self.runs.end_iteration(path, index, output, error)
 

@@ -26,11 +26,10 @@ from domain.node_types import ERROR_PORT, Iterations
 # tried again (429, 5xx) says that the server could not answer, not that it did nothing.
 UNANSWERED = frozenset(
     {
-        *(UNKNOWN_OUTCOME, ABANDONED, "interrupted", "timeout", "unavailable", "no_heartbeat"),
+        *(UNKNOWN_OUTCOME, "interrupted", "timeout", "unavailable", "no_heartbeat"),
         "http_status",
     }
 )
-STOPPED: JsonObject = {"code": "interrupted", "message": "the execution was stopped", "attempt": 0}
 COMPENSATE = "compensate"
 
 NodeStatus: TypeAlias = Literal["PENDING", "RUNNING", "WAITING", "COMPLETED", "FAILED", "SKIPPED"]
@@ -43,7 +42,8 @@ class NodeRun:
     unknown_outcomes: how many attempts in a row ended as nobody knows. attempts_before: those that
     do not count any more, since somebody asked for a retry. begun_at: when the first attempt that
     counts began. awaited: what it waits for. answer: what came. ordinal: its place among the nodes
-    that completed or failed for good.
+    that completed or failed for good. is_unanswered: an attempt since the last success brought no
+    answer, so its effect may have happened; a later attempt that was refused does not change that.
     """
 
     status: NodeStatus
@@ -59,6 +59,7 @@ class NodeRun:
     awaited: JsonObject | None = None
     answer: JsonObject | None = None
     ordinal: int = 0
+    is_unanswered: bool = False
 
     def takes(self, edge: Edge) -> bool:
         """Whether the run goes on along this edge, one of those that leave this node."""
@@ -68,8 +69,7 @@ class NodeRun:
 
     def key_to_repeat(self) -> str | None:
         """The idempotency key under which the next attempt must go out again."""
-        is_unanswered = self.error is not None and self.error["code"] in UNANSWERED
-        return self.idempotency_key if is_unanswered else None
+        return self.idempotency_key if self.is_unanswered else None
 
 
 NOT_BEGUN = NodeRun("PENDING")
@@ -209,6 +209,7 @@ class NodeRuns:
             unknown_outcomes=self._unknown_outcomes(before, error),
             begun_at=before.begun_at or failed_at,
             ordinal=self.decided_count if retry_at is None else 0,
+            is_unanswered=before.is_unanswered or self._is_unanswered(path, error),
         )
         self._keep(path, run)
         if retry_at is None:
@@ -222,13 +223,19 @@ class NodeRuns:
         """Its outcome is unknown, and somebody has to say what it did."""
         before = self.by_path[path]
         count = self._unknown_outcomes(before, error)
-        self.by_path[path] = replace(before, status="WAITING", error=error, unknown_outcomes=count)
+        self.by_path[path] = replace(
+            before, status="WAITING", error=error, unknown_outcomes=count, is_unanswered=True
+        )
         self.running.pop(path, None)
         self.doubted[path] = None
 
     def skip(self, path: str) -> None:
         self._keep(path, NodeRun("SKIPPED"))
         self._decide(path, None)
+
+    def place(self, path: str) -> int:
+        """Among the nodes that were decided; one that was not counts as the newest."""
+        return self.get(path).ordinal or self.decided_count + 1
 
     def end_iteration(self, path: str, index: int, output: Json, error: JsonObject | None) -> None:
         """The body of `path` has ended once more; what it did is forgotten."""
@@ -251,6 +258,7 @@ class NodeRuns:
         for known in [one for one in self.frames if one.startswith(prefix)]:
             for path in self.frames.pop(known).paths:
                 del self.by_path[path]
+                # One that failed was kept, for somebody might have retried it.
                 self.bodies.pop(path, None)
                 self._settle(path)
 
@@ -275,8 +283,8 @@ class NodeRuns:
                 begun_at=None,
                 awaited=None,
                 answer=None,
-                # Whether its last attempt did anything is not known, when it was stopped in it.
-                error=STOPPED if before.status == "RUNNING" else before.error,
+                # An attempt that was under way when its run was stopped was never answered.
+                is_unanswered=before.is_unanswered or before.status == "RUNNING",
             )
         node_id = id_of(path)
         if node_id in frame.decided:
@@ -290,9 +298,10 @@ class NodeRuns:
         self.doubted.clear()
 
     def _unknown_outcomes(self, before: NodeRun, error: JsonObject) -> int:
-        if error["code"] == ABANDONED:
-            return before.unknown_outcomes + (before.status == "RUNNING")
         return before.unknown_outcomes + 1 if error["code"] == UNKNOWN_OUTCOME else 0
+
+    def _is_unanswered(self, path: str, error: JsonObject) -> bool:
+        return error["code"] in UNANSWERED or (error["code"] == ABANDONED and path in self.running)
 
     def _keep(self, path: str, run: NodeRun) -> None:
         self.by_path[path] = run

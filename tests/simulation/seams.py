@@ -1,0 +1,48 @@
+"""Where the real code meets the simulated world: the few names that are replaced while a run of the
+simulation lasts.
+"""
+
+import asyncio
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import eventsourcing.domain
+
+import commands.dispatch
+import infra.relay
+import projections.projector
+from tests.commands.fakes import NOON
+from tests.simulation import decisions, projecting, relaying
+
+
+@contextmanager
+def replaced(owner: Any, name: str, value: Any) -> Generator[None]:
+    original = vars(owner)[name]
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, original)
+
+
+def _virtual_now() -> datetime:
+    """Of the events' own timestamps, which the library takes from the machine's clock."""
+    return (NOON + timedelta(seconds=asyncio.get_running_loop().time())).astimezone(UTC)
+
+
+@contextmanager
+def in_memory() -> Generator[None]:
+    replacements = [
+        (eventsourcing.domain, "datetime_now_with_tzinfo", _virtual_now),
+        (commands.dispatch, "HANDLERS", {**commands.dispatch.HANDLERS, **decisions.HANDLERS}),
+        (infra.relay, "read_commit_order", relaying.read_commit_order),
+        (projections.projector, "begin_places", projecting.begin_places),
+        (projections.projector, "read_places", projecting.read_places),
+        (projections.projector, "read_stream_unbound", projecting.read_stream_unbound),
+    ]
+    with ExitStack() as stack:
+        for owner, name, value in replacements:
+            stack.enter_context(replaced(owner, name, value))
+        yield
