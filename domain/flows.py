@@ -57,8 +57,8 @@ class Node:
 class Flow:
     """nodes: by id, in an order of execution. places: by id, its place in that order.
 
-    before: by id, a bit for the place of each node that runs before it. asleep: the ids of nodes that
-    only an error leads to. rescued: of others that an error may lead to as well.
+    before: by id, a bit for the place of each node that runs before it. asleep: the ids of nodes
+    that only an error leads to. rescued: of others that an error may lead to as well.
     """
 
     nodes: Mapping[str, Node]

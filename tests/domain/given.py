@@ -7,7 +7,7 @@ stored events and must equal the one that lived through it.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 from uuid import UUID
 
 import pytest
@@ -48,7 +48,7 @@ class Story(Generic[Told]):
     answer: Any = None
     recorded: list[Fact] = field(default_factory=list)
 
-    def when(self, act: "Callable[[Any], object]") -> "Story[Told]":
+    def when(self, act: "Callable[[Any], object]") -> Self:
         TOLD[:] = [self]
         self._store()
         self.recorded = []
@@ -56,12 +56,12 @@ class Story(Generic[Told]):
         self._store()
         return self
 
-    def then(self, *facts: Fact) -> "Story[Told]":
+    def then(self, *facts: Fact) -> Self:
         assert self.recorded == list(facts)
         self.then_it_replays()
         return self
 
-    def then_topics(self, *topics: str) -> "Story[Told]":
+    def then_topics(self, *topics: str) -> Self:
         assert [topic for topic, _ in self.recorded] == list(topics)
         self.then_it_replays()
         return self
@@ -110,7 +110,7 @@ class Run(Story[Execution]):
         """What the last act recorded, without the aggregate's name."""
         return [topic.removeprefix("execution.") for topic, _ in self.recorded]
 
-    def output_of(self, path: str) -> Json:
+    def output_of(self, path: str) -> Any:
         return self.aggregate.nodes[path].output
 
     @property
@@ -143,7 +143,7 @@ def raises(kind: type[Exception], act: Act) -> Act:
 
 
 def a_run(
-    nodes: Sequence[JsonObject], edges: Sequence[str], given_input: Json = None, **fields: Json
+    nodes: Sequence[JsonObject], edges: Sequence[str], given_input: Json = None, **fields: Any
 ) -> Run:
     """A created execution; see a_definition."""
     return a_run_of(a_definition(nodes, edges, **fields), given_input)
@@ -172,7 +172,7 @@ def an_execution(execution_id: UUID, definition_hash: str, given_input: Json) ->
     )
 
 
-def a_definition(nodes: Sequence[JsonObject], edges: Sequence[str], **fields: Json) -> Definition:
+def a_definition(nodes: Sequence[JsonObject], edges: Sequence[str], **fields: Any) -> Definition:
     """See a_graph. fields: timeout_s, on_error."""
     return parse_definition({**a_graph(nodes, edges), **fields})
 
@@ -181,7 +181,8 @@ def a_graph(nodes: Sequence[JsonObject], edges: Sequence[str]) -> JsonObject:
     """nodes: without start and end, which are added. edges: `a -> b`, or `a -port-> b`."""
     types = [node["type"] for node in nodes]
     added = [{"id": kind, "type": kind} for kind in ("start", "end") if kind not in types]
-    return {"nodes": [*added, *nodes], "edges": [an_edge(edge) for edge in edges]}
+    graph: Any = {"nodes": [*added, *nodes], "edges": [an_edge(edge) for edge in edges]}
+    return graph
 
 
 def an_edge(text: str) -> JsonObject:
@@ -191,7 +192,7 @@ def an_edge(text: str) -> JsonObject:
     return {**edge, "port": port} if port else edge
 
 
-def an_llm(node_id: str, **fields: Json) -> JsonObject:
+def an_llm(node_id: str, **fields: Any) -> JsonObject:
     config: JsonObject = {"model": "offline/echo", "prompt": "Hello"}
     return {"id": node_id, "type": "llm", "config": config, **fields}
 
@@ -200,12 +201,12 @@ def a_condition(node_id: str, expression: str) -> JsonObject:
     return {"id": node_id, "type": "condition", "config": {"expression": expression}}
 
 
-def a_set(node_id: str, **fields: Json) -> JsonObject:
+def a_set(node_id: str, **fields: Any) -> JsonObject:
     return {"id": node_id, "type": "set", "config": {"values": {"by": node_id}}, **fields}
 
 
 def a_node(
-    kind: str, node_id: str, *, beside: JsonObject | None = None, **config: Json
+    kind: str, node_id: str, *, beside: JsonObject | None = None, **config: Any
 ) -> JsonObject:
     """Of any type. beside: the fields that every node may have."""
     return {"id": node_id, "type": kind, "config": config, **(beside or {})}
@@ -217,7 +218,7 @@ def a_loop(
     edges: Sequence[str],
     *,
     beside: JsonObject | None = None,
-    **config: Json,
+    **config: Any,
 ) -> JsonObject:
     """See a_graph for its body. `while_` and `until` are the config's."""
     config = {key.rstrip("_"): value for key, value in config.items()}
@@ -230,13 +231,13 @@ def a_map(
     edges: Sequence[str],
     *,
     beside: JsonObject | None = None,
-    **config: Json,
+    **config: Any,
 ) -> JsonObject:
     config = {"over": "input", **config}
     return a_node("map", node_id, beside=beside, body=a_graph(nodes, edges), **config)
 
 
-def an_effect(node_id: str, **fields: Json) -> JsonObject:
+def an_effect(node_id: str, **fields: Any) -> JsonObject:
     """What says how it is undone."""
     undo: JsonObject = {"type": "llm", "config": {"model": "offline/echo", "prompt": "Undo"}}
     return an_llm(node_id, **{"compensate": undo, **fields})
@@ -293,7 +294,7 @@ def retry() -> Act:
     return lambda run: commands.retry(run.aggregate, run.definition)
 
 
-def resolve(node_id: str, outcome: commands.Resolution, output: Json = None) -> Act:
+def resolve(node_id: str, outcome: Any, output: Json = None) -> Act:
     return lambda run: commands.resolve(run.aggregate, node_id, outcome, output)
 
 
@@ -303,7 +304,7 @@ def signal(name: str, payload: Json = None) -> Act:
 
 def decide(
     path: str,
-    decision: commands.Decision = "approve",
+    decision: Any = "approve",
     *,
     edits: Json = None,
     by: str = "user:ada",
@@ -367,7 +368,7 @@ def node_started(path: str, *, attempt: int = 1, key_of: int | None = None, **fi
     }
 
 
-def node_completed(path: str, node_type: str, output: Json = None, *ports: str) -> Fact:
+def node_completed(path: str, node_type: str, output: Any = None, *ports: str) -> Fact:
     """A pure node."""
     return "execution.node_completed", {
         "path": path,
@@ -407,7 +408,7 @@ def nodes_skipped(*paths: str) -> Fact:
     return "execution.nodes_skipped", {"paths": list(paths)}
 
 
-def completed(output: Json) -> Fact:
+def completed(output: Any) -> Fact:
     return "execution.completed", {"output": output}
 
 

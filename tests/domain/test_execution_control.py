@@ -1,4 +1,4 @@
-"""What people decide about a run: pause, resume, retry, resolve; and steps that would be too long."""
+"""What people decide about a run: pause, resume, retry, resolve; and what is too long a step."""
 
 import pytest
 

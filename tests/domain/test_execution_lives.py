@@ -18,7 +18,7 @@ from tests.domain.random_runs import definitions, live
 COMPENSATE = "/compensate"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(definition=definitions(), data=st.data())
 def test_a_run_ends_or_waits_and_its_history_is_consistent(
     definition: JsonObject, data: st.DataObject
