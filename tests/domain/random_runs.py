@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from domain.definitions import InvalidDefinition, parse_definition
 from domain.errors import DomainError
 from domain.identifiers import Json, JsonObject
+from tests.domain import facts
 from tests.domain import given as stories
 from tests.domain.given import Act, Run
 from tests.domain.resuming import answered, under_way
@@ -106,7 +107,7 @@ def _nodes(draw: st.DrawFn, node_id: str, kind: str, depth: int) -> JsonObject:
         "delay": stories.a_node("delay", node_id, duration_s=duration_s),
         "signal": stories.a_node("signal", node_id, **signal),
         "approval": stories.a_node("approval", node_id, **approval),
-        "child": stories.a_node("sub_workflow", node_id, workflow_id=str(stories.EXECUTION_ID)),
+        "child": stories.a_node("sub_workflow", node_id, workflow_id=str(facts.EXECUTION_ID)),
     }[kind]
 
 

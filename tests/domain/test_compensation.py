@@ -10,8 +10,8 @@ from domain.execution_commands import (
     StillRuns,
 )
 from domain.identifiers import Json, JsonObject
+from tests.domain.facts import EXECUTION_ID, cancelled, fact
 from tests.domain.given import (
-    EXECUTION_ID,
     Act,
     Run,
     a_loop,
@@ -23,10 +23,8 @@ from tests.domain.given import (
     an_llm,
     cancel,
     cancel_and_undo,
-    cancelled,
     compensate,
     complete,
-    fact,
     fail,
     given,
     interrupt,

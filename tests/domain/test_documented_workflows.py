@@ -11,6 +11,7 @@ import pytest
 from domain.definitions import parse_definition
 from domain.identifiers import Json
 from domain.nodes.catalogue import NODE_TYPES
+from tests.domain import facts
 from tests.domain import given as stories
 from tests.domain.given import Run, a_run_of
 from tests.domain.resuming import under_way
@@ -43,7 +44,7 @@ def test_an_example_goes_as_it_says(raw: Any, course: dict[str, Any]) -> None:
     if "error" in course:
         assert (run.aggregate.error or {})["code"] == course["error"]
     if "undone" in course:
-        assert stories.fact("compensated", paths=course["undone"]) in run.recorded
+        assert facts.fact("compensated", paths=course["undone"]) in run.recorded
 
 
 def _live(run: Run, course: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from domain.execution_commands import NothingToResolve, NothingToRetry, NotPause
 from domain.execution_steps import STEP_EVENTS_MAX, has_more, is_at_rest
 from domain.executions import ExecutionEnded
 from domain.identifiers import Json
+from tests.domain.facts import fact, node_failed, node_started
 from tests.domain.given import (
     Act,
     Run,
@@ -18,12 +19,9 @@ from tests.domain.given import (
     an_llm,
     cancel,
     complete,
-    fact,
     fail,
     given,
     interrupt,
-    node_failed,
-    node_started,
     pause,
     raises,
     resolve,

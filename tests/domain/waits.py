@@ -3,13 +3,8 @@
 from datetime import timedelta
 
 from domain.identifiers import Json, JsonObject
-from tests.domain.given import (
-    NOON,
-    Run,
-    a_run,
-    a_set,
-    fact,
-)
+from tests.domain.facts import fact
+from tests.domain.given import NOON, Run, a_run, a_set
 
 
 def waiting(node: JsonObject, *edges: str, given_input: Json = None) -> Run:

@@ -10,7 +10,8 @@ from domain.identifiers import Json, TenantId
 from sagas.attempts import perform
 from sagas.effects import Effects, Outcome, Run
 from tests.commands.fakes import FakeIds, World
-from tests.domain.given import USAGE, a_graph, a_loop, an_llm
+from tests.domain.facts import USAGE
+from tests.domain.given import a_graph, a_loop, an_llm
 from tests.sagas.steps import Worker, an_execution, one_call, read, text_of, topics_of, until
 from tests.sagas.test_sleeping_runs import a_worker, somebody
 

@@ -6,19 +6,8 @@ from typing import Any
 import pytest
 
 from domain.identifiers import JsonObject
-from tests.domain.given import (
-    NOON,
-    Run,
-    a_node,
-    a_run,
-    advance,
-    an_llm,
-    complete,
-    completed,
-    given,
-    node_completed,
-    started,
-)
+from tests.domain.facts import completed, node_completed, started
+from tests.domain.given import NOON, Run, a_node, a_run, advance, an_llm, complete, given
 from tests.domain.waits import at, node_suspended, suspended, waiting
 
 

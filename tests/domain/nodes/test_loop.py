@@ -4,6 +4,7 @@ from typing import Any
 
 from domain.execution_steps import advance as take_step
 from domain.identifiers import Json, JsonObject
+from tests.domain.facts import fact, node_completed, node_failed, node_started, started
 from tests.domain.given import (
     NOON,
     Run,
@@ -16,14 +17,9 @@ from tests.domain.given import (
     advance,
     an_llm,
     complete,
-    fact,
     fail,
     given,
-    node_completed,
-    node_failed,
-    node_started,
     retry,
-    started,
 )
 
 ONCE_EACH = ["start -> draft", "draft -> end"]

@@ -6,6 +6,7 @@ import pytest
 
 from domain.identifiers import Json
 from domain.nodes.map import ITEMS_MAX
+from tests.domain.facts import fact, node_failed, node_started
 from tests.domain.given import (
     Run,
     a_map,
@@ -14,11 +15,8 @@ from tests.domain.given import (
     advance,
     an_llm,
     complete,
-    fact,
     fail,
     given,
-    node_failed,
-    node_started,
     retry,
 )
 

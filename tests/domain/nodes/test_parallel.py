@@ -1,13 +1,7 @@
 """parallel is where branches part."""
 
-from tests.domain.given import (
-    a_node,
-    a_run,
-    advance,
-    an_llm,
-    given,
-    node_completed,
-)
+from tests.domain.facts import node_completed
+from tests.domain.given import a_node, a_run, advance, an_llm, given
 
 
 def test_a_parallel_takes_every_edge_and_hands_on_what_came() -> None:

@@ -4,18 +4,8 @@ from typing import Any
 
 from domain.identifiers import JsonObject
 from domain.signals import PENDING_MAX, TooManySignals
-from tests.domain.given import (
-    Run,
-    a_node,
-    a_run,
-    advance,
-    completed,
-    fact,
-    given,
-    node_completed,
-    raises,
-    signal,
-)
+from tests.domain.facts import completed, fact, node_completed
+from tests.domain.given import Run, a_node, a_run, advance, given, raises, signal
 from tests.domain.waits import node_suspended, suspended, waiting
 
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 from domain.execution_outcomes import child_ended
+from tests.domain.facts import EXECUTION_ID, completed, fact, node_completed, node_failed
 from tests.domain.given import (
     CHILD_ID,
-    EXECUTION_ID,
     Run,
     a_node,
     a_run,
@@ -14,13 +14,9 @@ from tests.domain.given import (
     an_execution,
     begin_child,
     cancel,
-    completed,
     end_child,
-    fact,
     fail,
     given,
-    node_completed,
-    node_failed,
 )
 
 WORKFLOW_ID = str(EXECUTION_ID)

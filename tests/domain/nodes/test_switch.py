@@ -5,16 +5,8 @@ from typing import Any
 import pytest
 
 from domain.identifiers import Json, JsonObject
-from tests.domain.given import (
-    Run,
-    a_node,
-    a_run,
-    a_set,
-    advance,
-    given,
-    node_completed,
-    nodes_skipped,
-)
+from tests.domain.facts import node_completed, nodes_skipped
+from tests.domain.given import Run, a_node, a_run, a_set, advance, given
 
 WAYS = ("high", "low", "other")
 
