@@ -1,5 +1,6 @@
-"""Failures inside the stories show what differs, as they do in tests; events happen when their story
-says; and every story that a test told can be taken up again from wherever its worker may have died.
+"""Failures inside the stories show what differs, as they do in tests; events happen when their
+story says; and every story that a test told can be taken up again from wherever its worker may have
+died.
 """
 
 import pytest

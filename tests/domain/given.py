@@ -7,22 +7,22 @@ stored events and must equal the one that lived through it.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 from uuid import UUID
 
 import pytest
 from eventsourcing.domain import Aggregate
-from eventsourcing.persistence import StoredEvent
 
 from domain import execution_commands as commands
 from domain import execution_outcomes as outcomes
-from domain.attempts import Attempt, Failure, Usage
+from domain.attempts import Attempt, Failure
 from domain.definitions import Definition, parse_definition
 from domain.execution_steps import advance as take_step
 from domain.execution_steps import next_wake_at
 from domain.executions import Execution
 from domain.identifiers import Json, JsonObject
 from infra.event_codec import mapper
+from tests.domain.facts import EXECUTION_ID, USAGE, Fact, fact_of
 
 ENDS = ("execution.completed", "execution.failed", "execution.cancelled")
 # Every run that the test at hand told of; conftest.py looks at them when it is over.
@@ -31,11 +31,8 @@ LIVED: "list[Run]" = []
 TOLD: "list[Story[Any]]" = []
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-EXECUTION_ID = UUID("01890000-0000-7000-8000-000000000001")
 CHILD_ID = UUID("01890000-0000-7000-8000-000000000002")
-USAGE = Usage("offline/echo", tokens_in=3, tokens_out=5, cost_usd_pico=13_000_000)
 
-Fact = tuple[str, dict[str, Any]]
 Told = TypeVar("Told", bound=Aggregate)
 
 
@@ -48,7 +45,7 @@ class Story(Generic[Told]):
     answer: Any = None
     recorded: list[Fact] = field(default_factory=list)
 
-    def when(self, act: "Callable[[Any], object]") -> "Story[Told]":
+    def when(self, act: "Callable[[Any], object]") -> Self:
         TOLD[:] = [self]
         self._store()
         self.recorded = []
@@ -56,12 +53,12 @@ class Story(Generic[Told]):
         self._store()
         return self
 
-    def then(self, *facts: Fact) -> "Story[Told]":
+    def then(self, *facts: Fact) -> Self:
         assert self.recorded == list(facts)
         self.then_it_replays()
         return self
 
-    def then_topics(self, *topics: str) -> "Story[Told]":
+    def then_topics(self, *topics: str) -> Self:
         assert [topic for topic, _ in self.recorded] == list(topics)
         self.then_it_replays()
         return self
@@ -110,7 +107,7 @@ class Run(Story[Execution]):
         """What the last act recorded, without the aggregate's name."""
         return [topic.removeprefix("execution.") for topic, _ in self.recorded]
 
-    def output_of(self, path: str) -> Json:
+    def output_of(self, path: str) -> Any:
         return self.aggregate.nodes[path].output
 
     @property
@@ -143,7 +140,7 @@ def raises(kind: type[Exception], act: Act) -> Act:
 
 
 def a_run(
-    nodes: Sequence[JsonObject], edges: Sequence[str], given_input: Json = None, **fields: Json
+    nodes: Sequence[JsonObject], edges: Sequence[str], given_input: Json = None, **fields: Any
 ) -> Run:
     """A created execution; see a_definition."""
     return a_run_of(a_definition(nodes, edges, **fields), given_input)
@@ -172,7 +169,7 @@ def an_execution(execution_id: UUID, definition_hash: str, given_input: Json) ->
     )
 
 
-def a_definition(nodes: Sequence[JsonObject], edges: Sequence[str], **fields: Json) -> Definition:
+def a_definition(nodes: Sequence[JsonObject], edges: Sequence[str], **fields: Any) -> Definition:
     """See a_graph. fields: timeout_s, on_error."""
     return parse_definition({**a_graph(nodes, edges), **fields})
 
@@ -181,7 +178,8 @@ def a_graph(nodes: Sequence[JsonObject], edges: Sequence[str]) -> JsonObject:
     """nodes: without start and end, which are added. edges: `a -> b`, or `a -port-> b`."""
     types = [node["type"] for node in nodes]
     added = [{"id": kind, "type": kind} for kind in ("start", "end") if kind not in types]
-    return {"nodes": [*added, *nodes], "edges": [an_edge(edge) for edge in edges]}
+    graph: Any = {"nodes": [*added, *nodes], "edges": [an_edge(edge) for edge in edges]}
+    return graph
 
 
 def an_edge(text: str) -> JsonObject:
@@ -191,7 +189,7 @@ def an_edge(text: str) -> JsonObject:
     return {**edge, "port": port} if port else edge
 
 
-def an_llm(node_id: str, **fields: Json) -> JsonObject:
+def an_llm(node_id: str, **fields: Any) -> JsonObject:
     config: JsonObject = {"model": "offline/echo", "prompt": "Hello"}
     return {"id": node_id, "type": "llm", "config": config, **fields}
 
@@ -200,12 +198,12 @@ def a_condition(node_id: str, expression: str) -> JsonObject:
     return {"id": node_id, "type": "condition", "config": {"expression": expression}}
 
 
-def a_set(node_id: str, **fields: Json) -> JsonObject:
+def a_set(node_id: str, **fields: Any) -> JsonObject:
     return {"id": node_id, "type": "set", "config": {"values": {"by": node_id}}, **fields}
 
 
 def a_node(
-    kind: str, node_id: str, *, beside: JsonObject | None = None, **config: Json
+    kind: str, node_id: str, *, beside: JsonObject | None = None, **config: Any
 ) -> JsonObject:
     """Of any type. beside: the fields that every node may have."""
     return {"id": node_id, "type": kind, "config": config, **(beside or {})}
@@ -217,7 +215,7 @@ def a_loop(
     edges: Sequence[str],
     *,
     beside: JsonObject | None = None,
-    **config: Json,
+    **config: Any,
 ) -> JsonObject:
     """See a_graph for its body. `while_` and `until` are the config's."""
     config = {key.rstrip("_"): value for key, value in config.items()}
@@ -230,13 +228,13 @@ def a_map(
     edges: Sequence[str],
     *,
     beside: JsonObject | None = None,
-    **config: Json,
+    **config: Any,
 ) -> JsonObject:
     config = {"over": "input", **config}
     return a_node("map", node_id, beside=beside, body=a_graph(nodes, edges), **config)
 
 
-def an_effect(node_id: str, **fields: Json) -> JsonObject:
+def an_effect(node_id: str, **fields: Any) -> JsonObject:
     """What says how it is undone."""
     undo: JsonObject = {"type": "llm", "config": {"model": "offline/echo", "prompt": "Undo"}}
     return an_llm(node_id, **{"compensate": undo, **fields})
@@ -293,7 +291,7 @@ def retry() -> Act:
     return lambda run: commands.retry(run.aggregate, run.definition)
 
 
-def resolve(node_id: str, outcome: commands.Resolution, output: Json = None) -> Act:
+def resolve(node_id: str, outcome: Any, output: Json = None) -> Act:
     return lambda run: commands.resolve(run.aggregate, node_id, outcome, output)
 
 
@@ -303,7 +301,7 @@ def signal(name: str, payload: Json = None) -> Act:
 
 def decide(
     path: str,
-    decision: commands.Decision = "approve",
+    decision: Any = "approve",
     *,
     edits: Json = None,
     by: str = "user:ada",
@@ -338,95 +336,3 @@ def end_child(output: Json = None, *, fails: bool = False, child_id: UUID | None
         outcomes.child_ended(run.aggregate, child)
 
     return act
-
-
-def fact_of(event: Any) -> Fact:
-    hidden = {"originator_id", "originator_version", "originator_topic", "timestamp"}
-    fields = {name: value for name, value in vars(event).items() if name not in hidden}
-    return type(event).TOPIC, fields
-
-
-def fact_of_stored(stored_event: StoredEvent) -> Fact:
-    return fact_of(mapper.to_domain_event(stored_event))
-
-
-def started() -> Fact:
-    return "execution.started", {}
-
-
-def node_started(path: str, *, attempt: int = 1, key_of: int | None = None, **fields: Any) -> Fact:
-    """key_of: the attempt whose idempotency key it carries; its own unless said otherwise."""
-    request = {"model": "offline/echo", "messages": [{"role": "user", "content": "Hello"}]}
-    return "execution.node_started", {
-        "path": path,
-        "node_type": "llm",
-        "attempt": attempt,
-        "request": request,
-        "idempotency_key": f"{EXECUTION_ID}:{path}:{key_of or attempt}",
-        **fields,
-    }
-
-
-def node_completed(path: str, node_type: str, output: Json = None, *ports: str) -> Fact:
-    """A pure node."""
-    return "execution.node_completed", {
-        "path": path,
-        "node_type": node_type,
-        "attempt": 1,
-        "output": output,
-        "ports": list(ports),
-        "model": None,
-        "tokens_in": 0,
-        "tokens_out": 0,
-        "cost_usd_pico": 0,
-    }
-
-
-def llm_completed(path: str, output: Json = "done", *, attempt: int = 1) -> Fact:
-    _, fields = node_completed(path, "llm", output)
-    return "execution.node_completed", {**fields, "attempt": attempt, **USAGE.facts()}
-
-
-def node_failed(path: str, code: str, message: str = "no", **fields: Any) -> Fact:
-    return "execution.node_failed", {
-        "path": path,
-        "node_type": "llm",
-        "attempt": 1,
-        "code": code,
-        "message": message,
-        "retry_at": None,
-        "model": None,
-        "tokens_in": 0,
-        "tokens_out": 0,
-        "cost_usd_pico": 0,
-        **fields,
-    }
-
-
-def nodes_skipped(*paths: str) -> Fact:
-    return "execution.nodes_skipped", {"paths": list(paths)}
-
-
-def completed(output: Json) -> Fact:
-    return "execution.completed", {"output": output}
-
-
-def failed(
-    path: str | None, code: str, message: str, *stopped: str, attempt: int | None = 1
-) -> Fact:
-    return "execution.failed", {
-        "path": path,
-        "attempt": attempt,
-        "code": code,
-        "message": message,
-        "stopped_paths": list(stopped),
-    }
-
-
-def fact(name: str, /, **fields: Any) -> Fact:
-    """An event that no test but a few has to spell out."""
-    return f"execution.{name}", fields
-
-
-def cancelled(reason: str | None, *stopped: str) -> Fact:
-    return "execution.cancelled", {"reason": reason, "stopped_paths": list(stopped)}

@@ -2,12 +2,14 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from hypothesis import strategies as st
 
 from domain.definitions import InvalidDefinition, parse_definition
 from domain.errors import DomainError
 from domain.identifiers import Json, JsonObject
+from tests.domain import facts
 from tests.domain import given as stories
 from tests.domain.given import Act, Run
 from tests.domain.resuming import answered, under_way
@@ -80,55 +82,47 @@ def graphs(draw: st.DrawFn, depth: int, prefix: str) -> tuple[list[JsonObject], 
 
 @st.composite
 def _nodes(draw: st.DrawFn, node_id: str, kind: str, depth: int) -> JsonObject:
+    if kind in {"loop", "map"}:
+        return draw(_bodies(node_id, kind, depth))
     retry: Json = {
         "max_attempts": draw(st.integers(1, 3)),
         "initial_backoff_s": draw(st.integers(0, 8)),
     }
-    beside: JsonObject = {
-        "retry": retry,
-        "on_unknown": draw(st.sampled_from(["retry", "fail", "ask"])),
+    on_unknown = draw(st.sampled_from(["retry", "fail", "ask"]))
+    beside: JsonObject = {"retry": retry, "on_unknown": on_unknown}
+    approval: dict[str, Any] = {
+        "title": "?",
+        "deadline_s": draw(st.sampled_from([None, 30])),
+        "on_timeout": draw(st.sampled_from(["approve", "reject", "fail"])),
     }
-    match kind:
-        case "llm":
-            return stories.an_llm(node_id, **beside)
-        case "effect":
-            return stories.an_effect(node_id, **beside)
-        case "repeatable":
-            return stories.an_llm(node_id, **beside, repeatable=True)
-        case "condition":
-            return stories.a_condition(node_id, draw(st.sampled_from(["true", "false"])))
-        case "set":
-            return stories.a_set(node_id)
-        case "delay":
-            return stories.a_node("delay", node_id, duration_s=draw(st.sampled_from([0, 2, 60])))
-        case "signal":
-            timeout_s = draw(st.sampled_from([None, 3, 90]))
-            return stories.a_node("signal", node_id, name="news", timeout_s=timeout_s)
-        case "approval":
-            on_timeout = draw(st.sampled_from(["approve", "reject", "fail"]))
-            deadline_s = draw(st.sampled_from([None, 30]))
-            return stories.a_node(
-                "approval", node_id, title="?", deadline_s=deadline_s, on_timeout=on_timeout
-            )
-        case "child":
-            return stories.a_node("sub_workflow", node_id, workflow_id=str(stories.EXECUTION_ID))
-        case "loop":
-            nodes, edges = draw(graphs(depth=depth + 1, prefix=f"{node_id}x"))
-            rounds = draw(st.integers(0, 3))
-            while_ = f"loop.index < {rounds}"
-            return stories.a_loop(node_id, nodes, edges, while_=while_)
-        case _:
-            nodes, edges = draw(graphs(depth=depth + 1, prefix=f"{node_id}x"))
-            over: Json = list(range(draw(st.integers(0, 3))))
-            on_item_error = draw(st.sampled_from(["fail", "collect"]))
-            return stories.a_map(
-                node_id,
-                nodes,
-                edges,
-                over=over,
-                on_item_error=on_item_error,
-                concurrency=draw(st.integers(1, 3)),
-            )
+    signal: dict[str, Any] = {"name": "news", "timeout_s": draw(st.sampled_from([None, 3, 90]))}
+    duration_s = draw(st.sampled_from([0, 2, 60]))
+    expression = draw(st.sampled_from(["true", "false"]))
+    return {
+        "llm": stories.an_llm(node_id, **beside),
+        "effect": stories.an_effect(node_id, **beside),
+        "repeatable": stories.an_llm(node_id, **beside, repeatable=True),
+        "condition": stories.a_condition(node_id, expression),
+        "set": stories.a_set(node_id),
+        "delay": stories.a_node("delay", node_id, duration_s=duration_s),
+        "signal": stories.a_node("signal", node_id, **signal),
+        "approval": stories.a_node("approval", node_id, **approval),
+        "child": stories.a_node("sub_workflow", node_id, workflow_id=str(facts.EXECUTION_ID)),
+    }[kind]
+
+
+@st.composite
+def _bodies(draw: st.DrawFn, node_id: str, kind: str, depth: int) -> JsonObject:
+    nodes, edges = draw(graphs(depth=depth + 1, prefix=f"{node_id}x"))
+    rounds = draw(st.integers(0, 3))
+    if kind == "loop":
+        return stories.a_loop(node_id, nodes, edges, while_=f"loop.index < {rounds}")
+    config: dict[str, Any] = {
+        "over": list(range(rounds)),
+        "on_item_error": draw(st.sampled_from(["fail", "collect"])),
+        "concurrency": draw(st.integers(1, 3)),
+    }
+    return stories.a_map(node_id, nodes, edges, **config)
 
 
 @dataclass
@@ -152,7 +146,7 @@ class Life:
 
 
 def live(run: Run, data: st.DataObject) -> Life:
-    """To an end or a rest that only somebody else could end, with whatever may happen on the way."""
+    """To an end or a rest that only somebody else could end, whatever happens on the way."""
     life = Life(run)
     for step in range(STEPS_MAX):
         life.advance()

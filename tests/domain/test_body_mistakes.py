@@ -15,13 +15,13 @@ BODY = ["start -> draft", "draft -> end"]
 AROUND = ["start -> it", "it -> end"]
 
 
-def looped(nodes: list[JsonObject], edges: list[str], **config: Json) -> JsonObject:
+def looped(nodes: list[JsonObject], edges: list[str], **config: Any) -> JsonObject:
     """`it` is the third node, a loop with this body."""
     config = config or {"while_": "false"}
     return a_graph([a_loop("it", nodes, edges, **config)], AROUND)
 
 
-def changed(node: JsonObject, **fields: Any) -> JsonObject:
+def changed(node: Any, **fields: Any) -> JsonObject:
     return a_graph([{**node, **fields}], AROUND)
 
 
@@ -57,8 +57,8 @@ READS_LATER: JsonObject = {
     "type": "llm",
     "config": {"model": "m", "prompt": "{{ nodes.end.output }}"},
 }
-PAID = {"model": "gpt-4o", "prompt": "x"}
-CHILD = {"workflow_id": "01890000-0000-7000-8000-000000000001"}
+PAID: JsonObject = {"model": "gpt-4o", "prompt": "x"}
+CHILD: JsonObject = {"workflow_id": "01890000-0000-7000-8000-000000000001"}
 
 BROKEN: dict[str, tuple[Json, list[tuple[str, str]]]] = {
     "body without start": (without("start"), [(f"{INSIDE}/nodes", "missing_start")]),

@@ -10,8 +10,8 @@ from domain.execution_commands import (
     StillRuns,
 )
 from domain.identifiers import Json, JsonObject
+from tests.domain.facts import EXECUTION_ID, cancelled, fact
 from tests.domain.given import (
-    EXECUTION_ID,
     Act,
     Run,
     a_loop,
@@ -23,10 +23,8 @@ from tests.domain.given import (
     an_llm,
     cancel,
     cancel_and_undo,
-    cancelled,
     compensate,
     complete,
-    fact,
     fail,
     given,
     interrupt,
@@ -247,7 +245,7 @@ def test_an_undoing_that_fails_for_good_needs_somebody_and_says_what_is_left() -
 
 @pytest.mark.parametrize("outcome", ["done", "skip"])
 def test_somebody_says_that_it_is_done_or_left_out_and_the_rest_is_undone(outcome: Json) -> None:
-    run = given(stuck(), advance(), resolve("pay", outcome), advance())  # pyright: ignore # a literal
+    run = given(stuck(), advance(), resolve("pay", outcome), advance())
     assert run.attempts == [(UNDO, 1)]
     assert given(run, complete(UNDO), advance()).status == "COMPENSATED"
 
@@ -277,7 +275,7 @@ def test_what_cannot_be_asked_for_is_a_failure_that_somebody_sees() -> None:
     }
     run = booked(fail("last"), advance(), compensate=undo)
     assert run.status == "NEEDS_ATTENTION"
-    assert run.aggregate.nodes[UNDO].error["code"] == "expression_failed"
+    assert (run.aggregate.nodes[UNDO].error or {})["code"] == "expression_failed"
 
 
 def test_a_wait_is_left_when_the_run_is_undone() -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from domain.identifiers import Json, JsonObject
+from tests.domain.facts import completed, failed, node_completed, node_failed
 from tests.domain.given import (
     NOON,
     Run,
@@ -19,14 +20,10 @@ from tests.domain.given import (
     an_llm,
     begin_child,
     complete,
-    completed,
     end_child,
     fail,
-    failed,
     given,
     interrupt,
-    node_completed,
-    node_failed,
     retry,
 )
 from tests.domain.resuming import resumed

@@ -1,4 +1,4 @@
-"""What people decide about a run: pause, resume, retry, resolve; and steps that would be too long."""
+"""What people decide about a run: pause, resume, retry, resolve; and what is too long a step."""
 
 import pytest
 
@@ -8,6 +8,7 @@ from domain.execution_steps import has_more, is_at_rest
 from domain.execution_walk import STEP_EVENTS_MAX
 from domain.executions import ExecutionEnded
 from domain.identifiers import Json
+from tests.domain.facts import fact, node_failed, node_started
 from tests.domain.given import (
     Act,
     Run,
@@ -19,12 +20,9 @@ from tests.domain.given import (
     an_llm,
     cancel,
     complete,
-    fact,
     fail,
     given,
     interrupt,
-    node_failed,
-    node_started,
     pause,
     raises,
     resolve,

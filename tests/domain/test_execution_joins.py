@@ -3,6 +3,7 @@
 import pytest
 
 from domain.identifiers import Json, JsonObject
+from tests.domain.facts import completed, node_completed, node_failed, nodes_skipped
 from tests.domain.given import (
     Run,
     a_condition,
@@ -11,12 +12,8 @@ from tests.domain.given import (
     advance,
     an_llm,
     complete,
-    completed,
     fail,
     given,
-    node_completed,
-    node_failed,
-    nodes_skipped,
 )
 
 BRANCHES = ("a", "b", "c")

@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 from domain.definitions import parse_definition
 from domain.execution_compensation import depends
 from domain.identifiers import JsonObject
+from tests.domain import facts
 from tests.domain import given as stories
-from tests.domain.given import Fact, Run, a_run_of
+from tests.domain.facts import Fact
+from tests.domain.given import Run, a_run_of
 from tests.domain.random_runs import definitions, live
 
 COMPENSATE = "/compensate"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(definition=definitions(), data=st.data())
 def test_a_run_ends_or_waits_and_its_history_is_consistent(
     definition: JsonObject, data: st.DataObject
@@ -28,9 +30,9 @@ def test_a_run_ends_or_waits_and_its_history_is_consistent(
     twice = {key for key, count in life.told.items() if count > 1}
     assert twice <= life.may_repeat
     assert run.rebuilt() == run.aggregate
-    facts = [stories.fact_of_stored(stored) for stored in run.stored]
-    _require_each_node_decided_once(facts)
-    _require_undone_what_was_done(run, facts)
+    told = [facts.fact_of_stored(stored) for stored in run.stored]
+    _require_each_node_decided_once(told)
+    _require_undone_what_was_done(run, told)
     assert stories.given(run, stories.advance()).recorded == []
 
 

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.identifiers import Json, JsonObject
+from tests.domain import facts
 from tests.domain import given as stories
 from tests.domain.given import Run, a_condition, a_set, an_llm
 
@@ -105,7 +106,7 @@ def test_every_run_ends_and_no_attempt_is_made_twice(
 def _require_each_node_decided_once(run: Run) -> None:
     decided: Counter[str] = Counter()
     for stored in run.stored:
-        match stories.fact_of_stored(stored):
+        match facts.fact_of_stored(stored):
             case "execution.node_completed", {"path": path}:
                 decided[path] += 1
             case "execution.node_failed", {"path": path, "retry_at": None}:

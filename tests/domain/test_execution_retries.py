@@ -6,20 +6,8 @@ import pytest
 
 from domain.attempts import RETRY_AFTER_S_MAX, UNKNOWN_OUTCOMES_MAX
 from domain.identifiers import Json
-from tests.domain.given import (
-    NOON,
-    Run,
-    a_run,
-    advance,
-    an_llm,
-    complete,
-    fail,
-    failed,
-    given,
-    interrupt,
-    node_failed,
-    node_started,
-)
+from tests.domain.facts import failed, node_failed, node_started
+from tests.domain.given import NOON, Run, a_run, advance, an_llm, complete, fail, given, interrupt
 
 
 def one_llm(**fields: Json) -> Run:

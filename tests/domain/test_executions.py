@@ -6,8 +6,19 @@ from domain.attempts import Attempt
 from domain.executions import ExecutionEnded
 from domain.identifiers import Json, JsonObject
 from domain.payloads import INLINE_BYTES_MAX, MESSAGE_CHARACTERS_MAX
-from tests.domain.given import (
+from tests.domain.facts import (
     EXECUTION_ID,
+    cancelled,
+    completed,
+    failed,
+    llm_completed,
+    node_completed,
+    node_failed,
+    node_started,
+    nodes_skipped,
+    started,
+)
+from tests.domain.given import (
     Act,
     Run,
     a_condition,
@@ -16,20 +27,11 @@ from tests.domain.given import (
     advance,
     an_llm,
     cancel,
-    cancelled,
     complete,
-    completed,
     fail,
-    failed,
     given,
     interrupt,
-    llm_completed,
-    node_completed,
-    node_failed,
-    node_started,
-    nodes_skipped,
     raises,
-    started,
 )
 
 

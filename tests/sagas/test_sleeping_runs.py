@@ -1,4 +1,4 @@
-"""Runs that wait: they leave memory, wake in time, and their children and parents hear of each other."""
+"""Runs that wait: they leave memory, wake in time, and parents and children hear of each other."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from commands.workflows import CreateWorkflow
 from domain import execution_commands
 from domain.envelope import Envelope
 from domain.executions import Execution
-from domain.identifiers import Json, JsonObject
+from domain.identifiers import JsonObject
 from sagas.timers import HELD_MAX, Timers
 from tests.commands.fakes import NOON, FakeClock, World
 from tests.domain.given import a_graph, a_node
@@ -112,7 +112,7 @@ async def test_a_run_that_is_paused_while_an_attempt_is_under_way_ends_it_and_sl
     await until(lambda: topics_of(world, execution_id)[-1] == "execution.completed", "the end")
 
 
-async def a_parent(world: World, child: JsonObject, **config: Json) -> UUID:
+async def a_parent(world: World, child: JsonObject, **config: Any) -> UUID:
     made = CreateWorkflow(name="child", description=None, is_public=False, definition=child)
     (workflow,) = await world.given(made)
     sub = a_node("sub_workflow", "sub", workflow_id=str(workflow["workflow_id"]), **config)
@@ -127,7 +127,7 @@ def child_of(world: World, parent_id: UUID) -> UUID:
     return child_id
 
 
-async def a_family(**config: Json) -> tuple[World, Worker, UUID, UUID]:
+async def a_family(**config: Any) -> tuple[World, Worker, UUID, UUID]:
     """A parent whose child waits for a model."""
     world = World()
     worker = await a_worker(world)
@@ -197,6 +197,7 @@ class Sleepers:
         return []
 
     async def due(self, shards: Any, *, until: Any, limit: int) -> list[OpenExecution]:
+        assert shards == [0]
         self.asked.append(limit)
         await asyncio.sleep(0)
         return [row for row in self.rows.values() if row.wake_at and row.wake_at <= until][:limit]
@@ -223,7 +224,7 @@ async def test_timers_hold_no_more_than_their_bound_and_wake_all_in_turn() -> No
 async def test_what_is_due_later_within_the_poll_is_woken_once_though_polled_twice() -> None:
     sleepers = Sleepers(1, NOON + timedelta(seconds=POLL_S))
     clock, woken = FakeClock(), []
-    timers = Timers(sleepers, clock, lambda due: woken.append(due), poll_s=POLL_S)
+    timers = Timers(sleepers, clock, woken.append, poll_s=POLL_S)
     task = asyncio.create_task(timers.run(lambda: [0]))
     await until(lambda: sleepers.asked, "the first poll")
     timers.hold(sleepers.rows[UUID(int=0)])

@@ -1,7 +1,10 @@
 """Loops: a body that runs again and again, one iteration after the other."""
 
+from typing import Any
+
 from domain.execution_steps import advance as take_step
 from domain.identifiers import Json, JsonObject
+from tests.domain.facts import fact, node_completed, node_failed, node_started, started
 from tests.domain.given import (
     NOON,
     Run,
@@ -14,27 +17,22 @@ from tests.domain.given import (
     advance,
     an_llm,
     complete,
-    fact,
     fail,
     given,
-    node_completed,
-    node_failed,
-    node_started,
     retry,
-    started,
 )
 
 ONCE_EACH = ["start -> draft", "draft -> end"]
 
 
-def looping(*nodes: JsonObject, edges: list[str] | None = None, **config: Json) -> Run:
+def looping(*nodes: JsonObject, edges: list[str] | None = None, **config: Any) -> Run:
     """A loop alone, around one model unless something else is said."""
     inside = list(nodes) or [an_llm("draft")]
     loop = a_loop("again", inside, edges or ONCE_EACH, **config)
     return a_run([loop], ["start -> again", "again -> end"], {"n": 3})
 
 
-def counting(**config: Json) -> Run:
+def counting(**config: Any) -> Run:
     """A loop of nothing but its index."""
     count = a_set("count", config={"values": {"i": "{{ loop.index }}", "last": "{{ loop.last }}"}})
     return looping(count, edges=["start -> count", "count -> end"], **config)
@@ -220,7 +218,7 @@ def test_a_map_inside_a_loop_begins_anew_in_each_iteration() -> None:
 
 
 def test_ten_thousand_iterations_leave_no_more_behind_than_one() -> None:
-    run = counting_up(10_000)
+    run: Any = counting_up(10_000)
     most = 0
     while not run.aggregate.is_ended:
         take_step(run.aggregate, run.definition, now=NOON)
@@ -234,7 +232,7 @@ def test_ten_thousand_iterations_leave_no_more_behind_than_one() -> None:
 def counting_up(iterations: int) -> Run:
     step = a_set("step", config={"values": {"i": "{{ loop.index }}"}})
     edges = ["start -> step", "step -> end"]
-    config: JsonObject = {"while_": "true", "max_iterations": iterations}
+    config: dict[str, Any] = {"while_": "true", "max_iterations": iterations}
     return a_run([a_loop("again", [step], edges, **config)], ["start -> again", "again -> end"])
 
 

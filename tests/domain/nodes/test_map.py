@@ -1,9 +1,12 @@
 """Maps: a body for each element, several at a time, and what becomes of the results."""
 
+from typing import Any
+
 import pytest
 
 from domain.identifiers import Json
 from domain.nodes.map import ITEMS_MAX
+from tests.domain.facts import fact, node_failed, node_started
 from tests.domain.given import (
     Run,
     a_map,
@@ -12,11 +15,8 @@ from tests.domain.given import (
     advance,
     an_llm,
     complete,
-    fact,
     fail,
     given,
-    node_failed,
-    node_started,
     retry,
 )
 
@@ -24,11 +24,11 @@ ONCE_EACH = ["start -> draft", "draft -> end"]
 ALONE = ["start -> each", "each -> end"]
 
 
-def mapping(given_input: Json, **config: Json) -> Run:
+def mapping(given_input: Json, **config: Any) -> Run:
     return a_run([a_map("each", [an_llm("draft")], ONCE_EACH, **config)], ALONE, given_input)
 
 
-def telling(given_input: Json, **config: Json) -> Run:
+def telling(given_input: Json, **config: Any) -> Run:
     """Each element says what it is and where it stands."""
     tell = a_set("tell", config={"values": {"i": "{{ index }}", "of": "{{ item }}"}})
     each = a_map("each", [tell], ["start -> tell", "tell -> end"], **config)
