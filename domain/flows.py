@@ -322,7 +322,7 @@ def _built_node(
         retry=fields.retry,
         on_unknown=fields.on_unknown,
         needed=fields.needed,
-        has_intent=_has_intent(draft.config, is_repeatable=fields.repeatable),
+        has_intent=_has_intent(draft, is_repeatable=fields.repeatable),
         compensation=draft.compensation,
         body=body,
         incoming=incoming,
@@ -331,7 +331,10 @@ def _built_node(
     )
 
 
-def _has_intent(config: AnyNode, *, is_repeatable: bool | None) -> bool:
-    if not isinstance(config, EffectfulNode):
+def _has_intent(draft: NodeDraft, *, is_repeatable: bool | None) -> bool:
+    """What can be undone has one: else an attempt that a crash cuts off would leave no trace."""
+    if not isinstance(draft.config, EffectfulNode):
         return False
-    return not (config.is_repeatable() if is_repeatable is None else is_repeatable)
+    if draft.compensation is not None:
+        return True
+    return not (draft.config.is_repeatable() if is_repeatable is None else is_repeatable)

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 POLL_S = 5.0
 HELD_MAX = 10_000
+PAUSE_MIN_S = 0.01
 
 
 @dataclass(eq=False)
@@ -51,9 +52,11 @@ class Timers:
             horizon = now + timedelta(seconds=self.poll_s)
             found = await self._read(owned, horizon)
             is_whole = len(found) < HELD_MAX
-            # What did not fit is read again as soon as these have been woken.
-            self._horizon = horizon if is_whole else found[-1].wake_at
-            await self._wake_until_horizon(now, self.poll_s if is_whole else 0.0)
+            last = found[-1].wake_at if found and not is_whole else None
+            # What did not fit is read when the last of these is due.
+            self._horizon = last or horizon
+            poll_s = max(PAUSE_MIN_S, (self._horizon - now).total_seconds())
+            await self._wake_for(poll_s)
 
     async def _read(self, owned: Sequence[int], horizon: datetime) -> Sequence[OpenExecution]:
         if not owned:
@@ -64,14 +67,17 @@ class Timers:
                 self._keep(sleeping, sleeping.wake_at)
         return found
 
-    async def _wake_until_horizon(self, began_at: datetime, poll_s: float) -> None:
+    async def _wake_for(self, poll_s: float) -> None:
+        """What is due in that time. The clock may jump; the poll may not wait for it."""
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + poll_s
         while True:
             now = self.clock.now()
             while self._due and self._due[0][0] <= now:
                 wake_at, execution_id, sleeping = heapq.heappop(self._due)
                 self._held.discard((wake_at, execution_id))
                 self.wake(sleeping)
-            left_s = poll_s - (now - began_at).total_seconds()
+            left_s = ends_at - loop.time()
             if left_s <= 0:
                 return
             if self._due:

@@ -35,14 +35,14 @@ class SubWorkflow(EffectfulNode):
     child's output, and it fails when the child does; else it outputs `{execution_id}` at once.
 
     version: of the workflow; absent is the newest. on_parent_close: what becomes of a child that
-    still runs when this run ends.
+    still runs when this run ends; absent, one that is waited for is cancelled, another goes on.
     """
 
     workflow_id: Annotated[TextField, AfterValidator(_workflow_id)]
     version: Annotated[int, Field(ge=1)] | None = None
     input: JsonField | None = None
     wait: bool = True
-    on_parent_close: Literal["cancel", "abandon"] = "cancel"
+    on_parent_close: Literal["cancel", "abandon"] | None = None
 
     def is_repeatable(self) -> bool:
         """Looking up the definition is; the child itself begins with what is stored then."""
@@ -62,5 +62,5 @@ class SubWorkflow(EffectfulNode):
             "version": self.version,
             "input": None if self.input is None else self.input.render(scope.roots),
             "wait": self.wait,
-            "on_parent_close": self.on_parent_close,
+            "on_parent_close": self.on_parent_close or ("cancel" if self.wait else "abandon"),
         }

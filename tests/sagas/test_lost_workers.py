@@ -12,7 +12,16 @@ from sagas.effects import Effects, Outcome, Run
 from tests.commands.fakes import FakeIds, World
 from tests.domain.facts import USAGE
 from tests.domain.given import a_graph, a_loop, an_llm
-from tests.sagas.steps import Worker, an_execution, one_call, read, text_of, topics_of, until
+from tests.sagas.steps import (
+    ToldHttp,
+    Worker,
+    an_execution,
+    one_call,
+    read,
+    text_of,
+    topics_of,
+    until,
+)
 from tests.sagas.test_sleeping_runs import a_worker, somebody
 
 HEARTBEAT_S = 0.3
@@ -132,7 +141,7 @@ async def test_an_attempt_without_a_sign_of_life_is_given_up() -> None:
         return Outcome(None, USAGE)
 
     world = World()
-    effects = Effects(world.store, Worker(world).models)
+    effects = Effects(world.store, Worker(world).models, ToldHttp())
     ended = await perform(an_attempt(), a_run(), effects, {"llm": hangs})
     assert getattr(ended, "code", None) == "no_heartbeat"
     assert getattr(ended, "is_retryable", None) is True
@@ -146,6 +155,6 @@ async def test_each_sign_of_life_gives_it_as_long_again() -> None:
         return Outcome("alive", USAGE)
 
     world = World()
-    effects = Effects(world.store, Worker(world).models)
+    effects = Effects(world.store, Worker(world).models, ToldHttp())
     ended = await perform(an_attempt(), a_run(), effects, {"llm": beats})
     assert ended == Outcome("alive", USAGE)
