@@ -124,12 +124,14 @@ async def engine_of(runtime: Runtime) -> AsyncIterator[Engine]:
     )
     tail = await runtime.tail(store, authentication)
     runtime.in_background("tail", tail.run())
+    waiter = ExecutionWaiter(database, tail)
+    runtime.neighbours.execution_ended = waiter.ended
     worker = asyncio.create_task(run_worker(runtime))
     scopes = frozenset({"workflows:write", "workflows:execute"})
     caller = Caller("api_key:bench", TenantId(runtime.ids.new()), scopes)
     try:
         async with dispatcher_of(runtime) as dispatcher:
-            yield Engine(dispatcher, ExecutionWaiter(database, tail), caller, runtime.ids.new)
+            yield Engine(dispatcher, waiter, caller, runtime.ids.new)
     finally:
         worker.cancel()
         with suppress(asyncio.CancelledError):

@@ -102,6 +102,7 @@ class Drive:
         """
         self._parts = parts
         self._run = Run(tenant_id, execution_id)
+        self._envelope = Envelope(tenant_id, parts.actor, correlation_id=execution_id)
         self._begun = begun
         self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._ended: list[Ended] = []
@@ -222,9 +223,6 @@ class Drive:
         close_begun(execution, self._children)
         others: list[Execution] = [*self._children]
         side_rows: list[SideRow] = [row for child in self._children for row in rows_of(child)]
-        envelope = Envelope(
-            tenant_id=tenant_id, actor=self._parts.actor, correlation_id=execution.id
-        )
         try:
             if execution.is_ended:
                 side_rows.append(ClosedExecution(execution.id))
@@ -234,7 +232,9 @@ class Drive:
                     side_rows += family.side_rows
             elif self.wake_at != self._stored_wake_at:
                 side_rows.append(OpenedExecution(execution.id, self.wake_at))
-            await self._parts.events.append([execution, *others], envelope, side_rows=side_rows)
+            await self._parts.events.append(
+                [execution, *others], self._envelope, side_rows=side_rows
+            )
         except Stale:
             return "stale"
         except Unavailable:
@@ -360,8 +360,13 @@ class Drive:
 
     async def _perform(self, attempt: Attempt) -> None:
         claim = Claim(self._run.tenant_id, self._execution.workflow_id, attempt.node_type)
-        async with self._parts.attempts.slot(claim):
+        slots = self._parts.attempts
+        if not slots.try_take(claim):
+            await slots.take(claim)
+        try:
             result = await perform(attempt, self._run, self._parts.effects, self._parts.runners)
+        finally:
+            slots.give_back(claim)
         self._ended.append((attempt, result))
         self._wake()
 

@@ -25,6 +25,7 @@ async def run_agent(attempt: Attempt, run: Run, on: Effects) -> Outcome:
     parameters = profile.get("parameters")
     response = await call_model(
         attempt,
+        run,
         on,
         model=str(profile["model"]),
         messages=[message for message in messages if message["content"]],

@@ -11,10 +11,10 @@ from sagas.effects import AttemptFailed, Effects, Outcome, Run
 
 
 async def run_llm(attempt: Attempt, run: Run, on: Effects) -> Outcome:
-    del run
     request = attempt.request
     response = await call_model(
         attempt,
+        run,
         on,
         model=str(request["model"]),
         messages=_messages(request["messages"]),
@@ -25,13 +25,18 @@ async def run_llm(attempt: Attempt, run: Run, on: Effects) -> Outcome:
 
 async def call_model(
     attempt: Attempt,
+    run: Run,
     on: Effects,
     *,
     model: str,
     messages: Sequence[Mapping[str, Json]],
     parameters: Mapping[str, Json],
 ) -> ModelResponse:
-    """Raises AttemptFailed with what was billed all the same."""
+    """Raises AttemptFailed with what was billed all the same. Each token is a sign of life."""
+
+    def beat(_token: str) -> None:
+        run.beat()
+
     try:
         return await on.models.complete(
             ModelRequest(
@@ -41,7 +46,8 @@ async def call_model(
                 attempt=attempt.number,
                 timeout_s=attempt.timeout_s,
                 idempotency_key=attempt.idempotency_key,
-            )
+            ),
+            None if attempt.heartbeat_s is None else beat,
         )
     except ModelFailed as failed:
         raise AttemptFailed(
