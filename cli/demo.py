@@ -24,6 +24,7 @@ from domain.identifiers import Json, JsonObject
 
 START_WAIT_S = 60
 RUN_WAIT_S = 60
+ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED", "COMPENSATED", "NEEDS_ATTENTION"})
 READ_POLL_S = 0.05
 WIDTH_MIN = 110
 NODE_COLUMNS = (
@@ -277,7 +278,7 @@ async def _ended_execution(client: httpx.AsyncClient, execution_id: str) -> Json
             "/graphql", json={"query": RESULT, "variables": {"id": execution_id}}
         )
         execution: JsonObject | None = answer.json()["data"]["execution"]
-        if execution is not None and execution["status"] not in {"PENDING", "RUNNING", "WAITING"}:
+        if execution is not None and execution["status"] in ENDED:
             return execution
         if asyncio.get_running_loop().time() > deadline:
             complain("the read model did not catch up.")
