@@ -131,6 +131,7 @@ def retries_are_counted(history: History) -> Iterator[str]:
         elif fact.topic == "resolved":
             before[fact.path] = newest[fact.path]
         elif fact.topic == "node_failed":
+            newest[fact.path] = fact.attempt[1]  # What is repeatable has no other record of it.
             number = fact.attempt[1] - before[fact.path]
             yield from _retry_is_right(history, fact, number, is_undoing=is_undoing)
 
@@ -234,6 +235,7 @@ def read_models_equal_the_log(world: World) -> Iterator[str]:
     """Each read model is the fold of its stream as far as it is applied, and that is whole, but for
     last events that were never delivered.
     """
+    yield from (f"a read model went back: {one}" for one in world.models.went_back)
     yield from (f"{one[0]} parked {one[1]}: {why}" for one, why in world.models.parked.items())
     for projection in READ_MODELS:
         rows: dict[UUID, list[object]] = defaultdict(list)
