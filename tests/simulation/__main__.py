@@ -85,9 +85,7 @@ def _play_many(
             failed += found
             progress.update(task, advance=count, description=f"{len(failed)} failed")
     took_s = time.monotonic() - started_at
-    console.print(
-        f"{seeds} seeds, {events} events, {took_s:.0f} s: {len(failed)} failed"
-    )
+    console.print(f"{seeds} seeds, {events} events, {took_s:.0f} s: {len(failed)} failed")
     for verdict in sorted(failed, key=lambda one: one.seed)[:SHOWN_MAX]:
         _show(console, verdict, bug)
     if failed:

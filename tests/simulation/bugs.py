@@ -113,9 +113,7 @@ def positions_are_not_fenced() -> AbstractContextManager[None]:
     write = ReadModels.write
 
     def _write(self: ReadModels, moves: Any, folds: Any) -> Any:
-        forced = {
-            spot: replace(move, expected=self.places[spot]) for spot, move in moves.items()
-        }
+        forced = {spot: replace(move, expected=self.places[spot]) for spot, move in moves.items()}
         return write(self, forced, folds)
 
     return replaced(ReadModels, "write", _write)

@@ -140,17 +140,13 @@ class Client:
             if run.node_type == "approval":
                 choice = self.chance.choice(["approve", "reject"])
                 await self.send(
-                    decisions.DecideApproval(
-                        execution_id=execution.id, path=path, decision=choice
-                    )
+                    decisions.DecideApproval(execution_id=execution.id, path=path, decision=choice)
                 )
             elif run.node_type == "signal":
                 name = str(run.awaited["name"])
                 payload = f"{name}-{self._count + 1}"
                 await self.send(
-                    decisions.SignalExecution(
-                        execution_id=execution.id, name=name, payload=payload
-                    )
+                    decisions.SignalExecution(execution_id=execution.id, name=name, payload=payload)
                 )
 
     async def _resolve(self, execution: Execution) -> None:
@@ -163,8 +159,6 @@ class Client:
         for path in doubted or failed:
             outcome = self.chance.choice(["done", "retry", "skip"])
             await self.send(
-                decisions.ResolveExecution(
-                    execution_id=execution.id, node_id=path, outcome=outcome
-                )
+                decisions.ResolveExecution(execution_id=execution.id, node_id=path, outcome=outcome)
             )
             return

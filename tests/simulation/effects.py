@@ -27,9 +27,7 @@ class ModelServer:
     repeatable: set[str] = field(default_factory=set)
     unannounced: list[str] = field(default_factory=list)
 
-    async def serve(
-        self, request: ModelRequest, answer: "asyncio.Future[ModelResponse]"
-    ) -> None:
+    async def serve(self, request: ModelRequest, answer: "asyncio.Future[ModelResponse]") -> None:
         faults, key = self.environment.faults, request.idempotency_key
         await self.environment.pass_by(WAY_S)
         self._receive(request)
@@ -47,9 +45,7 @@ class ModelServer:
             return
         if faults.happens(faults.effect_hangs):
             return
-        await self.environment.pass_by(
-            LATE_S if faults.happens(faults.delivery_is_slow) else WAY_S
-        )
+        await self.environment.pass_by(LATE_S if faults.happens(faults.delivery_is_slow) else WAY_S)
         if not answer.done():
             answer.set_result(
                 ModelResponse(key, "stop", 2, 3, 0, 8_000_000, "offline/echo", "sim", "provider")

@@ -160,9 +160,7 @@ def _policy(history: History, path: str) -> RetryPolicy | None:
     return None if node is None or node.type != "llm" else node.retry
 
 
-def timers_fire_once_and_not_early(
-    history: History, *, are_clocks_off: bool
-) -> Iterator[str]:
+def timers_fire_once_and_not_early(history: History, *, are_clocks_off: bool) -> Iterator[str]:
     """Early by the true time: only without a clock that jumps can that be said."""
     waiting: dict[str, str] = {}
     for fact in history.facts:
@@ -214,9 +212,7 @@ def families_know_each_other(histories: dict[UUID, History]) -> Iterator[str]:
             yield from _family_is_right(parent, child, begun, told)
 
 
-def _family_is_right(
-    parent: History, child: History, begun: Fact, told: set[str]
-) -> Iterator[str]:
+def _family_is_right(parent: History, child: History, begun: Fact, told: set[str]) -> Iterator[str]:
     if parent.end is None or child.end is None:
         return
     # Of a parent that was tried again, the end that came after this child had begun.

@@ -232,9 +232,7 @@ class Connection:
         await self._come_back()
         return sorted(found, key=lambda row: row.execution_id)[:limit]
 
-    async def due(
-        self, shards: Sequence[int], *, until: object, limit: int
-    ) -> list[OpenExecution]:
+    async def due(self, shards: Sequence[int], *, until: object, limit: int) -> list[OpenExecution]:
         await self._go()
         found = [
             (row.wake_at, row.execution_id, row)

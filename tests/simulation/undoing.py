@@ -64,9 +64,7 @@ def _is_unknown(fact: Fact) -> bool:
     return fact.state["code"] in UNANSWERED
 
 
-def _all_is_undone(
-    history: History, server: ModelServer, ended: dict[str, Fact]
-) -> Iterator[str]:
+def _all_is_undone(history: History, server: ModelServer, ended: dict[str, Fact]) -> Iterator[str]:
     """What happened outside counts, whatever the log believes."""
     prefix = f"{history.execution_id}:"
     for key in server.accepted:
