@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -23,7 +22,6 @@ from sagas.drive import Drive
 from sagas.executions import ExecutionSaga
 from sagas.timers import Timers
 from tests.commands.fakes import FakeEventStore
-from tests.simulation.projecting import ReadModels
 from tests.simulation.seams import replaced
 from tests.simulation.store import SimulatedStore
 
@@ -108,17 +106,6 @@ def gaps_are_not_repaired() -> AbstractContextManager[None]:
     return replaced(Fold, "gaps", lambda _self, _events: {})
 
 
-def positions_are_not_fenced() -> AbstractContextManager[None]:
-    """A projector writes what it folded, though another one has written meanwhile."""
-    write = ReadModels.write
-
-    def _write(self: ReadModels, moves: Any, folds: Any) -> Any:
-        forced = {spot: replace(move, expected=self.places[spot]) for spot, move in moves.items()}
-        return write(self, forced, folds)
-
-    return replaced(ReadModels, "write", _write)
-
-
 def undoing_goes_forward() -> AbstractContextManager[None]:
     undoable = compensation.undoable
 
@@ -185,7 +172,7 @@ def due_runs_are_not_woken() -> AbstractContextManager[None]:
 
 
 def answers_are_not_recorded() -> AbstractContextManager[None]:
-    """A command's answer is not stored with its events, so that a repeated command is done again."""
+    """A command's answer is not stored with its events, so a repeated command is done again."""
     return replaced(SimulatedStore, "record", _nothing)
 
 
@@ -271,7 +258,6 @@ BUGS: dict[str, Plant] = {
         a_failed_batch_is_skipped,
         an_event_is_applied_again,
         gaps_are_not_repaired,
-        positions_are_not_fenced,
         positions_are_moved_without_rows,
         undoing_goes_forward,
         undoing_forgets_the_unanswered,

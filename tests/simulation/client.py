@@ -13,6 +13,7 @@ from commands.executions import CancelExecution, ExecuteWorkflow
 from commands.ports import Ports
 from commands.workflows import CreateWorkflow
 from domain.errors import DomainError, Unavailable
+from domain.execution_commands import Decision, Resolution
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId
 from tests.commands.fakes import FakeIds, FakeSecrets
@@ -49,7 +50,7 @@ class Client:
         ports = Ports(self.connection, self.process, self.ids, FakeSecrets())
         # Two instances of the API: a repeated command may meet another one.
         self._dispatchers = [Dispatcher(ports), Dispatcher(ports)]
-        self.caller = Caller("api_key:client", self.tenant_id, EVERY_SCOPE)
+        self.caller = Caller("api_key:client", self.tenant_id, frozenset(EVERY_SCOPE))
 
     async def send(self, command: Command, *, patience: int = REPEATS_MAX) -> JsonObject | None:
         """None when it was refused, or nobody answered in time."""
@@ -138,7 +139,7 @@ class Client:
             if run.awaited is None or run.answer is not None:
                 continue
             if run.node_type == "approval":
-                choice = self.chance.choice(["approve", "reject"])
+                choice: Decision = self.chance.choice(["approve", "reject"])
                 await self.send(
                     decisions.DecideApproval(execution_id=execution.id, path=path, decision=choice)
                 )
@@ -157,7 +158,7 @@ class Client:
             if path.endswith("/compensate") and run.status == "FAILED"
         ]
         for path in doubted or failed:
-            outcome = self.chance.choice(["done", "retry", "skip"])
+            outcome: Resolution = self.chance.choice(["done", "retry", "skip"])
             await self.send(
                 decisions.ResolveExecution(execution_id=execution.id, node_id=path, outcome=outcome)
             )

@@ -4,7 +4,7 @@ Each check says what it misses, one line each; nothing said is everything well.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -101,7 +101,7 @@ def effects_happen_once(world: World, histories: dict[UUID, History]) -> Iterato
     for history in histories.values():
         for fact in history.of("node_completed"):
             is_call = fact.state["node_type"] == "llm" and fact.state["output"] is not None
-            key = fact.state["output"]["text"] if is_call else None
+            key = (fact.state["output"] or {}).get("text") if is_call else None
             if key is not None and key not in server.accepted:
                 yield f"{history.name}: {fact.path} completed without its effect"
 
@@ -249,5 +249,5 @@ def read_models_equal_the_log(world: World) -> Iterator[str]:
                 yield f"{projection.name} of {stream_id}: the rows are not the fold of the log"
 
 
-def _sorted(rows: list[object]) -> list[str]:
+def _sorted(rows: Sequence[object]) -> list[str]:
     return sorted(str(row) for row in rows)
