@@ -42,8 +42,11 @@ def is_weather(error: BaseException | None) -> bool:
     return isinstance(error, Unavailable)
 
 
-class Endless(Exception):
-    """The program turns in a circle without waiting for anything."""
+class Endless(KeyboardInterrupt):
+    """The program turns in a circle without waiting for anything.
+
+    An interrupt, because a task keeps every other exception to itself, and the next one would turn.
+    """
 
 
 @contextmanager
