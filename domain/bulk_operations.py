@@ -31,7 +31,7 @@ class BulkOperation(Aggregate):
     TOPIC = "bulk_operation"
 
     class Created(Aggregate.Created):
-        """filter: of executions, see ExecutionFilter in commands/ports.py. parameters: of the
+        """filter: of executions, see ExecutionFilter in commands/bulk_port.py. parameters: of the
         action. executions_max: how many are looked at.
         """
 

@@ -145,13 +145,16 @@ def compensations_in(
 ) -> list[JsonObject]:
     """Of an iteration that is about to be forgotten: what it would ask for to be undone."""
     kept: list[JsonObject] = []
-    for path in execution.runs.frame(frame.prefix).paths:
+    for path in _paths_below(execution, frame.prefix):
         node = definition.node(path)
         run = execution.runs.get(path)
         if node is None or node.compensation is None or not _may_have_happened(run):
             continue
-        nodes = {**frame.visible(execution.runs)}
-        request = _rendered(node.compensation.config, {**frame.roots, "nodes": nodes})
+        if prefix_of(path) == frame.prefix:
+            roots: JsonObject = {**frame.roots, "nodes": {**frame.visible(execution.runs)}}
+        else:
+            roots = _roots_at(execution, definition, path)
+        request = _rendered(node.compensation.config, roots)
         is_rendered = not isinstance(request, Failure)
         kept.append(
             {
@@ -161,6 +164,12 @@ def compensations_in(
             }
         )
     return kept
+
+
+def _paths_below(execution: Execution, prefix: str) -> list[str]:
+    """Also of iterations inside of this one that did not come to their end."""
+    frames = execution.runs.frames
+    return [path for known in frames if known.startswith(prefix) for path in frames[known].paths]
 
 
 def depends(flow: Flow, later: str, earlier: str) -> bool:

@@ -1,6 +1,7 @@
 """Every read model."""
 
 from projections.agents import AGENT_VERSIONS, AGENTS
+from projections.bulk_operations import BULK_OPERATIONS
 from projections.credentials import API_KEYS
 from projections.executions import EXECUTIONS
 from projections.identity import USERS
@@ -13,6 +14,7 @@ PROJECTIONS: tuple[AnyProjection, ...] = (
     AGENT_VERSIONS,
     AGENTS,
     API_KEYS,
+    BULK_OPERATIONS,
     EXECUTIONS,
     NODE_RUNS,
     TENANTS,

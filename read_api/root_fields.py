@@ -41,6 +41,8 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "workflows": RootFieldRule("read", check_page),
     "agent": RootFieldRule("read"),
     "agents": RootFieldRule("read", check_page),
+    "bulkOperation": RootFieldRule("read"),
+    "bulkOperations": RootFieldRule("read", check_page),
     "tenant": RootFieldRule("read"),
     "users": RootFieldRule("read", check_page),
     "apiKeys": RootFieldRule("read", check_page),

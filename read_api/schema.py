@@ -8,6 +8,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.base import StrawberryObjectDefinition
 
 from read_api.agents import Agent, agent, agents
+from read_api.bulk_operations import BulkOperation, bulk_operation, bulk_operations
 from read_api.columns import source_of
 from read_api.connections import Connection
 from read_api.credentials import ApiKey, api_keys
@@ -43,6 +44,8 @@ class Query:
     workflows: Connection[Workflow] = strawberry.field(resolver=workflows)
     agent: Agent | None = strawberry.field(resolver=agent)
     agents: Connection[Agent] = strawberry.field(resolver=agents)
+    bulk_operation: BulkOperation | None = strawberry.field(resolver=bulk_operation)
+    bulk_operations: Connection[BulkOperation] = strawberry.field(resolver=bulk_operations)
     tenant: Tenant = strawberry.field(resolver=tenant, description="The caller's.")
     users: Connection[User] = strawberry.field(resolver=users)
     api_keys: Connection[ApiKey] = strawberry.field(resolver=api_keys)

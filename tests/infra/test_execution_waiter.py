@@ -78,7 +78,7 @@ async def test_an_end_in_another_process_is_read_from_the_log(waiting: Waiting) 
         "execution_id": str(execution.id),
         "status": "CANCELLED",
         "output": None,
-        "error": None,
+        "error": {"code": "cancelled", "message": "enough"},
     }
 
 

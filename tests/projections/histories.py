@@ -12,6 +12,7 @@ from eventsourcing.utils import get_topic
 
 from commands.ports import LoggedEvent, Position
 from domain.agents import Agent
+from domain.bulk_operations import BulkOperation
 from domain.credentials import ApiKey
 from domain.executions import Execution
 from domain.identifiers import TenantId, shard_of
@@ -27,6 +28,7 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 USAGE = {"model": "offline/echo", "tokens_in": 3, "tokens_out": 5, "cost_usd_pico": 13_000_000}
 FREE = {"model": None, "tokens_in": 0, "tokens_out": 0, "cost_usd_pico": 0}
 PROFILE = {"name": "writer", "role": None, "model": "offline/echo", "instructions": "Write."}
+REFUSAL = {"execution_id": str(UUID(int=7)), "code": "refused", "detail": "It has ended."}
 
 
 @dataclass
@@ -158,6 +160,29 @@ def an_api_key(tenant_id: TenantId | None = None, **fields: object) -> Stream:
         **fields,
     }
     return Stream(ApiKey, tenant_id or a_tenant()).happens(ApiKey.Created, **created)
+
+
+def a_bulk_operation(tenant_id: TenantId | None = None, **fields: object) -> Stream:
+    created = {
+        "action": "cancel",
+        "filter": {"status": "WAITING"},
+        "parameters": {"reason": "a mistake"},
+        "cursor": str(IDS.new()),
+        "executions_max": 250,
+        "created_by": "user:ada",
+        **fields,
+    }
+    return Stream(BulkOperation, tenant_id or a_tenant()).happens(BulkOperation.Created, **created)
+
+
+def a_page_of(operation: Stream, *refusals: object, done: int = 99) -> Stream:
+    return operation.happens(
+        BulkOperation.Progressed,
+        cursor=str(IDS.new()),
+        done_count=done,
+        refused_count=len(refusals),
+        refusals=list(refusals),
+    )
 
 
 def a_user(tenant_id: TenantId | None = None) -> Stream:
@@ -305,7 +330,10 @@ def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list
         content = workflow_content("v2")
         workflow.happens(Workflow.Revised, workflow_version=2, **content).happens(Workflow.Deleted)
     key = an_api_key(tenant_id, expires_at="2027-01-01T00:00:00Z").happens(ApiKey.Revoked)
-    return [*streams, agent, workflow, key, a_user(tenant_id), the_tenant(tenant_id)]
+    operation = a_page_of(a_page_of(a_bulk_operation(tenant_id)), REFUSAL)
+    operation.happens(BulkOperation.Completed)
+    others = [key, operation, a_user(tenant_id), the_tenant(tenant_id)]
+    return [*streams, agent, workflow, *others]
 
 
 def interleaved(draw: random.Random, streams: Sequence[Stream]) -> list[LoggedEvent]:

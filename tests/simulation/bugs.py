@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import commands.execution_families
 import domain.execution_compensation as compensation
 import domain.execution_outcomes as outcomes
-import domain.execution_steps as steps
+import domain.execution_walk as walk
 import sagas.drive
 from commands.ports import NEVER
 from domain.attempts import Failure
@@ -23,7 +22,6 @@ from sagas.drive import Drive
 from sagas.executions import ExecutionSaga
 from sagas.timers import Timers
 from tests.commands.fakes import FakeEventStore
-from tests.simulation.projecting import ReadModels
 from tests.simulation.seams import replaced
 from tests.simulation.store import SimulatedStore
 
@@ -108,17 +106,6 @@ def gaps_are_not_repaired() -> AbstractContextManager[None]:
     return replaced(Fold, "gaps", lambda _self, _events: {})
 
 
-def positions_are_not_fenced() -> AbstractContextManager[None]:
-    """A projector writes what it folded, though another one has written meanwhile."""
-    write = ReadModels.write
-
-    def _write(self: ReadModels, moves: Any, folds: Any) -> Any:
-        forced = {spot: replace(move, expected=self.places[spot]) for spot, move in moves.items()}
-        return write(self, forced, folds)
-
-    return replaced(ReadModels, "write", _write)
-
-
 def undoing_goes_forward() -> AbstractContextManager[None]:
     undoable = compensation.undoable
 
@@ -169,14 +156,14 @@ def timers_are_not_stored() -> AbstractContextManager[None]:
 
 
 def timers_fire_early() -> AbstractContextManager[None]:
-    look_at = steps._Step._look_at
+    look_at = walk.Walk._look_at
 
     def _look_at(self: Any, path: str, frame: Any, node: Any) -> None:
-        now, self.now = self.now, self.now + timedelta(hours=1)
+        at, self.at = self.at, self.at + timedelta(hours=1)
         look_at(self, path, frame, node)
-        self.now = now
+        self.at = at
 
-    return replaced(steps._Step, "_look_at", _look_at)
+    return replaced(walk.Walk, "_look_at", _look_at)
 
 
 def due_runs_are_not_woken() -> AbstractContextManager[None]:
@@ -185,7 +172,7 @@ def due_runs_are_not_woken() -> AbstractContextManager[None]:
 
 
 def answers_are_not_recorded() -> AbstractContextManager[None]:
-    """A command's answer is not stored with its events, so that a repeated command is done again."""
+    """A command's answer is not stored with its events, so a repeated command is done again."""
     return replaced(SimulatedStore, "record", _nothing)
 
 
@@ -271,7 +258,6 @@ BUGS: dict[str, Plant] = {
         a_failed_batch_is_skipped,
         an_event_is_applied_again,
         gaps_are_not_repaired,
-        positions_are_not_fenced,
         positions_are_moved_without_rows,
         undoing_goes_forward,
         undoing_forgets_the_unanswered,

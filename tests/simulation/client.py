@@ -6,17 +6,26 @@ import asyncio
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from commands.approvals import DecideApproval
 from commands.authorization import EVERY_SCOPE, Caller
 from commands.decisions import Command
 from commands.dispatch import CommandInProgress, Dispatcher, Origin
+from commands.execution_commands import (
+    CompensateExecution,
+    PauseExecution,
+    ResolveExecution,
+    ResumeExecution,
+    RetryExecution,
+)
 from commands.executions import CancelExecution, ExecuteWorkflow
 from commands.ports import Ports
+from commands.signals import SignalExecution
 from commands.workflows import CreateWorkflow
 from domain.errors import DomainError, Unavailable
+from domain.execution_commands import Decision, Resolution
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId
 from tests.commands.fakes import FakeAdmission, FakeIds, FakeSecrets
-from tests.simulation import decisions
 from tests.simulation.chance import Chance
 from tests.simulation.definitions import SIGNALS, random_definition
 from tests.simulation.processes import Process
@@ -49,14 +58,14 @@ class Client:
         ports = Ports(self.connection, self.process, self.ids, FakeSecrets(), FakeAdmission())
         # Two instances of the API: a repeated command may meet another one.
         self._dispatchers = [Dispatcher(ports), Dispatcher(ports)]
-        self.caller = Caller("api_key:client", self.tenant_id, EVERY_SCOPE)
+        self.caller = Caller("api_key:client", self.tenant_id, frozenset(EVERY_SCOPE))
 
     async def send(self, command: Command, *, patience: int = REPEATS_MAX) -> JsonObject | None:
         """None when it was refused, or nobody answered in time."""
         self._count += 1
         key = f"key-{self._count}"
         self.process.environment.tell("client", f"{key} {command}"[:150])
-        if isinstance(command, decisions.SignalExecution):
+        if isinstance(command, SignalExecution):
             self.signals[key] = str(command.payload)
         for _ in range(patience):
             origin = Origin(self.ids.new(), idempotency_key=key)
@@ -107,28 +116,28 @@ class Client:
         if whim <= 4:
             await self.send(self._signal(execution_id))
         elif whim <= 6:
-            await self.send(decisions.PauseExecution(execution_id=execution_id))
+            await self.send(PauseExecution(execution_id=execution_id))
             await asyncio.sleep(self.chance.delay_s(5.0))
-            await self.send(decisions.ResumeExecution(execution_id=execution_id))
+            await self.send(ResumeExecution(execution_id=execution_id))
         elif whim == 7:
             await self.send(CancelExecution(execution_id=execution_id))
         elif whim == 8:
-            await self.send(decisions.CancelAndUndo(execution_id=execution_id))
+            await self.send(CancelExecution(execution_id=execution_id, must_undo=True))
         elif whim == 9:
-            await self.send(decisions.CompensateExecution(execution_id=execution_id))
+            await self.send(CompensateExecution(execution_id=execution_id))
         else:
-            await self.send(decisions.RetryExecution(execution_id=execution_id))
+            await self.send(RetryExecution(execution_id=execution_id))
 
-    def _signal(self, execution_id: UUID) -> decisions.SignalExecution:
+    def _signal(self, execution_id: UUID) -> SignalExecution:
         name = self.chance.choice(SIGNALS)
-        return decisions.SignalExecution(
+        return SignalExecution(
             execution_id=execution_id, name=name, payload=f"{name}-{self._count + 1}"
         )
 
     async def help_on(self, execution: Execution) -> None:
         """Whatever the run waits for from outside is given to it."""
         if execution.status == "PAUSED":
-            await self.send(decisions.ResumeExecution(execution_id=execution.id))
+            await self.send(ResumeExecution(execution_id=execution.id))
             return
         if execution.status == "NEEDS_ATTENTION":
             await self._resolve(execution)
@@ -138,15 +147,15 @@ class Client:
             if run.awaited is None or run.answer is not None:
                 continue
             if run.node_type == "approval":
-                choice = self.chance.choice(["approve", "reject"])
+                choice: Decision = self.chance.choice(["approve", "reject"])
                 await self.send(
-                    decisions.DecideApproval(execution_id=execution.id, path=path, decision=choice)
+                    DecideApproval(execution_id=execution.id, path=path, decision=choice)
                 )
             elif run.node_type == "signal":
                 name = str(run.awaited["name"])
                 payload = f"{name}-{self._count + 1}"
                 await self.send(
-                    decisions.SignalExecution(execution_id=execution.id, name=name, payload=payload)
+                    SignalExecution(execution_id=execution.id, name=name, payload=payload)
                 )
 
     async def _resolve(self, execution: Execution) -> None:
@@ -157,8 +166,8 @@ class Client:
             if path.endswith("/compensate") and run.status == "FAILED"
         ]
         for path in doubted or failed:
-            outcome = self.chance.choice(["done", "retry", "skip"])
+            outcome: Resolution = self.chance.choice(["done", "retry", "skip"])
             await self.send(
-                decisions.ResolveExecution(execution_id=execution.id, node_id=path, outcome=outcome)
+                ResolveExecution(execution_id=execution.id, node_id=path, outcome=outcome)
             )
             return

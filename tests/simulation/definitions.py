@@ -42,8 +42,9 @@ class _Graph:
             self.edges.append((source, way, target))
 
     def written(self) -> JsonObject:
-        start, end = {"id": "start", "type": "start"}, {"id": "end", "type": "end"}
-        edges = [_edge(*edge) for edge in self.edges]
+        start: Json = {"id": "start", "type": "start"}
+        end: Json = {"id": "end", "type": "end"}
+        edges: list[Json] = [_edge(*edge) for edge in self.edges]
         return {"nodes": [start, *self.nodes, end], "edges": edges}
 
 
@@ -67,7 +68,7 @@ def _flow(chance: Chance, workflows: list[str], *, nodes_max: int, depth: int) -
         count = min(len(graph.ways), chance.choice([1, 1, 1, 2, 3]))
         for source in chance.sample(sorted(graph.ways), count):
             graph.join(source, chance.choice(graph.ways[source]), node_id)
-        graph.nodes.append(_node(chance, node_id, kind, workflows, count, depth))
+        graph.nodes.append(_node(chance, node_id, kind, workflows, incoming=count, depth=depth))
         graph.ways[node_id] = OUTWARD.get(kind, ["->"])
     for node_id, ways in graph.ways.items():
         is_leaf = all(source != node_id for source, _, _ in graph.edges)
@@ -82,8 +83,8 @@ def _possible(kind: str, workflows: list[str], depth: int) -> str:
     return "llm" if kind in {"loop", "map"} and depth > 1 else kind
 
 
-def _node(
-    chance: Chance, node_id: str, kind: str, workflows: list[str], incoming: int, depth: int
+def _node(  # noqa: C901 # one answer per kind
+    chance: Chance, node_id: str, kind: str, workflows: list[str], *, incoming: int, depth: int
 ) -> JsonObject:
     node: JsonObject = {"id": node_id, "type": kind, "config": {}}
     if incoming > 1 and chance.happens(0.4):

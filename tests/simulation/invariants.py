@@ -4,7 +4,7 @@ Each check says what it misses, one line each; nothing said is everything well.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -101,7 +101,7 @@ def effects_happen_once(world: World, histories: dict[UUID, History]) -> Iterato
     for history in histories.values():
         for fact in history.of("node_completed"):
             is_call = fact.state["node_type"] == "llm" and fact.state["output"] is not None
-            key = fact.state["output"]["text"] if is_call else None
+            key = (fact.state["output"] or {}).get("text") if is_call else None
             if key is not None and key not in server.accepted:
                 yield f"{history.name}: {fact.path} completed without its effect"
 
@@ -131,6 +131,7 @@ def retries_are_counted(history: History) -> Iterator[str]:
         elif fact.topic == "resolved":
             before[fact.path] = newest[fact.path]
         elif fact.topic == "node_failed":
+            newest[fact.path] = fact.attempt[1]  # What is repeatable has no other record of it.
             number = fact.attempt[1] - before[fact.path]
             yield from _retry_is_right(history, fact, number, is_undoing=is_undoing)
 
@@ -230,6 +231,7 @@ def read_models_equal_the_log(world: World) -> Iterator[str]:
     """Each read model is the fold of its stream as far as it is applied, and that is whole, but for
     last events that were never delivered.
     """
+    yield from (f"a read model went back: {one}" for one in world.models.went_back)
     yield from (f"{one[0]} parked {one[1]}: {why}" for one, why in world.models.parked.items())
     for projection in READ_MODELS:
         rows: dict[UUID, list[object]] = defaultdict(list)
@@ -247,5 +249,5 @@ def read_models_equal_the_log(world: World) -> Iterator[str]:
                 yield f"{projection.name} of {stream_id}: the rows are not the fold of the log"
 
 
-def _sorted(rows: list[object]) -> list[str]:
+def _sorted(rows: Sequence[object]) -> list[str]:
     return sorted(str(row) for row in rows)

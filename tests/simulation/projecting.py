@@ -24,13 +24,15 @@ from tests.simulation.store import SimulatedStore
 WAY_S = 0.004
 SLOW_S = 4.0
 READ_MODELS = tuple(
-    one for one in PROJECTIONS if one.name in {"executions", "workflows", "workflow_versions"}
+    one
+    for one in PROJECTIONS
+    if one.name in {"executions", "node_runs", "workflows", "workflow_versions"}
 )
 
 
 @dataclass(eq=False)
 class ReadModels:
-    """What PostgreSQL holds of all projections."""
+    """What PostgreSQL holds of all projections. went_back: what was applied, and is no more."""
 
     store: SimulatedStore
     places: dict[Spot, Place] = field(default_factory=dict)
@@ -39,6 +41,7 @@ class ReadModels:
         default_factory=lambda: {one.table: {} for one in READ_MODELS}
     )
     parked: dict[tuple[str, UUID], str] = field(default_factory=dict)
+    went_back: list[str] = field(default_factory=list)
     _writes: int = 0
 
     def begin(self, spots: Sequence[Spot]) -> None:
@@ -56,6 +59,9 @@ class ReadModels:
             table = fold.projection.table
             self.rows[table].update(fold.rows)
             for stream_id, applied in fold.streams.items():
+                before = self.streams.get((table, stream_id), applied)
+                if applied.version < before.version:
+                    self.went_back.append(f"{table} of {stream_id}: {before} to {applied}")
                 self.streams[table, stream_id] = applied
             for stream_id, parked in fold.parked.items():
                 self.parked[table, stream_id] = f"{parked.event.topic}: {parked.error!r}"

@@ -10,11 +10,10 @@ from typing import Any
 
 import eventsourcing.domain
 
-import commands.dispatch
 import infra.relay
 import projections.projector
 from tests.commands.fakes import NOON
-from tests.simulation import decisions, projecting, relaying
+from tests.simulation import projecting, relaying
 
 
 @contextmanager
@@ -36,7 +35,6 @@ def _virtual_now() -> datetime:
 def in_memory() -> Generator[None]:
     replacements = [
         (eventsourcing.domain, "datetime_now_with_tzinfo", _virtual_now),
-        (commands.dispatch, "HANDLERS", {**commands.dispatch.HANDLERS, **decisions.HANDLERS}),
         (infra.relay, "read_commit_order", relaying.read_commit_order),
         (projections.projector, "begin_places", projecting.begin_places),
         (projections.projector, "read_places", projecting.read_places),
