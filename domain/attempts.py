@@ -5,8 +5,8 @@ reason.
 """
 
 import zlib
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from domain.definition_fields import RetryPolicy
 from domain.expressions import ExpressionFailed
@@ -32,8 +32,7 @@ UNKNOWN_OUTCOME = "unknown_outcome"
 ABANDONED = "abandoned"
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """An effect to perform, once its intent (NodeStarted) is stored if it has one. number: 1-based.
 
     heartbeat_s: how long it may give no sign of life; None is as long as it takes.

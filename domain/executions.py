@@ -13,7 +13,7 @@ definition in execution_steps.py, and what it reports in execution_outcomes.py. 
 reads a clock or draws a number.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
@@ -356,7 +356,7 @@ class Execution(ExecutionEvents, Aggregate):
         if outcome != "retry":
             self.runs.complete(path, node_type, attempt=run.attempt, output=output, ports=())
             return
-        again = replace(run, status="WAITING", node_type=node_type, attempts_before=run.attempt)
+        again = run._replace(status="WAITING", node_type=node_type, attempts_before=run.attempt)
         self.runs.try_again(path, again, timestamp)
 
     @event(ExecutionEvents.Retried)

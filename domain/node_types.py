@@ -16,7 +16,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, cast
+from typing import Annotated, Any, ClassVar, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
@@ -27,8 +27,7 @@ from domain.templates import JsonTemplate, Roots, pointer_step
 ERROR_PORT = "error"
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """What a node sees of its run. roots: the variables of expressions.
 
     incoming: by id, what the nodes brought whose edges to this one were taken; in the order of the
@@ -39,16 +38,14 @@ class Scope:
     incoming: Mapping[str, Json]
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """ports: the ports by which edges are taken; none are those without a name."""
 
     output: Json
     ports: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """What an attempt was billed. cost_usd_pico: None when nobody knows."""
 
     model: str | None = None

@@ -4,7 +4,7 @@ to fail.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from commands.http_port import Http
@@ -39,8 +39,7 @@ class Run:
     beat: Callable[[], None] = _no_beat
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     output: Json
     usage: Usage
 
