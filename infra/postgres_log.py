@@ -55,7 +55,18 @@ RELEASE: LiteralString = (
     "UPDATE partition_leases SET owner = NULL, expires_at = '-infinity'"
     " WHERE consumer_group = %(group)s AND owner = %(member)s AND partition = ANY(%(partitions)s)"
 )
+RELEASE_ALL: LiteralString = (
+    "UPDATE partition_leases SET owner = NULL, expires_at = '-infinity' WHERE owner IS NOT NULL"
+)
+FORGET_ALL: LiteralString = "DELETE FROM group_members"
 # fmt: on
+
+
+async def release_all(database: Database) -> None:
+    """For a process that knows that it is the only one: whoever held a lease is dead."""
+    async with database.connection() as conn:
+        await conn.execute(FORGET_ALL)
+        await conn.execute(RELEASE_ALL)
 
 
 def cursor_text(position: Position) -> str:
