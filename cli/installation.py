@@ -5,11 +5,8 @@ The files are readable by their owner only. A deployment brings its keys by envi
 such files.
 """
 
-import fcntl
 import os
 import secrets
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
 import orjson
@@ -21,7 +18,6 @@ from infra.settings import Settings
 KEYS_FILE = "keys.json"
 DEMO_FILE = "demo.json"
 SERVER_FILE = "server.json"
-LOCK_FILE = "up.lock"
 
 
 class InstallationError(Exception):
@@ -78,17 +74,3 @@ def write_json(path: Path, content: JsonObject) -> None:
     with os.fdopen(descriptor, "wb") as file:
         file.write(orjson.dumps(content, option=orjson.OPT_INDENT_2))
     fresh.replace(path)
-
-
-@contextmanager
-def sole_process(data_dir: Path) -> Generator[bool]:
-    """Whether no other `up` runs on this directory; the lock ends with the process, however it
-    ends.
-    """
-    with (data_dir / LOCK_FILE).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-        else:
-            yield True

@@ -16,7 +16,6 @@ from cli.installation import (
     InstallationError,
     prepare,
     read_json,
-    sole_process,
     write_json,
 )
 from cli.migrate import migrate_all
@@ -31,7 +30,6 @@ from cli.roles import (
 )
 from cli.session import installation, run, settings_or_complain
 from domain.identifiers import JsonObject
-from infra.postgres_log import release_all
 from infra.runtime import Runtime, build_runtime
 from infra.settings import Settings
 
@@ -48,10 +46,7 @@ def up(*, port: int | None, data_dir: Path | None) -> int:
             async with stop_signal() as stop, installation(settings) as ready:
                 await migrate_all(ready)
                 async with build_runtime(ready) as runtime:
-                    with sole_process(settings.data_dir) as is_sole:
-                        if is_sole and settings.database_url is None:
-                            await release_all(await runtime.database("relay"))
-                        await _run_all(runtime, stop, listening)
+                    await _run_all(runtime, stop, listening)
         return 0
 
     return run(work)

@@ -1,14 +1,16 @@
 """The log port on PostgreSQL itself: partitions are leased by row, events are read in commit order.
 
 Every live member of a group computes the same assignment (partition modulo members, by rank of
-name), gives up what is no longer its own and claims what is free. Expiry is judged by the
-database's clock; the epoch of a lease grows with every new owner.
+name), gives up what is no longer its own and claims what is free: nobody's, of a member whose
+session has ended, or not renewed in time by the database's clock. The epoch of a lease grows with
+every new owner.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import LiteralString
 from uuid import UUID
@@ -24,7 +26,21 @@ from infra.wakeups import Wakeups
 
 log = logging.getLogger(__name__)
 
+LOCK_CLASS = 0x6167_6C6D  # "aglm": the advisory locks of members.
+
 # fmt: off
+# A member holds this lock as long as its session lives: a process that was killed is known to be
+# dead at once, and only one that stands still has to be waited for.
+LIVE: LiteralString = "SELECT pg_advisory_lock_shared(%(lock_class)s, hashtext(%(member)s))"
+LIVE_NO_MORE: LiteralString = (
+    "SELECT pg_advisory_unlock_shared(%(lock_class)s, hashtext(%(member)s))"
+)
+LIVES: LiteralString = (
+    "EXISTS (SELECT FROM pg_locks AS k WHERE k.locktype = 'advisory' AND k.objsubid = 2"
+    " AND k.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND k.classid::bigint = %(lock_class)s AND k.objid = hashtext("
+)
+LIVES_END: LiteralString = ")::oid)"
 JOIN: LiteralString = (
     "INSERT INTO group_members (consumer_group, member, expires_at)"
     " VALUES (%(group)s, %(member)s, clock_timestamp() + make_interval(secs => %(ttl_s)s))"
@@ -36,7 +52,8 @@ LIVE_MEMBERS: LiteralString = (
     " ORDER BY member"
 )
 FORGET_DEAD: LiteralString = (
-    "DELETE FROM group_members WHERE consumer_group = %(group)s AND expires_at < clock_timestamp()"
+    "DELETE FROM group_members WHERE consumer_group = %(group)s"
+    " AND (expires_at < clock_timestamp() OR NOT " + LIVES + "member" + LIVES_END + ")"
 )
 LEAVE: LiteralString = (
     "DELETE FROM group_members WHERE consumer_group = %(group)s AND member = %(member)s"
@@ -49,24 +66,14 @@ CLAIM: LiteralString = (
     "   SET owner = EXCLUDED.owner, expires_at = EXCLUDED.expires_at,"
     "       epoch = l.epoch + CASE WHEN l.owner = EXCLUDED.owner THEN 0 ELSE 1 END"
     " WHERE l.owner = EXCLUDED.owner OR l.owner IS NULL OR l.expires_at < clock_timestamp()"
+    "    OR NOT " + LIVES + "l.owner" + LIVES_END +
     " RETURNING l.partition"
 )
 RELEASE: LiteralString = (
     "UPDATE partition_leases SET owner = NULL, expires_at = '-infinity'"
     " WHERE consumer_group = %(group)s AND owner = %(member)s AND partition = ANY(%(partitions)s)"
 )
-RELEASE_ALL: LiteralString = (
-    "UPDATE partition_leases SET owner = NULL, expires_at = '-infinity' WHERE owner IS NOT NULL"
-)
-FORGET_ALL: LiteralString = "DELETE FROM group_members"
 # fmt: on
-
-
-async def release_all(database: Database) -> None:
-    """For a process that knows that it is the only one: whoever held a lease is dead."""
-    async with database.connection() as conn:
-        await conn.execute(FORGET_ALL)
-        await conn.execute(RELEASE_ALL)
 
 
 def cursor_text(position: Position) -> str:
@@ -88,6 +95,17 @@ class _Membership:
     positions: dict[int, Position] = field(default_factory=dict[int, Position])
     lease_ends_at: float = 0.0
     handling: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+@asynccontextmanager
+async def _alive(conn: AsyncConnection, params: dict[str, object]) -> AsyncGenerator[None]:
+    """Others see that this member lives, for as long as the block and the session last."""
+    await conn.execute(LIVE, params)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(Exception):
+            await conn.execute(LIVE_NO_MORE, params)
 
 
 class PostgresLog:
@@ -134,7 +152,11 @@ class PostgresLog:
         membership = _Membership(group, self._member, topics)
         self._memberships[group] = membership
         try:
-            async with self._database.connection() as leases, self._database.connection() as reader:
+            async with (
+                self._database.connection() as leases,
+                self._database.connection() as reader,
+                _alive(leases, self._params(membership)),
+            ):
                 await self._balance(leases, reader, membership, handler)
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._keep_balance(leases, reader, membership, handler))
@@ -304,5 +326,6 @@ class PostgresLog:
             "group": membership.group,
             "member": membership.member,
             "ttl_s": self._lease_ttl_s,
+            "lock_class": LOCK_CLASS,
             "partitions": list(partitions),
         }

@@ -3,28 +3,29 @@
 import asyncio
 from contextlib import suppress
 
-from infra.postgres_log import PostgresLog, release_all
+from infra.postgres_log import PostgresLog
 from tests.infra.conftest import Parts
 from tests.infra.log_steps import IDS, Recorder, until
 
 PARTITIONS = 4
 # Longer than any test may take: nobody here owns anything because a lease ran out.
 LEASE_TTL_S = 3600.0
-DEAD_MEMBER = (
+DEAD_OWNER = (
     "INSERT INTO partition_leases (consumer_group, partition, owner, epoch, expires_at)"
-    " SELECT 'runs', p, 'dead', 1, clock_timestamp() + interval '1 hour' FROM generate_series(0, 3) p"
+    " SELECT 'runs', p, 'dead', 1, clock_timestamp() + interval '1 hour'"
+    "   FROM generate_series(0, 3) AS p"
+)
+DEAD_MEMBER = (
+    "INSERT INTO group_members (consumer_group, member, expires_at)"
+    " VALUES ('runs', 'dead', clock_timestamp() + interval '1 hour')"
 )
 
 
-async def test_a_process_that_knows_it_is_alone_takes_over_at_once(parts: Parts) -> None:
+async def test_what_a_killed_process_owned_is_taken_over_at_once(parts: Parts) -> None:
     database = await parts.database("relay")
     async with database.connection() as conn:
+        await conn.execute(DEAD_OWNER)
         await conn.execute(DEAD_MEMBER)
-        await conn.execute(
-            "INSERT INTO group_members (consumer_group, member, expires_at)"
-            " VALUES ('runs', 'dead', clock_timestamp() + interval '1 hour')"
-        )
-    await release_all(database)
     log = PostgresLog(
         database,
         parts.wakeups,
