@@ -63,24 +63,33 @@ class DriveParts:
     attempts: FairSlots
     on_ended: Callable[[Execution], None] = lambda _: None
     offer: Callable[[TenantId, Execution], None] = lambda _tenant_id, _execution: None
-    definitions: OrderedDict[tuple[TenantId, str], Definition] = field(
-        default_factory=OrderedDict[tuple[TenantId, str], Definition]
+    definitions: OrderedDict[tuple[TenantId, str], asyncio.Future[Definition]] = field(
+        default_factory=OrderedDict[tuple[TenantId, str], "asyncio.Future[Definition]"]
     )
 
     async def definition(self, tenant_id: TenantId, definition_hash: str) -> Definition:
+        """Read and parsed once, also when a thousand runs are taken up together."""
         key = (tenant_id, definition_hash)
         known = self.definitions.get(key)
         if known is not None:
             self.definitions.move_to_end(key)
-            return known
+            return await asyncio.shield(known) if not known.done() else known.result()
+        known = asyncio.ensure_future(self._read_definition(tenant_id, definition_hash))
+        self.definitions[key] = known
+        if len(self.definitions) > DEFINITIONS_MAX:
+            self.definitions.popitem(last=False)
+        try:
+            return await asyncio.shield(known)
+        finally:
+            if known.done() and (known.cancelled() or known.exception() is not None):
+                self.definitions.pop(key, None)
+
+    async def _read_definition(self, tenant_id: TenantId, definition_hash: str) -> Definition:
         canonical = await self.events.definition(tenant_id, definition_hash)
         if canonical is None:
             message = f"definition {definition_hash} is not stored"
             raise DriveEnded(message)
-        self.definitions[key] = definition = parse_definition(canonical)
-        if len(self.definitions) > DEFINITIONS_MAX:
-            self.definitions.popitem(last=False)
-        return definition
+        return parse_definition(canonical)
 
 
 class Drive:
