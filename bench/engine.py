@@ -129,7 +129,12 @@ async def engine_of(runtime: Runtime) -> AsyncIterator[Engine]:
     caller = Caller("api_key:bench", TenantId(runtime.ids.new()), scopes)
     try:
         async with dispatcher_of(runtime) as dispatcher:
-            yield Engine(dispatcher, ExecutionWaiter(database, tail), caller, runtime.ids.new)
+            yield Engine(
+                dispatcher,
+                ExecutionWaiter(database, tail, await runtime.blobs("api")),
+                caller,
+                runtime.ids.new,
+            )
     finally:
         worker.cancel()
         with suppress(asyncio.CancelledError):

@@ -8,13 +8,14 @@ from typing import LiteralString
 from uuid import UUID
 
 import orjson
-from eventsourcing.domain import Aggregate
+from eventsourcing.domain import Aggregate, AggregateEvent
 
 from commands.ports import (
     AnyAggregate,
     ClosedExecution,
     CommandRecord,
     Ids,
+    LoggedEvent,
     OpenedExecution,
     PositionToken,
     RecordedAnswer,
@@ -25,10 +26,12 @@ from domain.envelope import Envelope
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId
 from infra.append_statement import Append, EventRow
-from infra.event_codec import encoded, evolved
+from infra.blobs import Blobs
+from infra.event_codec import decode, mutated
 from infra.event_log import read_stream
 from infra.group_commit import GroupCommit
 from infra.neighbours import Neighbours
+from infra.payload_offloading import MARKER, Blob, make_whole, referenced, stored_form
 from infra.postgres import Database
 from infra.side_rows import side_statement
 
@@ -65,12 +68,14 @@ class PostgresEventStore:
         group_commit: GroupCommit,
         ids: Ids,
         *,
+        blobs: Blobs,
         page_events: int,
         cache_max: int,
         neighbours: Neighbours | None = None,
     ) -> None:
         self._database = database
         self._group_commit = group_commit
+        self._blobs = blobs
         self._new_id: Callable[[], UUID] = ids.new
         self._page_events = page_events
         self._cache_max = cache_max
@@ -98,12 +103,28 @@ class PostgresEventStore:
                 after_version=after_version,
                 limit=self._page_events,
             )
-            for event in page:
-                aggregate = evolved(aggregate, event)
+            for fact in await self._facts(tenant_id, page):
+                aggregate = mutated(aggregate, fact)
             if len(page) < self._page_events:
                 break
             after_version = page[-1].version
         return aggregate if isinstance(aggregate, kind) else None
+
+    async def _facts(
+        self, tenant_id: TenantId, page: Sequence[LoggedEvent]
+    ) -> list[AggregateEvent]:
+        """The events of a page with their payloads, which are read together."""
+        facts = [decode(event) for event in page]
+        marked = [fact for event, fact in zip(page, facts, strict=True) if MARKER in event.state]
+        if marked:
+            hashes = {sha256 for fact in marked for sha256 in referenced(fact)}
+            contents = await self._blobs.read(tenant_id, hashes)
+            for fact in marked:
+                make_whole(fact, contents)
+        return facts
+
+    def has_room(self, tenant_id: TenantId) -> bool:
+        return self._blobs.has_room(tenant_id)
 
     def keep(self, aggregate: Aggregate, tenant_id: TenantId) -> None:
         """Give back an aggregate that was loaded and not changed."""
@@ -130,7 +151,8 @@ class PostgresEventStore:
         side_rows: Sequence[SideRow] = (),
         command: CommandRecord | None = None,
     ) -> PositionToken | None:
-        append = Append(envelope, self._event_rows(aggregates))
+        rows, blobs = self._event_rows(aggregates)
+        append = Append(envelope, rows, blobs=blobs)
         if not append.events and command is None:
             for aggregate in aggregates:
                 self.keep(aggregate, envelope.tenant_id)
@@ -140,6 +162,8 @@ class PostgresEventStore:
             row = (command.command_id, command.fingerprint, result, len(append.events))
             append.commands = [row]
         definitions = self._add_side_rows(append, side_rows if append.events else ())
+        if blobs:
+            await self._admit(envelope, blobs)
         token = await self._group_commit.append(append)
         for key in definitions:
             self._known_definitions[key] = None
@@ -166,13 +190,28 @@ class PostgresEventStore:
             row = await cursor.fetchone()
         return None if row is None else orjson.loads(row[0])
 
-    def _event_rows(self, aggregates: Sequence[Aggregate]) -> list[EventRow]:
+    def _event_rows(self, aggregates: Sequence[Aggregate]) -> tuple[list[EventRow], list[Blob]]:
         new_id = self._new_id
-        return [
-            (event.originator_id, event.originator_version, *encoded(event), new_id())
-            for aggregate in aggregates
-            for event in aggregate.collect_events()
-        ]
+        rows: list[EventRow] = []
+        blobs: list[Blob] = []
+        for aggregate in aggregates:
+            for event in aggregate.collect_events():
+                topic, state, beside = stored_form(event)
+                version = event.originator_version
+                rows.append((event.originator_id, version, topic, state, new_id()))
+                if beside:
+                    blobs += beside
+        return rows, blobs
+
+    async def _admit(self, envelope: Envelope, blobs: Sequence[Blob]) -> None:
+        """What a command sends is refused over the quota. What a run brings is not refused here,
+        where all of an append would be lost: its node fails (domain/execution_outcomes.py).
+        """
+        tenant_id = envelope.tenant_id
+        bytes_count = sum(len(blob.content) for blob in blobs)
+        if envelope.command_id is not None:
+            await self._blobs.require_room(tenant_id, bytes_count)
+        await self._blobs.note_stored(tenant_id, bytes_count)
 
     def _add_side_rows(
         self, append: Append, side_rows: Sequence[SideRow]

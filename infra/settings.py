@@ -67,6 +67,10 @@ class Settings(BaseSettings):
     stream_page_events: int = Field(default=1000, ge=1)
     aggregate_cache_max: int = Field(default=20_000, ge=0)
 
+    # Payloads over 64 KiB, which lie beside the log.
+    tenant_blob_bytes_max: int = Field(default=10 * 1024**3, ge=0)
+    blob_cache_bytes_max: int = Field(default=64 * 1024 * 1024, ge=0)
+
     # Reading the log.
     log_batch_events_max: int = Field(default=1000, ge=1)
     poll_min_s: float = Field(default=0.005, gt=0)

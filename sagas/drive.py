@@ -186,6 +186,7 @@ class Drive:
         """
         execution, definition = self._execution, self._definition
         now = self._parts.clock.now()
+        execution.live.has_room = self._parts.events.has_room(self._run.tenant_id)
         self._children = []
         attempts: list[Attempt] = []
         if any(not attempt.has_intent for attempt, _ in unsaved) and not execution.live.frames:

@@ -10,7 +10,7 @@ from commands.ports import OpenedExecution
 from commands.workflows import DeleteWorkflow
 from domain.errors import Invalid
 from domain.identifiers import JsonObject
-from domain.payloads import INLINE_BYTES_MAX
+from domain.payloads import PAYLOAD_BYTES_MAX
 from domain.workflows import WorkflowNotFound, WorkflowVersionNotFound
 from tests.commands.fakes import World
 from tests.commands.steps import a_chain, a_run, an_llm, done, loaded, refused, revised, worked
@@ -90,7 +90,7 @@ async def test_a_fork_needs_a_node_and_an_input_that_fits() -> None:
         await world.when(ForkExecution(original_id, "z"))
     assert [mistake.path for mistake in refusal.value.errors] == ["/from_node"]
     with pytest.raises(Invalid) as refusal:
-        await world.when(ForkExecution(original_id, "a", "x" * INLINE_BYTES_MAX, has_input=True))
+        await world.when(ForkExecution(original_id, "a", "x" * PAYLOAD_BYTES_MAX, has_input=True))
     assert [mistake.path for mistake in refusal.value.errors] == ["/input"]
 
 
