@@ -28,12 +28,13 @@ from domain.identifiers import JsonObject, TenantId
 from infra.append_statement import Append, EventRow
 from infra.blobs import Blobs
 from infra.event_codec import decode, mutated
-from infra.event_log import read_stream
+from infra.event_log import read_from_snapshot, read_stream
 from infra.group_commit import GroupCommit
 from infra.neighbours import Neighbours
 from infra.payload_offloading import MARKER, Blob, make_whole, referenced, stored_form
 from infra.postgres import Database
 from infra.side_rows import side_statement
+from infra.snapshots import FORMS, Snapshots, aggregate_from
 
 STORED_DEFINITIONS_MAX = 4096
 
@@ -69,6 +70,7 @@ class PostgresEventStore:
         ids: Ids,
         *,
         blobs: Blobs,
+        snapshots: Snapshots,
         page_events: int,
         cache_max: int,
         neighbours: Neighbours | None = None,
@@ -76,6 +78,7 @@ class PostgresEventStore:
         self._database = database
         self._group_commit = group_commit
         self._blobs = blobs
+        self._snapshots = snapshots
         self._new_id: Callable[[], UUID] = ids.new
         self._page_events = page_events
         self._cache_max = cache_max
@@ -93,22 +96,35 @@ class PostgresEventStore:
                 return aggregate
             self._cache[stream_id] = cached
             return None
-        aggregate: Aggregate | None = None
-        after_version = 0
+        aggregate, page = await self._beginning(kind, stream_id, tenant_id)
         while True:
+            for fact in await self._facts(tenant_id, page):
+                aggregate = mutated(aggregate, fact)
+            if len(page) < self._page_events:
+                return aggregate if isinstance(aggregate, kind) else None
             page = await read_stream(
                 self._database,
                 tenant_id,
                 stream_id,
-                after_version=after_version,
+                after_version=page[-1].version,
                 limit=self._page_events,
             )
-            for fact in await self._facts(tenant_id, page):
-                aggregate = mutated(aggregate, fact)
-            if len(page) < self._page_events:
-                break
-            after_version = page[-1].version
-        return aggregate if isinstance(aggregate, kind) else None
+
+    async def _beginning(
+        self, kind: type[Aggregate], stream_id: UUID, tenant_id: TenantId
+    ) -> tuple[Aggregate | None, Sequence[LoggedEvent]]:
+        """What a snapshot says, if there is one, and the first page of what came after it."""
+        limit = self._page_events
+        form = FORMS.get(kind)
+        if form is None:
+            page = await read_stream(
+                self._database, tenant_id, stream_id, after_version=0, limit=limit
+            )
+            return None, page
+        snapshot, page = await read_from_snapshot(
+            self._database, tenant_id, stream_id, schema_version=form.version, limit=limit
+        )
+        return None if snapshot is None else aggregate_from(kind, snapshot.state), page
 
     async def _facts(
         self, tenant_id: TenantId, page: Sequence[LoggedEvent]
@@ -170,6 +186,8 @@ class PostgresEventStore:
         while len(self._known_definitions) > STORED_DEFINITIONS_MAX:
             self._known_definitions.popitem(last=False)
         for aggregate in aggregates:
+            if self._snapshots.is_due(aggregate, rows):
+                self._snapshots.take(envelope.tenant_id, aggregate)
             self.keep(aggregate, envelope.tenant_id)
             if self._neighbours is not None and isinstance(aggregate, Execution):
                 self._neighbours.execution_stored(envelope.tenant_id, aggregate)

@@ -24,6 +24,7 @@ from infra.postgres import Database, Role, role_conninfo
 from infra.postgres_log import PostgresLog
 from infra.relay import Relay
 from infra.settings import Settings
+from infra.snapshots import Snapshots
 from infra.tail import Tail
 from infra.wakeups import Wakeups
 
@@ -100,6 +101,7 @@ class Runtime:
             self.group_commit(),
             self.ids,
             blobs=await self.blobs(role),
+            snapshots=Snapshots(await self.database(role), every=self.settings.snapshot_every),
             page_events=self.settings.stream_page_events,
             cache_max=self.settings.aggregate_cache_max,
             # A worker knows what it stores itself.

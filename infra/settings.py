@@ -71,6 +71,9 @@ class Settings(BaseSettings):
     tenant_blob_bytes_max: int = Field(default=10 * 1024**3, ge=0)
     blob_cache_bytes_max: int = Field(default=64 * 1024 * 1024, ge=0)
 
+    # Events of a run between two snapshots of it; 0 takes none.
+    snapshot_every: int = Field(default=500, ge=0)
+
     # Reading the log.
     log_batch_events_max: int = Field(default=1000, ge=1)
     poll_min_s: float = Field(default=0.005, gt=0)

@@ -11,10 +11,12 @@ from infra.blobs import Blobs
 from infra.event_store import PostgresEventStore
 from infra.group_commit import GroupCommit
 from infra.postgres import Database, Role, role_conninfo
+from infra.snapshots import Snapshots
 from infra.wakeups import Wakeups
 from tests.infra.log_steps import IDS
 
 TENANT_BLOB_BYTES_MAX = 2 << 20
+SNAPSHOT_EVERY = 10
 
 Conninfo = Callable[[Role], str]
 
@@ -28,6 +30,7 @@ class Parts:
     store: PostgresEventStore
     group_commit: GroupCommit
     blobs: Blobs
+    snapshots: Snapshots
     stack: AsyncExitStack
 
     async def database(self, role: Role) -> Database:
@@ -75,7 +78,14 @@ async def build_parts(conninfo: Conninfo) -> AsyncIterator[Parts]:
             tenant_bytes_max=TENANT_BLOB_BYTES_MAX,
             monotonic_s=asyncio.get_running_loop().time,
         )
+        snapshots = Snapshots(database, every=SNAPSHOT_EVERY)
         store = PostgresEventStore(
-            database, group_commit, IDS, blobs=blobs, page_events=3, cache_max=100
+            database,
+            group_commit,
+            IDS,
+            blobs=blobs,
+            snapshots=snapshots,
+            page_events=3,
+            cache_max=100,
         )
-        yield Parts(conninfo, wakeups, store, group_commit, blobs, stack)
+        yield Parts(conninfo, wakeups, store, group_commit, blobs, snapshots, stack)
