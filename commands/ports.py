@@ -139,6 +139,20 @@ class ClosedBulkOperation:
     operation_id: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class StoredRetention:
+    """payload_days: None keeps payloads for ever."""
+
+    payload_days: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedPayloads:
+    """The payloads that lie beside the events of this execution go, as far as no other has them."""
+
+    execution_id: UUID
+
+
 SideRow = (
     OpenedExecution
     | ClosedExecution
@@ -148,6 +162,8 @@ SideRow = (
     | StoredApiKey
     | RevokedApiKey
     | StoredPassword
+    | StoredRetention
+    | RemovedPayloads
 )
 
 

@@ -1,5 +1,5 @@
-"""The recorded state of an execution as one JSON value, so that a long run need not be read from its
-first event.
+"""The recorded state of an execution as one JSON value, so that a long run need not be read from
+its first event.
 
 A snapshot is no fact: whoever finds one of another version reads the events. SNAPSHOT_VERSION grows
 with every change of what a run remembers, or of what its events make of that.
@@ -23,7 +23,7 @@ SNAPSHOT_VERSION = 1
 # What is JSON already.
 PLAIN = (
     *("workflow_id", "workflow_version", "agent_id", "definition_hash", "input", "created_by"),
-    *("parent_id", "parent_path", "depth", "is_fork", "status", "output", "error"),
+    *("parent_id", "parent_path", "depth", "is_fork", "status", "output", "error", "has_payloads"),
 )
 
 
@@ -128,9 +128,8 @@ def _run(run: NodeRun) -> JsonObject:
 
 
 def _run_from(state: Any) -> NodeRun:
-    return NodeRun(
-        **{**state, "ports": tuple(state["ports"]), "begun_at": _instant(state["begun_at"])}
-    )
+    decoded = {"ports": tuple(state["ports"]), "begun_at": _instant(state["begun_at"])}
+    return NodeRun(**cast("Any", {**state, **decoded}))
 
 
 def _body(body: Body) -> JsonObject:

@@ -1,7 +1,7 @@
 """Payloads that lie beside the log: reading them, and how many bytes of them a tenant has.
 
-They are written with the events that refer to them (infra/append_statement.py), and never change:
-what was read once is kept, up to a number of bytes.
+They are written with the events that refer to them (infra/blob_statement.py), and never change, but
+may be removed: what was read is kept for a while, up to a number of bytes.
 """
 
 from collections import OrderedDict
@@ -18,6 +18,8 @@ from infra.postgres import Database
 # the quota; what this process stores is counted at once.
 TOTAL_FRESH_S = 5.0
 TOTALS_MAX = 10_000
+# A payload that another process removed may still be loaded here for so long.
+CACHED_S = 60.0
 RETRY_AFTER_S = 60.0
 
 READ: LiteralString = "SELECT sha256, content FROM blobs WHERE sha256 = ANY(%b)"
@@ -28,6 +30,12 @@ class BlobQuotaUsedUp(OverLimit):
     """The tenant has stored as many bytes of large payloads as it may."""
 
     code = "blob_quota"
+
+
+@dataclass(frozen=True, slots=True)
+class _Cached:
+    content: bytes
+    read_at: float
 
 
 @dataclass(slots=True)
@@ -51,7 +59,7 @@ class Blobs:
         self._cache_bytes_max = cache_bytes_max
         self._tenant_bytes_max = tenant_bytes_max
         self._monotonic_s = monotonic_s
-        self._cache: OrderedDict[tuple[TenantId, bytes], bytes] = OrderedDict()
+        self._cache: OrderedDict[tuple[TenantId, bytes], _Cached] = OrderedDict()
         self.cached_bytes = 0
         self._totals: OrderedDict[TenantId, _Total] = OrderedDict()
 
@@ -61,17 +69,21 @@ class Blobs:
         contents = {sha256: content for sha256, content in found.items() if content is not None}
         missing = [sha256 for sha256, content in found.items() if content is None]
         if missing:
-            async with self._database.tenant_transaction(tenant_id) as conn:
-                cursor = conn.cursor(binary=True)
-                await cursor.execute(READ, (missing,))
-                rows: Sequence[tuple[bytes, bytes]] = await cursor.fetchall()
-            for sha256, content in rows:
+            for sha256, content in (await self._read(tenant_id, missing)).items():
                 contents[sha256] = content
                 self.keep(tenant_id, sha256, content)
         return contents
 
+    async def _read(self, tenant_id: TenantId, hashes: list[bytes]) -> dict[bytes, bytes]:
+        async with self._database.tenant_transaction(tenant_id) as conn:
+            cursor = conn.cursor(binary=True)
+            await cursor.execute(READ, (hashes,))
+            rows: Sequence[tuple[bytes, bytes]] = await cursor.fetchall()
+        return dict(rows)
+
     async def content(self, tenant_id: TenantId, sha256: bytes) -> bytes | None:
-        return (await self.read(tenant_id, (sha256,))).get(sha256)
+        """As it is now, for it may have been removed since it was read."""
+        return (await self._read(tenant_id, [sha256])).get(sha256)
 
     async def whole(self, tenant_id: TenantId, value: Json) -> Json:
         """The value that a member of a stored event stands for."""
@@ -84,11 +96,15 @@ class Blobs:
         key = (tenant_id, sha256)
         if key in self._cache or len(content) > self._cache_bytes_max:
             return
-        self._cache[key] = content
+        self._cache[key] = _Cached(content, self._monotonic_s())
         self.cached_bytes += len(content)
         while self.cached_bytes > self._cache_bytes_max:
-            _, oldest = self._cache.popitem(last=False)
-            self.cached_bytes -= len(oldest)
+            self._drop(next(iter(self._cache)))
+
+    def forget(self, tenant_id: TenantId) -> None:
+        """Some of its blobs were removed."""
+        for key in [key for key in self._cache if key[0] == tenant_id]:
+            self._drop(key)
 
     async def require_room(self, tenant_id: TenantId, bytes_count: int) -> None:
         """Raises BlobQuotaUsedUp when the tenant may not store so many more."""
@@ -124,7 +140,15 @@ class Blobs:
         return self._monotonic_s() - total.read_at < TOTAL_FRESH_S
 
     def _cached(self, tenant_id: TenantId, sha256: bytes) -> bytes | None:
-        content = self._cache.get((tenant_id, sha256))
-        if content is not None:
-            self._cache.move_to_end((tenant_id, sha256))
-        return content
+        key = (tenant_id, sha256)
+        cached = self._cache.get(key)
+        if cached is None:
+            return None
+        if self._monotonic_s() - cached.read_at >= CACHED_S:
+            self._drop(key)
+            return None
+        self._cache.move_to_end(key)
+        return cached.content
+
+    def _drop(self, key: tuple[TenantId, bytes]) -> None:
+        self.cached_bytes -= len(self._cache.pop(key).content)

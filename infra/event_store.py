@@ -19,6 +19,7 @@ from commands.ports import (
     OpenedExecution,
     PositionToken,
     RecordedAnswer,
+    RemovedPayloads,
     SideRow,
     StoredDefinition,
 )
@@ -33,6 +34,7 @@ from infra.group_commit import GroupCommit
 from infra.neighbours import Neighbours
 from infra.payload_offloading import MARKER, Blob, make_whole, referenced, stored_form
 from infra.postgres import Database
+from infra.retention import RetentionKnown
 from infra.side_rows import side_statement
 from infra.snapshots import FORMS, Snapshots, aggregate_from
 
@@ -71,6 +73,7 @@ class PostgresEventStore:
         *,
         blobs: Blobs,
         snapshots: Snapshots,
+        retention: RetentionKnown,
         page_events: int,
         cache_max: int,
         neighbours: Neighbours | None = None,
@@ -79,6 +82,7 @@ class PostgresEventStore:
         self._group_commit = group_commit
         self._blobs = blobs
         self._snapshots = snapshots
+        self._retention = retention
         self._new_id: Callable[[], UUID] = ids.new
         self._page_events = page_events
         self._cache_max = cache_max
@@ -167,7 +171,8 @@ class PostgresEventStore:
         side_rows: Sequence[SideRow] = (),
         command: CommandRecord | None = None,
     ) -> PositionToken | None:
-        rows, blobs = self._event_rows(aggregates)
+        inline_bytes_max = await self._retention.inline_bytes_max(envelope.tenant_id)
+        rows, blobs = self._event_rows(aggregates, inline_bytes_max)
         append = Append(envelope, rows, blobs=blobs)
         if not append.events and command is None:
             for aggregate in aggregates:
@@ -181,6 +186,8 @@ class PostgresEventStore:
         if blobs:
             await self._admit(envelope, blobs)
         token = await self._group_commit.append(append)
+        if any(isinstance(row, RemovedPayloads) for row in side_rows):
+            self._blobs.forget(envelope.tenant_id)
         for key in definitions:
             self._known_definitions[key] = None
         while len(self._known_definitions) > STORED_DEFINITIONS_MAX:
@@ -208,13 +215,15 @@ class PostgresEventStore:
             row = await cursor.fetchone()
         return None if row is None else orjson.loads(row[0])
 
-    def _event_rows(self, aggregates: Sequence[Aggregate]) -> tuple[list[EventRow], list[Blob]]:
+    def _event_rows(
+        self, aggregates: Sequence[Aggregate], inline_bytes_max: int
+    ) -> tuple[list[EventRow], list[Blob]]:
         new_id = self._new_id
         rows: list[EventRow] = []
         blobs: list[Blob] = []
         for aggregate in aggregates:
             for event in aggregate.collect_events():
-                topic, state, beside = stored_form(event)
+                topic, state, beside = stored_form(event, inline_bytes_max=inline_bytes_max)
                 version = event.originator_version
                 rows.append((event.originator_id, version, topic, state, new_id()))
                 if beside:

@@ -42,6 +42,7 @@ LAST_EVENT: LiteralString = (
     "   AND e.topic IN ('execution.compensated', 'execution.attention_needed')"
     "   ORDER BY u.originator_version DESC LIMIT 1))"
     " FROM events AS e WHERE originator_id = ($1->>'id')::uuid"
+    " AND topic <> 'execution.payloads_removed'"
     " ORDER BY originator_version DESC LIMIT 1"
 )
 # fmt: on

@@ -23,6 +23,7 @@ from infra.open_executions import PostgresOpenExecutions
 from infra.postgres import Database, Role, role_conninfo
 from infra.postgres_log import PostgresLog
 from infra.relay import Relay
+from infra.retention import RetentionKnown
 from infra.settings import Settings
 from infra.snapshots import Snapshots
 from infra.tail import Tail
@@ -101,6 +102,9 @@ class Runtime:
             self.group_commit(),
             self.ids,
             blobs=await self.blobs(role),
+            retention=RetentionKnown(
+                await self.database(role), monotonic_s=asyncio.get_running_loop().time
+            ),
             snapshots=Snapshots(await self.database(role), every=self.settings.snapshot_every),
             page_events=self.settings.stream_page_events,
             cache_max=self.settings.aggregate_cache_max,

@@ -89,6 +89,7 @@ class Settings(BaseSettings):
     worker_attempts_max: int = Field(default=256, ge=1)
     worker_sweep_s: float = Field(default=15, gt=0)
     worker_bulk_poll_s: float = Field(default=1, gt=0)
+    worker_retention_poll_s: float = Field(default=300, gt=0)
 
     # What the outbound client may reach although it is not public: `host:port,...` as in the URL.
     http_allow: Annotated[frozenset[Origin], NoDecode, BeforeValidator(_allowed)] = frozenset()

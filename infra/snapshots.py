@@ -84,7 +84,7 @@ class Snapshots:
         return version // every > before // every
 
     def take(self, tenant_id: TenantId, aggregate: Aggregate) -> None:
-        """Its events are stored. What it is now is encoded at once and written in the background."""
+        """Its events are stored. What it is now is encoded at once, and written later."""
         if len(self._writing) >= WRITING_MAX:
             return
         form = FORMS[type(aggregate)]

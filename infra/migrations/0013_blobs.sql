@@ -23,7 +23,7 @@ CREATE TABLE agentledger.blob_uses (
   tenant_id uuid  NOT NULL,
   stream_id uuid  NOT NULL,
   sha256    bytea NOT NULL,
-  PRIMARY KEY (stream_id, sha256)
+  PRIMARY KEY (tenant_id, stream_id, sha256)
 );
 CREATE INDEX blob_uses_of_blob ON agentledger.blob_uses (tenant_id, sha256);
 SELECT agentledger.isolate('agentledger.blob_uses', 'api', 'worker');
@@ -31,7 +31,7 @@ CREATE POLICY writer_keeps ON agentledger.blob_uses FOR ALL TO agentledger_write
 CREATE POLICY owner_reads ON agentledger.blob_uses FOR SELECT TO agentledger_owner USING (true);
 GRANT SELECT ON agentledger.blob_uses TO agentledger_api, agentledger_worker;
 GRANT INSERT ON agentledger.blob_uses TO agentledger_writer;
-GRANT SELECT (stream_id, sha256) ON agentledger.blob_uses TO agentledger_writer;
+GRANT SELECT (tenant_id, stream_id, sha256) ON agentledger.blob_uses TO agentledger_writer;
 
 -- How many bytes of blobs each tenant has. Counted where they are stored, because a sum over them would be read too
 -- often for what it costs.

@@ -11,6 +11,7 @@ from infra.blobs import Blobs
 from infra.event_store import PostgresEventStore
 from infra.group_commit import GroupCommit
 from infra.postgres import Database, Role, role_conninfo
+from infra.retention import KNOWN_S, RetentionKnown
 from infra.snapshots import Snapshots
 from infra.wakeups import Wakeups
 from tests.infra.log_steps import IDS
@@ -31,6 +32,7 @@ class Parts:
     group_commit: GroupCommit
     blobs: Blobs
     snapshots: Snapshots
+    forget_retention: Callable[[], None]
     stack: AsyncExitStack
 
     async def database(self, role: Role) -> Database:
@@ -78,6 +80,11 @@ async def build_parts(conninfo: Conninfo) -> AsyncIterator[Parts]:
             tenant_bytes_max=TENANT_BLOB_BYTES_MAX,
             monotonic_s=asyncio.get_running_loop().time,
         )
+        time_s = [0.0]
+
+        def forget_retention() -> None:
+            time_s[0] += KNOWN_S
+
         snapshots = Snapshots(database, every=SNAPSHOT_EVERY)
         store = PostgresEventStore(
             database,
@@ -85,7 +92,10 @@ async def build_parts(conninfo: Conninfo) -> AsyncIterator[Parts]:
             IDS,
             blobs=blobs,
             snapshots=snapshots,
+            retention=RetentionKnown(database, monotonic_s=lambda: time_s[0]),
             page_events=3,
             cache_max=100,
         )
-        yield Parts(conninfo, wakeups, store, group_commit, blobs, snapshots, stack)
+        yield Parts(
+            conninfo, wakeups, store, group_commit, blobs, snapshots, forget_retention, stack
+        )
