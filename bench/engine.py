@@ -124,7 +124,7 @@ async def engine_of(runtime: Runtime) -> AsyncIterator[Engine]:
     )
     tail = await runtime.tail(store, authentication)
     runtime.in_background("tail", tail.run())
-    waiter = ExecutionWaiter(database, tail)
+    waiter = ExecutionWaiter(database, tail, await runtime.blobs("api"))
     runtime.neighbours.execution_ended = waiter.ended
     worker = asyncio.create_task(run_worker(runtime))
     scopes = frozenset({"workflows:write", "workflows:execute"})

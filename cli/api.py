@@ -17,6 +17,7 @@ from infra.consumer import keep_running
 from infra.execution_waiter import ExecutionWaiter
 from infra.metrics import Metrics
 from infra.migrations import pending
+from infra.postgres import Database
 from infra.read_positions import ReadPositions
 from infra.runtime import Runtime
 from infra.secrets_source import SecretsSource
@@ -60,15 +61,9 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         poll_s=settings.poll_min_s,
     )
     metrics = Metrics()
-    admission = SampledAdmission(
-        database,
-        runtime.clock,
-        metrics,
-        open_executions_max=settings.tenant_open_executions_max,
-        lag_s_max=settings.admission_lag_s_max,
-        monotonic_s=time.monotonic,
-    )
-    waiter = ExecutionWaiter(database, tail)
+    admission = _admission(runtime, database, metrics)
+    blobs = await runtime.blobs("api")
+    waiter = ExecutionWaiter(database, tail, blobs)
     runtime.neighbours.execution_ended = waiter.ended
     strangers = AddressLimits(settings.rate_limit_ip_per_min, time.monotonic)
     app = FastAPI(
@@ -89,6 +84,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
                 )
             ),
             waiter=waiter,
+            blobs=blobs,
             ids=runtime.ids,
             strangers=strangers,
             body_bytes_max=settings.body_bytes_max,
@@ -110,6 +106,17 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         ),
     )
     return ApiParts(app, tail, positions, admission)
+
+
+def _admission(runtime: Runtime, database: Database, metrics: Metrics) -> SampledAdmission:
+    return SampledAdmission(
+        database,
+        runtime.clock,
+        metrics,
+        open_executions_max=runtime.settings.tenant_open_executions_max,
+        lag_s_max=runtime.settings.admission_lag_s_max,
+        monotonic_s=time.monotonic,
+    )
 
 
 async def run_api(runtime: Runtime, parts: ApiParts, listening: socket.socket) -> None:

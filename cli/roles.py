@@ -18,6 +18,7 @@ from infra.consumer import keep_running
 from infra.http_client import GuardedHttp
 from infra.models import build_models
 from infra.open_bulk_operations import PostgresOpenBulkOperations
+from infra.retention import PostgresRetentions
 from infra.runtime import Runtime
 from infra.secrets_source import SecretsSource
 from infra.settings import Settings
@@ -31,6 +32,7 @@ from sagas.executions import GROUP as EXECUTIONS_GROUP
 from sagas.executions import TOPICS, ExecutionSaga
 from sagas.fairness import ClaimLimits, FairSlots
 from sagas.nodes import RUNNERS
+from sagas.retention import RetentionSaga
 from sagas.start_queue import StartLimits, StartQueue
 from sagas.turns import weights
 
@@ -109,6 +111,13 @@ async def run_worker(runtime: Runtime) -> None:
     )
     runtime.neighbours.execution_stored = saga.offer
     bulk = await _bulk_operations(runtime)
+    retention = RetentionSaga(
+        PostgresRetentions(await runtime.database("worker")),
+        await runtime.event_store("worker"),
+        runtime.clock,
+        f"worker:{runtime.name}",
+        poll_s=runtime.settings.worker_retention_poll_s,
+    )
     pause_max_s = runtime.settings.consumer_restart_max_s
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -117,6 +126,7 @@ async def run_worker(runtime: Runtime) -> None:
                 "worker sweep": saga.sweep,
                 "worker timers": saga.wake_due,
                 "bulk operations": bulk.run,
+                "retention": retention.run,
             }.items():
                 tasks.create_task(keep_running(name, part, pause_max_s=pause_max_s))
     finally:

@@ -38,7 +38,7 @@ from commands.executions import (
     execute_workflow,
 )
 from commands.signals import SignalExecution, signal_execution
-from commands.tenants import CreateTenant, create_tenant
+from commands.tenants import CreateTenant, SetRetention, create_tenant, set_retention
 from commands.workflows import (
     CreateWorkflow,
     DeleteWorkflow,
@@ -62,6 +62,7 @@ def _entry(
 HANDLERS: Mapping[type[Command], Handler] = dict(
     [
         _entry(CreateTenant, create_tenant),
+        _entry(SetRetention, set_retention),
         _entry(CreateApiKey, create_api_key),
         _entry(RevokeApiKey, revoke_api_key),
         _entry(CreateAgent, create_agent),

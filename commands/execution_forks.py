@@ -10,6 +10,7 @@ from commands.pinned_definitions import pinned_definition
 from commands.ports import OpenedExecution
 from domain.definition_graph import START
 from domain.errors import FieldError, Invalid
+from domain.execution_commands import require_payloads
 from domain.execution_forks import NodeCopy, plan_fork
 from domain.executions import Execution, ExecutionNotFound
 from domain.identifiers import Json
@@ -36,6 +37,7 @@ async def fork_execution(command: ForkExecution, on: Tenancy) -> Decided:
     """The original is only looked at, and may still run."""
     require_small(command.input, "input")
     original = await on.load(Execution, command.execution_id, ExecutionNotFound)
+    require_payloads(original)
     pinned = await _pinned(command, original, on)
     events = on.ports.events
     definition = await pinned_definition(events, on.tenant_id, original.definition_hash)

@@ -14,7 +14,7 @@ from domain.errors import FieldError, Invalid
 from domain.execution_commands import cancel, cancel_and_undo
 from domain.executions import Execution, ExecutionNotFound
 from domain.identifiers import Json
-from domain.payloads import PayloadRefused, require_inline
+from domain.payloads import PayloadRefused, require_payload
 from domain.workflows import Workflow, WorkflowNotFound
 
 
@@ -74,7 +74,7 @@ async def cancel_execution(command: CancelExecution, on: Tenancy) -> Decided:
 
 
 def begin_execution(on: Tenancy, pinned: Pinned, given: Json, *side_rows: SideRow) -> Decided:
-    """given: the input, at most 64 KiB, for it lies in the event. Raises what Admission raises."""
+    """given: the input. Raises what Admission raises."""
     require_small(given, "input")
     on.ports.admission.require_admitted(on.tenant_id)
     execution = created_execution(on, pinned, given)
@@ -107,9 +107,9 @@ def created_execution(
 
 
 def require_small(value: Json, member: str) -> None:
-    """Whether it may lie in an event. member: of the body. Raises Invalid."""
+    """Whether it may enter a run. member: of the body. Raises Invalid."""
     try:
-        require_inline(value, member)
+        require_payload(value, member)
     except PayloadRefused as refusal:
         mistake = FieldError(f"/{member}", refusal.code, refusal.message)
         raise Invalid(errors=[mistake]) from None

@@ -139,6 +139,20 @@ class ClosedBulkOperation:
     operation_id: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class StoredRetention:
+    """payload_days: None keeps payloads for ever."""
+
+    payload_days: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedPayloads:
+    """The payloads that lie beside the events of this execution go, as far as no other has them."""
+
+    execution_id: UUID
+
+
 SideRow = (
     OpenedExecution
     | ClosedExecution
@@ -148,6 +162,8 @@ SideRow = (
     | StoredApiKey
     | RevokedApiKey
     | StoredPassword
+    | StoredRetention
+    | RemovedPayloads
 )
 
 
@@ -209,9 +225,14 @@ class EventStore(Protocol):
         was pending (then only `command` is stored).
 
         Raises Stale when a stream moved on (nothing is stored), DuplicateCommand when the command
-        id is taken, Unavailable when the database cannot be reached. A lost acknowledgement is
+        id is taken, OverLimit when the payloads of a command are more than its tenant may store,
+        Unavailable when the database cannot be reached. A lost acknowledgement is
         resolved inside: the same event ids found at their places mean success.
         """
+        ...
+
+    def has_room(self, tenant_id: TenantId) -> bool:
+        """Whether the tenant may store more large payloads, as was known a few seconds ago."""
         ...
 
     async def recorded_answer(

@@ -1,5 +1,5 @@
 """Creating a tenant: the tenant, its first administrator and their API key exist together or not at
-all.
+all. And what a tenant says of itself: how long payloads of runs that have ended are kept.
 """
 
 from dataclasses import dataclass, field
@@ -8,10 +8,10 @@ from typing import ClassVar
 from commands.authorization import EVERY_SCOPE
 from commands.credentials import issue_api_key
 from commands.decisions import SECRET, Command, Decided, Tenancy
-from commands.ports import StoredPassword
+from commands.ports import StoredPassword, StoredRetention
 from domain.errors import FieldError, Invalid
 from domain.identity import User
-from domain.tenants import Tenant
+from domain.tenants import Tenant, TenantNotFound
 
 PASSWORD_CHARACTERS_MIN = 12
 PASSWORD_BYTES_MAX = 72  # bcrypt looks at no more; a longer one would be cut silently.
@@ -45,6 +45,25 @@ async def create_tenant(command: CreateTenant, on: Tenancy) -> Decided:
         aggregates=(tenant, admin, issued.api_key),
         side_rows=(StoredPassword(admin.id, email, password_hash), issued.stored),
         shown_once={"api_key": issued.secret_text, "key_shown": True},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SetRetention(Command):
+    """payload_days: None keeps them for ever."""
+
+    requires: ClassVar[str] = "retention:write"
+
+    payload_days: int | None
+
+
+async def set_retention(command: SetRetention, on: Tenancy) -> Decided:
+    tenant = await on.load(Tenant, on.tenant_id, TenantNotFound)
+    tenant.keep_payloads(command.payload_days)
+    return Decided(
+        result={"payload_days": command.payload_days},
+        aggregates=(tenant,),
+        side_rows=(StoredRetention(command.payload_days),),
     )
 
 

@@ -21,7 +21,7 @@ from domain.node_types import (
     Scope,
     Usage,
 )
-from domain.payloads import PayloadRefused, require_inline
+from domain.payloads import PayloadRefused, require_payload
 
 RETRY_AFTER_S_MAX = 3600.0
 # A node that takes its worker down each time must not do so for ever.
@@ -61,7 +61,7 @@ ABANDONED_WAITING = Failure(ABANDONED, "the execution went on without it")
 def result_of(config: PureNode, scope: Scope) -> Result | Failure:
     """What a pure node answers."""
     try:
-        return inline_result(config.run(scope), FREE)
+        return payload_result(config.run(scope), FREE)
     except ExpressionFailed as failed:
         return expression_failure(failed)
 
@@ -70,7 +70,7 @@ def request_of(config: EffectfulNode, scope: Scope) -> JsonObject | Failure:
     """What an effectful node asks for."""
     try:
         request = config.request(scope)
-        require_inline(request, "rendered config")
+        require_payload(request, "rendered config")
     except ExpressionFailed as failed:
         return expression_failure(failed)
     except PayloadRefused as refusal:
@@ -82,10 +82,10 @@ def expression_failure(failed: ExpressionFailed) -> Failure:
     return Failure("expression_failed", str(failed))
 
 
-def inline_result(result: Result, usage: Usage) -> Result | Failure:
+def payload_result(result: Result, usage: Usage) -> Result | Failure:
     """usage: is owed also for an output that is refused."""
     try:
-        require_inline(result.output, "output")
+        require_payload(result.output, "output")
     except PayloadRefused as refusal:
         return Failure(refusal.code, refusal.message, usage=usage)
     return result

@@ -6,7 +6,7 @@ from domain.attempts import ABANDONED
 from domain.definitions import Definition
 from domain.errors import Forbidden, Invalid, NotFound, Refused
 from domain.execution_compensation import must_undo, start_undoing
-from domain.executions import Execution, ExecutionEnded
+from domain.executions import FINISHED, Execution, ExecutionEnded
 from domain.identifiers import Json
 from domain.node_runs import COMPENSATE, is_compensation
 from domain.payloads import capped
@@ -38,6 +38,12 @@ class NothingToCompensate(Refused):
 
 class NothingToResolve(Refused):
     """This node does not wait for somebody to say what it did."""
+
+
+class PayloadsGone(Refused):
+    """The payloads of this execution were removed; nothing can go on from them."""
+
+    code = "payloads_removed"
 
 
 class ApprovalNotFound(NotFound):
@@ -77,6 +83,7 @@ def cancel_and_undo(execution: Execution, definition: Definition, reason: str | 
 
 def compensate(execution: Execution, definition: Definition) -> None:
     """Undo what an ended run did. Asking twice is once."""
+    require_payloads(execution)
     if execution.undoing is not None:
         return
     if not execution.is_ended or execution.status == "NEEDS_ATTENTION":
@@ -148,6 +155,7 @@ def decide_approval(
 
 def retry(execution: Execution, definition: Definition) -> None:
     """Go on from the nodes that failed, and from those that were stopped with them."""
+    require_payloads(execution)
     if execution.undoing is not None:
         raise BeingCompensated(execution_id=str(execution.id))
     if execution.status not in {"FAILED", "CANCELLED"}:
@@ -201,6 +209,19 @@ def _handled(execution: Execution, definition: Definition) -> set[str] | None:
     if handler is None or execution.runs.get(handler).status == "PENDING":
         return None
     return {handler, *(other for other in flow.nodes if flow.runs_before(handler, other))}
+
+
+def remove_payloads(execution: Execution, payload_days: int) -> bool:
+    """Whether there was something to remove: once, and only of a run that has finished."""
+    if execution.status not in FINISHED or not execution.has_payloads:
+        return False
+    execution.trigger_event(Execution.PayloadsRemoved, payload_days=payload_days)
+    return True
+
+
+def require_payloads(execution: Execution) -> None:
+    if not execution.has_payloads:
+        raise PayloadsGone(execution_id=str(execution.id))
 
 
 def _require_going_on(execution: Execution) -> None:

@@ -202,6 +202,12 @@ class ExecutionEvents:
         reason: str | None
         stopped_paths: list[str]
 
+    class PayloadsRemoved(Aggregate.Event):
+        """What went into the run and came out of it is gone, so many days after its end."""
+
+        TOPIC = "execution.payloads_removed"
+        payload_days: int
+
     class Compensated(Aggregate.Event):
         TOPIC = "execution.compensated"
         paths: list[str]

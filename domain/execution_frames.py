@@ -71,6 +71,7 @@ class Holder:
 class Live:
     """frames: by prefix. memory: of loops and maps, by path. in_flight: attempts without an intent,
     by path. changed: frames to look at. caught: the failure that the handler of errors is about.
+    has_room: whether the tenant may store more large payloads.
     """
 
     frames: dict[str, LiveFrame] = field(default_factory=dict[str, LiveFrame])
@@ -78,6 +79,7 @@ class Live:
     in_flight: dict[str, Attempt] = field(default_factory=dict[str, Attempt])
     changed: dict[str, None] = field(default_factory=dict[str, None])
     caught: str | None = None
+    has_room: bool = True
 
     def outermost(self, flow: Flow, roots: JsonObject, runs: NodeRuns) -> LiveFrame:
         known = self.frames.get("")

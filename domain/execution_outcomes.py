@@ -11,7 +11,7 @@ from domain.attempts import (
     Failure,
     Result,
     Usage,
-    inline_result,
+    payload_result,
     retry_at,
 )
 from domain.definition_fields import NO_RETRY, OnUnknown, RetryPolicy
@@ -19,7 +19,7 @@ from domain.definitions import Definition
 from domain.executions import Execution
 from domain.identifiers import Json, JsonObject
 from domain.node_runs import is_compensation, prefix_of, undone_by
-from domain.payloads import capped
+from domain.payloads import BLOB_QUOTA, capped, is_inline
 
 
 def complete_node(
@@ -28,7 +28,7 @@ def complete_node(
     """The outcome of an attempt. Nothing, unless exactly this attempt is running."""
     node_type = _running_type(execution, path, attempt)
     if node_type is not None:
-        outcome = inline_result(Result(output), usage)
+        outcome = payload_result(Result(output), usage)
         record(execution, outcome, path, node_type, attempt=attempt, usage=usage)
 
 
@@ -122,6 +122,7 @@ def record(
     """How a node, or an attempt at it, ended. when: of the next attempt; None is for good."""
     execution.live.in_flight.pop(path, None)
     execution.live.changed[prefix_of(path)] = None
+    outcome = with_room(execution, outcome, usage)
     if isinstance(outcome, Failure):
         execution.trigger_event(
             Execution.NodeFailed,
@@ -143,6 +144,15 @@ def record(
             ports=list(outcome.ports),
             **usage.facts(),
         )
+
+
+def with_room(
+    execution: Execution, outcome: Result | Failure, usage: Usage = FREE
+) -> Result | Failure:
+    """What is made of an outcome that is too large for a tenant whose quota is used up."""
+    if execution.live.has_room or isinstance(outcome, Failure) or is_inline(outcome.output):
+        return outcome
+    return Failure(BLOB_QUOTA, "the tenant may store no more large payloads", usage=usage)
 
 
 def _running_type(execution: Execution, path: str, attempt: int) -> str | None:

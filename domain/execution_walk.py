@@ -18,7 +18,7 @@ from domain.attempts import (
     Failure,
     Result,
     expression_failure,
-    inline_result,
+    payload_result,
     request_of,
     result_of,
 )
@@ -27,14 +27,14 @@ from domain.definitions import Definition
 from domain.execution_answers import answer_to
 from domain.execution_compensation import compensations_in, fail
 from domain.execution_frames import Holder, Live, LiveFrame
-from domain.execution_outcomes import record
+from domain.execution_outcomes import record, with_room
 from domain.executions import Execution
 from domain.expressions import ExpressionFailed
 from domain.flows import Node
 from domain.identifiers import Json, JsonObject
 from domain.node_runs import NodeRuns, id_of, prefix_of
 from domain.node_types import FREE, BodyNode, EffectfulNode, PureNode, WaitingNode
-from domain.payloads import PayloadRefused, require_inline
+from domain.payloads import PayloadRefused, require_payload
 
 STEP_EVENTS_MAX = 500
 
@@ -180,7 +180,7 @@ class Walk:
         path = frame.prefix + node.id
         try:
             wait = config.wait(frame.scope_of(node, self.runs), self.at)
-            require_inline(wait.request, "rendered config")
+            require_payload(wait.request, "rendered config")
         except ExpressionFailed as failed:
             record(self.execution, expression_failure(failed), path, node.type)
             return
@@ -231,7 +231,7 @@ class Walk:
         match following:
             case Result():
                 self._forget(f"{path}[")
-                record(self.execution, inline_result(following, FREE), path, node.type)
+                record(self.execution, payload_result(following, FREE), path, node.type)
             case Failure():
                 self._fail_body(Holder(frame, node, 0), following)
             case _:
@@ -242,6 +242,7 @@ class Walk:
                         self.live.changed[opened.prefix] = None
 
     def _end_iteration(self, frame: LiveFrame, outcome: Result | Failure) -> None:
+        outcome = with_room(self.execution, outcome)
         if isinstance(outcome, Failure):
             self._fail_frame(frame, outcome, None)
             return

@@ -40,6 +40,8 @@ ExecutionStatus: TypeAlias = Literal[
     "CANCELLED",
     "NEEDS_ATTENTION",
 ]
+# Nothing happens to these, unless somebody asks for it.
+FINISHED = frozenset({"COMPLETED", "FAILED", "COMPENSATED", "CANCELLED"})
 # No worker owes these anything.
 ENDED = frozenset({"COMPLETED", "FAILED", "COMPENSATED", "CANCELLED", "NEEDS_ATTENTION"})
 
@@ -150,6 +152,7 @@ class Execution(ExecutionEvents, Aggregate):
         self.signals = PendingSignals()
         self.children: dict[str, Child] = {}
         self.undoing: Undoing | None = None
+        self.has_payloads = True
         self.roots: JsonObject = {
             "input": input,
             "execution": {
@@ -311,15 +314,8 @@ class Execution(ExecutionEvents, Aggregate):
         self, path: str, decision: str, comment: str | None, edits: Json, decided_by: str
     ) -> None:
         self._go_on()
-        self.runs.answer(
-            path,
-            {
-                "decision": decision,
-                "comment": comment,
-                "edits": edits,
-                "decided_by": decided_by,
-            },
-        )
+        answer: JsonObject = {"decision": decision, "comment": comment, "edits": edits}
+        self.runs.answer(path, {**answer, "decided_by": decided_by})
 
     @event(ExecutionEvents.Suspended)
     def _suspended(self) -> None:
@@ -391,6 +387,10 @@ class Execution(ExecutionEvents, Aggregate):
     def _cancelled(self, reason: str | None) -> None:
         self.error = cancellation(reason)
         self._end("CANCELLED")
+
+    @event(ExecutionEvents.PayloadsRemoved)
+    def _payloads_removed(self) -> None:
+        self.has_payloads = False
 
     @event(ExecutionEvents.Compensated)
     def _compensated(self) -> None:

@@ -18,6 +18,12 @@ class Tenant(Aggregate):
         TOPIC = "tenant.created"
         name: str
 
+    class RetentionChanged(Aggregate.Event):
+        """payload_days: how long payloads are kept after the end of their run; None is for ever."""
+
+        TOPIC = "tenant.retention_changed"
+        payload_days: int | None
+
     @event(Created)
     def __init__(
         self,
@@ -26,3 +32,13 @@ class Tenant(Aggregate):
         name: str,
     ) -> None:
         self.name = name
+        self.payload_days: int | None = None
+
+    def keep_payloads(self, payload_days: int | None) -> None:
+        """Of runs that ended, for so many days; None is for ever."""
+        if payload_days != self.payload_days:
+            self._retention_changed(payload_days)
+
+    @event(RetentionChanged)
+    def _retention_changed(self, payload_days: int | None) -> None:
+        self.payload_days = payload_days

@@ -21,6 +21,7 @@ from psycopg.pq import Format
 from commands.ports import PositionToken
 from domain.envelope import Envelope
 from domain.identifiers import shard_of
+from infra.payload_offloading import Blob
 from infra.side_rows import SideStatement
 
 # One statement: the events and the rows that must never exist without them. Rows of commands and
@@ -71,6 +72,7 @@ class Append:
     opened: Sequence[OpenedRow] = ()
     closed: Sequence[UUID] = ()
     rare: Sequence[SideStatement] = ()
+    blobs: Sequence[Blob] = ()
     overdue_at: float = 0.0
     stored: asyncio.Future[PositionToken | None] = field(init=False)
     bytes_count: int = field(init=False)
@@ -78,6 +80,7 @@ class Append:
     def __post_init__(self) -> None:
         self.stored = asyncio.get_running_loop().create_future()
         self.bytes_count = sum([len(row[3]) for row in self.events])
+        self.bytes_count += sum([len(blob.content) for blob in self.blobs])
 
     def token(self, era: int, tx_id: int, notification_ids: Sequence[int]) -> PositionToken | None:
         """The token of this append, given the notification ids of its events in order."""

@@ -4,6 +4,7 @@ The library resolves a topic by importing whatever it names; a stored topic is d
 catalogue's count.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -82,6 +83,13 @@ def encoded(event: DomainEventProtocol[UUID]) -> tuple[str, bytes]:
     return topic, orjson.dumps(state)
 
 
+def encoded_with(event: DomainEventProtocol[UUID], instead: Mapping[str, Json]) -> bytes:
+    """The stored bytes of an event with other values for some of its members."""
+    other = object.__new__(type(event))
+    vars(other).update({**vars(event), **instead})
+    return encoded(other)[1]
+
+
 @cache
 def _identity(kind: type[object]) -> tuple[str, int]:
     """The topic and the newest version of an event class."""
@@ -121,6 +129,11 @@ def decode(event: LoggedEvent) -> AggregateEvent:
 
 def evolved(aggregate: Aggregate | None, event: LoggedEvent) -> Aggregate:
     """The aggregate one event later; None before its first."""
-    after = decode(event).mutate(aggregate)
+    return mutated(aggregate, decode(event))
+
+
+def mutated(aggregate: Aggregate | None, fact: AggregateEvent) -> Aggregate:
+    """As evolved, of an event that is decoded."""
+    after = fact.mutate(aggregate)
     assert after is not None
     return after

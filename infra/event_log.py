@@ -7,7 +7,7 @@ later before one already read.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import LiteralString
+from typing import LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg import AsyncConnection
@@ -17,6 +17,14 @@ from domain.identifiers import Shard, TenantId
 from infra.postgres import Database
 
 BEGINNING = Position(0, 0, 0)
+# Marks the row of a snapshot among those of events (stream_from_snapshot).
+SNAPSHOT_TOPIC = "snapshot"
+
+
+class Snapshot(NamedTuple):
+    version: int
+    state: bytes
+
 
 COLUMNS: LiteralString = (
     "era, tx_id::text::bigint, notification_id, originator_id, originator_version, topic, state,"
@@ -45,6 +53,9 @@ Row = tuple[
 # fmt: off
 READ_STREAM: LiteralString = (
     "SELECT " + COLUMNS + " FROM stream_events(%s, %s, %s, %s)"
+)
+READ_FROM_SNAPSHOT: LiteralString = (
+    "SELECT " + COLUMNS + " FROM stream_from_snapshot(%s, %s, %s, %s)"
 )
 READ_STREAM_UNBOUND: LiteralString = (
     "SELECT " + COLUMNS + " FROM events"
@@ -93,6 +104,21 @@ async def read_stream(
             READ_STREAM, (tenant_id, stream_id, after_version, limit), prepare=True
         )
         return [logged_event(row) for row in await cursor.fetchall()]
+
+
+async def read_from_snapshot(
+    database: Database, tenant_id: TenantId, stream_id: UUID, *, schema_version: int, limit: int
+) -> tuple[Snapshot | None, list[LoggedEvent]]:
+    """The newest snapshot of a stream, and the first page of the events after it."""
+    async with database.connection() as conn:
+        cursor = conn.cursor(binary=True)
+        await cursor.execute(
+            READ_FROM_SNAPSHOT, (tenant_id, stream_id, schema_version, limit), prepare=True
+        )
+        rows: list[Row] = await cursor.fetchall()
+    if rows and rows[0][5] == SNAPSHOT_TOPIC:
+        return Snapshot(rows[0][4], rows[0][6]), [logged_event(row) for row in rows[1:]]
+    return None, [logged_event(row) for row in rows]
 
 
 async def read_stream_unbound(

@@ -8,16 +8,18 @@ from typing import LiteralString
 from uuid import UUID
 
 import orjson
-from eventsourcing.domain import Aggregate
+from eventsourcing.domain import Aggregate, AggregateEvent
 
 from commands.ports import (
     AnyAggregate,
     ClosedExecution,
     CommandRecord,
     Ids,
+    LoggedEvent,
     OpenedExecution,
     PositionToken,
     RecordedAnswer,
+    RemovedPayloads,
     SideRow,
     StoredDefinition,
 )
@@ -25,12 +27,16 @@ from domain.envelope import Envelope
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId
 from infra.append_statement import Append, EventRow
-from infra.event_codec import encoded, evolved
-from infra.event_log import read_stream
+from infra.blobs import Blobs
+from infra.event_codec import decode, mutated
+from infra.event_log import read_from_snapshot, read_stream
 from infra.group_commit import GroupCommit
 from infra.neighbours import Neighbours
+from infra.payload_offloading import MARKER, Blob, make_whole, referenced, stored_form
 from infra.postgres import Database
+from infra.retention import RetentionKnown
 from infra.side_rows import side_statement
+from infra.snapshots import FORMS, Snapshots, aggregate_from
 
 STORED_DEFINITIONS_MAX = 4096
 
@@ -65,12 +71,18 @@ class PostgresEventStore:
         group_commit: GroupCommit,
         ids: Ids,
         *,
+        blobs: Blobs,
+        snapshots: Snapshots,
+        retention: RetentionKnown,
         page_events: int,
         cache_max: int,
         neighbours: Neighbours | None = None,
     ) -> None:
         self._database = database
         self._group_commit = group_commit
+        self._blobs = blobs
+        self._snapshots = snapshots
+        self._retention = retention
         self._new_id: Callable[[], UUID] = ids.new
         self._page_events = page_events
         self._cache_max = cache_max
@@ -88,22 +100,51 @@ class PostgresEventStore:
                 return aggregate
             self._cache[stream_id] = cached
             return None
-        aggregate: Aggregate | None = None
-        after_version = 0
+        aggregate, page = await self._beginning(kind, stream_id, tenant_id)
         while True:
+            for fact in await self._facts(tenant_id, page):
+                aggregate = mutated(aggregate, fact)
+            if len(page) < self._page_events:
+                return aggregate if isinstance(aggregate, kind) else None
             page = await read_stream(
                 self._database,
                 tenant_id,
                 stream_id,
-                after_version=after_version,
+                after_version=page[-1].version,
                 limit=self._page_events,
             )
-            for event in page:
-                aggregate = evolved(aggregate, event)
-            if len(page) < self._page_events:
-                break
-            after_version = page[-1].version
-        return aggregate if isinstance(aggregate, kind) else None
+
+    async def _beginning(
+        self, kind: type[Aggregate], stream_id: UUID, tenant_id: TenantId
+    ) -> tuple[Aggregate | None, Sequence[LoggedEvent]]:
+        """What a snapshot says, if there is one, and the first page of what came after it."""
+        limit = self._page_events
+        form = FORMS.get(kind)
+        if form is None:
+            page = await read_stream(
+                self._database, tenant_id, stream_id, after_version=0, limit=limit
+            )
+            return None, page
+        snapshot, page = await read_from_snapshot(
+            self._database, tenant_id, stream_id, schema_version=form.version, limit=limit
+        )
+        return None if snapshot is None else aggregate_from(kind, snapshot.state), page
+
+    async def _facts(
+        self, tenant_id: TenantId, page: Sequence[LoggedEvent]
+    ) -> list[AggregateEvent]:
+        """The events of a page with their payloads, which are read together."""
+        facts = [decode(event) for event in page]
+        marked = [fact for event, fact in zip(page, facts, strict=True) if MARKER in event.state]
+        if marked:
+            hashes = {sha256 for fact in marked for sha256 in referenced(fact)}
+            contents = await self._blobs.read(tenant_id, hashes)
+            for fact in marked:
+                make_whole(fact, contents)
+        return facts
+
+    def has_room(self, tenant_id: TenantId) -> bool:
+        return self._blobs.has_room(tenant_id)
 
     def keep(self, aggregate: Aggregate, tenant_id: TenantId) -> None:
         """Give back an aggregate that was loaded and not changed."""
@@ -130,7 +171,9 @@ class PostgresEventStore:
         side_rows: Sequence[SideRow] = (),
         command: CommandRecord | None = None,
     ) -> PositionToken | None:
-        append = Append(envelope, self._event_rows(aggregates))
+        inline_bytes_max = await self._retention.inline_bytes_max(envelope.tenant_id)
+        rows, blobs = self._event_rows(aggregates, inline_bytes_max)
+        append = Append(envelope, rows, blobs=blobs)
         if not append.events and command is None:
             for aggregate in aggregates:
                 self.keep(aggregate, envelope.tenant_id)
@@ -140,12 +183,15 @@ class PostgresEventStore:
             row = (command.command_id, command.fingerprint, result, len(append.events))
             append.commands = [row]
         definitions = self._add_side_rows(append, side_rows if append.events else ())
+        if blobs:
+            await self._admit(envelope, blobs)
         token = await self._group_commit.append(append)
-        for key in definitions:
-            self._known_definitions[key] = None
-        while len(self._known_definitions) > STORED_DEFINITIONS_MAX:
-            self._known_definitions.popitem(last=False)
+        if any(isinstance(row, RemovedPayloads) for row in side_rows):
+            self._blobs.forget(envelope.tenant_id)
+        self._remember_stored(definitions)
         for aggregate in aggregates:
+            if self._snapshots.is_due(aggregate, rows):
+                self._snapshots.take(envelope.tenant_id, aggregate)
             self.keep(aggregate, envelope.tenant_id)
             if self._neighbours is not None and isinstance(aggregate, Execution):
                 self._neighbours.execution_stored(envelope.tenant_id, aggregate)
@@ -166,13 +212,36 @@ class PostgresEventStore:
             row = await cursor.fetchone()
         return None if row is None else orjson.loads(row[0])
 
-    def _event_rows(self, aggregates: Sequence[Aggregate]) -> list[EventRow]:
+    def _remember_stored(self, definitions: Sequence[tuple[TenantId, str]]) -> None:
+        for key in definitions:
+            self._known_definitions[key] = None
+        while len(self._known_definitions) > STORED_DEFINITIONS_MAX:
+            self._known_definitions.popitem(last=False)
+
+    def _event_rows(
+        self, aggregates: Sequence[Aggregate], inline_bytes_max: int
+    ) -> tuple[list[EventRow], list[Blob]]:
         new_id = self._new_id
-        return [
-            (event.originator_id, event.originator_version, *encoded(event), new_id())
-            for aggregate in aggregates
-            for event in aggregate.collect_events()
-        ]
+        rows: list[EventRow] = []
+        blobs: list[Blob] = []
+        for aggregate in aggregates:
+            for event in aggregate.collect_events():
+                topic, state, beside = stored_form(event, inline_bytes_max=inline_bytes_max)
+                version = event.originator_version
+                rows.append((event.originator_id, version, topic, state, new_id()))
+                if beside:
+                    blobs += beside
+        return rows, blobs
+
+    async def _admit(self, envelope: Envelope, blobs: Sequence[Blob]) -> None:
+        """What a command sends is refused over the quota. What a run brings is not refused here,
+        where all of an append would be lost: its node fails (domain/execution_outcomes.py).
+        """
+        tenant_id = envelope.tenant_id
+        bytes_count = sum(len(blob.content) for blob in blobs)
+        if envelope.command_id is not None:
+            await self._blobs.require_room(tenant_id, bytes_count)
+        await self._blobs.note_stored(tenant_id, bytes_count)
 
     def _add_side_rows(
         self, append: Append, side_rows: Sequence[SideRow]

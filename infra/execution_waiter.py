@@ -13,13 +13,15 @@ import orjson
 
 from domain.executions import cancellation
 from domain.identifiers import JsonObject, TenantId
+from domain.payloads import is_inline
+from infra.blobs import Blobs
 from infra.postgres import Database
 from infra.tail import Tail
 
 # Who hears nothing of a run for so long looks whether it ended before anybody listened.
 SILENCE_S = 0.25
 RECHECK_S = 1.0
-# For who comes to wait a moment after the end. An output is at most 64 KiB.
+# For who comes to wait a moment after the end. Large results are read back.
 RECENT_MAX = 256
 
 STATUS_OF_LAST_TOPIC = {
@@ -40,6 +42,7 @@ LAST_EVENT: LiteralString = (
     "   AND e.topic IN ('execution.compensated', 'execution.attention_needed')"
     "   ORDER BY u.originator_version DESC LIMIT 1))"
     " FROM events AS e WHERE originator_id = ($1->>'id')::uuid"
+    " AND topic <> 'execution.payloads_removed'"
     " ORDER BY originator_version DESC LIMIT 1"
 )
 # fmt: on
@@ -48,8 +51,9 @@ LAST_EVENT: LiteralString = (
 class ExecutionWaiter:
     """Keeps the results of the runs that ended last in this process, at most RECENT_MAX."""
 
-    def __init__(self, database: Database, tail: Tail) -> None:
+    def __init__(self, database: Database, tail: Tail, blobs: Blobs) -> None:
         self._database = database
+        self._blobs = blobs
         self._tail = tail
         self._recent: OrderedDict[UUID, JsonObject] = OrderedDict()
 
@@ -57,7 +61,8 @@ class ExecutionWaiter:
         """A run of this process ended and its last event is stored; whoever waits gets `result`,
         which is in the form of wait_for_end.
         """
-        self._recent[execution_id] = result
+        if is_inline(result):
+            self._recent[execution_id] = result
         if len(self._recent) > RECENT_MAX:
             self._recent.popitem(last=False)
         self._tail.wake(execution_id)
@@ -110,7 +115,9 @@ class ExecutionWaiter:
         status = STATUS_OF_LAST_TOPIC.get(last["topic"])
         if status is None:
             return None
-        return _result(execution_id, status, last["state"], last["failure"])
+        state: JsonObject = last["state"]
+        output = await self._blobs.whole(tenant_id, state.get("output"))
+        return _result(execution_id, status, {**state, "output": output}, last["failure"])
 
 
 def _result(

@@ -19,6 +19,7 @@ from psycopg.errors import UniqueViolation
 from commands.ports import DuplicateCommand, PositionToken
 from domain.errors import Stale, Unavailable
 from infra.append_statement import APPEND, Append, adapt, append_params
+from infra.blob_statement import store_blobs
 
 log = logging.getLogger(__name__)
 
@@ -213,9 +214,10 @@ class _Writer:
 
     async def _insert(self, conn: AsyncConnection, batch: Sequence[Append]) -> None:
         params = append_params(batch)
-        if any(append.rare for append in batch):
+        if any(append.rare or append.blobs for append in batch):
             async with conn.transaction():
                 row = await self._append(conn, params)
+                await store_blobs(conn, batch)
                 for append in batch:
                     for statement in append.rare:
                         await conn.execute(statement.sql, statement.params)

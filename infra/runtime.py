@@ -12,6 +12,7 @@ from uuid import UUID
 from commands.ports import Log
 from domain.errors import Unavailable
 from infra.authentication import Authentication
+from infra.blobs import Blobs
 from infra.clock import SystemClock, Uuid7Ids
 from infra.consumer import keep_running
 from infra.event_store import PostgresEventStore
@@ -22,7 +23,9 @@ from infra.open_executions import PostgresOpenExecutions
 from infra.postgres import Database, Role, role_conninfo
 from infra.postgres_log import PostgresLog
 from infra.relay import Relay
+from infra.retention import RetentionKnown
 from infra.settings import Settings
+from infra.snapshots import Snapshots
 from infra.tail import Tail
 from infra.wakeups import Wakeups
 
@@ -44,6 +47,7 @@ class Runtime:
     background: dict[str, asyncio.Task[None]] = field(default_factory=dict[str, asyncio.Task[None]])
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _databases: dict[Role, Database] = field(default_factory=dict[Role, Database])
+    _blobs: dict[Role, Blobs] = field(default_factory=dict[Role, Blobs])
     _group_commit: GroupCommit | None = None
 
     @property
@@ -80,12 +84,28 @@ class Runtime:
         """Run beside the roles until the runtime closes."""
         self.background[name] = asyncio.create_task(work)
 
+    async def blobs(self, role: Role) -> Blobs:
+        """One for each role, for it keeps what it read."""
+        if role not in self._blobs:
+            self._blobs[role] = Blobs(
+                await self.database(role),
+                cache_bytes_max=self.settings.blob_cache_bytes_max,
+                tenant_bytes_max=self.settings.tenant_blob_bytes_max,
+                monotonic_s=asyncio.get_running_loop().time,
+            )
+        return self._blobs[role]
+
     async def event_store(self, role: Role) -> PostgresEventStore:
         """A store that reads as `role` and appends through this process's one group commit."""
         return PostgresEventStore(
             await self.database(role),
             self.group_commit(),
             self.ids,
+            blobs=await self.blobs(role),
+            retention=RetentionKnown(
+                await self.database(role), monotonic_s=asyncio.get_running_loop().time
+            ),
+            snapshots=Snapshots(await self.database(role), every=self.settings.snapshot_every),
             page_events=self.settings.stream_page_events,
             cache_max=self.settings.aggregate_cache_max,
             # A worker knows what it stores itself.

@@ -67,6 +67,13 @@ class Settings(BaseSettings):
     stream_page_events: int = Field(default=1000, ge=1)
     aggregate_cache_max: int = Field(default=20_000, ge=0)
 
+    # Payloads over 64 KiB, which lie beside the log.
+    tenant_blob_bytes_max: int = Field(default=10 * 1024**3, ge=0)
+    blob_cache_bytes_max: int = Field(default=64 * 1024 * 1024, ge=0)
+
+    # Events of a run between two snapshots of it; 0 takes none.
+    snapshot_every: int = Field(default=500, ge=0)
+
     # Reading the log.
     log_batch_events_max: int = Field(default=1000, ge=1)
     poll_min_s: float = Field(default=0.005, gt=0)
@@ -82,6 +89,7 @@ class Settings(BaseSettings):
     worker_attempts_max: int = Field(default=256, ge=1)
     worker_sweep_s: float = Field(default=15, gt=0)
     worker_bulk_poll_s: float = Field(default=1, gt=0)
+    worker_retention_poll_s: float = Field(default=300, gt=0)
 
     # What the outbound client may reach although it is not public: `host:port,...` as in the URL.
     http_allow: Annotated[frozenset[Origin], NoDecode, BeforeValidator(_allowed)] = frozenset()

@@ -10,10 +10,12 @@ import orjson
 from commands.ports import (
     ClosedBulkOperation,
     OpenedBulkOperation,
+    RemovedPayloads,
     RevokedApiKey,
     StoredApiKey,
     StoredDefinition,
     StoredPassword,
+    StoredRetention,
 )
 from domain.identifiers import TenantId
 
@@ -24,6 +26,8 @@ RareRow = (
     | StoredPassword
     | OpenedBulkOperation
     | ClosedBulkOperation
+    | StoredRetention
+    | RemovedPayloads
 )
 
 STORE_DEFINITION: LiteralString = (
@@ -49,6 +53,13 @@ CLOSE_BULK_OPERATION: LiteralString = (
     "DELETE FROM open_bulk_operations WHERE tenant_id = %s AND operation_id = %s"
 )
 
+KEEP_FOR: LiteralString = (
+    "INSERT INTO retention (tenant_id, payload_days) VALUES (%s, %s)"
+    " ON CONFLICT (tenant_id) DO UPDATE SET payload_days = EXCLUDED.payload_days"
+)
+KEEP_FOR_EVER: LiteralString = "DELETE FROM retention WHERE tenant_id = %s"
+REMOVE_PAYLOADS: LiteralString = "SELECT remove_payloads(%s, %s)"
+
 
 @dataclass(frozen=True, slots=True)
 class SideStatement:
@@ -56,7 +67,9 @@ class SideStatement:
     params: tuple[object, ...]
 
 
-def side_statement(tenant_id: TenantId, row: RareRow) -> SideStatement:
+def side_statement(  # noqa: PLR0911 # one answer per kind of row
+    tenant_id: TenantId, row: RareRow
+) -> SideStatement:
     match row:
         case StoredDefinition():
             definition = orjson.dumps(row.definition, option=orjson.OPT_SORT_KEYS)
@@ -82,5 +95,11 @@ def side_statement(tenant_id: TenantId, row: RareRow) -> SideStatement:
             )
         case OpenedBulkOperation():
             return SideStatement(OPEN_BULK_OPERATION, (tenant_id, row.operation_id))
+        case StoredRetention() if row.payload_days is None:
+            return SideStatement(KEEP_FOR_EVER, (tenant_id,))
+        case StoredRetention():
+            return SideStatement(KEEP_FOR, (tenant_id, row.payload_days))
+        case RemovedPayloads():
+            return SideStatement(REMOVE_PAYLOADS, (tenant_id, row.execution_id))
         case ClosedBulkOperation():
             return SideStatement(CLOSE_BULK_OPERATION, (tenant_id, row.operation_id))

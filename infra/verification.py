@@ -102,6 +102,18 @@ UNOWNED: LiteralString = (
     "   FROM known AS k FULL JOIN open_executions AS o ON o.execution_id = k.originator_id"
     "  WHERE k.is_ended = (o.execution_id IS NOT NULL) OR k.originator_id IS NULL"
 )
+BLOB_USES: LiteralString = "SELECT count(*) FROM blob_uses"
+LOST_BLOBS: LiteralString = (
+    "SELECT u.stream_id, 'refers to a payload that is not stored: ' || encode(u.sha256, 'hex')"
+    " FROM blob_uses AS u LEFT JOIN blobs AS b USING (tenant_id, sha256) WHERE b.sha256 IS NULL"
+)
+BLOB_TOTALS: LiteralString = "SELECT count(*) FROM blob_totals"
+WRONG_TOTALS: LiteralString = (
+    "SELECT t.tenant_id, t.bytes || ' bytes of payloads are counted, ' ||"
+    " coalesce(sum(b.bytes), 0) || ' are stored'"
+    " FROM blob_totals AS t LEFT JOIN blobs AS b USING (tenant_id) GROUP BY t.tenant_id, t.bytes"
+    " HAVING t.bytes <> coalesce(sum(b.bytes), 0)"
+)
 HAS_ENDED: LiteralString = (
     "SELECT 1 FROM events WHERE originator_id = %s AND topic = ANY(%s) LIMIT 1"
 )
@@ -116,6 +128,8 @@ async def verify_log(conn: AsyncConnection, progress: Callable[[str], None]) -> 
         ("every stream belongs to one tenant", STREAMS, SEVERAL_TENANTS),
         ("every acknowledged command is stored", COMMANDS, LOST_COMMANDS),
         ("every execution is ended or owned", EXECUTIONS, UNOWNED),
+        ("every payload beside the log is stored", BLOB_USES, LOST_BLOBS),
+        ("the payloads of every tenant are counted", BLOB_TOTALS, WRONG_TOTALS),
     ]
     checks: list[Check] = []
     for name, count, violations in plan:

@@ -34,7 +34,7 @@ class ExecutionRow(TypedDict):
     known price, so the cost is a lower bound. parent_path: of the parent's node that started it.
     wake_at: when a run that waits goes on by itself. attention: why somebody has to look at it,
     while that is so; what went wrong before stays in error. is_undone: what it did is being undone,
-    or has been.
+    or has been. payloads_removed_at: when input, outputs and requests went, which then say so.
     """
 
     tenant_id: Uuid
@@ -58,6 +58,7 @@ class ExecutionRow(TypedDict):
     started_at: Instant | None
     wake_at: Instant | None
     completed_at: Instant | None
+    payloads_removed_at: Instant | None
     duration_ms: BigInt | None
     cost_usd_pico: BigInt
     has_unpriced: Boolean
@@ -138,6 +139,9 @@ def _ended(row: ExecutionRow, event: Decoded) -> ExecutionRow:
             return {**_moved(row, event, "CANCELLED"), "error": error}
         case Execution.Compensated():
             return _moved(row, event, "COMPENSATED")
+        case Execution.PayloadsRemoved():
+            removed_at = event.logged.recorded_at
+            return {**row, "payloads_removed_at": removed_at, "version": event.logged.version}
         case _:
             raise UnexpectedEvent(event.logged.topic)
 
@@ -166,6 +170,7 @@ def _created(event: Decoded, fact: Execution.Created) -> ExecutionRow:
         "started_at": None,
         "wake_at": None,
         "completed_at": None,
+        "payloads_removed_at": None,
         "duration_ms": None,
         "cost_usd_pico": 0,
         "has_unpriced": False,
@@ -234,7 +239,7 @@ def _milliseconds(started_at: datetime | None, completed_at: datetime | None) ->
 
 EXECUTIONS = Projection(
     name="executions",
-    version=2,
+    version=3,
     row=ExecutionRow,
     key=("tenant_id", "execution_id"),
     stream_column="execution_id",
@@ -263,6 +268,7 @@ EXECUTIONS = Projection(
         Execution.Retried,
         Execution.NodeCopied,
         Execution.Upgraded,
+        Execution.PayloadsRemoved,
         Execution.Completed,
         Execution.Failed,
         Execution.Cancelled,

@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from domain.tenants import Tenant
-from projections.table import BigInt, Decoded, Instant, Key, Projection, Text, UnexpectedEvent, Uuid
+from projections.table import (
+    BigInt,
+    Decoded,
+    Instant,
+    Key,
+    Projection,
+    Text,
+    UnexpectedEvent,
+    Uuid,
+    present,
+)
 
 
 class TenantRow(TypedDict):
@@ -18,7 +28,7 @@ def keys(event: Decoded) -> Sequence[Key]:
     return ((event.logged.tenant_id,),)
 
 
-def evolve(_row: TenantRow | None, event: Decoded, _key: Key) -> TenantRow:
+def evolve(row: TenantRow | None, event: Decoded, _key: Key) -> TenantRow:
     logged = event.logged
     match event.fact:
         case Tenant.Created() as fact:
@@ -28,6 +38,8 @@ def evolve(_row: TenantRow | None, event: Decoded, _key: Key) -> TenantRow:
                 "created_at": logged.recorded_at,
                 "version": logged.version,
             }
+        case Tenant.RetentionChanged():
+            return {**present(row), "version": logged.version}
         case _:
             raise UnexpectedEvent(logged.topic)
 
@@ -39,7 +51,7 @@ TENANTS = Projection(
     key=("tenant_id",),
     stream_column="tenant_id",
     aggregate=Tenant,
-    events=(Tenant.Created,),
+    events=(Tenant.Created, Tenant.RetentionChanged),
     keys=keys,
     evolve=evolve,
 )

@@ -53,6 +53,7 @@ STATUSES: Mapping[str, str | None] = {
     "execution.failed": "FAILED",
     "execution.cancelled": "CANCELLED",
     "execution.compensated": "COMPENSATED",
+    "execution.payloads_removed": None,
 }
 OF_NODE = frozenset(
     {
@@ -76,6 +77,7 @@ TERMINAL = frozenset(
         "execution.failed",
         "execution.cancelled",
         "execution.compensated",
+        "execution.payloads_removed",  # Comes after the end only.
     }
 )
 

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
@@ -36,6 +37,7 @@ from sagas.effects import ChildWanted, Effects, Outcome, Run, Runner
 from sagas.fairness import Claim, FairSlots
 
 DEFINITIONS_MAX = 1024
+DEFINITION_WAIT_S = 10.0
 RELOAD_PAUSE_MIN_S = 0.1
 RELOAD_PAUSE_MAX_S = 5.0
 
@@ -71,21 +73,27 @@ class DriveParts:
         """Read and parsed once, also when a thousand runs are taken up together."""
         key = (tenant_id, definition_hash)
         known = self.definitions.get(key)
-        if known is not None:
-            self.definitions.move_to_end(key)
-            return await asyncio.shield(known) if not known.done() else known.result()
-        known = asyncio.ensure_future(self._read_definition(tenant_id, definition_hash))
-        self.definitions[key] = known
-        if len(self.definitions) > DEFINITIONS_MAX:
-            self.definitions.popitem(last=False)
-        try:
-            return await asyncio.shield(known)
-        finally:
-            if known.done() and (known.cancelled() or known.exception() is not None):
-                self.definitions.pop(key, None)
+        if known is None:
+            known = asyncio.ensure_future(self._read_definition(tenant_id, definition_hash))
+            known.add_done_callback(partial(self._forget_failed, key))
+            self.definitions[key] = known
+            if len(self.definitions) > DEFINITIONS_MAX:
+                self.definitions.popitem(last=False)
+        # Whoever waits may be cancelled; the others still want it.
+        return known.result() if known.done() else await asyncio.shield(known)
+
+    def _forget_failed(self, key: tuple[TenantId, str], read: "asyncio.Future[Definition]") -> None:
+        if read.cancelled() or read.exception() is not None:
+            self.definitions.pop(key, None)
 
     async def _read_definition(self, tenant_id: TenantId, definition_hash: str) -> Definition:
-        canonical = await self.events.definition(tenant_id, definition_hash)
+        # All runs of it wait for this one answer, so it may not stay away for ever.
+        try:
+            async with asyncio.timeout(DEFINITION_WAIT_S):
+                canonical = await self.events.definition(tenant_id, definition_hash)
+        except TimeoutError:
+            message = f"definition {definition_hash} could not be read in time"
+            raise DriveEnded(message) from None
         if canonical is None:
             message = f"definition {definition_hash} is not stored"
             raise DriveEnded(message)
@@ -196,6 +204,7 @@ class Drive:
         """
         execution, definition = self._execution, self._definition
         now = self._parts.clock.now()
+        execution.live.has_room = self._parts.events.has_room(self._run.tenant_id)
         self._children = []
         attempts: list[Attempt] = []
         if any(not attempt.has_intent for attempt, _ in unsaved) and not execution.live.frames:

@@ -32,6 +32,7 @@ from commands.ports import (
 from domain.executions import Execution
 from domain.identifiers import SHARDS_COUNT, Shard, TenantId, shard_of
 from infra.event_codec import evolved
+from infra.payload_offloading import MARKER
 from sagas.drive import Drive, DriveEnded, DriveParts
 from sagas.start_queue import StartQueue
 from sagas.timers import Timers
@@ -171,7 +172,8 @@ class ExecutionSaga:
             driven.drive.hear(event.version)
         elif event.version > self._known.get(event.stream_id, 0):
             begun = None
-            if event.topic == "execution.created":
+            # A large input lies beside its event, and is read with the run.
+            if event.topic == "execution.created" and MARKER not in event.state:
                 begun = evolved(None, event)
                 assert isinstance(begun, Execution)
             self._drive(event.tenant_id, event.stream_id, begun=begun)

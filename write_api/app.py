@@ -13,6 +13,7 @@ from commands.ports import Ids
 from write_api import (
     agents,
     approvals,
+    blobs,
     bulk_operations,
     credentials,
     execution_commands,
@@ -49,6 +50,7 @@ ROUTES = (
     *credentials.ROUTES,
     *tenants.ROUTES,
     *node_types.ROUTES,
+    *blobs.ROUTES,
 )
 BODIES = (
     *workflows.BODIES,

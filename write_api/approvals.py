@@ -20,7 +20,7 @@ from write_api.shapes import STRICT, AnyJson
 
 
 class ApprovalBody(BaseModel):
-    """edits: fit the form of the approval, if it has one; at most 64 KiB."""
+    """edits: fit the form of the approval, if it has one; at most 1 MiB."""
 
     model_config = STRICT
 

@@ -47,6 +47,12 @@ class ExecutionWaiter(Protocol):
         ...
 
 
+class Blobs(Protocol):
+    async def content(self, tenant_id: TenantId, sha256: bytes) -> bytes | None:
+        """The JSON of a large payload; None when the tenant has none of this hash."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class WriteDependencies:
     """What the edge needs.
@@ -58,6 +64,7 @@ class WriteDependencies:
     authenticate: Callable[[str | None, str | None], Awaitable[Caller]]
     dispatcher: Dispatcher
     waiter: ExecutionWaiter
+    blobs: Blobs
     ids: Ids
     strangers: AddressLimits
     body_bytes_max: int
@@ -69,6 +76,7 @@ class Edge:
     def __init__(self, dependencies: WriteDependencies) -> None:
         self.dispatcher = dependencies.dispatcher
         self.waiter = dependencies.waiter
+        self.blobs = dependencies.blobs
         self.body_bytes_max = dependencies.body_bytes_max
         self._authenticate = dependencies.authenticate
         self._limits = dependencies.strangers

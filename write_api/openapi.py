@@ -199,15 +199,22 @@ def documented(
 
 
 def documented_query(
-    operation_id: str, summary: str, *, requires: str, answers: type[BaseModel]
+    operation_id: str,
+    summary: str,
+    *,
+    requires: str,
+    answers: Any,
+    refusals: Sequence[type[DomainError]] = (),
+    path_parameters: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The keyword arguments of a route decorator that only reads."""
+    """The keyword arguments of a route decorator that only reads. path_parameters: as above."""
     return {
         "operation_id": operation_id,
         "summary": summary,
         "response_model": answers,
-        "responses": problems(ANY_ROUTE),
+        "responses": problems([*ANY_ROUTE, *refusals]),
         "openapi_extra": _permission(requires),
+        PATH_PARAMETERS: path_parameters or {},
     }
 
 

@@ -16,7 +16,7 @@ from write_api.shapes import STRICT, AnyJson
 
 
 class SignalBody(BaseModel):
-    """payload: what the node that waits for the signal outputs; at most 64 KiB."""
+    """payload: what the node that waits for the signal outputs; at most 1 MiB."""
 
     model_config = STRICT
 

@@ -1,16 +1,19 @@
-"""POST /tenants: the operator's only route."""
+"""POST /tenants: the operator's only route. PUT /retention: how long a tenant keeps payloads."""
 
 from http import HTTPStatus
 from typing import Annotated
 
-from pydantic import BaseModel, StringConstraints, TypeAdapter
+from pydantic import BaseModel, Field, StringConstraints, TypeAdapter
 from starlette.responses import Response
 
-from commands.tenants import CreateTenant
+from commands.tenants import CreateTenant, SetRetention
+from domain.errors import NotFound
 from write_api.edge import Call
 from write_api.openapi import Answered, documented
 from write_api.routes import route
 from write_api.shapes import STRICT, Name
+
+RETENTION_DAYS_MAX = 3650
 
 EmailAddress = Annotated[
     str, StringConstraints(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")
@@ -44,7 +47,20 @@ class TenantCreated(BaseModel):
     api_key: str | None = None
 
 
+class RetentionBody(BaseModel):
+    """payload_days: null keeps payloads for ever. It governs runs that begin after it was set."""
+
+    model_config = STRICT
+
+    payload_days: Annotated[int, Field(ge=1, le=RETENTION_DAYS_MAX)] | None
+
+
+class Retention(BaseModel):
+    payload_days: int | None
+
+
 TENANT_BODY = TypeAdapter(TenantBody)
+RETENTION_BODY = TypeAdapter(RetentionBody)
 
 
 @route(
@@ -69,5 +85,23 @@ async def create(call: Call) -> Response:
     return await call.answer(command, HTTPStatus.CREATED)
 
 
-ROUTES = (create,)
-BODIES = (TENANT_BODY,)
+@route(
+    "PUT",
+    "/api/v1/retention",
+    documented(
+        "setRetention",
+        "Remove the payloads of finished executions after some days",
+        requires=SetRetention.requires,
+        answers=Answered[Retention],
+        body="RetentionBody",
+        example={"payload_days": 30},
+        refusals=[NotFound],
+    ),
+)
+async def put_retention(call: Call) -> Response:
+    body = await call.body(RETENTION_BODY)
+    return await call.answer(SetRetention(body.payload_days), HTTPStatus.OK)
+
+
+ROUTES = (create, put_retention)
+BODIES = (TENANT_BODY, RETENTION_BODY)

@@ -20,7 +20,10 @@ from commands.ports import (
 from domain.agents import Agent
 from domain.envelope import Envelope
 from domain.errors import Stale
-from domain.identifiers import TenantId, shard_of
+from domain.execution_commands import signal
+from domain.executions import Execution
+from domain.identifiers import Json, TenantId, shard_of
+from domain.payloads import INLINE_BYTES_MAX
 from domain.workflows import Workflow
 from infra.clock import Uuid7Ids
 
@@ -59,6 +62,24 @@ def places(token: PositionToken | None) -> list[Position]:
     return list(token.positions().values())
 
 
+def an_execution(given: Json) -> Execution:
+    return Execution._create(
+        Execution.Created,
+        id=new_id(),
+        workflow_id=None,
+        workflow_version=None,
+        agent_id=None,
+        definition_hash="a hash",
+        input=given,
+        created_by="api_key:contract",
+        parent_id=None,
+        parent_path=None,
+        depth=0,
+        forked_from_id=None,
+        forked_from_node=None,
+    )
+
+
 class EventStoreContract:
     async def test_what_is_appended_is_loaded_again(
         self, store: EventStore, tenant_id: TenantId
@@ -77,6 +98,30 @@ class EventStoreContract:
         await store.append([agent], an_envelope(tenant_id))
         again = await loaded(store, agent.id, tenant_id)
         assert again.profile() == (2, {**PROFILE, "role": "writes"})
+
+    @pytest.mark.parametrize(
+        "payload",
+        [
+            "x" * INLINE_BYTES_MAX,
+            {"items": [{"nested": "é" * INLINE_BYTES_MAX}, None]},
+            {"$blob": {"sha256": "00", "bytes": 2}},
+            {"$blob": "x" * INLINE_BYTES_MAX},
+            {"$$blob": None},
+            {"$blob": 1, "more": 2},
+            'a text about $blob"',
+        ],
+        ids=lambda payload: str(payload)[:20],
+    )
+    async def test_a_payload_is_loaded_as_it_was_however_large_it_is_and_whatever_it_looks_like(
+        self, store: EventStore, tenant_id: TenantId, payload: Json
+    ) -> None:
+        execution = an_execution(payload)
+        signal(execution, "news", payload)
+        await store.append([execution], an_envelope(tenant_id))
+        again = await store.load(Execution, execution.id, tenant_id)
+        assert again is not None
+        assert (again.input, again.signals.oldest("news")) == (payload, payload)
+        assert again == execution
 
     async def test_an_unknown_stream_is_none(self, store: EventStore, tenant_id: TenantId) -> None:
         assert await store.load(Agent, new_id(), tenant_id) is None

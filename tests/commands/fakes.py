@@ -105,6 +105,7 @@ class FakeEventStore:
         self.appends_count = 0
         self.answers_read_count = 0
         self.kept: list[UUID] = []
+        self.is_full = False
         self._streams: dict[UUID, tuple[TenantId, list[StoredEvent]]] = {}
         self._commands: dict[tuple[TenantId, UUID], RecordedAnswer] = {}
         self._definitions: dict[tuple[TenantId, str], bytes] = {}
@@ -131,6 +132,9 @@ class FakeEventStore:
     def keep(self, aggregate: Aggregate, tenant_id: TenantId) -> None:  # noqa: ARG002 # the port's
         """There is no cache: every load reads."""
         self.kept.append(aggregate.id)
+
+    def has_room(self, tenant_id: TenantId) -> bool:  # noqa: ARG002 # the port's
+        return not self.is_full
 
     async def append(
         self,

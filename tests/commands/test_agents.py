@@ -11,7 +11,7 @@ from commands.ports import OpenedExecution, StoredDefinition
 from domain.agents import AgentNotFound
 from domain.errors import Invalid
 from domain.identifiers import JsonObject, TenantId
-from domain.payloads import INLINE_BYTES_MAX
+from domain.payloads import INLINE_BYTES_MAX, PAYLOAD_BYTES_MAX
 from tests.commands.fakes import World
 
 PROFILE: JsonObject = {"name": "Writer", "model": "offline/echo", "instructions": "Write."}
@@ -118,7 +118,7 @@ async def test_an_input_has_a_size() -> None:
     world = World()
     agent_id = await an_agent(world)
     with pytest.raises(Invalid) as refusal:
-        await world.when(ExecuteAgent(agent_id, "x" * INLINE_BYTES_MAX))
+        await world.when(ExecuteAgent(agent_id, "x" * PAYLOAD_BYTES_MAX))
     assert [(error.path, error.code) for error in refusal.value.errors] == [
         ("/input", "payload_too_large")
     ]

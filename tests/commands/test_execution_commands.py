@@ -28,7 +28,7 @@ from domain.execution_commands import (
 from domain.execution_outcomes import interrupt
 from domain.executions import ExecutionEnded, ExecutionNotFound
 from domain.identifiers import Json, TenantId
-from domain.payloads import INLINE_BYTES_MAX
+from domain.payloads import PAYLOAD_BYTES_MAX
 from tests.commands.fakes import World
 from tests.commands.steps import UNDO, a_chain, a_run, an_llm, done, refused, worked
 
@@ -160,7 +160,7 @@ async def test_only_a_node_in_doubt_is_resolved_with_an_output_that_fits() -> No
     with pytest.raises(NothingToResolve):
         await world.when(ResolveExecution(execution_id, "b", "done"))
     with pytest.raises(Invalid) as refusal:
-        await world.when(ResolveExecution(execution_id, "a", "done", "x" * INLINE_BYTES_MAX))
+        await world.when(ResolveExecution(execution_id, "a", "done", "x" * PAYLOAD_BYTES_MAX))
     assert [mistake.path for mistake in refusal.value.errors] == ["/output"]
 
 

@@ -8,9 +8,11 @@ from commands.agents import CreateAgent, ExecuteAgent
 from commands.execution_forks import ForkExecution
 from commands.ports import OpenedExecution
 from commands.workflows import DeleteWorkflow
+from domain.envelope import Envelope
 from domain.errors import Invalid
+from domain.execution_commands import PayloadsGone, remove_payloads
 from domain.identifiers import JsonObject
-from domain.payloads import INLINE_BYTES_MAX
+from domain.payloads import PAYLOAD_BYTES_MAX
 from domain.workflows import WorkflowNotFound, WorkflowVersionNotFound
 from tests.commands.fakes import World
 from tests.commands.steps import a_chain, a_run, an_llm, done, loaded, refused, revised, worked
@@ -90,7 +92,7 @@ async def test_a_fork_needs_a_node_and_an_input_that_fits() -> None:
         await world.when(ForkExecution(original_id, "z"))
     assert [mistake.path for mistake in refusal.value.errors] == ["/from_node"]
     with pytest.raises(Invalid) as refusal:
-        await world.when(ForkExecution(original_id, "a", "x" * INLINE_BYTES_MAX, has_input=True))
+        await world.when(ForkExecution(original_id, "a", "x" * PAYLOAD_BYTES_MAX, has_input=True))
     assert [mistake.path for mistake in refusal.value.errors] == ["/input"]
 
 
@@ -100,3 +102,13 @@ async def test_one_idempotency_key_is_one_fork() -> None:
     command = ForkExecution(original_id, "a")
     first = await world.when(command, key="once")
     assert (await world.when(command, key="once")).result == first.result
+
+
+async def test_a_run_whose_payloads_were_removed_is_not_forked() -> None:
+    world = World()
+    original_id = await a_run(world, CHAIN)
+    original = await worked(world, original_id, done)
+    assert remove_payloads(original, 30)
+    await world.store.append([original], Envelope(world.tenant_id, "worker:test"))
+    with pytest.raises(PayloadsGone):
+        await world.when(ForkExecution(original_id, "a"))

@@ -11,7 +11,7 @@ from commands.workflows import DeleteWorkflow, ReviseWorkflow
 from domain.envelope import Envelope
 from domain.errors import Invalid
 from domain.executions import Execution, ExecutionEnded, ExecutionNotFound
-from domain.payloads import INLINE_BYTES_MAX
+from domain.payloads import PAYLOAD_BYTES_MAX
 from domain.workflows import WorkflowVersionNotFound
 from tests.commands.fakes import World
 from tests.commands.test_workflows import ANSWER
@@ -64,7 +64,7 @@ async def test_an_invalid_input_does_not_count_as_admitted() -> None:
     world = World()
     workflow_id = await a_workflow(world)
     with pytest.raises(Invalid):
-        await world.when(ExecuteWorkflow(workflow_id, "x" * INLINE_BYTES_MAX))
+        await world.when(ExecuteWorkflow(workflow_id, "x" * PAYLOAD_BYTES_MAX))
     assert world.admission.asked == []
 
 
@@ -96,8 +96,8 @@ async def test_an_input_has_a_size() -> None:
     world = World()
     workflow_id = await a_workflow(world)
     with pytest.raises(Invalid):
-        await world.when(ExecuteWorkflow(workflow_id, ["x" * INLINE_BYTES_MAX]))
-    largest = "x" * (INLINE_BYTES_MAX - len('""'))
+        await world.when(ExecuteWorkflow(workflow_id, ["x" * PAYLOAD_BYTES_MAX]))
+    largest = "x" * (PAYLOAD_BYTES_MAX - len('""'))
     await world.when(ExecuteWorkflow(workflow_id, largest))
     assert world.store.topics == ["workflow.created", "execution.created"]
 

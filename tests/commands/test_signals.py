@@ -6,7 +6,7 @@ from commands.signals import SignalExecution
 from domain.errors import Invalid
 from domain.executions import ExecutionEnded
 from domain.identifiers import JsonObject
-from domain.payloads import INLINE_BYTES_MAX
+from domain.payloads import PAYLOAD_BYTES_MAX
 from tests.commands.fakes import World
 from tests.commands.steps import a_chain, a_run, done, worked
 
@@ -46,7 +46,7 @@ async def test_a_payload_has_a_size() -> None:
     world = World()
     execution_id = await a_run(world, a_chain(AWAITED))
     with pytest.raises(Invalid) as refusal:
-        await world.when(SignalExecution(execution_id, "paid", "x" * INLINE_BYTES_MAX))
+        await world.when(SignalExecution(execution_id, "paid", "x" * PAYLOAD_BYTES_MAX))
     assert [(one.path, one.code) for one in refusal.value.errors] == [
         ("/payload", "payload_too_large")
     ]

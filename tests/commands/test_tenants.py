@@ -3,9 +3,11 @@
 import pytest
 
 from commands.authorization import MissingScope
-from commands.ports import StoredApiKey, StoredPassword
-from commands.tenants import CreateTenant
+from commands.ports import StoredApiKey, StoredPassword, StoredRetention
+from commands.tenants import CreateTenant, SetRetention
+from domain.envelope import Envelope
 from domain.errors import Invalid
+from domain.tenants import Tenant, TenantNotFound
 from tests.commands.fakes import World
 
 ACME = CreateTenant("Acme", "Ada@Example.com", "correct horse battery")
@@ -83,3 +85,15 @@ async def test_a_password_has_bounds(password: str, code: str) -> None:
 
 def test_a_password_is_not_in_the_text_of_the_command() -> None:
     assert "horse" not in repr(ACME)
+
+
+async def test_a_tenant_says_how_long_payloads_are_kept_and_the_store_hears_of_it() -> None:
+    world = World()
+    tenant = Tenant._create(Tenant.Created, id=world.tenant_id, name="Acme")
+    await world.store.append([tenant], Envelope(world.tenant_id, "operator"))
+    answer = await world.when(SetRetention(30))
+    assert answer.result == {"payload_days": 30}
+    assert world.store.topics == ["tenant.created", "tenant.retention_changed"]
+    assert world.store.side_rows == [StoredRetention(30)]
+    with pytest.raises(TenantNotFound):
+        await World().when(SetRetention(30))

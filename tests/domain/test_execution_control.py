@@ -3,7 +3,13 @@
 import pytest
 
 from domain.errors import Invalid
-from domain.execution_commands import NothingToResolve, NothingToRetry, NotPaused
+from domain.execution_commands import (
+    NothingToResolve,
+    NothingToRetry,
+    NotPaused,
+    PayloadsGone,
+    remove_payloads,
+)
 from domain.execution_steps import has_more, is_at_rest
 from domain.execution_walk import STEP_EVENTS_MAX
 from domain.executions import ExecutionEnded
@@ -208,3 +214,17 @@ def test_a_run_that_is_retried_may_fail_again_at_another_node() -> None:
     given(run, complete("a", attempt=2), advance(), fail("b", "invalid"))
     assert run.recorded == [node_failed("b", "invalid")]
     assert given(run, advance()).aggregate.error["path"] == "b"
+
+
+def test_payloads_are_removed_once_and_only_from_a_run_that_has_finished() -> None:
+    run = given(two(), advance())
+    remove = lambda story: remove_payloads(story.aggregate, 30)  # noqa: E731 # an act
+    run.when(remove).then()
+    given(run, cancel()).when(remove).then(fact("payloads_removed", payload_days=30))
+    run.when(remove).then()
+    assert run.status == "CANCELLED"
+
+
+def test_without_its_payloads_a_run_cannot_be_tried_again() -> None:
+    run = given(two(), advance(), cancel(), lambda story: remove_payloads(story.aggregate, 30))
+    run.when(raises(PayloadsGone, retry())).then()

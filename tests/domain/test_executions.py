@@ -5,7 +5,7 @@ import pytest
 from domain.attempts import Attempt
 from domain.executions import ExecutionEnded
 from domain.identifiers import Json, JsonObject
-from domain.payloads import INLINE_BYTES_MAX, MESSAGE_CHARACTERS_MAX
+from domain.payloads import INLINE_BYTES_MAX, MESSAGE_CHARACTERS_MAX, PAYLOAD_BYTES_MAX
 from tests.domain.facts import (
     EXECUTION_ID,
     cancelled,
@@ -222,8 +222,8 @@ def test_several_ends_complete_with_the_first_that_is_reached() -> None:
 
 def test_an_output_over_the_limit_fails_its_node() -> None:
     run = given(one_llm(), advance())
-    largest = "x" * (INLINE_BYTES_MAX - len('""'))
-    message = f"the output is {INLINE_BYTES_MAX + 1} bytes long, more than {INLINE_BYTES_MAX}"
+    largest = "x" * (PAYLOAD_BYTES_MAX - len('""'))
+    message = f"the output is {PAYLOAD_BYTES_MAX + 1} bytes long, more than {PAYLOAD_BYTES_MAX}"
     usage = {"model": "offline/echo", "tokens_in": 3, "tokens_out": 5, "cost_usd_pico": 13_000_000}
     run.when(complete("draft", largest + "x"))
     run.then(node_failed("draft", "payload_too_large", message, **usage))
@@ -243,13 +243,17 @@ def test_an_output_that_is_no_json_fails_its_node() -> None:
 
 def test_a_rendered_config_over_the_limit_fails_its_node() -> None:
     draft = an_llm("draft", config={"model": "m", "prompt": "{{ input }}{{ input }}"})
-    run = given(a_run([draft], ["start -> draft", "draft -> end"], "x" * 60_000)).when(advance())
+    run = given(
+        a_run([draft], ["start -> draft", "draft -> end"], "x" * (PAYLOAD_BYTES_MAX // 2))
+    ).when(advance())
     assert run.recorded[-1][1]["code"] == "payload_too_large"
 
 
 def test_a_pure_output_over_the_limit_fails_its_node() -> None:
     double = a_set("a", config={"values": {"x": "{{ input + input }}"}})
-    run = given(a_run([double], ["start -> a", "a -> end"], "x" * 60_000)).when(advance())
+    run = given(a_run([double], ["start -> a", "a -> end"], "x" * (PAYLOAD_BYTES_MAX // 2))).when(
+        advance()
+    )
     assert run.recorded[-1][1]["code"] == "payload_too_large"
 
 
@@ -292,3 +296,15 @@ def test_a_run_goes_on_from_its_stored_events_alone() -> None:
     given(Run(lived.rebuilt(), lived.stored, definition=lived.definition)).when(advance()).then(
         node_completed("end", "end", {"text": "Hi"}), completed({"text": "Hi"})
     )
+
+
+def test_over_the_quota_an_output_that_is_not_small_fails_its_node() -> None:
+    large, small = "x" * INLINE_BYTES_MAX, "x"
+    usage = {"model": "offline/echo", "tokens_in": 3, "tokens_out": 5, "cost_usd_pico": 13_000_000}
+    message = "the tenant may store no more large payloads"
+    run = given(one_llm(), advance())
+    run.aggregate.live.has_room = False
+    run.when(complete("draft", large)).then(node_failed("draft", "blob_quota", message, **usage))
+    run = given(one_llm(), advance())
+    run.aggregate.live.has_room = False
+    run.when(complete("draft", small)).then(llm_completed("draft", small))

@@ -210,3 +210,23 @@ async def test_verify_rebuild_replay_and_dead_letters_work_beside_the_running_se
     assert history["state"]["version"] == len(history["events"])
     listed = one_process.run("dead-letters", "list", "--json")
     assert orjson.loads(listed.stdout) == {"dead_letters": []}
+
+
+async def test_a_large_payload_is_told_by_reference_and_read_whole(api: Api) -> None:
+    workflow = await api.post("/workflows", question_workflow())
+    question = LONG * 3000
+    ended = await api.post(
+        f"/workflows/{workflow['workflow_id']}/execute?wait_s=20",
+        {"input": {"question": question}},
+    )
+    whole = {"answer": f"Answer: {question}"}
+    assert ended["output"] == whole
+    execution = await api.execution_at_end(ended["execution_id"])
+    blob = execution["output"]["$blob"]
+    assert blob["bytes"] == len(orjson.dumps(whole))
+    content = await api.http.get(f"/api/v1/blobs/{blob['sha256']}")
+    assert content.json() == whole
+    seen = await updates(api, ended["execution_id"])
+    assert seen[-1]["data"] == {"output": {"$blob": blob}}
+    stranger = await api.http.get(f"/api/v1/blobs/{'0' * 64}")
+    assert stranger.status_code == 404

@@ -7,11 +7,17 @@ from dataclasses import dataclass
 
 import pytest
 
+from infra.blobs import Blobs
 from infra.event_store import PostgresEventStore
 from infra.group_commit import GroupCommit
 from infra.postgres import Database, Role, role_conninfo
+from infra.retention import KNOWN_S, RetentionKnown
+from infra.snapshots import Snapshots
 from infra.wakeups import Wakeups
 from tests.infra.log_steps import IDS
+
+TENANT_BLOB_BYTES_MAX = 2 << 20
+SNAPSHOT_EVERY = 10
 
 Conninfo = Callable[[Role], str]
 
@@ -24,6 +30,9 @@ class Parts:
     wakeups: Wakeups
     store: PostgresEventStore
     group_commit: GroupCommit
+    blobs: Blobs
+    snapshots: Snapshots
+    forget_retention: Callable[[], None]
     stack: AsyncExitStack
 
     async def database(self, role: Role) -> Database:
@@ -65,5 +74,28 @@ async def build_parts(conninfo: Conninfo) -> AsyncIterator[Parts]:
         database = Database(conninfo("api"), pool_size_max=8)
         await database.open()
         stack.push_async_callback(database.close)
-        store = PostgresEventStore(database, group_commit, IDS, page_events=3, cache_max=100)
-        yield Parts(conninfo, wakeups, store, group_commit, stack)
+        blobs = Blobs(
+            database,
+            cache_bytes_max=4 << 20,
+            tenant_bytes_max=TENANT_BLOB_BYTES_MAX,
+            monotonic_s=asyncio.get_running_loop().time,
+        )
+        time_s = [0.0]
+
+        def forget_retention() -> None:
+            time_s[0] += KNOWN_S
+
+        snapshots = Snapshots(database, every=SNAPSHOT_EVERY)
+        store = PostgresEventStore(
+            database,
+            group_commit,
+            IDS,
+            blobs=blobs,
+            snapshots=snapshots,
+            retention=RetentionKnown(database, monotonic_s=lambda: time_s[0]),
+            page_events=3,
+            cache_max=100,
+        )
+        yield Parts(
+            conninfo, wakeups, store, group_commit, blobs, snapshots, forget_retention, stack
+        )

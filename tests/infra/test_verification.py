@@ -159,3 +159,27 @@ async def test_a_parent_need_not_be_told_what_it_knows_or_does_not_wait_for(
     for run in (*children, *parents):
         await ledger.append(run.events)
     assert await violations(ledger, TOLD) == []
+
+
+async def test_a_payload_that_is_gone_though_it_is_used_and_a_wrong_count_are_found(
+    ledger: Ledger,
+) -> None:
+    tenant_id, stream_id = IDS.new(), IDS.new()
+    await ledger.fetch(
+        "INSERT INTO blobs (tenant_id, sha256, bytes, content) VALUES (%s, 'kept', 4, 'true')",
+        tenant_id,
+    )
+    for sha256 in ("kept", "gone"):
+        await ledger.fetch(
+            "INSERT INTO blob_uses (tenant_id, stream_id, sha256) VALUES (%s, %s, %s::bytea)",
+            tenant_id,
+            stream_id,
+            sha256,
+        )
+    await ledger.fetch("INSERT INTO blob_totals (tenant_id, bytes) VALUES (%s, 5)", tenant_id)
+    assert await violations(ledger, "every payload beside the log is stored") == [
+        f"{stream_id}: refers to a payload that is not stored: {b'gone'.hex()}"
+    ]
+    assert await violations(ledger, "the payloads of every tenant are counted") == [
+        f"{tenant_id}: 5 bytes of payloads are counted, 4 are stored"
+    ]

@@ -57,6 +57,7 @@ def test_a_created_run_is_pending_and_has_cost_nothing() -> None:
         "started_at": None,
         "wake_at": None,
         "completed_at": None,
+        "payloads_removed_at": None,
         "duration_ms": None,
         "cost_usd_pico": 0,
         "has_unpriced": False,
@@ -178,3 +179,12 @@ def test_a_run_says_where_it_comes_from_and_what_it_was_upgraded_to() -> None:
     assert (row["parent_id"], row["parent_path"]) == (parent_id, "each[1]/child")
     assert (row["forked_from_id"], row["forked_from_node"]) == (origin_id, "draft")
     assert (row["definition_hash"], row["workflow_version"]) == ("beef", 4)
+
+
+def test_removed_payloads_are_told_and_the_end_stays() -> None:
+    run = an_execution().happens(Execution.Cancelled, reason=None, stopped_paths=[])
+    ended = row_of(run)
+    row = row_of(run.happens(Execution.PayloadsRemoved, payload_days=30))
+    assert ended["payloads_removed_at"] is None
+    assert row["payloads_removed_at"] == run.events[-1].recorded_at
+    assert (row["status"], row["completed_at"]) == ("CANCELLED", ended["completed_at"])

@@ -7,6 +7,7 @@ from uuid import UUID
 from commands.executions import CancelExecution
 from commands.ports import PositionToken
 from domain.errors import Unavailable
+from domain.payloads import INLINE_BYTES_MAX
 from tests.commands.fakes import FakeEventStore, World
 from tests.sagas.steps import Worker, an_execution, one_call, read, text_of, topics_of, until
 
@@ -219,3 +220,20 @@ async def test_a_store_that_does_not_answer_costs_attempts_but_not_the_run() -> 
 
     await until(answer_all, "the end")
     assert (await read(world, execution_id)).status == "COMPLETED"
+
+
+async def test_a_large_outcome_fails_its_node_while_the_quota_of_the_tenant_is_used_up() -> None:
+    world = World()
+    world.store.is_full = True
+    worker = Worker(world)
+    await worker.own_everything()
+    ids = [await an_execution(world, one_call()) for _ in range(2)]
+    await worker.deliver()
+    await until(lambda: len(worker.models.calls) == 2, "the models are called")
+    worker.models.answer(0, "x" * INLINE_BYTES_MAX)
+    worker.models.answer(1, "small")
+    await until(lambda: worker.saga.driven_count() == 0, "the drives end")
+    runs = [await read(world, execution_id) for execution_id in ids]
+    assert sorted(run.status for run in runs) == ["COMPLETED", "FAILED"]
+    (failed,) = [run.error for run in runs if run.error]
+    assert failed["code"] == "blob_quota"

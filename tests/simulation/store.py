@@ -154,6 +154,9 @@ class Connection:
     def keep(self, aggregate: Aggregate, tenant_id: TenantId) -> None:
         """There is no cache."""
 
+    def has_room(self, tenant_id: TenantId) -> bool:  # noqa: ARG002 # the port's
+        return True
+
     async def append(
         self,
         aggregates: Sequence[Aggregate],

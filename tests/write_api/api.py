@@ -69,6 +69,16 @@ class FakeWaiter:
         return {"execution_id": str(execution_id), **self.ended}
 
 
+class FakeBlobs:
+    """contents: by tenant and hash."""
+
+    def __init__(self) -> None:
+        self.contents: dict[tuple[TenantId, bytes], bytes] = {}
+
+    async def content(self, tenant_id: TenantId, sha256: bytes) -> bytes | None:
+        return self.contents.get((tenant_id, sha256))
+
+
 class Api:
     """One client of the API. time_s: what the rate limiter's clock shows."""
 
@@ -76,6 +86,7 @@ class Api:
         self.world = World(store)
         self.authentication = FakeAuthentication(self.world)
         self.waiter = FakeWaiter()
+        self.blobs = FakeBlobs()
         self.time_s = 0.0
         self.app = FastAPI(title="AgentLedger", version="0", redirect_slashes=False)
         build_write_routes(self.app, self._dependencies())
@@ -87,6 +98,7 @@ class Api:
             authenticate=self.authentication.authenticate,
             dispatcher=self.world.dispatcher,
             waiter=self.waiter,
+            blobs=self.blobs,
             ids=self.world.ids,
             strangers=AddressLimits(RATE_LIMIT_IP_PER_MIN, lambda: self.time_s),
             body_bytes_max=BODY_BYTES_MAX,

@@ -1,5 +1,10 @@
-"""POST /tenants."""
+"""POST /tenants, PUT /retention."""
 
+import pytest
+
+from commands.ports import StoredRetention
+from domain.envelope import Envelope
+from domain.tenants import Tenant
 from tests.write_api.api import OPERATOR_KEY, Api, problem
 from tests.write_api.bodies import TENANT
 
@@ -42,3 +47,39 @@ async def test_a_password_longer_than_its_hash_looks_at_is_refused(api: Api) -> 
     body = {**TENANT, "admin": {"email": "ada@example.com", "password": "ü" * 40}}
     response = await api.send("POST", "/tenants", body, headers=OPERATOR)
     assert problem(response, 422, "invalid") == [("/admin/password", "password_too_long")]
+
+
+async def a_tenant(api: Api) -> None:
+    tenant = Tenant._create(Tenant.Created, id=api.world.tenant_id, name="Acme")
+    await api.store.append([tenant], Envelope(api.world.tenant_id, "operator"))
+
+
+async def test_the_days_are_recorded_and_may_be_taken_back(api: Api) -> None:
+    await a_tenant(api)
+    for days in (30, None):
+        response = await api.send("PUT", "/retention", {"payload_days": days})
+        assert response.status_code == 200
+        assert response.json()["data"] == {"payload_days": days}
+    assert api.store.topics[1:] == ["tenant.retention_changed"] * 2
+    assert api.store.side_rows == [StoredRetention(30), StoredRetention(None)]
+
+
+async def test_saying_the_same_again_records_nothing(api: Api) -> None:
+    await a_tenant(api)
+    for _ in range(2):
+        await api.send("PUT", "/retention", {"payload_days": 7})
+    assert api.store.topics[1:] == ["tenant.retention_changed"]
+
+
+@pytest.mark.parametrize("days", [0, -1, 3651, "30", 1.5])
+async def test_days_that_make_no_sense_are_refused(api: Api, days: object) -> None:
+    await a_tenant(api)
+    problem(await api.send("PUT", "/retention", {"payload_days": days}), 422, "invalid")
+
+
+async def test_it_needs_its_scope(api: Api) -> None:
+    narrow = api.allow("narrow", api.world.caller_with("executions:write"))
+    response = await api.send(
+        "PUT", "/retention", {"payload_days": 7}, headers={"Authorization": narrow}
+    )
+    problem(response, 403, "forbidden")

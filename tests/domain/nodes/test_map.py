@@ -121,8 +121,8 @@ def test_there_is_a_bound_to_the_elements() -> None:
 
 
 def test_results_too_large_to_record_fail_the_map() -> None:
-    run = given(mapping([1, 2]), advance(), complete("each[0]/draft", "x" * 40_000))
-    given(run, complete("each[1]/draft", "x" * 40_000), advance())
+    run = given(mapping([1, 2]), advance(), complete("each[0]/draft", "x" * 600_000))
+    given(run, complete("each[1]/draft", "x" * 600_000), advance())
     assert run.aggregate.nodes["each"].error["code"] == "payload_too_large"
 
 

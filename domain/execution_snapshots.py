@@ -1,0 +1,167 @@
+"""The recorded state of an execution as one JSON value, so that a long run need not be read from
+its first event.
+
+A snapshot is no fact: whoever finds one of another version reads the events. SNAPSHOT_VERSION grows
+with every change of what a run remembers, or of what its events make of that.
+"""
+
+from collections import deque
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from domain.execution_frames import Live
+from domain.executions import Child, Execution, Undoing
+from domain.identifiers import Json, JsonObject
+from domain.node_runs import Body, Frame, KeptCompensation, NodeRun, NodeRuns
+from domain.node_types import Iterations
+from domain.signals import PendingSignals
+
+SNAPSHOT_VERSION = 1
+
+# What is JSON already.
+PLAIN = (
+    *("workflow_id", "workflow_version", "agent_id", "definition_hash", "input", "created_by"),
+    *("parent_id", "parent_path", "depth", "is_fork", "status", "output", "error", "has_payloads"),
+)
+
+
+def snapshot_of(execution: Execution) -> JsonObject:
+    """Whatever its events so far made of it. Shares values with it: encode it before it goes on."""
+    return {
+        **{name: getattr(execution, name) for name in PLAIN},
+        "id": str(execution.id),
+        "version": execution.version,
+        "created_on": execution.created_on.isoformat(),
+        "modified_on": execution.modified_on.isoformat(),
+        "started_at": _text(execution.started_at),
+        "execution_root": execution.roots["execution"],
+        "runs": _runs(execution.runs),
+        "signals": {name: [*waiting] for name, waiting in execution.signals.by_name.items()},
+        "children": {
+            child_id: [child.path, child.policy] for child_id, child in execution.children.items()
+        },
+        "undoing": None if execution.undoing is None else asdict(execution.undoing),
+    }
+
+
+def execution_from(snapshot: JsonObject) -> Execution:
+    """The execution as of that version; it owns the values."""
+    state = cast("Any", snapshot)
+    execution = object.__new__(Execution)
+    vars(execution).update(
+        {
+            "_id": UUID(state["id"]),
+            "_version": state["version"],
+            "_created_on": datetime.fromisoformat(state["created_on"]),
+            "_modified_on": datetime.fromisoformat(state["modified_on"]),
+            "_pending_events": [],
+            **{name: state[name] for name in PLAIN},
+            "started_at": _instant(state["started_at"]),
+            "runs": _runs_from(state["runs"]),
+            "signals": _signals_from(state["signals"]),
+            "children": {key: Child(*child) for key, child in state["children"].items()},
+            "undoing": None if state["undoing"] is None else Undoing(**state["undoing"]),
+            "roots": {"input": state["input"], "execution": state["execution_root"]},
+        }
+    )
+    execution.live = Live()
+    return execution
+
+
+def _runs(runs: NodeRuns) -> JsonObject:
+    return {
+        "by_path": {path: _run(run) for path, run in runs.by_path.items()},
+        "running": {**runs.running},
+        "waiting": {path: _text(until) for path, until in runs.waiting.items()},
+        "doubted": [*runs.doubted],
+        "bodies": {path: _body(body) for path, body in runs.bodies.items()},
+        "frames": {
+            prefix: {
+                "decided": [*frame.decided],
+                "visible": {**frame.visible},
+                "paths": [*frame.paths],
+            }
+            for prefix, frame in runs.frames.items()
+        },
+        "kept": [
+            [kept.path, kept.request, kept.problem, kept.ordinal] for kept in runs.kept.values()
+        ],
+        "decided_count": runs.decided_count,
+    }
+
+
+def _runs_from(state: Any) -> NodeRuns:
+    return NodeRuns(
+        by_path={path: _run_from(run) for path, run in state["by_path"].items()},
+        running=state["running"],
+        waiting={path: _instant(until) for path, until in state["waiting"].items()},
+        doubted=dict.fromkeys(state["doubted"]),
+        bodies={path: _body_from(body) for path, body in state["bodies"].items()},
+        frames={
+            prefix: Frame(frame["decided"], frame["visible"], dict.fromkeys(frame["paths"]))
+            for prefix, frame in state["frames"].items()
+        },
+        kept={kept[0]: KeptCompensation(*kept) for kept in state["kept"]},
+        decided_count=state["decided_count"],
+    )
+
+
+def _run(run: NodeRun) -> JsonObject:
+    return {
+        "status": run.status,
+        "node_type": run.node_type,
+        "attempt": run.attempt,
+        "output": run.output,
+        "ports": [*run.ports],
+        "error": run.error,
+        "idempotency_key": run.idempotency_key,
+        "unknown_outcomes": run.unknown_outcomes,
+        "attempts_before": run.attempts_before,
+        "begun_at": _text(run.begun_at),
+        "awaited": run.awaited,
+        "answer": run.answer,
+        "ordinal": run.ordinal,
+        "is_unanswered": run.is_unanswered,
+    }
+
+
+def _run_from(state: Any) -> NodeRun:
+    decoded = {"ports": tuple(state["ports"]), "begun_at": _instant(state["begun_at"])}
+    return NodeRun(**cast("Any", {**state, **decoded}))
+
+
+def _body(body: Body) -> JsonObject:
+    """Indexes are no keys of JSON."""
+    known = body.known
+    return {
+        "keeps_results": body.keeps_results,
+        "ended": known.ended,
+        "last": known.last,
+        "results": [[index, result] for index, result in known.results.items()],
+        "errors": [[index, error] for index, error in known.errors.items()],
+    }
+
+
+def _body_from(state: Any) -> Body:
+    known = Iterations(
+        ended=state["ended"],
+        last=state["last"],
+        results={index: result for index, result in state["results"]},  # noqa: C416 # pairs are lists
+        errors={index: error for index, error in state["errors"]},  # noqa: C416 # as above
+    )
+    return Body(state["keeps_results"], known)
+
+
+def _signals_from(by_name: dict[str, list[Json]]) -> PendingSignals:
+    waiting = {name: deque(payloads) for name, payloads in by_name.items()}
+    return PendingSignals(waiting, sum(len(payloads) for payloads in waiting.values()))
+
+
+def _text(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat()
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

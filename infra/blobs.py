@@ -1,0 +1,154 @@
+"""Payloads that lie beside the log: reading them, and how many bytes of them a tenant has.
+
+They are written with the events that refer to them (infra/blob_statement.py), and never change, but
+may be removed: what was read is kept for a while, up to a number of bytes.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import LiteralString
+
+from domain.errors import OverLimit
+from domain.identifiers import Json, TenantId
+from infra.payload_offloading import hash_in, whole
+from infra.postgres import Database
+
+# How long a tenant's total is taken for true. What other processes store meanwhile may overshoot
+# the quota; what this process stores is counted at once.
+TOTAL_FRESH_S = 5.0
+TOTALS_MAX = 10_000
+# A payload that another process removed may still be loaded here for so long.
+CACHED_S = 60.0
+RETRY_AFTER_S = 60.0
+
+READ: LiteralString = "SELECT sha256, content FROM blobs WHERE sha256 = ANY(%b)"
+TOTAL: LiteralString = "SELECT bytes FROM blob_totals"
+
+
+class BlobQuotaUsedUp(OverLimit):
+    """The tenant has stored as many bytes of large payloads as it may."""
+
+    code = "blob_quota"
+
+
+@dataclass(frozen=True, slots=True)
+class _Cached:
+    content: bytes
+    read_at: float
+
+
+@dataclass(slots=True)
+class _Total:
+    bytes: int
+    read_at: float
+
+
+class Blobs:
+    """database: a role that reads one tenant at a time."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        cache_bytes_max: int,
+        tenant_bytes_max: int,
+        monotonic_s: Callable[[], float],
+    ) -> None:
+        self._database = database
+        self._cache_bytes_max = cache_bytes_max
+        self._tenant_bytes_max = tenant_bytes_max
+        self._monotonic_s = monotonic_s
+        self._cache: OrderedDict[tuple[TenantId, bytes], _Cached] = OrderedDict()
+        self.cached_bytes = 0
+        self._totals: OrderedDict[TenantId, _Total] = OrderedDict()
+
+    async def read(self, tenant_id: TenantId, hashes: Collection[bytes]) -> dict[bytes, bytes]:
+        """The contents, by hash, of those that the tenant has."""
+        found = {sha256: self._cached(tenant_id, sha256) for sha256 in hashes}
+        contents = {sha256: content for sha256, content in found.items() if content is not None}
+        missing = [sha256 for sha256, content in found.items() if content is None]
+        if missing:
+            for sha256, content in (await self._read(tenant_id, missing)).items():
+                contents[sha256] = content
+                self.keep(tenant_id, sha256, content)
+        return contents
+
+    async def _read(self, tenant_id: TenantId, hashes: list[bytes]) -> dict[bytes, bytes]:
+        async with self._database.tenant_transaction(tenant_id) as conn:
+            cursor = conn.cursor(binary=True)
+            await cursor.execute(READ, (hashes,))
+            rows: Sequence[tuple[bytes, bytes]] = await cursor.fetchall()
+        return dict(rows)
+
+    async def content(self, tenant_id: TenantId, sha256: bytes) -> bytes | None:
+        """As it is now, for it may have been removed since it was read."""
+        return (await self._read(tenant_id, [sha256])).get(sha256)
+
+    async def whole(self, tenant_id: TenantId, value: Json) -> Json:
+        """The value that a member of a stored event stands for."""
+        sha256 = hash_in(value)
+        contents = {} if sha256 is None else await self.read(tenant_id, (sha256,))
+        return whole(value, contents)
+
+    def keep(self, tenant_id: TenantId, sha256: bytes, content: bytes) -> None:
+        """It is stored, and may be read soon."""
+        key = (tenant_id, sha256)
+        if key in self._cache or len(content) > self._cache_bytes_max:
+            return
+        self._cache[key] = _Cached(content, self._monotonic_s())
+        self.cached_bytes += len(content)
+        while self.cached_bytes > self._cache_bytes_max:
+            self._drop(next(iter(self._cache)))
+
+    def forget(self, tenant_id: TenantId) -> None:
+        """Some of its blobs were removed."""
+        for key in [key for key in self._cache if key[0] == tenant_id]:
+            self._drop(key)
+
+    async def require_room(self, tenant_id: TenantId, bytes_count: int) -> None:
+        """Raises BlobQuotaUsedUp when the tenant may not store so many more."""
+        total = await self._total(tenant_id)
+        if total.bytes + bytes_count > self._tenant_bytes_max:
+            raise BlobQuotaUsedUp(retry_after_s=RETRY_AFTER_S)
+
+    def has_room(self, tenant_id: TenantId) -> bool:
+        """As far as was found out lately, by `note_stored` or `require_room`."""
+        known = self._totals.get(tenant_id)
+        if known is None or not self._is_fresh(known):
+            return True
+        return known.bytes < self._tenant_bytes_max
+
+    async def note_stored(self, tenant_id: TenantId, bytes_count: int) -> None:
+        """So many more were stored, as far as none of them was there already."""
+        total = await self._total(tenant_id)
+        total.bytes += bytes_count
+
+    async def _total(self, tenant_id: TenantId) -> _Total:
+        known = self._totals.get(tenant_id)
+        if known is not None and self._is_fresh(known):
+            return known
+        async with self._database.tenant_transaction(tenant_id) as conn:
+            row = await (await conn.execute(TOTAL)).fetchone()
+        known = _Total(0 if row is None else int(row[0]), self._monotonic_s())
+        self._totals[tenant_id] = known
+        if len(self._totals) > TOTALS_MAX:
+            self._totals.popitem(last=False)
+        return known
+
+    def _is_fresh(self, total: _Total) -> bool:
+        return self._monotonic_s() - total.read_at < TOTAL_FRESH_S
+
+    def _cached(self, tenant_id: TenantId, sha256: bytes) -> bytes | None:
+        key = (tenant_id, sha256)
+        cached = self._cache.get(key)
+        if cached is None:
+            return None
+        if self._monotonic_s() - cached.read_at >= CACHED_S:
+            self._drop(key)
+            return None
+        self._cache.move_to_end(key)
+        return cached.content
+
+    def _drop(self, key: tuple[TenantId, bytes]) -> None:
+        self.cached_bytes -= len(self._cache.pop(key).content)
