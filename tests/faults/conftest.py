@@ -52,6 +52,20 @@ def environment_of(database_url: str, master_key: str, effects_port: int) -> dic
     }
 
 
+async def planted(client: Client, effects_port: int) -> None:
+    """A tenant, whose key the client uses from now on, and its workflows."""
+    tenant = await client.post(
+        "/tenants", {"name": "Faults", "admin": ADMIN}, **{"X-Operator-Key": OPERATOR_KEY}
+    )
+    client.api_key = str(tenant["api_key"])
+    definitions = workflows_of(effects_port)
+    for name in (*definitions, "parent"):
+        # A parent names a workflow that has to exist before.
+        definition = definitions.get(name) or a_parent(client.workflows["child"])
+        made = await client.post("/workflows", {"name": name, "definition": definition})
+        client.workflows[name] = str(made["workflow_id"])
+
+
 @pytest.fixture(scope="module")
 def seed(
     postgres_url: str, database_url: str, master_key: str, tmp_path_factory: pytest.TempPathFactory
@@ -63,19 +77,9 @@ def seed(
 
     async def plant() -> None:
         process = installation.start("all")
-        tenant = await client.post(
-            "/tenants", {"name": "Faults", "admin": ADMIN}, **{"X-Operator-Key": OPERATOR_KEY}
-        )
-        client.api_key = str(tenant["api_key"])
-        for name, definition in workflows_of(effects_port).items():
-            await make(name, definition)
-        await make("parent", a_parent(client.workflows["child"]))
+        await planted(client, effects_port)
         process.ask_to_stop()
         assert await process.ended(wait_s=WAIT_S) == 0
-
-    async def make(name: str, definition: object) -> None:
-        made = await client.post("/workflows", {"name": name, "definition": definition})
-        client.workflows[name] = str(made["workflow_id"])
 
     try:
         with ThreadPoolExecutor(1) as thread:  # The loop of the tests is not ours to replace.

@@ -92,3 +92,8 @@ class Installation:
 
     def said(self) -> str:
         return "\n".join(f"--- {one.output.name}\n{one.said()}" for one in self.started)
+
+
+async def pause(seconds: float) -> None:
+    """Let a fault last. Nothing is judged by what has happened when it is over."""
+    await asyncio.sleep(seconds)

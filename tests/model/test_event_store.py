@@ -34,7 +34,7 @@ Answer = TypeVar("Answer")
 
 FAKE = settings(max_examples=100, stateful_step_count=30, deadline=None)
 REAL = settings(
-    max_examples=15,
+    max_examples=40,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
