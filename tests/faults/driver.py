@@ -6,10 +6,12 @@ The processes are forked from one that has imported all of it, because importing
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import cli.serve
 import domain.execution_steps
 import infra.kafka
 import sagas.bulk_operations
@@ -27,7 +29,6 @@ from cli.roles import (
     run_worker,
     stop_signal,
 )
-from cli.serve import serve
 from cli.session import run
 from infra import crash_points
 from infra.clock import SystemClock
@@ -59,6 +60,7 @@ def main(arguments: tuple[str, ...], environment: Mapping[str, str], output: Pat
     os.environ.update(environment)
     crash_points.order(environment.get("AGENTLEDGER_CRASH_AT"))
     _cut_waits_short()
+    cli.serve.build_runtime = build_faulty_runtime
     sys.exit(_begin(arguments))
 
 
@@ -75,7 +77,7 @@ def _begin(arguments: tuple[str, ...]) -> int:
         case ("all",):
             return run(_serve_all)
         case ("serve", role):
-            return serve(role, port=None)
+            return cli.serve.serve(role, port=None)
         case ("migrate",):
             return migrate(is_json=True)
         case ("rebuild", name):
@@ -88,8 +90,7 @@ def _begin(arguments: tuple[str, ...]) -> int:
 
 async def _serve_all() -> int:
     settings = Settings()
-    async with build_runtime(settings) as runtime, stop_signal() as stop:
-        _go_wrong(runtime)
+    async with build_faulty_runtime(settings) as runtime, stop_signal() as stop:
         with listen(settings) as listening:
             api = await build_api_parts(runtime)
             projector = await build_projector(runtime, on_applied=api.positions.applied)
@@ -102,6 +103,13 @@ async def _serve_all() -> int:
                 parts.append(run_relay(runtime))
             await run_until_stopped(runtime, parts, stop)
     return 0
+
+
+@asynccontextmanager
+async def build_faulty_runtime(settings: Settings) -> AsyncIterator[Runtime]:
+    async with build_runtime(settings) as runtime:
+        _go_wrong(runtime)
+        yield runtime
 
 
 def _go_wrong(runtime: Runtime) -> None:

@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from domain.agents import Agent
 from infra.event_codec import encoded
-from tests.commands.event_store_contract import an_agent
 from tests.faults.broken import Broken
 from tests.faults.conftest import use_kafka
 
@@ -20,7 +20,6 @@ INSERT INTO events (originator_id, originator_version, topic, state, event_id, t
 SELECT %s, %s, %s, %s, %s, tenant_id, 'test' FROM events LIMIT 1
 """
 PARKED = "SELECT stream_id FROM dead_letters ORDER BY stream_id"
-FOLLOWING = 3
 
 
 @pytest.fixture(params=["postgres", "kafka"])
@@ -75,6 +74,14 @@ async def test_events_that_cannot_be_applied_hold_up_nobody_and_are_applied_once
     await on_both.require_everything_holds()
 
 
+PROFILE = {
+    "name": "Writer",
+    "role": None,
+    "model": "offline/echo",
+    "instructions": "",
+    "tools": [],
+    "parameters": {},
+}
 MEND = """
 WITH mended AS (SELECT %s::uuid AS stream_id, %s::text AS topic, %s::bytea AS state)
 UPDATE events SET topic = mended.topic, state = mended.state FROM mended
@@ -84,7 +91,7 @@ UPDATE events SET topic = mended.topic, state = mended.state FROM mended
 
 async def append_an_agent(broken: Broken, topic: str, state: bytes) -> tuple[UUID, str, bytes]:
     """Three events, the second spoilt; what it should have been."""
-    agent = an_agent()
+    agent = Agent._create(Agent.Created, id=uuid4(), profile=PROFILE)
     agent.revise({"role": "spoilt"})
     agent.revise({"role": "good again"})
     events = agent.collect_events()

@@ -36,7 +36,9 @@ async def test_an_immediate_restart_of_postgresql_loses_nothing(
     live: Broken, postgres_server: EmbeddedPostgres
 ) -> None:
     for _ in range(2):
-        restarted = postgres_server.pg_ctl("restart", "-m", "immediate", "-w")
+        restarted = postgres_server.pg_ctl(
+            "restart", "-m", "immediate", "-w", "-l", str(postgres_server._log)
+        )
         assert restarted.returncode == 0, restarted.stderr
         live.begin_runs()
         await pause(STORM_S)
