@@ -10,6 +10,7 @@ import psycopg
 
 from cli.verify import _checks
 from infra.settings import Settings
+from infra.verification import Check
 from tests.faults.effect_server import EffectServer
 from tests.faults.load import Client, one_of_each, require_ended_well
 from tests.faults.processes import Installation, Started
@@ -96,7 +97,11 @@ class Broken:
         self.effects.require_nothing_twice()
 
     async def require_verified(self) -> None:
-        checks = await _checks(self.settings(), lambda _: None)
+        checks = await self.checks()
         broken = {check.name: check.violations for check in checks if not check.ok}
         assert broken == {}
         assert all(check.checked for check in checks if "fold" not in check.name), checks
+
+    async def checks(self) -> list[Check]:
+        """What `agentledger verify` finds."""
+        return await _checks(self.settings(), lambda _: None)
