@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from tests.conftest import database_url_of
 from tests.end_to_end.stack import free_port
@@ -89,7 +90,7 @@ def seed(
         raise
     finally:
         installation.end()
-    database = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
+    database = conninfo_to_dict(database_url)["dbname"]
     return Seed(str(database), effects_port, client.api_key, client.workflows)
 
 

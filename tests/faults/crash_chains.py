@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from infra.crash_points import CRASH_POINTS, CrashPoint
 from tests.faults.broken import Broken
 
-LINKS = 5
+LINKS = 8
 
 ON_KAFKA: frozenset[CrashPoint] = frozenset(
     {

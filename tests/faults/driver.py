@@ -125,4 +125,4 @@ def _go_wrong(runtime: Runtime) -> None:
         async def log() -> ShuffledLog:
             return ShuffledLog(await real(), seed=seed, handling_s=handling_s)
 
-        runtime.log = log
+        runtime.log = log  # pyright: ignore[reportAttributeAccessIssue] # in place of the method

@@ -38,13 +38,13 @@ class Client:
     workflows: dict[str, str] = field(default_factory=dict)
     refusals: list[int] = field(default_factory=list)
 
-    async def post(self, path: str, body: Mapping[str, Any], **headers: str) -> JsonObject:
+    async def post(self, path: str, body: Mapping[str, Any], **headers: str) -> dict[str, Any]:
         """The `data` of the answer."""
         given = {"Idempotency-Key": uuid4().hex, **self._credentials(), **headers}
         answer = await self._until_answered("POST", f"/api/v1{path}", body, given)
         return answer["data"]
 
-    async def query(self, query: str, **variables: object) -> JsonObject:
+    async def query(self, query: str, **variables: object) -> dict[str, Any]:
         body = {"query": query, "variables": variables}
         answer = await self._until_answered("POST", "/graphql", body, self._credentials())
         assert "errors" not in answer, answer
@@ -68,7 +68,7 @@ class Client:
 
     async def _until_answered(
         self, method: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str]
-    ) -> JsonObject:
+    ) -> dict[str, Any]:
         deadline = asyncio.get_running_loop().time() + self.wait_s
         # A client of its own for each command, so that a dead connection is not met twice.
         async with httpx.AsyncClient(base_url=self.url, timeout=20) as http:
@@ -164,6 +164,6 @@ def _undo(port: int, step: str) -> JsonObject:
 
 
 def _request(port: int, step: str) -> JsonObject:
-    body = {"run": "{{ execution.id }}", "step": step}
+    body: JsonObject = {"run": "{{ execution.id }}", "step": step}
     url = f"http://127.0.0.1:{port}/"
     return {"type": "http", "config": {"method": "POST", "url": url, "json": body}}

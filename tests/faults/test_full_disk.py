@@ -3,6 +3,7 @@ again everything goes on.
 """
 
 import asyncio
+import contextlib
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -51,7 +52,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 def fill(place: Path) -> Path:
     """Takes all the room there is; removing the file gives it back."""
     filler = place / "filler"
-    with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while file.write(CHUNK):
             pass
     assert shutil.disk_usage(place).free == 0

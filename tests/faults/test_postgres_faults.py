@@ -3,6 +3,7 @@ is half done, and everything goes on by itself.
 """
 
 import pytest
+from psycopg import sql
 
 from infra.embedded_postgres import EmbeddedPostgres
 from tests.faults.broken import Broken
@@ -17,7 +18,7 @@ TERMINATE = (
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
 )
-LIMIT = "ALTER DATABASE {} CONNECTION LIMIT {}"
+LIMIT = sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}")
 
 
 @pytest.fixture
@@ -57,10 +58,10 @@ async def test_a_storm_that_ends_every_connection_again_and_again_passes(live: B
 async def test_too_many_connections_are_an_answer_and_not_an_end(live: Broken) -> None:
     """The database has room for two, so that most pools get none."""
     async with live.owner() as conn:
-        name = conn.info.dbname
-        await conn.execute(LIMIT.format(name, CONNECTIONS_FEW))  # pyright: ignore[reportArgumentType] # a name of ours
+        name = sql.Identifier(conn.info.dbname)
+        await conn.execute(LIMIT.format(name, CONNECTIONS_FEW))
         await conn.execute(TERMINATE)
         live.begin_runs()
         await pause(FAULT_S)
-        await conn.execute(LIMIT.format(name, -1))  # pyright: ignore[reportArgumentType] # as above
+        await conn.execute(LIMIT.format(name, -1))
     await live.require_everything_holds()
