@@ -20,6 +20,7 @@ from commands.ports import DuplicateCommand, PositionToken
 from domain.errors import Stale, Unavailable
 from infra.append_statement import APPEND, Append, adapt, append_params
 from infra.blob_statement import store_blobs
+from infra.crash_points import reach
 
 log = logging.getLogger(__name__)
 
@@ -123,6 +124,7 @@ class GroupCommit:
                 self._storing[writer] = batch
                 await writer.store(batch, asyncio.get_running_loop().time() + self._timeout_s)
                 del self._storing[writer]
+                reach("append.after_answer")
                 self.batches_count += 1
                 self.events_count += sum(len(append.events) for append in batch)
                 self._on_appended()
@@ -214,6 +216,7 @@ class _Writer:
 
     async def _insert(self, conn: AsyncConnection, batch: Sequence[Append]) -> None:
         params = append_params(batch)
+        reach("append.before_statement")
         if any(append.rare or append.blobs for append in batch):
             async with conn.transaction():
                 row = await self._append(conn, params)
@@ -221,8 +224,10 @@ class _Writer:
                 for append in batch:
                     for statement in append.rare:
                         await conn.execute(statement.sql, statement.params)
+                reach("append.in_transaction")
         else:
             row = await self._append(conn, params)
+        reach("append.after_commit")
         era, tx_id, notification_ids = row
         place = 0
         for append in batch:

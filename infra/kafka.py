@@ -26,6 +26,7 @@ from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_co
 from commands.ports import Batch, LoggedEvent, LogHandler, Start
 from domain.identifiers import Shard, TenantId
 from infra.consumer import Pace
+from infra.crash_points import reach
 from infra.postgres_log import cursor_position, cursor_text
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 STALLED_AFTER_S = 60.0
 CHECK_PROGRESS_S = 5.0
 POLL_MS = 200
+# How long a member that says nothing is waited for.
+SESSION_TIMEOUT_MS = 10_000
 REPLICAS_MAX = 3
 STOP_TIMEOUT_S = 10.0
 COMMIT_EVERY_S = 1.0
@@ -48,6 +51,10 @@ class WrongPartitionsCount(Exception):
 
 class ConsumerStalled(Exception):
     """Kafka has records for us and none arrived for a minute; the consumer must be made anew."""
+
+
+class ForeignRecord(Exception):
+    """A record of the topic that no relay of ours has sent; the message says where it is."""
 
 
 def headers_of(event: LoggedEvent) -> list[Header]:
@@ -71,6 +78,15 @@ def headers_of(event: LoggedEvent) -> list[Header]:
 
 
 def event_of(record: ConsumerRecord[bytes, bytes]) -> LoggedEvent:
+    """Raises ForeignRecord."""
+    try:
+        return _event_of(record)
+    except (AssertionError, KeyError, ValueError) as error:
+        place = f"{record.topic}, partition {record.partition}, offset {record.offset}"
+        raise ForeignRecord(f"{place}: {error!r}") from error
+
+
+def _event_of(record: ConsumerRecord[bytes, bytes]) -> LoggedEvent:
     headers = {name: value.decode() for name, value in record.headers}
     assert record.key is not None
     assert record.value is not None
@@ -207,8 +223,8 @@ class KafkaLog:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=2_000,
+            session_timeout_ms=SESSION_TIMEOUT_MS,
+            heartbeat_interval_ms=SESSION_TIMEOUT_MS // 5,
             rebalance_timeout_ms=30_000,
             max_poll_interval_ms=60_000,
             fetch_max_wait_ms=100,
@@ -265,7 +281,9 @@ class KafkaLog:
                 if (events := _events_of(found, membership.topics))
             ]
             if batches:
+                reach("kafka_log.before_handling")
                 await handler.handle(batches)
+                reach("kafka_log.after_handling")
         membership.offsets.update({tp: found[-1].offset + 1 for tp, found in own.items()})
         await self._commit_offsets(membership)
 
@@ -280,8 +298,10 @@ class KafkaLog:
             for tp, offset in membership.offsets.items()
             if tp.partition in membership.owned
         }
+        reach("kafka_log.before_acknowledgement")
         with contextlib.suppress(KafkaError):
             await membership.consumer.commit(offsets)
+        reach("kafka_log.after_acknowledgement")
 
     async def _check_progress(self, membership: _Membership) -> None:
         """Aiokafka can stay silent after a broker restart (aiokafka#1154); then somebody must
@@ -301,9 +321,18 @@ class KafkaLog:
 def _events_of(
     records: Sequence[ConsumerRecord[bytes, bytes]], topics: frozenset[bytes] | None
 ) -> list[LoggedEvent]:
-    if topics is None:
-        return [event_of(record) for record in records]
-    return [event_of(record) for record in records if dict(record.headers)["topic"] in topics]
+    """A record of somebody else is left out: what it stands for, if anything, is not in the store,
+    and waiting for it to go away would hold up everybody.
+    """
+    events: list[LoggedEvent] = []
+    for record in records:
+        if topics is not None and dict(record.headers).get("topic") not in topics:
+            continue
+        try:
+            events.append(event_of(record))
+        except ForeignRecord as foreign:
+            log.error("a record that is no event is left out: %s", foreign)  # noqa: TRY400 # all is said
+    return events
 
 
 class _Rebalance(ConsumerRebalanceListener):
@@ -338,6 +367,7 @@ class _Rebalance(ConsumerRebalanceListener):
             await self._seek(partitions, starts)
             self._membership.owned.update(partitions)
             await self._handler.started(partitions)
+            reach("kafka_log.after_assignment")
         except BaseException as error:
             self._membership.error = error
             raise

@@ -8,18 +8,15 @@ owns it and there is something to do.
 
 import asyncio
 import sys
-from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Coroutine
 from datetime import datetime
-from functools import partial
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from commands.execution_families import close_begun, family_of, rows_of
-from commands.ports import NEVER, Clock, ClosedExecution, EventStore, Ids, OpenedExecution, SideRow
+from commands.ports import NEVER, ClosedExecution, OpenedExecution, SideRow
 from domain.attempts import Attempt, Failure
-from domain.definitions import Definition, parse_definition
+from domain.definitions import Definition
 from domain.envelope import Envelope
 from domain.errors import Stale, Unavailable
 from domain.execution_outcomes import complete_node, fail_node, interrupt, start_child
@@ -32,72 +29,17 @@ from domain.execution_steps import (
 )
 from domain.executions import Execution
 from domain.identifiers import TenantId
+from infra.crash_points import reach
 from sagas.attempts import perform
-from sagas.effects import ChildWanted, Effects, Outcome, Run, Runner
-from sagas.fairness import Claim, FairSlots
+from sagas.drive_parts import DriveEnded, DriveParts
+from sagas.effects import ChildWanted, Outcome, Run
+from sagas.fairness import Claim
 
-DEFINITIONS_MAX = 1024
-DEFINITION_WAIT_S = 10.0
 RELOAD_PAUSE_MIN_S = 0.1
 RELOAD_PAUSE_MAX_S = 5.0
 
 Saved: TypeAlias = Literal["stored", "stale", "unknown"]
 Ended: TypeAlias = tuple[Attempt, Outcome | ChildWanted | Failure]
-
-
-class DriveEnded(Exception):
-    """This worker lets go of an execution that is not ended; the owner of its shard finds it."""
-
-
-@dataclass(eq=False)
-class DriveParts:
-    """What all drives of a worker share. attempts: how many effects may be in flight in this
-    process. on_ended: told of each run that has ended, after that is stored. offer: told of other
-    runs that were stored with one of ours.
-    """
-
-    actor: str
-    events: EventStore
-    effects: Effects
-    runners: Mapping[str, Runner]
-    clock: Clock
-    ids: Ids
-    attempts: FairSlots
-    on_ended: Callable[[Execution], None] = lambda _: None
-    offer: Callable[[TenantId, Execution], None] = lambda _tenant_id, _execution: None
-    definitions: OrderedDict[tuple[TenantId, str], asyncio.Future[Definition]] = field(
-        default_factory=OrderedDict[tuple[TenantId, str], "asyncio.Future[Definition]"]
-    )
-
-    async def definition(self, tenant_id: TenantId, definition_hash: str) -> Definition:
-        """Read and parsed once, also when a thousand runs are taken up together."""
-        key = (tenant_id, definition_hash)
-        known = self.definitions.get(key)
-        if known is None:
-            known = asyncio.ensure_future(self._read_definition(tenant_id, definition_hash))
-            known.add_done_callback(partial(self._forget_failed, key))
-            self.definitions[key] = known
-            if len(self.definitions) > DEFINITIONS_MAX:
-                self.definitions.popitem(last=False)
-        # Whoever waits may be cancelled; the others still want it.
-        return known.result() if known.done() else await asyncio.shield(known)
-
-    def _forget_failed(self, key: tuple[TenantId, str], read: "asyncio.Future[Definition]") -> None:
-        if read.cancelled() or read.exception() is not None:
-            self.definitions.pop(key, None)
-
-    async def _read_definition(self, tenant_id: TenantId, definition_hash: str) -> Definition:
-        # All runs of it wait for this one answer, so it may not stay away for ever.
-        try:
-            async with asyncio.timeout(DEFINITION_WAIT_S):
-                canonical = await self.events.definition(tenant_id, definition_hash)
-        except TimeoutError:
-            message = f"definition {definition_hash} could not be read in time"
-            raise DriveEnded(message) from None
-        if canonical is None:
-            message = f"definition {definition_hash} is not stored"
-            raise DriveEnded(message)
-        return parse_definition(canonical)
 
 
 class Drive:
@@ -162,6 +104,7 @@ class Drive:
                 continue
             self._forget(unsaved)
             if self._execution.is_ended:
+                reach("saga.after_end")
                 self._parts.on_ended(self._execution)
                 return
             for attempt in attempts:
@@ -250,6 +193,7 @@ class Drive:
                     side_rows += family.side_rows
             elif self.wake_at != self._stored_wake_at:
                 side_rows.append(OpenedExecution(execution.id, self.wake_at))
+            reach("saga.before_append")
             await self._parts.events.append(
                 [execution, *others], self._envelope, side_rows=side_rows
             )
@@ -257,6 +201,7 @@ class Drive:
             return "stale"
         except Unavailable:
             return "unknown"
+        reach("saga.after_append")
         self.version = execution.version
         self._stored_wake_at = self.wake_at
         for other in others:
@@ -284,6 +229,7 @@ class Drive:
     def _record(
         self, attempt: Attempt, result: Outcome | ChildWanted | Failure, now: datetime
     ) -> None:
+        reach("saga.before_outcome")
         execution = self._execution
         match result:
             case Outcome():
@@ -333,6 +279,7 @@ class Drive:
     def _forget(self, saved: list[Ended]) -> None:
         for attempt, _ in saved:
             self._tasks.pop((attempt.path, attempt.number), None)
+            reach("saga.after_outcome")
 
     def _require_sole_driver(self) -> None:
         """An attempt in flight that we did not start was started by another worker: let go of the
@@ -382,7 +329,9 @@ class Drive:
         if not slots.try_take(claim):
             await slots.take(claim)
         try:
+            reach("saga.before_effect")
             result = await perform(attempt, self._run, self._parts.effects, self._parts.runners)
+            reach("saga.after_effect")
         finally:
             slots.give_back(claim)
         self._ended.append((attempt, result))

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from commands.ports import Clock, OpenExecution, OpenExecutions
+from infra.crash_points import reach
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +77,9 @@ class Timers:
             while self._due and self._due[0][0] <= now:
                 wake_at, execution_id, sleeping = heapq.heappop(self._due)
                 self._held.discard((wake_at, execution_id))
+                reach("timers.before_wake")
                 self.wake(sleeping)
+                reach("timers.after_wake")
             left_s = ends_at - loop.time()
             if left_s <= 0:
                 return

@@ -1,0 +1,72 @@
+"""What the drives of a worker share: ports, slots, and the definitions that their runs pin."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from commands.ports import Clock, EventStore, Ids
+from domain.definitions import Definition, parse_definition
+from domain.executions import Execution
+from domain.identifiers import TenantId
+from sagas.effects import Effects, Runner
+from sagas.fairness import FairSlots
+
+DEFINITIONS_MAX = 1024
+DEFINITION_WAIT_S = 10.0
+
+
+class DriveEnded(Exception):
+    """This worker lets go of an execution that is not ended; the owner of its shard finds it."""
+
+
+@dataclass(eq=False)
+class DriveParts:
+    """What all drives of a worker share. attempts: how many effects may be in flight in this
+    process. on_ended: told of each run that has ended, after that is stored. offer: told of other
+    runs that were stored with one of ours.
+    """
+
+    actor: str
+    events: EventStore
+    effects: Effects
+    runners: Mapping[str, Runner]
+    clock: Clock
+    ids: Ids
+    attempts: FairSlots
+    on_ended: Callable[[Execution], None] = lambda _: None
+    offer: Callable[[TenantId, Execution], None] = lambda _tenant_id, _execution: None
+    definitions: OrderedDict[tuple[TenantId, str], asyncio.Future[Definition]] = field(
+        default_factory=OrderedDict[tuple[TenantId, str], "asyncio.Future[Definition]"]
+    )
+
+    async def definition(self, tenant_id: TenantId, definition_hash: str) -> Definition:
+        """Read and parsed once, also when a thousand runs are taken up together."""
+        key = (tenant_id, definition_hash)
+        known = self.definitions.get(key)
+        if known is None:
+            known = asyncio.ensure_future(self._read_definition(tenant_id, definition_hash))
+            known.add_done_callback(partial(self._forget_failed, key))
+            self.definitions[key] = known
+            if len(self.definitions) > DEFINITIONS_MAX:
+                self.definitions.popitem(last=False)
+        # Whoever waits may be cancelled; the others still want it.
+        return known.result() if known.done() else await asyncio.shield(known)
+
+    def _forget_failed(self, key: tuple[TenantId, str], read: "asyncio.Future[Definition]") -> None:
+        if read.cancelled() or read.exception() is not None:
+            self.definitions.pop(key, None)
+
+    async def _read_definition(self, tenant_id: TenantId, definition_hash: str) -> Definition:
+        # All runs of it wait for this one answer, so it may not stay away for ever.
+        try:
+            async with asyncio.timeout(DEFINITION_WAIT_S):
+                canonical = await self.events.definition(tenant_id, definition_hash)
+        except TimeoutError:
+            message = f"definition {definition_hash} could not be read in time"
+            raise DriveEnded(message) from None
+        if canonical is None:
+            message = f"definition {definition_hash} is not stored"
+            raise DriveEnded(message)
+        return parse_definition(canonical)
