@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import psycopg
 
 from cli.verify import _checks
+from infra.postgres_log import LOCK_CLASS
 from infra.settings import Settings
 from infra.verification import Check
 from tests.faults.effect_server import EffectServer
@@ -16,7 +17,10 @@ from tests.faults.load import Client, one_of_each, require_ended_well
 from tests.faults.processes import Installation, Started
 
 REACHED_S = 30.0
-GHOST_S = 1.5
+GHOST_S = 30.0
+GHOST_LIVES = "SELECT pg_advisory_lock_shared(%s, hashtext('-'))"
+# What some of these checks are about, and this load does not make.
+UNTOUCHED = {"fold", "payload", "payloads"}
 # A member that no process is: its name comes before all others, so that it is owed partitions.
 GHOST = (
     "INSERT INTO group_members (consumer_group, member, expires_at)"
@@ -68,7 +72,10 @@ class Broken:
             case "lease.before_release" | "lease.after_release":
                 await self.all_runs_begun()
                 async with self.owner() as conn:
+                    # Its session lives, or nobody would believe in it.
+                    await conn.execute(GHOST_LIVES, (LOCK_CLASS,))
                     await conn.execute(GHOST, (GHOST_S,))
+                    await process.ended(wait_s=REACHED_S)
             case "lease.before_leave" | "lease.after_leave":
                 await self.all_runs_begun()
                 process.ask_to_stop()
@@ -100,7 +107,8 @@ class Broken:
         checks = await self.checks()
         broken = {check.name: check.violations for check in checks if not check.ok}
         assert broken == {}
-        assert all(check.checked for check in checks if "fold" not in check.name), checks
+        seen = [check for check in checks if not UNTOUCHED & set(check.name.split())]
+        assert all(check.checked for check in seen), checks
 
     async def checks(self) -> list[Check]:
         """What `agentledger verify` finds."""
