@@ -280,6 +280,8 @@ class KafkaLog:
             for tp, offset in membership.offsets.items()
             if tp.partition in membership.owned
         }
+        if not offsets:
+            return  # A rebalance took them all; aiokafka refuses to commit nothing.
         with contextlib.suppress(KafkaError):
             await membership.consumer.commit(offsets)
 
