@@ -50,6 +50,10 @@ class ConsumerStalled(Exception):
     """Kafka has records for us and none arrived for a minute; the consumer must be made anew."""
 
 
+class ForeignRecord(Exception):
+    """A record of the topic that no relay of ours has sent; the message says where it is."""
+
+
 def headers_of(event: LoggedEvent) -> list[Header]:
     optional = {
         "command_id": event.command_id,
@@ -71,6 +75,15 @@ def headers_of(event: LoggedEvent) -> list[Header]:
 
 
 def event_of(record: ConsumerRecord[bytes, bytes]) -> LoggedEvent:
+    """Raises ForeignRecord."""
+    try:
+        return _event_of(record)
+    except (AssertionError, KeyError, ValueError) as error:
+        place = f"{record.topic}, partition {record.partition}, offset {record.offset}"
+        raise ForeignRecord(f"{place}: {error!r}") from error
+
+
+def _event_of(record: ConsumerRecord[bytes, bytes]) -> LoggedEvent:
     headers = {name: value.decode() for name, value in record.headers}
     assert record.key is not None
     assert record.value is not None
@@ -303,9 +316,18 @@ class KafkaLog:
 def _events_of(
     records: Sequence[ConsumerRecord[bytes, bytes]], topics: frozenset[bytes] | None
 ) -> list[LoggedEvent]:
-    if topics is None:
-        return [event_of(record) for record in records]
-    return [event_of(record) for record in records if dict(record.headers)["topic"] in topics]
+    """A record of somebody else is left out: what it stands for, if anything, is not in the store,
+    and waiting for it to go away would hold up everybody.
+    """
+    events: list[LoggedEvent] = []
+    for record in records:
+        if topics is not None and dict(record.headers).get("topic") not in topics:
+            continue
+        try:
+            events.append(event_of(record))
+        except ForeignRecord as foreign:
+            log.error("a record that is no event is left out: %s", foreign)  # noqa: TRY400 # all is said
+    return events
 
 
 class _Rebalance(ConsumerRebalanceListener):

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from psycopg import AsyncConnection
 
 from commands.ports import Position
-from infra.kafka import Offsets, Records, event_of
+from infra.kafka import ForeignRecord, Offsets, Records, event_of
 from infra.postgres_log import cursor_text
 from infra.verification import Check
 
@@ -66,7 +66,11 @@ async def _versions_in_topic(check: Check, bootstrap_servers: str, topic: str) -
             found = cast("Records", await consumer.getmany(timeout_ms=POLL_MS))
             for records in found.values():
                 for record in records:
-                    event = event_of(record)
+                    try:
+                        event = event_of(record)
+                    except ForeignRecord as foreign:
+                        check.violated(f"no relay has sent this: {foreign}")
+                        continue
                     known = versions.get(event.stream_id, 0)
                     if event.version > known + 1:
                         check.violated(
