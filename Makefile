@@ -1,6 +1,7 @@
 # up: the whole platform in one process.  demo: a story on it.  test, check: what CI runs.
+# faults: the tests of faults, with those that take too long for `make test`.
 # bench: the README's measurements.  clean: removes everything these made, data included.
-.PHONY: up demo test check check-format check-lint check-types check-imports bench lock clean
+.PHONY: up demo test faults check check-format check-lint check-types check-imports bench lock clean
 
 BIN := .venv/bin
 # Each worker of the test run starts a PostgreSQL and, when a test asks, a broker: four are enough.
@@ -15,6 +16,9 @@ demo: .venv/.ready
 
 test: .venv/.ready
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+faults: .venv/.ready
+	$(BIN)/python -m pytest tests/faults -m "slow or not slow"
 
 check: check-format check-lint check-types check-imports
 

@@ -19,6 +19,7 @@ from psycopg.errors import UniqueViolation
 from commands.ports import DuplicateCommand, PositionToken
 from domain.errors import Stale, Unavailable
 from infra.append_statement import APPEND, Append, adapt, append_params
+from infra.crash_points import reach
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +123,7 @@ class GroupCommit:
                 self._storing[writer] = batch
                 await writer.store(batch, asyncio.get_running_loop().time() + self._timeout_s)
                 del self._storing[writer]
+                reach("append.after_answer")
                 self.batches_count += 1
                 self.events_count += sum(len(append.events) for append in batch)
                 self._on_appended()
@@ -213,14 +215,17 @@ class _Writer:
 
     async def _insert(self, conn: AsyncConnection, batch: Sequence[Append]) -> None:
         params = append_params(batch)
+        reach("append.before_statement")
         if any(append.rare for append in batch):
             async with conn.transaction():
                 row = await self._append(conn, params)
                 for append in batch:
                     for statement in append.rare:
                         await conn.execute(statement.sql, statement.params)
+                reach("append.in_transaction")
         else:
             row = await self._append(conn, params)
+        reach("append.after_commit")
         era, tx_id, notification_ids = row
         place = 0
         for append in batch:

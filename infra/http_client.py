@@ -20,6 +20,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from commands.http_port import HttpFailed, HttpRequest, HttpResponse
+from infra.crash_points import reach
 from infra.http_addresses import (
     Address,
     Lookup,
@@ -80,6 +81,7 @@ class GuardedHttp:
         for _ in range(HTTP_REDIRECTS_MAX + 1):
             with _failures_named(hop.url):
                 async with await self._response(hop) as response:
+                    reach("http.after_request")
                     following = next_hop(hop, response.status, response.headers.get("Location"))
                     if following is None:
                         body = await read_body(response, response_bytes_max)

@@ -26,6 +26,7 @@ from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_co
 from commands.ports import Batch, LoggedEvent, LogHandler, Start
 from domain.identifiers import Shard, TenantId
 from infra.consumer import Pace
+from infra.crash_points import reach
 from infra.postgres_log import cursor_position, cursor_text
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 STALLED_AFTER_S = 60.0
 CHECK_PROGRESS_S = 5.0
 POLL_MS = 200
+# How long a member that says nothing is waited for.
+SESSION_TIMEOUT_MS = 10_000
 REPLICAS_MAX = 3
 STOP_TIMEOUT_S = 10.0
 COMMIT_EVERY_S = 1.0
@@ -220,8 +223,8 @@ class KafkaLog:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=2_000,
+            session_timeout_ms=SESSION_TIMEOUT_MS,
+            heartbeat_interval_ms=SESSION_TIMEOUT_MS // 5,
             rebalance_timeout_ms=30_000,
             max_poll_interval_ms=60_000,
             fetch_max_wait_ms=100,
@@ -278,7 +281,9 @@ class KafkaLog:
                 if (events := _events_of(found, membership.topics))
             ]
             if batches:
+                reach("kafka_log.before_handling")
                 await handler.handle(batches)
+                reach("kafka_log.after_handling")
         membership.offsets.update({tp: found[-1].offset + 1 for tp, found in own.items()})
         await self._commit_offsets(membership)
 
@@ -295,8 +300,10 @@ class KafkaLog:
         }
         if not offsets:
             return  # A rebalance took them all; aiokafka refuses to commit nothing.
+        reach("kafka_log.before_acknowledgement")
         with contextlib.suppress(KafkaError):
             await membership.consumer.commit(offsets)
+        reach("kafka_log.after_acknowledgement")
 
     async def _check_progress(self, membership: _Membership) -> None:
         """Aiokafka can stay silent after a broker restart (aiokafka#1154); then somebody must
@@ -362,6 +369,7 @@ class _Rebalance(ConsumerRebalanceListener):
             await self._seek(partitions, starts)
             self._membership.owned.update(partitions)
             await self._handler.started(partitions)
+            reach("kafka_log.after_assignment")
         except BaseException as error:
             self._membership.error = error
             raise

@@ -18,6 +18,7 @@ from psycopg import AsyncConnection
 from commands.ports import Batch, LoggedEvent, LogHandler, Position, Start, partition_of
 from domain.identifiers import SHARDS_COUNT, Shard
 from infra.consumer import Pace
+from infra.crash_points import reach
 from infra.event_log import BEGINNING, read_commit_order, read_end, read_topics
 from infra.postgres import Database
 from infra.wakeups import Wakeups
@@ -167,8 +168,12 @@ class PostgresLog:
         surplus = [p for p in membership.positions if p not in wanted]
         if surplus:
             await self._revoke(membership, handler, surplus)
+            reach("lease.before_release")
             await leases.execute(RELEASE, self._params(membership, surplus))
+            reach("lease.after_release")
+        reach("lease.before_claim")
         cursor = await leases.execute(CLAIM, self._params(membership, wanted))
+        reach("lease.after_claim")
         claimed = {int(row[0]) for row in await cursor.fetchall()}
         membership.lease_ends_at = asked_at + self._lease_ttl_s
 
@@ -200,6 +205,7 @@ class PostgresLog:
                 else:
                     membership.positions[partition] = BEGINNING
         await handler.started(partitions)
+        reach("postgres_log.after_assignment")
 
     async def _revoke(
         self, membership: _Membership, handler: LogHandler, partitions: Sequence[int]
@@ -238,7 +244,9 @@ class PostgresLog:
         events, read_to = await self._next_events(reader, membership)
         batches = self._batches(events, positions)
         if batches:
+            reach("postgres_log.before_handling")
             await handler.handle(batches)
+            reach("postgres_log.after_handling")
         for partition, position in positions.items():
             positions[partition] = max(position, read_to)
         return len(events)
@@ -285,8 +293,10 @@ class PostgresLog:
 
     async def _leave(self, membership: _Membership, partitions: Sequence[int]) -> None:
         async with self._database.connection() as conn:
+            reach("lease.before_leave")
             await conn.execute(RELEASE, self._params(membership, partitions))
             await conn.execute(LEAVE, self._params(membership))
+            reach("lease.after_leave")
 
     def _params(self, membership: _Membership, partitions: Sequence[int] = ()) -> dict[str, object]:
         return {

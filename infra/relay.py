@@ -17,6 +17,7 @@ from psycopg import AsyncConnection
 from commands.ports import LoggedEvent, Position, partition_of
 from domain.identifiers import SHARDS_COUNT
 from infra.consumer import Pace
+from infra.crash_points import reach
 from infra.event_log import BEGINNING, read_commit_order
 from infra.kafka import discard, ensure_topic, headers_of, producer
 from infra.wakeups import Wakeups
@@ -89,6 +90,7 @@ class Relay:
             kafka = producer(self._bootstrap_servers, f"relay-{self._range}")
             await kafka.start()
             self.is_active = True
+            reach("relay.after_lock")
             try:
                 await self._publish_for_ever(conn, kafka)
             finally:
@@ -118,9 +120,12 @@ class Relay:
                 conn, position, limit=self._batch_events_max, shards=shards
             )
             if events:
+                reach("relay.before_send")
                 await self._publish(kafka, events)
                 position = events[-1].position
+                reach("relay.after_acknowledgement")
                 await self._move(conn, position)
+                reach("relay.after_position")
                 self.published_count += len(events)
                 pause_s = self._poll_min_s
                 continue
@@ -144,6 +149,7 @@ class Relay:
                 )
                 for event in events
             ]
+            reach("relay.after_send")
             await asyncio.gather(*sent)
 
     async def _stored_position(self, conn: AsyncConnection) -> Position:

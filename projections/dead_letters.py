@@ -17,6 +17,7 @@ from psycopg import AsyncConnection
 
 from commands.ports import LoggedEvent
 from domain.errors import NotFound
+from infra.crash_points import reach
 from infra.event_log import read_stream_unbound
 from projections.fold import Fold, Parked, read_fact
 from projections.positions import take_positions_of_shard
@@ -155,6 +156,8 @@ async def _release(conn: AsyncConnection, fold: Fold, last: LoggedEvent) -> Logg
             await tables.write_rows(conn, document)
         for document in stream_documents(fold):
             await tables.write_streams(conn, document)
+        reach("replay.before_commit")
+    reach("replay.after_commit")
     return last
 
 

@@ -11,6 +11,7 @@ import orjson
 from psycopg import AsyncConnection
 
 from commands.ports import LoggedEvent
+from infra.crash_points import reach
 from infra.event_codec import TOPICS
 from infra.event_log import read_stream_unbound
 from projections.fold import Fact, Fold, Parked, read_fact
@@ -118,8 +119,10 @@ class LongFold:
         try:
             async with self._writer.transaction():
                 await self._tables.write_rows(self._writer, document)
+                reach("rebuild.before_page")
         except UNWRITABLE as error:
             return error
+        reach("rebuild.after_page")
         return None
 
     async def _set_apart(self, stream_id: UUID) -> None:

@@ -15,6 +15,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 
 from commands.ports import Batch, Position, Start
+from infra.crash_points import reach
 from infra.event_log import read_stream_unbound
 from infra.postgres import Database
 from projections.dead_letters import record_parked
@@ -67,6 +68,7 @@ class Projector:
             await begin_places(conn, names, self._partitions_count, partitions)
             places = await read_places(conn, names, self._partitions_count, partitions)
             self._places.update(places)
+        reach("projector.after_assignment")
         return {p: Start(self._hindmost(p).cursor or None) for p in partitions}
 
     async def started(self, partitions: Sequence[int]) -> None:
@@ -155,6 +157,8 @@ class Projector:
                 await record_parked(conn, fold.projection, fold.parked)
             await pipeline.sync()
             places = await moving.places()
+            reach("projector.before_commit")
+        reach("projector.after_commit")
         self._places.update(places)
 
     def _moves(self, step: Step, tables: Sequence[Tables]) -> dict[Spot, Move]:

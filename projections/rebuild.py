@@ -20,6 +20,7 @@ from psycopg import AsyncConnection, sql
 
 from commands.ports import LoggedEvent, Position
 from domain.errors import Refused
+from infra.crash_points import reach
 from infra.event_codec import TOPICS
 from infra.event_log import BEGINNING, COLUMNS, logged_event, read_end
 from projections.dead_letters import record_parked
@@ -156,6 +157,7 @@ class _Rebuild:
         async with self._writer.transaction():
             await self._drop(self._fresh)
             await self._fresh.create(self._writer)
+        reach("rebuild.after_create")
         end = await read_end(self._reader)
         self._events_total = await self._count(end)
         await self._report()
@@ -210,9 +212,11 @@ class _Rebuild:
             try:
                 async with self._writer.transaction():
                     await self._swap_now()
+                    reach("rebuild.before_swap")
             except psycopg.errors.LockNotAvailable:
                 await self._catch_up()
             else:
+                reach("rebuild.after_swap")
                 return
         raise Refused(f"{self._live.name} was never free for {LOCK_TIMEOUT_MS} ms to be swapped")
 

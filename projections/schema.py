@@ -2,6 +2,7 @@
 
 from psycopg import AsyncConnection
 
+from infra.crash_points import reach
 from projections.catalogue import PROJECTIONS
 from projections.lag import CREATE_LAG, CREATE_REBUILDS
 from projections.rows import Tables
@@ -27,4 +28,6 @@ async def create_missing_tables(conn: AsyncConnection) -> list[str]:
                 await tables.create(conn)
                 created.append(tables.name)
         await conn.execute("RESET ROLE")
+        reach("schema.before_commit")
+    reach("schema.after_commit")
     return created

@@ -22,6 +22,7 @@ from domain.bulk_operations import BulkOperation, a_refusal
 from domain.envelope import Envelope
 from domain.errors import DomainError, Stale, Unavailable
 from domain.identifiers import JsonObject, TenantId
+from infra.crash_points import reach
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +54,10 @@ class BulkOperationSaga:
         claimed = await self.open_operations.claim(LEASE_S)
         if claimed is None:
             return False
+        reach("bulk.after_claim")
         await self._work(claimed)
         await self.open_operations.release(claimed.operation_id)
+        reach("bulk.after_release")
         return True
 
     async def _work(self, claimed: OpenBulkOperation) -> None:
@@ -70,7 +73,9 @@ class BulkOperationSaga:
         operation.progress(page, refusals, has_more=len(page) == limit)
         closed = [ClosedBulkOperation(operation.id)] if operation.is_completed else []
         try:
+            reach("bulk.before_progress")
             await self.events.append([operation], Envelope(tenant_id, self.actor), side_rows=closed)
+            reach("bulk.after_progress")
         except Stale:
             log.info("bulk operation %s: another worker did this page", operation.id)
 
@@ -92,6 +97,7 @@ class BulkOperationSaga:
         origin = Origin(self.ids.new(), idempotency_key=f"bulk/{operation.id}/{execution_id}")
         try:
             await self.dispatcher.dispatch(command, caller, origin)
+            reach("bulk.after_command")
         except DomainError as refusal:
             if isinstance(refusal, Unavailable) and not isinstance(refusal, Contended):
                 raise

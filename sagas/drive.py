@@ -31,6 +31,7 @@ from domain.execution_steps import (
 )
 from domain.executions import Execution
 from domain.identifiers import TenantId
+from infra.crash_points import reach
 from sagas.attempts import perform
 from sagas.effects import ChildWanted, Effects, Outcome, Run, Runner
 from sagas.fairness import Claim, FairSlots
@@ -144,6 +145,7 @@ class Drive:
                 continue
             self._forget(unsaved)
             if self._execution.is_ended:
+                reach("saga.after_end")
                 self._parts.on_ended(self._execution)
                 return
             for attempt in attempts:
@@ -234,11 +236,13 @@ class Drive:
                     side_rows += family.side_rows
             elif self.wake_at != self._stored_wake_at:
                 side_rows.append(OpenedExecution(execution.id, self.wake_at))
+            reach("saga.before_append")
             await self._parts.events.append([execution, *others], envelope, side_rows=side_rows)
         except Stale:
             return "stale"
         except Unavailable:
             return "unknown"
+        reach("saga.after_append")
         self.version = execution.version
         self._stored_wake_at = self.wake_at
         for other in others:
@@ -266,6 +270,7 @@ class Drive:
     def _record(
         self, attempt: Attempt, result: Outcome | ChildWanted | Failure, now: datetime
     ) -> None:
+        reach("saga.before_outcome")
         execution = self._execution
         match result:
             case Outcome():
@@ -315,6 +320,7 @@ class Drive:
     def _forget(self, saved: list[Ended]) -> None:
         for attempt, _ in saved:
             self._tasks.pop((attempt.path, attempt.number), None)
+            reach("saga.after_outcome")
 
     def _require_sole_driver(self) -> None:
         """An attempt in flight that we did not start was started by another worker: let go of the
@@ -361,7 +367,9 @@ class Drive:
     async def _perform(self, attempt: Attempt) -> None:
         claim = Claim(self._run.tenant_id, self._execution.workflow_id, attempt.node_type)
         async with self._parts.attempts.slot(claim):
+            reach("saga.before_effect")
             result = await perform(attempt, self._run, self._parts.effects, self._parts.runners)
+            reach("saga.after_effect")
         self._ended.append((attempt, result))
         self._wake()
 

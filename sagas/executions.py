@@ -31,6 +31,7 @@ from commands.ports import (
 )
 from domain.executions import Execution
 from domain.identifiers import SHARDS_COUNT, Shard, TenantId, shard_of
+from infra.crash_points import reach
 from infra.event_codec import evolved
 from sagas.drive import Drive, DriveEnded, DriveParts
 from sagas.start_queue import StartQueue
@@ -110,6 +111,7 @@ class ExecutionSaga:
 
     async def started(self, partitions: Sequence[int]) -> None:
         self._partitions.update(partitions)
+        reach("saga.after_assignment")
         search = asyncio.create_task(self._adopt_ready(list(partitions)))
         self._searches.add(search)
         search.add_done_callback(self._search_ended)
@@ -251,6 +253,7 @@ class ExecutionSaga:
             self._known.popitem(last=False)
         if drive.wake_at is not None:
             self._timers.hold(OpenExecution(tenant_id, execution_id, drive.wake_at))
+            reach("saga.after_let_go")
 
     def _search_ended(self, task: asyncio.Task[None]) -> None:
         self._searches.discard(task)

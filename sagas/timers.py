@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from commands.ports import Clock, OpenExecution, OpenExecutions
+from infra.crash_points import reach
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,9 @@ class Timers:
             while self._due and self._due[0][0] <= now:
                 wake_at, execution_id, sleeping = heapq.heappop(self._due)
                 self._held.discard((wake_at, execution_id))
+                reach("timers.before_wake")
                 self.wake(sleeping)
+                reach("timers.after_wake")
             left_s = poll_s - (now - began_at).total_seconds()
             if left_s <= 0:
                 return

@@ -83,7 +83,9 @@ def database_url(postgres_url: str, template_database: str) -> Generator[str]:
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         names = {"name": sql.Identifier(name), "template": sql.Identifier(template_database)}
         connection.execute(sql.SQL("CREATE DATABASE {name} TEMPLATE {template}").format(**names))
-        yield database_url_of(postgres_url, name)
+    yield database_url_of(postgres_url, name)
+    # A connection of its own, for a test may have restarted the server.
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {name} WITH (FORCE)").format(**names))
 
 

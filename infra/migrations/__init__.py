@@ -9,6 +9,8 @@ from importlib import resources
 import psycopg
 from psycopg import AsyncConnection, sql
 
+from infra.crash_points import reach
+
 LOCK_KEY = 0x6167_656E_746C_6467  # "agentldg": two migrations at once wait for each other.
 LOGIN_ROLES = ("api", "writer", "tail", "relay", "projector", "worker")
 
@@ -43,6 +45,7 @@ async def migrate(database_url: str, *, master_key: str) -> list[str]:
             fresh = [(name, text) for name, text in migration_files() if name not in applied]
             for name, text in fresh:
                 await _apply(conn, name, text)
+                reach("migration.after_commit")
             await conn.execute("GRANT SELECT ON public.agentledger_migrations TO agentledger_api")
             await _set_passwords(conn, master_key)
         finally:
@@ -91,6 +94,7 @@ async def _apply(conn: AsyncConnection, name: str, text: str) -> None:
             "INSERT INTO public.agentledger_migrations (name, sha256) VALUES (%s, %s)",
             (name, _sha256(text)),
         )
+        reach("migration.before_commit")
 
 
 async def _set_passwords(conn: AsyncConnection, master_key: str) -> None:

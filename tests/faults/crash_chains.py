@@ -1,0 +1,94 @@
+"""Which crash points one installation passes through, one after the other, before everything must
+hold.
+
+A chain costs one installation and one check instead of one each, and the next crash finds what the
+last one left.
+"""
+
+from collections.abc import Sequence
+
+from infra.crash_points import CRASH_POINTS, CrashPoint
+from tests.faults.broken import Broken
+
+LINKS = 8
+
+ON_KAFKA: frozenset[CrashPoint] = frozenset(
+    {
+        "relay.after_lock",
+        "relay.before_send",
+        "relay.after_send",
+        "relay.after_acknowledgement",
+        "relay.after_position",
+        "kafka_log.after_assignment",
+        "kafka_log.before_handling",
+        "kafka_log.after_handling",
+        "kafka_log.before_acknowledgement",
+        "kafka_log.after_acknowledgement",
+    }
+)
+ON_POSTGRES: frozenset[CrashPoint] = frozenset(
+    {
+        "lease.before_claim",
+        "lease.after_claim",
+        "lease.before_release",
+        "lease.after_release",
+        "lease.before_leave",
+        "lease.after_leave",
+        "postgres_log.after_assignment",
+        "postgres_log.before_handling",
+        "postgres_log.after_handling",
+    }
+)
+# Points of commands, which no role passes: test_crashing_commands.py.
+OF_COMMANDS: frozenset[CrashPoint] = frozenset(
+    {
+        "rebuild.after_create",
+        "rebuild.before_page",
+        "rebuild.after_page",
+        "rebuild.before_swap",
+        "rebuild.after_swap",
+        "replay.before_commit",
+        "replay.after_commit",
+        "migration.before_commit",
+        "migration.after_commit",
+        "schema.before_commit",
+        "schema.after_commit",
+    }
+)
+# Passed by every run many times: also when some of it is done, such as in a compensation.
+ALSO_LATER: dict[CrashPoint, int] = {
+    "append.before_statement": 8,
+    "append.after_commit": 9,
+    "saga.after_append": 7,
+    "saga.before_effect": 6,
+    "saga.after_effect": 7,
+    "saga.after_outcome": 8,
+    "http.after_request": 5,
+    "projector.before_commit": 4,
+    "projector.after_commit": 5,
+}
+
+
+def chains(other_log: frozenset[CrashPoint]) -> list[list[str]]:
+    """Every point that an installation comes by, in the order of the registry. other_log: the
+    points of the log that it does not have.
+    """
+    points: list[str] = []
+    for point in CRASH_POINTS:
+        if point not in other_log | OF_COMMANDS:
+            points.append(point)
+            if point in ALSO_LATER:
+                points.append(f"{point}:{ALSO_LATER[point]}")
+    return [points[start : start + LINKS] for start in range(0, len(points), LINKS)]
+
+
+def name_of(chain: Sequence[str]) -> str:
+    return f"{chain[0]}..{chain[-1]}"
+
+
+async def live_through(chain: Sequence[str], broken: Broken) -> None:
+    for point in chain:
+        await broken.crash(point)
+    broken.installation.start("all")
+    broken.begin_runs()
+    await broken.require_everything_holds()

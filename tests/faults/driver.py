@@ -1,0 +1,128 @@
+"""What a process of the fault tests does: every role at once, one of them, or a command, as `cli`
+has them, on the servers that its environment names.
+
+The processes are forked from one that has imported all of it, because importing takes seconds.
+"""
+
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import cli.serve
+import domain.execution_steps
+import infra.kafka
+import sagas.bulk_operations
+import sagas.drive
+from cli.api import build_api_parts, run_api
+from cli.dead_letters import replay_parked
+from cli.migrate import migrate
+from cli.rebuild import rebuild
+from cli.roles import (
+    build_projector,
+    listen,
+    run_projector,
+    run_relay,
+    run_until_stopped,
+    run_worker,
+    stop_signal,
+)
+from cli.session import run
+from infra import crash_points
+from infra.clock import SystemClock
+from infra.runtime import Runtime, build_runtime
+from infra.settings import Settings
+from tests.faults.deliveries import ShuffledLog
+
+# Waits that exist for the sake of slow servers and long runs, cut to what a test can wait for.
+SUSPENDED_FROM_S = 0.3
+BULK_LEASE_S = 1.0
+SESSION_TIMEOUT_MS = 1500
+
+
+class SkewedClock(SystemClock):
+    """A clock that goes wrong by that much."""
+
+    def __init__(self, skew_s: float) -> None:
+        self._skew = timedelta(seconds=skew_s)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._skew
+
+
+def main(arguments: tuple[str, ...], environment: Mapping[str, str], output: Path) -> None:
+    """What `cli` does with these arguments; `all` is every role in one process."""
+    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.environ.update(environment)
+    crash_points.order(environment.get("AGENTLEDGER_CRASH_AT"))
+    _cut_waits_short()
+    cli.serve.build_runtime = build_faulty_runtime
+    sys.exit(_begin(arguments))
+
+
+def _cut_waits_short() -> None:
+    domain.execution_steps.SUSPENDED_FROM_S = SUSPENDED_FROM_S
+    sagas.drive.SUSPENDED_FROM_S = SUSPENDED_FROM_S
+    sagas.bulk_operations.LEASE_S = BULK_LEASE_S
+    if "KAFKA_BOOTSTRAP_SERVERS" not in os.environ:  # A broker of ours allows short sessions.
+        infra.kafka.SESSION_TIMEOUT_MS = SESSION_TIMEOUT_MS
+
+
+def _begin(arguments: tuple[str, ...]) -> int:
+    match arguments:
+        case ("all",):
+            return run(_serve_all)
+        case ("serve", role):
+            return cli.serve.serve(role, port=None)
+        case ("migrate",):
+            return migrate(is_json=True)
+        case ("rebuild", name):
+            return rebuild(name, is_json=True)
+        case ("replay",):
+            return replay_parked(projection=None, stream=None, is_json=True)
+        case _:
+            raise AssertionError(arguments)
+
+
+async def _serve_all() -> int:
+    settings = Settings()
+    async with build_faulty_runtime(settings) as runtime, stop_signal() as stop:
+        with listen(settings) as listening:
+            api = await build_api_parts(runtime)
+            projector = await build_projector(runtime, on_applied=api.positions.applied)
+            parts = [
+                run_api(runtime, api, listening),
+                run_projector(runtime, projector),
+                run_worker(runtime),
+            ]
+            if settings.kafka_bootstrap_servers:
+                parts.append(run_relay(runtime))
+            await run_until_stopped(runtime, parts, stop)
+    return 0
+
+
+@asynccontextmanager
+async def build_faulty_runtime(settings: Settings) -> AsyncIterator[Runtime]:
+    async with build_runtime(settings) as runtime:
+        _go_wrong(runtime)
+        yield runtime
+
+
+def _go_wrong(runtime: Runtime) -> None:
+    """As the environment of a test says: FAULT_CLOCK_SKEW_S, FAULT_SHUFFLE (a seed),
+    FAULT_HANDLING_S (how long each batch takes).
+    """
+    if skew_s := os.environ.get("FAULT_CLOCK_SKEW_S"):
+        runtime.clock = SkewedClock(float(skew_s))
+    if seed := os.environ.get("FAULT_SHUFFLE"):
+        real = runtime.log
+        handling_s = float(os.environ.get("FAULT_HANDLING_S", "0"))
+
+        async def log() -> ShuffledLog:
+            return ShuffledLog(await real(), seed=seed, handling_s=handling_s)
+
+        runtime.log = log  # pyright: ignore[reportAttributeAccessIssue] # in place of the method

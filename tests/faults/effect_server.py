@@ -1,0 +1,55 @@
+"""The outside world of the runs: a server that honours idempotency keys, as a payment provider
+does, and remembers everything that reached it.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+DECLINED = 402
+
+
+@dataclass(eq=False)
+class EffectServer:
+    """receipts: how often each key came. accepted: the keys that each step of each run was accepted
+    under.
+    """
+
+    receipts: Counter[str] = field(default_factory=Counter)
+    accepted: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+
+    async def take(self, request: web.Request) -> web.Response:
+        key = request.headers["Idempotency-Key"]
+        asked = await request.json()
+        self.receipts[key] += 1
+        if self.receipts[key] == 1:
+            self.accepted.setdefault((asked["run"], asked["step"]), []).append(key)
+        status = DECLINED if asked["step"] == "pay" else 200
+        return web.json_response({"step": asked["step"]}, status=status)
+
+    def require_nothing_twice(self) -> None:
+        """Each step was accepted once, whatever became of the workers that asked for it."""
+        twice = {step: keys for step, keys in self.accepted.items() if len(keys) != 1}
+        assert twice == {}
+
+    def steps_of(self, run: str) -> list[str]:
+        """In the order in which they were accepted."""
+        return [step for accepted_run, step in self.accepted if accepted_run == run]
+
+
+@asynccontextmanager
+async def effect_server(port: int) -> AsyncIterator[EffectServer]:
+    server = EffectServer()
+    application = web.Application()
+    application.router.add_post("/", server.take)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", port)
+        await site.start()
+        yield server
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,101 @@
+"""Commands that an operator runs, killed at every crash point and run again, beside a live
+installation.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.stack import free_port
+from tests.faults.broken import Broken
+from tests.faults.conftest import environment_of
+from tests.faults.processes import Installation, Started
+
+pytestmark = pytest.mark.timeout(180)
+
+CHAINS = {
+    "migrate": [
+        "migration.before_commit",
+        "migration.after_commit",
+        "migration.before_commit:5",
+        "migration.after_commit:3",
+        "schema.before_commit",
+        "schema.after_commit",
+    ],
+    "rebuild": [
+        "rebuild.after_create",
+        "rebuild.before_page",
+        "rebuild.after_page",
+        "rebuild.before_swap",
+        "rebuild.after_swap",
+    ],
+    "replay": ["replay.before_commit", "replay.after_commit"],
+}
+# A state that is no JSON, in the last event of a run.
+SPOIL = """
+UPDATE events SET state = %(state)s
+ WHERE originator_id = %(run)s AND originator_version =
+       (SELECT max(originator_version) FROM events WHERE originator_id = %(run)s)
+RETURNING (SELECT state FROM events AS e WHERE e.originator_id = %(run)s
+            ORDER BY originator_version DESC LIMIT 1)
+"""
+
+
+async def test_a_schema_that_was_made_in_pieces_is_whole(
+    database_of_its_own: Callable[[str], str], master_key: str, tmp_path: Path
+) -> None:
+    url = database_of_its_own("template0")
+    installation = Installation(environment_of(url, master_key, free_port()), tmp_path)
+    broken = Broken(installation, client=None, effects=None)  # pyright: ignore[reportArgumentType] # nobody calls it
+    try:
+        for point in CHAINS["migrate"]:
+            await broken.crash(point, "migrate")
+        for expected in (0, 0):
+            migrated = await installation.run("migrate")
+            assert migrated.exit_code == expected, migrated.said()
+        assert '{"applied":[]}' in migrated.said()
+    finally:
+        installation.end()
+
+
+async def lived(broken: Broken) -> Started:
+    """A live installation, some of whose runs have ended."""
+    process = broken.installation.start("all")
+    broken.begin_runs()
+    await broken.require_everything_holds()
+    return process
+
+
+async def test_a_rebuild_that_died_is_begun_anew_beside_the_live_projector(
+    on_postgres: Broken,
+) -> None:
+    await lived(on_postgres)
+    for point in CHAINS["rebuild"]:
+        await on_postgres.crash(point, "rebuild", "executions")
+        await on_postgres.require_verified()
+    on_postgres.begin_runs()
+    rebuilt = await on_postgres.installation.run("rebuild", "all")
+    assert rebuilt.exit_code == 0, rebuilt.said()
+    await on_postgres.require_everything_holds()
+
+
+async def test_a_parked_stream_whose_replay_died_is_replayed_once(on_postgres: Broken) -> None:
+    await lived(on_postgres)
+    for point in CHAINS["replay"]:
+        await park_a_run(on_postgres)
+        await on_postgres.crash(point, "replay")
+        replayed = await on_postgres.installation.run("replay")
+        assert replayed.exit_code == 0, replayed.said()
+        await on_postgres.require_verified()
+
+
+async def park_a_run(broken: Broken) -> None:
+    """An event cannot be read while the read models are rebuilt; then it can again."""
+    (runs,) = await broken.all_runs_begun()
+    async with broken.owner() as conn:
+        spoilt = await conn.execute(SPOIL, {"run": runs["trip"], "state": b"{"})
+        (state,) = await spoilt.fetchone() or (None,)
+        rebuilt = await broken.installation.run("rebuild", "executions")
+        assert '"parked_count":1' in rebuilt.said()
+        await conn.execute(SPOIL, {"run": runs["trip"], "state": state})
