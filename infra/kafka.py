@@ -298,6 +298,8 @@ class KafkaLog:
             for tp, offset in membership.offsets.items()
             if tp.partition in membership.owned
         }
+        if not offsets:
+            return  # A rebalance took them all; aiokafka refuses to commit nothing.
         reach("kafka_log.before_acknowledgement")
         with contextlib.suppress(KafkaError):
             await membership.consumer.commit(offsets)

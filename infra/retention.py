@@ -4,6 +4,7 @@ Events are never changed. So a tenant that wants its payloads removed has all of
 events, save tiny ones, from the moment on that it says so.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -50,19 +51,32 @@ class RetentionKnown:
         self._database = database
         self._monotonic_s = monotonic_s
         self._known: OrderedDict[TenantId, tuple[bool, float]] = OrderedDict()
+        self._asking: dict[TenantId, asyncio.Task[bool]] = {}
 
     async def inline_bytes_max(self, tenant_id: TenantId) -> int:
         """Larger payloads lie beside their events."""
         has_retention, until_s = self._known.get(tenant_id, (False, -1.0))
-        now_s = self._monotonic_s()
-        if now_s >= until_s:
-            async with self._database.tenant_transaction(tenant_id) as conn:
-                row = await (await conn.execute(HAS_RETENTION, (tenant_id,))).fetchone()
-            has_retention = row is not None and bool(row[0])
-            self._known[tenant_id] = (has_retention, now_s + KNOWN_S)
-            if len(self._known) > TENANTS_MAX:
-                self._known.popitem(last=False)
+        if self._monotonic_s() >= until_s:
+            has_retention = await self._asked(tenant_id)
         return REMOVABLE_FROM_BYTES if has_retention else INLINE_BYTES_MAX
+
+    async def _asked(self, tenant_id: TenantId) -> bool:
+        """However many ask at a time, the database is asked once."""
+        asking = self._asking.get(tenant_id)
+        if asking is None:
+            asking = asyncio.create_task(self._ask(tenant_id))
+            self._asking[tenant_id] = asking
+            asking.add_done_callback(lambda _: self._asking.pop(tenant_id, None))
+        return await asyncio.shield(asking)
+
+    async def _ask(self, tenant_id: TenantId) -> bool:
+        async with self._database.tenant_transaction(tenant_id) as conn:
+            row = await (await conn.execute(HAS_RETENTION, (tenant_id,))).fetchone()
+        has_retention = row is not None and bool(row[0])
+        self._known[tenant_id] = (has_retention, self._monotonic_s() + KNOWN_S)
+        if len(self._known) > TENANTS_MAX:
+            self._known.popitem(last=False)
+        return has_retention
 
 
 class PostgresRetentions:

@@ -252,7 +252,9 @@ async def test_a_caller_that_gives_up_does_not_undo_its_append_or_the_batch(part
     envelope = Envelope(tenant_id, "test")
     leaving = asyncio.create_task(parts.store.append([given_up], envelope))
     staying = asyncio.create_task(parts.store.append([other], envelope))
-    await asyncio.sleep(0)
+    await until(
+        lambda: parts.group_commit.waiting_count() + parts.group_commit.storing_count() == 2, "both"
+    )
     leaving.cancel()
     assert await staying is not None
     with pytest.raises(asyncio.CancelledError):

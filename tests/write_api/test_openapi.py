@@ -15,6 +15,7 @@ from schemathesis.generation import GenerationMode
 from domain.identifiers import JsonObject
 from tests.write_api.api import KEY, OPERATOR_KEY, Api
 from tests.write_api.bodies import AGENT, API_KEY, WORKFLOW
+from tests.write_api.test_blobs import SHA256, hold
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "openapi.json"
 EXAMPLES_MAX = 30
@@ -50,10 +51,12 @@ class Described:
         ]
         ids = {name: str((await self.api.created(path, body))[name]) for name, path, body in made}
         begun = await self.api.created(f"/workflows/{ids['workflow_id']}/execute", {"input": {}})
+        hold(self.api, self.api.world.tenant_id)
         return {
             **ids,
             "execution_id": str(begun["execution_id"]),
             "name": "paid",
+            "sha256": SHA256,
             "node_id": "ok",
         }
 
