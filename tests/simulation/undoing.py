@@ -55,6 +55,8 @@ def _was_first(history: History, done: str, after: str) -> bool:
 def _only_what_was_done(history: History, begun: dict[str, Fact]) -> Iterator[str]:
     done = {fact.path for fact in history.of("node_completed", "resolved")}
     done |= {f.path for f in history.of("node_failed", "node_doubted") if _is_unknown(f)}
+    # A run that is stopped in the middle of an attempt does not know what that did.
+    done |= {path for f in history.of("cancelled", "failed") for path in f.state["stopped_paths"]}
     for path in begun:
         if path.removesuffix(SUFFIX) not in done:
             yield f"{history.name}: {path} undoes what was never done"
