@@ -20,6 +20,9 @@ from infra.embedded_postgres import EmbeddedPostgres
 from tests.kafka.broker import NoBroker
 from tests.kafka_broker import any_broker
 
+# Failures inside the stories of runs show what differs, whichever folder imports them first.
+pytest.register_assert_rewrite("tests.domain.given", "tests.domain.resuming")
+
 # Nothing in a test outlives the machine: what only a power cut would need is off.
 POSTGRES_SETTINGS = {
     "fsync": "off",

@@ -6,10 +6,8 @@ died.
 import pytest
 from eventsourcing import domain as library
 
-pytest.register_assert_rewrite("tests.domain.given", "tests.domain.resuming")
-
-from tests.domain.given import LIVED, TOLD, event_time  # noqa: E402 # after the registration
-from tests.domain.resuming import require_an_end_from_every_version  # noqa: E402 # as above
+from tests.domain.given import LIVED, TOLD, event_time
+from tests.domain.resuming import require_an_end_from_every_version
 
 
 @pytest.fixture(autouse=True)
