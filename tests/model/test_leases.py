@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 from psycopg import AsyncConnection
 
 from commands.ports import Batch, Start
-from infra.postgres_log import PostgresLog, _Membership
+from infra.postgres_log import LIVE, PostgresLog, _Membership
 from infra.wakeups import Wakeups
 from tests.infra.conftest import Conninfo, conninfo
 from tests.infra.log_steps import IDS
@@ -122,6 +122,8 @@ class LeasesMachine(RuleBasedStateMachine):
         )
         member = Member(log, _Membership(self.group, str(process_id)))
         log._memberships[self.group] = member.membership
+        # All sessions here are one, which lives: only silence tells who is gone.
+        self.loop.run_until_complete(self.conn.execute(LIVE, log._params(member.membership)))
         self.members.append(member)
         self._balance(member)
 
