@@ -74,6 +74,8 @@ class Authentication:
         self._monotonic_s = monotonic_s
         self._remembered: OrderedDict[str, _Remembered] = OrderedDict()
         self._texts: dict[UUID, str] = {}
+        # For each lookup on its way, what was forgotten meanwhile.
+        self._forgotten: dict[object, set[UUID]] = {}
 
     async def authenticate(self, authorization: str | None, operator_key: str | None) -> Caller:
         """Raises Unauthenticated. The operator's key wins when both are sent."""
@@ -88,6 +90,8 @@ class Authentication:
 
     def forget(self, api_key_id: UUID) -> None:
         """The key changed; its next use is looked up again."""
+        for forgotten in self._forgotten.values():
+            forgotten.add(api_key_id)
         text = self._texts.pop(api_key_id, None)
         if text is not None:
             self._remembered.pop(text, None)
@@ -115,8 +119,13 @@ class Authentication:
 
     async def _look_up(self, text: str) -> Caller:
         key_id = text.split("_")[1]
-        async with self._database.connection() as conn:
-            row = await (await conn.execute(FIND_KEY, (key_id,))).fetchone()
+        lookup = object()
+        forgotten = self._forgotten[lookup] = set[UUID]()
+        try:
+            async with self._database.connection() as conn:
+                row = await (await conn.execute(FIND_KEY, (key_id,))).fetchone()
+        finally:
+            del self._forgotten[lookup]
         if row is None:
             raise UnknownCredential
         tenant_id, api_key_id, secret_hash, scopes, user_id, expires_at, revoked_at = row
@@ -131,9 +140,10 @@ class Authentication:
             user_id=user_id,
             is_operator=False,
         )
-        self._remember(
-            text, _Remembered(caller, api_key_id, expires_at, self._monotonic_s() + REMEMBERED_S)
-        )
+        # What was read may be older than a change that was told meanwhile.
+        if api_key_id not in forgotten:
+            until_s = self._monotonic_s() + REMEMBERED_S
+            self._remember(text, _Remembered(caller, api_key_id, expires_at, until_s))
         return caller
 
     def _remember(self, text: str, remembered: _Remembered) -> None:

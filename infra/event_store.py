@@ -193,8 +193,8 @@ class PostgresEventStore:
             if self._snapshots.is_due(aggregate, rows):
                 self._snapshots.take(envelope.tenant_id, aggregate)
             self.keep(aggregate, envelope.tenant_id)
-            if self._neighbours is not None and isinstance(aggregate, Execution):
-                self._neighbours.execution_stored(envelope.tenant_id, aggregate)
+            if self._neighbours is not None:
+                self._neighbours.stored(envelope.tenant_id, aggregate)
         return token
 
     async def recorded_answer(self, tenant_id: TenantId, command_id: UUID) -> RecordedAnswer | None:

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
+from eventsourcing.domain import Aggregate
+
+from domain.credentials import ApiKey
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId
 
@@ -19,10 +22,22 @@ class Neighbours:
     """execution_stored: a command has just stored events of a run, for the worker that drives it.
 
     execution_ended: a run has ended, and this is its result as `wait_s` answers it, for who waits.
+
+    api_key_stored: a key was made or revoked, for who remembers callers.
     """
 
     execution_stored: Callable[[TenantId, Execution], None] = _to_nobody
     execution_ended: Callable[[UUID, JsonObject], None] = _to_nobody
+    api_key_stored: Callable[[UUID], None] = _to_nobody
+
+    def stored(self, tenant_id: TenantId, aggregate: Aggregate) -> None:
+        match aggregate:
+            case Execution():
+                self.execution_stored(tenant_id, aggregate)
+            case ApiKey():
+                self.api_key_stored(aggregate.id)
+            case _:
+                pass
 
     def ended(self, execution: Execution) -> None:
         self.execution_ended(execution.id, result_of(execution))

@@ -3,6 +3,7 @@ simulation lasts.
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Any
 
 import eventsourcing.domain
 
+import commands.pinned_definitions
 import infra.relay
 import projections.projector
 from tests.commands.fakes import NOON
@@ -36,6 +38,8 @@ def in_memory() -> Generator[None]:
     replacements = [
         (eventsourcing.domain, "datetime_now_with_tzinfo", _virtual_now),
         (infra.relay, "read_commit_order", relaying.read_commit_order),
+        # What an earlier run of this process remembers is a load that this one would not make.
+        (commands.pinned_definitions, "_kept", OrderedDict()),
         (projections.projector, "begin_places", projecting.begin_places),
         (projections.projector, "read_places", projecting.read_places),
         (projections.projector, "read_stream_unbound", projecting.read_stream_unbound),
