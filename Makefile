@@ -3,6 +3,9 @@
 # bench: the README's measurements.  clean: removes everything these made, data included.
 .PHONY: up demo test faults check check-format check-lint check-types check-imports bench lock clean
 
+# Where it is set, every process that starts compiles all that it imports again: seconds for each.
+unexport PYTHONDONTWRITEBYTECODE
+
 BIN := .venv/bin
 # Each worker of the test run starts a PostgreSQL and, when a test asks, a broker: four are enough.
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)

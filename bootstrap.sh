@@ -66,7 +66,7 @@ system_certificates=/etc/ssl/certs/ca-certificates.crt
 uv=$(find_uv) || { install_uv && uv=$(find_uv); } || die "the uv that was installed does not run."
 {
   "$uv" venv --quiet --allow-existing --python "$newest" .venv &&
-    "$uv" pip sync --quiet --require-hashes --python .venv/bin/python requirements.lock &&
+    "$uv" pip sync --quiet --compile-bytecode --require-hashes --python .venv/bin/python requirements.lock &&
     "$uv" pip install --quiet --no-deps --no-build-isolation --python .venv/bin/python --editable .
 } || die "uv could not install the locked packages, see the lines above; is the package index reachable?"
 touch .venv/.ready

@@ -9,7 +9,7 @@ import sys
 import uvloop
 from fastapi import FastAPI
 
-from cli.roles import listen, run_http
+from cli.web_server import listen, run_http
 from infra.settings import Settings
 from write_api.agents import AgentBody
 

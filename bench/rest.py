@@ -54,7 +54,7 @@ async def measure(stage: Stage) -> Measurement:
         ],
         [
             "ours is `agentledger serve --role api`",
-            "the other route runs in a second process on the same web server, cli.roles.run_http",
+            "the other route runs in a second process on the same web server, cli/web_server.py",
             "it parses the same body into the same pydantic model, and answers 201 as well",
             "client, server and PostgreSQL share the cores",
         ],

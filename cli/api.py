@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 
-from cli.roles import run_http
+from cli.web_server import run_http
 from commands.dispatch import Dispatcher
 from commands.ports import Ports
 from infra.admission import SampledAdmission

@@ -4,10 +4,8 @@ environment.
 
 import typer
 
-from cli.api import build_api_parts, run_api
 from cli.roles import (
     build_projector,
-    listen,
     run_projector,
     run_relay,
     run_until_stopped,
@@ -35,9 +33,7 @@ def serve(role: str, *, port: int | None) -> int:
 async def _part(role: str, runtime: Runtime) -> None:
     match role:
         case "api":
-            with listen(runtime.settings) as listening:
-                typer.echo(f"api on http://{runtime.settings.host}:{listening.getsockname()[1]}")
-                await run_api(runtime, await build_api_parts(runtime), listening)
+            await _api(runtime)
         case "relay":
             await run_relay(runtime)
         case "worker":
@@ -46,3 +42,13 @@ async def _part(role: str, runtime: Runtime) -> None:
             await run_projector(runtime, await build_projector(runtime, on_applied=None))
         case _:
             raise AssertionError(role)
+
+
+async def _api(runtime: Runtime) -> None:
+    # The other roles start without all that makes up the API.
+    from cli.api import build_api_parts, run_api
+    from cli.web_server import listen
+
+    with listen(runtime.settings) as listening:
+        typer.echo(f"api on http://{runtime.settings.host}:{listening.getsockname()[1]}")
+        await run_api(runtime, await build_api_parts(runtime), listening)

@@ -21,7 +21,6 @@ from cli.installation import (
 from cli.migrate import migrate_all
 from cli.roles import (
     build_projector,
-    listen,
     run_projector,
     run_relay,
     run_until_stopped,
@@ -29,6 +28,7 @@ from cli.roles import (
     stop_signal,
 )
 from cli.session import installation, run, settings_or_complain
+from cli.web_server import listen
 from domain.identifiers import JsonObject
 from infra.runtime import Runtime, build_runtime
 from infra.settings import Settings

@@ -22,7 +22,6 @@ from cli.migrate import migrate
 from cli.rebuild import rebuild
 from cli.roles import (
     build_projector,
-    listen,
     run_projector,
     run_relay,
     run_until_stopped,
@@ -30,6 +29,7 @@ from cli.roles import (
     stop_signal,
 )
 from cli.session import run
+from cli.web_server import listen
 from infra import crash_points
 from infra.clock import SystemClock
 from infra.runtime import Runtime, build_runtime
