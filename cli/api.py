@@ -88,6 +88,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             blobs=blobs,
             ids=runtime.ids,
             strangers=strangers,
+            webhook_tenant=runtime.webhook_keys.tenant,
             body_bytes_max=settings.body_bytes_max,
         ),
     )

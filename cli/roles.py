@@ -80,6 +80,7 @@ async def run_worker(runtime: Runtime) -> None:
             runners=RUNNERS,
             clock=runtime.clock,
             ids=runtime.ids,
+            webhook_path=runtime.webhook_keys.path,
             on_ended=runtime.neighbours.ended,
             attempts=FairSlots(
                 ClaimLimits(

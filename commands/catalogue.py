@@ -37,7 +37,12 @@ from commands.executions import (
     cancel_execution,
     execute_workflow,
 )
-from commands.signals import SignalExecution, signal_execution
+from commands.signals import (
+    ReceiveWebhook,
+    SignalExecution,
+    receive_webhook,
+    signal_execution,
+)
 from commands.tenants import CreateTenant, SetRetention, create_tenant, set_retention
 from commands.workflows import (
     CreateWorkflow,
@@ -83,6 +88,7 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(UpgradeExecution, upgrade_execution),
         _entry(OperateInBulk, operate_in_bulk),
         _entry(SignalExecution, signal_execution),
+        _entry(ReceiveWebhook, receive_webhook),
         _entry(DecideApproval, decide_approval),
     ]
 )

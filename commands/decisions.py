@@ -19,6 +19,8 @@ from domain.identifiers import Json, JsonObject, TenantId
 # Marks a field of a command that must not enter the stored fingerprint: a fast hash of it could be
 # guessed.
 SECRET: Mapping[str, bool] = {"is_secret": True}
+# Marks a field that may be another when a command is sent again under its key.
+VARYING: Mapping[str, bool] = {"is_varying": True}
 
 
 class VersionMismatch(Stale):

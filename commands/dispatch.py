@@ -172,7 +172,9 @@ def _command_id(caller: Caller, idempotency_key: str) -> UUID:
 
 
 def _fingerprint(command: Command) -> bytes:
-    """SHA-256 of the canonical command without its secret fields: two passwords look alike."""
+    """SHA-256 of the canonical command without its secret and varying fields: two passwords look
+    alike.
+    """
     kind = type(command)
     content = {name: getattr(command, name) for name in _told_fields(kind)}
     canonical = orjson.dumps([kind.__name__, content], option=orjson.OPT_SORT_KEYS)
@@ -184,5 +186,5 @@ def _told_fields(kind: type[Command]) -> tuple[str, ...]:
     return tuple(
         field.name
         for field in fields(kind)  # pyright: ignore[reportArgumentType] # see test_permissions
-        if not field.metadata.get("is_secret")
+        if not field.metadata.keys() & {"is_secret", "is_varying"}
     )

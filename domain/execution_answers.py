@@ -1,17 +1,17 @@
-"""What came for a node that waits: a signal, a decision, the end of a child."""
+"""What came for a node that waits: a signal, a request, a decision, the end of a child."""
 
 from domain.attempts import Failure, Result
 from domain.node_runs import NodeRun
 from domain.nodes.approval import decided
-from domain.signals import PendingSignals
+from domain.signals import PendingSignals, awaited_signal
 
 
 def answer_to(run: NodeRun, signals: PendingSignals) -> Result | Failure | None:
     """None while nothing came."""
-    awaited = run.awaited or {}
-    if run.node_type == "signal":
-        name = str(awaited["name"])
+    name = awaited_signal(run.node_type, run.awaited)
+    if name is not None:
         return Result(signals.oldest(name)) if signals.has(name) else None
+    awaited = run.awaited or {}
     answer = run.answer
     if answer is None:
         return None

@@ -113,7 +113,7 @@ def resume(execution: Execution) -> None:
 def signal(execution: Execution, name: str, payload: Json) -> None:
     """Kept for the node that waits for it, or will."""
     _require_going_on(execution)
-    if execution.signals.count >= PENDING_MAX:
+    if not execution.signals.has_room(name):
         raise TooManySignals(execution_id=str(execution.id), pending_max=PENDING_MAX)
     execution.trigger_event(Execution.Signalled, name=name, payload=payload)
 

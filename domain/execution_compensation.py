@@ -16,7 +16,7 @@ from datetime import datetime
 from domain.attempts import Attempt, Failure, request_of
 from domain.definition_nodes import Compensation
 from domain.definitions import Definition
-from domain.execution_frames import LiveFrame
+from domain.execution_frames import LiveFrame, known_roots
 from domain.execution_outcomes import record
 from domain.executions import Execution
 from domain.flows import Flow
@@ -241,7 +241,7 @@ def _rendered(config: EffectfulNode, roots: JsonObject) -> JsonObject | Failure:
 def _roots_at(execution: Execution, definition: Definition, path: str) -> JsonObject:
     """What an expression of a node sees, for an iteration that has not ended too."""
     runs = execution.runs
-    roots: JsonObject = {**execution.roots}
+    roots: JsonObject = {**known_roots(execution.roots, execution.webhook_path)}
     if execution.undoing is not None and execution.undoing.error is not None:
         roots["error"] = execution.undoing.error
     nodes: JsonObject = {**runs.frame("").visible}

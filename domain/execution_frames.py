@@ -14,6 +14,14 @@ from domain.node_runs import NodeRun, NodeRuns
 from domain.node_types import Iteration, Scope
 
 
+def known_roots(roots: JsonObject, webhook_path: str | None) -> JsonObject:
+    """What expressions see everywhere. webhook_path: None where nobody drives the run."""
+    facts = roots["execution"]
+    if webhook_path is None or not isinstance(facts, dict):
+        return roots
+    return {**roots, "execution": {**facts, "webhook_path": webhook_path}}
+
+
 @dataclass(slots=True)
 class LiveFrame:
     """prefix: begins the paths of its nodes. roots: of expressions, the same for all its nodes.
@@ -47,7 +55,7 @@ class LiveFrame:
             if source.takes(edge):
                 is_complete = source.status == "COMPLETED"
                 incoming[edge.source] = source.output if is_complete else {"error": source.error}
-        return Scope({**self.roots, **(roots or {}), "nodes": visible}, incoming)
+        return Scope({**self.roots, **(roots or {}), "nodes": visible}, incoming, node.id)
 
     def visible(self, runs: NodeRuns) -> JsonObject:
         own = runs.frame(self.prefix).visible

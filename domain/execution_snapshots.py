@@ -67,6 +67,7 @@ def execution_from(snapshot: JsonObject) -> Execution:
         }
     )
     execution.live = Live()
+    execution.webhook_path = None
     return execution
 
 
@@ -155,8 +156,7 @@ def _body_from(state: Any) -> Body:
 
 
 def _signals_from(by_name: dict[str, list[Json]]) -> PendingSignals:
-    waiting = {name: deque(payloads) for name, payloads in by_name.items()}
-    return PendingSignals(waiting, sum(len(payloads) for payloads in waiting.values()))
+    return PendingSignals({name: deque(payloads) for name, payloads in by_name.items()})
 
 
 def _text(instant: datetime | None) -> str | None:

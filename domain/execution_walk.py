@@ -26,7 +26,7 @@ from domain.definition_graph import END
 from domain.definitions import Definition
 from domain.execution_answers import answer_to
 from domain.execution_compensation import compensations_in, fail
-from domain.execution_frames import Holder, Live, LiveFrame
+from domain.execution_frames import Holder, Live, LiveFrame, known_roots
 from domain.execution_outcomes import record, with_room
 from domain.executions import Execution
 from domain.expressions import ExpressionFailed
@@ -76,7 +76,7 @@ class Walk:
 
     def _restore(self) -> None:
         """Derive the frames of a run that was loaded, outer ones first."""
-        roots = self.execution.roots
+        roots = known_roots(self.execution.roots, self.execution.webhook_path)
         self._run(self.live.outermost(self.definition.flow, roots, self.runs))
         for path in sorted(self.runs.bodies, key=lambda path: path.count("/")):
             frame = self.live.frames.get(prefix_of(path))

@@ -26,7 +26,7 @@ from domain.execution_events import ExecutionEvents
 from domain.execution_frames import Live
 from domain.identifiers import Json, JsonObject
 from domain.node_runs import KeptCompensation, NodeRun, NodeRuns
-from domain.signals import PendingSignals
+from domain.signals import PendingSignals, awaited_signal
 
 ExecutionStatus: TypeAlias = Literal[
     "PENDING",
@@ -91,8 +91,9 @@ class Execution(ExecutionEvents, Aggregate):
     """
 
     TOPIC = "execution"
-    # Derived from the rest, and so no part of what makes two executions equal.
-    __slots__ = ("live",)
+    # Derived from the rest, and so no part of what makes two executions equal. webhook_path: a
+    # capability, told by the worker that drives the run, because a fact would keep it for ever.
+    __slots__ = ("live", "webhook_path")
 
     class Created(Aggregate.Created):
         """parent_path: of the node that started it. depth: how many runs are above it."""
@@ -166,6 +167,7 @@ class Execution(ExecutionEvents, Aggregate):
             },
         }
         self.live = Live()
+        self.webhook_path: str | None = None
 
     @property
     def is_ended(self) -> bool:
@@ -212,9 +214,9 @@ class Execution(ExecutionEvents, Aggregate):
         self, *, path: str, node_type: str, attempt: int, output: Json, ports: list[str]
     ) -> None:
         self._go_on()
-        if node_type == "signal":
-            awaited = self.runs.get(path).awaited or {}
-            self.signals.take(str(awaited.get("name")))
+        name = awaited_signal(node_type, self.runs.get(path).awaited)
+        if name is not None:
+            self.signals.take(name)
         self.runs.complete(path, node_type, attempt=attempt, output=output, ports=tuple(ports))
 
     @event(ExecutionEvents.NodeFailed)

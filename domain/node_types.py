@@ -6,7 +6,7 @@ is parsed; an instance is one configured node. There are four kinds:
 
     PureNode       answers at once (`run`)
     EffectfulNode  says what a worker is to do (`request`)
-    WaitingNode    waits for a time, a signal or a decision (`wait`, `timed_out`)
+    WaitingNode    waits for a time, a message or a decision (`wait`, `timed_out`)
     BodyNode       runs a graph of its own, once or many times (`next_iterations`)
 
 The catalogue is domain/nodes/catalogue.py.
@@ -31,11 +31,12 @@ class Scope(NamedTuple):
     """What a node sees of its run. roots: the variables of expressions.
 
     incoming: by id, what the nodes brought whose edges to this one were taken; in the order of the
-    edges.
+    edges. node_id: its own.
     """
 
     roots: Roots
     incoming: Mapping[str, Json]
+    node_id: str = ""
 
 
 class Result(NamedTuple):

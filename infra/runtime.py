@@ -28,6 +28,7 @@ from infra.settings import Settings
 from infra.snapshots import Snapshots
 from infra.tail import Tail
 from infra.wakeups import Wakeups
+from infra.webhook_keys import WebhookKeys
 
 
 class SettingMissing(Unavailable):
@@ -70,6 +71,10 @@ class Runtime:
         if self.settings.master_key is None:
             raise SettingMissing("AGENTLEDGER_MASTER_KEY is not set")
         return self.settings.master_key.get_secret_value()
+
+    @property
+    def webhook_keys(self) -> WebhookKeys:
+        return WebhookKeys(self.master_key)
 
     async def database(self, role: Role) -> Database:
         """The pool of a role, opened at first use."""

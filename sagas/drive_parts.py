@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from uuid import UUID
 
 from commands.ports import Clock, EventStore, Ids
 from domain.definitions import Definition, parse_definition
@@ -24,8 +25,9 @@ class DriveEnded(Exception):
 @dataclass(eq=False)
 class DriveParts:
     """What all drives of a worker share. attempts: how many effects may be in flight in this
-    process. on_ended: told of each run that has ended, after that is stored. offer: told of other
-    runs that were stored with one of ours.
+    process. webhook_path: of a run, where strangers may send it requests. on_ended: told of each
+    run that has ended, after that is stored. offer: told of other runs that were stored with one of
+    ours.
     """
 
     actor: str
@@ -35,6 +37,7 @@ class DriveParts:
     clock: Clock
     ids: Ids
     attempts: FairSlots
+    webhook_path: Callable[[TenantId, UUID], str]
     on_ended: Callable[[Execution], None] = lambda _: None
     offer: Callable[[TenantId, Execution], None] = lambda _tenant_id, _execution: None
     definitions: OrderedDict[tuple[TenantId, str], asyncio.Future[Definition]] = field(

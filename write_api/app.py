@@ -23,6 +23,7 @@ from write_api import (
     node_types,
     signals,
     tenants,
+    webhooks,
     workflows,
 )
 from write_api.edge import Edge, WriteDependencies
@@ -43,6 +44,7 @@ ROUTES = (
     *bulk_operations.ROUTES,  # Before those of one execution: `bulk` is no id.
     *executions.ROUTES,
     *signals.ROUTES,
+    *webhooks.ROUTES,
     *approvals.ROUTES,
     *execution_commands.ROUTES,
     *execution_forks.ROUTES,

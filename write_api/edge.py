@@ -18,7 +18,9 @@ from commands.authorization import Caller
 from commands.decisions import Command
 from commands.dispatch import Answer, Dispatcher, Origin
 from commands.ports import Ids
+from commands.signals import ReceiveWebhook
 from domain.errors import Unauthenticated
+from domain.executions import ExecutionNotFound
 from domain.identifiers import JsonObject, TenantId
 from write_api.problem_details import request_id_of
 from write_api.rate_limits import AddressLimits
@@ -59,6 +61,7 @@ class WriteDependencies:
 
     authenticate: of the headers Authorization and X-Operator-Key; raises Unauthenticated.
     strangers: counts requests without a valid credential, together with the read side.
+    webhook_tenant: of an execution, when this is the key to its webhooks.
     """
 
     authenticate: Callable[[str | None, str | None], Awaitable[Caller]]
@@ -67,6 +70,7 @@ class WriteDependencies:
     blobs: Blobs
     ids: Ids
     strangers: AddressLimits
+    webhook_tenant: Callable[[UUID, str], TenantId | None]
     body_bytes_max: int
 
 
@@ -80,6 +84,7 @@ class Edge:
         self.body_bytes_max = dependencies.body_bytes_max
         self._authenticate = dependencies.authenticate
         self._limits = dependencies.strangers
+        self._webhook_tenant = dependencies.webhook_tenant
 
     async def identify(self, scope: Scope, receive: Receive) -> "Call":
         headers = header_map(scope)
@@ -88,10 +93,28 @@ class Edge:
                 _text(headers.get(b"authorization")), _text(headers.get(b"x-operator-key"))
             )
         except Unauthenticated:
-            client = scope.get("client")
-            self._limits.take(client[0] if client else "")
+            self._count_stranger(scope)
             raise
         return Call(self, scope, receive, headers, caller)
+
+    async def identify_webhook(self, scope: Scope, receive: Receive) -> "Call":
+        """By the key in the path, which is the credential of whoever has no other.
+
+        A wrong key, an unknown execution and one of another tenant are the same to the caller.
+        """
+        execution_id, name = path_id(scope, "execution_id"), path_text(scope, "name")
+        tenant_id = self._webhook_tenant(execution_id, scope["path_params"]["key"])
+        if tenant_id is None:
+            self._count_stranger(scope)
+            raise ExecutionNotFound
+        # An actor for each webhook: deliveries to two of them may have one id.
+        actor = f"webhook:{execution_id}/{name}"
+        caller = Caller(actor, tenant_id, frozenset({ReceiveWebhook.requires}))
+        return Call(self, scope, receive, header_map(scope), caller)
+
+    def _count_stranger(self, scope: Scope) -> None:
+        client = scope.get("client")
+        self._limits.take(client[0] if client else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +153,11 @@ class Call:
             return validated(adapter, {})
         return await self.body(adapter)
 
-    async def answer(self, command: Command, status: HTTPStatus) -> Response:
-        """Decide the command and tell the result."""
-        return self._response(await self._decide(command), status)
+    async def answer(
+        self, command: Command, status: HTTPStatus, *, key: str | None = None
+    ) -> Response:
+        """Decide the command and tell the result. key: for idempotency, from another header."""
+        return self._response(await self._decide(command, key), status)
 
     async def answer_at_end(self, command: Command) -> Response:
         """The execution that the command begins: accepted, or its result if it ends in time."""
@@ -151,8 +176,9 @@ class Call:
         finished = Answer(ended, answer.position, answer.is_replayed)
         return self._response(finished, HTTPStatus.OK)
 
-    async def _decide(self, command: Command) -> Answer:
-        origin = Origin(self.request_id, idempotency_key(self.headers), traceparent(self.headers))
+    async def _decide(self, command: Command, key: str | None = None) -> Answer:
+        key = key or idempotency_key(self.headers)
+        origin = Origin(self.request_id, key, traceparent(self.headers))
         return await self.edge.dispatcher.dispatch(command, self.caller, origin)
 
     def _response(self, answer: Answer, status: HTTPStatus) -> Response:

@@ -139,7 +139,7 @@ def documented(
     operation_id: str,
     summary: str,
     *,
-    requires: str,
+    requires: str | None,
     answers: type[BaseModel],
     status: HTTPStatus = HTTPStatus.OK,
     ended: type[BaseModel] | None = None,
@@ -152,11 +152,14 @@ def documented(
 ) -> dict[str, Any]:
     """The keyword arguments of a command's route decorator.
 
-    ended: the answer of a route that can wait for the end. body: the name of a schema that
-    document_schemas adds. path_parameters: by name, those that are no UUIDs. preview: the answer to
-    a request that only asks what would be done.
+    requires: None for a route that knows its caller by the path. ended: the answer of a route that
+    can wait for the end. body: the name of a schema that document_schemas adds. path_parameters: by
+    name, those that are no UUIDs. preview: the answer to a request that only asks what would be
+    done.
     """
     kinds = [*ANY_COMMAND, *refusals, *(ANY_BODY if body else ())]
+    if requires is None:
+        kinds = [kind for kind in kinds if kind not in {Unauthenticated, Forbidden}]
     parameters = [
         *([WAIT_S] if ended else []),
         IDEMPOTENCY_KEY,
@@ -254,7 +257,9 @@ def _schemas(bodies: Sequence[TypeAdapter[Any]]) -> dict[str, Any]:
     return together["$defs"]
 
 
-def _permission(requires: str) -> dict[str, Any]:
+def _permission(requires: str | None) -> dict[str, Any]:
+    if requires is None:
+        return {"security": []}
     is_for_operator = requires in OPERATOR_SCOPES
     schemes = ["operator_key"] if is_for_operator else ["api_key"]
     if requires == "read":

@@ -89,13 +89,13 @@ def read_wait_s(scope: Scope) -> float:
     return wait_s
 
 
-def idempotency_key(headers: HeaderMap) -> str | None:
-    raw = headers.get(b"idempotency-key")
+def idempotency_key(headers: HeaderMap, header: str = "Idempotency-Key") -> str | None:
+    raw = headers.get(header.lower().encode())
     if raw is None:
         return None
     if _IDEMPOTENCY_KEY.fullmatch(raw) is None:
         reason = "1 to 255 visible ASCII characters are expected"
-        raise Invalid(errors=[FieldError("header:Idempotency-Key", "invalid_header", reason)])
+        raise Invalid(errors=[FieldError(f"header:{header}", "invalid_header", reason)])
     return raw.decode()
 
 
@@ -162,7 +162,7 @@ def parse_json(raw: bytes) -> Json:
     except orjson.JSONDecodeError as error:
         _refuse("", "unparsable_json", str(error))
     if raw.count(b"[") + raw.count(b"{") > JSON_DEPTH_MAX or b"\\u0000" in raw:
-        _require_storable(value)
+        require_storable(value)
     try:
         second: Json = _STRICT.decode(raw.decode())
     except DuplicateMember as error:
@@ -173,6 +173,30 @@ def parse_json(raw: bytes) -> Json:
         reason = "an integer does not fit into 64 bits"
         raise Invalid(errors=[FieldError("", "number_out_of_range", reason)])
     return value
+
+
+def require_storable(value: Json) -> None:
+    """Raises at the first NUL and below JSON_DEPTH_MAX.
+
+    The stack is ours, so depth cannot exhaust the interpreter's.
+    """
+    to_visit: list[tuple[Json, tuple[int | str, ...]]] = [(value, ())]
+    while to_visit:
+        member, place = to_visit.pop()
+        if len(place) > JSON_DEPTH_MAX:
+            reason = f"it nests deeper than {JSON_DEPTH_MAX} levels"
+            raise Invalid(errors=[FieldError(pointer(place[:3]), "too_deep", reason)])
+        match member:
+            case str():
+                _require_no_nul(member, place)
+            case list():
+                to_visit.extend((inner, (*place, index)) for index, inner in enumerate(member))
+            case dict():
+                for name, inner in member.items():
+                    _require_no_nul(name, place)
+                    to_visit.append((inner, (*place, name)))
+            case _:
+                pass
 
 
 def validated(adapter: TypeAdapter[Body], value: Json) -> Body:
@@ -199,9 +223,13 @@ def _field_error(mistake: ErrorDetails) -> FieldError:
 _CODES = {"extra_forbidden": "unknown_field", "missing": "missing_field"}
 
 
-def _require_json(headers: HeaderMap) -> None:
+def require_unencoded(headers: HeaderMap) -> None:
     if headers.get(b"content-encoding", b"identity") != b"identity":
         raise UnsupportedMediaType("Send the body without Content-Encoding.")
+
+
+def _require_json(headers: HeaderMap) -> None:
+    require_unencoded(headers)
     content_type = headers.get(b"content-type", b"")
     if content_type == b"application/json":
         return
@@ -236,30 +264,6 @@ def _unique_members(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 
 _STRICT = json.JSONDecoder(object_pairs_hook=_unique_members)
-
-
-def _require_storable(value: Json) -> None:
-    """Raises at the first NUL and below JSON_DEPTH_MAX.
-
-    The stack is ours, so depth cannot exhaust the interpreter's.
-    """
-    to_visit: list[tuple[Json, tuple[int | str, ...]]] = [(value, ())]
-    while to_visit:
-        member, place = to_visit.pop()
-        if len(place) > JSON_DEPTH_MAX:
-            reason = f"it nests deeper than {JSON_DEPTH_MAX} levels"
-            raise Invalid(errors=[FieldError(pointer(place[:3]), "too_deep", reason)])
-        match member:
-            case str():
-                _require_no_nul(member, place)
-            case list():
-                to_visit.extend((inner, (*place, index)) for index, inner in enumerate(member))
-            case dict():
-                for name, inner in member.items():
-                    _require_no_nul(name, place)
-                    to_visit.append((inner, (*place, name)))
-            case _:
-                pass
 
 
 def _require_no_nul(text: str, place: tuple[int | str, ...]) -> None:

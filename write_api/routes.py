@@ -19,6 +19,7 @@ from write_api.openapi import PATH_PARAMETERS
 
 Endpoint: TypeAlias = Callable[[Call], Awaitable[Response]]
 Documentation: TypeAlias = dict[str, Any]
+Identify: TypeAlias = Callable[[Edge, Scope, Receive], Awaitable[Call]]
 
 # `{node_id:path}` takes the rest of the path, slashes and all.
 _PATH_PARAMETER = re.compile(r"\{(\w+)(?::path)?\}")
@@ -27,12 +28,15 @@ _AN_ID: Mapping[str, Any] = {"schema": {"type": "string", "format": "uuid"}}
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """documentation: keyword arguments of FastAPI's routes (write_api/openapi.py)."""
+    """documentation: keyword arguments of FastAPI's routes (write_api/openapi.py). identify: finds
+    out who is calling, or refuses.
+    """
 
     method: str
     path: str
     documentation: Documentation
     endpoint: Endpoint
+    identify: Identify = Edge.identify
 
 
 def route(method: str, path: str, documentation: Documentation) -> Callable[[Endpoint], Route]:
@@ -55,16 +59,18 @@ def add_routes(app: FastAPI, edge: Edge, routes: Iterable[Route]) -> None:
         }
         app.router.add_api_route(
             declared.path,
-            _served(declared.endpoint, edge),
+            _served(declared, edge),
             methods=[declared.method],
             route_class_override=_SelfReadingRoute,
             **documentation,
         )
 
 
-def _served(endpoint: Endpoint, edge: Edge) -> ASGIApp:
+def _served(declared: Route, edge: Edge) -> ASGIApp:
+    identify, endpoint = declared.identify, declared.endpoint
+
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        call = await edge.identify(scope, receive)
+        call = await identify(edge, scope, receive)
         response = await endpoint(call)
         await response(scope, receive, send)
 

@@ -22,6 +22,7 @@ from domain.nodes.signal import Signal
 from domain.nodes.start import Start
 from domain.nodes.sub_workflow import SubWorkflow
 from domain.nodes.switch import Switch
+from domain.nodes.webhook import Webhook
 
 AnyNode: TypeAlias = PureNode | EffectfulNode | WaitingNode | BodyNode
 
@@ -42,4 +43,5 @@ NODE_TYPES: dict[str, type[PureNode] | type[EffectfulNode] | type[WaitingNode] |
     "start": Start,
     "sub_workflow": SubWorkflow,
     "switch": Switch,
+    "webhook": Webhook,
 }

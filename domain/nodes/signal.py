@@ -23,15 +23,17 @@ class Signal(WaitingNode):
     timeout_s: Annotated[float, Field(gt=0, le=DURATION_S_MAX)] | None = None
 
     def wait(self, scope: Scope, now: datetime) -> Wait:
-        name = self.name.text(scope.roots)
-        if not is_signal_name(name):
-            reason = (
-                f"`{name[:80]}` is no name of a signal: 1 to {NAME_CHARACTERS_MAX} of A-Za-z0-9_.-"
-            )
-            raise ExpressionFailed("/name", reason)
-        until = None if self.timeout_s is None else now + timedelta(seconds=self.timeout_s)
-        return Wait({"name": name, "timeout_s": self.timeout_s}, until)
+        return wait_for_name(self.name.text(scope.roots), "signal", now, self.timeout_s)
 
     def timed_out(self, now: datetime) -> Result | Failure:
         del now
         return Failure("timeout", f"no signal within {self.timeout_s:g} s")
+
+
+def wait_for_name(name: str, kind: str, now: datetime, timeout_s: float | None) -> Wait:
+    """kind: what has the name, for people. Raises ExpressionFailed."""
+    if not is_signal_name(name):
+        reason = f"`{name[:80]}` is no name of a {kind}: 1 to {NAME_CHARACTERS_MAX} of A-Za-z0-9_.-"
+        raise ExpressionFailed("/name", reason)
+    until = None if timeout_s is None else now + timedelta(seconds=timeout_s)
+    return Wait({"name": name, "timeout_s": timeout_s}, until)

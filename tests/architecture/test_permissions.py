@@ -1,6 +1,7 @@
 """A command or a route without a permission is open to everybody, and nobody notices.
 
 So each names its scope, and each route is tried by a caller who holds every scope but that one.
+Webhooks have no scope: who sends one holds its key.
 """
 
 import dataclasses
@@ -29,7 +30,8 @@ def operations() -> list[Operation]:
     ]
 
 
-OPERATIONS = operations()
+OPERATIONS = [one for one in operations() if one[2]["security"]]
+OPEN_OPERATIONS = [one for one in operations() if not one[2]["security"]]
 NAMES = [operation["operationId"] for _, _, operation in OPERATIONS]
 
 
@@ -39,6 +41,23 @@ def test_every_command_is_a_frozen_dataclass_that_names_a_scope(kind: type[Comma
     assert kind.requires in ALL_SCOPES
     assert dataclasses.is_dataclass(kind)
     assert kind.__dict__["__dataclass_params__"].frozen
+
+
+def test_nothing_is_open_but_webhooks() -> None:
+    assert {path for _, path, _ in OPEN_OPERATIONS} == {
+        "/api/v1/webhooks/{execution_id}/{key}/{name}"
+    }
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), OPEN_OPERATIONS)
+async def test_a_webhook_refuses_every_caller_without_its_key(
+    method: str, path: str, operation: dict[str, Any]
+) -> None:
+    api = Api()
+    headers = {"Authorization": api.allow("all", api.world.caller_with(*ALL_SCOPES))}
+    response = await api.send(*request_of(method, path, operation), headers=headers)
+    problem(response, 404, "not_found")
+    assert api.store.events == []
 
 
 @pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=NAMES)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from commands.signals import SignalExecution
+from commands.signals import ReceiveWebhook, SignalExecution
 from domain.errors import Invalid
 from domain.executions import ExecutionEnded
 from domain.identifiers import JsonObject
@@ -11,6 +11,7 @@ from tests.commands.fakes import World
 from tests.commands.steps import a_chain, a_run, done, worked
 
 AWAITED: JsonObject = {"id": "payment", "type": "signal", "config": {"name": "paid"}}
+REQUEST: JsonObject = {"method": "POST", "query": {}, "headers": {}, "body": 17}
 
 
 async def test_a_signal_ends_the_wait_of_the_node_it_is_for() -> None:
@@ -58,3 +59,44 @@ async def test_an_ended_execution_hears_no_signal() -> None:
     await worked(world, execution_id, done)
     with pytest.raises(ExecutionEnded):
         await world.when(SignalExecution(execution_id, "paid", None))
+
+
+async def test_a_request_to_a_webhook_ends_the_wait_of_its_node_and_says_nothing_of_the_run() -> (
+    None
+):
+    world = World()
+    execution_id = await a_run(world, a_chain({"id": "paid", "type": "webhook"}))
+    await worked(world, execution_id)
+    answer = await world.when(ReceiveWebhook(execution_id, "paid", REQUEST))
+    assert answer.result == {"execution_id": str(execution_id), "name": "paid"}
+    assert (await worked(world, execution_id)).output == REQUEST
+
+
+async def test_a_delivery_that_is_repeated_is_known_by_its_id_whatever_else_is_in_it() -> None:
+    world = World()
+    execution_id = await a_run(world, a_chain({"id": "paid", "type": "webhook"}))
+    later: JsonObject = {**REQUEST, "headers": {"webhook-timestamp": "2"}}
+    first = await world.when(ReceiveWebhook(execution_id, "paid", REQUEST), key="once")
+    again = await world.when(ReceiveWebhook(execution_id, "paid", later), key="once")
+    assert again.is_replayed
+    assert again.result == first.result
+    assert world.store.topics.count("execution.signalled") == 1
+
+
+async def test_a_request_has_a_name_and_a_size_as_a_signal_has() -> None:
+    world = World()
+    execution_id = await a_run(world, a_chain())
+    for name, body, path in (
+        ("webhook:paid", 1, "path:name"),
+        ("paid", "x" * PAYLOAD_BYTES_MAX, "/body"),
+    ):
+        with pytest.raises(Invalid) as refusal:
+            await world.when(ReceiveWebhook(execution_id, name, {**REQUEST, "body": body}))
+        assert [mistake.path for mistake in refusal.value.errors] == [path]
+
+
+async def test_no_signal_reaches_a_webhook() -> None:
+    world = World()
+    execution_id = await a_run(world, a_chain({"id": "paid", "type": "webhook"}))
+    with pytest.raises(Invalid):
+        await world.when(SignalExecution(execution_id, "webhook:paid", REQUEST))

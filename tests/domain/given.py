@@ -21,6 +21,7 @@ from domain.execution_steps import advance as take_step
 from domain.execution_steps import next_wake_at
 from domain.executions import Execution
 from domain.identifiers import Json, JsonObject
+from domain.signals import webhook_signal
 from infra.event_codec import mapper
 from tests.domain.facts import EXECUTION_ID, USAGE, Fact, fact_of
 
@@ -297,6 +298,12 @@ def resolve(node_id: str, outcome: Any, output: Json = None) -> Act:
 
 def signal(name: str, payload: Json = None) -> Act:
     return lambda run: commands.signal(run.aggregate, name, payload)
+
+
+def webhook(name: str, body: Json = None) -> Act:
+    """What a stranger posted."""
+    request: JsonObject = {"method": "POST", "query": {}, "headers": {}, "body": body}
+    return lambda run: commands.signal(run.aggregate, webhook_signal(name), request)
 
 
 def decide(

@@ -20,7 +20,10 @@ DEPTH_MAX = 2
 HAPPENINGS_MAX = 60
 STEPS_MAX = 2000
 
-KINDS = ["llm", "effect", "repeatable", "condition", "set", "delay", "signal", "approval", "child"]
+KINDS = [
+    *("llm", "effect", "repeatable", "condition", "set", "delay", "signal", "webhook", "approval"),
+    "child",
+]
 FLOW_KINDS = [*KINDS, "llm", "effect", "loop", "map"]
 PORTS = {
     "condition": ["-true->", "-false->"],
@@ -96,6 +99,7 @@ def _nodes(draw: st.DrawFn, node_id: str, kind: str, depth: int) -> JsonObject:
         "on_timeout": draw(st.sampled_from(["approve", "reject", "fail"])),
     }
     signal: dict[str, Any] = {"name": "news", "timeout_s": draw(st.sampled_from([None, 3, 90]))}
+    webhook: dict[str, Any] = {"timeout_s": signal["timeout_s"]}
     duration_s = draw(st.sampled_from([0, 2, 60]))
     expression = draw(st.sampled_from(["true", "false"]))
     return {
@@ -106,6 +110,7 @@ def _nodes(draw: st.DrawFn, node_id: str, kind: str, depth: int) -> JsonObject:
         "set": stories.a_set(node_id),
         "delay": stories.a_node("delay", node_id, duration_s=duration_s),
         "signal": stories.a_node("signal", node_id, **signal),
+        "webhook": stories.a_node("webhook", node_id, **webhook),
         "approval": stories.a_node("approval", node_id, **approval),
         "child": stories.a_node("sub_workflow", node_id, workflow_id=str(facts.EXECUTION_ID)),
     }[kind]

@@ -85,6 +85,8 @@ def answered(run: Run) -> bool:
         match node.node_type:
             case "signal":
                 stories.given(run, stories.signal(str(awaited["name"]), "go"))
+            case "webhook":
+                stories.given(run, stories.webhook(str(awaited["name"]), "go"))
             case "approval":
                 assignees = awaited["assignees"]
                 by = assignees[0] if isinstance(assignees, list) and assignees else "user:ada"

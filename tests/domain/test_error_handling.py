@@ -36,6 +36,7 @@ FAILING: dict[str, tuple[JsonObject, str]] = {
     "set": (a_set("it", config={"values": "{{ input }}"}), "->"),
     "delay": (a_node("delay", "it", duration_s="{{ input }}"), "->"),
     "signal": (a_node("signal", "it", name="n", timeout_s=1), "->"),
+    "webhook": (a_node("webhook", "it", timeout_s=1), "->"),
     "approval": (a_node("approval", "it", title="?", deadline_s=1), "-approved->"),
     "map": (a_map("it", [an_llm("draft")], BODY, over="input"), "->"),
     "loop": (a_loop("it", [an_llm("draft")], BODY, while_="input"), "->"),
@@ -49,7 +50,7 @@ def test_every_kind_of_node_can_leave_by_its_error_port(kind: str) -> None:
     tell = a_set("tell", config={"values": {"code": "{{ nodes.it.error.code }}"}})
     edges = ["start -> it", f"it {port} end", "it -error-> tell", "tell -> end"]
     run = given(a_run([node, tell], edges, "text"), advance(), advance(1))
-    code = "timeout" if kind in {"signal", "approval"} else "expression_failed"
+    code = "timeout" if kind in {"signal", "webhook", "approval"} else "expression_failed"
     assert run.aggregate.output == {"code": code}
 
 

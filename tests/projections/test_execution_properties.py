@@ -43,6 +43,7 @@ BODY: JsonObject = {
 KINDS: dict[str, tuple[JsonObject, str]] = {
     "delay": ({"duration_s": 60}, "->"),
     "signal": ({"name": "paid", "timeout_s": 600}, "->"),
+    "webhook": ({"timeout_s": 600}, "->"),
     "approval": ({"title": "Well?", "deadline_s": 900}, "-approved->"),
     "sub_workflow": ({"workflow_id": str(UUID(int=7))}, "->"),
     "map": ({"over": "[1, 2]", "body": BODY}, "->"),

@@ -23,6 +23,7 @@ from commands.ports import (
 from commands.workflows import CreateWorkflow
 from domain.executions import Execution
 from domain.identifiers import JsonObject, shard_of
+from infra.webhook_keys import WebhookKeys
 from sagas.drive import DriveParts
 from sagas.effects import Effects
 from sagas.executions import ExecutionSaga
@@ -143,6 +144,7 @@ class Worker:
                 clock=world.clock,
                 ids=world.ids,
                 attempts=FairSlots(ClaimLimits(10)),
+                webhook_path=WebhookKeys("a master key of the tests").path,
             ),
             clock=world.clock,
             sweep_s=3600,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from commands.ports import Log
 from infra.consumer import keep_running
+from infra.webhook_keys import WebhookKeys
 from sagas.drive import DriveParts
 from sagas.effects import Effects
 from sagas.executions import ExecutionSaga
@@ -54,6 +55,7 @@ class Worker:
                 clock=self.process,
                 ids=self.ids,
                 attempts=FairSlots(ClaimLimits(ATTEMPTS_MAX)),
+                webhook_path=WebhookKeys("a master key of the tests").path,
             ),
             clock=self.process,
             sweep_s=SWEEP_S,

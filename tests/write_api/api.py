@@ -11,6 +11,7 @@ from commands.authorization import Caller
 from commands.ports import RevokedApiKey, StoredApiKey
 from domain.errors import Unauthenticated
 from domain.identifiers import JsonObject, TenantId
+from infra.webhook_keys import WebhookKeys
 from tests.commands.fakes import FakeEventStore, World
 from write_api.app import build_write_routes
 from write_api.edge import WriteDependencies
@@ -87,6 +88,7 @@ class Api:
         self.authentication = FakeAuthentication(self.world)
         self.waiter = FakeWaiter()
         self.blobs = FakeBlobs()
+        self.webhook_keys = WebhookKeys("a master key of the tests")
         self.time_s = 0.0
         self.app = FastAPI(title="AgentLedger", version="0", redirect_slashes=False)
         build_write_routes(self.app, self._dependencies())
@@ -101,6 +103,7 @@ class Api:
             blobs=self.blobs,
             ids=self.world.ids,
             strangers=AddressLimits(RATE_LIMIT_IP_PER_MIN, lambda: self.time_s),
+            webhook_tenant=self.webhook_keys.tenant,
             body_bytes_max=BODY_BYTES_MAX,
         )
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
@@ -52,12 +53,15 @@ class Described:
         ids = {name: str((await self.api.created(path, body))[name]) for name, path, body in made}
         begun = await self.api.created(f"/workflows/{ids['workflow_id']}/execute", {"input": {}})
         hold(self.api, self.api.world.tenant_id)
+        execution_id = UUID(str(begun["execution_id"]))
+        path = self.api.webhook_keys.path(self.api.world.tenant_id, execution_id)
         return {
             **ids,
             "execution_id": str(begun["execution_id"]),
             "name": "paid",
             "sha256": SHA256,
             "node_id": "ok",
+            "key": path.rsplit("/", 1)[1],
         }
 
 

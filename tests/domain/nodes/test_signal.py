@@ -40,7 +40,7 @@ def test_signals_that_came_early_are_taken_in_their_order() -> None:
     edges = ["start -> one", "one -> two", "two -> end"]
     run = given(a_run(nodes, edges), signal("news", 1), signal("news", 2), advance())
     assert (run.output_of("one"), run.output_of("two")) == (1, 2)
-    assert run.aggregate.signals.count == 0
+    assert run.aggregate.signals.by_name == {}
 
 
 def test_of_several_nodes_with_one_name_each_takes_one_signal() -> None:

@@ -1,0 +1,48 @@
+"""The keys of webhooks: whoever holds the key of a run may send it requests, and nothing else.
+
+    base64url(<tenant id: 16 bytes><HMAC-SHA256 of tenant and run under the master key: 32 bytes>)
+
+Derived, so nothing is stored: a wrong key is refused without a look-up, and a right one tells the
+tenant before the database is asked, which needs to know it first.
+"""
+
+import hashlib
+import hmac
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from uuid import UUID
+
+from domain.identifiers import TenantId
+
+WEBHOOKS_PATH = "/api/v1/webhooks"
+KEY_CHARACTERS = 64
+TENANT_BYTES = 16
+# Of base64, as many as hold the tenant's bytes.
+TENANT_CHARACTERS = 24
+
+_KEY = re.compile(rf"[A-Za-z0-9_-]{{{KEY_CHARACTERS}}}")
+
+
+class WebhookKeys:
+    def __init__(self, master_key: str) -> None:
+        self._master_key = master_key.encode()
+
+    def path(self, tenant_id: TenantId, execution_id: UUID) -> str:
+        """Of the run; `/<name>` comes after it."""
+        return f"{WEBHOOKS_PATH}/{execution_id}/{self._key(tenant_id, execution_id)}"
+
+    def tenant(self, execution_id: UUID, key: str) -> TenantId | None:
+        """The tenant of the run when this is its key. Nobody else's key is told from nonsense, nor
+        one run from another that does not exist.
+        """
+        if _KEY.fullmatch(key) is None:
+            return None
+        claimed = urlsafe_b64decode(key[:TENANT_CHARACTERS])[:TENANT_BYTES]
+        tenant_id = TenantId(UUID(bytes=claimed))
+        is_right = hmac.compare_digest(self._key(tenant_id, execution_id), key)
+        return tenant_id if is_right else None
+
+    def _key(self, tenant_id: TenantId, execution_id: UUID) -> str:
+        message = f"agentledger:webhook:{tenant_id}:{execution_id}".encode()
+        digest = hmac.digest(self._master_key, message, hashlib.sha256)
+        return urlsafe_b64encode(tenant_id.bytes + digest).decode()

@@ -1,0 +1,56 @@
+"""A key opens the webhooks of one run of one tenant, and no other."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from uuid import UUID
+
+import pytest
+
+from domain.identifiers import TenantId
+from infra.webhook_keys import KEY_CHARACTERS, WEBHOOKS_PATH, WebhookKeys
+
+KEYS = WebhookKeys("a master key of the tests")
+OURS = TenantId(UUID("01890000-0000-7000-8000-00000000000a"))
+THEIRS = TenantId(UUID("0189ffff-0000-7000-8000-00000000000b"))
+RUN = UUID("01890000-0000-7000-8000-000000000001")
+OTHER_RUN = UUID("01890000-0000-7000-8000-000000000002")
+
+
+def key_of(tenant_id: TenantId, execution_id: UUID, keys: WebhookKeys = KEYS) -> str:
+    prefix, key = keys.path(tenant_id, execution_id).rsplit("/", 1)
+    assert prefix == f"{WEBHOOKS_PATH}/{execution_id}"
+    return key
+
+
+def test_the_key_of_a_run_tells_its_tenant() -> None:
+    key = key_of(OURS, RUN)
+    assert len(key) == KEY_CHARACTERS
+    assert KEYS.tenant(RUN, key) == OURS
+    assert WebhookKeys("a master key of the tests").tenant(RUN, key) == OURS
+
+
+def test_the_key_of_one_run_is_none_of_another() -> None:
+    assert KEYS.tenant(OTHER_RUN, key_of(OURS, RUN)) is None
+
+
+def test_another_master_key_makes_other_keys() -> None:
+    assert KEYS.tenant(RUN, key_of(OURS, RUN, WebhookKeys("another"))) is None
+
+
+def test_a_key_cannot_be_turned_to_another_tenant() -> None:
+    mine = urlsafe_b64decode(key_of(OURS, RUN))
+    turned = urlsafe_b64encode(THEIRS.bytes + mine[16:]).decode()
+    assert KEYS.tenant(RUN, turned) is None
+
+
+def test_a_key_with_one_character_changed_is_none() -> None:
+    key = key_of(OURS, RUN)
+    for place, character in enumerate(key):
+        changed = "A" if character != "A" else "B"
+        assert KEYS.tenant(RUN, key[:place] + changed + key[place + 1 :]) is None
+
+
+@pytest.mark.parametrize(
+    "key", ["", "a", "=" * 64, "A" * 63, "A" * 65, "A" * 64, "\n" * 64, "ä" * 64, "A" * 63 + "\n"]
+)
+def test_what_is_no_key_opens_nothing(key: str) -> None:
+    assert KEYS.tenant(RUN, key) is None
