@@ -48,7 +48,9 @@ def test_an_example_goes_as_it_says(raw: Any, course: dict[str, Any]) -> None:
 
 
 def _live(run: Run, course: dict[str, Any]) -> None:
-    signals = list(course.get("signals", []))
+    signals = [stories.signal(*one) for one in course.get("signals", [])]
+    signals += [stories.webhook(*one) for one in course.get("webhooks", [])]
+    run.aggregate.webhook_path = "/api/v1/webhooks/run/key"
     decisions = dict(course.get("decisions", {}))
     for _ in range(STEPS_MAX):
         for attempt in stories.given(run, stories.advance()).answer:
@@ -63,7 +65,7 @@ def _live(run: Run, course: dict[str, Any]) -> None:
             decision, edits = decisions.pop(waiting[0])
             stories.given(run, stories.decide(waiting[0], decision, edits=edits))
         elif signals:
-            stories.given(run, stories.signal(*signals.pop(0)))
+            stories.given(run, signals.pop(0))
         else:
             assert run.wake_at is not None, "the example waits for something it does not tell"
             run.now = max(run.now, run.wake_at)
