@@ -34,6 +34,7 @@ from tests.commands.fakes import NOON, FakeEventStore, World
 
 PARTITIONS = 2
 WAIT_S = 5.0
+WEBHOOK_KEYS = WebhookKeys("a master key of the tests")
 
 
 @dataclass
@@ -144,7 +145,7 @@ class Worker:
                 clock=world.clock,
                 ids=world.ids,
                 attempts=FairSlots(ClaimLimits(10)),
-                webhook_path=WebhookKeys("a master key of the tests").path,
+                webhook_path=WEBHOOK_KEYS.path,
             ),
             clock=world.clock,
             sweep_s=3600,

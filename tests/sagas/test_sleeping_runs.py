@@ -15,10 +15,11 @@ from domain import execution_commands
 from domain.envelope import Envelope
 from domain.executions import Execution
 from domain.identifiers import JsonObject
+from domain.signals import webhook_signal
 from sagas.timers import HELD_MAX, Timers
 from tests.commands.fakes import NOON, FakeClock, World
 from tests.domain.given import a_graph, a_node
-from tests.sagas.steps import Worker, an_execution, one_call, read, topics_of, until
+from tests.sagas.steps import WEBHOOK_KEYS, Worker, an_execution, one_call, read, topics_of, until
 
 POLL_S = 0.01
 
@@ -92,6 +93,22 @@ async def test_a_signal_wakes_a_sleeping_run() -> None:
     await worker.deliver()
     await until(lambda: topics_of(world, execution_id)[-1] == "execution.completed", "the end")
     assert (await read(world, execution_id)).output == "hi"
+
+
+async def test_whoever_drives_a_run_tells_it_the_same_path_for_requests() -> None:
+    world = World()
+    first, second = await a_worker(world), await a_worker(world)
+    tell = {"values": {"path": "{{ execution.webhook_path }}"}}
+    nodes = [a_node("set", "before", **tell), a_node("webhook", "paid"), a_node("set", "s", **tell)]
+    edges = ["start -> before", "before -> paid", "paid -> s", "s -> end"]
+    execution_id = await asleep(world, first, a_graph(nodes, edges))
+    name, request = webhook_signal("paid"), {"body": 7}
+    await somebody(world, execution_id, lambda run: execution_commands.signal(run, name, request))
+    await second.deliver()
+    await until(lambda: topics_of(world, execution_id)[-1] == "execution.completed", "the end")
+    run = await read(world, execution_id)
+    path = WEBHOOK_KEYS.path(world.tenant_id, execution_id)
+    assert run.nodes["before"].output == run.output == {"path": path}
 
 
 async def test_a_run_that_is_paused_while_an_attempt_is_under_way_ends_it_and_sleeps() -> None:

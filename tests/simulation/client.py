@@ -19,7 +19,7 @@ from commands.execution_commands import (
 )
 from commands.executions import CancelExecution, ExecuteWorkflow
 from commands.ports import Ports
-from commands.signals import SignalExecution
+from commands.signals import ReceiveWebhook, SignalExecution
 from commands.workflows import CreateWorkflow
 from domain.errors import DomainError, Unavailable
 from domain.execution_commands import Decision, Resolution
@@ -67,6 +67,8 @@ class Client:
         self.process.environment.tell("client", f"{key} {command}"[:150])
         if isinstance(command, SignalExecution):
             self.signals[key] = str(command.payload)
+        elif isinstance(command, ReceiveWebhook):
+            self.signals[key] = str(command.request)
         for _ in range(patience):
             origin = Origin(self.ids.new(), idempotency_key=key)
             try:
@@ -114,7 +116,8 @@ class Client:
     async def _act(self, execution_id: UUID) -> None:
         whim = self.chance.integer(0, 11)
         if whim <= 4:
-            await self.send(self._signal(execution_id))
+            kind = self.chance.choice(["signal", "webhook"])
+            await self.send(self._message(execution_id, kind, self.chance.choice(SIGNALS)))
         elif whim <= 6:
             await self.send(PauseExecution(execution_id=execution_id))
             await asyncio.sleep(self.chance.delay_s(5.0))
@@ -128,11 +131,12 @@ class Client:
         else:
             await self.send(RetryExecution(execution_id=execution_id))
 
-    def _signal(self, execution_id: UUID) -> SignalExecution:
-        name = self.chance.choice(SIGNALS)
-        return SignalExecution(
-            execution_id=execution_id, name=name, payload=f"{name}-{self._count + 1}"
-        )
+    def _message(self, execution_id: UUID, kind: str, name: str) -> Command:
+        """kind: of the node that it is for."""
+        payload = f"{name}-{self._count + 1}"
+        if kind == "webhook":
+            return ReceiveWebhook(execution_id, name, {"body": payload})
+        return SignalExecution(execution_id, name, payload)
 
     async def help_on(self, execution: Execution) -> None:
         """Whatever the run waits for from outside is given to it."""
@@ -151,12 +155,9 @@ class Client:
                 await self.send(
                     DecideApproval(execution_id=execution.id, path=path, decision=choice)
                 )
-            elif run.node_type == "signal":
+            elif run.node_type in {"signal", "webhook"}:
                 name = str(run.awaited["name"])
-                payload = f"{name}-{self._count + 1}"
-                await self.send(
-                    SignalExecution(execution_id=execution.id, name=name, payload=payload)
-                )
+                await self.send(self._message(execution.id, run.node_type, name))
 
     async def _resolve(self, execution: Execution) -> None:
         doubted = list(execution.runs.doubted)

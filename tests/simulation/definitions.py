@@ -14,7 +14,7 @@ BODY_NODES_MAX = 3
 KINDS = (
     *("llm",) * 8,
     *("condition", "set", "switch", "parallel", "merge"),
-    *("delay", "delay", "signal", "signal", "approval"),
+    *("delay", "delay", "signal", "webhook", "approval"),
     *("loop", "map", "map", "sub_workflow", "sub_workflow"),
 )
 SIGNALS = ("go", "stop")
@@ -24,6 +24,7 @@ OUTWARD = {
     "approval": ["-approved->", "-approved->", "-rejected->", "-error->"],
     "llm": ["->", "->", "->", "-error->"],
     "signal": ["->", "->", "-error->"],
+    "webhook": ["->", "->", "-error->"],
     "delay": ["->", "->", "->", "-error->"],
     "sub_workflow": ["->", "->", "-error->"],
     "map": ["->", "->", "-error->"],
@@ -101,7 +102,7 @@ def _node(  # noqa: C901 # one answer per kind
             node["config"] = {"cases": [case], "default": "b"}
         case "delay":
             node["config"] = {"duration_s": chance.choice([0.5, 3, 8, 40, 300])}
-        case "signal":
+        case "signal" | "webhook":
             node["config"] = {"name": chance.choice(SIGNALS), **_limit(chance, "timeout_s")}
         case "approval":
             action = chance.choice(["approve", "reject", "fail"])

@@ -9,6 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from domain.definition_fields import RetryPolicy
+from domain.identifiers import Json
 from projections.fold import rows_after
 from tests.simulation.history import ENDS, Fact, History, histories_of
 from tests.simulation.projecting import READ_MODELS
@@ -17,6 +18,8 @@ from tests.simulation.world import World
 
 ANSWERED_AND_RETRYABLE = frozenset({"rate_limited", "timeout", "unavailable"})
 OUTCOMES = ("node_completed", "node_failed", "node_doubted")
+# What the names of the messages that these nodes wait for begin with.
+MESSAGED = {"signal": "", "webhook": "webhook:"}
 
 
 async def violations(world: World) -> list[str]:
@@ -175,15 +178,18 @@ def timers_fire_once_and_not_early(history: History, *, are_clocks_off: bool) ->
 
 
 def signals_are_taken_in_order(history: History) -> Iterator[str]:
-    """Kept from the moment in which they came, whether or not a node waited then."""
+    """Kept from the moment in which they came, whether or not a node waited then. So are requests
+    to webhooks.
+    """
     names: dict[str, str] = {}
-    came: dict[str, list[str]] = defaultdict(list)
+    came: dict[str, list[Json]] = defaultdict(list)
     for fact in history.facts:
         if fact.topic == "signalled":
             came[fact.state["name"]].append(fact.state["payload"])
-        elif fact.topic == "node_suspended" and fact.state["node_type"] == "signal":
-            names[fact.path] = fact.state["request"]["name"]
-        elif fact.topic == "node_completed" and fact.state["node_type"] == "signal":
+        elif fact.topic == "node_suspended" and fact.state["node_type"] in MESSAGED:
+            prefix = MESSAGED[fact.state["node_type"]]
+            names[fact.path] = prefix + fact.state["request"]["name"]
+        elif fact.topic == "node_completed" and fact.state["node_type"] in MESSAGED:
             waiting = came[names[fact.path]]
             oldest = waiting.pop(0) if waiting else None
             if fact.state["output"] != oldest:

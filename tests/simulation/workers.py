@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from commands.ports import Log
 from infra.consumer import keep_running
-from infra.webhook_keys import WebhookKeys
 from sagas.drive import DriveParts
 from sagas.effects import Effects
 from sagas.executions import ExecutionSaga
@@ -13,7 +12,7 @@ from sagas.fairness import ClaimLimits, FairSlots
 from sagas.nodes import RUNNERS
 from sagas.start_queue import StartLimits, StartQueue
 from tests.commands.fakes import FakeIds
-from tests.sagas.steps import ToldHttp
+from tests.sagas.steps import WEBHOOK_KEYS, ToldHttp
 from tests.simulation.effects import ModelClient, ModelServer
 from tests.simulation.log import Group, Member
 from tests.simulation.processes import Process
@@ -55,7 +54,7 @@ class Worker:
                 clock=self.process,
                 ids=self.ids,
                 attempts=FairSlots(ClaimLimits(ATTEMPTS_MAX)),
-                webhook_path=WebhookKeys("a master key of the tests").path,
+                webhook_path=WEBHOOK_KEYS.path,
             ),
             clock=self.process,
             sweep_s=SWEEP_S,
