@@ -303,7 +303,11 @@ class NodeRuns:
 
     def _keep(self, path: str, run: NodeRun) -> None:
         self.by_path[path] = run
-        self.frames.setdefault(prefix_of(path), Frame()).paths[path] = None
+        prefix = prefix_of(path)
+        frame = self.frames.get(prefix)
+        if frame is None:
+            frame = self.frames[prefix] = Frame()
+        frame.paths[path] = None
 
     def _decide(self, path: str, seen: JsonObject | None) -> None:
         frame = self.frames[prefix_of(path)]

@@ -18,7 +18,7 @@ from psycopg.errors import UniqueViolation
 
 from commands.ports import DuplicateCommand, PositionToken
 from domain.errors import Stale, Unavailable
-from infra.append_statement import APPEND, Append, adapt, append_params
+from infra.append_statement import Append, adapt, append_query
 from infra.blob_statement import store_blobs
 from infra.crash_points import reach
 
@@ -215,18 +215,18 @@ class _Writer:
             await self._store_or_halve(conn, batch[middle:])
 
     async def _insert(self, conn: AsyncConnection, batch: Sequence[Append]) -> None:
-        params = append_params(batch)
+        query, params = append_query(batch)
         reach("append.before_statement")
         if any(append.rare or append.blobs for append in batch):
             async with conn.transaction():
-                row = await self._append(conn, params)
+                row = await self._append(conn, query, params)
                 await store_blobs(conn, batch)
                 for append in batch:
                     for statement in append.rare:
                         await conn.execute(statement.sql, statement.params)
                 reach("append.in_transaction")
         else:
-            row = await self._append(conn, params)
+            row = await self._append(conn, query, params)
         reach("append.after_commit")
         era, tx_id, notification_ids = row
         place = 0
@@ -236,10 +236,10 @@ class _Writer:
             append.succeed(append.token(era, tx_id, own))
 
     async def _append(
-        self, conn: AsyncConnection, params: Sequence[object]
+        self, conn: AsyncConnection, query: LiteralString, params: Sequence[object]
     ) -> tuple[int, int, Sequence[int]]:
         cursor = conn.cursor(binary=True)
-        await cursor.execute(APPEND, params)
+        await cursor.execute(query, params)
         row = await cursor.fetchone()
         assert row is not None
         return row[0], row[1], row[2] or ()
