@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from domain.attempts import Attempt, Failure
+from domain.errors import Unavailable
 from sagas.effects import AttemptFailed, ChildWanted, Effects, Outcome, Run, Runner
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,8 @@ async def perform(
             retry_after_s=failed.retry_after_s,
             usage=failed.usage,
         )
+    except Unavailable as error:
+        return Failure("unavailable", error.detail, is_retryable=True)
     except Exception as error:
         # The effect boundary: a defect of a runner must end its run with a reason, not leave it
         # hanging.
