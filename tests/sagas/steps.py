@@ -64,7 +64,11 @@ class ToldHttp:
     answers: list[HttpResponse | HttpFailed] = field(default_factory=list)
     requests: list[HttpRequest] = field(default_factory=list)
 
-    async def send(self, request: HttpRequest) -> HttpResponse:
+    async def send(
+        self, request: HttpRequest, on_progress: Callable[[], None] | None = None
+    ) -> HttpResponse:
+        if on_progress is not None:
+            on_progress()
         self.requests.append(request)
         answer = self.answers[min(len(self.requests), len(self.answers)) - 1]
         if isinstance(answer, HttpFailed):
