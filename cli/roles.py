@@ -103,6 +103,7 @@ async def run_worker(runtime: Runtime) -> None:
         ),
     )
     runtime.neighbours.execution_stored = saga.offer
+    runtime.neighbours.worker_began(saga.counts)
     bulk = await _bulk_operations(runtime)
     retention = RetentionSaga(
         PostgresRetentions(await runtime.database("worker")),

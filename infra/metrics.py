@@ -2,10 +2,12 @@
 field.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from infra.neighbours import WorkerCounts
 
 __all__ = ["CONTENT_TYPE_LATEST", "Metrics"]
 
@@ -91,6 +93,11 @@ class Metrics:
             "Executions that wait in this worker process to begin.",
             registry=self.registry,
         )
+        self.executions_needing_attention = Gauge(
+            "agentledger_executions_needing_attention",
+            "Executions of all tenants whose status is NEEDS_ATTENTION.",
+            registry=self.registry,
+        )
         self.open_executions_lag_seconds = Gauge(
             "agentledger_open_executions_lag_seconds",
             "The age that the oldest execution nobody has started yet has at least reached.",
@@ -109,6 +116,13 @@ class Metrics:
         self.database_connections.labels("idle").set(idle)
         self.database_connections.labels("busy").set(total - idle)
         self.database_connections.labels("awaited").set(sizes.get("requests_waiting", 0))
+
+    def worker_began(self, counts: Callable[[], WorkerCounts]) -> None:
+        """A worker of this process is asked at each scrape; without one its gauges say 0."""
+        self.attempts_in_flight.set_function(lambda: counts().attempts_in_flight)
+        self.claims_waiting.set_function(lambda: counts().claims_waiting)
+        self.executions_driven.set_function(lambda: counts().executions_driven)
+        self.starts_waiting.set_function(lambda: counts().starts_waiting)
 
     def exposition(self) -> bytes:
         return generate_latest(self.registry)
