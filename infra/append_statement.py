@@ -1,7 +1,7 @@
 """The one statement that stores a batch of appends, and its parameters: one array per column.
 
 The arrays are put together here in PostgreSQL's binary form (array_send), because psycopg makes
-them element by element: 7 times the processor time (docs/decisions/0012).
+them element by element, in Python (docs/decisions/0012).
 """
 
 import asyncio
