@@ -66,5 +66,7 @@ def _matching(wanted: ExecutionFilter, after: UUID | None) -> sql.Composed:
 
 
 def _params(wanted: ExecutionFilter) -> dict[str, object]:
-    statuses = None if wanted.statuses is None else list(wanted.statuses)
-    return {name: getattr(wanted, name) for name in CONDITIONS} | {"statuses": statuses}
+    params: dict[str, object] = {name: getattr(wanted, name) for name in CONDITIONS}
+    # A tuple would be sent as a record.
+    params["statuses"] = None if wanted.statuses is None else list(wanted.statuses)
+    return params

@@ -36,10 +36,9 @@ STATUS_SCHEMA: JsonObject = {"type": "string", "enum": [*STATUSES]}
 def _statuses(told: object) -> tuple[ExecutionStatus, ...]:
     """By hand: of a union of types pydantic would tell one mistake for each."""
     each = cast("list[object]", told) if isinstance(told, list) else [told]
-    known = [status for status in STATUSES if status in each]
-    if not known or any(one not in STATUSES for one in each):
+    if not each or any(one not in STATUSES for one in each):
         raise PydanticCustomError("status", STATUS_REASON)  # pyright: ignore[reportArgumentType]
-    return tuple(known)
+    return tuple(status for status in STATUSES if each.count(status))
 
 
 Statuses: TypeAlias = Annotated[

@@ -57,7 +57,7 @@ class Outage:
     async def outcome(self, attempt: Attempt, *, failures: int) -> Outcome | ChildWanted | Failure:
         request = await self.request(attempt.node_type)
         self.store.failures_left = failures
-        effects = Effects(self.store, OfflineModels(), ToldHttp())
+        effects = Effects(self.world.store, OfflineModels(), ToldHttp())
         run = Run(self.world.tenant_id, UUID(int=7))
         return await perform(attempt._replace(request=request), run, effects, RUNNERS)
 
