@@ -9,8 +9,8 @@ from domain.execution_compensation import must_undo, start_undoing
 from domain.executions import FINISHED, Execution, ExecutionEnded
 from domain.identifiers import Json
 from domain.node_runs import COMPENSATE, is_compensation
-from domain.payloads import capped
-from domain.signals import PENDING_MAX, TooManySignals
+from domain.payloads import capped, payload_bytes
+from domain.signals import PENDING_BYTES_MAX, PENDING_MAX, SignalsTooLarge, TooManySignals
 
 Decision: TypeAlias = Literal["approve", "reject"]
 Resolution: TypeAlias = Literal["done", "retry", "skip"]
@@ -115,6 +115,8 @@ def signal(execution: Execution, name: str, payload: Json) -> None:
     _require_going_on(execution)
     if execution.signals.count >= PENDING_MAX:
         raise TooManySignals(execution_id=str(execution.id), pending_max=PENDING_MAX)
+    if execution.signals.bytes + payload_bytes(payload) > PENDING_BYTES_MAX:
+        raise SignalsTooLarge(execution_id=str(execution.id), pending_bytes_max=PENDING_BYTES_MAX)
     execution.trigger_event(Execution.Signalled, name=name, payload=payload)
 
 

@@ -21,6 +21,7 @@ from domain.attempts import ABANDONED, UNKNOWN_OUTCOME
 from domain.definition_nodes import Edge
 from domain.identifiers import Json, JsonObject
 from domain.node_types import ERROR_PORT, Iterations
+from domain.payloads import payload_bytes
 
 # The effect may have happened: the next attempt goes out under the same key. An HTTP status that is
 # tried again (429, 5xx) says that the server could not answer, not that it did nothing.
@@ -240,16 +241,20 @@ class NodeRuns:
         """The body of `path` has ended once more; what it did is forgotten."""
         body = self.bodies[path]
         known = body.known
+        kept_bytes = 0
+        if error is not None:
+            known.errors[index] = error
+            kept_bytes = payload_bytes(error)
+        elif body.keeps_results:
+            known.results[index] = output
+            kept_bytes = payload_bytes(output)
         body.known = Iterations(
             ended=known.ended + 1,
             last=output if error is None else known.last,
             results=known.results,
             errors=known.errors,
+            bytes=known.bytes + kept_bytes,
         )
-        if error is not None:
-            known.errors[index] = error
-        elif body.keeps_results:
-            known.results[index] = output
         self.forget(f"{path}[{index}]/")
 
     def forget(self, prefix: str) -> None:

@@ -8,10 +8,13 @@ from pydantic import Field
 from domain.expressions import ExpressionFailed, type_name
 from domain.identifiers import Json
 from domain.node_types import BodyNode, Failure, Iteration, Iterations, Result, Scope
+from domain.payloads import PAYLOAD_BYTES_MAX
 from domain.templates import ValueField
 
 ITEMS_MAX = 10_000
 CONCURRENCY_MAX = 1000
+# What is collected becomes the output of the node, which can be no larger.
+COLLECTED_BYTES_MAX = PAYLOAD_BYTES_MAX
 
 
 class Map(BodyNode):
@@ -19,7 +22,8 @@ class Map(BodyNode):
     Inside, `item` is the element and `index` counts from 0. At most `concurrency` run at a time.
 
     Outputs `{results, errors}`, both in the order of the input. With `on_item_error: "collect"` an
-    iteration that fails leaves null in `results` and `{index, code, message}` in `errors`.
+    iteration that fails leaves null in `results` and `{index, code, message}` in `errors`. Fails
+    with `payload_too_large` as soon as they are larger than an output may be.
     """
 
     body_roots: ClassVar[frozenset[str]] = frozenset({"item", "index"})
@@ -35,6 +39,9 @@ class Map(BodyNode):
     def next_iterations(
         self, scope: Scope, known: Iterations, memory: dict[str, Json]
     ) -> Sequence[Iteration] | Result | Failure:
+        if known.bytes > COLLECTED_BYTES_MAX:
+            message = f"the results and errors are more than {COLLECTED_BYTES_MAX} bytes long"
+            return Failure("payload_too_large", message)
         if "items" not in memory:
             memory["items"] = self._items(scope)
             memory["first_open"] = 0

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from domain.identifiers import Json
-from domain.nodes.map import ITEMS_MAX
+from domain.nodes.map import COLLECTED_BYTES_MAX, ITEMS_MAX
 from tests.domain.facts import fact, node_failed, node_started
 from tests.domain.given import (
     Run,
@@ -123,6 +123,36 @@ def test_there_is_a_bound_to_the_elements() -> None:
 def test_results_too_large_to_record_fail_the_map() -> None:
     run = given(mapping([1, 2]), advance(), complete("each[0]/draft", "x" * 600_000))
     given(run, complete("each[1]/draft", "x" * 600_000), advance())
+    assert run.aggregate.nodes["each"].error["code"] == "payload_too_large"
+
+
+def test_results_that_fit_to_the_byte_are_an_output() -> None:
+    around = len('{"results":["",""],"errors":[]}')
+    half, rest = divmod(COLLECTED_BYTES_MAX - around, 2)
+    run = given(mapping([1, 2]), advance(), complete("each[0]/draft", "x" * half))
+    given(run, complete("each[1]/draft", "x" * (half + rest)), advance())
+    assert run.status == "COMPLETED"
+
+
+def test_a_map_that_has_collected_too_much_begins_no_more_and_fails_where_it_can_be_handled() -> (
+    None
+):
+    each = a_map("each", [an_llm("draft")], ONCE_EACH, concurrency=1)
+    edges = [*ALONE, "each -error-> rescue", "rescue -> end"]
+    run = given(a_run([each, a_set("rescue")], edges, [1, 2, 3]), advance())
+    given(run, complete("each[0]/draft", "x" * (COLLECTED_BYTES_MAX - 2)), advance())
+    assert run.running == ["each[1]/draft"]
+    given(run, complete("each[1]/draft", 2)).when(advance())
+    assert run.topics[:2] == ["iteration_ended", "node_failed"]
+    assert run.aggregate.nodes["each"].error["code"] == "payload_too_large"
+    assert run.aggregate.output == {"by": "rescue"}
+    run.then_it_replays()
+
+
+def test_errors_that_are_collected_count_as_results_do() -> None:
+    run = given(mapping([1, 2], on_item_error="collect", concurrency=1), advance())
+    given(run, complete("each[0]/draft", "x" * (COLLECTED_BYTES_MAX - 10)), advance())
+    given(run, fail("each[1]/draft", "invalid"), advance())
     assert run.aggregate.nodes["each"].error["code"] == "payload_too_large"
 
 
