@@ -59,10 +59,12 @@ class ApprovalDecidedAlready(Refused):
 
 
 def cancel(execution: Execution, reason: str | None) -> None:
-    """Cancelling twice is once."""
+    """Cancelling twice is once. An undoing goes on to its end: half of it would be worse."""
     if execution.status == "CANCELLED":
         return
     _require_going_on(execution)
+    if execution.undoing is not None:
+        raise BeingCompensated(execution_id=str(execution.id))
     execution.trigger_event(
         Execution.Cancelled,
         reason=None if reason is None else capped(reason),
@@ -125,7 +127,7 @@ def awaited_approval(execution: Execution, path: str, callers: frozenset[str]) -
     caller may have been asked.
     """
     run = execution.runs.get(path)
-    if run.node_type != "approval" or execution.is_ended:
+    if run.node_type != "approval" or execution.is_ended or execution.undoing is not None:
         raise ApprovalNotFound
     if run.answer is not None or run.awaited is None or run.status != "WAITING":
         raise ApprovalDecidedAlready

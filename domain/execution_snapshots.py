@@ -18,7 +18,7 @@ from domain.node_types import Iterations
 from domain.payloads import payload_bytes
 from domain.signals import PendingSignals
 
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
 
 # What is JSON already.
 PLAIN = (

@@ -46,7 +46,7 @@ STATUSES: Mapping[str, str | None] = {
     "execution.compensation_started": "COMPENSATING",
     "execution.attention_needed": "NEEDS_ATTENTION",
     "execution.resolved": "COMPLETED",
-    "execution.retried": "RUNNING",
+    "execution.retried": None,
     "execution.node_copied": "COMPLETED",
     "execution.upgraded": None,
     "execution.completed": "COMPLETED",

@@ -101,6 +101,19 @@ def test_a_cancellation_undoes_when_it_is_asked_to() -> None:
     assert run.status == "COMPENSATED"
 
 
+def test_an_undoing_is_not_cut_off_by_a_cancellation() -> None:
+    run = paid(fail("last"), advance()).when(raises(BeingCompensated, cancel()))
+    run.then()
+    given(run, complete("pay/compensate"), advance(), complete(UNDO), advance())
+    assert run.status == "COMPENSATED"
+
+
+def test_an_undoing_that_needs_somebody_is_not_cancelled_either() -> None:
+    run = booked(fail("last"), advance(), fail(UNDO, "invalid", is_retryable=False), advance())
+    assert run.status == "NEEDS_ATTENTION"
+    run.when(raises(BeingCompensated, cancel())).then()
+
+
 def test_a_cancellation_with_nothing_to_undo_is_a_cancellation() -> None:
     run = given(a_run([an_llm("a")], ["start -> a", "a -> end"]), advance())
     run.when(cancel_and_undo("no need")).then(cancelled("no need", "a"))
