@@ -21,7 +21,7 @@ from domain.attempts import ABANDONED, UNKNOWN_OUTCOME
 from domain.definition_nodes import Edge
 from domain.identifiers import Json, JsonObject
 from domain.node_types import ERROR_PORT, Iterations
-from domain.payloads import payload_bytes
+from domain.payloads import BLOB_QUOTA, payload_bytes
 
 # The effect may have happened: the next attempt goes out under the same key. An HTTP status that is
 # tried again (429, 5xx) says that the server could not answer, not that it did nothing.
@@ -29,6 +29,14 @@ UNANSWERED = frozenset(
     {
         *(UNKNOWN_OUTCOME, "interrupted", "timeout", "unavailable", "no_heartbeat"),
         "http_status",
+    }
+)
+# So may that of an attempt that was made and ended like this: cut off, or with an answer of no use.
+# Nodes that never got so far as to make one may end like this too.
+UNANSWERED_IF_MADE = frozenset(
+    {
+        *(ABANDONED, BLOB_QUOTA, "payload_too_large", "invalid_payload", "internal"),
+        *("response_too_large", "invalid_response", "too_many_redirects"),
     }
 )
 COMPENSATE = "compensate"
@@ -304,7 +312,8 @@ class NodeRuns:
         return before.unknown_outcomes + 1 if error["code"] == UNKNOWN_OUTCOME else 0
 
     def _is_unanswered(self, path: str, error: JsonObject) -> bool:
-        return error["code"] in UNANSWERED or (error["code"] == ABANDONED and path in self.running)
+        code = error["code"]
+        return code in UNANSWERED or (path in self.running and code in UNANSWERED_IF_MADE)
 
     def _keep(self, path: str, run: NodeRun) -> None:
         self.by_path[path] = run
