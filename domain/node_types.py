@@ -224,7 +224,8 @@ class BodyNode(NodeType):
     ) -> "Sequence[Iteration] | Result | Failure":
         """The iterations that may run now, or how the node ends. Raises ExpressionFailed.
 
-        memory: of one run of the node in one process, for what is costly to find out again.
+        memory: of one run of the node in one process, for what is costly to find out again. What
+        was told with this memory before need not be told again.
         """
         ...
 

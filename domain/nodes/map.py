@@ -44,21 +44,21 @@ class Map(BodyNode):
             return Failure("payload_too_large", message)
         if "items" not in memory:
             memory["items"] = self._items(scope)
-            memory["first_open"] = 0
-        items, index = memory["items"], memory["first_open"]
+            memory["begun"] = 0
+        items, index = memory["items"], memory["begun"]
         assert isinstance(items, list)
         assert isinstance(index, int)
         if known.ended == len(items):
             return _ended(known, len(items))
-        while index in known.results or index in known.errors:
-            index += 1
-        memory["first_open"] = index
-        open_ones: list[Iteration] = []
-        while index < len(items) and len(open_ones) < self.concurrency:
+        # Every element before `begun` has ended or was told before; at first, none was told.
+        room = self.concurrency - (index - known.ended if index else 0)
+        begun: list[Iteration] = []
+        while index < len(items) and len(begun) < room:
             if index not in known.results and index not in known.errors:
-                open_ones.append(_iteration(index, items[index]))
+                begun.append(_iteration(index, items[index]))
             index += 1
-        return open_ones
+        memory["begun"] = index
+        return begun
 
     def iteration(self, index: int, scope: Scope, known: Iterations) -> Iteration:
         del known
