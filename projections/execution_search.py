@@ -23,7 +23,7 @@ CONDITIONS: dict[str, LiteralString] = {
 
 
 class PostgresExecutionSearch:
-    """Implements commands.ports.ExecutionSearch. database: the role `api`."""
+    """Implements commands.bulk_port.ExecutionSearch. database: the role `api`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -46,7 +46,7 @@ STATUSES: Mapping[str, str | None] = {
     "execution.resumed": None,
     "execution.compensation_started": "COMPENSATING",
     "execution.resolved": "COMPLETED",
-    "execution.retried": "RUNNING",
+    "execution.retried": None,
     "execution.node_copied": "COMPLETED",
     "execution.upgraded": None,
     "execution.payloads_removed": None,
