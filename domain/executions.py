@@ -91,8 +91,7 @@ class Execution(ExecutionEvents, Aggregate):
     """
 
     TOPIC = "execution"
-    # Derived from the rest, and so no part of what makes two executions equal. webhook_path: a
-    # capability, told by the worker that drives the run, because a fact would keep it for ever.
+    # Derived or told by a driver, and so no part of what makes two executions equal (ADR 0018).
     __slots__ = ("live", "webhook_path")
 
     class Created(Aggregate.Created):
@@ -146,6 +145,7 @@ class Execution(ExecutionEvents, Aggregate):
         self.depth = depth
         self.is_fork = forked_from_id is not None
         self.status: ExecutionStatus = "PENDING"
+        # Of a run that was tried again, when that was: it has its whole time again.
         self.started_at: datetime | None = None
         self.output: Json = None
         self.error: JsonObject | None = None
@@ -214,8 +214,7 @@ class Execution(ExecutionEvents, Aggregate):
         self, *, path: str, node_type: str, attempt: int, output: Json, ports: list[str]
     ) -> None:
         self._go_on()
-        name = awaited_signal(node_type, self.runs.get(path).awaited)
-        if name is not None:
+        if name := awaited_signal(node_type, self.runs.get(path).awaited):
             self.signals.take(name)
         self.runs.complete(path, node_type, attempt=attempt, output=output, ports=tuple(ports))
 
@@ -358,8 +357,10 @@ class Execution(ExecutionEvents, Aggregate):
         self.runs.try_again(path, again, timestamp)
 
     @event(ExecutionEvents.Retried)
-    def _retried(self, paths: list[str]) -> None:
+    def _retried(self, paths: list[str], timestamp: datetime) -> None:
         self.status = "PENDING" if self.started_at is None else "RUNNING"
+        if self.started_at is not None:
+            self.started_at = timestamp
         self.error = None
         self.live = Live()
         for path in paths:

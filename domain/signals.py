@@ -7,13 +7,16 @@ other, and neither takes the other's room.
 import re
 from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from domain.errors import Refused
 from domain.identifiers import Json, JsonObject
+from domain.payloads import payload_bytes
 
 NAME_CHARACTERS_MAX = 64
-# Of signals, and as many requests to webhooks.
+# Of signals, and as many and as much of requests to webhooks.
 PENDING_MAX = 1000
+PENDING_BYTES_MAX = 8 * 1024 * 1024
 
 _NAME = re.compile(rf"[A-Za-z0-9_.-]{{1,{NAME_CHARACTERS_MAX}}}")
 _WEBHOOK = "webhook:"
@@ -23,6 +26,12 @@ class TooManySignals(Refused):
     """This run has as many signals waiting as it may have; none of its nodes has taken them yet."""
 
     code = "too_many_signals"
+
+
+class SignalsTooLarge(Refused):
+    """With this one, the signals waiting in this run would be larger than they may be together."""
+
+    code = "signals_too_large"
 
 
 def is_signal_name(name: str) -> bool:
@@ -42,29 +51,38 @@ def awaited_signal(node_type: str, awaited: JsonObject | None) -> str | None:
     return webhook_signal(name) if node_type == "webhook" else name
 
 
+class PendingSignal(NamedTuple):
+    payload: Json
+    bytes: int
+
+
 @dataclass(slots=True)
 class PendingSignals:
     """by_name: oldest first."""
 
-    by_name: dict[str, deque[Json]] = field(default_factory=dict[str, deque[Json]])
+    by_name: dict[str, deque[PendingSignal]] = field(
+        default_factory=dict[str, deque[PendingSignal]]
+    )
 
     def keep(self, name: str, payload: Json) -> None:
-        self.by_name.setdefault(name, deque()).append(payload)
+        signal = PendingSignal(payload, payload_bytes(payload))
+        self.by_name.setdefault(name, deque()).append(signal)
 
     def has(self, name: str) -> bool:
         return name in self.by_name
 
-    def has_room(self, name: str) -> bool:
+    def beside(self, name: str) -> list[PendingSignal]:
+        """Those that share their room with `name`: all signals, or all requests to webhooks."""
         is_webhook = name.startswith(_WEBHOOK)
-        counts = (
-            len(waiting)
+        return [
+            signal
             for other, waiting in self.by_name.items()
             if other.startswith(_WEBHOOK) == is_webhook
-        )
-        return sum(counts) < PENDING_MAX
+            for signal in waiting
+        ]
 
     def oldest(self, name: str) -> Json:
-        return self.by_name[name][0]
+        return self.by_name[name][0].payload
 
     def take(self, name: str) -> None:
         """The oldest was given to a node."""

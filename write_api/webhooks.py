@@ -13,7 +13,7 @@ from commands.signals import ReceiveWebhook
 from domain.errors import FieldError, Invalid
 from domain.executions import ExecutionEnded, ExecutionNotFound
 from domain.identifiers import Json, JsonObject
-from domain.signals import TooManySignals
+from domain.signals import SignalsTooLarge, TooManySignals
 from write_api.edge import Call, Edge
 from write_api.openapi import ANY_BODY, Answered, documented
 from write_api.requests import (
@@ -130,7 +130,7 @@ def _documentation(operation_id: str, *, has_body: bool) -> Documentation:
         requires=None,
         answers=Answered[WebhookAccepted],
         status=HTTPStatus.ACCEPTED,
-        refusals=[ExecutionNotFound, ExecutionEnded, TooManySignals, *ANY_BODY],
+        refusals=[ExecutionNotFound, ExecutionEnded, TooManySignals, SignalsTooLarge, *ANY_BODY],
         path_parameters=PATH_PARAMETERS,
     )
     extra: dict[str, Any] = documentation["openapi_extra"]

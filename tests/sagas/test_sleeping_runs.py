@@ -18,7 +18,7 @@ from domain.identifiers import JsonObject
 from domain.signals import webhook_signal
 from sagas.timers import HELD_MAX, Timers
 from tests.commands.fakes import NOON, FakeClock, World
-from tests.domain.given import a_graph, a_node
+from tests.domain.given import a_graph, a_node, an_effect, an_llm
 from tests.sagas.steps import WEBHOOK_KEYS, Worker, an_execution, one_call, read, topics_of, until
 
 POLL_S = 0.01
@@ -98,17 +98,21 @@ async def test_a_signal_wakes_a_sleeping_run() -> None:
 async def test_whoever_drives_a_run_tells_it_the_same_path_for_requests() -> None:
     world = World()
     first, second = await a_worker(world), await a_worker(world)
-    tell = {"values": {"path": "{{ execution.webhook_path }}"}}
-    nodes = [a_node("set", "before", **tell), a_node("webhook", "paid"), a_node("set", "s", **tell)]
-    edges = ["start -> before", "before -> paid", "paid -> s", "s -> end"]
+    path: JsonObject = {"path": "{{ execution.webhook_path }}"}
+    nodes = [
+        a_node("set", "before", values=path),
+        a_node("webhook", "paid"),
+        a_node("set", "after", values=path),
+    ]
+    edges = ["start -> before", "before -> paid", "paid -> after", "after -> end"]
     execution_id = await asleep(world, first, a_graph(nodes, edges))
-    name, request = webhook_signal("paid"), {"body": 7}
-    await somebody(world, execution_id, lambda run: execution_commands.signal(run, name, request))
+    name = webhook_signal("paid")
+    await somebody(world, execution_id, lambda run: execution_commands.signal(run, name, None))
     await second.deliver()
     await until(lambda: topics_of(world, execution_id)[-1] == "execution.completed", "the end")
     run = await read(world, execution_id)
-    path = WEBHOOK_KEYS.path(world.tenant_id, execution_id)
-    assert run.nodes["before"].output == run.output == {"path": path}
+    told = {"path": WEBHOOK_KEYS.path(world.tenant_id, execution_id)}
+    assert run.nodes["before"].output == run.output == told
 
 
 async def test_a_run_that_is_paused_while_an_attempt_is_under_way_ends_it_and_sleeps() -> None:
@@ -144,11 +148,13 @@ def child_of(world: World, parent_id: UUID) -> UUID:
     return child_id
 
 
-async def a_family(**config: Any) -> tuple[World, Worker, UUID, UUID]:
+async def a_family(
+    child: JsonObject | None = None, **config: Any
+) -> tuple[World, Worker, UUID, UUID]:
     """A parent whose child waits for a model."""
     world = World()
     worker = await a_worker(world)
-    parent_id = await a_parent(world, one_call(), input={"q": "why?"}, **config)
+    parent_id = await a_parent(world, child or one_call(), input={"q": "why?"}, **config)
     await worker.deliver()
     await until(lambda: "execution.child_started" in topics_of(world, parent_id), "the child")
     await worker.deliver()
@@ -190,6 +196,23 @@ async def test_a_child_ends_with_its_parent_or_goes_on(policy: str, status: str)
         worker.models.answer(0, "alone")
         await until(lambda: worker.saga.driven_count() == 0, "the child ends")
         assert (await read(world, child_id)).status == "COMPLETED"
+
+
+async def test_a_child_that_is_being_undone_is_undone_to_the_end_whatever_its_parent_does() -> None:
+    edges = ["start -> book", "book -> last", "last -> end"]
+    world, worker, parent_id, child_id = await a_family(
+        a_graph([an_effect("book"), an_llm("last")], edges), on_parent_close="cancel"
+    )
+    worker.models.answer(0, "booked")
+    await until(lambda: len(worker.models.calls) == 2, "the second call")
+    worker.models.fail(1, retryable=False)
+    await until(lambda: len(worker.models.calls) == 3, "the undoing")
+    await world.given(CancelExecution(execution_id=parent_id))
+    await worker.deliver()
+    assert (await read(world, child_id)).status == "COMPENSATING"
+    worker.models.answer(2, "undone")
+    await until(lambda: worker.saga.driven_count() == 0, "the child ends")
+    assert (await read(world, child_id)).status == "COMPENSATED"
 
 
 async def test_a_child_that_is_not_awaited_outlives_its_parent_only_when_it_may() -> None:

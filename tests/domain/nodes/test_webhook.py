@@ -3,7 +3,15 @@
 from typing import Any
 
 from domain.identifiers import JsonObject
-from domain.signals import PENDING_MAX, TooManySignals, is_signal_name, webhook_signal
+from domain.payloads import PAYLOAD_BYTES_MAX
+from domain.signals import (
+    PENDING_BYTES_MAX,
+    PENDING_MAX,
+    SignalsTooLarge,
+    TooManySignals,
+    is_signal_name,
+    webhook_signal,
+)
 from tests.domain.facts import EXECUTION_ID, completed, fact, node_completed
 from tests.domain.given import (
     Run,
@@ -81,6 +89,13 @@ def test_requests_are_bounded_and_leave_signals_their_room() -> None:
     run = given(a_webhook(), *[webhook("other")] * PENDING_MAX)
     run.when(raises(TooManySignals, webhook("another"))).then()
     run.when(signal("other")).then(fact("signalled", name="other", payload=None))
+
+
+def test_requests_are_bounded_in_bytes_and_leave_signals_their_room() -> None:
+    large = "x" * (PAYLOAD_BYTES_MAX - 100)
+    run = given(a_webhook(), *[webhook("other", large)] * (PENDING_BYTES_MAX // PAYLOAD_BYTES_MAX))
+    run.when(raises(SignalsTooLarge, webhook("another", large))).then()
+    run.when(signal("other", large)).then(fact("signalled", name="other", payload=large))
 
 
 def test_a_request_that_does_not_come_in_time_leaves_by_the_error_port() -> None:
