@@ -12,6 +12,7 @@ from domain.executions import Execution
 from domain.identifiers import TenantId
 from sagas.effects import Effects, Runner
 from sagas.fairness import FairSlots
+from sagas.step_turns import StepTurns
 
 DEFINITIONS_MAX = 1024
 DEFINITION_WAIT_S = 10.0
@@ -24,8 +25,8 @@ class DriveEnded(Exception):
 @dataclass(eq=False)
 class DriveParts:
     """What all drives of a worker share. attempts: how many effects may be in flight in this
-    process. on_ended: told of each run that has ended, after that is stored. offer: told of other
-    runs that were stored with one of ours.
+    process. steps: whose is next. on_ended: told of each run that has ended, after that is stored.
+    offer: told of other runs that were stored with one of ours.
     """
 
     actor: str
@@ -35,6 +36,7 @@ class DriveParts:
     clock: Clock
     ids: Ids
     attempts: FairSlots
+    steps: StepTurns
     on_ended: Callable[[Execution], None] = lambda _: None
     offer: Callable[[TenantId, Execution], None] = lambda _tenant_id, _execution: None
     definitions: OrderedDict[tuple[TenantId, str], asyncio.Future[Definition]] = field(

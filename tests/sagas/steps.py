@@ -29,6 +29,7 @@ from sagas.executions import ExecutionSaga
 from sagas.fairness import ClaimLimits, FairSlots
 from sagas.nodes import RUNNERS
 from sagas.start_queue import StartLimits, StartQueue
+from sagas.step_turns import StepLimits, StepTurns
 from tests.commands.fakes import NOON, FakeEventStore, World
 
 PARTITIONS = 2
@@ -143,6 +144,9 @@ class Worker:
                 clock=world.clock,
                 ids=world.ids,
                 attempts=FairSlots(ClaimLimits(10)),
+                steps=StepTurns(
+                    StepLimits(own_max=8, spare_max=256), asyncio.get_running_loop().time
+                ),
             ),
             clock=world.clock,
             sweep_s=3600,
