@@ -75,6 +75,10 @@ class StepTurns:
     def waiting_count(self) -> int:
         return sum(len(steps.waiting) for steps in self._tenants.values())
 
+    @property
+    def quiet_count(self) -> int:
+        return len(self._quiet)
+
     def turn(self, tenant_id: TenantId) -> "Turn":
         """For `async with`: held inside, given back however it ends."""
         return Turn(self, tenant_id)
@@ -89,6 +93,7 @@ class StepTurns:
             self._begin(steps)
             self._quiet[tenant_id] = self._monotonic_s()
             self._quiet.move_to_end(tenant_id)
+            self._forget_gone()
             return True
         self._quiet.pop(tenant_id, None)
         if len(self._order) or not self._has_spare():
@@ -129,13 +134,16 @@ class StepTurns:
     def _has_spare(self) -> bool:
         if self._spare_count >= self._limits.spare_max:
             return False
-        quiet_since = self._monotonic_s() - QUIET_S
+        self._forget_gone()
+        return not self._quiet
+
+    def _forget_gone(self) -> None:
+        gone_since = self._monotonic_s() - QUIET_S
         while self._quiet:
-            tenant_id = next(iter(self._quiet))
-            if self._quiet[tenant_id] >= quiet_since:
-                return False
+            tenant_id, last_at = next(iter(self._quiet.items()))
+            if last_at >= gone_since:
+                return
             del self._quiet[tenant_id]
-        return True
 
     def _grant(self, tenant_id: TenantId) -> None:
         steps = self._tenants[tenant_id]

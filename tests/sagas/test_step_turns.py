@@ -186,3 +186,12 @@ async def test_all_steps_begin_and_nothing_is_kept_of_tenants_that_have_none(ste
     await steps.end_all()
 
     assert len(steps.begun) == 103 + 20
+
+
+async def test_quiet_tenants_that_have_gone_are_forgotten(steps: Steps) -> None:
+    for number in range(10, 60):
+        await steps.begin(TenantId(UUID(int=number)), [f"step{number}"])
+        await steps.end(f"step{number}")
+        steps.now_s += QUIET_S / 2
+
+    assert steps.turns.quiet_count <= 3
