@@ -66,6 +66,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     waiter = ExecutionWaiter(database, tail, blobs)
     runtime.neighbours.execution_ended = waiter.ended
     runtime.neighbours.api_key_stored = authentication.forget
+    runtime.neighbours.worker_began = metrics.worker_began
     strangers = AddressLimits(settings.rate_limit_ip_per_min, time.monotonic)
     app = FastAPI(
         title="AgentLedger", version="1", redirect_slashes=False, openapi_url="/openapi.json"

@@ -20,11 +20,11 @@ from websockets.typing import Subprotocol
 
 from cli.installation import DEMO_FILE, SERVER_FILE, read_json
 from cli.session import complain, run, settings_or_complain
+from domain.executions import ENDED
 from domain.identifiers import Json, JsonObject
 
 START_WAIT_S = 60
 RUN_WAIT_S = 60
-ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED", "COMPENSATED", "NEEDS_ATTENTION"})
 READ_POLL_S = 0.05
 WIDTH_MIN = 110
 NODE_COLUMNS = (

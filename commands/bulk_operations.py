@@ -79,10 +79,12 @@ async def _begun(
 
 
 def filter_from(stored: JsonObject) -> ExecutionFilter:
-    """stored: the fields of ExecutionFilter that matter; ids and instants are text."""
+    """stored: the fields of ExecutionFilter that matter; ids and instants are text, and `status` is
+    one or a list.
+    """
     workflow_id = stored.get("workflow_id")
     return ExecutionFilter(
-        status=cast("str | None", stored.get("status")),
+        statuses=_statuses(stored.get("status")),
         workflow_id=None if workflow_id is None else UUID(str(workflow_id)),
         definition_hash=cast("str | None", stored.get("definition_hash")),
         created_after=_instant(stored.get("created_after")),
@@ -109,6 +111,16 @@ def command_for(action: str, parameters: JsonObject, execution_id: UUID) -> Comm
             )
         case _:
             raise AssertionError(action)
+
+
+def _statuses(told: Json) -> tuple[str, ...] | None:
+    match told:
+        case None:
+            return None
+        case list():
+            return tuple(map(str, told))
+        case _:
+            return (str(told),)
 
 
 def _instant(text: Json) -> datetime | None:

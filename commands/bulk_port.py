@@ -11,9 +11,11 @@ from domain.identifiers import TenantId
 
 @dataclass(frozen=True, slots=True)
 class ExecutionFilter:
-    """Of executions; what is None does not matter. created_after, created_before: excluded."""
+    """Of executions; what is None does not matter. statuses: any of them.
+    created_after, created_before: excluded.
+    """
 
-    status: str | None = None
+    statuses: tuple[str, ...] | None = None
     workflow_id: UUID | None = None
     definition_hash: str | None = None
     created_after: datetime | None = None

@@ -1,5 +1,6 @@
 """What the end of a run means for the runs around it: its parent hears of it, and children that
-still run are cancelled with it, all in the append that ends it.
+still run are cancelled with it, all in the append that ends it. A child that is being undone goes
+on with that.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from commands.decisions import Decided, Tenancy
 from commands.ports import NEVER, ClosedExecution, EventStore, OpenedExecution, SideRow
 from domain.execution_commands import cancel
 from domain.execution_outcomes import child_ended
-from domain.executions import Execution
+from domain.executions import FINISHED, Execution
 from domain.identifiers import Json, JsonObject, TenantId
 
 PARENT_ENDED = "the execution that started it has ended"
@@ -46,7 +47,7 @@ async def family_of(
 ) -> Family:
     """Nothing while it goes on, or waits for somebody to look at it."""
     family = Family()
-    if not execution.is_ended or execution.status == "NEEDS_ATTENTION":
+    if execution.status not in FINISHED:
         return family
     for child_id, known in list(execution.children.items()):
         if known.policy == "cancel":
@@ -63,7 +64,7 @@ async def family_of(
 
 def close_begun(execution: Execution, begun: Sequence[Execution]) -> None:
     """Children that begin with the very append that ends their parent."""
-    if not execution.is_ended or execution.status == "NEEDS_ATTENTION":
+    if execution.status not in FINISHED:
         return
     for child in begun:
         if execution.children[str(child.id)].policy == "cancel":
@@ -82,7 +83,7 @@ async def _cancel_child(
     child_id: UUID, tenant_id: TenantId, events: EventStore, family: Family
 ) -> None:
     child = await events.load(Execution, child_id, tenant_id)
-    if child is None or (child.is_ended and child.status != "NEEDS_ATTENTION"):
+    if child is None or child.status in FINISHED or child.undoing is not None:
         return
     cancel(child, PARENT_ENDED)
     family.executions.append(child)

@@ -34,7 +34,7 @@ class ForkExecution(Command):
 
 
 async def fork_execution(command: ForkExecution, on: Tenancy) -> Decided:
-    """The original is only looked at, and may still run."""
+    """The original is only looked at, and may still run. Raises what Admission raises."""
     require_small(command.input, "input")
     original = await on.load(Execution, command.execution_id, ExecutionNotFound)
     require_payloads(original)
@@ -43,6 +43,7 @@ async def fork_execution(command: ForkExecution, on: Tenancy) -> Decided:
     definition = await pinned_definition(events, on.tenant_id, original.definition_hash)
     target = await pinned_definition(events, on.tenant_id, pinned.definition_hash)
     copies = plan_fork(original, definition, target, command.from_node)
+    on.ports.admission.require_admitted(on.tenant_id)
     given = command.input if command.has_input else original.input
     fork = created_execution(on, pinned, given, forked_from=(original.id, command.from_node))
     for copy in copies:

@@ -3,7 +3,7 @@
 Implemented by infra/http_client.py, the only way out for whatever a tenant may name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -61,6 +61,8 @@ class HttpFailed(Exception):
 
 
 class Http(Protocol):
-    async def send(self, request: HttpRequest) -> HttpResponse:
-        """Raises HttpFailed."""
+    async def send(
+        self, request: HttpRequest, on_progress: Callable[[], None] | None = None
+    ) -> HttpResponse:
+        """on_progress: called whenever something of an answer arrives. Raises HttpFailed."""
         ...

@@ -357,9 +357,6 @@ def partition_of(shard: Shard, partitions_count: int) -> int:
     return shard % partitions_count
 
 
-# Admission.
-
-
 # Secrets.
 
 

@@ -9,8 +9,8 @@ from domain.execution_compensation import must_undo, start_undoing
 from domain.executions import FINISHED, Execution, ExecutionEnded
 from domain.identifiers import Json
 from domain.node_runs import COMPENSATE, is_compensation
-from domain.payloads import capped
-from domain.signals import PENDING_MAX, TooManySignals
+from domain.payloads import capped, payload_bytes
+from domain.signals import PENDING_BYTES_MAX, PENDING_MAX, SignalsTooLarge, TooManySignals
 
 Decision: TypeAlias = Literal["approve", "reject"]
 Resolution: TypeAlias = Literal["done", "retry", "skip"]
@@ -59,10 +59,12 @@ class ApprovalDecidedAlready(Refused):
 
 
 def cancel(execution: Execution, reason: str | None) -> None:
-    """Cancelling twice is once."""
+    """Cancelling twice is once. An undoing goes on to its end: half of it would be worse."""
     if execution.status == "CANCELLED":
         return
     _require_going_on(execution)
+    if execution.undoing is not None:
+        raise BeingCompensated(execution_id=str(execution.id))
     execution.trigger_event(
         Execution.Cancelled,
         reason=None if reason is None else capped(reason),
@@ -115,6 +117,8 @@ def signal(execution: Execution, name: str, payload: Json) -> None:
     _require_going_on(execution)
     if execution.signals.count >= PENDING_MAX:
         raise TooManySignals(execution_id=str(execution.id), pending_max=PENDING_MAX)
+    if execution.signals.bytes + payload_bytes(payload) > PENDING_BYTES_MAX:
+        raise SignalsTooLarge(execution_id=str(execution.id), pending_bytes_max=PENDING_BYTES_MAX)
     execution.trigger_event(Execution.Signalled, name=name, payload=payload)
 
 
@@ -123,7 +127,7 @@ def awaited_approval(execution: Execution, path: str, callers: frozenset[str]) -
     caller may have been asked.
     """
     run = execution.runs.get(path)
-    if run.node_type != "approval" or execution.is_ended:
+    if run.node_type != "approval" or execution.is_ended or execution.undoing is not None:
         raise ApprovalNotFound
     if run.answer is not None or run.awaited is None or run.status != "WAITING":
         raise ApprovalDecidedAlready

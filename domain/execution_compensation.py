@@ -10,39 +10,18 @@ retries, an idempotency key and an output like any effect, which is its receipt.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from domain.attempts import Attempt, Failure, request_of
-from domain.definition_nodes import Compensation
 from domain.definitions import Definition
 from domain.execution_frames import LiveFrame
 from domain.execution_outcomes import record
 from domain.executions import Execution
-from domain.flows import Flow
 from domain.identifiers import JsonObject
 from domain.node_runs import COMPENSATE, NodeRun, is_compensation, prefix_of
 from domain.node_types import BodyNode, EffectfulNode, Scope
 from domain.payloads import capped
-
-# How many of those that completed last are looked at for what can be undone next. What depends on
-# a node completed after it, so this leaves nothing out; it only bounds how much is done at a time.
-UNDONE_AT_ONCE_MAX = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Undo:
-    """request: None when it is to be rendered, or when `problem` says why it could not be."""
-
-    path: str
-    compensation: Compensation
-    ordinal: int
-    request: JsonObject | None = None
-    problem: str | None = None
-
-    @property
-    def own_path(self) -> str:
-        return f"{self.path}/{COMPENSATE}"
+from domain.undo_plan import Undo, UndoPlan
 
 
 def fail(
@@ -105,23 +84,19 @@ def undo(execution: Execution, definition: Definition, now: datetime) -> list[At
     runs = execution.runs
     if any(not is_compensation(path) for path in runs.running):
         return []  # What they do is known soon, and may have to be undone too.
-    plan = undoable(execution, definition)
+    plan = execution.live.undo_plan
+    if plan is None:
+        plan = UndoPlan(undoable(execution, definition), definition.flow)
+        execution.live.undo_plan = plan
     attempts: list[Attempt] = []
-    pending: list[Undo] = []
-    for one in plan:
-        if len(pending) >= UNDONE_AT_ONCE_MAX:
-            break
+    for one in plan.free(runs):
         run = runs.get(one.own_path)
-        if run.status == "COMPLETED":
-            continue
-        is_blocked = any(depends(definition.flow, later.path, one.path) for later in pending)
-        pending.append(one)
-        if not is_blocked and _is_due(run, execution, one.own_path, now):
+        if _is_due(run, execution, one.own_path, now):
             attempt = _attempt(execution, definition, one, run)
             if attempt is not None:
                 attempts.append(attempt)
     if not attempts and not runs.running and not runs.waiting:
-        _end(execution, plan)
+        _end(execution, plan.whole)
     return attempts
 
 
@@ -170,29 +145,6 @@ def _paths_below(execution: Execution, prefix: str) -> list[str]:
     """Also of iterations inside of this one that did not come to their end."""
     frames = execution.runs.frames
     return [path for known in frames if known.startswith(prefix) for path in frames[known].paths]
-
-
-def depends(flow: Flow, later: str, earlier: str) -> bool:
-    """Whether `later` ran after `earlier` because of it."""
-    inside: Flow | None = flow
-    for step_later, step_earlier in zip(later.split("/"), earlier.split("/"), strict=False):
-        if inside is None:
-            return False
-        later_id, _, later_index = step_later.partition("[")
-        earlier_id, _, earlier_index = step_earlier.partition("[")
-        if later_id != earlier_id:
-            return inside.runs_before(earlier_id, later_id)
-        node = inside.nodes[later_id]
-        if later_index != earlier_index:
-            assert isinstance(node.config, BodyNode)
-            return node.config.is_sequential and _index(later_index) > _index(earlier_index)
-        inside = node.body
-    return False
-
-
-def _index(step: str) -> int:
-    """Of an iteration, as paths have it after the bracket."""
-    return int(step.removesuffix("]"))
 
 
 def _may_have_happened(run: NodeRun) -> bool:
@@ -260,9 +212,9 @@ def _roots_at(execution: Execution, definition: Definition, path: str) -> JsonOb
     return {**roots, "nodes": nodes}
 
 
-def _end(execution: Execution, plan: Sequence[Undo]) -> None:
-    done = _with_status(execution, plan, is_done=True)
-    left = _with_status(execution, plan, is_done=False)
+def _end(execution: Execution, whole: Sequence[Undo]) -> None:
+    done = _with_status(execution, whole, is_done=True)
+    left = _with_status(execution, whole, is_done=False)
     if not left:
         execution.trigger_event(Execution.Compensated, paths=done)
         return
@@ -275,9 +227,5 @@ def _end(execution: Execution, plan: Sequence[Undo]) -> None:
     )
 
 
-def _with_status(execution: Execution, plan: Iterable[Undo], *, is_done: bool) -> list[str]:
-    return [
-        one.path
-        for one in plan
-        if (execution.runs.get(one.own_path).status == "COMPLETED") is is_done
-    ]
+def _with_status(execution: Execution, whole: Iterable[Undo], *, is_done: bool) -> list[str]:
+    return [one.path for one in whole if one.is_done(execution.runs) is is_done]

@@ -15,9 +15,11 @@ from domain.flows import Flow, Node
 from domain.identifiers import Json
 from domain.joins import SKIPPED, join_of
 from domain.node_runs import NodeRun
+from domain.payloads import payload_bytes
 
 NodeCopy: TypeAlias = tuple[str, str, Json, tuple[str, ...]]
 NAMED_MAX = 50
+COPIED_BYTES_MAX = 16 * 1024 * 1024
 
 
 def plan_fork(
@@ -30,11 +32,13 @@ def plan_fork(
     what lies before from_node: a node that is new there, that failed, or that runs after such a
     node, for it may depend on it. Skipped nodes are not copied: the fork skips them again.
 
-    definition: of the original. Raises Invalid for a node that cannot be begun from.
+    definition: of the original. Raises Invalid for a node that cannot be begun from, and when the
+    copies would be larger than COPIED_BYTES_MAX together.
     """
     _require_outermost(target, from_node)
     outcomes: dict[str, NodeRun] = {}
     copied: list[NodeCopy] = []
+    copied_bytes = 0
     for node in target.nodes.values():
         join = join_of(target.flow, node, outcomes)
         if node.id == from_node:
@@ -47,6 +51,8 @@ def plan_fork(
             run = original.runs.get(node.id)
             if _is_kept(run, node):
                 outcomes[node.id] = run
+                copied_bytes += payload_bytes(run.output)
+                _require_small(copied_bytes)
                 copied.append((node.id, node.type, run.output, run.ports))
     return copied
 
@@ -77,6 +83,12 @@ def _require_outermost(target: Definition, from_node: str) -> None:
     more = ", ..." if len(target.nodes) > NAMED_MAX else ""
     reason = f"there is no node `{shown(from_node)}`; there are {known}{more}"
     raise _refused("unknown_node", reason)
+
+
+def _require_small(copied_bytes: int) -> None:
+    if copied_bytes > COPIED_BYTES_MAX:
+        reason = f"what ran before it is more than {COPIED_BYTES_MAX} bytes to copy"
+        raise _refused("copies_too_large", reason)
 
 
 def _is_inside(flow: Flow, node_id: str) -> bool:

@@ -12,6 +12,7 @@ from domain.flows import Flow, Node
 from domain.identifiers import Json, JsonObject
 from domain.node_runs import NodeRun, NodeRuns
 from domain.node_types import Iteration, Scope
+from domain.undo_plan import UndoPlan
 
 
 @dataclass(slots=True)
@@ -71,7 +72,7 @@ class Holder:
 class Live:
     """frames: by prefix. memory: of loops and maps, by path. in_flight: attempts without an intent,
     by path. changed: frames to look at. caught: the failure that the handler of errors is about.
-    has_room: whether the tenant may store more large payloads.
+    has_room: whether the tenant may store more large payloads. undo_plan: once it is being undone.
     """
 
     frames: dict[str, LiveFrame] = field(default_factory=dict[str, LiveFrame])
@@ -80,6 +81,7 @@ class Live:
     changed: dict[str, None] = field(default_factory=dict[str, None])
     caught: str | None = None
     has_room: bool = True
+    undo_plan: UndoPlan | None = None
 
     def outermost(self, flow: Flow, roots: JsonObject, runs: NodeRuns) -> LiveFrame:
         known = self.frames.get("")

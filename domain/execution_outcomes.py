@@ -16,7 +16,7 @@ from domain.attempts import (
 )
 from domain.definition_fields import NO_RETRY, OnUnknown, RetryPolicy
 from domain.definitions import Definition
-from domain.executions import Execution
+from domain.executions import FINISHED, Execution
 from domain.identifiers import Json, JsonObject
 from domain.node_runs import is_compensation, prefix_of, undone_by
 from domain.payloads import BLOB_QUOTA, capped, is_inline
@@ -81,7 +81,7 @@ def start_child(
 def child_ended(parent: Execution, child: Execution) -> None:
     """The parent hears of the end with the same append; nothing when it waits no longer."""
     known = parent.children.get(str(child.id))
-    if known is None or parent.status in {"COMPLETED", "FAILED", "CANCELLED", "COMPENSATED"}:
+    if known is None or parent.status in FINISHED:
         return
     parent.trigger_event(
         Execution.ChildEnded,

@@ -5,7 +5,6 @@ A snapshot is no fact: whoever finds one of another version reads the events. SN
 with every change of what a run remembers, or of what its events make of that.
 """
 
-from collections import deque
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, cast
@@ -16,9 +15,10 @@ from domain.executions import Child, Execution, Undoing
 from domain.identifiers import Json, JsonObject
 from domain.node_runs import Body, Frame, KeptCompensation, NodeRun, NodeRuns
 from domain.node_types import Iterations
+from domain.payloads import payload_bytes
 from domain.signals import PendingSignals
 
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
 
 # What is JSON already.
 PLAIN = (
@@ -38,7 +38,7 @@ def snapshot_of(execution: Execution) -> JsonObject:
         "started_at": _text(execution.started_at),
         "execution_root": execution.roots["execution"],
         "runs": _runs(execution.runs),
-        "signals": {name: [*waiting] for name, waiting in execution.signals.by_name.items()},
+        "signals": _signals(execution.signals),
         "children": {
             child_id: [child.path, child.policy] for child_id, child in execution.children.items()
         },
@@ -145,18 +145,30 @@ def _body(body: Body) -> JsonObject:
 
 
 def _body_from(state: Any) -> Body:
+    results = {index: result for index, result in state["results"]}  # noqa: C416 # pairs are lists
+    errors = {index: error for index, error in state["errors"]}  # noqa: C416 # as above
     known = Iterations(
         ended=state["ended"],
         last=state["last"],
-        results={index: result for index, result in state["results"]},  # noqa: C416 # pairs are lists
-        errors={index: error for index, error in state["errors"]},  # noqa: C416 # as above
+        results=results,
+        errors=errors,
+        bytes=sum(payload_bytes(one) for one in (*results.values(), *errors.values())),
     )
     return Body(state["keeps_results"], known)
 
 
+def _signals(signals: PendingSignals) -> JsonObject:
+    return {
+        name: [signal.payload for signal in waiting] for name, waiting in signals.by_name.items()
+    }
+
+
 def _signals_from(by_name: dict[str, list[Json]]) -> PendingSignals:
-    waiting = {name: deque(payloads) for name, payloads in by_name.items()}
-    return PendingSignals(waiting, sum(len(payloads) for payloads in waiting.values()))
+    signals = PendingSignals()
+    for name, payloads in by_name.items():
+        for payload in payloads:
+            signals.keep(name, payload)
+    return signals
 
 
 def _text(instant: datetime | None) -> str | None:

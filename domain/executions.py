@@ -145,6 +145,7 @@ class Execution(ExecutionEvents, Aggregate):
         self.depth = depth
         self.is_fork = forked_from_id is not None
         self.status: ExecutionStatus = "PENDING"
+        # Of a run that was tried again, when that was: it has its whole time again.
         self.started_at: datetime | None = None
         self.output: Json = None
         self.error: JsonObject | None = None
@@ -356,8 +357,10 @@ class Execution(ExecutionEvents, Aggregate):
         self.runs.try_again(path, again, timestamp)
 
     @event(ExecutionEvents.Retried)
-    def _retried(self, paths: list[str]) -> None:
+    def _retried(self, paths: list[str], timestamp: datetime) -> None:
         self.status = "PENDING" if self.started_at is None else "RUNNING"
+        if self.started_at is not None:
+            self.started_at = timestamp
         self.error = None
         self.live = Live()
         for path in paths:

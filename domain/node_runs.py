@@ -21,6 +21,7 @@ from domain.attempts import ABANDONED, UNKNOWN_OUTCOME
 from domain.definition_nodes import Edge
 from domain.identifiers import Json, JsonObject
 from domain.node_types import ERROR_PORT, Iterations
+from domain.payloads import BLOB_QUOTA, payload_bytes
 
 # The effect may have happened: the next attempt goes out under the same key. An HTTP status that is
 # tried again (429, 5xx) says that the server could not answer, not that it did nothing.
@@ -28,6 +29,14 @@ UNANSWERED = frozenset(
     {
         *(UNKNOWN_OUTCOME, "interrupted", "timeout", "unavailable", "no_heartbeat"),
         "http_status",
+    }
+)
+# So may that of an attempt that was made and ended like this: cut off, or with an answer of no use.
+# Nodes that never got so far as to make one may end like this too.
+UNANSWERED_IF_MADE = frozenset(
+    {
+        *(ABANDONED, BLOB_QUOTA, "payload_too_large", "invalid_payload", "internal"),
+        *("response_too_large", "invalid_response", "too_many_redirects"),
     }
 )
 COMPENSATE = "compensate"
@@ -240,16 +249,20 @@ class NodeRuns:
         """The body of `path` has ended once more; what it did is forgotten."""
         body = self.bodies[path]
         known = body.known
+        kept_bytes = 0
+        if error is not None:
+            known.errors[index] = error
+            kept_bytes = payload_bytes(error)
+        elif body.keeps_results:
+            known.results[index] = output
+            kept_bytes = payload_bytes(output)
         body.known = Iterations(
             ended=known.ended + 1,
             last=output if error is None else known.last,
             results=known.results,
             errors=known.errors,
+            bytes=known.bytes + kept_bytes,
         )
-        if error is not None:
-            known.errors[index] = error
-        elif body.keeps_results:
-            known.results[index] = output
         self.forget(f"{path}[{index}]/")
 
     def forget(self, prefix: str) -> None:
@@ -299,11 +312,16 @@ class NodeRuns:
         return before.unknown_outcomes + 1 if error["code"] == UNKNOWN_OUTCOME else 0
 
     def _is_unanswered(self, path: str, error: JsonObject) -> bool:
-        return error["code"] in UNANSWERED or (error["code"] == ABANDONED and path in self.running)
+        code = error["code"]
+        return code in UNANSWERED or (path in self.running and code in UNANSWERED_IF_MADE)
 
     def _keep(self, path: str, run: NodeRun) -> None:
         self.by_path[path] = run
-        self.frames.setdefault(prefix_of(path), Frame()).paths[path] = None
+        prefix = prefix_of(path)
+        frame = self.frames.get(prefix)
+        if frame is None:
+            frame = self.frames[prefix] = Frame()
+        frame.paths[path] = None
 
     def _decide(self, path: str, seen: JsonObject | None) -> None:
         frame = self.frames[prefix_of(path)]

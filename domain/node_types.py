@@ -180,12 +180,14 @@ class Iterations:
     """What is known of the iterations of a body.
 
     ended: how many. last: the newest output. results, errors: by index, where they are kept.
+    bytes: of the results and errors that are kept.
     """
 
     ended: int = 0
     last: Json = None
     results: dict[int, Json] = field(default_factory=dict[int, Json])
     errors: dict[int, JsonObject] = field(default_factory=dict[int, JsonObject])
+    bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +224,8 @@ class BodyNode(NodeType):
     ) -> "Sequence[Iteration] | Result | Failure":
         """The iterations that may run now, or how the node ends. Raises ExpressionFailed.
 
-        memory: of one run of the node in one process, for what is costly to find out again.
+        memory: of one run of the node in one process, for what is costly to find out again. What
+        was told with this memory before need not be told again.
         """
         ...
 

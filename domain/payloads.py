@@ -38,9 +38,14 @@ def require_payload(value: Json, name: str) -> None:
         raise PayloadRefused("payload_too_large", message)
 
 
+def payload_bytes(value: Json) -> int:
+    """How long it is as JSON."""
+    return len(orjson.dumps(value))
+
+
 def is_inline(value: Json) -> bool:
     """Whether it is small enough to lie in its event."""
-    return len(orjson.dumps(value)) <= INLINE_BYTES_MAX
+    return payload_bytes(value) <= INLINE_BYTES_MAX
 
 
 def capped(message: str) -> str:

@@ -1,6 +1,6 @@
 """Refuses executions while the engine is behind, or their tenant has too many, from memory.
 
-    run ── every second ──► admission_sample (0010) ──► per tenant: open executions, lag
+    run ── every second ──► admission_sample (0011) ──► per tenant: open executions, lag
                                                               │
     require_admitted ◄────────────────────────────────────────┘
 

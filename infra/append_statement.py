@@ -1,7 +1,7 @@
 """The one statement that stores a batch of appends, and its parameters: one array per column.
 
 The arrays are put together here in PostgreSQL's binary form (array_send), because psycopg makes
-them element by element: 7 times the processor time (docs/decisions/0012).
+them element by element (docs/decisions/0012), and they are sent by infra/prepared_statements.py.
 """
 
 import asyncio
@@ -10,13 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import LiteralString
+from typing import LiteralString, NamedTuple
 from uuid import UUID
 
-from psycopg import AsyncConnection
-from psycopg.abc import Buffer
-from psycopg.adapt import Dumper, Loader
-from psycopg.pq import Format
+from psycopg.pq.abc import PGresult
 
 from commands.ports import PositionToken
 from domain.envelope import Envelope
@@ -26,8 +23,8 @@ from infra.side_rows import SideStatement
 
 # One statement: the events and the rows that must never exist without them. Rows of commands and
 # executions are the frequent ones; rarer rows follow as statements of the same transaction
-# (infra/side_rows.py).
-APPEND: LiteralString = """
+# (infra/side_rows.py). Without such rows it is a shorter one, which takes PostgreSQL a fifth less.
+_EVENTS: LiteralString = """
 WITH appended AS (
   INSERT INTO events (originator_id, originator_version, topic, state, event_id, tenant_id,
                       command_id, causation_id, correlation_id, actor, traceparent)
@@ -40,7 +37,8 @@ WITH appended AS (
            command_id, causation_id, correlation_id, actor, traceparent, place)
    ORDER BY place
   RETURNING era, tx_id, notification_id
-), recorded AS (
+)"""
+_ROWS: LiteralString = """, recorded AS (
   INSERT INTO commands (tenant_id, command_id, fingerprint, result, events_count)
   SELECT * FROM unnest(%b::uuid[], %b::uuid[], %b::bytea[], %b::bytea[], %b::bigint[])
 ), opened AS (
@@ -50,9 +48,12 @@ WITH appended AS (
   ON CONFLICT (execution_id) DO UPDATE SET wake_at = EXCLUDED.wake_at
 ), closed AS (
   DELETE FROM open_executions WHERE execution_id = ANY(%b::uuid[])
-)
+)"""
+_PLACES: LiteralString = """
 SELECT min(era), min(tx_id)::text::bigint, array_agg(notification_id) FROM appended
 """
+APPEND_EVENTS: LiteralString = _EVENTS + _PLACES
+APPEND: LiteralString = _EVENTS + _ROWS + _PLACES
 
 # (stream id, version, topic, state, event id)
 EventRow = tuple[UUID, int, str, bytes, UUID]
@@ -60,6 +61,14 @@ EventRow = tuple[UUID, int, str, bytes, UUID]
 CommandRow = tuple[UUID, bytes, bytes, int]
 # (execution id, when to look again)
 OpenedRow = tuple[UUID, datetime | None]
+
+
+class Stored(NamedTuple):
+    """Where a batch was stored; the ids in the order of its events."""
+
+    era: int
+    tx_id: int
+    notification_ids: Sequence[int]
 
 
 @dataclass(slots=True)
@@ -82,15 +91,13 @@ class Append:
         self.bytes_count = sum([len(row[3]) for row in self.events])
         self.bytes_count += sum([len(blob.content) for blob in self.blobs])
 
-    def token(self, era: int, tx_id: int, notification_ids: Sequence[int]) -> PositionToken | None:
-        """The token of this append, given the notification ids of its events in order."""
-        if not self.events:
-            return None
+    def token(self, stored: Stored) -> PositionToken:
+        """The token of this append, given where its events are stored."""
         places = {
             shard_of(row[0]): notification_id
-            for row, notification_id in zip(self.events, notification_ids, strict=True)
+            for row, notification_id in zip(self.events, stored.notification_ids, strict=True)
         }
-        return PositionToken(era, tx_id, places)
+        return PositionToken(stored.era, stored.tx_id, places)
 
     def succeed(self, token: PositionToken | None) -> None:
         if not self.stored.done():
@@ -101,43 +108,25 @@ class Append:
             self.stored.set_exception(error)
 
 
-class BinaryArray(bytes):
-    """An array in PostgreSQL's binary form; the statement names its type by a cast."""
-
-    __slots__ = ()
-
-
-class _AsItIs(Dumper):
-    format = Format.BINARY
-
-    def dump(self, obj: BinaryArray) -> Buffer:
-        return obj
+def stored_at(result: PGresult) -> Stored | None:
+    """What the statement answers; None for a batch without events."""
+    era, tx_id, ids = (result.get_value(0, column) for column in range(3))
+    if era is None or tx_id is None or ids is None:
+        return None
+    count = (len(ids) - ARRAY_HEAD.size) // BIGINT_ELEMENT_BYTES
+    numbers = struct.unpack_from("!" + "4xq" * count, ids, ARRAY_HEAD.size)
+    return Stored(int.from_bytes(era), int.from_bytes(tx_id), numbers)
 
 
-class _BigintArray(Loader):
-    format = Format.BINARY
-
-    def load(self, data: Buffer) -> tuple[int, ...]:
-        count = (len(data) - ARRAY_HEAD.size) // BIGINT_ELEMENT_BYTES
-        return struct.unpack_from("!" + "4xq" * count, data, ARRAY_HEAD.size)
-
-
-BIGINT_ARRAY_OID = 1016
-BIGINT_ELEMENT_BYTES = 12
+def append_query(batch: Sequence[Append]) -> tuple[LiteralString, list[bytes]]:
+    """The statement for a batch, and its arrays, one per column."""
+    columns = _event_columns(batch)
+    if not any(append.commands or append.opened or append.closed for append in batch):
+        return APPEND_EVENTS, columns
+    return APPEND, [*columns, *_command_columns(batch), *_execution_columns(batch)]
 
 
-def adapt(conn: AsyncConnection) -> None:
-    """Makes a connection send and read the arrays of APPEND."""
-    conn.adapters.register_dumper(BinaryArray, _AsItIs)
-    conn.adapters.register_loader(BIGINT_ARRAY_OID, _BigintArray)
-
-
-def append_params(batch: Sequence[Append]) -> list[BinaryArray]:
-    """The arrays of APPEND, one per column."""
-    return [*_event_columns(batch), *_command_columns(batch), *_execution_columns(batch)]
-
-
-def _event_columns(batch: Sequence[Append]) -> list[BinaryArray]:
+def _event_columns(batch: Sequence[Append]) -> list[bytes]:
     rows = [row for append in batch for row in append.events]
     count = len(rows)
     around = [_surroundings(append.envelope, len(append.events)) for append in batch]
@@ -169,7 +158,7 @@ def _surroundings(envelope: Envelope, times: int) -> tuple[bytes, ...]:
     )
 
 
-def _command_columns(batch: Sequence[Append]) -> list[BinaryArray]:
+def _command_columns(batch: Sequence[Append]) -> list[bytes]:
     rows = [
         (_uuid(append.envelope.tenant_id), _uuid(row[0]), _bytes(row[1]), _bytes(row[2]), row[3])
         for append in batch
@@ -185,7 +174,7 @@ def _command_columns(batch: Sequence[Append]) -> list[BinaryArray]:
     ]
 
 
-def _execution_columns(batch: Sequence[Append]) -> list[BinaryArray]:
+def _execution_columns(batch: Sequence[Append]) -> list[bytes]:
     opened = [(append.envelope.tenant_id, *row) for append in batch for row in append.opened]
     closed = [_uuid(execution_id) for append in batch for execution_id in append.closed]
     return [
@@ -200,6 +189,7 @@ def _execution_columns(batch: Sequence[Append]) -> list[BinaryArray]:
 ARRAY_HEAD = struct.Struct("!iiIii")  # dimensions, whether nulls may follow, type, count, first
 EMPTY_HEAD = struct.Struct("!iiI")
 LENGTH = struct.Struct("!i").pack
+BIGINT_ELEMENT_BYTES = 12
 NULL = LENGTH(-1)
 UUID_LENGTH = LENGTH(16)
 BIGINT = struct.Struct("!iq").pack
@@ -208,10 +198,10 @@ POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 
-def _array(element_oid: int, count: int, elements: Sequence[bytes]) -> BinaryArray:
+def _array(element_oid: int, count: int, elements: Sequence[bytes]) -> bytes:
     if not count:
-        return BinaryArray(EMPTY_HEAD.pack(0, 0, element_oid))
-    return BinaryArray(ARRAY_HEAD.pack(1, 1, element_oid, count, 1) + b"".join(elements))
+        return EMPTY_HEAD.pack(0, 0, element_oid)
+    return ARRAY_HEAD.pack(1, 1, element_oid, count, 1) + b"".join(elements)
 
 
 def _uuid(value: UUID | None) -> bytes:

@@ -186,7 +186,7 @@ class PostgresEventStore:
         if blobs:
             await self._admit(envelope, blobs)
         token = await self._group_commit.append(append)
-        if any(isinstance(row, RemovedPayloads) for row in side_rows):
+        if side_rows and any(isinstance(row, RemovedPayloads) for row in side_rows):
             self._blobs.forget(envelope.tenant_id)
         self._remember_stored(definitions)
         for aggregate in aggregates:

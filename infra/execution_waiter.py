@@ -15,6 +15,7 @@ from domain.executions import cancellation
 from domain.identifiers import JsonObject, TenantId
 from domain.payloads import is_inline
 from infra.blobs import Blobs
+from infra.closing_topics import STATUS_OF_CLOSING_TOPIC
 from infra.postgres import Database
 from infra.tail import Tail
 
@@ -24,14 +25,6 @@ RECHECK_S = 1.0
 # For who comes to wait a moment after the end. Large results are read back.
 RECENT_MAX = 256
 
-STATUS_OF_LAST_TOPIC = {
-    "execution.completed": "COMPLETED",
-    "execution.failed": "FAILED",
-    "execution.cancelled": "CANCELLED",
-    "execution.compensated": "COMPENSATED",
-    "execution.attention_needed": "NEEDS_ATTENTION",
-}
-CLOSING_TOPICS = frozenset(STATUS_OF_LAST_TOPIC)
 
 # fmt: off
 # failure: why a run was undone, told by the event that began that.
@@ -90,7 +83,7 @@ class ExecutionWaiter:
         loop = asyncio.get_running_loop()
         pause_s = SILENCE_S
         async with self._tail.subscribe(
-            tenant_id=tenant_id, stream_id=execution_id, topics=CLOSING_TOPICS
+            tenant_id=tenant_id, stream_id=execution_id, topics=STATUS_OF_CLOSING_TOPIC
         ) as news:
             while (left_s := ends_at - loop.time()) > 0:
                 is_news = await news.wait(min(pause_s, left_s))
@@ -112,7 +105,7 @@ class ExecutionWaiter:
         if found is None:
             return None
         last = orjson.loads(found)
-        status = STATUS_OF_LAST_TOPIC.get(last["topic"])
+        status = STATUS_OF_CLOSING_TOPIC.get(last["topic"])
         if status is None:
             return None
         state: JsonObject = last["state"]

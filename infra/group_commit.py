@@ -18,9 +18,10 @@ from psycopg.errors import UniqueViolation
 
 from commands.ports import DuplicateCommand, PositionToken
 from domain.errors import Stale, Unavailable
-from infra.append_statement import APPEND, Append, adapt, append_params
+from infra.append_statement import Append, Stored, append_query, stored_at
 from infra.blob_statement import store_blobs
 from infra.crash_points import reach
+from infra.prepared_statements import PreparedStatements
 
 log = logging.getLogger(__name__)
 
@@ -158,6 +159,7 @@ class _Writer:
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
         self._conn: AsyncConnection | None = None
+        self._statements: PreparedStatements
 
     async def store(self, batch: Sequence[Append], deadline: float) -> None:
         """Every append of the batch is resolved when this returns."""
@@ -198,7 +200,7 @@ class _Writer:
             self._conn = await AsyncConnection.connect(
                 self._conninfo, autocommit=True, prepare_threshold=0
             )
-            adapt(self._conn)
+            self._statements = PreparedStatements(self._conn)
         return self._conn
 
     async def _store_or_halve(self, conn: AsyncConnection, batch: Sequence[Append]) -> None:
@@ -215,34 +217,28 @@ class _Writer:
             await self._store_or_halve(conn, batch[middle:])
 
     async def _insert(self, conn: AsyncConnection, batch: Sequence[Append]) -> None:
-        params = append_params(batch)
+        query, params = append_query(batch)
         reach("append.before_statement")
         if any(append.rare or append.blobs for append in batch):
             async with conn.transaction():
-                row = await self._append(conn, params)
+                result = await self._statements.execute(query, params)
                 await store_blobs(conn, batch)
                 for append in batch:
                     for statement in append.rare:
                         await conn.execute(statement.sql, statement.params)
                 reach("append.in_transaction")
         else:
-            row = await self._append(conn, params)
+            result = await self._statements.execute(query, params)
         reach("append.after_commit")
-        era, tx_id, notification_ids = row
+        stored = stored_at(result)
         place = 0
         for append in batch:
-            own = notification_ids[place : place + len(append.events)]
+            if stored is None or not append.events:
+                append.succeed(None)
+                continue
+            own = stored.notification_ids[place : place + len(append.events)]
             place += len(append.events)
-            append.succeed(append.token(era, tx_id, own))
-
-    async def _append(
-        self, conn: AsyncConnection, params: Sequence[object]
-    ) -> tuple[int, int, Sequence[int]]:
-        cursor = conn.cursor(binary=True)
-        await cursor.execute(APPEND, params)
-        row = await cursor.fetchone()
-        assert row is not None
-        return row[0], row[1], row[2] or ()
+            append.succeed(append.token(stored._replace(notification_ids=own)))
 
     async def _refuse(self, conn: AsyncConnection, append: Append, error: DatabaseError) -> None:
         """Alone and refused: perhaps it was stored by an earlier try whose acknowledgement got
@@ -272,7 +268,7 @@ class _Writer:
             if places and all(place is not None for place in places):
                 stored = [place for place in places if place is not None]
                 era, tx_id, _ = stored[0]
-                append.succeed(append.token(era, tx_id, [place[2] for place in stored]))
+                append.succeed(append.token(Stored(era, tx_id, [place[2] for place in stored])))
             else:
                 missing.append(append)
         return missing

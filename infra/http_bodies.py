@@ -3,6 +3,7 @@ compressed.
 """
 
 import zlib
+from collections.abc import Callable
 
 import aiohttp
 
@@ -14,8 +15,10 @@ GZIP_MEMBERS_MAX = 64
 _GZIP_WINDOW_BITS = 31  # zlib's number for: a gzip header is required.
 
 
-async def read_body(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:
-    """Raises HttpFailed as soon as there are too many bytes."""
+async def read_body(
+    response: aiohttp.ClientResponse, bytes_max: int, on_piece: Callable[[], None]
+) -> bytes:
+    """on_piece: called whenever bytes arrive. Raises HttpFailed as soon as there are too many."""
     if response.method == "HEAD":
         return b""
     gzip = _gzip_of(response)
@@ -23,6 +26,7 @@ async def read_body(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:
         raise _too_large(bytes_max)
     body, bytes_read = bytearray(), 0
     async for piece in response.content.iter_any():
+        on_piece()
         bytes_read += len(piece)
         body += piece if gzip is None else gzip.decoded(piece, bytes_max - len(body) + 1)
         if len(body) > bytes_max or bytes_read > bytes_max + COMPRESSION_BYTES_MAX:

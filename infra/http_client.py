@@ -11,7 +11,7 @@ name goes into the Host header and into the check of the certificate. Proxies an
 import asyncio
 import socket
 import ssl
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from ipaddress import ip_address
 
@@ -61,12 +61,16 @@ class GuardedHttp:
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
 
-    async def send(self, request: HttpRequest) -> HttpResponse:
-        """Raises HttpFailed."""
+    async def send(
+        self, request: HttpRequest, on_progress: Callable[[], None] | None = None
+    ) -> HttpResponse:
+        """on_progress: called for each head of an answer, redirects included, and for each piece of
+        the body. Raises HttpFailed.
+        """
         hop = first_hop(request)
         try:
             async with asyncio.timeout(request.timeout_s):
-                return await self._follow(hop, request.response_bytes_max)
+                return await self._follow(hop, request.response_bytes_max, on_progress or _ignore)
         except TimeoutError:
             message = f"no whole response within {request.timeout_s:g} s"
             raise HttpFailed("timeout", message, retryable=True) from None
@@ -77,14 +81,17 @@ class GuardedHttp:
             await self._session.close()
             self._session = None
 
-    async def _follow(self, hop: Hop, response_bytes_max: int) -> HttpResponse:
+    async def _follow(
+        self, hop: Hop, response_bytes_max: int, on_progress: Callable[[], None]
+    ) -> HttpResponse:
         for _ in range(HTTP_REDIRECTS_MAX + 1):
             with _failures_named(hop.url):
                 async with await self._response(hop) as response:
                     reach("http.after_request")
+                    on_progress()
                     following = next_hop(hop, response.status, response.headers.get("Location"))
                     if following is None:
-                        body = await read_body(response, response_bytes_max)
+                        body = await read_body(response, response_bytes_max, on_progress)
                         headers = _joined(response)
                         return HttpResponse(response.status, headers, body, str(hop.url))
             hop = following
@@ -151,6 +158,10 @@ class _NoNames(AbstractResolver):
 
     async def close(self) -> None:
         pass
+
+
+def _ignore() -> None:
+    """For a caller that does not wait for progress."""
 
 
 def _name_in_certificate(url: URL) -> str | None:

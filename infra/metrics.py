@@ -2,10 +2,12 @@
 field.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from infra.neighbours import WorkerCounts
 
 __all__ = ["CONTENT_TYPE_LATEST", "Metrics"]
 
@@ -41,60 +43,54 @@ class Metrics:
             buckets=LATENCY_BUCKETS_S,
             registry=self.registry,
         )
-        self.subscriptions_active = Gauge(
+        self.subscriptions_active = self._gauge(
             "agentledger_subscriptions_active",
             "Streams of events that are open now.",
-            ["transport"],
-            registry=self.registry,
+            "transport",
         )
-        self.projection_events_behind = Gauge(
+        self.projection_events_behind = self._gauge(
             "agentledger_projection_events_behind",
             "Events stored but not applied by a projection, of any tenant; at least so many.",
-            ["projection"],
-            registry=self.registry,
+            "projection",
         )
-        self.projection_seconds_behind = Gauge(
+        self.projection_seconds_behind = self._gauge(
             "agentledger_projection_seconds_behind",
             "The age of the oldest event that a projection has not applied.",
-            ["projection"],
-            registry=self.registry,
+            "projection",
         )
-        self.projection_parked_streams = Gauge(
+        self.projection_parked_streams = self._gauge(
             "agentledger_projection_parked_streams",
             "Streams that a projection has set aside after an event that it could not apply.",
-            ["projection"],
-            registry=self.registry,
+            "projection",
         )
-        self.database_connections = Gauge(
+        self.database_connections = self._gauge(
             "agentledger_database_connections",
             "Connections of this process's pool of the role api, by state.",
-            ["state"],
-            registry=self.registry,
+            "state",
         )
-        self.attempts_in_flight = Gauge(
+        self.attempts_in_flight = self._gauge(
             "agentledger_attempts_in_flight",
             "Attempts of nodes that hold a slot of this worker process.",
-            registry=self.registry,
         )
-        self.claims_waiting = Gauge(
+        self.claims_waiting = self._gauge(
             "agentledger_claims_waiting",
             "Attempts of nodes that are ready and wait for a slot of this worker process.",
-            registry=self.registry,
         )
-        self.executions_driven = Gauge(
+        self.executions_driven = self._gauge(
             "agentledger_executions_driven",
             "Executions that this worker process drives.",
-            registry=self.registry,
         )
-        self.starts_waiting = Gauge(
+        self.starts_waiting = self._gauge(
             "agentledger_starts_waiting",
             "Executions that wait in this worker process to begin.",
-            registry=self.registry,
         )
-        self.open_executions_lag_seconds = Gauge(
+        self.executions_needing_attention = self._gauge(
+            "agentledger_executions_needing_attention",
+            "Executions of all tenants whose status is NEEDS_ATTENTION.",
+        )
+        self.open_executions_lag_seconds = self._gauge(
             "agentledger_open_executions_lag_seconds",
             "The age that the oldest execution nobody has started yet has at least reached.",
-            registry=self.registry,
         )
         self.admission_refusals = Counter(
             "agentledger_admission_refusals",
@@ -103,12 +99,22 @@ class Metrics:
             registry=self.registry,
         )
 
+    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
+        return Gauge(name, meaning, labels, registry=self.registry)
+
     def pool(self, sizes: Mapping[str, int]) -> None:
         """sizes: as Database.sizes() gives them."""
         total, idle = sizes.get("pool_size", 0), sizes.get("pool_available", 0)
         self.database_connections.labels("idle").set(idle)
         self.database_connections.labels("busy").set(total - idle)
         self.database_connections.labels("awaited").set(sizes.get("requests_waiting", 0))
+
+    def worker_began(self, counts: Callable[[], WorkerCounts]) -> None:
+        """A worker of this process is asked at each scrape; without one its gauges say 0."""
+        self.attempts_in_flight.set_function(lambda: counts().attempts_in_flight)
+        self.claims_waiting.set_function(lambda: counts().claims_waiting)
+        self.executions_driven.set_function(lambda: counts().executions_driven)
+        self.starts_waiting.set_function(lambda: counts().starts_waiting)
 
     def exposition(self) -> bytes:
         return generate_latest(self.registry)

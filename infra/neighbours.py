@@ -4,6 +4,7 @@ later. Hints only: where the other role is not here, or a hint is lost, nothing 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from eventsourcing.domain import Aggregate
@@ -17,6 +18,15 @@ def _to_nobody(*_: object) -> None:
     """That role is not in this process."""
 
 
+class WorkerCounts(NamedTuple):
+    """What a worker has in hand at a moment; see infra/metrics.py."""
+
+    attempts_in_flight: int
+    claims_waiting: int
+    executions_driven: int
+    starts_waiting: int
+
+
 @dataclass(slots=True)
 class Neighbours:
     """execution_stored: a command has just stored events of a run, for the worker that drives it.
@@ -24,11 +34,14 @@ class Neighbours:
     execution_ended: a run has ended, and this is its result as `wait_s` answers it, for who waits.
 
     api_key_stored: a key was made or revoked, for who remembers callers.
+
+    worker_began: what the worker has in hand may be asked from now on, by who tells Prometheus.
     """
 
     execution_stored: Callable[[TenantId, Execution], None] = _to_nobody
     execution_ended: Callable[[UUID, JsonObject], None] = _to_nobody
     api_key_stored: Callable[[UUID], None] = _to_nobody
+    worker_began: Callable[[Callable[[], WorkerCounts]], None] = _to_nobody
 
     def stored(self, tenant_id: TenantId, aggregate: Aggregate) -> None:
         match aggregate:

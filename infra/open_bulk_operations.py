@@ -24,7 +24,7 @@ RELEASE: LiteralString = (
 
 
 class PostgresOpenBulkOperations:
-    """Implements commands.ports.OpenBulkOperations. database: the role `worker`."""
+    """Implements commands.bulk_port.OpenBulkOperations. database: the role `worker`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

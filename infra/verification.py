@@ -15,20 +15,14 @@ from psycopg import AsyncConnection
 
 from commands.ports import LoggedEvent
 from domain.executions import Execution
+from infra.closing_topics import STATUS_OF_CLOSING_TOPIC, STATUS_OF_FINAL_TOPIC
 from infra.event_codec import UnknownTopic, decode
 from infra.event_log import COLUMNS, Row, logged_event, read_stream_unbound
 from infra.history_checks import Outcomes, Untold
 
 VIOLATIONS_SHOWN_MAX = 20
 PAGE = 2000
-ENDS = (
-    "execution.completed",
-    "execution.failed",
-    "execution.cancelled",
-    "execution.compensated",
-)
-# What leaves a run to which no worker owes anything, and what lets it go on.
-CLOSING = (*ENDS, "execution.attention_needed")
+# What lets a run go on to which no worker owed anything.
 OPENING = (
     "execution.created",
     "execution.paused",
@@ -147,7 +141,7 @@ async def _sql_check(
     row = await (await conn.execute(count)).fetchone()
     check.checked = int(row[0]) if row else 0
     async for subject, what in await conn.execute(
-        violations, {"closing": list(CLOSING), "opening": list(OPENING)}
+        violations, {"closing": list(STATUS_OF_CLOSING_TOPIC), "opening": list(OPENING)}
     ):
         check.violated(f"{subject}: {what}")
     return check
@@ -201,7 +195,7 @@ class _Histories:
                 self.untold.started(fact)
             case Execution.ChildEnded():
                 self.untold.ended(fact)
-            case _ if event.topic in ENDS:
+            case _ if event.topic in STATUS_OF_FINAL_TOPIC:
                 self.untold.children.clear()
             case _:
                 pass
@@ -213,7 +207,9 @@ class _Histories:
         for child_id in self.untold.children:
             parent = self.stream
             assert parent is not None
-            ended = await self.conn.execute(HAS_ENDED, (child_id, list(ENDS)), prepare=True)
+            ended = await self.conn.execute(
+                HAS_ENDED, (child_id, list(STATUS_OF_FINAL_TOPIC)), prepare=True
+            )
             if await ended.fetchone() and not await self._has_heard(parent, child_id):
                 self.told.violated(f"{child_id}: has ended, and its parent {parent} was not told")
 
@@ -224,7 +220,7 @@ class _Histories:
             self.conn, parent, after_version=version, limit=PAGE
         ):
             for event in page:
-                if event.topic in ENDS:
+                if event.topic in STATUS_OF_FINAL_TOPIC:
                     return True
                 if event.topic == "execution.child_ended":
                     fact = decode(event)

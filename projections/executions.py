@@ -104,7 +104,7 @@ def _decided(row: ExecutionRow, event: Decoded) -> ExecutionRow:  # noqa: PLR091
         case Execution.Paused():
             return _moved(row, event, "PAUSED")
         case Execution.Resumed():
-            return _moved(row, event, "PENDING" if row["started_at"] is None else "RUNNING")
+            return _moved(row, event, _begun_or_not(row))
         case Execution.CompensationStarted() as fact:
             error = row["error"] if fact.error is None else _error(fact.error)
             return {**_moved(row, event, "COMPENSATING"), "error": error, "is_undone": True}
@@ -113,7 +113,7 @@ def _decided(row: ExecutionRow, event: Decoded) -> ExecutionRow:  # noqa: PLR091
         case Execution.Resolved():
             return _moved(row, event, "COMPENSATING" if row["is_undone"] else "RUNNING")
         case Execution.Retried():
-            return {**_moved(row, event, "RUNNING"), "error": None}
+            return {**_moved(row, event, _begun_or_not(row)), "error": None}
         case Execution.Upgraded() as fact:
             return {
                 **row,
@@ -185,6 +185,10 @@ def _gone_on(row: ExecutionRow, event: Decoded) -> ExecutionRow:
     if row["status"] == "WAITING":
         return _moved(row, event, "RUNNING")
     return {**row, "version": event.logged.version}
+
+
+def _begun_or_not(row: ExecutionRow) -> ExecutionStatus:
+    return "PENDING" if row["started_at"] is None else "RUNNING"
 
 
 def _moved(row: ExecutionRow, event: Decoded, status: ExecutionStatus) -> ExecutionRow:

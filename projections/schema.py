@@ -3,6 +3,7 @@
 from psycopg import AsyncConnection
 
 from infra.crash_points import reach
+from projections.attention import CREATE_ATTENTION
 from projections.catalogue import PROJECTIONS
 from projections.lag import CREATE_LAG, CREATE_REBUILDS
 from projections.rows import Tables
@@ -27,6 +28,7 @@ async def create_missing_tables(conn: AsyncConnection) -> list[str]:
             if await found.fetchone() == (None,):
                 await tables.create(conn)
                 created.append(tables.name)
+        await conn.execute(CREATE_ATTENTION)
         await conn.execute("RESET ROLE")
         reach("schema.before_commit")
     reach("schema.after_commit")

@@ -1,4 +1,4 @@
-"""tenants: the name of each customer."""
+"""tenants: the name of each customer, and how long its payloads are kept."""
 
 from collections.abc import Sequence
 from typing import TypedDict
@@ -8,6 +8,7 @@ from projections.table import (
     BigInt,
     Decoded,
     Instant,
+    Integer,
     Key,
     Projection,
     Text,
@@ -18,9 +19,12 @@ from projections.table import (
 
 
 class TenantRow(TypedDict):
+    """payload_days: after the end of a run; None keeps them for ever."""
+
     tenant_id: Uuid
     name: Text
     created_at: Instant
+    payload_days: Integer | None
     version: BigInt
 
 
@@ -36,17 +40,22 @@ def evolve(row: TenantRow | None, event: Decoded, _key: Key) -> TenantRow:
                 "tenant_id": logged.tenant_id,
                 "name": fact.name,
                 "created_at": logged.recorded_at,
+                "payload_days": None,
                 "version": logged.version,
             }
-        case Tenant.RetentionChanged():
-            return {**present(row), "version": logged.version}
+        case Tenant.RetentionChanged() as fact:
+            return {
+                **present(row),
+                "payload_days": fact.payload_days,
+                "version": logged.version,
+            }
         case _:
             raise UnexpectedEvent(logged.topic)
 
 
 TENANTS = Projection(
     name="tenants",
-    version=1,
+    version=2,
     row=TenantRow,
     key=("tenant_id",),
     stream_column="tenant_id",

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from infra.authentication import Unavailable
 from infra.metrics import CONTENT_TYPE_LATEST
+from projections.attention import needing_attention_count
 from projections.catalogue import PROJECTIONS
 from projections.lag import ProjectionStatus, projection_statuses
 from read_api.dependencies import ReadDependencies
@@ -53,9 +54,11 @@ class Health:
         metrics = self._dependencies.metrics
         metrics.pool(self._dependencies.database.sizes())
         try:
-            statuses = await self._statuses()
+            statuses, attention_count = await self._numbers()
         except Unavailable:
             statuses = []
+        else:
+            metrics.executions_needing_attention.set(attention_count)
         for status in statuses:
             metrics.projection_events_behind.labels(status.name).set(status.events_behind)
             metrics.projection_seconds_behind.labels(status.name).set(status.seconds_behind)
@@ -69,6 +72,11 @@ class Health:
     async def _statuses(self) -> list[ProjectionStatus]:
         async with self._dependencies.database.connection() as conn:
             return await projection_statuses(conn, PROJECTIONS)
+
+    async def _numbers(self) -> tuple[list[ProjectionStatus], int]:
+        async with self._dependencies.database.connection() as conn:
+            statuses = await projection_statuses(conn, PROJECTIONS)
+            return statuses, await needing_attention_count(conn)
 
     async def _schema(self) -> Check:
         pending: Sequence[str] = ()

@@ -15,10 +15,14 @@ class Tenant:
     id: strawberry.ID = column("t.tenant_id")
     name: str = column("t.name")
     created_at: Instant = column("t.created_at")
+    payload_days: int | None = column(
+        "t.payload_days",
+        "How long payloads are kept after the end of their execution; null is for ever.",
+    )
 
 
 async def tenant(info: ReadInfo, _min_position: MinPosition = None) -> Tenant:
-    found = await read_row(info, "Tenant", " FROM tenants_v1 AS t", {}, make=Tenant)
+    found = await read_row(info, "Tenant", " FROM tenants_v2 AS t", {}, make=Tenant)
     if found is None:
         raise coded("not_found", "The read model does not have this tenant yet.")
     return found

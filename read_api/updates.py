@@ -14,6 +14,7 @@ import orjson
 import strawberry
 
 from infra.authentication import Caller
+from infra.closing_topics import STATUS_OF_CLOSING_TOPIC, STATUS_OF_FINAL_TOPIC
 from infra.event_log import LoggedEvent, TenantId, read_stream
 from read_api.arguments import Id
 from read_api.connections import uuid_or_none
@@ -44,16 +45,12 @@ STATUSES: Mapping[str, str | None] = {
     "execution.paused": "PAUSED",
     "execution.resumed": None,
     "execution.compensation_started": "COMPENSATING",
-    "execution.attention_needed": "NEEDS_ATTENTION",
     "execution.resolved": "COMPLETED",
-    "execution.retried": "RUNNING",
+    "execution.retried": None,
     "execution.node_copied": "COMPLETED",
     "execution.upgraded": None,
-    "execution.completed": "COMPLETED",
-    "execution.failed": "FAILED",
-    "execution.cancelled": "CANCELLED",
-    "execution.compensated": "COMPENSATED",
     "execution.payloads_removed": None,
+    **STATUS_OF_CLOSING_TOPIC,
 }
 OF_NODE = frozenset(
     {
@@ -71,15 +68,8 @@ OF_NODE = frozenset(
         "execution.node_copied",
     }
 )
-TERMINAL = frozenset(
-    {
-        "execution.completed",
-        "execution.failed",
-        "execution.cancelled",
-        "execution.compensated",
-        "execution.payloads_removed",  # Comes after the end only.
-    }
-)
+# payloads_removed comes after the end only.
+TERMINAL = frozenset({*STATUS_OF_FINAL_TOPIC, "execution.payloads_removed"})
 
 # fmt: off
 # Only what is settled: a transaction that is still running could commit before what was already

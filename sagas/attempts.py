@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from domain.attempts import Attempt, Failure
+from domain.errors import Unavailable
 from sagas.effects import AttemptFailed, ChildWanted, Effects, Outcome, Run, Runner
 
 log = logging.getLogger(__name__)
@@ -19,8 +20,7 @@ async def perform(
     try:
         if attempt.heartbeat_s is not None:
             return await _watched(attempt, run, effects, runner)
-        async with asyncio.timeout(attempt.timeout_s):
-            return await runner(attempt, run, effects)
+        return await _in_time(attempt, run, effects, runner)
     except TimeoutError:
         message = f"no outcome within {attempt.timeout_s:g} s"
         return Failure("timeout", message, is_retryable=True)
@@ -32,11 +32,28 @@ async def perform(
             retry_after_s=failed.retry_after_s,
             usage=failed.usage,
         )
+    except Unavailable as error:
+        return Failure("unavailable", error.detail, is_retryable=True)
     except Exception as error:
         # The effect boundary: a defect of a runner must end its run with a reason, not leave it
         # hanging.
         log.exception("node %s of execution %s", attempt.path, run.execution_id)
         return Failure("internal", f"{type(error).__name__}")
+
+
+async def _in_time(
+    attempt: Attempt, run: Run, effects: Effects, runner: Runner
+) -> Outcome | ChildWanted:
+    loop = asyncio.get_running_loop()
+    # Many effects need no time at all, and a timer costs more than they do: it is set when this
+    # gives way to others for the first time.
+    ends_at = loop.time() + attempt.timeout_s
+    async with asyncio.timeout(None) as limit:
+        setting = loop.call_soon(limit.reschedule, ends_at)
+        try:
+            return await runner(attempt, run, effects)
+        finally:
+            setting.cancel()
 
 
 async def _watched(

@@ -33,6 +33,7 @@ from domain.executions import Execution
 from domain.identifiers import SHARDS_COUNT, Shard, TenantId, shard_of
 from infra.crash_points import reach
 from infra.event_codec import evolved
+from infra.neighbours import WorkerCounts
 from infra.payload_offloading import MARKER
 from sagas.drive import Drive, DriveEnded, DriveParts
 from sagas.start_queue import StartQueue
@@ -103,6 +104,15 @@ class ExecutionSaga:
 
     def driven_count(self) -> int:
         return len(self._driven)
+
+    def counts(self) -> WorkerCounts:
+        slots = self.parts.attempts
+        return WorkerCounts(
+            attempts_in_flight=slots.in_flight,
+            claims_waiting=slots.waiting_count,
+            executions_driven=self.driven_count(),
+            starts_waiting=len(self.starts),
+        )
 
     async def assigned(self, partitions: Sequence[int]) -> Mapping[int, Start]:
         """Only what comes from now on is read from the log; everything older is found in

@@ -18,11 +18,12 @@ from infra.http_addresses import Address
 @dataclass(frozen=True, slots=True)
 class Answer:
     """raw: all the bytes of it. then: keep the connection, close it, keep silent until the client
-    leaves, or send `filling` until it leaves.
+    leaves, send `filling` until it leaves, or send what the test puts into `pieces` up to an empty
+    one.
     """
 
     raw: bytes
-    then: Literal["keep", "close", "hang", "fill"] = "keep"
+    then: Literal["keep", "close", "hang", "fill", "told"] = "keep"
     filling: bytes = b""
 
 
@@ -57,6 +58,7 @@ class WebServer:
     answers: dict[str, Answer] = field(default_factory=dict)
     requests: list[Received] = field(default_factory=list)
     connections_count: int = 0
+    pieces: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue[bytes])
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections_count += 1
@@ -68,6 +70,9 @@ class WebServer:
                 await writer.drain()
                 while told.then == "fill":
                     writer.write(told.filling)
+                    await writer.drain()
+                while told.then == "told" and (piece := await self.pieces.get()):
+                    writer.write(piece)
                     await writer.drain()
                 if told.then == "hang":
                     await reader.read()

@@ -1,15 +1,23 @@
 """POST /executions/bulk/cancel, /retry and /fork."""
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias, cast, get_args
 
-from pydantic import BaseModel, Field, StringConstraints, TypeAdapter
+from pydantic import (
+    BaseModel,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    TypeAdapter,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from commands.bulk_operations import SAMPLE_MAX, OperateInBulk
 from domain.bulk_operations import EXECUTIONS_MAX, BulkAction
 from domain.executions import ExecutionStatus
-from domain.identifiers import JsonObject
+from domain.identifiers import Json, JsonObject
 from write_api.edge import Call
 from write_api.openapi import Answered, documented
 from write_api.routes import route
@@ -20,12 +28,36 @@ Id = Annotated[
 ]
 
 
+STATUSES: tuple[ExecutionStatus, ...] = get_args(ExecutionStatus)
+STATUS_REASON = f"one of {', '.join(STATUSES)}, or a list of these, is expected"
+STATUS_SCHEMA: JsonObject = {"type": "string", "enum": [*STATUSES]}
+
+
+def _statuses(told: object) -> tuple[ExecutionStatus, ...]:
+    """By hand: of a union of types pydantic would tell one mistake for each."""
+    each = cast("list[object]", told) if isinstance(told, list) else [told]
+    if not each or any(one not in STATUSES for one in each):
+        raise PydanticCustomError("status", STATUS_REASON)  # pyright: ignore[reportArgumentType]
+    return tuple(status for status in STATUSES if each.count(status))
+
+
+Statuses: TypeAlias = Annotated[
+    tuple[ExecutionStatus, ...],
+    PlainValidator(_statuses),
+    WithJsonSchema(
+        {"anyOf": [STATUS_SCHEMA, {"type": "array", "items": STATUS_SCHEMA, "minItems": 1}]}
+    ),
+]
+
+
 class ExecutionFilterBody(BaseModel):
-    """Of executions, as they were a moment ago; what is absent does not matter."""
+    """Of executions, as they were a moment ago; what is absent does not matter. status: one, or a
+    list of which any will do.
+    """
 
     model_config = STRICT
 
-    status: ExecutionStatus | None = None
+    status: Statuses | None = None
     workflow_id: Id | None = None
     definition_hash: Annotated[str, StringConstraints(max_length=64)] | None = None
     created_after: Instant | None = None
@@ -145,13 +177,20 @@ def _stored(wanted: ExecutionFilterBody) -> JsonObject:
     """Without what does not matter."""
     after, before = wanted.created_after, wanted.created_before
     told: JsonObject = {
-        "status": wanted.status,
+        "status": _one_or_list(wanted.status),
         "workflow_id": wanted.workflow_id,
         "definition_hash": wanted.definition_hash,
         "created_after": None if after is None else after.isoformat(),
         "created_before": None if before is None else before.isoformat(),
     }
     return {name: value for name, value in told.items() if value is not None}
+
+
+def _one_or_list(statuses: tuple[ExecutionStatus, ...] | None) -> Json:
+    """As it is stored."""
+    if statuses is None:
+        return None
+    return statuses[0] if len(statuses) == 1 else [*statuses]
 
 
 ROUTES = (cancel, retry, fork)

@@ -1,12 +1,12 @@
 """POST /executions/{id}/pause, /resume, /retry, /compensate and /resolve."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, TypeAdapter
 from starlette.responses import Response
 
-from commands.decisions import Command
 from commands.execution_commands import (
     CompensateExecution,
     PauseExecution,
@@ -21,13 +21,14 @@ from domain.execution_commands import (
     NothingToResolve,
     NothingToRetry,
     NotPaused,
+    PayloadsGone,
     StillRuns,
 )
 from domain.executions import ExecutionEnded, ExecutionNotFound
 from write_api.edge import Call
 from write_api.executions import ExecutionAccepted
 from write_api.openapi import Answered, documented
-from write_api.routes import route
+from write_api.routes import Route, route
 from write_api.shapes import STRICT, AnyJson, NodePath
 
 
@@ -42,12 +43,19 @@ class ResolveBody(BaseModel):
 
 
 RESOLVE_BODY = TypeAdapter(ResolveBody)
+# All that is to be said is which execution it is about.
+Decision: TypeAlias = type[PauseExecution | ResumeExecution | RetryExecution | CompensateExecution]
 
 
-def _documented(
-    operation_id: str, summary: str, kind: type[Command], *refusals: type[DomainError]
-) -> dict[str, Any]:
-    return documented(
+def _decision(
+    path: str,
+    operation_id: str,
+    summary: str,
+    kind: Decision,
+    *,
+    refusals: Sequence[type[DomainError]],
+) -> Route:
+    documentation = documented(
         operation_id,
         summary,
         requires=kind.requires,
@@ -55,59 +63,41 @@ def _documented(
         refusals=[ExecutionNotFound, *refusals],
     )
 
+    @route("POST", path, documentation)
+    async def decide(call: Call) -> Response:
+        return await call.answer(kind(call.id("execution_id")), HTTPStatus.OK)
 
-@route(
-    "POST",
+    return decide
+
+
+pause = _decision(
     "/api/v1/executions/{execution_id}/pause",
-    _documented(
-        "pauseExecution",
-        "Pause an execution: nothing new begins, and what is under way goes on to its end",
-        PauseExecution,
-        ExecutionEnded,
-        BeingCompensated,
-    ),
+    "pauseExecution",
+    "Pause an execution: nothing new begins, and what is under way goes on to its end",
+    PauseExecution,
+    refusals=[ExecutionEnded, BeingCompensated],
 )
-async def pause(call: Call) -> Response:
-    return await call.answer(PauseExecution(call.id("execution_id")), HTTPStatus.OK)
-
-
-@route(
-    "POST",
+resume = _decision(
     "/api/v1/executions/{execution_id}/resume",
-    _documented("resumeExecution", "Resume a paused execution", ResumeExecution, NotPaused),
+    "resumeExecution",
+    "Resume a paused execution",
+    ResumeExecution,
+    refusals=[NotPaused],
 )
-async def resume(call: Call) -> Response:
-    return await call.answer(ResumeExecution(call.id("execution_id")), HTTPStatus.OK)
-
-
-@route(
-    "POST",
+retry = _decision(
     "/api/v1/executions/{execution_id}/retry",
-    _documented(
-        "retryExecution",
-        "Retry a failed or cancelled execution from the nodes that failed",
-        RetryExecution,
-        NothingToRetry,
-        BeingCompensated,
-    ),
+    "retryExecution",
+    "Retry a failed or cancelled execution from the nodes that failed",
+    RetryExecution,
+    refusals=[NothingToRetry, BeingCompensated, PayloadsGone],
 )
-async def retry(call: Call) -> Response:
-    return await call.answer(RetryExecution(call.id("execution_id")), HTTPStatus.OK)
-
-
-@route(
-    "POST",
+compensate = _decision(
     "/api/v1/executions/{execution_id}/compensate",
-    _documented(
-        "compensateExecution",
-        "Undo what an ended execution did",
-        CompensateExecution,
-        StillRuns,
-        NothingToCompensate,
-    ),
+    "compensateExecution",
+    "Undo what an ended execution did",
+    CompensateExecution,
+    refusals=[StillRuns, NothingToCompensate, PayloadsGone],
 )
-async def compensate(call: Call) -> Response:
-    return await call.answer(CompensateExecution(call.id("execution_id")), HTTPStatus.OK)
 
 
 @route(

@@ -7,6 +7,7 @@ from pydantic import BaseModel, StringConstraints, TypeAdapter
 from starlette.responses import Response
 
 from commands.executions import CancelExecution
+from domain.execution_commands import BeingCompensated
 from domain.executions import ExecutionEnded, ExecutionNotFound
 from write_api.edge import Call
 from write_api.openapi import Answered, documented
@@ -51,7 +52,7 @@ CANCEL_BODY = TypeAdapter(CancelBody)
         body="CancelBody",
         is_body_required=False,
         example={"reason": "no longer needed"},
-        refusals=[ExecutionNotFound, ExecutionEnded],
+        refusals=[ExecutionNotFound, ExecutionEnded, BeingCompensated],
     ),
 )
 async def cancel(call: Call) -> Response:

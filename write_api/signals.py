@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from commands.signals import SignalExecution
 from domain.executions import ExecutionEnded, ExecutionNotFound
-from domain.signals import NAME_CHARACTERS_MAX, TooManySignals
+from domain.signals import NAME_CHARACTERS_MAX, SignalsTooLarge, TooManySignals
 from write_api.edge import Call
 from write_api.executions import ExecutionAccepted
 from write_api.openapi import Answered, documented
@@ -47,7 +47,7 @@ NAME = {
         body="SignalBody",
         is_body_required=False,
         example={"payload": {"invoice": 17}},
-        refusals=[ExecutionNotFound, ExecutionEnded, TooManySignals],
+        refusals=[ExecutionNotFound, ExecutionEnded, TooManySignals, SignalsTooLarge],
         path_parameters={"name": NAME},
     ),
 )

@@ -8,10 +8,13 @@ from pydantic import Field
 from domain.expressions import ExpressionFailed, type_name
 from domain.identifiers import Json
 from domain.node_types import BodyNode, Failure, Iteration, Iterations, Result, Scope
+from domain.payloads import PAYLOAD_BYTES_MAX
 from domain.templates import ValueField
 
 ITEMS_MAX = 10_000
 CONCURRENCY_MAX = 1000
+# What is collected becomes the output of the node, which can be no larger.
+COLLECTED_BYTES_MAX = PAYLOAD_BYTES_MAX
 
 
 class Map(BodyNode):
@@ -19,7 +22,8 @@ class Map(BodyNode):
     Inside, `item` is the element and `index` counts from 0. At most `concurrency` run at a time.
 
     Outputs `{results, errors}`, both in the order of the input. With `on_item_error: "collect"` an
-    iteration that fails leaves null in `results` and `{index, code, message}` in `errors`.
+    iteration that fails leaves null in `results` and `{index, code, message}` in `errors`. Fails
+    with `payload_too_large` as soon as they are larger than an output may be.
     """
 
     body_roots: ClassVar[frozenset[str]] = frozenset({"item", "index"})
@@ -35,23 +39,26 @@ class Map(BodyNode):
     def next_iterations(
         self, scope: Scope, known: Iterations, memory: dict[str, Json]
     ) -> Sequence[Iteration] | Result | Failure:
+        if known.bytes > COLLECTED_BYTES_MAX:
+            message = f"the results and errors are more than {COLLECTED_BYTES_MAX} bytes long"
+            return Failure("payload_too_large", message)
         if "items" not in memory:
             memory["items"] = self._items(scope)
-            memory["first_open"] = 0
-        items, index = memory["items"], memory["first_open"]
+            memory["begun"] = 0
+        items, index = memory["items"], memory["begun"]
         assert isinstance(items, list)
         assert isinstance(index, int)
         if known.ended == len(items):
             return _ended(known, len(items))
-        while index in known.results or index in known.errors:
-            index += 1
-        memory["first_open"] = index
-        open_ones: list[Iteration] = []
-        while index < len(items) and len(open_ones) < self.concurrency:
+        # Every element before `begun` has ended or was told before; at first, none was told.
+        room = self.concurrency - (index - known.ended if index else 0)
+        begun: list[Iteration] = []
+        while index < len(items) and len(begun) < room:
             if index not in known.results and index not in known.errors:
-                open_ones.append(_iteration(index, items[index]))
+                begun.append(_iteration(index, items[index]))
             index += 1
-        return open_ones
+        memory["begun"] = index
+        return begun
 
     def iteration(self, index: int, scope: Scope, known: Iterations) -> Iteration:
         del known

@@ -13,6 +13,7 @@ from domain.attempts import Attempt
 from domain.identifiers import Json, JsonObject
 from sagas.effects import AttemptFailed, Effects, Outcome, Run
 from sagas.nodes.llm import call_model, model_output, usage_of
+from sagas.patient_load import load_in_time
 
 
 async def run_agent(attempt: Attempt, run: Run, on: Effects) -> Outcome:
@@ -38,7 +39,7 @@ async def run_agent(attempt: Attempt, run: Run, on: Effects) -> Outcome:
 async def _profile(
     attempt: Attempt, run: Run, on: Effects, agent_id: UUID
 ) -> tuple[int, JsonObject]:
-    agent = await on.events.load(Agent, agent_id, run.tenant_id)
+    agent = await load_in_time(Agent, agent_id, on.events, attempt=attempt, run=run)
     if agent is None:
         raise AttemptFailed("agent_not_found", f"there is no agent {agent_id}", is_retryable=False)
     on.events.keep(agent, run.tenant_id)

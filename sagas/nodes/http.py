@@ -38,9 +38,9 @@ _CHARSETS = re.compile(
 
 
 async def run_http(attempt: Attempt, run: Run, on: Effects) -> Outcome:
-    del run
+    beat = None if attempt.heartbeat_s is None else run.beat
     try:
-        response = await on.http.send(_request(attempt))
+        response = await on.http.send(_request(attempt), beat)
     except HttpFailed as failed:
         raise AttemptFailed(
             failed.code,

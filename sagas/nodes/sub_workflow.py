@@ -9,6 +9,7 @@ from domain.attempts import Attempt
 from domain.nodes.sub_workflow import DEPTH_MAX
 from domain.workflows import Workflow, WorkflowNotFound, WorkflowVersionNotFound
 from sagas.effects import AttemptFailed, ChildWanted, Effects, Run
+from sagas.patient_load import load_in_time
 
 
 async def run_sub_workflow(attempt: Attempt, run: Run, on: Effects) -> ChildWanted:
@@ -17,7 +18,7 @@ async def run_sub_workflow(attempt: Attempt, run: Run, on: Effects) -> ChildWant
         message = f"runs that start each other nest deeper than {DEPTH_MAX}"
         raise AttemptFailed("too_deep", message, is_retryable=False)
     workflow_id = UUID(str(request["workflow_id"]))
-    workflow = await on.events.load(Workflow, workflow_id, run.tenant_id)
+    workflow = await load_in_time(Workflow, workflow_id, on.events, attempt=attempt, run=run)
     if workflow is None:
         message = f"there is no workflow {workflow_id}"
         raise AttemptFailed("workflow_not_found", message, is_retryable=False)

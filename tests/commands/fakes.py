@@ -221,7 +221,7 @@ class FakeExecutionSearch:
 
 def _is_wanted(run: Execution, wanted: ExecutionFilter) -> bool:
     return (
-        wanted.status in {None, run.status}
+        (wanted.statuses is None or run.status in wanted.statuses)
         and (wanted.workflow_id is None or str(wanted.workflow_id) == run.workflow_id)
         and wanted.definition_hash in {None, run.definition_hash}
         and (wanted.created_after is None or run.created_on > wanted.created_after)

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import pytest
 
+from commands.admission_port import TooManyOpenExecutions
 from commands.agents import CreateAgent, ExecuteAgent
 from commands.execution_forks import ForkExecution
 from commands.ports import OpenedExecution
@@ -94,6 +95,16 @@ async def test_a_fork_needs_a_node_and_an_input_that_fits() -> None:
     with pytest.raises(Invalid) as refusal:
         await world.when(ForkExecution(original_id, "a", "x" * PAYLOAD_BYTES_MAX, has_input=True))
     assert [mistake.path for mistake in refusal.value.errors] == ["/input"]
+
+
+async def test_a_fork_that_is_not_admitted_does_not_begin() -> None:
+    world = World()
+    original_id = await a_run(world, CHAIN)
+    before = len(world.store.events)
+    world.admission.refusal = TooManyOpenExecutions(retry_after_s=5)
+    with pytest.raises(TooManyOpenExecutions):
+        await world.when(ForkExecution(original_id, "a"))
+    assert len(world.store.events) == before
 
 
 async def test_one_idempotency_key_is_one_fork() -> None:

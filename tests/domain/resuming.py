@@ -6,16 +6,13 @@ everything it asks for is answered, until it ends.
 
 from uuid import UUID
 
-from domain.executions import ExecutionStatus
+from domain.executions import ENDED, ExecutionStatus
 from tests.domain import given as stories
 from tests.domain.given import Run
 
 STEPS_MAX = 500
 # A test of thousands of events is about its size; each prefix of it says nothing new.
 EVENTS_MAX = 200
-ENDED: frozenset[ExecutionStatus] = frozenset(
-    {"COMPLETED", "FAILED", "COMPENSATED", "CANCELLED", "NEEDS_ATTENTION"}
-)
 
 
 def require_an_end_from_every_version(run: Run) -> None:

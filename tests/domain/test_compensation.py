@@ -10,6 +10,7 @@ from domain.execution_commands import (
     StillRuns,
 )
 from domain.identifiers import Json, JsonObject
+from domain.payloads import PAYLOAD_BYTES_MAX
 from tests.domain.facts import EXECUTION_ID, cancelled, fact
 from tests.domain.given import (
     Act,
@@ -99,6 +100,39 @@ def test_a_cancellation_undoes_when_it_is_asked_to() -> None:
     assert given(run, advance()).attempts == []
     given(run, complete("last"), advance(), complete(UNDO), advance())
     assert run.status == "COMPENSATED"
+
+
+@pytest.mark.parametrize("code", ["response_too_large", "invalid_response", "internal"])
+def test_what_brought_an_answer_of_no_use_may_have_happened(code: str) -> None:
+    run = given(a_trip(), advance(), fail("book", code, is_retryable=False), advance())
+    assert (run.status, run.attempts) == ("COMPENSATING", [(UNDO, 1)])
+
+
+def test_what_brought_more_than_can_be_kept_has_happened() -> None:
+    run = given(a_trip(), advance(), complete("book", "x" * PAYLOAD_BYTES_MAX), advance())
+    assert (run.aggregate.nodes["book"].error or {})["code"] == "payload_too_large"
+    assert (run.status, run.attempts) == ("COMPENSATING", [(UNDO, 1)])
+
+
+def test_what_was_too_large_to_be_asked_for_has_not_happened() -> None:
+    book = an_effect("book", config={"model": "offline/echo", "prompt": "{{ input }}"})
+    largest = "x" * (PAYLOAD_BYTES_MAX - len('""'))
+    run = given(a_run([book], ["start -> book", "book -> end"], largest), advance())
+    assert (run.aggregate.nodes["book"].error or {})["code"] == "payload_too_large"
+    assert run.status == "FAILED"
+
+
+def test_an_undoing_is_not_cut_off_by_a_cancellation() -> None:
+    run = paid(fail("last"), advance()).when(raises(BeingCompensated, cancel()))
+    run.then()
+    given(run, complete("pay/compensate"), advance(), complete(UNDO), advance())
+    assert run.status == "COMPENSATED"
+
+
+def test_an_undoing_that_needs_somebody_is_not_cancelled_either() -> None:
+    run = booked(fail("last"), advance(), fail(UNDO, "invalid", is_retryable=False), advance())
+    assert run.status == "NEEDS_ATTENTION"
+    run.when(raises(BeingCompensated, cancel())).then()
 
 
 def test_a_cancellation_with_nothing_to_undo_is_a_cancellation() -> None:

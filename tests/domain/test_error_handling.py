@@ -173,6 +173,14 @@ def test_a_run_over_its_time_fails() -> None:
     run.when(advance(10)).then(failed(None, "run_timeout", message, "work", attempt=None))
 
 
+def test_a_run_that_is_tried_again_has_its_whole_time_again() -> None:
+    run = given(a_run([an_llm("work")], ["start -> work", "work -> end"], timeout_s=10), advance())
+    given(run, advance(10), retry(), advance())
+    assert run.attempts == [("work", 2)]
+    assert run.wake_at == run.now + timedelta(seconds=10)
+    run.then_it_replays()
+
+
 def test_a_run_over_its_time_is_undone() -> None:
     nodes = [an_effect("book"), a_node("delay", "nap", duration_s=60)]
     edges = ["start -> book", "book -> nap", "nap -> end"]

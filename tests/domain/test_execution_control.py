@@ -114,6 +114,12 @@ def test_a_cancelled_run_goes_on_with_what_was_stopped_under_the_same_key() -> N
     run.then(node_started("a", attempt=2, key_of=1))
 
 
+@pytest.mark.parametrize("code", ["http_status", "response_too_large", "invalid_response"])
+def test_what_may_have_happened_is_tried_again_under_the_same_key(code: str) -> None:
+    run = given(two(), advance(), fail("a", code, is_retryable=False), advance(), retry())
+    run.when(advance()).then(node_started("a", attempt=2, key_of=1))
+
+
 def test_what_waited_when_the_run_was_cancelled_waits_again() -> None:
     nap = a_node("delay", "nap", duration_s=60)
     run = given(a_run([nap], ["start -> nap", "nap -> end"]), advance(), cancel(), retry())

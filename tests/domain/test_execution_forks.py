@@ -1,5 +1,6 @@
 """A fork has what was done before its node, and does everything else itself."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -7,10 +8,11 @@ import pytest
 from domain import execution_commands as commands
 from domain.definitions import Definition, parse_definition
 from domain.errors import Invalid
-from domain.execution_forks import plan_fork
+from domain.execution_forks import COPIED_BYTES_MAX, plan_fork
 from domain.execution_steps import advance as take_step
 from domain.executions import Execution
 from domain.identifiers import Json, JsonObject
+from domain.payloads import PAYLOAD_BYTES_MAX
 from tests.domain.given import (
     EXECUTION_ID,
     NOON,
@@ -179,6 +181,19 @@ def test_a_loop_is_copied_whole_and_is_no_place_to_begin_inside() -> None:
     assert copied(run, "b") == ["start", "again"]
     for inside in ("inner", "again[0]/inner"):
         assert refusal(run, inside)[0] == "inside_a_body"
+
+
+def test_there_is_a_bound_to_what_is_copied() -> None:
+    nodes = [f"n{index}" for index in range(COPIED_BYTES_MAX // PAYLOAD_BYTES_MAX)]
+    edges = [f"{before} -> {after}" for before, after in pairwise(["start", *nodes, "last", "end"])]
+    run = a_run([*(an_llm(node) for node in nodes), a_set("last")], edges)
+    for node in nodes:
+        given(run, advance(), complete(node, "x" * (PAYLOAD_BYTES_MAX - len('""'))))
+    given(run, advance())
+    code, message = refusal(run, "last")
+    assert code == "copies_too_large"
+    assert message == f"what ran before it is more than {COPIED_BYTES_MAX} bytes to copy"
+    assert copied(run, nodes[-1]) == ["start", *nodes[:-1]]
 
 
 def test_an_unknown_node_is_answered_with_those_there_are() -> None:

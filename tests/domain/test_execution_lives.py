@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.definitions import parse_definition
-from domain.execution_compensation import depends
 from domain.identifiers import JsonObject
+from domain.undo_plan import depends
 from tests.domain import facts
 from tests.domain import given as stories
 from tests.domain.facts import Fact

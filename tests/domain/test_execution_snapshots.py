@@ -68,6 +68,23 @@ def test_a_run_from_a_snapshot_goes_on_as_it_would_have() -> None:
     run.then_it_replays()
 
 
+def test_what_is_counted_in_bytes_is_counted_from_a_snapshot_too() -> None:
+    each = stories.a_map(
+        "each",
+        [stories.an_llm("draft")],
+        ["start -> draft", "draft -> end"],
+        on_item_error="collect",
+    )
+    run = stories.a_run([each], ["start -> each", "each -> end"], [1, 2, 3])
+    stories.given(run, stories.signal("news", {"a": 1}), stories.advance())
+    stories.given(run, stories.complete("each[0]/draft", "one"))
+    stories.given(run, stories.fail("each[2]/draft", "invalid"), stories.advance())
+    signals, known = run.aggregate.signals, run.aggregate.runs.bodies["each"].known
+    assert signals.bytes == len('{"a":1}')
+    assert known.bytes == len('"one"{"code":"invalid","message":"no","path":"each[2]/draft"}')
+    require_the_same_from_every_snapshot(run)
+
+
 @pytest.mark.parametrize("kind", [Execution, NodeRun])
 def test_nothing_that_a_run_remembers_is_left_out(kind: type[Any]) -> None:
     """A field that has the same value in every random run would be missed by the property."""

@@ -49,6 +49,20 @@ async def test_a_body_is_read_up_to_its_limit_and_no_further(
             assert await failure_of(client, asked) == (code, False)
 
 
+async def test_each_head_and_each_piece_of_an_answer_is_progress() -> None:
+    progress = iter([None, b"2\r\nab\r\n", b"2\r\ncd\r\n", b"0\r\n\r\n"])
+    async with web_server() as server, a_client((LOOPBACK, server.port)) as (client, _):
+        server.answers["/"] = answer(302, Location="/long")
+        server.answers["/long"] = Answer(head(200, {"Transfer-Encoding": "chunked"}), "told")
+
+        def send_the_next_piece() -> None:
+            if piece := next(progress):
+                server.pieces.put_nowait(piece)
+
+        assert (await client.send(to(server), send_the_next_piece)).body == b"abcd"
+        server.pieces.put_nowait(b"")
+
+
 async def test_compressed_pieces_are_put_together() -> None:
     text = b"".join(f"{number},".encode() for number in range(10_000))
     members = gzip.compress(text[:20_000], mtime=0) + gzip.compress(text[20_000:], mtime=0)

@@ -223,7 +223,12 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
         " WHERE n.nspname = 'agentledger' AND p.prosecdef"
     )
     functions = {name: (is_super, config) for name, is_super, config in await cursor.fetchall()}
-    assert set(functions) == {"admission_sample", "api_key", "projection_lag"}
+    assert set(functions) == {
+        "admission_sample",
+        "api_key",
+        "executions_needing_attention",
+        "projection_lag",
+    }
     for is_super, config in functions.values():
         assert not is_super
         assert any(setting.startswith("search_path=") for setting in config)

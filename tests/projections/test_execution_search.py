@@ -53,14 +53,15 @@ async def test_pages_follow_each_other_from_the_newest_on(ledger: Ledger) -> Non
 @pytest.mark.parametrize(
     ("fields", "wanted"),
     [
-        ({"status": "RUNNING"}, ExecutionFilter(status="RUNNING")),
+        ({"status": "RUNNING"}, ExecutionFilter(("RUNNING",))),
+        ({"status": "RUNNING"}, ExecutionFilter(("PAUSED", "RUNNING"))),
         ({"workflow_id": WORKFLOW}, ExecutionFilter(workflow_id=WORKFLOW)),
         ({"definition_hash": "cafe"}, ExecutionFilter(definition_hash="cafe")),
         ({"created_at": NOON + timedelta(hours=1)}, ExecutionFilter(created_after=NOON)),
         ({"created_at": NOON - timedelta(hours=1)}, ExecutionFilter(created_before=NOON)),
         (
             {"status": "RUNNING", "workflow_id": WORKFLOW, "created_at": NOON},
-            ExecutionFilter("RUNNING", WORKFLOW, created_after=NOON - timedelta(seconds=1)),
+            ExecutionFilter(("RUNNING",), WORKFLOW, created_after=NOON - timedelta(seconds=1)),
         ),
     ],
 )

@@ -145,6 +145,11 @@ def test_a_run_that_is_tried_again_has_not_ended_and_its_error_is_gone() -> None
     assert (row["completed_at"], row["duration_ms"]) == (None, None)
 
 
+def test_a_run_that_is_tried_again_before_it_began_is_pending_again() -> None:
+    run = an_execution().happens(Execution.Cancelled, reason=None, stopped_paths=[])
+    assert row_of(run.happens(Execution.Retried, paths=[]))["status"] == "PENDING"
+
+
 def test_the_error_of_a_run_that_failed_outlives_its_compensation() -> None:
     run = completed(an_execution().happens(Execution.Started), "book")
     error = {"code": "timeout", "message": "too slow", "path": "mail", "attempt": 3}

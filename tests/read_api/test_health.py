@@ -4,7 +4,8 @@ from typing import Any
 
 import httpx
 
-from tests.projections.histories import a_finished_run
+from domain.executions import Execution
+from tests.projections.histories import a_finished_run, a_tenant, an_execution, the_tenant
 from tests.read_api.api import Api
 
 
@@ -65,6 +66,21 @@ async def test_prometheus_is_told_the_lag_as_of_the_scrape(lone_api: Api) -> Non
     await lone_api.project()
     lines = (await get(lone_api, "/metrics")).text.splitlines()
     assert 'agentledger_projection_seconds_behind{projection="executions"} 0.0' in lines
+
+
+async def test_prometheus_is_told_how_many_runs_of_all_tenants_need_somebody(
+    lone_api: Api,
+) -> None:
+    stuck = [an_execution(tenant_id) for tenant_id in (lone_api.tenant_id, a_tenant())]
+    for run in stuck:
+        run.happens(Execution.AttentionNeeded, message="look", paths=["a"], done_paths=[])
+    await lone_api.happened(*stuck, a_finished_run(lone_api.tenant_id))
+    line = "agentledger_executions_needing_attention"
+    await lone_api.happened(*(the_tenant(run.tenant_id) for run in stuck))
+    assert f"{line} 2.0" in (await get(lone_api, "/metrics")).text.splitlines()
+    stuck[0].happens(Execution.Cancelled, reason=None, stopped_paths=[])
+    await lone_api.happened(stuck[0])
+    assert f"{line} 1.0" in (await get(lone_api, "/metrics")).text.splitlines()
 
 
 async def test_metrics_are_served_without_the_database(lone_api: Api) -> None:

@@ -65,7 +65,11 @@ class ToldHttp:
     answers: list[HttpResponse | HttpFailed] = field(default_factory=list)
     requests: list[HttpRequest] = field(default_factory=list)
 
-    async def send(self, request: HttpRequest) -> HttpResponse:
+    async def send(
+        self, request: HttpRequest, on_progress: Callable[[], None] | None = None
+    ) -> HttpResponse:
+        if on_progress is not None:
+            on_progress()
         self.requests.append(request)
         answer = self.answers[min(len(self.requests), len(self.answers)) - 1]
         if isinstance(answer, HttpFailed):
@@ -128,7 +132,15 @@ class FakeOpenExecutions:
 class Worker:
     """One worker process on the world's store; several may share one world."""
 
-    def __init__(self, world: World, name: str = "one", models: HeldModels | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        name: str = "one",
+        models: HeldModels | None = None,
+        *,
+        attempts_max: int = 10,
+        drives_max: int = 2000,
+    ) -> None:
         self.world = world
         self.models = models or HeldModels()
         self.http = ToldHttp()
@@ -143,14 +155,14 @@ class Worker:
                 runners=RUNNERS,
                 clock=world.clock,
                 ids=world.ids,
-                attempts=FairSlots(ClaimLimits(10)),
+                attempts=FairSlots(ClaimLimits(attempts_max)),
                 steps=StepTurns(
                     StepLimits(own_max=8, spare_max=256), asyncio.get_running_loop().time
                 ),
             ),
             clock=world.clock,
             sweep_s=3600,
-            starts=StartQueue(StartLimits(2000, 10_000)),
+            starts=StartQueue(StartLimits(drives_max, 10_000)),
         )
         self._delivered = 0
 

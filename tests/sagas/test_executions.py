@@ -8,6 +8,7 @@ from commands.executions import CancelExecution
 from commands.ports import PositionToken
 from domain.errors import Unavailable
 from domain.payloads import INLINE_BYTES_MAX
+from infra.metrics import Metrics
 from tests.commands.fakes import FakeEventStore, World
 from tests.sagas.steps import Worker, an_execution, one_call, read, text_of, topics_of, until
 
@@ -87,6 +88,26 @@ async def test_a_zombie_finds_that_another_worker_drives_the_run_and_lets_go() -
     await until(lambda: owner.saga.driven_count() == 0, "the end")
     execution = await read(world, execution_id)
     assert (execution.status, text_of(execution)) == ("COMPLETED", "in time")
+
+
+async def test_what_a_worker_has_in_hand_is_told_at_each_scrape() -> None:
+    world = World()
+    worker = Worker(world, attempts_max=1, drives_max=2)
+    metrics = Metrics()
+    metrics.worker_began(worker.saga.counts)
+    gauges = ("attempts_in_flight", "claims_waiting", "executions_driven", "starts_waiting")
+
+    def told() -> list[float | None]:
+        return [metrics.registry.get_sample_value(f"agentledger_{name}") for name in gauges]
+
+    await worker.own_everything()
+    for _ in range(3):
+        await an_execution(world, one_call())
+    await worker.deliver()
+    await until(lambda: told()[1] == 1, "the second run waits for a slot")
+    assert told() == [1, 1, 2, 1]
+    await worker.stop()
+    assert told() == [0, 0, 0, 0]
 
 
 async def test_cancelling_stops_the_effect_and_ends_the_drive() -> None:

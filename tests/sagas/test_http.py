@@ -170,6 +170,15 @@ async def test_what_the_client_could_not_do_is_told_as_it_was() -> None:
     assert not refused.is_retryable
 
 
+async def test_progress_of_an_answer_is_a_sign_of_life() -> None:
+    world, beats = World(), list[str]()
+    run = Run(world.tenant_id, world.tenant_id, beat=lambda: beats.append("alive"))
+    effects = Effects(world.store, HeldModels(), ToldHttp([an_answer()]))
+    attempt = Attempt("book", "http", 1, ASKED, 30.0, "key-1", heartbeat_s=5.0)
+    await run_http(attempt, run, effects)
+    assert beats == ["alive"]
+
+
 async def test_a_node_tries_again_under_the_same_key_when_no_answer_came() -> None:
     world = World()
     worker = Worker(world)

@@ -17,7 +17,7 @@ from domain.executions import Execution
 from domain.identifiers import JsonObject
 from sagas.timers import HELD_MAX, Timers
 from tests.commands.fakes import NOON, FakeClock, World
-from tests.domain.given import a_graph, a_node
+from tests.domain.given import a_graph, a_node, an_effect, an_llm
 from tests.sagas.steps import Worker, an_execution, one_call, read, topics_of, until
 
 POLL_S = 0.01
@@ -127,11 +127,13 @@ def child_of(world: World, parent_id: UUID) -> UUID:
     return child_id
 
 
-async def a_family(**config: Any) -> tuple[World, Worker, UUID, UUID]:
+async def a_family(
+    child: JsonObject | None = None, **config: Any
+) -> tuple[World, Worker, UUID, UUID]:
     """A parent whose child waits for a model."""
     world = World()
     worker = await a_worker(world)
-    parent_id = await a_parent(world, one_call(), input={"q": "why?"}, **config)
+    parent_id = await a_parent(world, child or one_call(), input={"q": "why?"}, **config)
     await worker.deliver()
     await until(lambda: "execution.child_started" in topics_of(world, parent_id), "the child")
     await worker.deliver()
@@ -173,6 +175,23 @@ async def test_a_child_ends_with_its_parent_or_goes_on(policy: str, status: str)
         worker.models.answer(0, "alone")
         await until(lambda: worker.saga.driven_count() == 0, "the child ends")
         assert (await read(world, child_id)).status == "COMPLETED"
+
+
+async def test_a_child_that_is_being_undone_is_undone_to_the_end_whatever_its_parent_does() -> None:
+    edges = ["start -> book", "book -> last", "last -> end"]
+    world, worker, parent_id, child_id = await a_family(
+        a_graph([an_effect("book"), an_llm("last")], edges), on_parent_close="cancel"
+    )
+    worker.models.answer(0, "booked")
+    await until(lambda: len(worker.models.calls) == 2, "the second call")
+    worker.models.fail(1, retryable=False)
+    await until(lambda: len(worker.models.calls) == 3, "the undoing")
+    await world.given(CancelExecution(execution_id=parent_id))
+    await worker.deliver()
+    assert (await read(world, child_id)).status == "COMPENSATING"
+    worker.models.answer(2, "undone")
+    await until(lambda: worker.saga.driven_count() == 0, "the child ends")
+    assert (await read(world, child_id)).status == "COMPENSATED"
 
 
 async def test_a_child_that_is_not_awaited_outlives_its_parent_only_when_it_may() -> None:

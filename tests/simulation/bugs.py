@@ -11,10 +11,11 @@ import domain.execution_outcomes as outcomes
 import domain.execution_walk as walk
 import sagas.drive
 from commands.ports import NEVER
+from domain import undo_plan
 from domain.attempts import Failure
-from domain.execution_compensation import Undo
 from domain.node_runs import NodeRun
 from domain.signals import PendingSignals
+from domain.undo_plan import Undo
 from infra.relay import Relay
 from projections.fold import Fold
 from projections.projector import Projector
@@ -126,7 +127,7 @@ def undoing_forgets_the_unanswered() -> AbstractContextManager[None]:
 
 def undoing_does_not_wait() -> AbstractContextManager[None]:
     """Nodes are undone while what depends on them is not."""
-    return replaced(compensation, "depends", lambda *_: False)
+    return replaced(undo_plan, "depends", lambda *_: False)
 
 
 def a_key_is_not_repeated() -> AbstractContextManager[None]:

@@ -223,7 +223,8 @@ def _family_is_right(parent: History, child: History, begun: Fact, told: set[str
     if child.ends[0].tx < first_end.tx and not is_told:
         yield f"{parent.name}: never heard of the end of {child.name}"
     is_bound = begun.state["on_parent_close"] == "cancel"
-    if is_bound and not is_told and child.ends[0].tx > first_end.tx:
+    is_undone = any(one.tx < first_end.tx for one in child.of("compensation_started"))
+    if is_bound and not is_undone and not is_told and child.ends[0].tx > first_end.tx:
         yield f"{child.name}: went on when {parent.name} had ended"
 
 

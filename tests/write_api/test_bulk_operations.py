@@ -49,11 +49,25 @@ async def test_the_whole_filter_is_stored_in_utc(api: Api) -> None:
     }
 
 
+async def test_any_of_several_statuses_will_do(api: Api) -> None:
+    execution_id = await begun(api, CHAIN)
+    body = {"filter": {"status": ["RUNNING", "PENDING", "RUNNING"]}}
+    preview = (await api.send("POST", "/executions/bulk/cancel", body)).json()["data"]
+    assert preview["sample"] == [execution_id]
+    response = await api.send("POST", "/executions/bulk/cancel", {**body, "dry_run": False})
+    assert response.status_code == 202, response.text
+    assert api.store.states[-1]["filter"] == {"status": ["PENDING", "RUNNING"]}
+
+
 @pytest.mark.parametrize(
     ("body", "place"),
     [
         ({}, "/filter"),
         ({"filter": {"status": "BORED"}}, "/filter/status"),
+        ({"filter": {"status": ["FAILED", "BORED"]}}, "/filter/status"),
+        ({"filter": {"status": []}}, "/filter/status"),
+        ({"filter": {"status": [["FAILED"]]}}, "/filter/status"),
+        ({"filter": {"status": 5}}, "/filter/status"),
         ({"filter": {"workflow_id": "x"}}, "/filter/workflow_id"),
         ({"filter": {"created_after": "2026-11-01T00:00:00"}}, "/filter/created_after"),
         ({"filter": {"created_after": 5}}, "/filter/created_after"),

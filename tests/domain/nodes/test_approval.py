@@ -13,8 +13,11 @@ from tests.domain.given import (
     a_run,
     a_set,
     advance,
+    an_effect,
     an_llm,
     cancel,
+    cancel_and_undo,
+    complete,
     decide,
     given,
     raises,
@@ -60,6 +63,13 @@ def test_what_is_asked_is_recorded_with_its_form_and_those_who_were_asked() -> N
     assert run.recorded[2] == node_suspended("ask", "approval", request, None)
     run.when(raises(NotAnAssignee, decide("ask", by="user:ada"))).then()
     assert given(run, decide("ask", by="user:bob")).answer == form
+
+
+def test_nothing_is_decided_while_the_run_is_being_undone() -> None:
+    nodes = [an_effect("book"), a_node("approval", "ask", title="?")]
+    edges = ["start -> book", "book -> ask", "ask -approved-> end"]
+    run = given(a_run(nodes, edges), advance(), complete("book"), advance(), cancel_and_undo())
+    run.when(raises(ApprovalNotFound, decide("ask"))).then()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from domain.identifiers import Json
-from domain.nodes.map import ITEMS_MAX
+from domain.node_types import Iterations, Scope
+from domain.nodes.map import COLLECTED_BYTES_MAX, ITEMS_MAX, Map
 from tests.domain.facts import fact, node_failed, node_started
 from tests.domain.given import (
     Run,
@@ -75,6 +76,24 @@ def test_only_so_many_run_at_a_time() -> None:
     )
 
 
+def test_what_runs_already_is_not_told_again_unless_it_was_forgotten() -> None:
+    """With a thousand at a time, telling all of them at each end made a map take minutes."""
+    each = mapping([1, 2, 3, 4], concurrency=2).definition.nodes["each"].config
+    assert isinstance(each, Map)
+    scope, memory = Scope({"input": [1, 2, 3, 4]}, {}), {}
+
+    def told(known: Iterations, memory: dict[str, Json]) -> list[int]:
+        following = each.next_iterations(scope, known, memory)
+        assert isinstance(following, list)
+        return [iteration.index for iteration in following]
+
+    assert told(Iterations(), memory) == [0, 1]
+    assert told(Iterations(), memory) == []
+    one_ended = Iterations(ended=1, results={1: "b"})
+    assert told(one_ended, memory) == [2]
+    assert told(one_ended, {}) == [0, 2]
+
+
 def test_results_are_in_the_order_of_the_input_whatever_ends_first() -> None:
     run = given(mapping([1, 2, 3]), advance(), complete("each[2]/draft", "c"), advance())
     given(run, complete("each[0]/draft", "a"), complete("each[1]/draft", "b"), advance())
@@ -123,6 +142,36 @@ def test_there_is_a_bound_to_the_elements() -> None:
 def test_results_too_large_to_record_fail_the_map() -> None:
     run = given(mapping([1, 2]), advance(), complete("each[0]/draft", "x" * 600_000))
     given(run, complete("each[1]/draft", "x" * 600_000), advance())
+    assert run.aggregate.nodes["each"].error["code"] == "payload_too_large"
+
+
+def test_results_that_fit_to_the_byte_are_an_output() -> None:
+    around = len('{"results":["",""],"errors":[]}')
+    half, rest = divmod(COLLECTED_BYTES_MAX - around, 2)
+    run = given(mapping([1, 2]), advance(), complete("each[0]/draft", "x" * half))
+    given(run, complete("each[1]/draft", "x" * (half + rest)), advance())
+    assert run.status == "COMPLETED"
+
+
+def test_a_map_that_has_collected_too_much_begins_no_more_and_fails_where_it_can_be_handled() -> (
+    None
+):
+    each = a_map("each", [an_llm("draft")], ONCE_EACH, concurrency=1)
+    edges = [*ALONE, "each -error-> rescue", "rescue -> end"]
+    run = given(a_run([each, a_set("rescue")], edges, [1, 2, 3]), advance())
+    given(run, complete("each[0]/draft", "x" * (COLLECTED_BYTES_MAX - 2)), advance())
+    assert run.running == ["each[1]/draft"]
+    given(run, complete("each[1]/draft", 2)).when(advance())
+    assert run.topics[:2] == ["iteration_ended", "node_failed"]
+    assert run.aggregate.nodes["each"].error["code"] == "payload_too_large"
+    assert run.aggregate.output == {"by": "rescue"}
+    run.then_it_replays()
+
+
+def test_errors_that_are_collected_count_as_results_do() -> None:
+    run = given(mapping([1, 2], on_item_error="collect", concurrency=1), advance())
+    given(run, complete("each[0]/draft", "x" * (COLLECTED_BYTES_MAX - 10)), advance())
+    given(run, fail("each[1]/draft", "invalid"), advance())
     assert run.aggregate.nodes["each"].error["code"] == "payload_too_large"
 
 

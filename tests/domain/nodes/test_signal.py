@@ -3,7 +3,8 @@
 from typing import Any
 
 from domain.identifiers import JsonObject
-from domain.signals import PENDING_MAX, TooManySignals
+from domain.payloads import PAYLOAD_BYTES_MAX
+from domain.signals import PENDING_BYTES_MAX, PENDING_MAX, SignalsTooLarge, TooManySignals
 from tests.domain.facts import completed, fact, node_completed
 from tests.domain.given import Run, a_node, a_run, advance, given, raises, signal
 from tests.domain.waits import node_suspended, suspended, waiting
@@ -69,6 +70,22 @@ def test_a_signal_in_the_last_moment_counts() -> None:
 def test_only_so_many_signals_are_kept() -> None:
     run = given(a_signal(), *[signal("other")] * PENDING_MAX)
     run.when(raises(TooManySignals, signal("other"))).then()
+
+
+def test_signals_are_kept_up_to_so_many_bytes() -> None:
+    largest = "x" * (PAYLOAD_BYTES_MAX - len('""'))
+    run = given(a_signal(), *[signal("news", largest)] * (PENDING_BYTES_MAX // PAYLOAD_BYTES_MAX))
+    assert run.aggregate.signals.bytes == PENDING_BYTES_MAX
+    refusal = run.when(raises(SignalsTooLarge, signal("news", 1))).answer
+    assert refusal.data["pending_bytes_max"] == PENDING_BYTES_MAX
+    run.then()
+
+
+def test_a_signal_that_was_taken_makes_room_for_another_of_its_size() -> None:
+    half = "x" * (PAYLOAD_BYTES_MAX // 2)
+    run = given(a_signal(), signal("other", half), signal("news", half), advance())
+    assert run.aggregate.signals.bytes == len(half) + len('""')
+    run.then_it_replays()
 
 
 def test_a_name_that_is_none_fails_the_node() -> None:

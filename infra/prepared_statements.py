@@ -1,0 +1,87 @@
+"""Prepared statements straight on libpq, for what is executed all the time.
+
+A cursor of psycopg's finds out anew, at each execution, how every parameter is to be sent and every
+column to be read: 180 µs of processor time for an append, which itself takes PostgreSQL less. Here
+parameters are bytes in PostgreSQL's binary form, and so are the columns of the result.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from psycopg import AsyncConnection
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus, Format
+from psycopg.pq.abc import PGresult
+
+PLACEHOLDER = "%b"
+IS_GOOD = frozenset({ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK})
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    name: bytes
+    formats: Sequence[int]
+
+
+class PreparedStatements:
+    """Those of one connection, each prepared when it is first executed."""
+
+    def __init__(self, conn: AsyncConnection) -> None:
+        self._conn = conn
+        self._known: dict[str, _Prepared] = {}
+
+    async def execute(self, query: str, params: Sequence[bytes]) -> PGresult:
+        """query: its parameters are written `%b`. Raises what psycopg raises. Cancelled, it closes
+        the connection, for nobody waits for the answer.
+        """
+        pgconn = self._conn.pgconn
+        async with self._conn.lock:
+            try:
+                known = self._known.get(query) or await self._prepare(query)
+                pgconn.send_query_prepared(known.name, params, known.formats, Format.BINARY)
+                return await self._result()
+            except asyncio.CancelledError:
+                pgconn.finish()
+                raise
+
+    async def _prepare(self, query: str) -> _Prepared:
+        first, *others = query.split(PLACEHOLDER)
+        text = first + "".join(f"${number}{other}" for number, other in enumerate(others, 1))
+        known = _Prepared(b"agentledger_%d" % len(self._known), [Format.BINARY] * len(others))
+        self._conn.pgconn.send_prepare(known.name, text.encode())
+        await self._result()
+        self._known[query] = known
+        return known
+
+    async def _result(self) -> PGresult:
+        pgconn, loop = self._conn.pgconn, asyncio.get_running_loop()
+        while pgconn.flush():
+            await _ready(pgconn.socket, loop.add_writer, loop.remove_writer)
+        first: PGresult | None = None
+        while True:
+            while pgconn.is_busy():
+                await _ready(pgconn.socket, loop.add_reader, loop.remove_reader)
+                pgconn.consume_input()
+            result = pgconn.get_result()
+            if result is None:
+                break
+            first = first or result
+        assert first is not None
+        if first.status not in IS_GOOD:
+            raise error_from_result(first)
+        return first
+
+
+async def _ready(socket: int, watch: Callable[..., object], leave: Callable[[int], object]) -> None:
+    ready = asyncio.get_running_loop().create_future()
+    watch(socket, _be_ready, ready)
+    try:
+        await ready
+    finally:
+        leave(socket)
+
+
+def _be_ready(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
