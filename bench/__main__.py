@@ -16,7 +16,7 @@ import orjson
 import uvloop
 from rich.console import Console
 
-from bench import append, graphql, growth, rebuild, recovery, rest, runs, visible
+from bench import append, graphql, growth, noisy, rebuild, recovery, rest, runs, visible
 from bench.conditions import print_conditions, read_conditions
 from bench.contenders import TEMPORAL_ASKED
 from bench.cpu import spent
@@ -38,6 +38,7 @@ MEASUREMENTS: Mapping[str, Measure] = {
     graphql.NAME: graphql.measure,
     runs.NAME: runs.measure,
     recovery.NAME: recovery.measure,
+    noisy.NAME: noisy.measure,
     growth.NAME: growth.measure,
 }
 

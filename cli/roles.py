@@ -29,6 +29,7 @@ from sagas.fairness import ClaimLimits, FairSlots
 from sagas.nodes import RUNNERS
 from sagas.retention import RetentionSaga
 from sagas.start_queue import StartLimits, StartQueue
+from sagas.step_turns import StepLimits, StepTurns
 from sagas.turns import weights
 
 ROLES = ("api", "relay", "worker", "projector")
@@ -90,6 +91,11 @@ async def run_worker(runtime: Runtime) -> None:
                     per_workflow_max=settings.worker_attempts_per_workflow_max or None,
                     per_node_type_max=settings.worker_attempts_per_node_type,
                 ),
+                weights(settings.tenant_weights),
+            ),
+            steps=StepTurns(
+                StepLimits(settings.worker_steps_own_max, settings.worker_steps_spare_max),
+                asyncio.get_running_loop().time,
                 weights(settings.tenant_weights),
             ),
         ),

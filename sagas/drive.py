@@ -93,12 +93,15 @@ class Drive:
                 await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _run_on(self) -> None:
-        if not await self._take_up():
-            return
+        steps, tenant_id = self._parts.steps, self._run.tenant_id
+        async with steps.turn(tenant_id):
+            if not await self._take_up():
+                return
         unsaved: list[Ended] = []
         while True:
-            attempts = self._advance(unsaved)
-            stored = await self._save()
+            async with steps.turn(tenant_id):
+                attempts = self._advance(unsaved)
+                stored = await self._save()
             if stored != "stored":
                 await self._take_again(stored)
                 continue

@@ -13,6 +13,7 @@ from domain.executions import Execution
 from domain.identifiers import TenantId
 from sagas.effects import Effects, Runner
 from sagas.fairness import FairSlots
+from sagas.step_turns import StepTurns
 
 DEFINITIONS_MAX = 1024
 DEFINITION_WAIT_S = 10.0
@@ -25,9 +26,9 @@ class DriveEnded(Exception):
 @dataclass(eq=False)
 class DriveParts:
     """What all drives of a worker share. attempts: how many effects may be in flight in this
-    process. webhook_path: of a run, where strangers may send it requests. on_ended: told of each
-    run that has ended, after that is stored. offer: told of other runs that were stored with one of
-    ours.
+    process. steps: whose is next. webhook_path: of a run, where strangers may send it requests.
+    on_ended: told of each run that has ended, after that is stored. offer: told of other runs that
+    were stored with one of ours.
     """
 
     actor: str
@@ -38,6 +39,7 @@ class DriveParts:
     ids: Ids
     attempts: FairSlots
     webhook_path: Callable[[TenantId, UUID], str]
+    steps: StepTurns
     on_ended: Callable[[Execution], None] = lambda _: None
     offer: Callable[[TenantId, Execution], None] = lambda _tenant_id, _execution: None
     definitions: OrderedDict[tuple[TenantId, str], asyncio.Future[Definition]] = field(

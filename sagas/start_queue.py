@@ -20,6 +20,11 @@ from sagas.turns import Ordered, Turns, WeightOf, equal_weights
 
 Item = TypeVar("Item")
 
+# A tenant may begin one more while it drives less than this many times what is free (dynamic
+# thresholds; Choudhury and Hahne, IEEE/ACM Transactions on Networking 6, 1998): one alone leaves an
+# eighth free, two leave a fifteenth, and who comes next need not wait until one of their runs ends.
+SHARE_OF_FREE = 7
+
 
 @dataclass(frozen=True, slots=True)
 class StartLimits:
@@ -40,7 +45,9 @@ class StartQueue(Generic[Item]):
         self._turns = Turns(weight_of)
         self._queues: dict[TenantId, OrderedDict[UUID, Item]] = {}
         self._tenants: dict[UUID, TenantId] = {}
+        self._weight_of = weight_of
         self._ready = Ordered[TenantId]()
+        self._crowding = Ordered[TenantId]()
         self._longest = Ordered[TenantId]()
         self._driven: dict[TenantId, int] = {}
         self._driven_count = 0
@@ -91,10 +98,9 @@ class StartQueue(Generic[Item]):
 
     def take(self) -> Item | None:
         """The next to begin, driven from now on until `done`. None while nothing may."""
-        first = self._ready.first()
-        if first is None or self._driven_count >= self._limits.drives_max:
+        tenant_id = self._next_tenant()
+        if tenant_id is None:
             return None
-        tenant_id = first[1]
         execution_id, item = self._queues[tenant_id].popitem(last=False)
         del self._tenants[execution_id]
         self._driven_count += 1
@@ -122,6 +128,23 @@ class StartQueue(Generic[Item]):
         queue = self._queues.get(tenant_id)
         return 0 if queue is None else len(queue)
 
+    def _next_tenant(self) -> TenantId | None:
+        """The foremost that does not crowd. Others go on by how few they drive, once they may."""
+        if self._driven_count >= self._limits.drives_max:
+            return None
+        while (first := self._ready.first()) is not None:
+            if not self._crowds(first[1]):
+                return first[1]
+            self._settle(first[1])
+        held = self._crowding.first()
+        return None if held is None or self._crowds(held[1]) else held[1]
+
+    def _crowds(self, tenant_id: TenantId) -> bool:
+        """Whether it drives as many as it may, measured by what is free."""
+        free_count = max(1, self._limits.drives_max - self._driven_count)
+        allowed = SHARE_OF_FREE * self._weight_of(tenant_id) * free_count
+        return self._driven.get(tenant_id, 0) >= allowed
+
     def _settle(self, tenant_id: TenantId) -> None:
         """Put the tenant where its queue and its limit say."""
         length = self._length(tenant_id)
@@ -130,11 +153,17 @@ class StartQueue(Generic[Item]):
             self._turns.leave(tenant_id)
             self._longest.discard(tenant_id)
             self._ready.discard(tenant_id)
+            self._crowding.discard(tenant_id)
             return
         place = self._turns.join(tenant_id)
         self._longest.put(tenant_id, (-length, place[1]))
-        limit = self._limits.per_tenant_max
-        if limit is None or self._driven.get(tenant_id, 0) < limit:
-            self._ready.put(tenant_id, place)
+        driven_count = self._driven.get(tenant_id, 0)
+        self._ready.discard(tenant_id)
+        self._crowding.discard(tenant_id)
+        if driven_count >= (self._limits.per_tenant_max or self._limits.drives_max):
+            return
+        if self._crowds(tenant_id):
+            share = driven_count / self._weight_of(tenant_id)
+            self._crowding.put(tenant_id, (share, place[1]))
         else:
-            self._ready.discard(tenant_id)
+            self._ready.put(tenant_id, place)

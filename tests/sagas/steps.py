@@ -30,6 +30,7 @@ from sagas.executions import ExecutionSaga
 from sagas.fairness import ClaimLimits, FairSlots
 from sagas.nodes import RUNNERS
 from sagas.start_queue import StartLimits, StartQueue
+from sagas.step_turns import StepLimits, StepTurns
 from tests.commands.fakes import NOON, FakeEventStore, World
 
 PARTITIONS = 2
@@ -158,6 +159,9 @@ class Worker:
                 ids=world.ids,
                 attempts=FairSlots(ClaimLimits(attempts_max)),
                 webhook_path=WEBHOOK_KEYS.path,
+                steps=StepTurns(
+                    StepLimits(own_max=8, spare_max=256), asyncio.get_running_loop().time
+                ),
             ),
             clock=world.clock,
             sweep_s=3600,

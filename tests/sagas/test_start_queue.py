@@ -61,6 +61,37 @@ def test_a_tenant_at_its_limit_leaves_drives_to_others() -> None:
     assert runs.taken() == [NOISY]
 
 
+def test_a_tenant_alone_leaves_an_eighth_of_the_drives_to_whoever_comes() -> None:
+    runs = Runs(StartLimits(drives_max=80, queued_max=10_000))
+    runs.put(NOISY, 10_000)
+    assert len(runs.taken()) == 70
+    runs.put(QUIET)
+    assert runs.taken() == [QUIET]
+
+
+def test_two_tenants_that_flood_still_leave_drives_to_a_third() -> None:
+    runs = Runs(StartLimits(drives_max=150, queued_max=10_000))
+    runs.put(NOISY, 5_000)
+    runs.put(QUIET, 5_000)
+    assert Counter(runs.taken()) == {NOISY: 70, QUIET: 70}
+    runs.put(THIRD, 3)
+    assert runs.taken() == [THIRD] * 3
+
+
+def test_a_tenant_that_was_held_back_goes_on_when_drives_become_free() -> None:
+    runs = Runs(StartLimits(drives_max=80, queued_max=10_000))
+    runs.put(NOISY, 10_000)
+    runs.taken()
+    runs.put(QUIET, 5)
+    assert runs.taken() == [QUIET] * 5
+    # What the quiet tenant drives is not free: the noisy one goes on when that is over.
+    runs.queue.done(NOISY)
+    assert runs.taken() == []
+    for _ in range(5):
+        runs.queue.done(QUIET)
+    assert runs.taken() == [NOISY]
+
+
 def test_an_execution_that_waits_already_is_not_put_twice() -> None:
     queue = StartQueue[str](StartLimits(drives_max=4, queued_max=4))
     assert queue.put(NOISY, UUID(int=1), "from the log")

@@ -11,6 +11,7 @@ from sagas.executions import ExecutionSaga
 from sagas.fairness import ClaimLimits, FairSlots
 from sagas.nodes import RUNNERS
 from sagas.start_queue import StartLimits, StartQueue
+from sagas.step_turns import StepLimits, StepTurns
 from tests.commands.fakes import FakeIds
 from tests.sagas.steps import WEBHOOK_KEYS, ToldHttp
 from tests.simulation.effects import ModelClient, ModelServer
@@ -23,6 +24,7 @@ SWEEP_S = 20.0
 DRIVES_MAX = 50
 STARTS_MAX = 1000
 ATTEMPTS_MAX = 4
+STEP_LIMITS = StepLimits(own_max=2, spare_max=4)
 PAUSE_MAX_S = 5.0
 
 
@@ -55,6 +57,7 @@ class Worker:
                 ids=self.ids,
                 attempts=FairSlots(ClaimLimits(ATTEMPTS_MAX)),
                 webhook_path=WEBHOOK_KEYS.path,
+                steps=StepTurns(STEP_LIMITS, lambda: self.process.environment.now_s),
             ),
             clock=self.process,
             sweep_s=SWEEP_S,

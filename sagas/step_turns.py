@@ -1,0 +1,194 @@
+"""Whose step is next, when runs that are driven have more to do than a process can do at once.
+
+A step is one advance and its append. Every step in flight stands before all later ones, in the
+event loop and in the group commit, so who puts thousands there delays everybody by thousands.
+
+    take ──► while the tenant has few in flight and none that wait, it is quiet: at once
+         ──► else it crowds: its own few, and spare ones in turn by tenant
+         ──► waits
+
+While a tenant is quiet, spare steps pause: batches become small, which is slow for those who crowd,
+and short for the quiet one.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from domain.identifiers import TenantId
+from sagas.turns import Ordered, Turns, WeightOf, equal_weights
+
+# How long after a step of a quiet tenant its next one is still expected: spare steps that began
+# meanwhile would stand before it.
+QUIET_S = 1.0
+# A tenant is quiet with up to so many times its own steps, so that a few users at once are.
+QUIET_TIMES_OWN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class StepLimits:
+    """own_max: steps in flight that a tenant of weight 1 always may have, also when it crowds.
+    spare_max: those beyond, of all tenants that crowd.
+    """
+
+    own_max: int
+    spare_max: int
+
+
+@dataclass(slots=True)
+class _Steps:
+    """Of one tenant that has any. own_max: as its weight has it."""
+
+    own_max: int
+    in_flight: int = 0
+    waiting: OrderedDict[asyncio.Future[None], None] = field(
+        default_factory=OrderedDict[asyncio.Future[None], None]
+    )
+
+
+class StepTurns:
+    """The steps of one process, for use in one event loop. Without contention: two look-ups."""
+
+    def __init__(
+        self,
+        limits: StepLimits,
+        monotonic_s: Callable[[], float],
+        weight_of: WeightOf = equal_weights,
+    ) -> None:
+        self._limits = limits
+        self._monotonic_s = monotonic_s
+        self._weight_of = weight_of
+        self._turns = Turns(weight_of)
+        self._order = Ordered[TenantId]()
+        self._tenants: dict[TenantId, _Steps] = {}
+        self._spare_count = 0
+        # When each quiet tenant took a step last, oldest first.
+        self._quiet: OrderedDict[TenantId, float] = OrderedDict()
+
+    @property
+    def in_flight(self) -> int:
+        return sum(steps.in_flight for steps in self._tenants.values())
+
+    @property
+    def waiting_count(self) -> int:
+        return sum(len(steps.waiting) for steps in self._tenants.values())
+
+    @property
+    def quiet_count(self) -> int:
+        return len(self._quiet)
+
+    def turn(self, tenant_id: TenantId) -> "Turn":
+        """For `async with`: held inside, given back however it ends."""
+        return Turn(self, tenant_id)
+
+    def try_take(self, tenant_id: TenantId) -> bool:
+        """A step without waiting, or False. Overtakes no other step of the tenant."""
+        steps = self._tenants.get(tenant_id)
+        if steps is None:
+            own_max = max(1, round(self._limits.own_max * self._weight_of(tenant_id)))
+            steps = self._tenants[tenant_id] = _Steps(own_max)
+        if steps.in_flight < QUIET_TIMES_OWN * steps.own_max and not steps.waiting:
+            self._begin(steps)
+            self._quiet[tenant_id] = self._monotonic_s()
+            self._quiet.move_to_end(tenant_id)
+            self._forget_gone()
+            return True
+        self._quiet.pop(tenant_id, None)
+        if len(self._order) or not self._has_spare():
+            return False
+        self._begin(steps)
+        return True
+
+    async def take(self, tenant_id: TenantId) -> None:
+        """A step, in turn. Cancelled while it waits, it leaves no trace."""
+        if self.try_take(tenant_id):
+            return
+        granted = asyncio.get_running_loop().create_future()
+        self._tenants[tenant_id].waiting[granted] = None
+        self._order.put(tenant_id, self._turns.join(tenant_id))
+        try:
+            await granted
+        except asyncio.CancelledError:
+            self._leave(tenant_id, granted)
+            raise
+
+    def give_back(self, tenant_id: TenantId) -> None:
+        """Also hands what became free to those who wait."""
+        steps = self._tenants[tenant_id]
+        if steps.in_flight > steps.own_max:
+            self._spare_count -= 1
+        steps.in_flight -= 1
+        if steps.in_flight < steps.own_max and steps.waiting:
+            self._grant(tenant_id)
+        elif not steps.in_flight:
+            del self._tenants[tenant_id]
+        while (first := self._order.first()) is not None and self._has_spare():
+            self._grant(first[1])
+
+    def _begin(self, steps: _Steps) -> None:
+        steps.in_flight += 1
+        self._spare_count += steps.in_flight > steps.own_max
+
+    def _has_spare(self) -> bool:
+        if self._spare_count >= self._limits.spare_max:
+            return False
+        self._forget_gone()
+        return not self._quiet
+
+    def _forget_gone(self) -> None:
+        gone_since = self._monotonic_s() - QUIET_S
+        while self._quiet:
+            tenant_id, last_at = next(iter(self._quiet.items()))
+            if last_at >= gone_since:
+                return
+            del self._quiet[tenant_id]
+
+    def _grant(self, tenant_id: TenantId) -> None:
+        steps = self._tenants[tenant_id]
+        granted, _ = steps.waiting.popitem(last=False)
+        # One that was cancelled in this turn of the event loop gives back what it is granted.
+        self._begin(steps)
+        if not granted.done():
+            granted.set_result(None)
+        if steps.waiting:
+            self._order.put(tenant_id, self._turns.serve(tenant_id))
+        else:
+            self._stand_down(tenant_id)
+
+    def _leave(self, tenant_id: TenantId, granted: asyncio.Future[None]) -> None:
+        """Of one that was cancelled: it waits, or was granted a step after that."""
+        steps = self._tenants[tenant_id]
+        if granted not in steps.waiting:
+            self.give_back(tenant_id)
+            return
+        del steps.waiting[granted]
+        if not steps.waiting:
+            self._stand_down(tenant_id)
+
+    def _stand_down(self, tenant_id: TenantId) -> None:
+        self._turns.leave(tenant_id)
+        self._order.discard(tenant_id)
+
+
+class Turn:
+    """One step's turn, see StepTurns.turn."""
+
+    __slots__ = ("_tenant_id", "_turns")
+
+    def __init__(self, turns: StepTurns, tenant_id: TenantId) -> None:
+        self._turns = turns
+        self._tenant_id = tenant_id
+
+    async def __aenter__(self) -> None:
+        if not self._turns.try_take(self._tenant_id):
+            await self._turns.take(self._tenant_id)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._turns.give_back(self._tenant_id)
