@@ -8,6 +8,7 @@ parameters are bytes in PostgreSQL's binary form, and so are the columns of the 
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from psycopg import AsyncConnection
 from psycopg.errors import error_from_result
@@ -15,6 +16,8 @@ from psycopg.pq import ExecStatus, Format
 from psycopg.pq.abc import PGresult
 
 PLACEHOLDER = "%b"
+# A connection that comes back to its pool keeps what was prepared on it.
+NUMBERS = count(1)
 IS_GOOD = frozenset({ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK})
 
 
@@ -48,7 +51,7 @@ class PreparedStatements:
     async def _prepare(self, query: str) -> _Prepared:
         first, *others = query.split(PLACEHOLDER)
         text = first + "".join(f"${number}{other}" for number, other in enumerate(others, 1))
-        known = _Prepared(b"agentledger_%d" % len(self._known), [Format.BINARY] * len(others))
+        known = _Prepared(b"agentledger_%d" % next(NUMBERS), [Format.BINARY] * len(others))
         self._conn.pgconn.send_prepare(known.name, text.encode())
         await self._result()
         self._known[query] = known

@@ -7,13 +7,15 @@ then reads its own stream under its own tenant.
 
 import asyncio
 import logging
+import struct
 from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import LiteralString
+from typing import LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg import AsyncConnection
+from psycopg.pq.abc import PGresult
 
 from commands.ports import Position
 from domain.errors import Unavailable
@@ -21,20 +23,23 @@ from domain.identifiers import TenantId
 from infra.consumer import Pace
 from infra.event_log import read_end
 from infra.postgres import Database
+from infra.prepared_statements import PreparedStatements
 from infra.wakeups import Wakeups
 
 log = logging.getLogger(__name__)
 
 PAGE = 2000
 RETRY_S = 0.5
+SMALLINT, BIGINT = struct.Struct("!h"), struct.Struct("!q")
+PLACE_COLUMNS = 7
 
 # fmt: off
 READ_PLACES: LiteralString = (
     "SELECT era, tx_id::text::bigint, notification_id, originator_id, originator_version,"
     " tenant_id, topic"
-    " FROM events WHERE (era, tx_id, notification_id) > (%s, %s::text::xid8, %s)"
+    " FROM events WHERE (era, tx_id, notification_id) > (%b::smallint, %b::text::xid8, %b::bigint)"
     " AND (era < current_era() OR tx_id < pg_snapshot_xmin(pg_current_snapshot()))"
-    " ORDER BY events.era, events.tx_id, events.notification_id LIMIT %s"
+    " ORDER BY events.era, events.tx_id, events.notification_id LIMIT %b::bigint"
 )
 # fmt: on
 
@@ -150,12 +155,13 @@ class Tail:
     async def _follow(self, conn: AsyncConnection) -> None:
         if self._position is None:
             self._position = await read_end(conn)
+        statements = PreparedStatements(conn)
         pause_s = self._poll_min_s
         pace = Pace(self._pace_s)
         while True:
             await pace.wait()
             seen = self._wakeups.count
-            found = await self._read_page(conn)
+            found = await self._read_page(statements)
             if found == PAGE:
                 continue
             # An append that is hinted may not be settled yet (older transactions still run), so the
@@ -167,20 +173,46 @@ class Tail:
             else:
                 await self._wakeups.wait(seen, pause_s)
 
-    async def _read_page(self, conn: AsyncConnection) -> int:
+    async def _read_page(self, statements: PreparedStatements) -> int:
         assert self._position is not None
-        cursor = conn.cursor(binary=True)
-        place = self._position
-        await cursor.execute(
-            READ_PLACES, (place.era, str(place.tx_id), place.notification_id, PAGE), prepare=True
-        )
-        rows = await cursor.fetchall()
-        for _, _, _, stream_id, version, tenant_id, topic in rows:
-            self._on_place(stream_id, version)
-            for subscription in self._of_stream.get(stream_id, ()):
-                subscription.tell(topic)
-            for subscription in self._of_tenant.get(tenant_id, ()):
-                subscription.tell(topic)
-        if rows:
-            self._position = Position(*rows[-1][:3])
-        return len(rows)
+        result = await statements.execute(READ_PLACES, _params(self._position))
+        for row in range(result.ntuples):
+            place = _place(result, row)
+            self._on_place(place.stream_id, place.version)
+            for subscription in self._of_stream.get(place.stream_id, ()):
+                subscription.tell(place.topic)
+            for subscription in self._of_tenant.get(place.tenant_id, ()):
+                subscription.tell(place.topic)
+            self._position = place.position
+        return result.ntuples
+
+
+class _Place(NamedTuple):
+    position: Position
+    stream_id: UUID
+    version: int
+    tenant_id: TenantId
+    topic: str
+
+
+def _params(after: Position) -> list[bytes]:
+    return [
+        SMALLINT.pack(after.era),
+        str(after.tx_id).encode(),
+        BIGINT.pack(after.notification_id),
+        BIGINT.pack(PAGE),
+    ]
+
+
+def _place(result: PGresult, row: int) -> _Place:
+    """Of READ_PLACES, whose columns are never NULL."""
+    era, tx_id, notification_id, stream_id, version, tenant_id, topic = (
+        result.get_value(row, column) or b"" for column in range(PLACE_COLUMNS)
+    )
+    return _Place(
+        Position(int.from_bytes(era), int.from_bytes(tx_id), int.from_bytes(notification_id)),
+        UUID(bytes=stream_id),
+        int.from_bytes(version),
+        TenantId(UUID(bytes=tenant_id)),
+        topic.decode(),
+    )
