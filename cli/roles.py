@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -173,9 +172,6 @@ async def run_until_stopped(
     """Runs the parts together; ends at the signal, or with the error of the first part or
     background loop that fails.
     """
-    # What is there by now stays: the collector need not look at it again, 0.1 s each time.
-    gc.collect()
-    gc.freeze()
     running = [asyncio.ensure_future(part) for part in parts]
     stopping = asyncio.create_task(stop.wait())
     watched = [stopping, *running, *runtime.background.values()]
