@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from domain.attempts import Attempt, Failure
 from domain.errors import Unavailable
+from domain.node_types import UNBILLED
 from sagas.effects import AttemptFailed, ChildWanted, Effects, Outcome, Run, Runner
 
 log = logging.getLogger(__name__)
@@ -15,7 +16,9 @@ log = logging.getLogger(__name__)
 async def perform(
     attempt: Attempt, run: Run, effects: Effects, runners: Mapping[str, Runner]
 ) -> Outcome | ChildWanted | Failure:
-    """Whatever happens, this is how the attempt ended."""
+    """Whatever happens, this is how the attempt ended. Nobody knows what one that was cut off was
+    billed.
+    """
     runner = runners[attempt.node_type]
     try:
         if attempt.heartbeat_s is not None:
@@ -23,7 +26,7 @@ async def perform(
         return await _in_time(attempt, run, effects, runner)
     except TimeoutError:
         message = f"no outcome within {attempt.timeout_s:g} s"
-        return Failure("timeout", message, is_retryable=True)
+        return Failure("timeout", message, is_retryable=True, usage=UNBILLED)
     except AttemptFailed as failed:
         return Failure(
             failed.code,
@@ -38,7 +41,7 @@ async def perform(
         # The effect boundary: a defect of a runner must end its run with a reason, not leave it
         # hanging.
         log.exception("node %s of execution %s", attempt.path, run.execution_id)
-        return Failure("internal", f"{type(error).__name__}")
+        return Failure("internal", f"{type(error).__name__}", usage=UNBILLED)
 
 
 async def _in_time(
@@ -76,4 +79,4 @@ async def _watched(
         if loop.time() >= ends_at:
             raise
         message = f"no sign of life within {heartbeat_s:g} s"
-        return Failure("no_heartbeat", message, is_retryable=True)
+        return Failure("no_heartbeat", message, is_retryable=True, usage=UNBILLED)

@@ -177,7 +177,8 @@ async def test_a_timeout_is_a_failure_of_its_attempt() -> None:
     await worker.deliver()
     await until(lambda: worker.saga.driven_count() == 0, "the end")
     assert (await read(world, execution_id)).status == "FAILED"
-    assert world.store.states[-1]["code"] == "timeout"
+    failed = next(state for state in world.store.states if "retry_at" in state)
+    assert (failed["code"], failed["cost_usd_pico"]) == ("timeout", None)
 
 
 async def test_created_seen_twice_drives_once() -> None:

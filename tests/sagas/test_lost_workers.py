@@ -7,6 +7,7 @@ import pytest
 from domain.attempts import Attempt
 from domain.execution_commands import signal
 from domain.identifiers import Json, TenantId
+from domain.node_types import UNBILLED
 from sagas.attempts import perform
 from sagas.effects import Effects, Outcome, Run
 from tests.commands.fakes import FakeIds, World
@@ -145,6 +146,7 @@ async def test_an_attempt_without_a_sign_of_life_is_given_up() -> None:
     ended = await perform(an_attempt(), a_run(), effects, {"llm": hangs})
     assert getattr(ended, "code", None) == "no_heartbeat"
     assert getattr(ended, "is_retryable", None) is True
+    assert getattr(ended, "usage", None) == UNBILLED
 
 
 async def test_each_sign_of_life_gives_it_as_long_again() -> None:
