@@ -7,7 +7,9 @@ import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from commands.dispatch import Dispatcher
-from commands.ports import Ports, Position
+from commands.http_port import Http
+from commands.model_port import Models
+from commands.ports import Log, Ports, Position
 from infra.admission import EveryoneAdmitted
 from infra.consumer import keep_running
 from infra.http_client import GuardedHttp
@@ -63,15 +65,43 @@ async def run_projector(runtime: Runtime, projector: Projector) -> None:
 
 
 async def run_worker(runtime: Runtime) -> None:
-    settings = runtime.settings
     log = await runtime.log()
-    store = await runtime.event_store("worker")
     models = build_models(os.environ)
     http = GuardedHttp(
         allowed=runtime.settings.http_allow,
         connections_max=runtime.settings.worker_attempts_max,
     )
-    saga = ExecutionSaga(
+    saga = await _executions(runtime, log, models, http)
+    runtime.neighbours.execution_stored = saga.offer
+    runtime.neighbours.worker_began(saga.counts)
+    bulk = await _bulk_operations(runtime)
+    retention = RetentionSaga(
+        PostgresRetentions(await runtime.database("worker")),
+        await runtime.event_store("worker"),
+        runtime.clock,
+        f"worker:{runtime.name}",
+        poll_s=runtime.settings.worker_retention_poll_s,
+    )
+    pause_max_s = runtime.settings.consumer_restart_max_s
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for name, part in {
+                "worker": lambda: log.consume(EXECUTIONS_GROUP, saga, topics=TOPICS),
+                "worker sweep": saga.sweep,
+                "worker timers": saga.wake_due,
+                "bulk operations": bulk.run,
+                "retention": retention.run,
+            }.items():
+                tasks.create_task(keep_running(name, part, pause_max_s=pause_max_s))
+    finally:
+        await models.aclose()
+        await http.aclose()
+
+
+async def _executions(runtime: Runtime, log: Log, models: Models, http: Http) -> ExecutionSaga:
+    settings = runtime.settings
+    store = await runtime.event_store("worker")
+    return ExecutionSaga(
         log=log,
         open_executions=await runtime.open_executions(),
         parts=DriveParts(
@@ -109,30 +139,6 @@ async def run_worker(runtime: Runtime) -> None:
             weights(settings.tenant_weights),
         ),
     )
-    runtime.neighbours.execution_stored = saga.offer
-    runtime.neighbours.worker_began(saga.counts)
-    bulk = await _bulk_operations(runtime)
-    retention = RetentionSaga(
-        PostgresRetentions(await runtime.database("worker")),
-        await runtime.event_store("worker"),
-        runtime.clock,
-        f"worker:{runtime.name}",
-        poll_s=runtime.settings.worker_retention_poll_s,
-    )
-    pause_max_s = runtime.settings.consumer_restart_max_s
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            for name, part in {
-                "worker": lambda: log.consume(EXECUTIONS_GROUP, saga, topics=TOPICS),
-                "worker sweep": saga.sweep,
-                "worker timers": saga.wake_due,
-                "bulk operations": bulk.run,
-                "retention": retention.run,
-            }.items():
-                tasks.create_task(keep_running(name, part, pause_max_s=pause_max_s))
-    finally:
-        await models.aclose()
-        await http.aclose()
 
 
 async def _bulk_operations(runtime: Runtime) -> BulkOperationSaga:

@@ -198,7 +198,7 @@ class _Writer:
     async def _connected(self) -> AsyncConnection:
         if self._conn is None or self._conn.closed:
             self._conn = await AsyncConnection.connect(
-                self._conninfo, autocommit=True, prepare_threshold=0
+                self._conninfo, autocommit=True, prepare_threshold=None
             )
             self._statements = PreparedStatements(self._conn)
         return self._conn

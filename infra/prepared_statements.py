@@ -28,7 +28,11 @@ class _Prepared:
 
 
 class PreparedStatements:
-    """Those of one connection, each prepared when it is first executed."""
+    """Those of one connection, each prepared when it is first executed.
+
+    A connection that runs transactions must not prepare statements by itself (`prepare_threshold`
+    None): psycopg gives up all that are prepared on it, these too, after a rollback.
+    """
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn

@@ -100,7 +100,7 @@ class Drive:
         unsaved: list[Ended] = []
         while True:
             async with steps.turn(tenant_id):
-                attempts = self._advance(unsaved)
+                unsaved, attempts = self._advance_to_effects(unsaved)
                 stored = await self._save()
             if stored != "stored":
                 await self._take_again(stored)
@@ -144,6 +144,21 @@ class Drive:
         self._definition = await self._parts.definition(tenant_id, execution.definition_hash)
         self._run = Run(tenant_id, execution.id, execution.depth)
         self.version = execution.version
+
+    def _advance_to_effects(self, unsaved: list[Ended]) -> tuple[list[Ended], list[Attempt]]:
+        """What ended and is recorded now, and the attempts to make once that is stored.
+
+        Effects that are free and safe to repeat may begin before what led to them is stored; what
+        those bring that need no time is stored with it. Never two outcomes in a row: the next step
+        begins when this one is stored.
+        """
+        attempts = self._advance(unsaved)
+        if unsaved or any(attempt.has_intent for attempt in attempts):
+            return unsaved, attempts
+        for attempt in attempts:
+            self._start(attempt)
+        ended, self._ended = self._ended, []
+        return ended, self._advance(ended) if ended else attempts
 
     def _advance(self, unsaved: list[Ended]) -> list[Attempt]:
         """Record what ended, and go on. Of a run that was loaded again, the attempts in hand that

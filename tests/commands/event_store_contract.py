@@ -203,6 +203,20 @@ class EventStoreContract:
         assert await store.definition(tenant_id, "of the second") is None
         assert await store.recorded_answer(tenant_id, command_id) is None
 
+    async def test_refusals_harm_no_later_append(
+        self, store: EventStore, tenant_id: TenantId
+    ) -> None:
+        agent_id = (await stored(store, tenant_id)).id
+        for number in range(6):
+            first, second = [await loaded(store, agent_id, tenant_id) for _ in range(2)]
+            first.revise({"role": f"in time {number}"})
+            second.revise({"role": f"late {number}"})
+            await store.append([first], an_envelope(tenant_id))
+            row = StoredDefinition(f"late {number}", {"nodes": []})
+            with pytest.raises(Stale):
+                await store.append([second], an_envelope(tenant_id), side_rows=[row])
+        assert (await loaded(store, agent_id, tenant_id)).profile()[0] == 7
+
     async def test_several_aggregates_are_stored_all_or_none(
         self, store: EventStore, tenant_id: TenantId
     ) -> None:

@@ -160,7 +160,8 @@ class Worker:
                 attempts=FairSlots(ClaimLimits(attempts_max)),
                 webhook_path=WEBHOOK_KEYS.path,
                 steps=StepTurns(
-                    StepLimits(own_max=8, spare_max=256), asyncio.get_running_loop().time
+                    StepLimits(own_max=8, spare_max=256),
+                    lambda: asyncio.get_running_loop().time(),
                 ),
             ),
             clock=world.clock,
