@@ -173,7 +173,7 @@ class Runtime:
             poll_min_s=self.settings.poll_min_s,
             poll_max_s=self.settings.poll_max_s,
             on_place=forget,
-            pace_s=self.settings.tail_pace_s,
+            pace_s=self.settings.log_pace_s,
         )
 
     async def open_executions(self) -> PostgresOpenExecutions:

@@ -80,8 +80,7 @@ class Settings(BaseSettings):
     poll_max_s: float = Field(default=0.25, gt=0)
     # Batches begin at most this often: an event after a pause goes at once, a stream of them goes
     # in batches, which cost far less than one transaction each.
-    log_pace_s: float = Field(default=0.02, ge=0)
-    tail_pace_s: float = Field(default=0.008, ge=0)
+    log_pace_s: float = Field(default=0.008, ge=0)
     relay_pace_s: float = Field(default=0.004, ge=0)
     lease_ttl_s: float = Field(default=10, gt=0)
     consumer_restart_max_s: float = Field(default=30, gt=0)
