@@ -11,6 +11,7 @@ from uuid import UUID
 
 import orjson
 from fastapi import FastAPI
+from psycopg import sql
 from starlette.types import Message, Scope
 
 from bench.load import Answers, ClosedLoop, closed_loop
@@ -19,6 +20,7 @@ from bench.stage import BenchFailed, Stage, api, execute, new_tenant
 from cli.api import build_api_parts
 from infra.runtime import build_runtime
 from infra.settings import Settings
+from projections.executions import EXECUTIONS
 
 NAME = "graphql"
 ROWS = 100_000
@@ -37,10 +39,10 @@ SMALL_QUERY = "query Nothing { __typename }"
 
 # Newest runs have the greatest ids, as UUIDv7 has it.
 FILL: LiteralString = """
-INSERT INTO agentledger.executions_v1
+INSERT INTO agentledger.{table}
   (tenant_id, execution_id, status, workflow_id, workflow_version, definition_hash, created_by,
    input, output, created_at, started_at, completed_at,
-   duration_ms, cost_usd_pico, has_unpriced, tokens_in, tokens_out, version)
+   duration_ms, cost_usd_pico, has_unpriced, is_undone, tokens_in, tokens_out, version)
 SELECT CASE WHEN n %% %(tenants)s = 0 THEN %(tenant_id)s
             ELSE md5('tenant' || n %% %(tenants)s)::uuid END,
        uuidv7(make_interval(secs => n - %(rows)s)), 'COMPLETED', md5('workflow' || n %% 7)::uuid, 1,
@@ -50,7 +52,7 @@ SELECT CASE WHEN n %% %(tenants)s = 0 THEN %(tenant_id)s
        clock_timestamp() + make_interval(secs => n - %(rows)s),
        clock_timestamp() + make_interval(secs => n - %(rows)s + 0.004),
        clock_timestamp() + make_interval(secs => n - %(rows)s + 1.25),
-       1246, 47000000, false, 31, 16, 12
+       1246, 47000000, false, false, 31, 16, 12
   FROM generate_series(1, %(rows)s) AS n
 """
 FIND_TENANT: LiteralString = (
@@ -103,8 +105,11 @@ def fill(settings: Settings) -> None:
     assert settings.database_url is not None
     ((tenant_id,),) = execute(settings.database_url, FIND_TENANT)
     assert isinstance(tenant_id, UUID)
-    execute(settings.database_url, FILL, {"tenants": TENANTS, "rows": ROWS, "tenant_id": tenant_id})
-    execute(settings.database_url, "VACUUM ANALYZE agentledger.executions_v1")
+    table = sql.Identifier(EXECUTIONS.table)
+    fill = sql.SQL(FILL).format(table=table)
+    numbers = {"tenants": TENANTS, "rows": ROWS, "tenant_id": tenant_id}
+    execute(settings.database_url, fill, numbers)
+    execute(settings.database_url, sql.SQL("VACUUM ANALYZE agentledger.{}").format(table))
 
 
 class InProcess:

@@ -147,7 +147,9 @@ def postgres_version(directory: Path) -> str:
 
 
 def execute(
-    url: str, statement: LiteralString, params: Sequence[object] | Mapping[str, object] = ()
+    url: str,
+    statement: LiteralString | sql.Composed,
+    params: Sequence[object] | Mapping[str, object] = (),
 ) -> list[tuple[object, ...]]:
     """One statement as the superuser, and its rows."""
     with psycopg.connect(url, autocommit=True) as conn:
