@@ -23,7 +23,7 @@ from infra.side_rows import SideStatement
 
 # One statement: the events and the rows that must never exist without them. Rows of commands and
 # executions are the frequent ones; rarer rows follow as statements of the same transaction
-# (infra/side_rows.py). Without such rows it is a shorter one, which takes PostgreSQL a fifth less.
+# (infra/side_rows.py). Without such rows it is a shorter one, a tenth faster there and back.
 _EVENTS: LiteralString = """
 WITH appended AS (
   INSERT INTO events (originator_id, originator_version, topic, state, event_id, tenant_id,

@@ -1,8 +1,8 @@
 """Prepared statements straight on libpq, for what is executed all the time.
 
 A cursor of psycopg's finds out anew, at each execution, how every parameter is to be sent and every
-column to be read: 180 µs of processor time for an append, which itself takes PostgreSQL less. Here
-parameters are bytes in PostgreSQL's binary form, and so are the columns of the result.
+column to be read: some 180 µs of processor time for an append. Here parameters are bytes in
+PostgreSQL's binary form, and so are the columns of the result.
 """
 
 import asyncio
