@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, Secret
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from infra.client_addresses import Network, parsed_networks
 from infra.http_addresses import Origin, allowed_origins
 
 
@@ -18,6 +19,13 @@ def _allowed(text: object) -> object:
         return allowed_origins(text) if isinstance(text, str) else text
     except ValueError as error:
         raise PydanticCustomError("http_allow", "{error}", {"error": str(error)}) from None
+
+
+def _networks(text: object) -> object:
+    try:
+        return parsed_networks(text) if isinstance(text, str) else text
+    except ValueError as error:
+        raise PydanticCustomError("networks", "{error}", {"error": str(error)}) from None
 
 
 def _pairs(given: object) -> object:
@@ -124,6 +132,8 @@ class Settings(BaseSettings):
     admission_lag_s_max: float = Field(default=30, gt=0)
 
     # Edge.
+    # Proxies whose X-Forwarded-For is believed: `10.0.0.0/8,2001:db8::/32`.
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
     rate_limit_ip_per_min: int = Field(default=100, ge=1)
     body_bytes_max: int = Field(default=1024 * 1024, ge=1024)
     min_position_wait_s: float = 5
