@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from cli.web_server import run_http
 from commands.dispatch import Dispatcher
-from commands.ports import Ports
+from commands.ports import EventStore, Ports
 from infra.admission import SampledAdmission
 from infra.authentication import Authentication
 from infra.client_addresses import ClientAddresses
@@ -79,17 +79,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         WriteDependencies(
             authenticate=authentication.authenticate,
             client_address=addresses.of,
-            dispatcher=Dispatcher(
-                Ports(
-                    events=store,
-                    clock=runtime.clock,
-                    ids=runtime.ids,
-                    secrets=SecretsSource(bcrypt_cost=settings.bcrypt_cost),
-                    admission=admission,
-                    search=PostgresExecutionSearch(database),
-                    users=PostgresUsers(database, runtime.master_key),
-                )
-            ),
+            dispatcher=Dispatcher(_ports(runtime, database, store, admission)),
             waiter=waiter,
             blobs=blobs,
             ids=runtime.ids,
@@ -115,6 +105,21 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         ),
     )
     return ApiParts(app, tail, positions, admission)
+
+
+def _ports(
+    runtime: Runtime, database: Database, store: EventStore, admission: SampledAdmission
+) -> Ports:
+    """What commands need, all of it."""
+    return Ports(
+        events=store,
+        clock=runtime.clock,
+        ids=runtime.ids,
+        secrets=SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost),
+        admission=admission,
+        search=PostgresExecutionSearch(database),
+        users=PostgresUsers(database, runtime.master_key),
+    )
 
 
 def _admission(runtime: Runtime, database: Database, metrics: Metrics) -> SampledAdmission:
