@@ -3,10 +3,10 @@ of the platform.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, PositiveInt, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, SecretStr
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -37,6 +37,12 @@ def _pairs(given: object) -> object:
     return {name.strip(): number.strip() for name, _, number in pairs}
 
 
+def _power_of_two(number: int) -> int:
+    if number & (number - 1):
+        raise PydanticCustomError("power_of_two", "must be a power of two")
+    return number
+
+
 Pairs = BeforeValidator(_pairs)
 # Beyond these a tenant would hardly be served, or hardly anybody else.
 Weight = Annotated[float, Field(ge=0.01, le=100)]
@@ -62,6 +68,12 @@ class Settings(BaseSettings):
     log_partitions: int = Field(default=8, ge=1, le=64)
 
     master_key: SecretStr | None = None
+    # While the master key is being changed: what was made with it stays readable.
+    master_key_previous: SecretStr | None = None
+    # For the first key that is derived from a master key; 128 * 8 * N bytes, 128 MiB by default.
+    scrypt_n: Annotated[int, AfterValidator(_power_of_two)] = Field(
+        default=2**17, ge=2**14, le=2**21
+    )
     operator_key: SecretStr | None = None
 
     pool_size_max: int = Field(default=20, ge=1, le=200)
@@ -99,6 +111,15 @@ class Settings(BaseSettings):
     worker_sweep_s: float = Field(default=15, gt=0)
     worker_bulk_poll_s: float = Field(default=1, gt=0)
     worker_retention_poll_s: float = Field(default=300, gt=0)
+
+    # Mail. Without a host it waits until there is one.
+    smtp_host: str | None = None
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_tls: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    mail_from: str = "AgentLedger <agentledger@localhost>"
+    worker_mail_poll_s: float = Field(default=1, gt=0)
 
     # What the outbound client may reach although it is not public: `host:port,...` as in the URL.
     http_allow: Annotated[frozenset[Origin], NoDecode, BeforeValidator(_allowed)] = frozenset()
