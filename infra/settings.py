@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, PositiveInt, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, SecretStr
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -36,6 +36,12 @@ def _pairs(given: object) -> object:
     return {name.strip(): number.strip() for name, _, number in pairs}
 
 
+def _power_of_two(number: int) -> int:
+    if number & (number - 1):
+        raise PydanticCustomError("power_of_two", "must be a power of two")
+    return number
+
+
 Pairs = BeforeValidator(_pairs)
 # Beyond these a tenant would hardly be served, or hardly anybody else.
 Weight = Annotated[float, Field(ge=0.01, le=100)]
@@ -61,6 +67,12 @@ class Settings(BaseSettings):
     log_partitions: int = Field(default=8, ge=1, le=64)
 
     master_key: SecretStr | None = None
+    # While the master key is being changed: what was made with it stays readable.
+    master_key_previous: SecretStr | None = None
+    # For the first key that is derived from a master key; 128 * 8 * N bytes, 128 MiB by default.
+    scrypt_n: Annotated[int, AfterValidator(_power_of_two)] = Field(
+        default=2**17, ge=2**14, le=2**21
+    )
     operator_key: SecretStr | None = None
 
     pool_size_max: int = Field(default=20, ge=1, le=200)
