@@ -12,6 +12,8 @@ from cli.web_server import run_http
 from commands.dispatch import Dispatcher
 from commands.ports import Ports
 from infra.admission import SampledAdmission
+from infra.audit_entries import AuditEntries
+from infra.audit_trail import AuditTrail
 from infra.authentication import Authentication
 from infra.client_addresses import ClientAddresses
 from infra.consumer import keep_running
@@ -47,13 +49,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     settings = runtime.settings
     database = await runtime.database("api")
     store = await runtime.event_store("api")
-    operator_key = settings.operator_key
-    authentication = Authentication(
-        database,
-        runtime.clock,
-        operator_key=operator_key.get_secret_value() if operator_key else None,
-        monotonic_s=time.monotonic,
-    )
+    authentication = _authentication(runtime, database)
     tail = await runtime.tail(store, authentication)
     positions = ReadPositions(
         database,
@@ -63,6 +59,8 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     )
     metrics = Metrics()
     admission = _admission(runtime, database, metrics)
+    audit_log = AuditEntries(await runtime.database("writer"), database, await runtime.data_keys())
+    audit = _audit(runtime, audit_log, metrics)
     blobs = await runtime.blobs("api")
     waiter = ExecutionWaiter(database, tail, blobs)
     runtime.neighbours.execution_ended = waiter.ended
@@ -93,6 +91,8 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             ids=runtime.ids,
             strangers=strangers,
             webhook_tenant=runtime.webhook_keys.tenant,
+            audit=audit,
+            audit_log=audit_log,
             body_bytes_max=settings.body_bytes_max,
         ),
     )
@@ -108,11 +108,29 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             request_id_of=lambda scope: scope.get(REQUEST_ID_SCOPE_KEY) or runtime.ids.new(),
             pending_migrations=lambda: pending(runtime.conninfo("api")),
             metrics=metrics,
+            audit=audit,
+            audit_log=audit_log,
             limits=ReadLimits(min_position_wait_s=settings.min_position_wait_s),
             is_introspection_allowed=settings.is_introspection_allowed,
         ),
     )
     return ApiParts(app, tail, positions, admission)
+
+
+def _authentication(runtime: Runtime, database: Database) -> Authentication:
+    operator_key = runtime.settings.operator_key
+    return Authentication(
+        database,
+        runtime.clock,
+        operator_key=operator_key.get_secret_value() if operator_key else None,
+        monotonic_s=time.monotonic,
+    )
+
+
+def _audit(runtime: Runtime, audit_log: AuditEntries, metrics: Metrics) -> AuditTrail:
+    audit = AuditTrail(audit_log.store, runtime.ids, lost=metrics.audit_entries_lost.inc)
+    runtime.at_close(audit.close)
+    return audit
 
 
 def _admission(runtime: Runtime, database: Database, metrics: Metrics) -> SampledAdmission:
