@@ -12,6 +12,7 @@ from eventsourcing.domain import Aggregate
 
 from commands.admission_port import Admission
 from commands.bulk_port import ExecutionSearch
+from commands.mail_port import Mailbox, QueuedMail
 from domain.envelope import Envelope
 from domain.identifiers import JsonObject, Shard, TenantId
 
@@ -164,6 +165,7 @@ SideRow = (
     | StoredPassword
     | StoredRetention
     | RemovedPayloads
+    | QueuedMail
 )
 
 
@@ -393,3 +395,4 @@ class Ports:
     secrets: Secrets
     admission: Admission
     search: ExecutionSearch | None = None  # Only what is done in bulk needs it.
+    mailbox: Mailbox | None = None  # Only where people are written to.
