@@ -18,6 +18,7 @@ from infra.audit_trail import AuditTrail
 from infra.authentication import Authentication
 from infra.client_addresses import ClientAddresses
 from infra.consumer import keep_running
+from infra.event_store import PostgresEventStore
 from infra.execution_waiter import ExecutionWaiter
 from infra.metrics import Metrics
 from infra.migrations import pending
@@ -54,12 +55,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     key_uses = ApiKeyUses(database, runtime.clock)
     authentication = _authentication(runtime, database, key_uses)
     tail = await runtime.tail(store, authentication)
-    positions = ReadPositions(
-        database,
-        partitions_count=settings.log_partitions,
-        projections=[projection.table for projection in PROJECTIONS],
-        poll_s=settings.poll_min_s,
-    )
+    positions = _positions(runtime, database)
     metrics = Metrics()
     admission = _admission(runtime, database, metrics)
     audit_log = AuditEntries(await runtime.database("writer"), database, await runtime.data_keys())
@@ -79,16 +75,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         WriteDependencies(
             authenticate=authentication.authenticate,
             client_address=addresses.of,
-            dispatcher=Dispatcher(
-                Ports(
-                    events=store,
-                    clock=runtime.clock,
-                    ids=runtime.ids,
-                    secrets=SecretsSource(bcrypt_cost=settings.bcrypt_cost),
-                    admission=admission,
-                    search=PostgresExecutionSearch(database),
-                )
-            ),
+            dispatcher=Dispatcher(_ports(runtime, database, store, admission)),
             waiter=waiter,
             blobs=blobs,
             ids=runtime.ids,
@@ -128,6 +115,28 @@ def _authentication(runtime: Runtime, database: Database, key_uses: ApiKeyUses) 
         operator_key=operator_key.get_secret_value() if operator_key else None,
         monotonic_s=time.monotonic,
         key_used=key_uses.note,
+    )
+
+
+def _positions(runtime: Runtime, database: Database) -> ReadPositions:
+    return ReadPositions(
+        database,
+        partitions_count=runtime.settings.log_partitions,
+        projections=[projection.table for projection in PROJECTIONS],
+        poll_s=runtime.settings.poll_min_s,
+    )
+
+
+def _ports(
+    runtime: Runtime, database: Database, store: PostgresEventStore, admission: SampledAdmission
+) -> Ports:
+    return Ports(
+        events=store,
+        clock=runtime.clock,
+        ids=runtime.ids,
+        secrets=SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost),
+        admission=admission,
+        search=PostgresExecutionSearch(database),
     )
 
 

@@ -62,7 +62,9 @@ class Shape:
 async def shape_of(conn: AsyncConnection, name: str) -> Shape:
     columns = await (await conn.execute(COLUMNS, (name,))).fetchall()
     checks = await (await conn.execute(CHECKS, (name,))).fetchall()
-    return Shape(name, tuple((str(n), str(t)) for n, t in columns), tuple(str(c) for (c,) in checks))
+    return Shape(
+        name, tuple((str(n), str(t)) for n, t in columns), tuple(str(c) for (c,) in checks)
+    )
 
 
 def _value(kind: str) -> object:
