@@ -59,7 +59,9 @@ class LoopClock:
 
 
 class TimersMachine(RuleBasedStateMachine):
-    """woken, stored: how often for which time. due: the times that were not moved before they came."""
+    """woken, stored: how often for which time. due: the times that were not moved away from before
+    they came.
+    """
 
     def __init__(self) -> None:
         super().__init__()
