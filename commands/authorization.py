@@ -34,12 +34,14 @@ TENANT_SCOPES: Mapping[str, str] = {
     "executions:signal": "send signals to executions",
     "retention:write": "say how long payloads are kept",
     "approvals:decide": "decide the approvals that executions wait for",
+    "audit:read": "read and export the audit trail",
 }
 
 # What the operator of the platform holds; no credential of a tenant can.
 OPERATOR_SCOPES: Mapping[str, str] = {
     "read": "read what belongs to no tenant",
     "tenants:create": "create tenants",
+    "audit:read": "read what strangers and the operator did",
 }
 
 # What the operator lets resellers do; their role names each, and no `*` holds them.
@@ -59,6 +61,7 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "executions:write": {"USER": "own", "RESELLER": "own"},
     "executions:signal": {"USER": "own", "RESELLER": "own"},
     "retention:write": {},
+    "audit:read": {},
     "approvals:decide": {"USER": "own", "RESELLER": "own"},
     "tenants:create": {"RESELLER": "own"},
 }
@@ -70,7 +73,7 @@ PERMISSIONS: Mapping[str, str] = {
     **{
         f"{scope}{OWN_SUFFIX}": f"{meaning}: one's own, and what is shared with one or public"
         for scope, meaning in TENANT_SCOPES.items()
-        if "own" in ROLE_CELLS[scope].values()
+        if "own" in ROLE_CELLS.get(scope, {}).values()
     },
 }
 
