@@ -12,6 +12,7 @@ from eventsourcing.domain import Aggregate
 
 from commands.admission_port import Admission
 from commands.bulk_port import ExecutionSearch
+from commands.vault_port import Vault, VaultRow
 from domain.envelope import Envelope
 from domain.identifiers import JsonObject, Shard, TenantId
 
@@ -164,6 +165,7 @@ SideRow = (
     | StoredPassword
     | StoredRetention
     | RemovedPayloads
+    | VaultRow
 )
 
 
@@ -393,3 +395,4 @@ class Ports:
     secrets: Secrets
     admission: Admission
     search: ExecutionSearch | None = None  # Only what is done in bulk needs it.
+    vault: Vault | None = None  # Only what keeps secrets needs it.

@@ -17,6 +17,7 @@ from commands.ports import (
     StoredPassword,
     StoredRetention,
 )
+from commands.vault_port import RemovedVaultEntry, StoredVaultEntry, VaultRow
 from domain.identifiers import TenantId
 
 RareRow = (
@@ -28,6 +29,8 @@ RareRow = (
     | ClosedBulkOperation
     | StoredRetention
     | RemovedPayloads
+    | StoredVaultEntry
+    | RemovedVaultEntry
 )
 
 STORE_DEFINITION: LiteralString = (
@@ -59,6 +62,17 @@ KEEP_FOR: LiteralString = (
 )
 KEEP_FOR_EVER: LiteralString = "DELETE FROM retention WHERE tenant_id = %s"
 REMOVE_PAYLOADS: LiteralString = "SELECT remove_payloads(%s, %s)"
+STORE_VAULT_ENTRY: LiteralString = (
+    "INSERT INTO vault_entries (tenant_id, entry_id, value_version, allowed_hosts, key_version,"
+    " encrypted_key, salt, iv, auth_tag) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+    " ON CONFLICT (tenant_id, entry_id) DO UPDATE SET value_version = EXCLUDED.value_version,"
+    " allowed_hosts = EXCLUDED.allowed_hosts, key_version = EXCLUDED.key_version,"
+    " encrypted_key = EXCLUDED.encrypted_key, salt = EXCLUDED.salt, iv = EXCLUDED.iv,"
+    " auth_tag = EXCLUDED.auth_tag"
+)
+REMOVE_VAULT_ENTRY: LiteralString = (
+    "DELETE FROM vault_entries WHERE tenant_id = %s AND entry_id = %s"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +81,7 @@ class SideStatement:
     params: tuple[object, ...]
 
 
-def side_statement(  # noqa: PLR0911 # one answer per kind of row
+def side_statement(  # noqa: C901, PLR0911 # one answer per kind of row
     tenant_id: TenantId, row: RareRow
 ) -> SideStatement:
     match row:
@@ -103,3 +117,25 @@ def side_statement(  # noqa: PLR0911 # one answer per kind of row
             return SideStatement(REMOVE_PAYLOADS, (tenant_id, row.execution_id))
         case ClosedBulkOperation():
             return SideStatement(CLOSE_BULK_OPERATION, (tenant_id, row.operation_id))
+        case StoredVaultEntry() | RemovedVaultEntry():
+            return _vault_statement(tenant_id, row)
+
+
+def _vault_statement(tenant_id: TenantId, row: VaultRow) -> SideStatement:
+    if isinstance(row, RemovedVaultEntry):
+        return SideStatement(REMOVE_VAULT_ENTRY, (tenant_id, row.entry_id))
+    return SideStatement(STORE_VAULT_ENTRY, (tenant_id, *_columns_of(row)))
+
+
+def _columns_of(row: StoredVaultEntry) -> tuple[object, ...]:
+    sealed = row.sealed
+    return (
+        row.entry_id,
+        row.value_version,
+        list(row.allowed_hosts),
+        sealed.key_version,
+        sealed.encrypted_key,
+        sealed.salt,
+        sealed.iv,
+        sealed.auth_tag,
+    )

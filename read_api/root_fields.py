@@ -46,6 +46,7 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "tenant": RootFieldRule("read"),
     "users": RootFieldRule("read", check_page),
     "apiKeys": RootFieldRule("read", check_page),
+    "secrets": RootFieldRule("read", check_page),
     "events": RootFieldRule("read", check_event_page),
     "projections": RootFieldRule("read", is_of_tenant=False),
     "executionUpdates": RootFieldRule("read"),

@@ -21,6 +21,7 @@ from write_api import (
     execution_upgrades,
     executions,
     node_types,
+    secrets,
     signals,
     tenants,
     webhooks,
@@ -50,6 +51,7 @@ ROUTES = (
     *execution_forks.ROUTES,
     *execution_upgrades.ROUTES,
     *credentials.ROUTES,
+    *secrets.ROUTES,
     *tenants.ROUTES,
     *node_types.ROUTES,
     *blobs.ROUTES,
@@ -65,6 +67,7 @@ BODIES = (
     *execution_forks.BODIES,
     *execution_upgrades.BODIES,
     *credentials.BODIES,
+    *secrets.BODIES,
     *tenants.BODIES,
 )
 

@@ -8,10 +8,18 @@ from commands.http_port import HttpFailed, HttpRequest, HttpResponse
 from domain.attempts import Attempt
 from domain.identifiers import Json, JsonObject
 from infra.retry_after import RETRY_AFTER_S_MAX
-from sagas.effects import AttemptFailed, Effects, Run
+from sagas.effects import AttemptFailed, Run
 from sagas.nodes.http import MESSAGE_BODY_CHARACTERS_MAX, run_http
 from tests.commands.fakes import World
-from tests.sagas.steps import HeldModels, ToldHttp, Worker, an_execution, read, until
+from tests.sagas.steps import (
+    HeldModels,
+    ToldHttp,
+    Worker,
+    an_execution,
+    effects_of,
+    read,
+    until,
+)
 
 ASKED: JsonObject = {
     "method": "POST",
@@ -30,7 +38,7 @@ async def outcome_of(http: ToldHttp, **asked: Json) -> Any:
     world = World()
     attempt = Attempt("book", "http", 1, {**ASKED, **asked}, 30.0, "key-1")
     run = Run(world.tenant_id, world.tenant_id)
-    return await run_http(attempt, run, Effects(world.store, HeldModels(), http))
+    return await run_http(attempt, run, effects_of(world, HeldModels(), http))
 
 
 async def output_of(answer: HttpResponse, **asked: Json) -> Any:
@@ -173,7 +181,7 @@ async def test_what_the_client_could_not_do_is_told_as_it_was() -> None:
 async def test_progress_of_an_answer_is_a_sign_of_life() -> None:
     world, beats = World(), list[str]()
     run = Run(world.tenant_id, world.tenant_id, beat=lambda: beats.append("alive"))
-    effects = Effects(world.store, HeldModels(), ToldHttp([an_answer()]))
+    effects = effects_of(world, HeldModels(), ToldHttp([an_answer()]))
     attempt = Attempt("book", "http", 1, ASKED, 30.0, "key-1", heartbeat_s=5.0)
     await run_http(attempt, run, effects)
     assert beats == ["alive"]
