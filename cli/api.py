@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 
 from cli.web_server import run_http
+from commands.admission_port import Admission
 from commands.dispatch import Dispatcher
-from commands.ports import Ports
+from commands.ports import EventStore, Ports
 from infra.admission import SampledAdmission
 from infra.authentication import Authentication
 from infra.client_addresses import ClientAddresses
@@ -78,16 +79,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         WriteDependencies(
             authenticate=authentication.authenticate,
             client_address=addresses.of,
-            dispatcher=Dispatcher(
-                Ports(
-                    events=store,
-                    clock=runtime.clock,
-                    ids=runtime.ids,
-                    secrets=SecretsSource(bcrypt_cost=settings.bcrypt_cost),
-                    admission=admission,
-                    search=PostgresExecutionSearch(database),
-                )
-            ),
+            dispatcher=Dispatcher(await _ports(runtime, store, admission)),
             waiter=waiter,
             blobs=blobs,
             ids=runtime.ids,
@@ -113,6 +105,18 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         ),
     )
     return ApiParts(app, tail, positions, admission)
+
+
+async def _ports(runtime: Runtime, store: EventStore, admission: Admission) -> Ports:
+    return Ports(
+        events=store,
+        clock=runtime.clock,
+        ids=runtime.ids,
+        secrets=SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost),
+        admission=admission,
+        search=PostgresExecutionSearch(await runtime.database("api")),
+        vault=await runtime.vault("api"),
+    )
 
 
 def _admission(runtime: Runtime, database: Database, metrics: Metrics) -> SampledAdmission:

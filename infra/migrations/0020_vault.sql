@@ -16,6 +16,6 @@ CREATE TABLE agentledger.vault_entries (
 SELECT agentledger.isolate('agentledger.vault_entries', 'api', 'worker');
 CREATE POLICY writer_keeps ON agentledger.vault_entries FOR ALL TO agentledger_writer USING (true) WITH CHECK (true);
 GRANT SELECT, UPDATE (last_used_at) ON agentledger.vault_entries TO agentledger_api, agentledger_worker;
-GRANT SELECT (tenant_id, entry_id), INSERT, DELETE,
+GRANT SELECT, INSERT, DELETE,
       UPDATE (value_version, allowed_hosts, key_version, encrypted_key, salt, iv, auth_tag)
   ON agentledger.vault_entries TO agentledger_writer;
