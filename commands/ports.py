@@ -12,7 +12,11 @@ from eventsourcing.domain import Aggregate
 
 from commands.admission_port import Admission
 from commands.bulk_port import ExecutionSearch
+<<<<<<< HEAD
 from commands.vault_port import Vault, VaultRow
+=======
+from commands.mail_port import Mailbox, QueuedMail
+>>>>>>> main
 from domain.envelope import Envelope
 from domain.identifiers import JsonObject, Shard, TenantId
 
@@ -165,7 +169,11 @@ SideRow = (
     | StoredPassword
     | StoredRetention
     | RemovedPayloads
+<<<<<<< HEAD
     | VaultRow
+=======
+    | QueuedMail
+>>>>>>> main
 )
 
 
@@ -395,4 +403,8 @@ class Ports:
     secrets: Secrets
     admission: Admission
     search: ExecutionSearch | None = None  # Only what is done in bulk needs it.
+<<<<<<< HEAD
     vault: Vault | None = None  # Only what keeps secrets needs it.
+=======
+    mailbox: Mailbox | None = None  # Only where people are written to.
+>>>>>>> main

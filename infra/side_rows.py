@@ -7,6 +7,7 @@ from typing import LiteralString
 
 import orjson
 
+from commands.mail_port import QueuedMail
 from commands.ports import (
     ClosedBulkOperation,
     OpenedBulkOperation,
@@ -29,8 +30,12 @@ RareRow = (
     | ClosedBulkOperation
     | StoredRetention
     | RemovedPayloads
+<<<<<<< HEAD
     | StoredVaultEntry
     | RemovedVaultEntry
+=======
+    | QueuedMail
+>>>>>>> main
 )
 
 STORE_DEFINITION: LiteralString = (
@@ -61,6 +66,9 @@ KEEP_FOR: LiteralString = (
     " ON CONFLICT (tenant_id) DO UPDATE SET payload_days = EXCLUDED.payload_days"
 )
 KEEP_FOR_EVER: LiteralString = "DELETE FROM retention WHERE tenant_id = %s"
+QUEUE_MAIL: LiteralString = (
+    "INSERT INTO mail_outbox (tenant_id, mail_id, sealed, expires_at) VALUES (%s, %s, %s, %s)"
+)
 REMOVE_PAYLOADS: LiteralString = "SELECT remove_payloads(%s, %s)"
 STORE_VAULT_ENTRY: LiteralString = (
     "INSERT INTO vault_entries (tenant_id, entry_id, value_version, allowed_hosts, key_version,"
@@ -115,6 +123,8 @@ def side_statement(  # noqa: C901, PLR0911 # one answer per kind of row
             return SideStatement(KEEP_FOR, (tenant_id, row.payload_days))
         case RemovedPayloads():
             return SideStatement(REMOVE_PAYLOADS, (tenant_id, row.execution_id))
+        case QueuedMail():
+            return SideStatement(QUEUE_MAIL, (tenant_id, row.mail_id, row.sealed, row.expires_at))
         case ClosedBulkOperation():
             return SideStatement(CLOSE_BULK_OPERATION, (tenant_id, row.operation_id))
         case StoredVaultEntry() | RemovedVaultEntry():

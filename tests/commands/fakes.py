@@ -14,6 +14,7 @@ from commands.authorization import EVERY_SCOPE, Caller
 from commands.bulk_port import ExecutionFilter, OpenBulkOperation
 from commands.decisions import Command
 from commands.dispatch import Answer, Dispatcher, Origin
+from commands.mail_port import Mail, QueuedMail
 from commands.ports import (
     AnyAggregate,
     ClosedBulkOperation,
@@ -105,6 +106,24 @@ class FakeVault:
         self.opened += entry_ids
         known = {one: self.values.get((tenant_id, one)) for one in entry_ids}
         return {one: value for one, value in known.items() if value is not None}
+
+
+class FakeMailbox:
+    """Mails that are not sealed, so that tests can read them."""
+
+    def __init__(self, ids: FakeIds) -> None:
+        self.mails: list[Mail] = []
+        self._ids = ids
+
+    async def queued(
+        self,
+        tenant_id: TenantId,  # noqa: ARG002 # the port's
+        mail: Mail,
+        *,
+        expires_at: datetime,
+    ) -> QueuedMail:
+        self.mails.append(mail)
+        return QueuedMail(self._ids.new(), mail.text.encode(), expires_at)
 
 
 class FakeAdmission:
@@ -295,6 +314,7 @@ class World:
         self.admission = FakeAdmission()
         self.search = FakeExecutionSearch(self.store)
         self.vault = FakeVault()
+        self.mailbox = FakeMailbox(self.ids)
         self.ports = Ports(
             self.store,
             self.clock,
@@ -302,6 +322,7 @@ class World:
             FakeSecrets(),
             self.admission,
             self.search,
+            self.mailbox,
             vault=self.vault,
         )
         self.dispatcher = Dispatcher(self.ports)
