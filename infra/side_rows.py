@@ -30,12 +30,9 @@ RareRow = (
     | ClosedBulkOperation
     | StoredRetention
     | RemovedPayloads
-<<<<<<< HEAD
     | StoredVaultEntry
     | RemovedVaultEntry
-=======
     | QueuedMail
->>>>>>> main
 )
 
 STORE_DEFINITION: LiteralString = (
