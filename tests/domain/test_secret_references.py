@@ -69,7 +69,6 @@ def test_a_body_may_be_a_secret_as_a_whole() -> None:
     [
         {"json": "{{ input }}"},
         {"json": {"a": "{{ input }}", "b": ["{{ input }}"]}},
-        {"json": {"$" + "secre": "{{ input }}"}},
     ],
 )
 def test_input_cannot_make_a_run_send_a_secret(config: JsonObject) -> None:
@@ -79,7 +78,8 @@ def test_input_cannot_make_a_run_send_a_secret(config: JsonObject) -> None:
 
 @pytest.mark.parametrize("place", ["headers", "query"])
 def test_input_in_a_header_or_query_is_no_secret_either(place: str) -> None:
-    node = parse_definition(an_http(**{place: {"x": "{{ input }}"}})).nodes["it"].config
+    template: JsonObject = {"x": "{{ input }}"}
+    node = parse_definition(an_http(**{place: template})).nodes["it"].config
     assert isinstance(node, EffectfulNode)
     assert node.secrets == ()
     with pytest.raises(Exception, match="must be text"):
