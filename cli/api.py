@@ -13,6 +13,7 @@ from commands.admission_port import Admission
 from commands.dispatch import Dispatcher
 from commands.ports import EventStore, Ports
 from infra.admission import SampledAdmission
+from infra.api_key_uses import ApiKeyUses
 from infra.authentication import Authentication
 from infra.client_addresses import ClientAddresses
 from infra.consumer import keep_running
@@ -42,19 +43,15 @@ class ApiParts:
     tail: Tail
     positions: ReadPositions
     admission: SampledAdmission
+    key_uses: ApiKeyUses
 
 
 async def build_api_parts(runtime: Runtime) -> ApiParts:
     settings = runtime.settings
     database = await runtime.database("api")
     store = await runtime.event_store("api")
-    operator_key = settings.operator_key
-    authentication = Authentication(
-        database,
-        runtime.clock,
-        operator_key=operator_key.get_secret_value() if operator_key else None,
-        monotonic_s=time.monotonic,
-    )
+    key_uses = ApiKeyUses(database, runtime.clock)
+    authentication = _authentication(runtime, database, key_uses)
     tail = await runtime.tail(store, authentication)
     positions = ReadPositions(
         database,
@@ -104,7 +101,18 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             is_introspection_allowed=settings.is_introspection_allowed,
         ),
     )
-    return ApiParts(app, tail, positions, admission)
+    return ApiParts(app, tail, positions, admission, key_uses)
+
+
+def _authentication(runtime: Runtime, database: Database, key_uses: ApiKeyUses) -> Authentication:
+    operator_key = runtime.settings.operator_key
+    return Authentication(
+        database,
+        runtime.clock,
+        operator_key=operator_key.get_secret_value() if operator_key else None,
+        monotonic_s=time.monotonic,
+        key_used=key_uses.note,
+    )
 
 
 async def _ports(runtime: Runtime, store: EventStore, admission: Admission) -> Ports:
@@ -137,6 +145,7 @@ async def run_api(runtime: Runtime, parts: ApiParts, listening: socket.socket) -
         "tail": parts.tail.run,
         "read positions": parts.positions.run,
         "admission": parts.admission.run,
+        "uses of API keys": parts.key_uses.run,
     }
     for name, loop in loops.items():
         runtime.in_background(name, keep_running(name, loop, pause_max_s=pause_max_s))
