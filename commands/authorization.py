@@ -29,12 +29,14 @@ TENANT_SCOPES: Mapping[str, str] = {
     "secrets:write": "keep and remove secrets, which nobody can read",
     "retention:write": "say how long payloads are kept",
     "approvals:decide": "decide the approvals that executions wait for",
+    "audit:read": "read and export the audit trail",
 }
 
 # What the operator of the platform holds; no credential of a tenant can.
 OPERATOR_SCOPES: Mapping[str, str] = {
     "read": "read what belongs to no tenant",
     "tenants:create": "create tenants",
+    "audit:read": "read what strangers and the operator did",
 }
 
 
