@@ -76,7 +76,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         WriteDependencies(
             authenticate=authentication.authenticate,
             client_address=addresses.of,
-            dispatcher=Dispatcher(_ports(runtime, database, store, admission)),
+            dispatcher=Dispatcher(await _ports(runtime, database, store, admission)),
             waiter=waiter,
             blobs=blobs,
             ids=runtime.ids,
@@ -128,7 +128,7 @@ def _positions(runtime: Runtime, database: Database) -> ReadPositions:
     )
 
 
-def _ports(
+async def _ports(
     runtime: Runtime, database: Database, store: PostgresEventStore, admission: SampledAdmission
 ) -> Ports:
     """What commands need, all of it."""
@@ -140,6 +140,7 @@ def _ports(
         admission=admission,
         search=PostgresExecutionSearch(database),
         users=PostgresUsers(database, runtime.master_key),
+        vault=await runtime.vault("api"),
     )
 
 

@@ -15,6 +15,7 @@ from commands.bulk_port import ExecutionSearch
 from commands.credential_port import ApiKeyRow
 from commands.identity_port import AccessRow, Users
 from commands.mail_port import Mailbox, QueuedMail
+from commands.vault_port import Vault, VaultRow
 from domain.envelope import Envelope
 from domain.identifiers import JsonObject, Shard, TenantId
 
@@ -150,6 +151,7 @@ SideRow = (
     | StoredRetention
     | RemovedPayloads
     | AccessRow
+    | VaultRow
     | QueuedMail
 )
 
@@ -359,3 +361,4 @@ class Ports:
     search: ExecutionSearch | None = None  # Only what is done in bulk needs it.
     users: Users | None = None  # Only what is decided about people needs it.
     mailbox: Mailbox | None = None  # Only where people are written to.
+    vault: Vault | None = None  # Only what keeps secrets needs it.

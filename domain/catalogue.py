@@ -11,6 +11,7 @@ from domain.credentials import ApiKey
 from domain.executions import Execution
 from domain.identity import User
 from domain.roles import Role
+from domain.secrets import Secret
 from domain.tenants import Tenant
 from domain.workflows import Workflow
 
@@ -21,6 +22,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     BulkOperation,
     Execution,
     Role,
+    Secret,
     Tenant,
     User,
     Workflow,
