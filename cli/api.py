@@ -64,7 +64,8 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     metrics = Metrics()
     admission = _admission(runtime, database, metrics)
     blobs = await runtime.blobs("api")
-    waiter = ExecutionWaiter(database, tail, blobs)
+    seals = await runtime.event_seals("api")
+    waiter = ExecutionWaiter(database, tail, blobs, seals)
     runtime.neighbours.execution_ended = waiter.ended
     runtime.neighbours.api_key_stored = authentication.forget
     runtime.neighbours.worker_began = metrics.worker_began
@@ -100,6 +101,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         app,
         ReadDependencies(
             database=database,
+            open_events=seals.opened,
             tail=tail,
             positions=positions,
             authenticate=authentication.authenticate,

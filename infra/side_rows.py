@@ -18,6 +18,10 @@ from commands.ports import (
     StoredRetention,
 )
 from domain.identifiers import TenantId
+from infra.data_keys import TenantKey
+
+# What definitions are sealed as.
+DEFINITIONS = "definitions"
 
 RareRow = (
     StoredDefinition
@@ -68,12 +72,13 @@ class SideStatement:
 
 
 def side_statement(  # noqa: PLR0911 # one answer per kind of row
-    tenant_id: TenantId, row: RareRow
+    tenant_id: TenantId, row: RareRow, key: TenantKey
 ) -> SideStatement:
     match row:
         case StoredDefinition():
             definition = orjson.dumps(row.definition, option=orjson.OPT_SORT_KEYS)
-            return SideStatement(STORE_DEFINITION, (tenant_id, row.definition_hash, definition))
+            sealed = key.cipher(DEFINITIONS).seal(definition, row.definition_hash.encode())
+            return SideStatement(STORE_DEFINITION, (tenant_id, row.definition_hash, sealed))
         case StoredApiKey():
             return SideStatement(
                 STORE_API_KEY,

@@ -10,6 +10,7 @@ from strawberry.dataloader import DataLoader
 from strawberry.types import Info
 
 from infra.authentication import Caller
+from infra.event_sealing import OpenEvents
 from infra.postgres import Database
 from infra.tail import Tail
 from read_api.columns import Relation
@@ -27,6 +28,7 @@ class Sources:
     """Where reads come from."""
 
     database: Database
+    open_events: OpenEvents
     tail: Tail
     limits: ReadLimits
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from starlette.types import Scope
 
 from infra.authentication import Caller, Credentials
+from infra.event_sealing import OpenEvents
 from infra.metrics import Metrics
 from infra.postgres import Database
 from infra.read_positions import ReadPositions
@@ -26,6 +27,7 @@ class ReadDependencies:
     """
 
     database: Database
+    open_events: OpenEvents
     tail: Tail
     positions: ReadPositions
     authenticate: Callable[[Credentials], Awaitable[Caller]]

@@ -63,7 +63,9 @@ class Operations:
             self._limits,
             is_introspection_allowed=dependencies.is_introspection_allowed,
         )
-        self._sources = Sources(dependencies.database, dependencies.tail, self._limits)
+        self._sources = Sources(
+            dependencies.database, dependencies.open_events, dependencies.tail, self._limits
+        )
 
     async def prepare(self, operation: Operation, caller: Caller, request_id: UUID) -> Prepared:
         """Raises RequestRefused."""

@@ -35,7 +35,9 @@ STATUS = {
 class ExecutionStream:
     def __init__(self, dependencies: ReadDependencies, count: SubscriptionCount) -> None:
         self._dependencies = dependencies
-        self._sources = Sources(dependencies.database, dependencies.tail, dependencies.limits)
+        self._sources = Sources(
+            dependencies.database, dependencies.open_events, dependencies.tail, dependencies.limits
+        )
         self._count = count
 
     async def respond(self, request: Request) -> Response:

@@ -176,6 +176,7 @@ async def build_api(ledger: Ledger) -> AsyncIterator[Api]:
         return pending
 
     dependencies = ReadDependencies(
+        open_events=ledger.opened,
         database=database,
         tail=tail,
         positions=positions,
