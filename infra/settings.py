@@ -3,14 +3,15 @@ of the platform.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, SecretStr
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from infra.client_addresses import Network, parsed_networks
+from domain.networks import Network
+from infra.client_addresses import parsed_networks
 from infra.http_addresses import Origin, allowed_origins
 
 
@@ -110,6 +111,15 @@ class Settings(BaseSettings):
     worker_sweep_s: float = Field(default=15, gt=0)
     worker_bulk_poll_s: float = Field(default=1, gt=0)
     worker_retention_poll_s: float = Field(default=300, gt=0)
+
+    # Mail. Without a host it waits until there is one.
+    smtp_host: str | None = None
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_tls: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    mail_from: str = "AgentLedger <agentledger@localhost>"
+    worker_mail_poll_s: float = Field(default=1, gt=0)
 
     # What the outbound client may reach although it is not public: `host:port,...` as in the URL.
     http_allow: Annotated[frozenset[Origin], NoDecode, BeforeValidator(_allowed)] = frozenset()

@@ -3,7 +3,8 @@
 import pytest
 
 from commands.authorization import MissingScope
-from commands.ports import StoredApiKey, StoredPassword, StoredRetention
+from commands.credential_port import StoredApiKey
+from commands.ports import StoredPassword, StoredRetention
 from commands.tenants import CreateTenant, SetRetention
 from domain.envelope import Envelope
 from domain.errors import Invalid
