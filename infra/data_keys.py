@@ -134,6 +134,16 @@ class DataKeys:
         missing = [tenant_id for tenant_id in tenant_ids if tenant_id not in keys]
         return keys | await self._look_up(missing) if missing else keys
 
+    async def ciphers(
+        self, tenant_ids: Collection[TenantId], purpose: str
+    ) -> Mapping[TenantId, Cipher | None]:
+        """As of_all; None where the key is destroyed."""
+        keys = await self.of_all(tenant_ids)
+        return {
+            tenant_id: None if key.is_destroyed else key.cipher(purpose)
+            for tenant_id, key in keys.items()
+        }
+
     def forget(self, tenant_id: UUID) -> None:
         """The key may have been destroyed; its next use is looked up again."""
         for forgotten in self._forgotten.values():
