@@ -76,7 +76,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         WriteDependencies(
             authenticate=authentication.authenticate,
             client_address=addresses.of,
-            dispatcher=Dispatcher(_ports(runtime, database, store, admission)),
+            dispatcher=Dispatcher(await _ports(runtime, database, store, admission)),
             waiter=waiter,
             blobs=blobs,
             ids=runtime.ids,
@@ -129,7 +129,7 @@ def _positions(runtime: Runtime, database: Database) -> ReadPositions:
     )
 
 
-def _ports(
+async def _ports(
     runtime: Runtime, database: Database, store: PostgresEventStore, admission: SampledAdmission
 ) -> Ports:
     return Ports(
@@ -139,6 +139,7 @@ def _ports(
         secrets=SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost),
         admission=admission,
         search=PostgresExecutionSearch(database),
+        vault=await runtime.vault("api"),
     )
 
 

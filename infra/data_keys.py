@@ -24,6 +24,8 @@ from infra.sealing import KEY_BYTES, Cipher
 
 KEYS_KEPT_MAX = 10_000
 KEYS_KEPT_S = 300.0
+# Of one tenant: each value in the vault has a purpose of its own.
+CIPHERS_KEPT_MAX = 256
 # Somebody else may retire the key that a new one was wrapped by; then it is wrapped again.
 MAKE_ATTEMPTS_MAX = 3
 # What belongs to no tenant.
@@ -60,6 +62,8 @@ class TenantKey:
         if cipher is None:
             if self._data_key is None:
                 raise KeyDestroyed
+            if len(self._ciphers) >= CIPHERS_KEPT_MAX:
+                self._ciphers.clear()
             cipher = self._ciphers[purpose] = Cipher(self._data_key, self.tenant_id, purpose)
         return cipher
 

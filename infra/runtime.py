@@ -31,6 +31,7 @@ from infra.retention import RetentionKnown
 from infra.settings import Settings
 from infra.snapshots import Snapshots
 from infra.tail import Tail
+from infra.vault import PostgresVault
 from infra.wakeups import Wakeups
 from infra.webhook_keys import WebhookKeys
 
@@ -131,6 +132,10 @@ class Runtime:
 
     async def event_seals(self, role: Role) -> EventSeals:
         return EventSeals(await self.data_keys(role))
+
+    async def vault(self, role: Role) -> PostgresVault:
+        """role: api or worker."""
+        return PostgresVault(await self.database(role), await self.data_keys(role))
 
     async def event_store(self, role: Role) -> PostgresEventStore:
         """A store that reads as `role` and appends through this process's one group commit."""
