@@ -61,7 +61,8 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     audit_log = AuditEntries(await runtime.database("writer"), database, await runtime.data_keys())
     audit = _audit(runtime, audit_log, metrics)
     blobs = await runtime.blobs("api")
-    waiter = ExecutionWaiter(database, tail, blobs)
+    seals = await runtime.event_seals("api")
+    waiter = ExecutionWaiter(database, tail, blobs, seals)
     runtime.neighbours.execution_ended = waiter.ended
     runtime.neighbours.api_key_stored = authentication.forget
     runtime.neighbours.worker_began = metrics.worker_began
@@ -75,7 +76,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         WriteDependencies(
             authenticate=authentication.authenticate,
             client_address=addresses.of,
-            dispatcher=Dispatcher(_ports(runtime, database, store, admission)),
+            dispatcher=Dispatcher(await _ports(runtime, database, store, admission)),
             waiter=waiter,
             blobs=blobs,
             ids=runtime.ids,
@@ -90,6 +91,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         app,
         ReadDependencies(
             database=database,
+            open_events=seals.opened,
             tail=tail,
             positions=positions,
             authenticate=authentication.authenticate,
@@ -127,7 +129,7 @@ def _positions(runtime: Runtime, database: Database) -> ReadPositions:
     )
 
 
-def _ports(
+async def _ports(
     runtime: Runtime, database: Database, store: PostgresEventStore, admission: SampledAdmission
 ) -> Ports:
     return Ports(
@@ -137,6 +139,7 @@ def _ports(
         secrets=SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost),
         admission=admission,
         search=PostgresExecutionSearch(database),
+        vault=await runtime.vault("api"),
     )
 
 
