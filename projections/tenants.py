@@ -63,4 +63,5 @@ TENANTS = Projection(
     events=(Tenant.Created, Tenant.RetentionChanged),
     keys=keys,
     evolve=evolve,
+    own="true",
 )

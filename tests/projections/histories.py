@@ -17,6 +17,7 @@ from domain.credentials import ApiKey
 from domain.executions import Execution
 from domain.identifiers import TenantId, shard_of
 from domain.identity import User
+from domain.roles import Role
 from domain.secrets import Secret
 from domain.tenants import Tenant
 from domain.workflows import Workflow
@@ -208,6 +209,12 @@ def a_user(tenant_id: TenantId | None = None) -> Stream:
     )
 
 
+def a_role(tenant_id: TenantId | None = None) -> Stream:
+    return Stream(Role, tenant_id or a_tenant()).happens(
+        Role.Created, name="Auditor", permissions=["read"]
+    )
+
+
 def the_tenant(tenant_id: TenantId) -> Stream:
     return Stream(Tenant, tenant_id, stream_id=tenant_id).happens(Tenant.Created, name="Ada & Co")
 
@@ -350,7 +357,8 @@ def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list
     operation = a_page_of(a_page_of(a_bulk_operation(tenant_id)), REFUSAL)
     operation.happens(BulkOperation.Completed)
     secret = a_secret(tenant_id).happens(Secret.Removed)
-    others = [key, operation, secret, a_user(tenant_id), the_tenant(tenant_id)]
+    people = [a_user(tenant_id), a_role(tenant_id)]
+    others = [key, operation, secret, *people, the_tenant(tenant_id)]
     return [*streams, agent, workflow, *others]
 
 
