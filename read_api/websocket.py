@@ -13,6 +13,7 @@ import asyncio
 import logging
 from contextlib import aclosing
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import orjson
 from starlette.requests import HTTPConnection
@@ -62,6 +63,9 @@ class GraphqlSocket:
 
     async def serve(self, websocket: WebSocket) -> None:
         """Until the connection ends."""
+        if not is_of_own_origin(websocket):
+            await websocket.close()  # Before it is accepted: the handshake is answered with 403.
+            return
         if PROTOCOL not in websocket.scope.get("subprotocols", ()):
             await websocket.accept()
             await websocket.close(UNKNOWN_PROTOCOL, f"only {PROTOCOL} is spoken here")
@@ -74,6 +78,14 @@ class GraphqlSocket:
             await websocket.close(closed.code, closed.reason)
         except WebSocketDisconnect:
             pass
+
+
+def is_of_own_origin(connection: HTTPConnection) -> bool:
+    """A browser says which page opens a socket, and may send credentials that the page does not
+    know. Programs send no Origin.
+    """
+    origin = connection.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == connection.headers.get("host")
 
 
 class _Connection:
