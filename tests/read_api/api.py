@@ -45,9 +45,9 @@ class CountingDatabase(Database):
     checkouts = 0
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[AsyncConnection]:
+    async def shared(self) -> AsyncIterator[AsyncConnection]:
         self.checkouts += 1
-        async with super().connection() as conn:
+        async with super().shared() as conn:
             yield conn
 
     async def tenant_json(
