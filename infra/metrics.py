@@ -99,6 +99,11 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.rate_limits_alone = self._gauge(
+            "agentledger_rate_limits_alone",
+            "1 while this process holds rate limits alone, for PostgreSQL does not answer.",
+        )
+
     def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
         return Gauge(name, meaning, labels, registry=self.registry)
 

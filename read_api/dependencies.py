@@ -7,6 +7,7 @@ from uuid import UUID
 from starlette.types import Scope
 
 from infra.authentication import Caller, Credentials
+from infra.caller_limits import CallerLimits
 from infra.metrics import Metrics
 from infra.postgres import Database
 from infra.read_positions import ReadPositions
@@ -19,8 +20,8 @@ class ReadDependencies:
     """database: of the role api.
 
     authenticate: raises Unauthenticated. client_address: of a request or a WebSocket.
-    count_stranger: called with the address of a request without a valid credential; raises
-    OverLimit.
+    count_stranger: called for a request without a valid credential, with its address; callers:
+    counts those with one. Both raise OverLimit.
     request_id_of: of a request or a WebSocket. pending_migrations: names, empty when the schema is
     current.
     """
@@ -30,7 +31,8 @@ class ReadDependencies:
     positions: ReadPositions
     authenticate: Callable[[Credentials], Awaitable[Caller]]
     client_address: Callable[[Scope], str]
-    count_stranger: Callable[[str], None]
+    count_stranger: Callable[[Scope, str], Awaitable[None]]
+    callers: CallerLimits
     request_id_of: Callable[[Scope], UUID]
     pending_migrations: Callable[[], Awaitable[Sequence[str]]]
     metrics: Metrics

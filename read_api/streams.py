@@ -42,6 +42,7 @@ class ExecutionStream:
         request_id = self._dependencies.request_id_of(request.scope)
         try:
             caller = await identify(self._dependencies, request)
+            await self._dependencies.callers.take(request.scope, caller)
             require(caller, ROOT_FIELDS["executionUpdates"].scope)
             return await self._stream(request, caller)
         except DomainError as error:

@@ -23,6 +23,7 @@ from domain.errors import Unauthenticated
 from domain.executions import ExecutionNotFound
 from domain.identifiers import JsonObject, TenantId
 from infra.authentication import Credentials
+from infra.caller_limits import CallerLimits
 from infra.client_addresses import told_user_agent
 from write_api.problem_details import request_id_of
 from write_api.rate_limits import AddressLimits
@@ -62,7 +63,8 @@ class WriteDependencies:
     """What the edge needs.
 
     authenticate: raises Unauthenticated. client_address: of a request (infra/client_addresses.py).
-    strangers: counts requests without a valid credential, together with the read side.
+    strangers, callers: count requests without and with a valid credential, together with the read
+    side.
     webhook_tenant: of an execution, when this is the key to its webhooks.
     """
 
@@ -73,6 +75,7 @@ class WriteDependencies:
     blobs: Blobs
     ids: Ids
     strangers: AddressLimits
+    callers: CallerLimits
     webhook_tenant: Callable[[UUID, str], TenantId | None]
     body_bytes_max: int
 
@@ -87,7 +90,8 @@ class Edge:
         self.body_bytes_max = dependencies.body_bytes_max
         self._authenticate = dependencies.authenticate
         self._client_address = dependencies.client_address
-        self._limits = dependencies.strangers
+        self._strangers = dependencies.strangers
+        self._callers = dependencies.callers
         self._webhook_tenant = dependencies.webhook_tenant
 
     async def identify(self, scope: Scope, receive: Receive) -> "Call":
@@ -96,8 +100,9 @@ class Edge:
         try:
             caller = await self._authenticate(credentials)
         except Unauthenticated:
-            self._limits.take(credentials.address)
+            await self._strangers.take(scope, credentials.address)
             raise
+        await self._callers.take(scope, caller)
         return Call(self, scope, receive, headers, caller, credentials)
 
     async def identify_webhook(self, scope: Scope, receive: Receive) -> "Call":
@@ -110,11 +115,12 @@ class Edge:
         credentials = self._credentials(scope, headers)
         tenant_id = self._webhook_tenant(execution_id, scope["path_params"]["key"])
         if tenant_id is None:
-            self._limits.take(credentials.address)
+            await self._strangers.take(scope, credentials.address)
             raise ExecutionNotFound
         # An actor for each webhook: deliveries to two of them may have one id.
         actor = f"webhook:{execution_id}/{name}"
         caller = Caller(actor, tenant_id, frozenset({ReceiveWebhook.requires}))
+        await self._callers.take(scope, caller)
         return Call(self, scope, receive, headers, caller, credentials)
 
     def _credentials(self, scope: Scope, headers: HeaderMap) -> Credentials:
