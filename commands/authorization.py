@@ -28,12 +28,14 @@ TENANT_SCOPES: Mapping[str, str] = {
     "executions:signal": "send signals to executions",
     "retention:write": "say how long payloads are kept",
     "approvals:decide": "decide the approvals that executions wait for",
+    "audit:read": "read and export the audit trail",
 }
 
 # What the operator of the platform holds; no credential of a tenant can.
 OPERATOR_SCOPES: Mapping[str, str] = {
     "read": "read what belongs to no tenant",
     "tenants:create": "create tenants",
+    "audit:read": "read what strangers and the operator did",
 }
 
 
