@@ -28,6 +28,7 @@ from infra.read_positions import ReadPositions
 from infra.runtime import Runtime
 from infra.secrets_source import SecretsSource
 from infra.tail import Tail
+from infra.users import PostgresUsers
 from projections.catalogue import PROJECTIONS
 from projections.execution_search import PostgresExecutionSearch
 from read_api.limits import ReadLimits
@@ -62,9 +63,10 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     audit_log = AuditEntries(await runtime.database("writer"), database, await runtime.data_keys())
     audit = _audit(runtime, audit_log, metrics)
     blobs = await runtime.blobs("api")
-    waiter = ExecutionWaiter(database, tail, blobs)
+    seals = await runtime.event_seals("api")
+    waiter = ExecutionWaiter(database, tail, blobs, seals)
     runtime.neighbours.execution_ended = waiter.ended
-    runtime.neighbours.api_key_stored = authentication.forget
+    runtime.neighbours.access_changed = authentication.forget
     runtime.neighbours.worker_began = metrics.worker_began
     addresses = ClientAddresses(settings.trusted_proxies)
     rate_limits = build_rate_limits(runtime, database, metrics)
@@ -76,7 +78,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         WriteDependencies(
             authenticate=authentication.authenticate,
             client_address=addresses.of,
-            dispatcher=Dispatcher(_ports(runtime, database, store, admission)),
+            dispatcher=Dispatcher(await _ports(runtime, database, store, admission)),
             waiter=waiter,
             blobs=blobs,
             ids=runtime.ids,
@@ -92,6 +94,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         app,
         ReadDependencies(
             database=database,
+            open_events=seals.opened,
             tail=tail,
             positions=positions,
             authenticate=authentication.authenticate,
@@ -130,9 +133,10 @@ def _positions(runtime: Runtime, database: Database) -> ReadPositions:
     )
 
 
-def _ports(
+async def _ports(
     runtime: Runtime, database: Database, store: PostgresEventStore, admission: SampledAdmission
 ) -> Ports:
+    """What commands need, all of it."""
     return Ports(
         events=store,
         clock=runtime.clock,
@@ -140,6 +144,8 @@ def _ports(
         secrets=SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost),
         admission=admission,
         search=PostgresExecutionSearch(database),
+        users=PostgresUsers(database, runtime.master_key),
+        vault=await runtime.vault("api"),
     )
 
 

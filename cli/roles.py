@@ -30,6 +30,7 @@ from sagas.executions import TOPICS, ExecutionSaga
 from sagas.fairness import ClaimLimits, FairSlots
 from sagas.nodes import RUNNERS
 from sagas.retention import RetentionSaga
+from sagas.run_owners import RunOwners
 from sagas.start_queue import StartLimits, StartQueue
 from sagas.step_turns import StepLimits, StepTurns
 from sagas.turns import weights
@@ -53,13 +54,14 @@ async def build_projector(
     return Projector(
         await runtime.database("projector"),
         PROJECTIONS,
+        open_events=(await runtime.event_seals("projector")).opened,
         partitions_count=runtime.settings.log_partitions,
         on_applied=on_applied,
     )
 
 
 async def run_projector(runtime: Runtime, projector: Projector) -> None:
-    log = await runtime.log()
+    log = await runtime.log("projector")
     pause_max_s = runtime.settings.consumer_restart_max_s
     await keep_running(
         "projector",
@@ -69,7 +71,7 @@ async def run_projector(runtime: Runtime, projector: Projector) -> None:
 
 
 async def run_worker(runtime: Runtime) -> None:
-    log = await runtime.log()
+    log = await runtime.log("worker")
     models = build_models(os.environ)
     http = GuardedHttp(
         allowed=runtime.settings.http_allow,
@@ -111,7 +113,7 @@ async def _executions(runtime: Runtime, log: Log, models: Models, http: Http) ->
         parts=DriveParts(
             actor=f"worker:{runtime.name}",
             events=store,
-            effects=Effects(store, models, http),
+            effects=Effects(store, models, http, await runtime.vault("worker"), RunOwners(store)),
             runners=RUNNERS,
             clock=runtime.clock,
             ids=runtime.ids,

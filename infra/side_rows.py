@@ -14,6 +14,7 @@ from commands.credential_port import (
     RotatedApiKey,
     StoredApiKey,
 )
+from commands.identity_port import AccessRow, RemovedRole, StoredRole, StoredUserAccess
 from commands.mail_port import QueuedMail
 from commands.ports import (
     ClosedBulkOperation,
@@ -23,7 +24,12 @@ from commands.ports import (
     StoredPassword,
     StoredRetention,
 )
+from commands.vault_port import RemovedVaultEntry, StoredVaultEntry, VaultRow
 from domain.identifiers import TenantId
+from infra.data_keys import TenantKey
+
+# What definitions are sealed as.
+DEFINITIONS = "definitions"
 
 RareRow = (
     StoredDefinition
@@ -33,6 +39,9 @@ RareRow = (
     | ClosedBulkOperation
     | StoredRetention
     | RemovedPayloads
+    | AccessRow
+    | StoredVaultEntry
+    | RemovedVaultEntry
     | QueuedMail
 )
 
@@ -77,6 +86,29 @@ QUEUE_MAIL: LiteralString = (
     "INSERT INTO mail_outbox (tenant_id, mail_id, sealed, expires_at) VALUES (%s, %s, %s, %s)"
 )
 REMOVE_PAYLOADS: LiteralString = "SELECT remove_payloads(%s, %s)"
+STORE_VAULT_ENTRY: LiteralString = (
+    "INSERT INTO vault_entries (tenant_id, entry_id, value_version, allowed_hosts, key_version,"
+    " encrypted_key, salt, iv, auth_tag) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+    " ON CONFLICT (tenant_id, entry_id) DO UPDATE SET value_version = EXCLUDED.value_version,"
+    " allowed_hosts = EXCLUDED.allowed_hosts, key_version = EXCLUDED.key_version,"
+    " encrypted_key = EXCLUDED.encrypted_key, salt = EXCLUDED.salt, iv = EXCLUDED.iv,"
+    " auth_tag = EXCLUDED.auth_tag"
+)
+REMOVE_VAULT_ENTRY: LiteralString = (
+    "DELETE FROM vault_entries WHERE tenant_id = %s AND entry_id = %s"
+)
+
+STORE_USER_ACCESS: LiteralString = (
+    "INSERT INTO user_access (tenant_id, user_id, email_hash, role, status)"
+    " VALUES (%s, %s, %s, %s, %s)"
+    " ON CONFLICT (tenant_id, user_id) DO UPDATE SET email_hash = EXCLUDED.email_hash,"
+    "  role = EXCLUDED.role, status = EXCLUDED.status"
+)
+STORE_ROLE: LiteralString = (
+    "INSERT INTO role_permissions (tenant_id, role_id, permissions) VALUES (%s, %s, %s)"
+    " ON CONFLICT (tenant_id, role_id) DO UPDATE SET permissions = EXCLUDED.permissions"
+)
+REMOVE_ROLE: LiteralString = "DELETE FROM role_permissions WHERE tenant_id = %s AND role_id = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +117,14 @@ class SideStatement:
     params: tuple[object, ...]
 
 
-def side_statement(  # noqa: PLR0911 # one answer per kind of row
-    tenant_id: TenantId, row: RareRow
+def side_statement(  # noqa: C901, PLR0911 # one answer per kind of row
+    tenant_id: TenantId, row: RareRow, key: TenantKey
 ) -> SideStatement:
     match row:
         case StoredDefinition():
             definition = orjson.dumps(row.definition, option=orjson.OPT_SORT_KEYS)
-            return SideStatement(STORE_DEFINITION, (tenant_id, row.definition_hash, definition))
+            sealed = key.cipher(DEFINITIONS).seal(definition, row.definition_hash.encode())
+            return SideStatement(STORE_DEFINITION, (tenant_id, row.definition_hash, sealed))
         case StoredApiKey() | RestrictedApiKey() | RotatedApiKey() | RevokedApiKey():
             return _of_api_key(tenant_id, row)
         case StoredPassword():
@@ -110,6 +143,41 @@ def side_statement(  # noqa: PLR0911 # one answer per kind of row
             return SideStatement(QUEUE_MAIL, (tenant_id, row.mail_id, row.sealed, row.expires_at))
         case ClosedBulkOperation():
             return SideStatement(CLOSE_BULK_OPERATION, (tenant_id, row.operation_id))
+        case StoredUserAccess() | StoredRole() | RemovedRole():
+            return _access_statement(tenant_id, row)
+        case StoredVaultEntry() | RemovedVaultEntry():
+            return _vault_statement(tenant_id, row)
+
+
+def _access_statement(tenant_id: TenantId, row: AccessRow) -> SideStatement:
+    match row:
+        case StoredUserAccess():
+            values = (row.user_id, row.email_hash, row.role, row.status)
+            return SideStatement(STORE_USER_ACCESS, (tenant_id, *values))
+        case StoredRole():
+            return SideStatement(STORE_ROLE, (tenant_id, row.role_id, list(row.permissions)))
+        case RemovedRole():
+            return SideStatement(REMOVE_ROLE, (tenant_id, row.role_id))
+
+
+def _vault_statement(tenant_id: TenantId, row: VaultRow) -> SideStatement:
+    if isinstance(row, RemovedVaultEntry):
+        return SideStatement(REMOVE_VAULT_ENTRY, (tenant_id, row.entry_id))
+    return SideStatement(STORE_VAULT_ENTRY, (tenant_id, *_columns_of(row)))
+
+
+def _columns_of(row: StoredVaultEntry) -> tuple[object, ...]:
+    sealed = row.sealed
+    return (
+        row.entry_id,
+        row.value_version,
+        list(row.allowed_hosts),
+        sealed.key_version,
+        sealed.encrypted_key,
+        sealed.salt,
+        sealed.iv,
+        sealed.auth_tag,
+    )
 
 
 def _of_api_key(tenant_id: TenantId, row: ApiKeyRow) -> SideStatement:

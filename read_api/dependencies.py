@@ -10,6 +10,7 @@ from infra.audit_entries import AuditEntries
 from infra.audit_trail import AuditTrail
 from infra.authentication import Caller, Credentials
 from infra.caller_limits import CallerLimits
+from infra.event_sealing import OpenEvents
 from infra.metrics import Metrics
 from infra.postgres import Database
 from infra.read_positions import ReadPositions
@@ -30,6 +31,7 @@ class ReadDependencies:
     """
 
     database: Database
+    open_events: OpenEvents
     tail: Tail
     positions: ReadPositions
     authenticate: Callable[[Credentials], Awaitable[Caller]]

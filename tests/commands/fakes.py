@@ -2,7 +2,7 @@
 and fixed sources.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -28,11 +28,13 @@ from commands.ports import (
     SideRow,
     StoredDefinition,
 )
+from commands.vault_port import OpenedValue, SealedValue, StoredVaultEntry
 from domain.envelope import Envelope
 from domain.errors import OverLimit, Stale
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId, shard_of
 from infra.event_codec import mapper
+from tests.commands.fake_users import FakeUsers
 
 ERA = 1
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -78,6 +80,35 @@ class FakeSecrets:
         return f"hash of {len(password)} characters"
 
 
+class FakeVault:
+    """Keeps values as they are. A row shows nothing of its value, as a sealed one does not."""
+
+    def __init__(self) -> None:
+        self.values: dict[tuple[TenantId, UUID], OpenedValue] = {}
+        self.opened: list[UUID] = []
+
+    async def seal(
+        self,
+        tenant_id: TenantId,
+        entry_id: UUID,
+        value: str,
+        *,
+        value_version: int,
+        allowed_hosts: Sequence[str] = (),
+    ) -> StoredVaultEntry:
+        hosts = tuple(allowed_hosts)
+        self.values[tenant_id, entry_id] = OpenedValue(value, value_version, hosts)
+        sealed = SealedValue(1, b"salt", b"iv", b"tag", f"{len(value)} characters".encode())
+        return StoredVaultEntry(entry_id, value_version, hosts, sealed)
+
+    async def open(
+        self, tenant_id: TenantId, entry_ids: Collection[UUID]
+    ) -> dict[UUID, OpenedValue]:
+        self.opened += entry_ids
+        known = {one: self.values.get((tenant_id, one)) for one in entry_ids}
+        return {one: value for one, value in known.items() if value is not None}
+
+
 class FakeMailbox:
     """Mails that are not sealed, so that tests can read them."""
 
@@ -121,6 +152,7 @@ class FakeEventStore:
         self.events: list[StoredEvent] = []
         self.envelopes: list[Envelope] = []
         self.side_rows: list[SideRow] = []
+        self.owned_side_rows: list[tuple[TenantId, SideRow]] = []
         self.appends_count = 0
         self.answers_read_count = 0
         self.kept: list[UUID] = []
@@ -213,6 +245,7 @@ class FakeEventStore:
             places[shard_of(event.originator_id)] = len(self.events)
         for row in side_rows:
             self.side_rows.append(row)
+            self.owned_side_rows.append((envelope.tenant_id, row))
             if isinstance(row, StoredDefinition):
                 key = (envelope.tenant_id, row.definition_hash)
                 self._definitions[key] = orjson.dumps(row.definition)
@@ -283,6 +316,7 @@ class World:
         self.ids = FakeIds()
         self.admission = FakeAdmission()
         self.search = FakeExecutionSearch(self.store)
+        self.vault = FakeVault()
         self.mailbox = FakeMailbox(self.ids)
         self.ports = Ports(
             self.store,
@@ -291,15 +325,19 @@ class World:
             FakeSecrets(),
             self.admission,
             self.search,
-            self.mailbox,
+            mailbox=self.mailbox,
+            users=FakeUsers(self.store),
+            vault=self.vault,
         )
         self.dispatcher = Dispatcher(self.ports)
         self.tenant_id = TenantId(self.ids.new())
         self.caller = self.caller_with(EVERY_SCOPE)
         self.operator = Caller("operator", None, frozenset(), is_operator=True)
 
-    def caller_with(self, *scopes: str, actor: str = "api_key:test") -> Caller:
-        return Caller(actor, self.tenant_id, frozenset(scopes))
+    def caller_with(
+        self, *scopes: str, actor: str = "api_key:test", user_id: UUID | None = None
+    ) -> Caller:
+        return Caller(actor, self.tenant_id, frozenset(scopes), user_id)
 
     async def when(
         self, command: Command, *, key: str | None = None, caller: Caller | None = None
