@@ -136,7 +136,11 @@ class _Connection:
         if message["type"] != "connection_init":
             raise Closed(UNAUTHORIZED, "Unauthorized")
         self._credential = self._credential_of(message.get("payload"))
-        await self._authenticate()
+        caller = await self._authenticate()
+        try:
+            await self._dependencies.callers.take(self._websocket.scope, caller)
+        except OverLimit as error:
+            raise Closed(FORBIDDEN, error.detail) from None
         await self._send({"type": "connection_ack"})
 
     def _credential_of(self, payload: object) -> str | None:
@@ -149,7 +153,7 @@ class _Connection:
             raise Closed(BAD_MESSAGE, "Authorization is a string")
         return given
 
-    async def _authenticate(self) -> None:
+    async def _authenticate(self) -> Caller:
         connection = HTTPConnection(self._websocket.scope)
         try:
             self._caller = await authenticated(
@@ -157,6 +161,7 @@ class _Connection:
             )
         except (Unauthenticated, OverLimit) as error:
             raise Closed(FORBIDDEN, error.detail) from None
+        return self._caller
 
     async def _authenticate_again(self) -> None:
         while True:
@@ -218,6 +223,7 @@ class _Connection:
 
     async def _answer(self, operation_id: str, payload: object) -> None:
         assert self._caller is not None
+        await self._dependencies.callers.take(self._websocket.scope, self._caller)
         origin = origin_of(self._dependencies, HTTPConnection(self._websocket.scope))
         operation = parse_operation(payload)
         prepared = await self._operations.prepare(operation, self._caller, origin)
