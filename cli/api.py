@@ -83,6 +83,8 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
                     secrets=SecretsSource(bcrypt_cost=settings.bcrypt_cost),
                     admission=admission,
                     search=PostgresExecutionSearch(database),
+                    standings=await runtime.standings(),
+                    regions=settings.regions,
                 )
             ),
             waiter=waiter,

@@ -27,14 +27,24 @@ TENANT_SCOPES: Mapping[str, str] = {
     ),
     "executions:signal": "send signals to executions",
     "retention:write": "say how long payloads are kept",
+    "tenant:write": "change the settings of the tenant",
     "approvals:decide": "decide the approvals that executions wait for",
+}
+
+# What only somebody who resells the platform holds. `*` holds none of it: each is to be given.
+RESELLER_SCOPES: Mapping[str, str] = {
+    "tenants:create": "create tenants, up to a quota that the operator gives",
+    "tenants:manage": "list, suspend and resume the tenants that one has created",
 }
 
 # What the operator of the platform holds; no credential of a tenant can.
 OPERATOR_SCOPES: Mapping[str, str] = {
     "read": "read what belongs to no tenant",
     "tenants:create": "create tenants",
+    "tenants:manage": "list, suspend and resume tenants",
+    "resellers:write": "say how many tenants a reseller may have",
 }
+GRANTABLE = TENANT_SCOPES.keys() | RESELLER_SCOPES.keys()
 
 
 class MissingScope(Forbidden):
@@ -73,7 +83,7 @@ def require_grantable(caller: Caller, scopes: Sequence[str]) -> None:
     unknown = [
         FieldError(f"/scopes/{place}", "unknown_scope", f"there is no scope {scope}")
         for place, scope in enumerate(scopes)
-        if scope not in TENANT_SCOPES and scope != EVERY_SCOPE
+        if scope not in GRANTABLE and scope != EVERY_SCOPE
     ]
     if unknown:
         raise Invalid(errors=unknown)
@@ -85,6 +95,6 @@ def require_grantable(caller: Caller, scopes: Sequence[str]) -> None:
 def _holds(caller: Caller, scope: str) -> bool:
     if caller.is_operator:
         return scope in OPERATOR_SCOPES
-    if EVERY_SCOPE in caller.scopes:
-        return scope in TENANT_SCOPES or scope == EVERY_SCOPE
-    return scope in caller.scopes and scope in TENANT_SCOPES
+    if EVERY_SCOPE in caller.scopes and (scope in TENANT_SCOPES or scope == EVERY_SCOPE):
+        return True
+    return scope in caller.scopes and scope in GRANTABLE

@@ -12,6 +12,7 @@ from eventsourcing.domain import Aggregate
 
 from commands.admission_port import Admission
 from commands.bulk_port import ExecutionSearch
+from commands.standing_port import EveryoneActive, Standings, TenantSideRow
 from domain.envelope import Envelope
 from domain.identifiers import JsonObject, Shard, TenantId
 
@@ -164,6 +165,7 @@ SideRow = (
     | StoredPassword
     | StoredRetention
     | RemovedPayloads
+    | TenantSideRow
 )
 
 
@@ -393,3 +395,5 @@ class Ports:
     secrets: Secrets
     admission: Admission
     search: ExecutionSearch | None = None  # Only what is done in bulk needs it.
+    standings: Standings = field(default_factory=EveryoneActive)
+    regions: Sequence[str] = ("us", "eu", "ap")  # The first is where a tenant is by default.

@@ -17,6 +17,12 @@ from commands.ports import (
     StoredPassword,
     StoredRetention,
 )
+from commands.standing_port import (
+    ChangedStanding,
+    RegisteredTenant,
+    StoredResellerQuota,
+    TenantSideRow,
+)
 from domain.identifiers import TenantId
 
 RareRow = (
@@ -28,6 +34,7 @@ RareRow = (
     | ClosedBulkOperation
     | StoredRetention
     | RemovedPayloads
+    | TenantSideRow
 )
 
 STORE_DEFINITION: LiteralString = (
@@ -59,6 +66,11 @@ KEEP_FOR: LiteralString = (
 )
 KEEP_FOR_EVER: LiteralString = "DELETE FROM retention WHERE tenant_id = %s"
 REMOVE_PAYLOADS: LiteralString = "SELECT remove_payloads(%s, %s)"
+REGISTER_TENANT: LiteralString = "SELECT register_tenant(%s, %s)"
+CHANGE_STANDING: LiteralString = "UPDATE tenant_standings SET standing = %s WHERE tenant_id = %s"
+ALLOW_CUSTOMERS: LiteralString = (
+    "UPDATE tenant_standings SET customers_max = %s WHERE tenant_id = %s"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +115,15 @@ def side_statement(  # noqa: PLR0911 # one answer per kind of row
             return SideStatement(REMOVE_PAYLOADS, (tenant_id, row.execution_id))
         case ClosedBulkOperation():
             return SideStatement(CLOSE_BULK_OPERATION, (tenant_id, row.operation_id))
+        case RegisteredTenant() | ChangedStanding() | StoredResellerQuota():
+            return _of_tenant(tenant_id, row)
+
+
+def _of_tenant(tenant_id: TenantId, row: TenantSideRow) -> SideStatement:
+    match row:
+        case RegisteredTenant():
+            return SideStatement(REGISTER_TENANT, (tenant_id, row.reseller_id))
+        case ChangedStanding():
+            return SideStatement(CHANGE_STANDING, (row.standing, tenant_id))
+        case StoredResellerQuota():
+            return SideStatement(ALLOW_CUSTOMERS, (row.customers_max, tenant_id))

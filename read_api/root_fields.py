@@ -44,6 +44,7 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "bulkOperation": RootFieldRule("read"),
     "bulkOperations": RootFieldRule("read", check_page),
     "tenant": RootFieldRule("read"),
+    "tenants": RootFieldRule("tenants:manage", check_page, is_of_tenant=False),
     "users": RootFieldRule("read", check_page),
     "apiKeys": RootFieldRule("read", check_page),
     "events": RootFieldRule("read", check_event_page),

@@ -80,6 +80,10 @@ class Drive:
             self._has_news = True
             self._wake()
 
+    def look_again(self) -> None:
+        """Something that is no event may have changed what it is to do."""
+        self._wake()
+
     async def run(self) -> None:
         """Returns when the execution is ended, or has nothing to do for a while. Raises DriveEnded
         when another worker turns out to drive it.
@@ -95,7 +99,7 @@ class Drive:
     async def _run_on(self) -> None:
         steps, tenant_id = self._parts.steps, self._run.tenant_id
         async with steps.turn(tenant_id):
-            if not await self._take_up():
+            if self._parts.is_held(tenant_id) or not await self._take_up():
                 return
         unsaved: list[Ended] = []
         while True:
@@ -167,6 +171,7 @@ class Drive:
         execution, definition = self._execution, self._definition
         now = self._parts.clock.now()
         execution.live.has_room = self._parts.events.has_room(self._run.tenant_id)
+        execution.live.is_held = self._parts.is_held(self._run.tenant_id)
         self._children = []
         attempts: list[Attempt] = []
         if any(not attempt.has_intent for attempt, _ in unsaved) and not execution.live.frames:
@@ -231,6 +236,8 @@ class Drive:
         """When to look at it again; None while it is in hand."""
         if self._execution.is_ended or not is_at_rest(self._execution):
             return None
+        if self._execution.live.is_held:
+            return None  # As soon as its tenant is not suspended any more.
         wake_at = next_wake_at(self._execution, self._definition)
         if wake_at is None:
             return NEVER
@@ -238,8 +245,9 @@ class Drive:
         return wake_at if is_far else None
 
     def _may_let_go(self) -> bool:
+        is_held = self._execution.live.is_held and not self._tasks
         return (
-            self.wake_at is not None
+            (self.wake_at is not None or is_held)
             and is_at_rest(self._execution)
             and not self._has_news
             and not self._ended
