@@ -24,6 +24,7 @@ from commands.standing_port import (
     TenantSideRow,
 )
 from domain.identifiers import TenantId
+from infra.tenant_side_rows import tenant_statement
 
 RareRow = (
     StoredDefinition
@@ -66,11 +67,6 @@ KEEP_FOR: LiteralString = (
 )
 KEEP_FOR_EVER: LiteralString = "DELETE FROM retention WHERE tenant_id = %s"
 REMOVE_PAYLOADS: LiteralString = "SELECT remove_payloads(%s, %s)"
-REGISTER_TENANT: LiteralString = "SELECT register_tenant(%s, %s)"
-CHANGE_STANDING: LiteralString = "UPDATE tenant_standings SET standing = %s WHERE tenant_id = %s"
-ALLOW_CUSTOMERS: LiteralString = (
-    "UPDATE tenant_standings SET customers_max = %s WHERE tenant_id = %s"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +75,7 @@ class SideStatement:
     params: tuple[object, ...]
 
 
-def side_statement(  # noqa: PLR0911 # one answer per kind of row
+def side_statement(  # noqa: C901, PLR0911 # one answer per kind of row
     tenant_id: TenantId, row: RareRow
 ) -> SideStatement:
     match row:
@@ -116,14 +112,4 @@ def side_statement(  # noqa: PLR0911 # one answer per kind of row
         case ClosedBulkOperation():
             return SideStatement(CLOSE_BULK_OPERATION, (tenant_id, row.operation_id))
         case RegisteredTenant() | ChangedStanding() | StoredResellerQuota():
-            return _of_tenant(tenant_id, row)
-
-
-def _of_tenant(tenant_id: TenantId, row: TenantSideRow) -> SideStatement:
-    match row:
-        case RegisteredTenant():
-            return SideStatement(REGISTER_TENANT, (tenant_id, row.reseller_id))
-        case ChangedStanding():
-            return SideStatement(CHANGE_STANDING, (row.standing, tenant_id))
-        case StoredResellerQuota():
-            return SideStatement(ALLOW_CUSTOMERS, (row.customers_max, tenant_id))
+            return SideStatement(*tenant_statement(tenant_id, row))
