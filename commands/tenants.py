@@ -7,7 +7,6 @@ it.
 from dataclasses import dataclass, field
 from typing import ClassVar
 from uuid import UUID
-from zoneinfo import available_timezones
 
 from commands.authorization import EVERY_SCOPE
 from commands.credentials import issue_api_key
@@ -40,7 +39,6 @@ class CreateTenant(Command):
 
 async def create_tenant(command: CreateTenant, on: Tenancy) -> Decided:
     _require_password(command.admin_password)
-    _require_time_zone(command.time_zone)
     region = command.region or on.ports.regions[0]
     if region not in on.ports.regions:
         reason = f"the regions of this installation are {', '.join(on.ports.regions)}"
@@ -107,8 +105,6 @@ class ChangeTenant(Command):
 
 
 async def change_tenant(command: ChangeTenant, on: Tenancy) -> Decided:
-    if command.time_zone is not None:
-        _require_time_zone(command.time_zone)
     tenant = await on.load(Tenant, on.tenant_id, TenantNotFound)
     tenant.change_settings(name=command.name, time_zone=command.time_zone)
     return Decided(
@@ -194,12 +190,6 @@ async def managed_tenant(on: Tenancy) -> Tenant:
         on.keep(tenant)
         raise TenantNotFound
     return tenant
-
-
-def _require_time_zone(name: str) -> None:
-    if name not in available_timezones():
-        reason = "a name of the IANA time zone database is expected, such as Europe/Oslo"
-        raise Invalid(errors=[FieldError("/time_zone", "unknown_time_zone", reason)])
 
 
 def _require_password(password: str) -> None:

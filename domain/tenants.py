@@ -87,9 +87,9 @@ class Tenant(Aggregate):
         *,
         id: UUID,  # noqa: A002, ARG002 # taken by the library, which calls it so
         name: str,
-        region: str = REGION_DEFAULT,
-        time_zone: str = TIME_ZONE_DEFAULT,
-        reseller_id: str | None = None,
+        region: str,
+        time_zone: str,
+        reseller_id: str | None,
     ) -> None:
         self.name = name
         self.region = region

@@ -5,8 +5,9 @@ PATCH /tenant, PUT /retention: what a tenant says of itself.
 
 from http import HTTPStatus
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, Field, StringConstraints, TypeAdapter
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, TypeAdapter
 from starlette.responses import Response
 
 from commands.tenants import (
@@ -37,9 +38,21 @@ Region = Annotated[
     StringConstraints(min_length=1, max_length=50),
     Field(description="One of the installation's; its first without it. It stays as it is."),
 ]
+
+
+def _known_time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        message = "a name of the IANA time zone database is expected, such as Europe/Oslo"
+        raise ValueError(message) from None
+    return name
+
+
 TimeZone = Annotated[
     str,
     StringConstraints(min_length=1, max_length=64),
+    AfterValidator(_known_time_zone),
     Field(description="A name of the IANA time zone database, such as Europe/Oslo."),
 ]
 

@@ -4,6 +4,7 @@ import pytest
 
 from commands.authorization import (
     OPERATOR_SCOPES,
+    RESELLER_SCOPES,
     TENANT_SCOPES,
     Caller,
     MissingScope,
@@ -15,7 +16,7 @@ from domain.identifiers import TenantId
 from infra.clock import Uuid7Ids
 
 TENANT = TenantId(Uuid7Ids().new())
-ONLY_OPERATOR = sorted(set(OPERATOR_SCOPES) - set(TENANT_SCOPES))
+ONLY_OPERATOR = sorted(set(OPERATOR_SCOPES) - {*TENANT_SCOPES, *RESELLER_SCOPES})
 ONLY_TENANT = sorted(set(TENANT_SCOPES) - set(OPERATOR_SCOPES))
 
 
@@ -45,6 +46,16 @@ def test_no_credential_of_a_tenant_is_the_operator(scope: str) -> None:
         with pytest.raises(MissingScope):
             require(caller, scope)
     require(OPERATOR, scope)
+
+
+@pytest.mark.parametrize("scope", RESELLER_SCOPES)
+def test_what_a_reseller_may_is_held_by_nobody_who_was_not_given_it(scope: str) -> None:
+    require(a_caller(scope), scope)
+    with pytest.raises(MissingScope):
+        require(a_caller("*"), scope)
+    with pytest.raises(ScopeNotHeld):
+        require_grantable(a_caller("*"), [scope])
+    require_grantable(a_caller("*", scope), [scope])
 
 
 @pytest.mark.parametrize("scope", ONLY_TENANT)

@@ -118,7 +118,7 @@ async def test_open_policies_exist_only_for_the_roles_that_serve_all_tenants(
         " AND (qual = 'true' OR with_check = 'true') AND 'agentledger_worker' = ANY(roles)"
     )
     tables = {row[0] for row in await cursor.fetchall()}
-    assert tables == {"open_bulk_operations", "open_executions", "retention"}
+    assert tables == {"open_bulk_operations", "open_executions", "retention", "tenant_standings"}
 
 
 async def fill(owner: AsyncConnection, table: str, tenant_id: UUID) -> bool:
@@ -227,6 +227,7 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
         "admission_sample",
         "api_key",
         "executions_needing_attention",
+        "managed_tenants",
         "projection_lag",
     }
     for is_super, config in functions.values():
