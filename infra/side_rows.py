@@ -7,6 +7,7 @@ from typing import LiteralString
 
 import orjson
 
+from commands.mail_port import QueuedMail
 from commands.ports import (
     ClosedBulkOperation,
     OpenedBulkOperation,
@@ -36,6 +37,7 @@ RareRow = (
     | StoredRetention
     | RemovedPayloads
     | TenantSideRow
+    | QueuedMail
 )
 
 STORE_DEFINITION: LiteralString = (
@@ -66,6 +68,9 @@ KEEP_FOR: LiteralString = (
     " ON CONFLICT (tenant_id) DO UPDATE SET payload_days = EXCLUDED.payload_days"
 )
 KEEP_FOR_EVER: LiteralString = "DELETE FROM retention WHERE tenant_id = %s"
+QUEUE_MAIL: LiteralString = (
+    "INSERT INTO mail_outbox (tenant_id, mail_id, sealed, expires_at) VALUES (%s, %s, %s, %s)"
+)
 REMOVE_PAYLOADS: LiteralString = "SELECT remove_payloads(%s, %s)"
 
 
@@ -109,6 +114,8 @@ def side_statement(  # noqa: C901, PLR0911 # one answer per kind of row
             return SideStatement(KEEP_FOR, (tenant_id, row.payload_days))
         case RemovedPayloads():
             return SideStatement(REMOVE_PAYLOADS, (tenant_id, row.execution_id))
+        case QueuedMail():
+            return SideStatement(QUEUE_MAIL, (tenant_id, row.mail_id, row.sealed, row.expires_at))
         case ClosedBulkOperation():
             return SideStatement(CLOSE_BULK_OPERATION, (tenant_id, row.operation_id))
         case RegisteredTenant() | ChangedStanding() | StoredResellerQuota():

@@ -19,16 +19,8 @@ from datetime import datetime
 from functools import partial
 from uuid import UUID
 
-from commands.ports import (
-    Batch,
-    Clock,
-    Log,
-    LoggedEvent,
-    OpenExecution,
-    OpenExecutions,
-    Start,
-    partition_of,
-)
+from commands.open_executions_port import OpenExecution, OpenExecutions
+from commands.ports import Batch, Clock, Log, LoggedEvent, Start, partition_of
 from domain.executions import Execution
 from domain.identifiers import SHARDS_COUNT, Shard, TenantId, shard_of
 from infra.crash_points import reach

@@ -14,6 +14,7 @@ from commands.authorization import EVERY_SCOPE, Caller
 from commands.bulk_port import ExecutionFilter, OpenBulkOperation
 from commands.decisions import Command
 from commands.dispatch import Answer, Dispatcher, Origin
+from commands.mail_port import Mail, QueuedMail
 from commands.ports import (
     AnyAggregate,
     ClosedBulkOperation,
@@ -75,6 +76,24 @@ class FakeSecrets:
 
     async def hash_password(self, password: str) -> str:
         return f"hash of {len(password)} characters"
+
+
+class FakeMailbox:
+    """Mails that are not sealed, so that tests can read them."""
+
+    def __init__(self, ids: FakeIds) -> None:
+        self.mails: list[Mail] = []
+        self._ids = ids
+
+    async def queued(
+        self,
+        tenant_id: TenantId,  # noqa: ARG002 # the port's
+        mail: Mail,
+        *,
+        expires_at: datetime,
+    ) -> QueuedMail:
+        self.mails.append(mail)
+        return QueuedMail(self._ids.new(), mail.text.encode(), expires_at)
 
 
 class FakeAdmission:
@@ -264,8 +283,15 @@ class World:
         self.ids = FakeIds()
         self.admission = FakeAdmission()
         self.search = FakeExecutionSearch(self.store)
+        self.mailbox = FakeMailbox(self.ids)
         self.ports = Ports(
-            self.store, self.clock, self.ids, FakeSecrets(), self.admission, self.search
+            self.store,
+            self.clock,
+            self.ids,
+            FakeSecrets(),
+            self.admission,
+            self.search,
+            self.mailbox,
         )
         self.dispatcher = Dispatcher(self.ports)
         self.tenant_id = TenantId(self.ids.new())

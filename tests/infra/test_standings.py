@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 
@@ -119,7 +120,7 @@ async def test_a_worker_finds_no_run_of_a_suspended_tenant_until_it_is_resumed(
     due = await an_open_execution(parts, tenant, LONG_AGO)
     others = await an_open_execution(parts, other, None)
 
-    async def found() -> set[object]:
+    async def found() -> set[UUID]:
         now = datetime.now(UTC)
         pages = [
             await open_executions.ready(ALL_SHARDS, after=None, limit=1000),

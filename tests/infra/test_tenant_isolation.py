@@ -60,6 +60,7 @@ async def test_a_table_without_a_tenant_holds_no_tenants_data(owner: AsyncConnec
     without = {row[0] for row in await cursor.fetchall()} - tables
     assert without <= {
         "group_members",
+        "key_encryption_keys",
         "partition_leases",
         "projection_positions",
         "relay_positions",
@@ -118,7 +119,13 @@ async def test_open_policies_exist_only_for_the_roles_that_serve_all_tenants(
         " AND (qual = 'true' OR with_check = 'true') AND 'agentledger_worker' = ANY(roles)"
     )
     tables = {row[0] for row in await cursor.fetchall()}
-    assert tables == {"open_bulk_operations", "open_executions", "retention", "tenant_standings"}
+    assert tables == {
+        "mail_outbox",
+        "open_bulk_operations",
+        "open_executions",
+        "retention",
+        "tenant_standings",
+    }
 
 
 async def fill(owner: AsyncConnection, table: str, tenant_id: UUID) -> bool:
@@ -226,7 +233,11 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
     assert set(functions) == {
         "admission_sample",
         "api_key",
+        "data_keys_of",
         "executions_needing_attention",
+        "keep_data_key",
+        "keep_first_key_encryption_key",
+        "known_key_encryption_keys",
         "managed_tenants",
         "projection_lag",
     }

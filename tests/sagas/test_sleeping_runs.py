@@ -9,7 +9,8 @@ from uuid import UUID
 import pytest
 
 from commands.executions import CancelExecution
-from commands.ports import OpenedExecution, OpenExecution
+from commands.open_executions_port import OpenExecution
+from commands.ports import OpenedExecution
 from commands.workflows import CreateWorkflow
 from domain import execution_commands
 from domain.envelope import Envelope
