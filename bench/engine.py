@@ -120,7 +120,11 @@ async def engine_of(runtime: Runtime) -> AsyncIterator[Engine]:
     store = await runtime.event_store("api")
     database = await runtime.database("api")
     authentication = Authentication(
-        database, runtime.clock, operator_key=None, monotonic_s=time.monotonic
+        database,
+        runtime.clock,
+        operator_key=None,
+        monotonic_s=time.monotonic,
+        key_used=lambda _api_key_id, _tenant_id: None,
     )
     tail = await runtime.tail(store, authentication)
     runtime.in_background("tail", tail.run())

@@ -12,6 +12,7 @@ from cli.web_server import run_http
 from commands.dispatch import Dispatcher
 from commands.ports import Ports
 from infra.admission import SampledAdmission
+from infra.api_key_uses import ApiKeyUses
 from infra.authentication import Authentication
 from infra.client_addresses import ClientAddresses
 from infra.consumer import keep_running
@@ -41,19 +42,15 @@ class ApiParts:
     tail: Tail
     positions: ReadPositions
     admission: SampledAdmission
+    key_uses: ApiKeyUses
 
 
 async def build_api_parts(runtime: Runtime) -> ApiParts:
     settings = runtime.settings
     database = await runtime.database("api")
     store = await runtime.event_store("api")
-    operator_key = settings.operator_key
-    authentication = Authentication(
-        database,
-        runtime.clock,
-        operator_key=operator_key.get_secret_value() if operator_key else None,
-        monotonic_s=time.monotonic,
-    )
+    key_uses = ApiKeyUses(database, runtime.clock)
+    authentication = _authentication(runtime, database, key_uses)
     tail = await runtime.tail(store, authentication)
     positions = ReadPositions(
         database,
@@ -114,7 +111,18 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             is_introspection_allowed=settings.is_introspection_allowed,
         ),
     )
-    return ApiParts(app, tail, positions, admission)
+    return ApiParts(app, tail, positions, admission, key_uses)
+
+
+def _authentication(runtime: Runtime, database: Database, key_uses: ApiKeyUses) -> Authentication:
+    operator_key = runtime.settings.operator_key
+    return Authentication(
+        database,
+        runtime.clock,
+        operator_key=operator_key.get_secret_value() if operator_key else None,
+        monotonic_s=time.monotonic,
+        key_used=key_uses.note,
+    )
 
 
 def _admission(runtime: Runtime, database: Database, metrics: Metrics) -> SampledAdmission:
@@ -135,6 +143,7 @@ async def run_api(runtime: Runtime, parts: ApiParts, listening: socket.socket) -
         "tail": parts.tail.run,
         "read positions": parts.positions.run,
         "admission": parts.admission.run,
+        "uses of API keys": parts.key_uses.run,
     }
     for name, loop in loops.items():
         runtime.in_background(name, keep_running(name, loop, pause_max_s=pause_max_s))

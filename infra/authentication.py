@@ -2,15 +2,17 @@
 more way to make one.
 
 A caller is remembered for a few seconds, and dropped at once when the tail of the log shows that
-its key changed.
+its key changed. Why a key is refused is told to nobody: an unknown one, one that ended and one that
+comes from a foreign address are the same answer.
 """
 
 import hashlib
 import hmac
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_network
 from typing import LiteralString
 from uuid import UUID
 
@@ -18,6 +20,8 @@ from commands.authorization import Caller, require
 from commands.ports import Clock
 from domain.errors import DomainError, Forbidden, OverLimit, Unauthenticated, Unavailable
 from domain.identifiers import TenantId
+from domain.networks import Network
+from infra.client_addresses import parsed_address
 from infra.postgres import Database
 from infra.secrets_source import has_valid_checksum
 
@@ -39,7 +43,7 @@ REMEMBERED_MAX = 10_000
 REMEMBERED_S = 5.0
 CREDENTIAL_LENGTH_MAX = 8192
 
-FIND_KEY: LiteralString = "SELECT * FROM api_key(%s)"
+FIND_KEY: LiteralString = "SELECT * FROM api_key_secret(%s)"
 
 
 class UnknownCredential(Unauthenticated):
@@ -64,14 +68,20 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class _Remembered:
+    """expires_at: of this secret. allowed: networks; none allows every address."""
+
     caller: Caller
     api_key_id: UUID
+    tenant_id: TenantId
     expires_at: datetime | None
+    allowed: Sequence[Network]
     until_s: float
 
 
 class Authentication:
-    """monotonic_s: a clock that never jumps, for how long a caller is remembered."""
+    """monotonic_s: a clock that never jumps, for how long a caller is remembered. key_used: told of
+    each use of an API key.
+    """
 
     def __init__(
         self,
@@ -80,13 +90,16 @@ class Authentication:
         *,
         operator_key: str | None,
         monotonic_s: Callable[[], float],
+        key_used: Callable[[UUID, TenantId], None],
     ) -> None:
         self._database = database
         self._clock = clock
         self._operator_key = operator_key
         self._monotonic_s = monotonic_s
+        self._key_used = key_used
         self._remembered: OrderedDict[str, _Remembered] = OrderedDict()
-        self._texts: dict[UUID, str] = {}
+        # More than one while the secrets before and after a rotation overlap.
+        self._texts: dict[UUID, set[str]] = {}
         # For each lookup on its way, what was forgotten meanwhile.
         self._forgotten: dict[object, set[UUID]] = {}
 
@@ -99,14 +112,13 @@ class Authentication:
         scheme, _, credential = credentials.authorization.partition(" ")
         if scheme.lower() != "bearer" or len(credential) > CREDENTIAL_LENGTH_MAX:
             raise UnknownCredential
-        return await self._api_key(credential.strip())
+        return await self._api_key(credential.strip(), credentials.address)
 
     def forget(self, api_key_id: UUID) -> None:
         """The key changed; its next use is looked up again."""
         for forgotten in self._forgotten.values():
             forgotten.add(api_key_id)
-        text = self._texts.pop(api_key_id, None)
-        if text is not None:
+        for text in self._texts.pop(api_key_id, ()):
             self._remembered.pop(text, None)
 
     def _operator(self, operator_key: str) -> Caller:
@@ -121,16 +133,19 @@ class Authentication:
             is_operator=True,
         )
 
-    async def _api_key(self, text: str) -> Caller:
+    async def _api_key(self, text: str, address: str) -> Caller:
         remembered = self._remembered.get(text)
-        if remembered is not None and self._monotonic_s() < remembered.until_s:
-            self._require_unexpired(remembered.expires_at)
-            return remembered.caller
-        if not has_valid_checksum(text):
-            raise UnknownCredential
-        return await self._look_up(text)
+        if remembered is None or self._monotonic_s() >= remembered.until_s:
+            if not has_valid_checksum(text):
+                raise UnknownCredential
+            remembered = await self._look_up(text)
+        self._require_unexpired(remembered.expires_at)
+        if remembered.allowed:
+            _require_allowed(remembered.allowed, address)
+        self._key_used(remembered.api_key_id, remembered.tenant_id)
+        return remembered.caller
 
-    async def _look_up(self, text: str) -> Caller:
+    async def _look_up(self, text: str) -> _Remembered:
         key_id = text.split("_")[1]
         lookup = object()
         forgotten = self._forgotten[lookup] = set[UUID]()
@@ -141,11 +156,10 @@ class Authentication:
             del self._forgotten[lookup]
         if row is None:
             raise UnknownCredential
-        tenant_id, api_key_id, secret_hash, scopes, user_id, expires_at, revoked_at = row
+        tenant_id, api_key_id, secret_hash, scopes, user_id, expires_at, revoked_at, allowed = row
         is_same = hmac.compare_digest(bytes(secret_hash), hashlib.sha256(text.encode()).digest())
         if not is_same or revoked_at is not None:
             raise UnknownCredential
-        self._require_unexpired(expires_at)
         caller = Caller(
             actor=f"api_key:{api_key_id}",
             tenant_id=TenantId(tenant_id),
@@ -153,19 +167,36 @@ class Authentication:
             user_id=user_id,
             is_operator=False,
         )
+        found = _Remembered(
+            caller,
+            api_key_id,
+            TenantId(tenant_id),
+            expires_at,
+            tuple(ip_network(network) for network in allowed),
+            self._monotonic_s() + REMEMBERED_S,
+        )
         # What was read may be older than a change that was told meanwhile.
         if api_key_id not in forgotten:
-            until_s = self._monotonic_s() + REMEMBERED_S
-            self._remember(text, _Remembered(caller, api_key_id, expires_at, until_s))
-        return caller
+            self._remember(text, found)
+        return found
 
     def _remember(self, text: str, remembered: _Remembered) -> None:
         self._remembered[text] = remembered
-        self._texts[remembered.api_key_id] = text
+        self._texts.setdefault(remembered.api_key_id, set()).add(text)
         if len(self._remembered) > REMEMBERED_MAX:
-            _, dropped = self._remembered.popitem(last=False)
-            self._texts.pop(dropped.api_key_id, None)
+            dropped_text, dropped = self._remembered.popitem(last=False)
+            texts = self._texts[dropped.api_key_id]
+            texts.discard(dropped_text)
+            if not texts:
+                del self._texts[dropped.api_key_id]
 
     def _require_unexpired(self, expires_at: datetime | None) -> None:
         if expires_at is not None and expires_at <= self._clock.now():
             raise UnknownCredential
+
+
+def _require_allowed(allowed: Sequence[Network], address: str) -> None:
+    """An address that is unknown is in no network."""
+    parsed = parsed_address(address)
+    if parsed is None or not any(parsed in network for network in allowed):
+        raise UnknownCredential

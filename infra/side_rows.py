@@ -7,13 +7,18 @@ from typing import LiteralString
 
 import orjson
 
+from commands.credential_port import (
+    ApiKeyRow,
+    RestrictedApiKey,
+    RevokedApiKey,
+    RotatedApiKey,
+    StoredApiKey,
+)
 from commands.mail_port import QueuedMail
 from commands.ports import (
     ClosedBulkOperation,
     OpenedBulkOperation,
     RemovedPayloads,
-    RevokedApiKey,
-    StoredApiKey,
     StoredDefinition,
     StoredPassword,
     StoredRetention,
@@ -29,8 +34,7 @@ from infra.tenant_side_rows import tenant_statement
 
 RareRow = (
     StoredDefinition
-    | StoredApiKey
-    | RevokedApiKey
+    | ApiKeyRow
     | StoredPassword
     | OpenedBulkOperation
     | ClosedBulkOperation
@@ -46,8 +50,17 @@ STORE_DEFINITION: LiteralString = (
 )
 STORE_API_KEY: LiteralString = (
     "INSERT INTO api_key_hashes (tenant_id, api_key_id, key_id, secret_hash, scopes, user_id,"
-    " expires_at)"
-    " VALUES (%s, %s, %s, %s, %s, %s, %s)"
+    " expires_at, allowed_addresses)"
+    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s::cidr[])"
+)
+RESTRICT_API_KEY: LiteralString = (
+    "UPDATE api_key_hashes SET allowed_addresses = %s::cidr[]"
+    " WHERE tenant_id = %s AND api_key_id = %s"
+)
+ROTATE_API_KEY: LiteralString = (
+    "UPDATE api_key_hashes SET previous_key_id = key_id, previous_secret_hash = secret_hash,"
+    " previous_until = %s, key_id = %s, secret_hash = %s"
+    " WHERE tenant_id = %s AND api_key_id = %s"
 )
 REVOKE_API_KEY: LiteralString = (
     "UPDATE api_key_hashes SET revoked_at = clock_timestamp()"
@@ -80,28 +93,15 @@ class SideStatement:
     params: tuple[object, ...]
 
 
-def side_statement(  # noqa: C901, PLR0911 # one answer per kind of row
+def side_statement(  # noqa: PLR0911 # one answer per kind of row
     tenant_id: TenantId, row: RareRow
 ) -> SideStatement:
     match row:
         case StoredDefinition():
             definition = orjson.dumps(row.definition, option=orjson.OPT_SORT_KEYS)
             return SideStatement(STORE_DEFINITION, (tenant_id, row.definition_hash, definition))
-        case StoredApiKey():
-            return SideStatement(
-                STORE_API_KEY,
-                (
-                    tenant_id,
-                    row.api_key_id,
-                    row.key_id,
-                    row.secret_hash,
-                    list(row.scopes),
-                    row.user_id,
-                    row.expires_at,
-                ),
-            )
-        case RevokedApiKey():
-            return SideStatement(REVOKE_API_KEY, (tenant_id, row.api_key_id))
+        case StoredApiKey() | RestrictedApiKey() | RotatedApiKey() | RevokedApiKey():
+            return _of_api_key(tenant_id, row)
         case StoredPassword():
             return SideStatement(
                 STORE_CREDENTIAL, (tenant_id, row.user_id, row.email, row.password_hash)
@@ -120,3 +120,19 @@ def side_statement(  # noqa: C901, PLR0911 # one answer per kind of row
             return SideStatement(CLOSE_BULK_OPERATION, (tenant_id, row.operation_id))
         case RegisteredTenant() | ChangedStanding() | StoredResellerQuota():
             return SideStatement(*tenant_statement(tenant_id, row))
+
+
+def _of_api_key(tenant_id: TenantId, row: ApiKeyRow) -> SideStatement:
+    match row:
+        case StoredApiKey():
+            hashed = (tenant_id, row.api_key_id, row.key_id, row.secret_hash)
+            bounds = (list(row.scopes), row.user_id, row.expires_at, list(row.allowed_addresses))
+            return SideStatement(STORE_API_KEY, (*hashed, *bounds))
+        case RestrictedApiKey():
+            params = (list(row.allowed_addresses), tenant_id, row.api_key_id)
+            return SideStatement(RESTRICT_API_KEY, params)
+        case RotatedApiKey():
+            fresh = (row.previous_until, row.key_id, row.secret_hash)
+            return SideStatement(ROTATE_API_KEY, (*fresh, tenant_id, row.api_key_id))
+        case RevokedApiKey():
+            return SideStatement(REVOKE_API_KEY, (tenant_id, row.api_key_id))

@@ -13,6 +13,7 @@ from tests.architecture.sources import ROOT, modules, parse
 # What carries every command, and belongs to no concept.
 MACHINERY = {
     *("__init__", "authorization", "catalogue", "decisions", "dispatch"),
+    *("credential_port",),
     *("admission_port", "bulk_port", "execution_families", "http_port"),
     *("mail_port", "model_port", "open_executions_port"),
     *("pinned_definitions", "ports", "retention_port", "sealing_port", "standing_port"),

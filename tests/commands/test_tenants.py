@@ -6,8 +6,9 @@ from uuid import UUID
 import pytest
 
 from commands.authorization import Caller, MissingScope
+from commands.credential_port import StoredApiKey
 from commands.dispatch import Dispatcher
-from commands.ports import StoredApiKey, StoredPassword, StoredRetention
+from commands.ports import StoredPassword, StoredRetention
 from commands.standing_port import (
     ChangedStanding,
     RegisteredTenant,

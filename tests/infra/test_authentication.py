@@ -25,6 +25,7 @@ class _Row:
     def __init__(self, text: str) -> None:
         self._hash = hashlib.sha256(text.encode()).digest()
         self.revoked_at: datetime | None = None
+        self.allowed: list[str] = []
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.was_asked = asyncio.Event()
@@ -36,7 +37,7 @@ class _Row:
 
     async def execute(self, _statement: object, _parameters: object) -> "_Cursor":
         self.lookups_count += 1
-        row = (TENANT, API_KEY, self._hash, ["read"], None, None, self.revoked_at)
+        row = (TENANT, API_KEY, self._hash, ["read"], None, None, self.revoked_at, self.allowed)
         self.was_asked.set()
         await self.may_answer.wait()
         return _Cursor(row)
@@ -57,7 +58,13 @@ def text() -> str:
 
 def _authentication(row: _Row) -> Authentication:
     database: Any = row
-    return Authentication(database, FakeClock(), operator_key=None, monotonic_s=lambda: 0.0)
+    return Authentication(
+        database,
+        FakeClock(),
+        operator_key=None,
+        monotonic_s=lambda: 0.0,
+        key_used=lambda _api_key_id, _tenant_id: None,
+    )
 
 
 async def test_a_caller_is_remembered_until_the_key_is_forgotten(text: str) -> None:

@@ -150,6 +150,7 @@ async def fill(owner: AsyncConnection, table: str, tenant_id: UUID) -> bool:
         "json": "{}",
         "jsonb": "{}",
         "text[]": [],
+        "cidr[]": [],
         "timestamp with time zone": "2026-01-01T00:00:00Z",
         "xid8": "1",
         "numeric": 1,
@@ -232,7 +233,8 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
     functions = {name: (is_super, config) for name, is_super, config in await cursor.fetchall()}
     assert set(functions) == {
         "admission_sample",
-        "api_key",
+        "api_key_secret",
+        "note_api_key_uses",
         "data_keys_of",
         "executions_needing_attention",
         "keep_data_key",

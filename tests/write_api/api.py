@@ -9,7 +9,7 @@ import orjson
 from fastapi import FastAPI
 
 from commands.authorization import Caller
-from commands.ports import RevokedApiKey, StoredApiKey
+from commands.credential_port import RevokedApiKey, StoredApiKey
 from domain.errors import Unauthenticated
 from domain.identifiers import JsonObject, TenantId
 from infra.authentication import Credentials
