@@ -93,7 +93,7 @@ class SideStatement:
     params: tuple[object, ...]
 
 
-def side_statement(  # noqa: PLR0911 # one answer per kind of row
+def side_statement(  # noqa: C901, PLR0911 # one answer per kind of row
     tenant_id: TenantId, row: RareRow
 ) -> SideStatement:
     match row:
