@@ -13,9 +13,12 @@ from commands.dispatch import Dispatcher
 from commands.ports import Ports
 from infra.admission import SampledAdmission
 from infra.api_key_uses import ApiKeyUses
+from infra.audit_entries import AuditEntries
+from infra.audit_trail import AuditTrail
 from infra.authentication import Authentication
 from infra.client_addresses import ClientAddresses
 from infra.consumer import keep_running
+from infra.event_store import PostgresEventStore
 from infra.execution_waiter import ExecutionWaiter
 from infra.metrics import Metrics
 from infra.migrations import pending
@@ -52,14 +55,11 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     key_uses = ApiKeyUses(database, runtime.clock)
     authentication = _authentication(runtime, database, key_uses)
     tail = await runtime.tail(store, authentication)
-    positions = ReadPositions(
-        database,
-        partitions_count=settings.log_partitions,
-        projections=[projection.table for projection in PROJECTIONS],
-        poll_s=settings.poll_min_s,
-    )
+    positions = _positions(runtime, database)
     metrics = Metrics()
     admission = _admission(runtime, database, metrics)
+    audit_log = AuditEntries(await runtime.database("writer"), database, await runtime.data_keys())
+    audit = _audit(runtime, audit_log, metrics)
     blobs = await runtime.blobs("api")
     waiter = ExecutionWaiter(database, tail, blobs)
     runtime.neighbours.execution_ended = waiter.ended
@@ -75,23 +75,14 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         WriteDependencies(
             authenticate=authentication.authenticate,
             client_address=addresses.of,
-            dispatcher=Dispatcher(
-                Ports(
-                    events=store,
-                    clock=runtime.clock,
-                    ids=runtime.ids,
-                    secrets=SecretsSource(bcrypt_cost=settings.bcrypt_cost),
-                    admission=admission,
-                    search=PostgresExecutionSearch(database),
-                    standings=await runtime.standings(),
-                    regions=settings.regions,
-                )
-            ),
+            dispatcher=Dispatcher(await _ports(runtime, database, store, admission)),
             waiter=waiter,
             blobs=blobs,
             ids=runtime.ids,
             strangers=strangers,
             webhook_tenant=runtime.webhook_keys.tenant,
+            audit=audit,
+            audit_log=audit_log,
             body_bytes_max=settings.body_bytes_max,
         ),
     )
@@ -107,6 +98,8 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             request_id_of=lambda scope: scope.get(REQUEST_ID_SCOPE_KEY) or runtime.ids.new(),
             pending_migrations=lambda: pending(runtime.conninfo("api")),
             metrics=metrics,
+            audit=audit,
+            audit_log=audit_log,
             limits=ReadLimits(min_position_wait_s=settings.min_position_wait_s),
             is_introspection_allowed=settings.is_introspection_allowed,
         ),
@@ -123,6 +116,36 @@ def _authentication(runtime: Runtime, database: Database, key_uses: ApiKeyUses) 
         monotonic_s=time.monotonic,
         key_used=key_uses.note,
     )
+
+
+def _positions(runtime: Runtime, database: Database) -> ReadPositions:
+    return ReadPositions(
+        database,
+        partitions_count=runtime.settings.log_partitions,
+        projections=[projection.table for projection in PROJECTIONS],
+        poll_s=runtime.settings.poll_min_s,
+    )
+
+
+async def _ports(
+    runtime: Runtime, database: Database, store: PostgresEventStore, admission: SampledAdmission
+) -> Ports:
+    return Ports(
+        events=store,
+        clock=runtime.clock,
+        ids=runtime.ids,
+        secrets=SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost),
+        admission=admission,
+        search=PostgresExecutionSearch(database),
+        standings=await runtime.standings(),
+        regions=runtime.settings.regions,
+    )
+
+
+def _audit(runtime: Runtime, audit_log: AuditEntries, metrics: Metrics) -> AuditTrail:
+    audit = AuditTrail(audit_log.store, runtime.ids, lost=metrics.audit_entries_lost.inc)
+    runtime.at_close(audit.close)
+    return audit
 
 
 def _admission(runtime: Runtime, database: Database, metrics: Metrics) -> SampledAdmission:

@@ -29,6 +29,7 @@ TENANT_SCOPES: Mapping[str, str] = {
     "retention:write": "say how long payloads are kept",
     "tenant:write": "change the settings of the tenant",
     "approvals:decide": "decide the approvals that executions wait for",
+    "audit:read": "read and export the audit trail",
 }
 
 # What only somebody who resells the platform holds. `*` holds none of it: each is to be given.
@@ -43,6 +44,7 @@ OPERATOR_SCOPES: Mapping[str, str] = {
     "tenants:create": "create tenants",
     "tenants:manage": "list, suspend and resume tenants",
     "resellers:write": "say how many tenants a reseller may have",
+    "audit:read": "read what strangers and the operator did",
 }
 GRANTABLE = TENANT_SCOPES.keys() | RESELLER_SCOPES.keys()
 

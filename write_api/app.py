@@ -13,6 +13,7 @@ from commands.ports import Ids
 from write_api import (
     agents,
     approvals,
+    audit,
     blobs,
     bulk_operations,
     credentials,
@@ -53,6 +54,7 @@ ROUTES = (
     *tenants.ROUTES,
     *node_types.ROUTES,
     *blobs.ROUTES,
+    *audit.ROUTES,
 )
 BODIES = (
     *workflows.BODIES,

@@ -3,7 +3,7 @@
 identify ──► Call ──► body ──► command ──► answer ──► {"data", "meta": {"position", "request_id"}}
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol, TypeVar
@@ -22,8 +22,11 @@ from commands.signals import ReceiveWebhook
 from domain.errors import Unauthenticated
 from domain.executions import ExecutionNotFound
 from domain.identifiers import JsonObject, TenantId
+from infra.audit_entries import AuditFilter, AuditPage
+from infra.audit_trail import Asked, AuditTrail, Source
 from infra.authentication import Credentials
 from infra.client_addresses import told_user_agent
+from write_api.audited import POSITION_SCOPE_KEY, audited_target
 from write_api.problem_details import request_id_of
 from write_api.rate_limits import AddressLimits
 from write_api.requests import (
@@ -51,6 +54,14 @@ class ExecutionWaiter(Protocol):
         ...
 
 
+class AuditLog(Protocol):
+    def pages(
+        self, tenant_id: TenantId, wanted: AuditFilter, *, before: UUID | None, entries_max: int
+    ) -> AsyncGenerator[AuditPage]:
+        """Newest first, of at most entries_max entries together. Raises OverLimit at the first."""
+        ...
+
+
 class Blobs(Protocol):
     async def content(self, tenant_id: TenantId, sha256: bytes) -> bytes | None:
         """The JSON of a large payload; None when the tenant has none of this hash."""
@@ -64,6 +75,7 @@ class WriteDependencies:
     authenticate: raises Unauthenticated. client_address: of a request (infra/client_addresses.py).
     strangers: counts requests without a valid credential, together with the read side.
     webhook_tenant: of an execution, when this is the key to its webhooks.
+    audit: where every request is put on record; audit_log: what is on it.
     """
 
     authenticate: Callable[[Credentials], Awaitable[Caller]]
@@ -74,6 +86,8 @@ class WriteDependencies:
     ids: Ids
     strangers: AddressLimits
     webhook_tenant: Callable[[UUID, str], TenantId | None]
+    audit: AuditTrail
+    audit_log: AuditLog
     body_bytes_max: int
 
 
@@ -84,6 +98,8 @@ class Edge:
         self.dispatcher = dependencies.dispatcher
         self.waiter = dependencies.waiter
         self.blobs = dependencies.blobs
+        self.audit = dependencies.audit
+        self.audit_log = dependencies.audit_log
         self.body_bytes_max = dependencies.body_bytes_max
         self._authenticate = dependencies.authenticate
         self._client_address = dependencies.client_address
@@ -116,6 +132,15 @@ class Edge:
         actor = f"webhook:{execution_id}/{name}"
         caller = Caller(actor, tenant_id, frozenset({ReceiveWebhook.requires}))
         return Call(self, scope, receive, headers, caller, credentials)
+
+    def asked(self, scope: Scope, action: str, call: "Call | None") -> Asked:
+        """What the audit trail says of a request. call: None of a stranger's."""
+        if call is None:
+            caller, credentials = None, self._credentials(scope, header_map(scope))
+        else:
+            caller, credentials = call.caller, call.credentials
+        source = Source(credentials.address, credentials.user_agent)
+        return Asked(caller, action, request_id_of(scope), source, audited_target(scope))
 
     def _credentials(self, scope: Scope, headers: HeaderMap) -> Credentials:
         return Credentials(
@@ -198,7 +223,9 @@ class Call:
             self.credentials.address,
             self.credentials.user_agent,
         )
-        return await self.edge.dispatcher.dispatch(command, self.caller, origin)
+        answer = await self.edge.dispatcher.dispatch(command, self.caller, origin)
+        self.scope[POSITION_SCOPE_KEY] = answer.position
+        return answer
 
     def _response(self, answer: Answer, status: HTTPStatus) -> Response:
         """ETag: the version of the stream, which If-Match takes."""
