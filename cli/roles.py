@@ -31,6 +31,7 @@ from sagas.executions import TOPICS, ExecutionSaga
 from sagas.fairness import ClaimLimits, FairSlots
 from sagas.nodes import RUNNERS
 from sagas.retention import RetentionSaga
+from sagas.run_owners import RunOwners
 from sagas.start_queue import StartLimits, StartQueue
 from sagas.step_turns import StepLimits, StepTurns
 from sagas.turns import weights
@@ -121,7 +122,7 @@ async def _executions(runtime: Runtime, log: Log, models: Models, http: Http) ->
         parts=DriveParts(
             actor=f"worker:{runtime.name}",
             events=store,
-            effects=Effects(store, models, http),
+            effects=Effects(store, models, http, await runtime.vault("worker"), RunOwners(store)),
             runners=RUNNERS,
             clock=runtime.clock,
             ids=runtime.ids,

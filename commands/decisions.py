@@ -13,6 +13,7 @@ from eventsourcing.domain import Aggregate
 
 from commands.authorization import Caller
 from commands.ports import AnyAggregate, Ports, SideRow
+from commands.vault_port import Vault
 from domain.errors import NotFound, Stale
 from domain.identifiers import Json, JsonObject, TenantId
 
@@ -65,6 +66,11 @@ class Tenancy:
     ports: Ports
     caller: Caller
     tenant_id: TenantId
+
+    @property
+    def vault(self) -> Vault:
+        assert self.ports.vault is not None, "this process keeps no secrets"
+        return self.ports.vault
 
     async def load(
         self, kind: type[AnyAggregate], stream_id: UUID, missing: type[NotFound]

@@ -1,4 +1,4 @@
-"""The executions that a worker owes something, as it finds them."""
+"""The executions that are not ended, as whoever drives them finds them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

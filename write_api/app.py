@@ -22,6 +22,7 @@ from write_api import (
     execution_upgrades,
     executions,
     node_types,
+    secrets,
     signals,
     tenants,
     webhooks,
@@ -51,6 +52,7 @@ ROUTES = (
     *execution_forks.ROUTES,
     *execution_upgrades.ROUTES,
     *credentials.ROUTES,
+    *secrets.ROUTES,
     *tenants.ROUTES,
     *node_types.ROUTES,
     *blobs.ROUTES,
@@ -67,6 +69,7 @@ BODIES = (
     *execution_forks.BODIES,
     *execution_upgrades.BODIES,
     *credentials.BODIES,
+    *secrets.BODIES,
     *tenants.BODIES,
 )
 

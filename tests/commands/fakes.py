@@ -2,7 +2,7 @@
 and fixed sources.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -28,6 +28,7 @@ from commands.ports import (
     SideRow,
     StoredDefinition,
 )
+from commands.vault_port import OpenedValue, SealedValue, StoredVaultEntry
 from domain.envelope import Envelope
 from domain.errors import OverLimit, Stale
 from domain.executions import Execution
@@ -76,6 +77,35 @@ class FakeSecrets:
 
     async def hash_password(self, password: str) -> str:
         return f"hash of {len(password)} characters"
+
+
+class FakeVault:
+    """Keeps values as they are. A row shows nothing of its value, as a sealed one does not."""
+
+    def __init__(self) -> None:
+        self.values: dict[tuple[TenantId, UUID], OpenedValue] = {}
+        self.opened: list[UUID] = []
+
+    async def seal(
+        self,
+        tenant_id: TenantId,
+        entry_id: UUID,
+        value: str,
+        *,
+        value_version: int,
+        allowed_hosts: Sequence[str] = (),
+    ) -> StoredVaultEntry:
+        hosts = tuple(allowed_hosts)
+        self.values[tenant_id, entry_id] = OpenedValue(value, value_version, hosts)
+        sealed = SealedValue(1, b"salt", b"iv", b"tag", f"{len(value)} characters".encode())
+        return StoredVaultEntry(entry_id, value_version, hosts, sealed)
+
+    async def open(
+        self, tenant_id: TenantId, entry_ids: Collection[UUID]
+    ) -> dict[UUID, OpenedValue]:
+        self.opened += entry_ids
+        known = {one: self.values.get((tenant_id, one)) for one in entry_ids}
+        return {one: value for one, value in known.items() if value is not None}
 
 
 class FakeMailbox:
@@ -283,6 +313,7 @@ class World:
         self.ids = FakeIds()
         self.admission = FakeAdmission()
         self.search = FakeExecutionSearch(self.store)
+        self.vault = FakeVault()
         self.mailbox = FakeMailbox(self.ids)
         self.ports = Ports(
             self.store,
@@ -292,14 +323,17 @@ class World:
             self.admission,
             self.search,
             self.mailbox,
+            vault=self.vault,
         )
         self.dispatcher = Dispatcher(self.ports)
         self.tenant_id = TenantId(self.ids.new())
         self.caller = self.caller_with(EVERY_SCOPE)
         self.operator = Caller("operator", None, frozenset(), is_operator=True)
 
-    def caller_with(self, *scopes: str, actor: str = "api_key:test") -> Caller:
-        return Caller(actor, self.tenant_id, frozenset(scopes))
+    def caller_with(
+        self, *scopes: str, actor: str = "api_key:test", user_id: UUID | None = None
+    ) -> Caller:
+        return Caller(actor, self.tenant_id, frozenset(scopes), user_id)
 
     async def when(
         self, command: Command, *, key: str | None = None, caller: Caller | None = None
