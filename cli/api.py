@@ -137,12 +137,9 @@ async def _ports(
         secrets=SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost),
         admission=admission,
         search=PostgresExecutionSearch(database),
-<<<<<<< HEAD
         standings=await runtime.standings(),
         regions=runtime.settings.regions,
-=======
         vault=await runtime.vault("api"),
->>>>>>> main
     )
 
 
