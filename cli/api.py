@@ -27,6 +27,7 @@ from infra.read_positions import ReadPositions
 from infra.runtime import Runtime
 from infra.secrets_source import SecretsSource
 from infra.tail import Tail
+from infra.users import PostgresUsers
 from projections.catalogue import PROJECTIONS
 from projections.execution_search import PostgresExecutionSearch
 from read_api.limits import ReadLimits
@@ -61,9 +62,10 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     audit_log = AuditEntries(await runtime.database("writer"), database, await runtime.data_keys())
     audit = _audit(runtime, audit_log, metrics)
     blobs = await runtime.blobs("api")
-    waiter = ExecutionWaiter(database, tail, blobs)
+    seals = await runtime.event_seals("api")
+    waiter = ExecutionWaiter(database, tail, blobs, seals)
     runtime.neighbours.execution_ended = waiter.ended
-    runtime.neighbours.api_key_stored = authentication.forget
+    runtime.neighbours.access_changed = authentication.forget
     runtime.neighbours.worker_began = metrics.worker_began
     addresses = ClientAddresses(settings.trusted_proxies)
     strangers = AddressLimits(settings.rate_limit_ip_per_min, time.monotonic)
@@ -90,6 +92,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         app,
         ReadDependencies(
             database=database,
+            open_events=seals.opened,
             tail=tail,
             positions=positions,
             authenticate=authentication.authenticate,
@@ -130,6 +133,7 @@ def _positions(runtime: Runtime, database: Database) -> ReadPositions:
 async def _ports(
     runtime: Runtime, database: Database, store: PostgresEventStore, admission: SampledAdmission
 ) -> Ports:
+    """What commands need, all of it."""
     return Ports(
         events=store,
         clock=runtime.clock,
@@ -139,6 +143,7 @@ async def _ports(
         search=PostgresExecutionSearch(database),
         standings=await runtime.standings(),
         regions=runtime.settings.regions,
+        users=PostgresUsers(database, runtime.master_key),
         vault=await runtime.vault("api"),
     )
 

@@ -21,6 +21,7 @@ from infra.admission import EveryoneAdmitted
 from infra.clock import Uuid7Ids
 from infra.runtime import build_runtime
 from infra.secrets_source import SecretsSource
+from infra.users import PostgresUsers
 from projections.tenants import TENANTS as TENANTS_PROJECTION
 
 TENANTS = sql.SQL(
@@ -91,6 +92,7 @@ async def _dispatcher() -> AsyncGenerator[Dispatcher]:
                 runtime.ids,
                 SecretsSource(bcrypt_cost=settings.bcrypt_cost),
                 EveryoneAdmitted(),
+                users=PostgresUsers(await runtime.database("api"), runtime.master_key),
                 regions=settings.regions,
             )
         )

@@ -11,11 +11,12 @@ from uuid import UUID
 from commands.authorization import EVERY_SCOPE
 from commands.credentials import issue_api_key
 from commands.decisions import SECRET, Command, Decided, Tenancy
+from commands.memberships import begin_user, membership_of
 from commands.ports import StoredPassword, StoredRetention
 from commands.standing_port import ChangedStanding, RegisteredTenant, StoredResellerQuota
 from domain.errors import FieldError, Invalid
 from domain.identifiers import TenantId
-from domain.identity import User
+from domain.identity import ADMIN
 from domain.tenants import TIME_ZONE_DEFAULT, Tenant, TenantNotFound
 
 PASSWORD_CHARACTERS_MIN = 12
@@ -44,7 +45,6 @@ async def create_tenant(command: CreateTenant, on: Tenancy) -> Decided:
         reason = f"the regions of this installation are {', '.join(on.ports.regions)}"
         raise Invalid(errors=[FieldError("/region", "unknown_region", reason)])
     password_hash = await on.ports.secrets.hash_password(command.admin_password)
-    email = command.admin_email.casefold()
     reseller_id = on.caller.tenant_id
     tenant = on.begin(
         Tenant,
@@ -54,7 +54,8 @@ async def create_tenant(command: CreateTenant, on: Tenancy) -> Decided:
         time_zone=command.time_zone,
         reseller_id=None if reseller_id is None else str(reseller_id),
     )
-    admin = on.begin(User, on.ports.ids.new(), email=email, role="ADMIN")
+    admin = await begin_user(on, email=command.admin_email, role=ADMIN)
+    membership = await membership_of(on, admin)
     issued = issue_api_key(
         on, name="first key of the administrator", scopes=[EVERY_SCOPE], user_id=admin.id
     )
@@ -65,10 +66,11 @@ async def create_tenant(command: CreateTenant, on: Tenancy) -> Decided:
             "api_key_id": str(issued.api_key.id),
             "key_shown": False,
         },
-        aggregates=(tenant, admin, issued.api_key),
+        aggregates=(tenant, *membership.aggregates, issued.api_key),
         side_rows=(
             RegisteredTenant(reseller_id),
-            StoredPassword(admin.id, email, password_hash),
+            *membership.side_rows,
+            StoredPassword(admin.id, admin.email, password_hash),
             issued.stored,
         ),
         shown_once={"api_key": issued.secret_text, "key_shown": True},
