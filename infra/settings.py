@@ -157,6 +157,11 @@ class Settings(BaseSettings):
     # Proxies whose X-Forwarded-For is believed: `10.0.0.0/8,2001:db8::/32`.
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
     rate_limit_ip_per_min: int = Field(default=100, ge=1)
+    # For tenants whose plan says nothing else. 0: as much as the tenant.
+    rate_limit_tenant_per_min: int = Field(default=60_000, ge=1)
+    rate_limit_user_per_min: int = Field(default=0, ge=0)
+    rate_limit_key_per_min: int = Field(default=0, ge=0)
+    rate_limit_operator_per_min: int = Field(default=6000, ge=1)
     body_bytes_max: int = Field(default=1024 * 1024, ge=1024)
     min_position_wait_s: float = 5
     is_introspection_allowed: bool = True

@@ -64,6 +64,7 @@ async def test_a_table_without_a_tenant_holds_no_tenants_data(owner: AsyncConnec
         "key_encryption_keys",
         "partition_leases",
         "projection_positions",
+        "rate_limit_buckets",
         "relay_positions",
     } | {name for name in without if name.startswith("projection_")}
 
@@ -206,6 +207,8 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
         "admission_sample",
         "api_key_secret",
         "note_api_key_uses",
+        "settle_rate_limits",
+        "forget_rate_limits",
         "data_keys_of",
         "executions_needing_attention",
         "keep_data_key",

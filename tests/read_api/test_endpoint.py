@@ -93,8 +93,17 @@ async def test_strangers_are_refused_and_soon_slowed_down(api: Api) -> None:
         assert response.headers["www-authenticate"] == "Bearer"
     for _ in range(4):
         response = await post(api, json=QUERY, headers={"Authorization": ""})
-    assert (response.status_code, code_of(response)) == (429, "over_limit")
-    assert response.headers["retry-after"] == "7"
+    assert (response.status_code, code_of(response)) == (429, "too_many_attempts")
+    assert response.headers["retry-after"] == "12"
+
+
+async def test_an_operation_counts_against_the_limits_of_its_caller(api: Api) -> None:
+    api.limits.narrowed(tenant_per_min=2)
+    for _ in range(2):
+        assert (await post(api, json=QUERY)).status_code == 200
+    response = await post(api, json=QUERY)
+    assert (response.status_code, code_of(response)) == (429, "too_many_requests")
+    assert response.headers["retry-after"] == "30"
 
 
 async def test_a_credential_without_the_scope_is_told_so(api: Api) -> None:
