@@ -24,7 +24,7 @@ from read_api.roles import Permission, Role, permissions, roles
 from read_api.scalars import SCALARS
 from read_api.secrets import Secret, secrets
 from read_api.shaping import Field, Shaper
-from read_api.tenants import Tenant, tenant
+from read_api.tenants import Tenant, tenant, tenants
 from read_api.updates import EventNotice, ExecutionUpdate, execution_updates, tenant_updates
 from read_api.workflows import Workflow, workflow, workflows
 
@@ -52,6 +52,10 @@ class Query:
     tenant: Tenant = strawberry.field(resolver=tenant, description="The caller's.")
     me: Me = strawberry.field(resolver=me)
     user: User | None = strawberry.field(resolver=user)
+    tenants: Connection[Tenant] = strawberry.field(
+        resolver=tenants,
+        description="Those that a reseller has created, oldest first; for the operator all.",
+    )
     users: Connection[User] = strawberry.field(resolver=users)
     roles: Connection[Role] = strawberry.field(
         resolver=roles, description="Those of the tenant's own making."
