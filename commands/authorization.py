@@ -26,6 +26,7 @@ TENANT_SCOPES: Mapping[str, str] = {
         "cancel, pause, resume, retry, compensate, resolve, fork and upgrade executions"
     ),
     "executions:signal": "send signals to executions",
+    "providers:write": "say through whose providers models are called, and test them",
     "secrets:write": "keep and remove secrets, which nobody can read",
     "retention:write": "say how long payloads are kept",
     "approvals:decide": "decide the approvals that executions wait for",

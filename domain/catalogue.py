@@ -9,6 +9,7 @@ from domain.bulk_operations import BulkOperation
 from domain.credentials import ApiKey
 from domain.executions import Execution
 from domain.identity import User
+from domain.providers import Provider
 from domain.secrets import Secret
 from domain.tenants import Tenant
 from domain.workflows import Workflow
@@ -18,6 +19,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     ApiKey,
     BulkOperation,
     Execution,
+    Provider,
     Secret,
     Tenant,
     User,

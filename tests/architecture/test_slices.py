@@ -15,7 +15,7 @@ MACHINERY = {
     *("__init__", "authorization", "catalogue", "decisions", "dispatch"),
     *("credential_port",),
     *("admission_port", "bulk_port", "execution_families", "http_port"),
-    *("mail_port", "model_port", "open_executions_port", "vault_port"),
+    *("mail_port", "model_port", "open_executions_port", "provider_port", "vault_port"),
     *("pinned_definitions", "ports", "retention_port", "sealing_port"),
 }
 
