@@ -16,8 +16,8 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 import orjson
-from commands.sealing_port import Tampered
 
+from commands.sealing_port import Tampered
 from commands.vault_port import OpenedValue, SealedValue, StoredVaultEntry
 from domain.errors import Refused
 from domain.identifiers import Json, TenantId

@@ -1,5 +1,5 @@
-"""An agent whose model is called through a provider of the tenant's own, with a key that is found in
-nothing that the installation keeps.
+"""An agent whose model is called through a provider of the tenant's own, with a key that is found
+in nothing that the installation keeps.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""An llm node through a provider of a tenant's own: what the model repeats of the key is not told."""
+"""An llm node through a provider of a tenant's own: the key that a model repeats is not told."""
 
 from collections.abc import Callable
 from typing import Any
