@@ -29,6 +29,7 @@ from infra.read_positions import ReadPositions
 from infra.runtime import Runtime
 from infra.secrets_source import SecretsSource
 from infra.tail import Tail
+from infra.users import PostgresUsers
 from projections.catalogue import PROJECTIONS
 from projections.execution_search import PostgresExecutionSearch
 from read_api.limits import ReadLimits
@@ -66,7 +67,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     seals = await runtime.event_seals("api")
     waiter = ExecutionWaiter(database, tail, blobs, seals)
     runtime.neighbours.execution_ended = waiter.ended
-    runtime.neighbours.api_key_stored = authentication.forget
+    runtime.neighbours.access_changed = authentication.forget
     runtime.neighbours.worker_began = metrics.worker_began
     addresses = ClientAddresses(settings.trusted_proxies)
     strangers = AddressLimits(settings.rate_limit_ip_per_min, time.monotonic)
@@ -141,6 +142,7 @@ def _positions(runtime: Runtime, database: Database) -> ReadPositions:
 async def _ports(
     runtime: Runtime, database: Database, store: PostgresEventStore, admission: SampledAdmission
 ) -> Ports:
+    """What commands need, all of it."""
     return Ports(
         events=store,
         clock=runtime.clock,
@@ -148,6 +150,7 @@ async def _ports(
         secrets=SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost),
         admission=admission,
         search=PostgresExecutionSearch(database),
+        users=PostgresUsers(database, runtime.master_key),
         vault=await runtime.vault("api"),
     )
 

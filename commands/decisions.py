@@ -12,6 +12,7 @@ from uuid import UUID
 from eventsourcing.domain import Aggregate
 
 from commands.authorization import Caller
+from commands.identity_port import Users
 from commands.ports import AnyAggregate, Ports, SideRow
 from commands.vault_port import Vault
 from domain.errors import NotFound, Stale
@@ -60,6 +61,11 @@ class Tenancy:
     ports: Ports
     caller: Caller
     tenant_id: TenantId
+
+    @property
+    def users(self) -> Users:
+        assert self.ports.users is not None, "this process knows no users"
+        return self.ports.users
 
     @property
     def vault(self) -> Vault:

@@ -13,6 +13,7 @@ from eventsourcing.domain import Aggregate
 from commands.admission_port import Admission
 from commands.bulk_port import ExecutionSearch
 from commands.credential_port import ApiKeyRow
+from commands.identity_port import AccessRow, Users
 from commands.mail_port import Mailbox, QueuedMail
 from commands.vault_port import Vault, VaultRow
 from domain.envelope import Envelope
@@ -149,6 +150,7 @@ SideRow = (
     | StoredPassword
     | StoredRetention
     | RemovedPayloads
+    | AccessRow
     | VaultRow
     | QueuedMail
 )
@@ -357,5 +359,6 @@ class Ports:
     secrets: Secrets
     admission: Admission
     search: ExecutionSearch | None = None  # Only what is done in bulk needs it.
+    users: Users | None = None  # Only what is decided about people needs it.
     mailbox: Mailbox | None = None  # Only where people are written to.
     vault: Vault | None = None  # Only what keeps secrets needs it.

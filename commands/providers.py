@@ -55,7 +55,7 @@ async def put_provider(command: PutProvider, on: Tenancy) -> Decided:
     mistakes = [*_name_mistakes(command.name), *_mistakes(command)]
     if mistakes:
         raise Invalid(errors=mistakes)
-    user_id = owner_of_kept(on, is_own=command.is_own)
+    user_id = owner_of_kept(on, command.requires, is_own=command.is_own)
     entry_id = provider_id(on.tenant_id, user_id, command.name)
     provider = await on.ports.events.load(Provider, entry_id, on.tenant_id)
     if provider is None:
@@ -87,7 +87,7 @@ async def remove_provider(command: RemoveProvider, on: Tenancy) -> Decided:
     mistakes = list(_name_mistakes(command.name))
     if mistakes:
         raise Invalid(errors=mistakes)
-    user_id = owner_of_kept(on, is_own=command.is_own)
+    user_id = owner_of_kept(on, command.requires, is_own=command.is_own)
     entry_id = provider_id(on.tenant_id, user_id, command.name)
     provider = await on.load(Provider, entry_id, ProviderNotFound)
     provider.remove()

@@ -1,5 +1,6 @@
 """A provider's key goes into the vault with everything that a call needs, and nowhere else."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -101,3 +102,14 @@ async def test_providers_need_their_scope() -> None:
     for command in (openai(), RemoveProvider("openai")):
         with pytest.raises(MissingScope):
             await world.when(command, caller=world.caller_with("secrets:write"))
+
+
+async def test_whose_scope_reaches_only_their_own_touch_nothing_of_the_tenants() -> None:
+    world = World()
+    scope = "providers:write"
+    ada = replace(world.caller_with(scope, user_id=ADA), own_only=frozenset({scope}))
+    with pytest.raises(MissingScope):
+        await world.when(openai(is_own=False), caller=ada)
+    assert world.store.events == []
+    stored = await world.when(openai(is_own=True), caller=ada)
+    assert stored.result["scope"] == "user"
