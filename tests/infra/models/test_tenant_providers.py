@@ -118,7 +118,7 @@ async def test_kinds_know_where_their_api_lies(kind: str, path: str) -> None:
 
 async def test_of_two_providers_of_a_name_the_persons_own_wins(server: OpenAiServer) -> None:
     tenants = Tenants()
-    base = {"api_base": server.api_base}
+    base: dict[str, Any] = {"api_base": server.api_base}
     await tenants.put("ours", "openai", api_key=KEY, **base)
     await tenants.put("ours", "openai", api_key=OWN_KEY, user_id=ADA, **base)
     for user_id in (ADA, BOB, None):
@@ -279,7 +279,7 @@ async def test_nobody_sends_a_secret_of_the_tenant_to_an_address_of_their_own(
 ) -> None:
     tenants = Tenants()
     await tenants.keep("payroll", KEY, "*", server.api_base.removesuffix("/v1"))
-    base = {"api_base": server.api_base, "key_from": "payroll"}
+    base: dict[str, Any] = {"api_base": server.api_base, "key_from": "payroll"}
     await tenants.put("mine", "openai", user_id=ADA, **base)
     with pytest.raises(ModelFailed) as failure:
         await tenants.completes("mine/m", user_id=ADA, allowed=origin(server))
