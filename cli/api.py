@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 
+from cli.rate_limits import RateLimitParts, build_rate_limits
 from cli.web_server import run_http
 from commands.dispatch import Dispatcher
 from commands.ports import Ports
@@ -37,7 +38,6 @@ from read_api.router import ReadDependencies, build_read_routes
 from write_api.app import build_write_routes
 from write_api.edge import WriteDependencies
 from write_api.problem_details import REQUEST_ID_SCOPE_KEY
-from write_api.rate_limits import AddressLimits
 
 
 @dataclass(eq=False)
@@ -49,6 +49,7 @@ class ApiParts:
     positions: ReadPositions
     admission: SampledAdmission
     key_uses: ApiKeyUses
+    rate_limits: RateLimitParts
 
 
 async def build_api_parts(runtime: Runtime) -> ApiParts:
@@ -70,7 +71,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     runtime.neighbours.access_changed = authentication.forget
     runtime.neighbours.worker_began = metrics.worker_began
     addresses = ClientAddresses(settings.trusted_proxies)
-    strangers = AddressLimits(settings.rate_limit_ip_per_min, time.monotonic)
+    rate_limits = build_rate_limits(runtime, database, metrics)
     app = FastAPI(
         title="AgentLedger", version="1", redirect_slashes=False, openapi_url="/openapi.json"
     )
@@ -83,7 +84,8 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             waiter=waiter,
             blobs=blobs,
             ids=runtime.ids,
-            strangers=strangers,
+            strangers=rate_limits.strangers,
+            callers=rate_limits.callers,
             webhook_tenant=runtime.webhook_keys.tenant,
             audit=audit,
             audit_log=audit_log,
@@ -100,7 +102,8 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             positions=positions,
             authenticate=authentication.authenticate,
             client_address=addresses.of,
-            count_stranger=strangers.take,
+            count_stranger=rate_limits.strangers.take,
+            callers=rate_limits.callers,
             request_id_of=lambda scope: scope.get(REQUEST_ID_SCOPE_KEY) or runtime.ids.new(),
             pending_migrations=lambda: pending(runtime.conninfo("api")),
             metrics=metrics,
@@ -110,7 +113,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             is_introspection_allowed=settings.is_introspection_allowed,
         ),
     )
-    return ApiParts(app, tail, positions, admission, key_uses)
+    return ApiParts(app, tail, positions, admission, key_uses, rate_limits)
 
 
 async def _provider_tests(runtime: Runtime) -> ShortCalls:
@@ -150,6 +153,8 @@ async def _ports(
         secrets=SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost),
         admission=admission,
         search=PostgresExecutionSearch(database),
+        standings=await runtime.standings(),
+        regions=runtime.settings.regions,
         users=PostgresUsers(database, runtime.master_key),
         vault=await runtime.vault("api"),
     )
@@ -180,6 +185,8 @@ async def run_api(runtime: Runtime, parts: ApiParts, listening: socket.socket) -
         "read positions": parts.positions.run,
         "admission": parts.admission.run,
         "uses of API keys": parts.key_uses.run,
+        "rate limits": parts.rate_limits.limits.run,
+        "tidied rate limits": parts.rate_limits.store.run,
     }
     for name, loop in loops.items():
         runtime.in_background(name, keep_running(name, loop, pause_max_s=pause_max_s))
