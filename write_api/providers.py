@@ -60,7 +60,7 @@ def _checked_key(raw: object) -> str | SecretReference | None:
             return None
         case str() if VALUE_CHARACTERS_MIN <= len(raw) <= VALUE_CHARACTERS_MAX:
             return raw
-        case {"$secret": str(name), **others} if not others and is_secret_name(name):
+        case {"$secret": str(name)} if raw == {"$secret": name} and is_secret_name(name):
             return SecretReference("/api_key", name)
         case _:
             raise PydanticCustomError("invalid_key", KEY_REASON)  # pyright: ignore[reportArgumentType]
