@@ -6,6 +6,7 @@ from projections.credentials import API_KEYS
 from projections.executions import EXECUTIONS
 from projections.identity import USERS
 from projections.node_runs import NODE_RUNS
+from projections.providers import PROVIDERS
 from projections.roles import ROLES
 from projections.secrets import SECRETS
 from projections.table import AnyProjection
@@ -20,6 +21,7 @@ PROJECTIONS: tuple[AnyProjection, ...] = (
     EXECUTIONS,
     NODE_RUNS,
     ROLES,
+    PROVIDERS,
     SECRETS,
     TENANTS,
     USERS,

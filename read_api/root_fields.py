@@ -60,6 +60,7 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "roles": RootFieldRule("read", check_page, is_sensitive=False),
     "permissions": RootFieldRule("read", is_sensitive=False),
     "apiKeys": RootFieldRule("read", check_page),
+    "providers": RootFieldRule("read", check_page),
     "secrets": RootFieldRule("read", check_page),
     "events": RootFieldRule("read", check_event_page),
     "auditEntries": RootFieldRule("audit:read", check_page, is_of_tenant=False),

@@ -20,6 +20,7 @@ from read_api.executions import Execution, execution, execution_at, executions
 from read_api.executor import ReadExecutor
 from read_api.identity import Me, User, me, user, users
 from read_api.projections import ProjectionStatus, projections
+from read_api.providers import Provider, providers
 from read_api.roles import Permission, Role, permissions, roles
 from read_api.scalars import SCALARS
 from read_api.secrets import Secret, secrets
@@ -64,6 +65,9 @@ class Query:
         resolver=permissions, description="What a role can be made of."
     )
     api_keys: Connection[ApiKey] = strawberry.field(resolver=api_keys)
+    providers: Connection[Provider] = strawberry.field(
+        resolver=providers, description="Of the tenant, and the caller's own."
+    )
     secrets: Connection[Secret] = strawberry.field(
         resolver=secrets, description="Of the tenant, and the caller's own."
     )
