@@ -144,6 +144,8 @@ async def _ports(
         secrets=SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost),
         admission=admission,
         search=PostgresExecutionSearch(database),
+        standings=await runtime.standings(),
+        regions=runtime.settings.regions,
         users=PostgresUsers(database, runtime.master_key),
         vault=await runtime.vault("api"),
     )

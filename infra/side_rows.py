@@ -24,9 +24,16 @@ from commands.ports import (
     StoredPassword,
     StoredRetention,
 )
+from commands.standing_port import (
+    ChangedStanding,
+    RegisteredTenant,
+    StoredResellerQuota,
+    TenantSideRow,
+)
 from commands.vault_port import RemovedVaultEntry, StoredVaultEntry, VaultRow
 from domain.identifiers import TenantId
 from infra.data_keys import TenantKey
+from infra.tenant_side_rows import tenant_statement
 
 # What definitions are sealed as.
 DEFINITIONS = "definitions"
@@ -39,6 +46,7 @@ RareRow = (
     | ClosedBulkOperation
     | StoredRetention
     | RemovedPayloads
+    | TenantSideRow
     | AccessRow
     | StoredVaultEntry
     | RemovedVaultEntry
@@ -147,6 +155,8 @@ def side_statement(  # noqa: C901, PLR0911 # one answer per kind of row
             return _access_statement(tenant_id, row)
         case StoredVaultEntry() | RemovedVaultEntry():
             return _vault_statement(tenant_id, row)
+        case RegisteredTenant() | ChangedStanding() | StoredResellerQuota():
+            return SideStatement(*tenant_statement(tenant_id, row))
 
 
 def _access_statement(tenant_id: TenantId, row: AccessRow) -> SideStatement:

@@ -121,7 +121,13 @@ async def test_open_policies_exist_only_for_the_roles_that_serve_all_tenants(
         " AND (qual = 'true' OR with_check = 'true') AND 'agentledger_worker' = ANY(roles)"
     )
     tables = {row[0] for row in await cursor.fetchall()}
-    assert tables == {"mail_outbox", "open_bulk_operations", "open_executions", "retention"}
+    assert tables == {
+        "mail_outbox",
+        "open_bulk_operations",
+        "open_executions",
+        "retention",
+        "tenant_standings",
+    }
 
 
 async def fill(owner: AsyncConnection, table: str, tenant_id: UUID) -> None:
@@ -208,6 +214,7 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
         "keep_data_key",
         "keep_first_key_encryption_key",
         "known_key_encryption_keys",
+        "managed_tenants",
         "projection_lag",
     }
     for is_super, config in functions.values():
