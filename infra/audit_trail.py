@@ -86,12 +86,12 @@ class AuditEntry:
     user_id: UUID | None
     credential: str
     action: str
-    target: str | None
     outcome: Outcome
     code: str | None
     request_id: UUID
     position: str | None
-    source: Source | None
+    source: Source | None = None
+    target: str | None = None
     times: int = 1
 
 
