@@ -14,6 +14,7 @@ from commands.admission_port import Admission
 from commands.bulk_port import ExecutionSearch
 from commands.credential_port import ApiKeyRow
 from commands.mail_port import Mailbox, QueuedMail
+from commands.sealing_port import DestroyedTenantKey
 from commands.vault_port import Vault, VaultRow
 from domain.envelope import Envelope
 from domain.identifiers import JsonObject, Shard, TenantId
@@ -151,6 +152,7 @@ SideRow = (
     | RemovedPayloads
     | VaultRow
     | QueuedMail
+    | DestroyedTenantKey
 )
 
 

@@ -24,6 +24,14 @@ class Tenant(Aggregate):
         TOPIC = "tenant.retention_changed"
         payload_days: int | None
 
+    class KeyDestroyed(Aggregate.Event):
+        """The proof that everything of the tenant is erased. key_id: of the key, which is the
+        tenant's id.
+        """
+
+        TOPIC = "tenant.key_destroyed"
+        key_id: str
+
     @event(Created)
     def __init__(
         self,
@@ -42,3 +50,11 @@ class Tenant(Aggregate):
     @event(RetentionChanged)
     def _retention_changed(self, payload_days: int | None) -> None:
         self.payload_days = payload_days
+
+    def destroy_key(self) -> None:
+        """For ever: nothing of the tenant can be read afterwards, nor anything stored."""
+        self._key_destroyed(str(self.id))
+
+    @event(KeyDestroyed)
+    def _key_destroyed(self, key_id: str) -> None:
+        self.destroyed_key_id = key_id
