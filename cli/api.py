@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 
+from cli.rate_limits import RateLimitParts, build_rate_limits
 from cli.web_server import run_http
 from commands.dispatch import Dispatcher
 from commands.ports import Ports
@@ -27,6 +28,7 @@ from infra.read_positions import ReadPositions
 from infra.runtime import Runtime
 from infra.secrets_source import SecretsSource
 from infra.tail import Tail
+from infra.users import PostgresUsers
 from projections.catalogue import PROJECTIONS
 from projections.execution_search import PostgresExecutionSearch
 from read_api.limits import ReadLimits
@@ -34,7 +36,6 @@ from read_api.router import ReadDependencies, build_read_routes
 from write_api.app import build_write_routes
 from write_api.edge import WriteDependencies
 from write_api.problem_details import REQUEST_ID_SCOPE_KEY
-from write_api.rate_limits import AddressLimits
 
 
 @dataclass(eq=False)
@@ -46,6 +47,7 @@ class ApiParts:
     positions: ReadPositions
     admission: SampledAdmission
     key_uses: ApiKeyUses
+    rate_limits: RateLimitParts
 
 
 async def build_api_parts(runtime: Runtime) -> ApiParts:
@@ -64,10 +66,10 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     seals = await runtime.event_seals("api")
     waiter = ExecutionWaiter(database, tail, blobs, seals)
     runtime.neighbours.execution_ended = waiter.ended
-    runtime.neighbours.api_key_stored = authentication.forget
+    runtime.neighbours.access_changed = authentication.forget
     runtime.neighbours.worker_began = metrics.worker_began
     addresses = ClientAddresses(settings.trusted_proxies)
-    strangers = AddressLimits(settings.rate_limit_ip_per_min, time.monotonic)
+    rate_limits = build_rate_limits(runtime, database, metrics)
     app = FastAPI(
         title="AgentLedger", version="1", redirect_slashes=False, openapi_url="/openapi.json"
     )
@@ -80,7 +82,8 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             waiter=waiter,
             blobs=blobs,
             ids=runtime.ids,
-            strangers=strangers,
+            strangers=rate_limits.strangers,
+            callers=rate_limits.callers,
             webhook_tenant=runtime.webhook_keys.tenant,
             audit=audit,
             audit_log=audit_log,
@@ -96,7 +99,8 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             positions=positions,
             authenticate=authentication.authenticate,
             client_address=addresses.of,
-            count_stranger=strangers.take,
+            count_stranger=rate_limits.strangers.take,
+            callers=rate_limits.callers,
             request_id_of=lambda scope: scope.get(REQUEST_ID_SCOPE_KEY) or runtime.ids.new(),
             pending_migrations=lambda: pending(runtime.conninfo("api")),
             metrics=metrics,
@@ -106,7 +110,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             is_introspection_allowed=settings.is_introspection_allowed,
         ),
     )
-    return ApiParts(app, tail, positions, admission, key_uses)
+    return ApiParts(app, tail, positions, admission, key_uses, rate_limits)
 
 
 def _authentication(runtime: Runtime, database: Database, key_uses: ApiKeyUses) -> Authentication:
@@ -132,6 +136,7 @@ def _positions(runtime: Runtime, database: Database) -> ReadPositions:
 async def _ports(
     runtime: Runtime, database: Database, store: PostgresEventStore, admission: SampledAdmission
 ) -> Ports:
+    """What commands need, all of it."""
     return Ports(
         events=store,
         clock=runtime.clock,
@@ -139,6 +144,9 @@ async def _ports(
         secrets=SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost),
         admission=admission,
         search=PostgresExecutionSearch(database),
+        standings=await runtime.standings(),
+        regions=runtime.settings.regions,
+        users=PostgresUsers(database, runtime.master_key),
         vault=await runtime.vault("api"),
     )
 
@@ -168,6 +176,8 @@ async def run_api(runtime: Runtime, parts: ApiParts, listening: socket.socket) -
         "read positions": parts.positions.run,
         "admission": parts.admission.run,
         "uses of API keys": parts.key_uses.run,
+        "rate limits": parts.rate_limits.limits.run,
+        "tidied rate limits": parts.rate_limits.store.run,
     }
     for name, loop in loops.items():
         runtime.in_background(name, keep_running(name, loop, pause_max_s=pause_max_s))

@@ -19,6 +19,7 @@ from infra.open_bulk_operations import PostgresOpenBulkOperations
 from infra.retention import PostgresRetentions
 from infra.runtime import Runtime
 from infra.secrets_source import SecretsSource
+from infra.standings import HeldTenants
 from projections.catalogue import PROJECTIONS
 from projections.execution_search import PostgresExecutionSearch
 from projections.projector import Projector
@@ -77,7 +78,9 @@ async def run_worker(runtime: Runtime) -> None:
         allowed=runtime.settings.http_allow,
         connections_max=runtime.settings.worker_attempts_max,
     )
+    held = HeldTenants(await runtime.database("worker"))
     saga = await _executions(runtime, log, models, http)
+    saga.parts.is_held = held.is_held
     runtime.neighbours.execution_stored = saga.offer
     runtime.neighbours.worker_began(saga.counts)
     bulk = await _bulk_operations(runtime)
@@ -93,7 +96,8 @@ async def run_worker(runtime: Runtime) -> None:
     try:
         async with asyncio.TaskGroup() as tasks:
             for name, part in {
-                "worker": lambda: log.consume(EXECUTIONS_GROUP, saga, topics=TOPICS),
+                "worker": lambda: _consume(log, saga, held),
+                "suspended tenants": lambda: held.run(saga.released),
                 "worker sweep": saga.sweep,
                 "worker timers": saga.wake_due,
                 "bulk operations": bulk.run,
@@ -104,6 +108,12 @@ async def run_worker(runtime: Runtime) -> None:
     finally:
         await models.aclose()
         await http.aclose()
+
+
+async def _consume(log: Log, saga: ExecutionSaga, held: HeldTenants) -> None:
+    """Not before it is known whose runs stand still."""
+    await held.refresh()
+    await log.consume(EXECUTIONS_GROUP, saga, topics=TOPICS)
 
 
 async def _executions(runtime: Runtime, log: Log, models: Models, http: Http) -> ExecutionSaga:

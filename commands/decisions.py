@@ -12,6 +12,7 @@ from uuid import UUID
 from eventsourcing.domain import Aggregate
 
 from commands.authorization import Caller
+from commands.identity_port import Users
 from commands.ports import AnyAggregate, Ports, SideRow
 from commands.vault_port import Vault
 from domain.errors import NotFound, Stale
@@ -31,12 +32,18 @@ class VersionMismatch(Stale):
 class Command:
     """One intention of a caller: a frozen dataclass each.
 
-    requires: the scope it needs, a literal of commands/authorization.py.
+    requires: the scope it needs, a literal of commands/authorization.py. is_open_to_suspended:
+    whether a tenant may send it that is suspended.
     """
 
     __slots__ = ()
 
     requires: ClassVar[str]
+    is_open_to_suspended: ClassVar[bool] = False
+
+    def subject(self, own: TenantId | None) -> TenantId | None:
+        """The tenant that it is about, given the caller's. None: one that does not exist yet."""
+        return own
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,11 @@ class Tenancy:
     ports: Ports
     caller: Caller
     tenant_id: TenantId
+
+    @property
+    def users(self) -> Users:
+        assert self.ports.users is not None, "this process knows no users"
+        return self.ports.users
 
     @property
     def vault(self) -> Vault:

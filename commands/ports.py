@@ -13,8 +13,10 @@ from eventsourcing.domain import Aggregate
 from commands.admission_port import Admission
 from commands.bulk_port import ExecutionSearch
 from commands.credential_port import ApiKeyRow
+from commands.identity_port import AccessRow, Users
 from commands.mail_port import Mailbox, QueuedMail
 from commands.sealing_port import DestroyedTenantKey
+from commands.standing_port import EveryoneActive, Standings, TenantSideRow
 from commands.vault_port import Vault, VaultRow
 from domain.envelope import Envelope
 from domain.identifiers import JsonObject, Shard, TenantId
@@ -150,6 +152,8 @@ SideRow = (
     | StoredPassword
     | StoredRetention
     | RemovedPayloads
+    | TenantSideRow
+    | AccessRow
     | VaultRow
     | QueuedMail
     | DestroyedTenantKey
@@ -359,5 +363,8 @@ class Ports:
     secrets: Secrets
     admission: Admission
     search: ExecutionSearch | None = None  # Only what is done in bulk needs it.
+    users: Users | None = None  # Only what is decided about people needs it.
     mailbox: Mailbox | None = None  # Only where people are written to.
     vault: Vault | None = None  # Only what keeps secrets needs it.
+    standings: Standings = field(default_factory=EveryoneActive)
+    regions: Sequence[str] = ("us", "eu", "ap")  # The first is where a tenant is by default.

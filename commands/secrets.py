@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 from uuid import UUID
 
+from commands.authorization import MissingScope, reaches
 from commands.decisions import SECRET, Command, Decided, Tenancy
 from commands.vault_port import RemovedVaultEntry
 from domain.allowed_hosts import canonical_entry
@@ -91,8 +92,10 @@ def canonical_hosts(entries: Sequence[str]) -> list[str]:
 
 
 def owner_of_kept(on: Tenancy, *, is_own: bool) -> UUID | None:
-    """Whose it is: a person's, or None for the tenant's. Raises Invalid."""
+    """Whose it is: a person's, or None for the tenant's. Raises Invalid, MissingScope."""
     if not is_own:
+        if not reaches(on.caller, "secrets:write", None):
+            raise MissingScope("What belongs to the whole tenant needs the scope for all of it.")
         return None
     if on.caller.user_id is None:
         reason = "this credential belongs to nobody in particular"

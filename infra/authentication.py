@@ -1,14 +1,14 @@
-"""Who is calling: an API key or the operator's key becomes a `Caller`. A session token will be one
-more way to make one.
+"""Who is calling: an API key, a person (of a session), or the operator's key becomes a `Caller`.
 
-A caller is remembered for a few seconds, and dropped at once when the tail of the log shows that
-its key changed. Why a key is refused is told to nobody: an unknown one, one that ended and one that
-comes from a foreign address are the same answer.
+A key acts for the person who made it: it may do what it names and that person may do now, and
+nothing once they were deactivated. A caller is remembered for a few seconds, and dropped at once
+when a neighbour or the tail of the log tells that one of the streams changed that say what it may
+do: the key, the person, their role, the tenant. Why a key is refused is told to nobody: an unknown
+one, one that ended and one that comes from a foreign address are the same answer.
 """
 
 import hashlib
 import hmac
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,11 +16,20 @@ from ipaddress import ip_network
 from typing import LiteralString
 from uuid import UUID
 
-from commands.authorization import Caller, require
+from commands.authorization import (
+    NO_GRANTS,
+    ROLE_GRANTS,
+    Caller,
+    Grants,
+    grants_of,
+    narrowed,
+    require,
+)
 from commands.ports import Clock
 from domain.errors import DomainError, Forbidden, OverLimit, Unauthenticated, Unavailable
 from domain.identifiers import TenantId
 from domain.networks import Network
+from infra.caller_memory import CallerMemory
 from infra.client_addresses import parsed_address
 from infra.postgres import Database
 from infra.secrets_source import has_valid_checksum
@@ -39,11 +48,15 @@ __all__ = [
     "require",
 ]
 
-REMEMBERED_MAX = 10_000
-REMEMBERED_S = 5.0
 CREDENTIAL_LENGTH_MAX = 8192
 
-FIND_KEY: LiteralString = "SELECT * FROM api_key_secret(%s)"
+FIND_KEY: LiteralString = (
+    "SELECT k.tenant_id, k.api_key_id, k.secret_hash, k.scopes, k.user_id, k.expires_at,"
+    " k.revoked_at, k.allowed_addresses, a.role, a.status, a.permissions"
+    " FROM api_key_secret(%s) AS k"
+    " LEFT JOIN LATERAL access_of(k.tenant_id, k.user_id) AS a ON true"
+)
+FIND_USER: LiteralString = "SELECT role, status, permissions FROM access_of(%s, %s)"
 
 
 class UnknownCredential(Unauthenticated):
@@ -67,7 +80,7 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
-class _Remembered:
+class _KnownKey:
     """expires_at: of this secret. allowed: networks; none allows every address."""
 
     caller: Caller
@@ -75,7 +88,6 @@ class _Remembered:
     tenant_id: TenantId
     expires_at: datetime | None
     allowed: Sequence[Network]
-    until_s: float
 
 
 class Authentication:
@@ -95,13 +107,9 @@ class Authentication:
         self._database = database
         self._clock = clock
         self._operator_key = operator_key
-        self._monotonic_s = monotonic_s
         self._key_used = key_used
-        self._remembered: OrderedDict[str, _Remembered] = OrderedDict()
-        # More than one while the secrets before and after a rotation overlap.
-        self._texts: dict[UUID, set[str]] = {}
-        # For each lookup on its way, what was forgotten meanwhile.
-        self._forgotten: dict[object, set[UUID]] = {}
+        self._keys: CallerMemory[_KnownKey] = CallerMemory(monotonic_s)
+        self._users: CallerMemory[Caller] = CallerMemory(monotonic_s)
 
     async def authenticate(self, credentials: Credentials) -> Caller:
         """Raises Unauthenticated. The operator's key wins when both are sent."""
@@ -114,12 +122,36 @@ class Authentication:
             raise UnknownCredential
         return await self._api_key(credential.strip(), credentials.address)
 
-    def forget(self, api_key_id: UUID) -> None:
-        """The key changed; its next use is looked up again."""
-        for forgotten in self._forgotten.values():
-            forgotten.add(api_key_id)
-        for text in self._texts.pop(api_key_id, ()):
-            self._remembered.pop(text, None)
+    async def caller_of_user(self, tenant_id: TenantId, user_id: UUID) -> Caller:
+        """Somebody who has proven to be this person. Raises Unauthenticated unless they are
+        active.
+        """
+        name = f"{tenant_id}/{user_id}"
+        known = self._users.recall(name)
+        if known is not None:
+            return known
+        with self._users.looking_up() as forgotten:
+            async with self._database.connection() as conn:
+                cursor = await conn.execute(FIND_USER, (tenant_id, user_id))
+                row = await cursor.fetchone()
+            if row is None:
+                raise UnknownCredential
+            grants = _grants_now(*row)
+            caller = Caller(
+                actor=f"user:{user_id}",
+                tenant_id=tenant_id,
+                scopes=grants.scopes,
+                user_id=user_id,
+                own_only=grants.own_only,
+            )
+            streams = (tenant_id, user_id, *_role_stream(row[0]))
+            self._users.remember(name, caller, streams=streams, forgotten=forgotten)
+        return caller
+
+    def forget(self, stream_id: UUID) -> None:
+        """Something changed; whoever was made from it is looked up again."""
+        self._keys.forget(stream_id)
+        self._users.forget(stream_id)
 
     def _operator(self, operator_key: str) -> Caller:
         wanted = self._operator_key or ""
@@ -134,61 +166,45 @@ class Authentication:
         )
 
     async def _api_key(self, text: str, address: str) -> Caller:
-        remembered = self._remembered.get(text)
-        if remembered is None or self._monotonic_s() >= remembered.until_s:
+        known = self._keys.recall(text)
+        if known is None:
             if not has_valid_checksum(text):
                 raise UnknownCredential
-            remembered = await self._look_up(text)
-        self._require_unexpired(remembered.expires_at)
-        if remembered.allowed:
-            _require_allowed(remembered.allowed, address)
-        self._key_used(remembered.api_key_id, remembered.tenant_id)
-        return remembered.caller
+            known = await self._look_up(text)
+        self._require_unexpired(known.expires_at)
+        if known.allowed:
+            _require_allowed(known.allowed, address)
+        self._key_used(known.api_key_id, known.tenant_id)
+        return known.caller
 
-    async def _look_up(self, text: str) -> _Remembered:
+    async def _look_up(self, text: str) -> _KnownKey:
         key_id = text.split("_")[1]
-        lookup = object()
-        forgotten = self._forgotten[lookup] = set[UUID]()
-        try:
+        with self._keys.looking_up() as forgotten:
             async with self._database.connection() as conn:
                 row = await (await conn.execute(FIND_KEY, (key_id,))).fetchone()
-        finally:
-            del self._forgotten[lookup]
-        if row is None:
-            raise UnknownCredential
-        tenant_id, api_key_id, secret_hash, scopes, user_id, expires_at, revoked_at, allowed = row
-        is_same = hmac.compare_digest(bytes(secret_hash), hashlib.sha256(text.encode()).digest())
-        if not is_same or revoked_at is not None:
-            raise UnknownCredential
-        caller = Caller(
-            actor=f"api_key:{api_key_id}",
-            tenant_id=TenantId(tenant_id),
-            scopes=frozenset(scopes),
-            user_id=user_id,
-            is_operator=False,
-        )
-        found = _Remembered(
-            caller,
-            api_key_id,
-            TenantId(tenant_id),
-            expires_at,
-            tuple(ip_network(network) for network in allowed),
-            self._monotonic_s() + REMEMBERED_S,
-        )
-        # What was read may be older than a change that was told meanwhile.
-        if api_key_id not in forgotten:
-            self._remember(text, found)
-        return found
-
-    def _remember(self, text: str, remembered: _Remembered) -> None:
-        self._remembered[text] = remembered
-        self._texts.setdefault(remembered.api_key_id, set()).add(text)
-        if len(self._remembered) > REMEMBERED_MAX:
-            dropped_text, dropped = self._remembered.popitem(last=False)
-            texts = self._texts[dropped.api_key_id]
-            texts.discard(dropped_text)
-            if not texts:
-                del self._texts[dropped.api_key_id]
+            if row is None:
+                raise UnknownCredential
+            tenant_id, api_key_id, secret_hash, scopes, user_id, *bounds, role, status, named = row
+            expires_at, revoked_at, allowed = bounds
+            found = hashlib.sha256(text.encode()).digest()
+            if not hmac.compare_digest(bytes(secret_hash), found) or revoked_at is not None:
+                raise UnknownCredential
+            grants = Grants(frozenset(scopes))
+            if user_id is not None:
+                grants = narrowed(_grants_now(role, status, named), scopes)
+            caller = Caller(
+                actor=f"api_key:{api_key_id}",
+                tenant_id=TenantId(tenant_id),
+                scopes=grants.scopes,
+                user_id=user_id,
+                own_only=grants.own_only,
+            )
+            networks = tuple(ip_network(network) for network in allowed)
+            known = _KnownKey(caller, api_key_id, TenantId(tenant_id), expires_at, networks)
+            person = () if user_id is None else (user_id, *_role_stream(role))
+            streams = (tenant_id, api_key_id, *person)
+            self._keys.remember(text, known, streams=streams, forgotten=forgotten)
+        return known
 
     def _require_unexpired(self, expires_at: datetime | None) -> None:
         if expires_at is not None and expires_at <= self._clock.now():
@@ -200,3 +216,19 @@ def _require_allowed(allowed: Sequence[Network], address: str) -> None:
     parsed = parsed_address(address)
     if parsed is None or not any(parsed in network for network in allowed):
         raise UnknownCredential
+
+
+def _grants_now(role: str | None, status: str | None, permissions: Sequence[str] | None) -> Grants:
+    """Of somebody with this role. Raises UnknownCredential unless they are active: whoever is not,
+    and whoever is unknown, has no credential that counts.
+    """
+    if role is None or status != "ACTIVE":
+        raise UnknownCredential
+    if role in ROLE_GRANTS:
+        return ROLE_GRANTS[role]
+    return NO_GRANTS if permissions is None else grants_of(permissions)
+
+
+def _role_stream(role: str | None) -> tuple[UUID, ...]:
+    """A role of the tenant's own making has a stream of its own."""
+    return () if role is None or role in ROLE_GRANTS else (UUID(role),)

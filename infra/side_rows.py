@@ -14,6 +14,7 @@ from commands.credential_port import (
     RotatedApiKey,
     StoredApiKey,
 )
+from commands.identity_port import AccessRow, RemovedRole, StoredRole, StoredUserAccess
 from commands.mail_port import QueuedMail
 from commands.ports import (
     ClosedBulkOperation,
@@ -24,9 +25,16 @@ from commands.ports import (
     StoredRetention,
 )
 from commands.sealing_port import DestroyedTenantKey
+from commands.standing_port import (
+    ChangedStanding,
+    RegisteredTenant,
+    StoredResellerQuota,
+    TenantSideRow,
+)
 from commands.vault_port import RemovedVaultEntry, StoredVaultEntry, VaultRow
 from domain.identifiers import TenantId
 from infra.data_keys import TenantKey
+from infra.tenant_side_rows import tenant_statement
 
 # What definitions are sealed as.
 DEFINITIONS = "definitions"
@@ -39,6 +47,8 @@ RareRow = (
     | ClosedBulkOperation
     | StoredRetention
     | RemovedPayloads
+    | TenantSideRow
+    | AccessRow
     | StoredVaultEntry
     | RemovedVaultEntry
     | QueuedMail
@@ -99,6 +109,18 @@ REMOVE_VAULT_ENTRY: LiteralString = (
     "DELETE FROM vault_entries WHERE tenant_id = %s AND entry_id = %s"
 )
 
+STORE_USER_ACCESS: LiteralString = (
+    "INSERT INTO user_access (tenant_id, user_id, email_hash, role, status)"
+    " VALUES (%s, %s, %s, %s, %s)"
+    " ON CONFLICT (tenant_id, user_id) DO UPDATE SET email_hash = EXCLUDED.email_hash,"
+    "  role = EXCLUDED.role, status = EXCLUDED.status"
+)
+STORE_ROLE: LiteralString = (
+    "INSERT INTO role_permissions (tenant_id, role_id, permissions) VALUES (%s, %s, %s)"
+    " ON CONFLICT (tenant_id, role_id) DO UPDATE SET permissions = EXCLUDED.permissions"
+)
+REMOVE_ROLE: LiteralString = "DELETE FROM role_permissions WHERE tenant_id = %s AND role_id = %s"
+
 
 @dataclass(frozen=True, slots=True)
 class SideStatement:
@@ -106,7 +128,7 @@ class SideStatement:
     params: tuple[object, ...]
 
 
-def side_statement(  # noqa: C901, PLR0911 # one answer per kind of row
+def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
     tenant_id: TenantId, row: RareRow, key: TenantKey
 ) -> SideStatement:
     match row:
@@ -134,8 +156,23 @@ def side_statement(  # noqa: C901, PLR0911 # one answer per kind of row
             return SideStatement(QUEUE_MAIL, (tenant_id, row.mail_id, row.sealed, row.expires_at))
         case ClosedBulkOperation():
             return SideStatement(CLOSE_BULK_OPERATION, (tenant_id, row.operation_id))
+        case StoredUserAccess() | StoredRole() | RemovedRole():
+            return _access_statement(tenant_id, row)
         case StoredVaultEntry() | RemovedVaultEntry():
             return _vault_statement(tenant_id, row)
+        case RegisteredTenant() | ChangedStanding() | StoredResellerQuota():
+            return SideStatement(*tenant_statement(tenant_id, row))
+
+
+def _access_statement(tenant_id: TenantId, row: AccessRow) -> SideStatement:
+    match row:
+        case StoredUserAccess():
+            values = (row.user_id, row.email_hash, row.role, row.status)
+            return SideStatement(STORE_USER_ACCESS, (tenant_id, *values))
+        case StoredRole():
+            return SideStatement(STORE_ROLE, (tenant_id, row.role_id, list(row.permissions)))
+        case RemovedRole():
+            return SideStatement(REMOVE_ROLE, (tenant_id, row.role_id))
 
 
 def _vault_statement(tenant_id: TenantId, row: VaultRow) -> SideStatement:

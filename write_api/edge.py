@@ -25,6 +25,7 @@ from domain.identifiers import JsonObject, TenantId
 from infra.audit_entries import AuditFilter, AuditPage
 from infra.audit_trail import Asked, AuditTrail, Source
 from infra.authentication import Credentials
+from infra.caller_limits import CallerLimits
 from infra.client_addresses import told_user_agent
 from write_api.audited import POSITION_SCOPE_KEY, audited_target
 from write_api.problem_details import request_id_of
@@ -73,7 +74,8 @@ class WriteDependencies:
     """What the edge needs.
 
     authenticate: raises Unauthenticated. client_address: of a request (infra/client_addresses.py).
-    strangers: counts requests without a valid credential, together with the read side.
+    strangers, callers: count requests without and with a valid credential, together with the read
+    side.
     webhook_tenant: of an execution, when this is the key to its webhooks.
     audit: where every request is put on record; audit_log: what is on it.
     """
@@ -85,6 +87,7 @@ class WriteDependencies:
     blobs: Blobs
     ids: Ids
     strangers: AddressLimits
+    callers: CallerLimits
     webhook_tenant: Callable[[UUID, str], TenantId | None]
     audit: AuditTrail
     audit_log: AuditLog
@@ -103,7 +106,8 @@ class Edge:
         self.body_bytes_max = dependencies.body_bytes_max
         self._authenticate = dependencies.authenticate
         self._client_address = dependencies.client_address
-        self._limits = dependencies.strangers
+        self._strangers = dependencies.strangers
+        self._callers = dependencies.callers
         self._webhook_tenant = dependencies.webhook_tenant
 
     async def identify(self, scope: Scope, receive: Receive) -> "Call":
@@ -112,8 +116,9 @@ class Edge:
         try:
             caller = await self._authenticate(credentials)
         except Unauthenticated:
-            self._limits.take(credentials.address)
+            await self._strangers.take(scope, credentials.address)
             raise
+        await self._callers.take(scope, caller)
         return Call(self, scope, receive, headers, caller, credentials)
 
     async def identify_webhook(self, scope: Scope, receive: Receive) -> "Call":
@@ -126,11 +131,12 @@ class Edge:
         credentials = self._credentials(scope, headers)
         tenant_id = self._webhook_tenant(execution_id, scope["path_params"]["key"])
         if tenant_id is None:
-            self._limits.take(credentials.address)
+            await self._strangers.take(scope, credentials.address)
             raise ExecutionNotFound
         # An actor for each webhook: deliveries to two of them may have one id.
         actor = f"webhook:{execution_id}/{name}"
         caller = Caller(actor, tenant_id, frozenset({ReceiveWebhook.requires}))
+        await self._callers.take(scope, caller)
         return Call(self, scope, receive, headers, caller, credentials)
 
     def asked(self, scope: Scope, action: str, call: "Call | None") -> Asked:

@@ -34,6 +34,7 @@ from domain.errors import OverLimit, Stale
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId, shard_of
 from infra.event_codec import mapper
+from tests.commands.fake_users import FakeUsers
 
 ERA = 1
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -151,6 +152,7 @@ class FakeEventStore:
         self.events: list[StoredEvent] = []
         self.envelopes: list[Envelope] = []
         self.side_rows: list[SideRow] = []
+        self.owned_side_rows: list[tuple[TenantId, SideRow]] = []
         self.appends_count = 0
         self.answers_read_count = 0
         self.kept: list[UUID] = []
@@ -243,6 +245,7 @@ class FakeEventStore:
             places[shard_of(event.originator_id)] = len(self.events)
         for row in side_rows:
             self.side_rows.append(row)
+            self.owned_side_rows.append((envelope.tenant_id, row))
             if isinstance(row, StoredDefinition):
                 key = (envelope.tenant_id, row.definition_hash)
                 self._definitions[key] = orjson.dumps(row.definition)
@@ -322,7 +325,8 @@ class World:
             FakeSecrets(),
             self.admission,
             self.search,
-            self.mailbox,
+            mailbox=self.mailbox,
+            users=FakeUsers(self.store),
             vault=self.vault,
         )
         self.dispatcher = Dispatcher(self.ports)

@@ -64,6 +64,7 @@ async def test_a_table_without_a_tenant_holds_no_tenants_data(owner: AsyncConnec
         "key_encryption_keys",
         "partition_leases",
         "projection_positions",
+        "rate_limit_buckets",
         "relay_positions",
     } | {name for name in without if name.startswith("projection_")}
 
@@ -120,7 +121,13 @@ async def test_open_policies_exist_only_for_the_roles_that_serve_all_tenants(
         " AND (qual = 'true' OR with_check = 'true') AND 'agentledger_worker' = ANY(roles)"
     )
     tables = {row[0] for row in await cursor.fetchall()}
-    assert tables == {"mail_outbox", "open_bulk_operations", "open_executions", "retention"}
+    assert tables == {
+        "mail_outbox",
+        "open_bulk_operations",
+        "open_executions",
+        "retention",
+        "tenant_standings",
+    }
 
 
 async def fill(owner: AsyncConnection, table: str, tenant_id: UUID) -> None:
@@ -196,10 +203,13 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
     )
     functions = {name: (is_super, config) for name, is_super, config in await cursor.fetchall()}
     assert set(functions) == {
+        "access_of",
         "admission_sample",
         "api_key_secret",
         "note_api_key_uses",
         "claim_erasure",
+        "settle_rate_limits",
+        "forget_rate_limits",
         "data_keys_of",
         "destroy_tenant_key",
         "end_sweep",
@@ -208,6 +218,7 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
         "keep_data_key",
         "keep_first_key_encryption_key",
         "known_key_encryption_keys",
+        "managed_tenants",
         "projection_lag",
     }
     for is_super, config in functions.values():

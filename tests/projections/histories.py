@@ -204,12 +204,14 @@ def a_page_of(operation: Stream, *refusals: object, done: int = 99) -> Stream:
 
 def a_user(tenant_id: TenantId | None = None) -> Stream:
     return Stream(User, tenant_id or a_tenant()).happens(
-        User.Created, email="ada@example.com", role="ADMIN"
+        User.Created, email="ada@example.com", role="ADMIN", name="Ada"
     )
 
 
 def the_tenant(tenant_id: TenantId) -> Stream:
-    return Stream(Tenant, tenant_id, stream_id=tenant_id).happens(Tenant.Created, name="Ada & Co")
+    tenant = Stream(Tenant, tenant_id, stream_id=tenant_id)
+    settings = {"region": "eu", "time_zone": "Europe/Oslo", "reseller_id": None}
+    return tenant.happens(Tenant.Created, name="Ada & Co", **settings)
 
 
 def opened(run: Stream, path: str, node_type: str = "map") -> Stream:
