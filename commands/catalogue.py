@@ -46,7 +46,27 @@ from commands.executions import (
     cancel_execution,
     execute_workflow,
 )
+from commands.identity import (
+    AcceptInvitation,
+    ChangeUser,
+    DeactivateUser,
+    InviteUser,
+    RenewInvitation,
+    accept_invitation,
+    change_user,
+    deactivate_user,
+    invite_user,
+    renew_invitation,
+)
 from commands.providers import PutProvider, RemoveProvider, put_provider, remove_provider
+from commands.roles import (
+    ChangeRole,
+    CreateRole,
+    DeleteRole,
+    change_role,
+    create_role,
+    delete_role,
+)
 from commands.secrets import PutSecret, RemoveSecret, put_secret, remove_secret
 from commands.signals import (
     ReceiveWebhook,
@@ -96,6 +116,14 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(SuspendTenant, suspend_tenant),
         _entry(ResumeTenant, resume_tenant),
         _entry(SetResellerQuota, set_reseller_quota),
+        _entry(InviteUser, invite_user),
+        _entry(RenewInvitation, renew_invitation),
+        _entry(AcceptInvitation, accept_invitation),
+        _entry(ChangeUser, change_user),
+        _entry(DeactivateUser, deactivate_user),
+        _entry(CreateRole, create_role),
+        _entry(ChangeRole, change_role),
+        _entry(DeleteRole, delete_role),
         _entry(CreateApiKey, create_api_key),
         _entry(RestrictApiKey, restrict_api_key),
         _entry(RotateApiKey, rotate_api_key),

@@ -100,6 +100,10 @@ class WriteDependencies:
     body_bytes_max: int
 
 
+# Until the token says who it is.
+INVITED = Caller("invited", None, frozenset())
+
+
 class Edge:
     """Turns a request into a Call, or refuses it before its body is read."""
 
@@ -127,6 +131,15 @@ class Edge:
             raise
         await self._callers.take(scope, caller)
         return Call(self, scope, receive, headers, caller, credentials)
+
+    async def identify_invited(self, scope: Scope, receive: Receive) -> "Call":
+        """Somebody whose credential is in the body. Every call counts against the address, so that
+        nobody tries many.
+        """
+        headers = header_map(scope)
+        credentials = self._credentials(scope, headers)
+        await self._strangers.take(scope, credentials.address)
+        return Call(self, scope, receive, headers, INVITED, credentials)
 
     async def identify_webhook(self, scope: Scope, receive: Receive) -> "Call":
         """By the key in the path, which is the credential of whoever has no other.
