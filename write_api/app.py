@@ -22,6 +22,7 @@ from write_api import (
     execution_upgrades,
     executions,
     node_types,
+    providers,
     secrets,
     signals,
     tenants,
@@ -53,6 +54,7 @@ ROUTES = (
     *execution_upgrades.ROUTES,
     *credentials.ROUTES,
     *secrets.ROUTES,
+    *providers.ROUTES,
     *tenants.ROUTES,
     *node_types.ROUTES,
     *blobs.ROUTES,
@@ -70,6 +72,7 @@ BODIES = (
     *execution_upgrades.BODIES,
     *credentials.BODIES,
     *secrets.BODIES,
+    *providers.BODIES,
     *tenants.BODIES,
 )
 
