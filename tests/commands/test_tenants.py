@@ -52,7 +52,7 @@ async def test_a_tenant_its_administrator_and_their_key_are_stored_at_once() -> 
 async def test_the_password_and_the_key_are_stored_as_hashes_only() -> None:
     world = World()
     await world.when(ACME, key="k", caller=world.operator)
-    _, password, key = world.store.side_rows
+    _, _, password, key = world.store.side_rows
     assert isinstance(password, StoredPassword)
     assert isinstance(key, StoredApiKey)
     assert password.password_hash == "hash of 21 characters"
