@@ -156,6 +156,29 @@ def tenants_resume(
     raise typer.Exit(resume_tenant(tenant, is_json=json))
 
 
+@tenants_app.command("offboard")
+def tenants_offboard(
+    tenant: Annotated[UUID, typer.Argument()],
+    grace_days: Annotated[int, typer.Option(min=0, max=90)] = 30,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """After the grace the key of the tenant is destroyed: nothing of it can be read any more."""
+    from cli.tenants import offboard_tenant
+
+    raise typer.Exit(offboard_tenant(tenant, grace_days=grace_days, is_json=json))
+
+
+@tenants_app.command("keep")
+def tenants_keep(
+    tenant: Annotated[UUID, typer.Argument()],
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Cancel the offboarding of a tenant, within its grace."""
+    from cli.tenants import keep_tenant
+
+    raise typer.Exit(keep_tenant(tenant, is_json=json))
+
+
 @app.command()
 def demo() -> None:
     """Register two agents and a workflow, run it, follow it live."""

@@ -35,6 +35,7 @@ TENANT_SCOPES: Mapping[str, str] = {
     "secrets:write": "keep and remove secrets, which nobody can read",
     "retention:write": "say how long payloads are kept",
     "tenant:write": "change the settings of the tenant",
+    "tenant:offboard": "leave the platform, and change one's mind about it",
     "approvals:decide": "decide the approvals that executions wait for",
     "audit:read": "read and export the audit trail",
 }
@@ -44,6 +45,7 @@ OPERATOR_SCOPES: Mapping[str, str] = {
     "read": "read what belongs to no tenant",
     "tenants:create": "create tenants",
     "tenants:manage": "list, suspend and resume tenants",
+    "tenants:offboard": "offboard tenants",
     "resellers:write": "say how many tenants a reseller may have",
     "audit:read": "read what strangers and the operator did",
 }

@@ -68,6 +68,11 @@ CrashPoint: TypeAlias = Literal[
     "bulk.before_progress",
     "bulk.after_progress",
     "bulk.after_release",
+    # Tenants that leave (sagas/offboarding.py).
+    "offboarding.after_claim",
+    "offboarding.after_cancel",
+    "offboarding.before_end",
+    "offboarding.after_end",
     # The schema (infra/migrations, projections/schema.py).
     "migration.before_commit",
     "migration.after_commit",
