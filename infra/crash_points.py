@@ -73,6 +73,9 @@ CrashPoint: TypeAlias = Literal[
     "offboarding.after_cancel",
     "offboarding.before_end",
     "offboarding.after_end",
+    # What is left of erased tenants (infra/erasure.py).
+    "erasure.before_page",
+    "erasure.after_page",
     # The schema (infra/migrations, projections/schema.py).
     "migration.before_commit",
     "migration.after_commit",

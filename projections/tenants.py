@@ -70,7 +70,9 @@ def evolve(row: TenantRow | None, event: Decoded, _key: Key) -> TenantRow:
             return _changed({**present(row), "version": logged.version}, event)
 
 
-def _changed(row: TenantRow, event: Decoded) -> TenantRow:
+def _changed(  # noqa: PLR0911 # one answer per event
+    row: TenantRow, event: Decoded
+) -> TenantRow:
     logged = event.logged
     match event.fact:
         case Tenant.RetentionChanged() as fact:

@@ -133,7 +133,7 @@ class OffboardBody(BaseModel):
 
 
 class LeaveBody(BaseModel):
-    """confirm_name: the name of the tenant. grace_days: at least one, for credentials get stolen."""
+    """confirm_name: the name of the tenant. grace_days: one at least: credentials get stolen."""
 
     model_config = STRICT
 

@@ -16,7 +16,7 @@ MACHINERY = {
     *("credential_port",),
     *("admission_port", "bulk_port", "execution_families", "http_port"),
     *("identity_port", "memberships"),
-    *("mail_port", "model_port", "open_executions_port", "vault_port"),
+    *("mail_port", "model_port", "offboarding_port", "open_executions_port", "vault_port"),
     *("pinned_definitions", "ports", "retention_port", "sealing_port", "standing_port"),
 }
 
