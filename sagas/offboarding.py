@@ -29,8 +29,8 @@ from infra.crash_points import reach
 log = logging.getLogger(__name__)
 
 PAGE = 100
-# Far longer than a step takes; when it runs out all the same, nothing is done twice.
-LEASE_S = 60.0
+# Longer than most take; when it runs out all the same, nothing is done twice.
+LEASE_S = 20.0
 AGAIN_S = 5.0
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from tests.end_to_end.stack import Api, Stack, free_port, new_tenant, operator_key_of
 
-WAIT_S = 30.0
+WAIT_S = 90.0  # A lease of a process that died has to run out.
+TENANTS = "{ tenants(first: 100) { edges { node { id } } } }"
 
 
 @pytest.fixture(scope="module")
@@ -126,9 +127,7 @@ async def test_a_suspended_tenants_runs_stand_still_across_a_death_and_go_on_whe
 async def test_a_reseller_makes_and_manages_only_its_own_tenants(
     own_process: Stack, operator: httpx.AsyncClient, tenant: Api
 ) -> None:
-    listed = await operator.post(
-        "/graphql", json={"query": "{ tenants { edges { node { id } } } }"}
-    )
+    listed = await operator.post("/graphql", json={"query": TENANTS})
     ids = [edge["node"]["id"] for edge in listed.json()["data"]["tenants"]["edges"]]
     assert await its_id(tenant) in ids
     quota = await operator.put(
@@ -139,3 +138,70 @@ async def test_a_reseller_makes_and_manages_only_its_own_tenants(
     refused = await tenant.http.post("/api/v1/tenants", json=body)
     assert refused.status_code == 403
     assert own_process.verify()["ok"]
+
+
+CHAINS = {
+    "offboarding": [
+        "offboarding.after_claim",
+        "offboarding.after_cancel",
+        "offboarding.before_end",
+        "offboarding.after_end",
+    ],
+}
+
+
+async def test_a_tenant_that_stays_goes_on_where_it_was(
+    operator: httpx.AsyncClient, tenant: Api
+) -> None:
+    execution_id = await begun(tenant, 6)
+    left = await tenant.post("/tenant/offboard", {"confirm_name": "Acme", "grace_days": 1})
+    assert left["standing"] == "offboarding"
+    refused = await tenant.http.put("/api/v1/retention", json={"payload_days": 30})
+    assert refused.status_code == 403, refused.text
+    kept = await tenant.post("/tenant/offboard/cancel", {})
+    assert kept["standing"] == "active"
+    assert (await tenant.execution_at_end(execution_id))["status"] == "COMPLETED"
+    gone = await operator.post(f"/api/v1/tenants/{await its_id(tenant)}/offboard/cancel")
+    assert (gone.status_code, gone.json()["code"]) == (409, "tenant_stays")
+
+
+async def test_a_tenant_is_seen_off_whatever_dies_meanwhile_and_everything_else_holds(
+    own_process: Stack, operator: httpx.AsyncClient
+) -> None:
+    for point in CHAINS["offboarding"]:
+        await require_seen_off(own_process, operator, point)
+    assert own_process.run("rebuild", "all").returncode == 0
+    own_process.verify()
+
+
+async def require_seen_off(stack: Stack, operator: httpx.AsyncClient, point: str) -> None:
+    """A tenant with a run that sleeps is offboarded by a process that dies at the point."""
+    leaver = Api(stack.url, new_tenant(stack.url, operator_key_of(stack), "Leaver"))
+    await begun(leaver, 3600)
+    tenant_id = await its_id(leaver)
+    started_anew(stack, AGENTLEDGER_CRASH_AT=point)
+    path = f"/api/v1/tenants/{tenant_id}/offboard"
+    asked = await operator.post(path, json={"grace_days": 0})
+    assert asked.status_code == 200, asked.text
+
+    async def is_dead() -> bool:
+        return not stack.processes["up"].is_running()
+
+    await until(is_dead, point)
+    started_anew(stack)
+
+    async def is_unknown() -> bool:
+        answer = await leaver.http.post("/graphql", json={"query": "{ tenant { id } }"})
+        return answer.status_code == 401
+
+    await until(is_unknown, "its key is unknown")
+    listed = await operator.post("/graphql", json={"query": TENANTS})
+    edges = listed.json()["data"]["tenants"]["edges"]
+    assert tenant_id not in [edge["node"]["id"] for edge in edges]
+    await leaver.http.aclose()
+
+
+def started_anew(stack: Stack, **environment: str) -> None:
+    stack.processes["up"].stop()
+    stack.add("up", "up", "--port", stack.url.rpartition(":")[2], **environment)
+    stack.wait_until_ready()
