@@ -165,40 +165,38 @@ async def test_a_tenant_that_stays_goes_on_where_it_was(
     assert (gone.status_code, gone.json()["code"]) == (409, "tenant_stays")
 
 
-async def test_a_tenant_is_seen_off_whatever_dies_meanwhile_and_everything_else_holds(
-    own_process: Stack, operator: httpx.AsyncClient
+@pytest.mark.parametrize("point", CHAINS["offboarding"])
+async def test_a_tenant_is_seen_off_whatever_dies_meanwhile(
+    own_process: Stack, operator: httpx.AsyncClient, tenant: Api, point: str
 ) -> None:
-    for point in CHAINS["offboarding"]:
-        await require_seen_off(own_process, operator, point)
-    assert own_process.run("rebuild", "all").returncode == 0
-    own_process.verify()
-
-
-async def require_seen_off(stack: Stack, operator: httpx.AsyncClient, point: str) -> None:
-    """A tenant with a run that sleeps is offboarded by a process that dies at the point."""
-    leaver = Api(stack.url, new_tenant(stack.url, operator_key_of(stack), "Leaver"))
-    await begun(leaver, 3600)
-    tenant_id = await its_id(leaver)
-    started_anew(stack, AGENTLEDGER_CRASH_AT=point)
+    """It has a run that sleeps, and the process that offboards it dies at the point."""
+    await begun(tenant, 3600)
+    tenant_id = await its_id(tenant)
+    started_anew(own_process, AGENTLEDGER_CRASH_AT=point)
     path = f"/api/v1/tenants/{tenant_id}/offboard"
     asked = await operator.post(path, json={"grace_days": 0})
     assert asked.status_code == 200, asked.text
 
     async def is_dead() -> bool:
-        return not stack.processes["up"].is_running()
+        return not own_process.processes["up"].is_running()
 
     await until(is_dead, point)
-    started_anew(stack)
+    started_anew(own_process)
 
     async def is_unknown() -> bool:
-        answer = await leaver.http.post("/graphql", json={"query": "{ tenant { id } }"})
+        answer = await tenant.http.post("/graphql", json={"query": "{ tenant { id } }"})
         return answer.status_code == 401
 
     await until(is_unknown, "its key is unknown")
     listed = await operator.post("/graphql", json={"query": TENANTS})
     edges = listed.json()["data"]["tenants"]["edges"]
     assert tenant_id not in [edge["node"]["id"] for edge in edges]
-    await leaver.http.aclose()
+
+
+async def test_what_is_left_of_those_who_went_can_be_rebuilt_and_holds(own_process: Stack) -> None:
+    rebuilt = own_process.run("rebuild", "all")
+    assert rebuilt.returncode == 0, rebuilt.stderr
+    own_process.verify()
 
 
 def started_anew(stack: Stack, **environment: str) -> None:
