@@ -69,6 +69,7 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "executions:signal": {"USER": "own", "RESELLER": "own"},
     "retention:write": {},
     "tenant:write": {},
+    "tenant:offboard": {},
     "audit:read": {},
     "secrets:write": {"USER": "own", "RESELLER": "own"},
     "approvals:decide": {"USER": "own", "RESELLER": "own"},
