@@ -67,6 +67,17 @@ def verify(json: Json = False) -> None:  # noqa: FBT002
     raise typer.Exit(run(is_json=json))
 
 
+@app.command("verify-export")
+def verify_export(
+    path: Annotated[Path, typer.Argument(help="An archive of `GET /api/v1/tenant/export`.")],
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Check that an archive of a tenant is whole and unchanged."""
+    from cli.exports import verify_export as run
+
+    raise typer.Exit(run(path, is_json=json))
+
+
 @app.command()
 def rebuild(
     projection: Annotated[str, typer.Argument(help="Its name, or `all`.")],

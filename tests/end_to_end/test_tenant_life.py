@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -138,6 +139,29 @@ async def test_a_reseller_makes_and_manages_only_its_own_tenants(
     refused = await tenant.http.post("/api/v1/tenants", json=body)
     assert refused.status_code == 403
     assert own_process.verify()["ok"]
+
+
+async def test_everything_of_a_tenant_is_exported_and_can_be_checked(
+    own_process: Stack, operator: httpx.AsyncClient, tenant: Api, tmp_path: Path
+) -> None:
+    workflow = await tenant.post("/workflows", naps(0))
+    path = f"/workflows/{workflow['workflow_id']}/execute?wait_s=10"
+    done = await tenant.post(path, {"input": {"text": "ü" * 70_000}})
+    suspend = f"/api/v1/tenants/{await its_id(tenant)}/suspend"
+    assert (await operator.post(suspend, json={"reason": "x"})).status_code == 200
+    archive = tmp_path / "export.tar"
+    async with tenant.http.stream("GET", "/api/v1/tenant/export") as answer:
+        assert answer.status_code == 200
+        archive.write_bytes(await answer.aread())
+    content = archive.read_bytes()
+    assert done["execution_id"].encode() in content
+    assert tenant.api_key.encode() not in content
+    checked = own_process.run("verify-export", str(archive), "--json")
+    assert checked.returncode == 0, checked.stderr
+    assert '"payloads":1' in checked.stdout
+    archive.write_bytes(content[: len(content) // 2])
+    cut = own_process.run("verify-export", str(archive))
+    assert (cut.returncode, "whole" in cut.stderr) == (1, True)
 
 
 CHAINS = {

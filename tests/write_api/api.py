@@ -16,6 +16,7 @@ from infra.audit_entries import AuditFilter, AuditPage
 from infra.audit_trail import AuditEntry, AuditTrail
 from infra.authentication import Credentials
 from infra.client_addresses import ClientAddresses
+from infra.tenant_archive import ArchiveFile
 from infra.webhook_keys import WebhookKeys
 from tests.commands.fakes import FakeEventStore, World
 from tests.rate_limits import TestLimits
@@ -88,6 +89,18 @@ class FakeBlobs:
         return self.contents.get((tenant_id, sha256))
 
 
+class FakeExport:
+    """files_of: by tenant."""
+
+    def __init__(self) -> None:
+        self.running_count = 0
+        self.files_of: dict[TenantId, list[ArchiveFile]] = {}
+
+    async def files(self, tenant_id: TenantId) -> AsyncGenerator[ArchiveFile]:
+        for file in self.files_of.get(tenant_id, []):
+            yield file
+
+
 class FakeAuditLog:
     """Entries in the order in which they were stored. is_away: nothing can be."""
 
@@ -118,6 +131,7 @@ class Api:
         self.authentication = FakeAuthentication(self.world)
         self.waiter = FakeWaiter()
         self.blobs = FakeBlobs()
+        self.exports = FakeExport()
         self.audit_log = FakeAuditLog()
         self.audit = AuditTrail(
             self.audit_log.store, self.world.ids, lost=lambda _: None, gather_s=0, count_s=0
@@ -137,6 +151,7 @@ class Api:
             dispatcher=self.world.dispatcher,
             waiter=self.waiter,
             blobs=self.blobs,
+            exports=self.exports,
             ids=self.world.ids,
             strangers=self.limits.strangers,
             callers=self.limits.callers,
