@@ -46,6 +46,7 @@ from commands.executions import (
     cancel_execution,
     execute_workflow,
 )
+from commands.providers import PutProvider, RemoveProvider, put_provider, remove_provider
 from commands.secrets import PutSecret, RemoveSecret, put_secret, remove_secret
 from commands.signals import (
     ReceiveWebhook,
@@ -111,6 +112,8 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(RestrictApiKey, restrict_api_key),
         _entry(RotateApiKey, rotate_api_key),
         _entry(RevokeApiKey, revoke_api_key),
+        _entry(PutProvider, put_provider),
+        _entry(RemoveProvider, remove_provider),
         _entry(PutSecret, put_secret),
         _entry(RemoveSecret, remove_secret),
         _entry(CreateAgent, create_agent),

@@ -10,6 +10,7 @@ from domain.bulk_operations import BulkOperation
 from domain.credentials import ApiKey
 from domain.executions import Execution
 from domain.identity import User
+from domain.providers import Provider
 from domain.roles import Role
 from domain.secrets import Secret
 from domain.tenants import Tenant
@@ -21,6 +22,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     ApiKey,
     BulkOperation,
     Execution,
+    Provider,
     Role,
     Secret,
     Tenant,

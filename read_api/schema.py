@@ -20,6 +20,7 @@ from read_api.executions import Execution, execution, execution_at, executions
 from read_api.executor import ReadExecutor
 from read_api.identity import User, users
 from read_api.projections import ProjectionStatus, projections
+from read_api.providers import Provider, providers
 from read_api.scalars import SCALARS
 from read_api.secrets import Secret, secrets
 from read_api.shaping import Field, Shaper
@@ -55,6 +56,9 @@ class Query:
     )
     users: Connection[User] = strawberry.field(resolver=users)
     api_keys: Connection[ApiKey] = strawberry.field(resolver=api_keys)
+    providers: Connection[Provider] = strawberry.field(
+        resolver=providers, description="Of the tenant, and the caller's own."
+    )
     secrets: Connection[Secret] = strawberry.field(
         resolver=secrets, description="Of the tenant, and the caller's own."
     )

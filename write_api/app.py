@@ -23,6 +23,7 @@ from write_api import (
     executions,
     exports,
     node_types,
+    providers,
     secrets,
     signals,
     tenants,
@@ -54,6 +55,7 @@ ROUTES = (
     *execution_upgrades.ROUTES,
     *credentials.ROUTES,
     *secrets.ROUTES,
+    *providers.ROUTES,
     *tenants.ROUTES,
     *node_types.ROUTES,
     *blobs.ROUTES,
@@ -72,6 +74,7 @@ BODIES = (
     *execution_upgrades.BODIES,
     *credentials.BODIES,
     *secrets.BODIES,
+    *providers.BODIES,
     *tenants.BODIES,
 )
 

@@ -18,6 +18,7 @@ from commands.authorization import Caller
 from commands.decisions import Command
 from commands.dispatch import Answer, Dispatcher, Origin
 from commands.ports import Ids
+from commands.provider_port import ProviderTests
 from commands.signals import ReceiveWebhook
 from domain.errors import Unauthenticated
 from domain.executions import ExecutionNotFound
@@ -103,6 +104,7 @@ class WriteDependencies:
     webhook_tenant: Callable[[UUID, str], TenantId | None]
     audit: AuditTrail
     audit_log: AuditLog
+    provider_tests: ProviderTests
     body_bytes_max: int
 
 
@@ -116,6 +118,7 @@ class Edge:
         self.exports = dependencies.exports
         self.audit = dependencies.audit
         self.audit_log = dependencies.audit_log
+        self.provider_tests = dependencies.provider_tests
         self.body_bytes_max = dependencies.body_bytes_max
         self._authenticate = dependencies.authenticate
         self._client_address = dependencies.client_address
