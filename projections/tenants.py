@@ -126,4 +126,5 @@ TENANTS = Projection(
     ),
     keys=keys,
     evolve=evolve,
+    own="true",
 )

@@ -28,7 +28,7 @@ async def owner(database_url: str) -> AsyncIterator[AsyncConnection]:
 
 
 async def a_tenant(parts: Parts) -> Tenant:
-    tenant = Tenant(id=IDS.new(), name="canary", region="us", time_zone="UTC", reseller_id=None)
+    tenant = Tenant(id=IDS.new(), name="canary", region="here", time_zone="UTC", reseller_id=None)
     execution_id = IDS.new()
     await parts.store.append(
         [tenant, a_key()],
