@@ -15,6 +15,7 @@ from commands.bulk_port import ExecutionSearch
 from commands.credential_port import ApiKeyRow
 from commands.identity_port import AccessRow, Users
 from commands.mail_port import Mailbox, QueuedMail
+from commands.sealing_port import DestroyedTenantKey
 from commands.standing_port import EveryoneActive, Standings, TenantSideRow
 from commands.vault_port import Vault, VaultRow
 from domain.envelope import Envelope
@@ -155,6 +156,7 @@ SideRow = (
     | AccessRow
     | VaultRow
     | QueuedMail
+    | DestroyedTenantKey
 )
 
 

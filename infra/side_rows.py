@@ -24,6 +24,7 @@ from commands.ports import (
     StoredPassword,
     StoredRetention,
 )
+from commands.sealing_port import DestroyedTenantKey
 from commands.standing_port import (
     ChangedStanding,
     RegisteredTenant,
@@ -51,6 +52,7 @@ RareRow = (
     | StoredVaultEntry
     | RemovedVaultEntry
     | QueuedMail
+    | DestroyedTenantKey
 )
 
 STORE_DEFINITION: LiteralString = (
@@ -93,6 +95,7 @@ KEEP_FOR_EVER: LiteralString = "DELETE FROM retention WHERE tenant_id = %s"
 QUEUE_MAIL: LiteralString = (
     "INSERT INTO mail_outbox (tenant_id, mail_id, sealed, expires_at) VALUES (%s, %s, %s, %s)"
 )
+DESTROY_TENANT_KEY: LiteralString = "SELECT destroy_tenant_key(%s)"
 REMOVE_PAYLOADS: LiteralString = "SELECT remove_payloads(%s, %s)"
 STORE_VAULT_ENTRY: LiteralString = (
     "INSERT INTO vault_entries (tenant_id, entry_id, value_version, allowed_hosts, key_version,"
@@ -125,7 +128,7 @@ class SideStatement:
     params: tuple[object, ...]
 
 
-def side_statement(  # noqa: C901, PLR0911 # one answer per kind of row
+def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
     tenant_id: TenantId, row: RareRow, key: TenantKey
 ) -> SideStatement:
     match row:
@@ -145,6 +148,8 @@ def side_statement(  # noqa: C901, PLR0911 # one answer per kind of row
             return SideStatement(KEEP_FOR_EVER, (tenant_id,))
         case StoredRetention():
             return SideStatement(KEEP_FOR, (tenant_id, row.payload_days))
+        case DestroyedTenantKey():
+            return SideStatement(DESTROY_TENANT_KEY, (tenant_id,))
         case RemovedPayloads():
             return SideStatement(REMOVE_PAYLOADS, (tenant_id, row.execution_id))
         case QueuedMail():
