@@ -36,6 +36,8 @@ TENANT_SCOPES: Mapping[str, str] = {
     "secrets:write": "keep and remove secrets, which nobody can read",
     "retention:write": "say how long payloads are kept",
     "tenant:write": "change the settings of the tenant",
+    "tenant:export": "export everything of the tenant",
+    "tenant:offboard": "leave the platform, and change one's mind about it",
     "approvals:decide": "decide the approvals that executions wait for",
     "audit:read": "read and export the audit trail",
 }
@@ -45,6 +47,7 @@ OPERATOR_SCOPES: Mapping[str, str] = {
     "read": "read what belongs to no tenant",
     "tenants:create": "create tenants",
     "tenants:manage": "list, suspend and resume tenants",
+    "tenants:offboard": "offboard tenants",
     "resellers:write": "say how many tenants a reseller may have",
     "audit:read": "read what strangers and the operator did",
 }
@@ -68,6 +71,8 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "executions:signal": {"USER": "own", "RESELLER": "own"},
     "retention:write": {},
     "tenant:write": {},
+    "tenant:offboard": {},
+    "tenant:export": {},
     "audit:read": {},
     "providers:write": {"USER": "own", "RESELLER": "own"},
     "secrets:write": {"USER": "own", "RESELLER": "own"},
@@ -105,6 +110,7 @@ class Grants:
 
 
 NO_GRANTS = Grants()
+NOBODY = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +133,13 @@ class Caller:
     @property
     def grants(self) -> Grants:
         return Grants(self.scopes, self.own_only)
+
+    @property
+    def reads_as(self) -> UUID | None:
+        """Whose rows reads show (infra/migrations/0024_own_rows.sql); None: the whole tenant's."""
+        if "read" not in self.own_only:
+            return None
+        return self.user_id or NOBODY
 
 
 def require(caller: Caller, scope: str) -> None:

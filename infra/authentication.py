@@ -18,6 +18,7 @@ from uuid import UUID
 
 from commands.authorization import (
     NO_GRANTS,
+    PERMISSIONS,
     ROLE_GRANTS,
     Caller,
     Grants,
@@ -37,6 +38,7 @@ from infra.secrets_source import has_valid_checksum
 # The read side knows who is calling and what went wrong through this file; it imports neither
 # commands nor domain.
 __all__ = [
+    "PERMISSIONS",
     "Authentication",
     "Caller",
     "Credentials",

@@ -21,6 +21,7 @@ from write_api import (
     execution_forks,
     execution_upgrades,
     executions,
+    exports,
     node_types,
     providers,
     secrets,
@@ -58,6 +59,7 @@ ROUTES = (
     *tenants.ROUTES,
     *node_types.ROUTES,
     *blobs.ROUTES,
+    *exports.ROUTES,
     *audit.ROUTES,
 )
 BODIES = (

@@ -124,6 +124,7 @@ async def test_open_policies_exist_only_for_the_roles_that_serve_all_tenants(
     assert tables == {
         "mail_outbox",
         "open_bulk_operations",
+        "open_offboardings",
         "open_executions",
         "retention",
         "tenant_standings",
@@ -204,6 +205,8 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
     functions = {name: (is_super, config) for name, is_super, config in await cursor.fetchall()}
     assert set(functions) == {
         "access_of",
+        "begun_by_person",
+        "own_actors",
         "admission_sample",
         "api_key_secret",
         "note_api_key_uses",
