@@ -38,6 +38,8 @@ TENANT_SCOPES: Mapping[str, str] = {
     "users:write": "invite, change and deactivate people, with at most one's own permissions",
     "roles:write": "make roles, with at most one's own permissions",
     "tenant:write": "change the settings of the tenant",
+    "tenant:export": "export everything of the tenant",
+    "tenant:offboard": "leave the platform, and change one's mind about it",
     "approvals:decide": "decide the approvals that executions wait for",
     "audit:read": "read and export the audit trail",
 }
@@ -47,6 +49,7 @@ OPERATOR_SCOPES: Mapping[str, str] = {
     "read": "read what belongs to no tenant",
     "tenants:create": "create tenants",
     "tenants:manage": "list, suspend and resume tenants",
+    "tenants:offboard": "offboard tenants",
     "resellers:write": "say how many tenants a reseller may have",
     "audit:read": "read what strangers and the operator did",
 }
@@ -72,6 +75,8 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "users:write": {},
     "roles:write": {},
     "tenant:write": {},
+    "tenant:offboard": {},
+    "tenant:export": {},
     "audit:read": {},
     "providers:write": {"USER": "own", "RESELLER": "own"},
     "secrets:write": {"USER": "own", "RESELLER": "own"},

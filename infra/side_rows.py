@@ -26,9 +26,6 @@ from commands.ports import (
 )
 from commands.sealing_port import DestroyedTenantKey
 from commands.standing_port import (
-    ChangedStanding,
-    RegisteredTenant,
-    StoredResellerQuota,
     TenantSideRow,
 )
 from commands.vault_port import RemovedVaultEntry, StoredVaultEntry, VaultRow
@@ -160,7 +157,7 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return _access_statement(tenant_id, row)
         case StoredVaultEntry() | RemovedVaultEntry():
             return _vault_statement(tenant_id, row)
-        case RegisteredTenant() | ChangedStanding() | StoredResellerQuota():
+        case _:
             return SideStatement(*tenant_statement(tenant_id, row))
 
 

@@ -21,6 +21,7 @@ from write_api import (
     execution_forks,
     execution_upgrades,
     executions,
+    exports,
     identity,
     node_types,
     providers,
@@ -62,6 +63,7 @@ ROUTES = (
     *tenants.ROUTES,
     *node_types.ROUTES,
     *blobs.ROUTES,
+    *exports.ROUTES,
     *audit.ROUTES,
 )
 BODIES = (

@@ -28,6 +28,7 @@ from infra.audit_trail import Asked, AuditTrail, Source
 from infra.authentication import Credentials
 from infra.caller_limits import CallerLimits
 from infra.client_addresses import told_user_agent
+from infra.tenant_archive import ArchiveFile
 from write_api.audited import POSITION_SCOPE_KEY, audited_target
 from write_api.problem_details import request_id_of
 from write_api.rate_limits import AddressLimits
@@ -74,6 +75,16 @@ class Blobs(Protocol):
         ...
 
 
+class TenantExport(Protocol):
+    """running_count: of this process, at the moment."""
+
+    running_count: int
+
+    def files(self, tenant_id: TenantId) -> AsyncGenerator[ArchiveFile]:
+        """Everything of the tenant, in pieces that fit into memory."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class WriteDependencies:
     """What the edge needs.
@@ -90,6 +101,7 @@ class WriteDependencies:
     dispatcher: Dispatcher
     waiter: ExecutionWaiter
     blobs: Blobs
+    exports: TenantExport
     ids: Ids
     strangers: AddressLimits
     callers: CallerLimits
@@ -111,6 +123,7 @@ class Edge:
         self.dispatcher = dependencies.dispatcher
         self.waiter = dependencies.waiter
         self.blobs = dependencies.blobs
+        self.exports = dependencies.exports
         self.audit = dependencies.audit
         self.audit_log = dependencies.audit_log
         self.provider_tests = dependencies.provider_tests

@@ -17,6 +17,7 @@ MACHINERY = {
     *("admission_port", "bulk_port", "execution_families", "http_port"),
     *("identity_port", "memberships", "ownership"),
     *("mail_port", "model_port", "open_executions_port", "provider_port", "vault_port"),
+    *("offboarding_port",),
     *("pinned_definitions", "ports", "retention_port", "sealing_port", "standing_port"),
 }
 
