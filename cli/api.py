@@ -157,7 +157,7 @@ async def _ports(
         search=PostgresExecutionSearch(database),
         standings=await runtime.standings(),
         regions=runtime.settings.regions,
-        users=PostgresUsers(database, runtime.master_key),
+        users=PostgresUsers(database, runtime.lookup_key),
         vault=await runtime.vault("api"),
     )
 
