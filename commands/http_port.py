@@ -13,7 +13,8 @@ class HttpRequest:
     """query: added to the one that `url` has. timeout_s: the whole exchange, redirects included.
 
     idempotency_key: sent as `Idempotency-Key` unless the method is GET or HEAD, or `headers` has
-    one. response_bytes_max: of the body, also after it is decompressed.
+    one. response_bytes_max: of the body, also after it is decompressed. follows_redirects: False
+    answers with the redirect itself.
     """
 
     method: str
@@ -24,6 +25,7 @@ class HttpRequest:
     timeout_s: float
     idempotency_key: str
     response_bytes_max: int
+    follows_redirects: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ class GuardedHttp:
         hop = first_hop(request)
         try:
             async with asyncio.timeout(request.timeout_s):
-                return await self._follow(hop, request.response_bytes_max, on_progress or _ignore)
+                return await self._follow(hop, request, on_progress or _ignore)
         except TimeoutError:
             message = f"no whole response within {request.timeout_s:g} s"
             raise HttpFailed("timeout", message, retryable=True) from None
@@ -82,16 +82,19 @@ class GuardedHttp:
             self._session = None
 
     async def _follow(
-        self, hop: Hop, response_bytes_max: int, on_progress: Callable[[], None]
+        self, hop: Hop, request: HttpRequest, on_progress: Callable[[], None]
     ) -> HttpResponse:
         for _ in range(HTTP_REDIRECTS_MAX + 1):
             with _failures_named(hop.url):
                 async with await self._response(hop) as response:
                     reach("http.after_request")
                     on_progress()
-                    following = next_hop(hop, response.status, response.headers.get("Location"))
+                    following = None
+                    if request.follows_redirects:
+                        location = response.headers.get("Location")
+                        following = next_hop(hop, response.status, location)
                     if following is None:
-                        body = await read_body(response, response_bytes_max, on_progress)
+                        body = await read_body(response, request.response_bytes_max, on_progress)
                         headers = _joined(response)
                         return HttpResponse(response.status, headers, body, str(hop.url))
             hop = following

@@ -17,8 +17,9 @@ import pytest
 from psycopg import sql
 
 from infra.embedded_postgres import EmbeddedPostgres
-from tests.kafka.broker import NoBroker
 from tests.kafka_broker import any_broker
+from tests.maven import NoServer
+from tests.oidc.provider import OpenIdProvider
 
 # Failures inside the stories of runs show what differs, whichever folder imports them first.
 pytest.register_assert_rewrite("tests.domain.given", "tests.domain.resuming")
@@ -97,7 +98,7 @@ def kafka_bootstrap() -> Generator[str]:
     """The address of a real broker; tests use topics of their own."""
     try:
         broker = any_broker()
-    except NoBroker as reason:
+    except NoServer as reason:
         if os.environ.get("CI"):
             pytest.fail(f"Kafka tests must run in CI. {reason}")
         pytest.skip(str(reason))
@@ -105,6 +106,21 @@ def kafka_bootstrap() -> Generator[str]:
         yield broker.bootstrap_servers
     finally:
         broker.stop()
+
+
+@pytest.fixture(scope="session")
+def openid_provider() -> Generator[OpenIdProvider]:
+    """A real OpenID provider; tests use issuers of their own."""
+    try:
+        provider = OpenIdProvider()
+    except NoServer as reason:
+        if os.environ.get("CI"):
+            pytest.fail(f"The tests of logins must run in CI. {reason}")
+        pytest.skip(str(reason))
+    try:
+        yield provider
+    finally:
+        provider.stop()
 
 
 def database_url_of(postgres_url: str, name: str) -> str:
