@@ -6,8 +6,13 @@ reason is for the operator and the auditor; whoever tries to sign in hears only 
 
 from dataclasses import dataclass, field
 from typing import Protocol
+from uuid import UUID
 
 from domain.errors import Unauthenticated
+from domain.identifiers import TenantId
+
+# What a client secret is sealed for; see commands/sealing_port.py. It is bound to its provider.
+CLIENT_SECRET = "identity_provider.client_secret"  # noqa: S105 # names one, and is none
 
 
 class LoginRefused(Unauthenticated):
@@ -18,6 +23,22 @@ class LoginRefused(Unauthenticated):
     def __init__(self, reason: str) -> None:
         super().__init__()
         self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class StoredClientSecret:
+    """The newest; the one before it is gone."""
+
+    provider_id: UUID
+    sealed: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedClientSecret:
+    provider_id: UUID
+
+
+ClientSecretRow = StoredClientSecret | RemovedClientSecret
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +85,58 @@ class Profile:
     is_email_verified: bool = False
     domain: str | None = None
     groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A login on its way. user_id: whom the identity is to be linked to; None to sign in.
+
+    return_to: the page of an application that picks up the login, with the challenge (RFC 7636)
+    that only it can answer; None answers the browser itself.
+    """
+
+    provider_id: UUID
+    user_id: UUID | None = None
+    return_to: str | None = None
+    code_challenge: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """browser_secret: what the browser keeps. attempt: made from it and the state."""
+
+    attempt: Attempt
+    browser_secret: str = field(repr=False)
+
+
+class OAuthAttempts(Protocol):
+    """Logins on their way. Each ends after a few minutes, or with its one use."""
+
+    async def begin(self, tenant_id: TenantId, pending: Pending) -> Begun: ...
+
+    def tenant_of(self, state: str) -> TenantId | None:
+        """Of a state or code; None when it cannot be one of ours."""
+        ...
+
+    async def finish(
+        self, tenant_id: TenantId, state: str, browser_secret: str | None
+    ) -> tuple[Pending, Attempt]:
+        """Whatever comes of it, this was its one use. Raises LoginRefused."""
+        ...
+
+    async def keep_login(self, tenant_id: TenantId, user_id: UUID, code_challenge: str) -> str:
+        """The code that an application changes for a session."""
+        ...
+
+    async def pick_up(self, tenant_id: TenantId, code: str, code_verifier: str) -> UUID:
+        """Who signed in. Whatever comes of it, this was the one use of the code. Raises
+        LoginRefused.
+        """
+        ...
+
+
+class ClientSecrets(Protocol):
+    async def open(self, tenant_id: TenantId, provider_id: UUID) -> str | None: ...
 
 
 class IdentityProviders(Protocol):

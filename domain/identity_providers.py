@@ -46,6 +46,9 @@ class IdentityProvider(Aggregate):
         group_roles: JsonObject
         is_directory: bool
 
+    class SecretReplaced(Aggregate.Event):
+        TOPIC = "identity_provider.secret_replaced"
+
     class Removed(Aggregate.Event):
         TOPIC = "identity_provider.removed"
 
@@ -102,6 +105,10 @@ class IdentityProvider(Aggregate):
                 is_directory=is_directory,
             )
 
+    def replace_secret(self) -> None:
+        """It changes nothing here, and the log says that it happened."""
+        self._secret_replaced()
+
     def remove(self) -> None:
         """Raises IdentityProviderNotFound when it is not there any more."""
         if self.is_removed:
@@ -128,6 +135,10 @@ class IdentityProvider(Aggregate):
         self.group_roles = group_roles
         self.is_directory = is_directory
         self.is_removed = False
+
+    @event(SecretReplaced)
+    def _secret_replaced(self) -> None:
+        pass
 
     @event(Removed)
     def _removed(self) -> None:
