@@ -33,7 +33,7 @@ def key_id_of(id_token: object) -> str | None:
         raise LoginRefused("there is no ID token")
     try:
         key_id = jws.extract_compact(id_token.encode()).headers().get("kid")
-    except (JoseError, ValueError) as error:
+    except (JoseError, ValueError, RecursionError) as error:
         raise _invalid(error) from None
     if not isinstance(key_id, str | None):
         raise LoginRefused("the ID token names its key by something that is no text")
@@ -78,7 +78,7 @@ def verified_claims(
             },
             params={"nonce": nonce, "client_id": client_id, "access_token": access_token},
         ).validate(now=now_s, leeway=CLOCK_LEEWAY_S)
-    except (JoseError, ValueError, TypeError, KeyError) as error:
+    except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise _invalid(error) from None
     claims = cast("Claims", token.claims)
     _require_nonce(claims.get("nonce"), nonce)

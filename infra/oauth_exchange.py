@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import orjson
 from authlib.common.errors import AuthlibBaseError
 
 from commands.http_port import Http
@@ -72,7 +73,7 @@ class OAuthExchange:
                     code_verifier=attempt.code_verifier,
                     redirect_uri=attempt.redirect_uri,
                 )
-            except (AuthlibBaseError, httpx.HTTPError, ValueError) as error:
+            except (AuthlibBaseError, httpx.HTTPError, ValueError, RecursionError) as error:
                 # What it says may repeat what we sent.
                 reason = f"the token endpoint did not take the code ({type(error).__name__})"
                 raise LoginRefused(reason) from None
@@ -87,7 +88,7 @@ class OAuthExchange:
             try:
                 answer = await client.get(secure, headers=headers)
                 if answer.status_code == OK:
-                    return answer.json()
+                    return orjson.loads(answer.content)
             except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
                 raise LoginRefused(f"the provider does not answer ({error})"[:500]) from None
         raise LoginRefused(f"the provider answered {answer.status_code}")
