@@ -13,6 +13,7 @@ from commands.dispatch import Dispatcher
 from commands.ports import Ports
 from infra.admission import SampledAdmission
 from infra.authentication import Authentication
+from infra.client_addresses import ClientAddresses
 from infra.consumer import keep_running
 from infra.execution_waiter import ExecutionWaiter
 from infra.metrics import Metrics
@@ -67,6 +68,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     runtime.neighbours.execution_ended = waiter.ended
     runtime.neighbours.api_key_stored = authentication.forget
     runtime.neighbours.worker_began = metrics.worker_began
+    addresses = ClientAddresses(settings.trusted_proxies)
     strangers = AddressLimits(settings.rate_limit_ip_per_min, time.monotonic)
     app = FastAPI(
         title="AgentLedger", version="1", redirect_slashes=False, openapi_url="/openapi.json"
@@ -75,6 +77,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         app,
         WriteDependencies(
             authenticate=authentication.authenticate,
+            client_address=addresses.of,
             dispatcher=Dispatcher(
                 Ports(
                     events=store,
@@ -100,6 +103,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             tail=tail,
             positions=positions,
             authenticate=authentication.authenticate,
+            client_address=addresses.of,
             count_stranger=strangers.take,
             request_id_of=lambda scope: scope.get(REQUEST_ID_SCOPE_KEY) or runtime.ids.new(),
             pending_migrations=lambda: pending(runtime.conninfo("api")),

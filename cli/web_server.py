@@ -38,9 +38,11 @@ def listen(settings: Settings) -> socket.socket:
     return listening
 
 
-async def run_http(app: FastAPI, listening: socket.socket) -> None:
-    """Serve until cancelled."""
-    config = uvicorn.Config(
+def web_config(app: FastAPI) -> uvicorn.Config:
+    """proxy_headers: off, because it believes X-Forwarded-For of everything on this machine; who is
+    believed is said in infra/client_addresses.py.
+    """
+    return uvicorn.Config(
         app,
         loop="none",
         http="httptools",
@@ -54,8 +56,13 @@ async def run_http(app: FastAPI, listening: socket.socket) -> None:
         timeout_keep_alive=30,
         timeout_graceful_shutdown=5,
         lifespan="off",
+        proxy_headers=False,
     )
-    server = _Server(config)
+
+
+async def run_http(app: FastAPI, listening: socket.socket) -> None:
+    """Serve until cancelled."""
+    server = _Server(web_config(app))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         await asyncio.shield(serving)

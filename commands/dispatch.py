@@ -55,12 +55,15 @@ class Contended(Unavailable):
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where a command comes from. idempotency_key: the caller's; equal keys of one caller mean the
-    same command.
+    same command. address, user_agent: of the client, where they are known; the latter is the
+    client's own word.
     """
 
     request_id: UUID
     idempotency_key: str | None = None
     traceparent: str | None = None
+    address: str = ""
+    user_agent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

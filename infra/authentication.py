@@ -26,6 +26,7 @@ from infra.secrets_source import has_valid_checksum
 __all__ = [
     "Authentication",
     "Caller",
+    "Credentials",
     "DomainError",
     "Forbidden",
     "OverLimit",
@@ -47,6 +48,18 @@ class UnknownCredential(Unauthenticated):
 
 class MissingCredential(Unauthenticated):
     """Send an API key: `Authorization: Bearer al_...`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request shows of who sent it. authorization, operator_key: the headers. address: the
+    client's (infra/client_addresses.py), "" when it is unknown. user_agent: the client's own word.
+    """
+
+    authorization: str | None = None
+    operator_key: str | None = None
+    address: str = ""
+    user_agent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +90,13 @@ class Authentication:
         # For each lookup on its way, what was forgotten meanwhile.
         self._forgotten: dict[object, set[UUID]] = {}
 
-    async def authenticate(self, authorization: str | None, operator_key: str | None) -> Caller:
+    async def authenticate(self, credentials: Credentials) -> Caller:
         """Raises Unauthenticated. The operator's key wins when both are sent."""
-        if operator_key is not None:
-            return self._operator(operator_key)
-        if authorization is None:
+        if credentials.operator_key is not None:
+            return self._operator(credentials.operator_key)
+        if credentials.authorization is None:
             raise MissingCredential
-        scheme, _, credential = authorization.partition(" ")
+        scheme, _, credential = credentials.authorization.partition(" ")
         if scheme.lower() != "bearer" or len(credential) > CREDENTIAL_LENGTH_MAX:
             raise UnknownCredential
         return await self._api_key(credential.strip())

@@ -15,9 +15,11 @@ from infra.authentication import Authentication
 from infra.blobs import Blobs
 from infra.clock import SystemClock, Uuid7Ids
 from infra.consumer import keep_running
+from infra.data_keys import DataKeys
 from infra.event_store import PostgresEventStore
 from infra.group_commit import GroupCommit
 from infra.kafka import KafkaLog
+from infra.key_encryption import KeyEncryption
 from infra.neighbours import Neighbours
 from infra.open_executions import PostgresOpenExecutions
 from infra.postgres import Database, Role, role_conninfo
@@ -49,6 +51,7 @@ class Runtime:
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _databases: dict[Role, Database] = field(default_factory=dict[Role, Database])
     _blobs: dict[Role, Blobs] = field(default_factory=dict[Role, Blobs])
+    _data_keys: DataKeys | None = None
     _group_commit: GroupCommit | None = None
 
     @property
@@ -71,6 +74,12 @@ class Runtime:
         if self.settings.master_key is None:
             raise SettingMissing("AGENTLEDGER_MASTER_KEY is not set")
         return self.settings.master_key.get_secret_value()
+
+    @property
+    def master_keys(self) -> list[str]:
+        """The present one, and the previous one while it is being changed."""
+        previous = self.settings.master_key_previous
+        return [self.master_key, *([previous.get_secret_value()] if previous else ())]
 
     @property
     def webhook_keys(self) -> WebhookKeys:
@@ -99,6 +108,19 @@ class Runtime:
                 monotonic_s=asyncio.get_running_loop().time,
             )
         return self._blobs[role]
+
+    async def data_keys(self, role: Role = "api") -> DataKeys:
+        """One for the process, so that what it forgets is forgotten everywhere. role: the one it
+        asks as, if it is the first time: api, worker or projector.
+        """
+        if self._data_keys is None:
+            database = await self.database(role)
+            encryption = KeyEncryption(database, self.master_keys, scrypt_n=self.settings.scrypt_n)
+            monotonic_s = asyncio.get_running_loop().time
+            self._data_keys = self._data_keys or DataKeys(
+                database, encryption, monotonic_s=monotonic_s
+            )
+        return self._data_keys
 
     async def event_store(self, role: Role) -> PostgresEventStore:
         """A store that reads as `role` and appends through this process's one group commit."""
@@ -166,6 +188,9 @@ class Runtime:
         def forget(stream_id: UUID, version: int) -> None:
             store.forget(stream_id, version)
             authentication.forget(stream_id)
+            # The stream of a tenant has the tenant's id.
+            if self._data_keys is not None:
+                self._data_keys.forget(stream_id)
 
         return Tail(
             await self.database("tail"),

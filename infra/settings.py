@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, PositiveInt, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, SecretStr
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from infra.client_addresses import Network, parsed_networks
 from infra.http_addresses import Origin, allowed_origins
 
 
@@ -20,12 +21,25 @@ def _allowed(text: object) -> object:
         raise PydanticCustomError("http_allow", "{error}", {"error": str(error)}) from None
 
 
+def _networks(text: object) -> object:
+    try:
+        return parsed_networks(text) if isinstance(text, str) else text
+    except ValueError as error:
+        raise PydanticCustomError("networks", "{error}", {"error": str(error)}) from None
+
+
 def _pairs(given: object) -> object:
     """`a=1,b=2` as a mapping; what is no text is left to pydantic."""
     if not isinstance(given, str):
         return given
     pairs = [pair.partition("=") for pair in given.split(",") if pair.strip()]
     return {name.strip(): number.strip() for name, _, number in pairs}
+
+
+def _power_of_two(number: int) -> int:
+    if number & (number - 1):
+        raise PydanticCustomError("power_of_two", "must be a power of two")
+    return number
 
 
 Pairs = BeforeValidator(_pairs)
@@ -53,6 +67,12 @@ class Settings(BaseSettings):
     log_partitions: int = Field(default=8, ge=1, le=64)
 
     master_key: SecretStr | None = None
+    # While the master key is being changed: what was made with it stays readable.
+    master_key_previous: SecretStr | None = None
+    # For the first key that is derived from a master key; 128 * 8 * N bytes, 128 MiB by default.
+    scrypt_n: Annotated[int, AfterValidator(_power_of_two)] = Field(
+        default=2**17, ge=2**14, le=2**21
+    )
     operator_key: SecretStr | None = None
 
     pool_size_max: int = Field(default=20, ge=1, le=200)
@@ -112,6 +132,8 @@ class Settings(BaseSettings):
     admission_lag_s_max: float = Field(default=30, gt=0)
 
     # Edge.
+    # Proxies whose X-Forwarded-For is believed: `10.0.0.0/8,2001:db8::/32`.
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
     rate_limit_ip_per_min: int = Field(default=100, ge=1)
     body_bytes_max: int = Field(default=1024 * 1024, ge=1024)
     min_position_wait_s: float = 5

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from starlette.types import Scope
 
-from infra.authentication import Caller
+from infra.authentication import Caller, Credentials
 from infra.metrics import Metrics
 from infra.postgres import Database
 from infra.read_positions import ReadPositions
@@ -18,7 +18,7 @@ from read_api.limits import ReadLimits
 class ReadDependencies:
     """database: of the role api.
 
-    authenticate: of the headers Authorization and X-Operator-Key; raises Unauthenticated.
+    authenticate: raises Unauthenticated. client_address: of a request or a WebSocket.
     count_stranger: called with the address of a request without a valid credential; raises
     OverLimit.
     request_id_of: of a request or a WebSocket. pending_migrations: names, empty when the schema is
@@ -28,7 +28,8 @@ class ReadDependencies:
     database: Database
     tail: Tail
     positions: ReadPositions
-    authenticate: Callable[[str | None, str | None], Awaitable[Caller]]
+    authenticate: Callable[[Credentials], Awaitable[Caller]]
+    client_address: Callable[[Scope], str]
     count_stranger: Callable[[str], None]
     request_id_of: Callable[[Scope], UUID]
     pending_migrations: Callable[[], Awaitable[Sequence[str]]]

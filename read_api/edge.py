@@ -11,12 +11,14 @@ from starlette.responses import Response
 
 from infra.authentication import (
     Caller,
+    Credentials,
     DomainError,
     Forbidden,
     OverLimit,
     Unauthenticated,
     Unavailable,
 )
+from infra.client_addresses import told_user_agent
 from read_api.dependencies import ReadDependencies
 
 STATUS: Mapping[type[DomainError], HTTPStatus] = {
@@ -44,10 +46,17 @@ async def authenticated(
     authorization: str | None,
     operator_key: str | None,
 ) -> Caller:
+    user_agent = connection.headers.get("user-agent", "").encode("latin-1")
+    credentials = Credentials(
+        authorization=authorization,
+        operator_key=operator_key,
+        address=dependencies.client_address(connection.scope),
+        user_agent=told_user_agent(user_agent or None),
+    )
     try:
-        return await dependencies.authenticate(authorization, operator_key)
+        return await dependencies.authenticate(credentials)
     except Unauthenticated:
-        dependencies.count_stranger(connection.client.host if connection.client else "")
+        dependencies.count_stranger(credentials.address)
         raise
 
 

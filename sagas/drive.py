@@ -94,14 +94,20 @@ class Drive:
 
     async def _run_on(self) -> None:
         steps, tenant_id = self._parts.steps, self._run.tenant_id
-        async with steps.turn(tenant_id):
+        await steps.take(tenant_id)
+        try:
             if not await self._take_up():
                 return
+        finally:
+            steps.give_back(tenant_id)
         unsaved: list[Ended] = []
         while True:
-            async with steps.turn(tenant_id):
+            await steps.take(tenant_id)
+            try:
                 unsaved, attempts = self._advance_to_effects(unsaved)
                 stored = await self._save()
+            finally:
+                steps.give_back(tenant_id)
             if stored != "stored":
                 await self._take_again(stored)
                 continue

@@ -7,7 +7,6 @@ that are ready at once.
 """
 
 import asyncio
-from types import TracebackType
 
 from sagas.claims import Claim, ClaimLimits, Usage
 from sagas.turns import Turns, WeightOf, equal_weights
@@ -30,10 +29,6 @@ class FairSlots:
     @property
     def waiting_count(self) -> int:
         return self._waiting.count
-
-    def slot(self, claim: Claim) -> "Slot":
-        """For `async with`: held inside, given back however it ends."""
-        return Slot(self, claim)
 
     def try_take(self, claim: Claim) -> bool:
         """A slot without waiting, or False. Overtakes nobody: while a slot is free, whoever waits
@@ -74,25 +69,3 @@ class FairSlots:
                 assert is_taken, claim
                 self._waiting.serve(claim, ticket)
                 granted.set_result(None)
-
-
-class Slot:
-    """One claim's slot, see FairSlots.slot."""
-
-    __slots__ = ("_claim", "_slots")
-
-    def __init__(self, slots: FairSlots, claim: Claim) -> None:
-        self._slots = slots
-        self._claim = claim
-
-    async def __aenter__(self) -> None:
-        if not self._slots.try_take(self._claim):
-            await self._slots.take(self._claim)
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._slots.give_back(self._claim)

@@ -15,7 +15,6 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import TracebackType
 
 from domain.identifiers import TenantId
 from sagas.turns import Ordered, Turns, WeightOf, equal_weights
@@ -78,10 +77,6 @@ class StepTurns:
     @property
     def quiet_count(self) -> int:
         return len(self._quiet)
-
-    def turn(self, tenant_id: TenantId) -> "Turn":
-        """For `async with`: held inside, given back however it ends."""
-        return Turn(self, tenant_id)
 
     def try_take(self, tenant_id: TenantId) -> bool:
         """A step without waiting, or False. Overtakes no other step of the tenant."""
@@ -170,25 +165,3 @@ class StepTurns:
     def _stand_down(self, tenant_id: TenantId) -> None:
         self._turns.leave(tenant_id)
         self._order.discard(tenant_id)
-
-
-class Turn:
-    """One step's turn, see StepTurns.turn."""
-
-    __slots__ = ("_tenant_id", "_turns")
-
-    def __init__(self, turns: StepTurns, tenant_id: TenantId) -> None:
-        self._turns = turns
-        self._tenant_id = tenant_id
-
-    async def __aenter__(self) -> None:
-        if not self._turns.try_take(self._tenant_id):
-            await self._turns.take(self._tenant_id)
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._turns.give_back(self._tenant_id)

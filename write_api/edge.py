@@ -22,6 +22,8 @@ from commands.signals import ReceiveWebhook
 from domain.errors import Unauthenticated
 from domain.executions import ExecutionNotFound
 from domain.identifiers import JsonObject, TenantId
+from infra.authentication import Credentials
+from infra.client_addresses import told_user_agent
 from write_api.problem_details import request_id_of
 from write_api.rate_limits import AddressLimits
 from write_api.requests import (
@@ -59,12 +61,13 @@ class Blobs(Protocol):
 class WriteDependencies:
     """What the edge needs.
 
-    authenticate: of the headers Authorization and X-Operator-Key; raises Unauthenticated.
+    authenticate: raises Unauthenticated. client_address: of a request (infra/client_addresses.py).
     strangers: counts requests without a valid credential, together with the read side.
     webhook_tenant: of an execution, when this is the key to its webhooks.
     """
 
-    authenticate: Callable[[str | None, str | None], Awaitable[Caller]]
+    authenticate: Callable[[Credentials], Awaitable[Caller]]
+    client_address: Callable[[Scope], str]
     dispatcher: Dispatcher
     waiter: ExecutionWaiter
     blobs: Blobs
@@ -83,19 +86,19 @@ class Edge:
         self.blobs = dependencies.blobs
         self.body_bytes_max = dependencies.body_bytes_max
         self._authenticate = dependencies.authenticate
+        self._client_address = dependencies.client_address
         self._limits = dependencies.strangers
         self._webhook_tenant = dependencies.webhook_tenant
 
     async def identify(self, scope: Scope, receive: Receive) -> "Call":
         headers = header_map(scope)
+        credentials = self._credentials(scope, headers)
         try:
-            caller = await self._authenticate(
-                _text(headers.get(b"authorization")), _text(headers.get(b"x-operator-key"))
-            )
+            caller = await self._authenticate(credentials)
         except Unauthenticated:
-            self._count_stranger(scope)
+            self._limits.take(credentials.address)
             raise
-        return Call(self, scope, receive, headers, caller)
+        return Call(self, scope, receive, headers, caller, credentials)
 
     async def identify_webhook(self, scope: Scope, receive: Receive) -> "Call":
         """By the key in the path, which is the credential of whoever has no other.
@@ -103,29 +106,39 @@ class Edge:
         A wrong key, an unknown execution and one of another tenant are the same to the caller.
         """
         execution_id, name = path_id(scope, "execution_id"), path_text(scope, "name")
+        headers = header_map(scope)
+        credentials = self._credentials(scope, headers)
         tenant_id = self._webhook_tenant(execution_id, scope["path_params"]["key"])
         if tenant_id is None:
-            self._count_stranger(scope)
+            self._limits.take(credentials.address)
             raise ExecutionNotFound
         # An actor for each webhook: deliveries to two of them may have one id.
         actor = f"webhook:{execution_id}/{name}"
         caller = Caller(actor, tenant_id, frozenset({ReceiveWebhook.requires}))
-        return Call(self, scope, receive, header_map(scope), caller)
+        return Call(self, scope, receive, headers, caller, credentials)
 
-    def _count_stranger(self, scope: Scope) -> None:
-        client = scope.get("client")
-        self._limits.take(client[0] if client else "")
+    def _credentials(self, scope: Scope, headers: HeaderMap) -> Credentials:
+        return Credentials(
+            authorization=_text(headers.get(b"authorization")),
+            operator_key=_text(headers.get(b"x-operator-key")),
+            address=self._client_address(scope),
+            user_agent=told_user_agent(headers.get(b"user-agent")),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request whose caller is known; what an endpoint reads and answers with."""
+    """A request whose caller is known; what an endpoint reads and answers with.
+
+    credentials: as they came, with the client's address.
+    """
 
     edge: Edge
     scope: Scope
     receive: Receive
     headers: HeaderMap
     caller: Caller
+    credentials: Credentials
 
     @property
     def request_id(self) -> UUID:
@@ -178,7 +191,13 @@ class Call:
 
     async def _decide(self, command: Command, key: str | None = None) -> Answer:
         key = key or idempotency_key(self.headers)
-        origin = Origin(self.request_id, key, traceparent(self.headers))
+        origin = Origin(
+            self.request_id,
+            key,
+            traceparent(self.headers),
+            self.credentials.address,
+            self.credentials.user_agent,
+        )
         return await self.edge.dispatcher.dispatch(command, self.caller, origin)
 
     def _response(self, answer: Answer, status: HTTPStatus) -> Response:

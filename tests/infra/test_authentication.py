@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from domain.errors import Unauthenticated
-from infra.authentication import Authentication
+from infra.authentication import Authentication, Credentials
 from infra.secrets_source import SecretsSource
 from tests.commands.fakes import FakeClock
 
@@ -64,26 +64,26 @@ async def test_a_caller_is_remembered_until_the_key_is_forgotten(text: str) -> N
     row = _Row(text)
     authentication = _authentication(row)
     for _ in range(3):
-        await authentication.authenticate(f"Bearer {text}", None)
+        await authentication.authenticate(Credentials(f"Bearer {text}"))
     assert row.lookups_count == 1
     authentication.forget(UUID(int=99))
-    await authentication.authenticate(f"Bearer {text}", None)
+    await authentication.authenticate(Credentials(f"Bearer {text}"))
     assert row.lookups_count == 1
     row.revoked_at = FakeClock().now()
     authentication.forget(API_KEY)
     with pytest.raises(Unauthenticated):
-        await authentication.authenticate(f"Bearer {text}", None)
+        await authentication.authenticate(Credentials(f"Bearer {text}"))
 
 
 async def test_what_was_read_before_a_revocation_is_not_remembered_after_it(text: str) -> None:
     row = _Row(text)
     authentication = _authentication(row)
     row.may_answer.clear()
-    on_its_way = asyncio.create_task(authentication.authenticate(f"Bearer {text}", None))
+    on_its_way = asyncio.create_task(authentication.authenticate(Credentials(f"Bearer {text}")))
     await row.was_asked.wait()
     row.revoked_at = FakeClock().now()
     authentication.forget(API_KEY)
     row.may_answer.set()
     await on_its_way
     with pytest.raises(Unauthenticated):
-        await authentication.authenticate(f"Bearer {text}", None)
+        await authentication.authenticate(Credentials(f"Bearer {text}"))

@@ -60,6 +60,7 @@ async def test_a_table_without_a_tenant_holds_no_tenants_data(owner: AsyncConnec
     without = {row[0] for row in await cursor.fetchall()} - tables
     assert without <= {
         "group_members",
+        "key_encryption_keys",
         "partition_leases",
         "projection_positions",
         "relay_positions",
@@ -226,7 +227,11 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
     assert set(functions) == {
         "admission_sample",
         "api_key",
+        "data_keys_of",
         "executions_needing_attention",
+        "keep_data_key",
+        "keep_first_key_encryption_key",
+        "known_key_encryption_keys",
         "projection_lag",
     }
     for is_super, config in functions.values():

@@ -15,6 +15,8 @@ from psycopg import AsyncConnection
 from commands.authorization import Caller
 from domain.errors import OverLimit, Unauthenticated
 from domain.identifiers import JsonObject, TenantId
+from infra.authentication import Credentials
+from infra.client_addresses import ClientAddresses
 from infra.metrics import Metrics
 from infra.postgres import Database
 from infra.read_positions import ReadPositions
@@ -57,8 +59,8 @@ class Callers:
     known: dict[str, Caller]
     strangers: int = 0
 
-    async def authenticate(self, authorization: str | None, operator_key: str | None) -> Caller:
-        caller = self.known.get(operator_key or authorization or "")
+    async def authenticate(self, credentials: Credentials) -> Caller:
+        caller = self.known.get(credentials.operator_key or credentials.authorization or "")
         if caller is None:
             raise Unauthenticated
         return caller
@@ -178,6 +180,7 @@ async def build_api(ledger: Ledger) -> AsyncIterator[Api]:
         tail=tail,
         positions=positions,
         authenticate=callers.authenticate,
+        client_address=ClientAddresses(()).of,
         count_stranger=callers.count_stranger,
         request_id_of=lambda _scope: IDS.new(),
         pending_migrations=pending_migrations,

@@ -145,9 +145,12 @@ class Slots(RuleBasedStateMachine):
             assert not [attempt for attempt in self.waiting if self._is_allowed(attempt)]
 
     async def _hold(self, attempt: Attempt) -> None:
-        async with self.slots.slot(attempt.claim):
+        await self.slots.take(attempt.claim)
+        try:
             attempt.has_begun = True
             await attempt.end.wait()
+        finally:
+            self.slots.give_back(attempt.claim)
 
     def _is_allowed(self, attempt: Attempt) -> bool:
         return is_allowed(attempt.claim, [other.claim for other in self.running])

@@ -65,13 +65,14 @@ class Steps:
             self._tasks[name].cancel()
 
     async def _step(self, name: str, tenant_id: TenantId) -> None:
-        async with self.turns.turn(tenant_id):
-            self.running.append(name)
-            self.begun.append(name)
-            try:
-                await self._ends[name].wait()
-            finally:
-                self.running.remove(name)
+        await self.turns.take(tenant_id)
+        self.running.append(name)
+        self.begun.append(name)
+        try:
+            await self._ends[name].wait()
+        finally:
+            self.running.remove(name)
+            self.turns.give_back(tenant_id)
 
 
 async def settled() -> None:

@@ -1,6 +1,7 @@
 """The write API on fakes, spoken to through HTTP without a socket."""
 
 from collections.abc import Mapping
+from ipaddress import ip_network
 from uuid import UUID
 
 import httpx
@@ -11,6 +12,8 @@ from commands.authorization import Caller
 from commands.ports import RevokedApiKey, StoredApiKey
 from domain.errors import Unauthenticated
 from domain.identifiers import JsonObject, TenantId
+from infra.authentication import Credentials
+from infra.client_addresses import ClientAddresses
 from infra.webhook_keys import WebhookKeys
 from tests.commands.fakes import FakeEventStore, World
 from write_api.app import build_write_routes
@@ -20,6 +23,8 @@ from write_api.rate_limits import AddressLimits
 KEY = "Bearer al_test"
 OPERATOR_KEY = "operator"
 PREFIX = "/api/v1"
+# httpx sends from 127.0.0.1 where there is no socket, which is no proxy.
+TRUSTED_PROXIES = (ip_network("10.0.0.0/8"),)
 RATE_LIMIT_IP_PER_MIN = 100
 BODY_BYTES_MAX = 1024 * 1024
 
@@ -33,9 +38,10 @@ class FakeAuthentication:
         self.callers = {KEY: world.caller}
         self._world = world
 
-    async def authenticate(self, authorization: str | None, operator_key: str | None) -> Caller:
-        if operator_key == OPERATOR_KEY:
+    async def authenticate(self, credentials: Credentials) -> Caller:
+        if credentials.operator_key == OPERATOR_KEY:
             return self._world.operator
+        authorization = credentials.authorization
         caller = self.callers.get(authorization or "") or self._of_stored_key(authorization or "")
         if caller is None:
             raise Unauthenticated
@@ -98,6 +104,7 @@ class Api:
     def _dependencies(self) -> WriteDependencies:
         return WriteDependencies(
             authenticate=self.authentication.authenticate,
+            client_address=ClientAddresses(TRUSTED_PROXIES).of,
             dispatcher=self.world.dispatcher,
             waiter=self.waiter,
             blobs=self.blobs,

@@ -1,0 +1,183 @@
+"""The data key of every tenant: made when it is first needed, kept in memory for a bounded time,
+and gone for ever once it is destroyed.
+
+    key from the master key (infra/key_encryption.py)
+      └─ wraps the data key of a tenant: 32 random bytes, one row
+           └─ HKDF by purpose: events, snapshots, secrets, ... (infra/sealing.py)
+
+Whoever seals or opens many things asks for the ciphers of a batch once, and then waits for nothing.
+"""
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import LiteralString
+from uuid import UUID
+
+from commands.sealing_port import KeyDestroyed
+from domain.errors import Unavailable
+from domain.identifiers import TenantId
+from infra.key_encryption import KeyEncryption, WrappedKey, unwrap, wrap
+from infra.postgres import Database
+from infra.sealing import KEY_BYTES, Cipher
+
+KEYS_KEPT_MAX = 10_000
+KEYS_KEPT_S = 300.0
+# Somebody else may retire the key that a new one was wrapped by; then it is wrapped again.
+MAKE_ATTEMPTS_MAX = 3
+# What belongs to no tenant.
+PLATFORM = TenantId(UUID(int=0))
+
+KEYS_OF: LiteralString = "SELECT * FROM data_keys_of(%s)"
+KEEP: LiteralString = "SELECT keep_data_key(%s, %s, %s, %s, %s)"
+
+
+class KeyNotMade(Unavailable):
+    """The data key of the tenant could not be made; try again."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    """data_key: None once it is destroyed. ciphers: by purpose."""
+
+    data_key: bytes | None = field(repr=False)
+    until_s: float
+    ciphers: dict[str, Cipher] = field(default_factory=dict[str, Cipher])
+
+
+class DataKeys:
+    """Implements commands.sealing_port.Sealing. database: a role that may ask for keys (api,
+    worker, projector). monotonic_s: a clock that never jumps.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        key_encryption: KeyEncryption,
+        *,
+        monotonic_s: Callable[[], float],
+    ) -> None:
+        self._database = database
+        self._key_encryption = key_encryption
+        self._monotonic_s = monotonic_s
+        self._kept: OrderedDict[TenantId, _Kept] = OrderedDict()
+        # For each lookup on its way, what was forgotten meanwhile.
+        self._forgotten: dict[object, set[UUID]] = {}
+
+    async def seal(
+        self, tenant_id: TenantId, purpose: str, plaintext: bytes, bound_to: str
+    ) -> bytes:
+        cipher = await self.cipher(tenant_id, purpose)
+        return cipher.seal(plaintext, bound_to.encode())
+
+    async def open(self, tenant_id: TenantId, purpose: str, sealed: bytes, bound_to: str) -> bytes:
+        cipher = await self.cipher(tenant_id, purpose)
+        return cipher.open(sealed, bound_to.encode())
+
+    async def seal_for_platform(self, purpose: str, plaintext: bytes, bound_to: str) -> bytes:
+        """What belongs to no tenant."""
+        return await self.seal(PLATFORM, purpose, plaintext, bound_to)
+
+    async def open_for_platform(self, purpose: str, sealed: bytes, bound_to: str) -> bytes:
+        return await self.open(PLATFORM, purpose, sealed, bound_to)
+
+    async def cipher(self, tenant_id: TenantId, purpose: str) -> Cipher:
+        """Raises KeyDestroyed."""
+        cipher = self.kept_cipher(tenant_id, purpose)
+        if cipher is None:
+            cipher = (await self.ciphers((tenant_id,), purpose))[tenant_id]
+        if cipher is None:
+            raise KeyDestroyed
+        return cipher
+
+    def kept_cipher(self, tenant_id: TenantId, purpose: str) -> Cipher | None:
+        """Without waiting, if the key is in memory; for what is done for every event."""
+        kept = self._kept.get(tenant_id)
+        if kept is None or kept.until_s <= self._monotonic_s():
+            return None
+        return _cipher(kept, tenant_id, purpose)
+
+    async def ciphers(
+        self, tenant_ids: Collection[TenantId], purpose: str
+    ) -> Mapping[TenantId, Cipher | None]:
+        """One for each tenant, in no order, read together; None where the key is destroyed."""
+        now = self._monotonic_s()
+        kept = {
+            tenant_id: one
+            for tenant_id in tenant_ids
+            if (one := self._kept.get(tenant_id)) is not None and now < one.until_s
+        }
+        missing = [tenant_id for tenant_id in tenant_ids if tenant_id not in kept]
+        if missing:
+            kept |= await self._look_up(missing)
+        return {tenant_id: _cipher(one, tenant_id, purpose) for tenant_id, one in kept.items()}
+
+    def forget(self, tenant_id: UUID) -> None:
+        """The key may have been destroyed; its next use is looked up again."""
+        for forgotten in self._forgotten.values():
+            forgotten.add(tenant_id)
+        self._kept.pop(TenantId(tenant_id), None)
+
+    async def _look_up(self, tenant_ids: Collection[TenantId]) -> dict[TenantId, _Kept]:
+        lookup = object()
+        forgotten = self._forgotten[lookup] = set[UUID]()
+        try:
+            found = await self._read_or_make(tenant_ids)
+        finally:
+            del self._forgotten[lookup]
+        until_s = self._monotonic_s() + KEYS_KEPT_S
+        looked_up = {tenant_id: _Kept(key, until_s) for tenant_id, key in found.items()}
+        # What was read may be older than a change that was told meanwhile.
+        for tenant_id in looked_up.keys() - forgotten:
+            self._kept.pop(tenant_id, None)
+            self._kept[tenant_id] = looked_up[tenant_id]
+        while len(self._kept) > KEYS_KEPT_MAX:
+            self._kept.popitem(last=False)
+        return looked_up
+
+    async def _read_or_make(self, tenant_ids: Collection[TenantId]) -> dict[TenantId, bytes | None]:
+        found = await self._read(tenant_ids)
+        for _ in range(MAKE_ATTEMPTS_MAX):
+            missing = [tenant_id for tenant_id in tenant_ids if tenant_id not in found]
+            if not missing:
+                return found
+            await self._make(missing)
+            found |= await self._read(missing)
+        if found.keys() >= set(tenant_ids):
+            return found
+        raise KeyNotMade
+
+    async def _read(self, tenant_ids: Collection[TenantId]) -> dict[TenantId, bytes | None]:
+        async with self._database.connection() as conn:
+            rows = await (await conn.execute(KEYS_OF, (list(tenant_ids),))).fetchall()
+        found: dict[TenantId, bytes | None] = {}
+        for tenant_id, *wrapped in rows:
+            if wrapped[0] is None:
+                found[TenantId(tenant_id)] = None
+                continue
+            key = WrappedKey(*wrapped)
+            wrapped_by = await self._key_encryption.key(key.key_version)
+            found[TenantId(tenant_id)] = unwrap(wrapped_by, key, tenant_id)
+        return found
+
+    async def _make(self, tenant_ids: Collection[TenantId]) -> None:
+        """Of two processes that make a key for a tenant the database keeps the first, and both read
+        it.
+        """
+        key_version, wrapping = await self._key_encryption.newest()
+        rows = [
+            (tenant_id, *wrap(wrapping, os.urandom(KEY_BYTES), tenant_id, key_version))
+            for tenant_id in tenant_ids
+        ]
+        async with self._database.connection() as conn:
+            await conn.cursor().executemany(KEEP, rows)
+
+
+def _cipher(kept: _Kept, tenant_id: TenantId, purpose: str) -> Cipher | None:
+    if kept.data_key is None:
+        return None
+    cipher = kept.ciphers.get(purpose)
+    if cipher is None:
+        cipher = kept.ciphers[purpose] = Cipher(kept.data_key, tenant_id, purpose)
+    return cipher
