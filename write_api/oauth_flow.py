@@ -24,10 +24,11 @@ from commands.oauth_port import (
     OAuthAttempts,
     OAuthClient,
     Pending,
+    Profile,
     Returned,
 )
 from commands.ports import EventStore
-from domain.errors import FieldError, Invalid
+from domain.errors import FieldError, Forbidden, Invalid
 from domain.identifiers import TenantId
 from domain.identity_providers import (
     IdentityProvider,
@@ -40,10 +41,18 @@ _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """user_id: who signed in, or linked. return_to: with the code in it."""
+class SignedIn:
+    """Somebody whom a session may be begun for."""
 
+    tenant_id: TenantId
     user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """return_to: where the browser goes, with the code that an application picks up."""
+
+    signed_in: SignedIn
     is_linked: bool = False
     return_to: str | None = None
 
@@ -67,7 +76,6 @@ class OAuthFlow:
         tenant_id: TenantId,
         name: str,
         *,
-        user_id: UUID | None = None,
         return_to: str | None = None,
         code_challenge: str | None = None,
     ) -> tuple[Begun, str]:
@@ -76,46 +84,72 @@ class OAuthFlow:
         """
         self._require_return(return_to, code_challenge)
         provider_id = identity_provider_id(tenant_id, name)
-        provider = await self._provider(tenant_id, provider_id)
-        pending = Pending(provider_id, user_id, return_to, code_challenge)
+        pending = Pending(provider_id, None, return_to, code_challenge)
+        return await self._begin(tenant_id, pending)
+
+    async def start_link(self, caller: Caller, name: str) -> tuple[Begun, str]:
+        """The same, to link what is found there to the caller. Raises Forbidden unless that is a
+        person who is signed in: a key may be in other hands than theirs.
+        """
+        if caller.tenant_id is None or caller.actor != f"user:{caller.user_id}":
+            raise Forbidden("Only a person who is signed in can link an identity.")
+        provider_id = identity_provider_id(caller.tenant_id, name)
+        return await self._begin(caller.tenant_id, Pending(provider_id, caller.user_id))
+
+    async def finish(
+        self, query: Mapping[str, str], browser_secret: str | None, origin: Origin
+    ) -> Finished:
+        """Raises LoginRefused."""
+        state, code = query.get("state", ""), query.get("code", "")
+        tenant_id = self._tenant_of(state)
+        pending, attempt = await self.attempts.finish(tenant_id, state, browser_secret)
+        if not 0 < len(code) <= CODE_CHARACTERS_MAX:
+            raise LoginRefused("the provider sent the browser back without a code")
+        provider = await self._provider(tenant_id, pending.provider_id)
+        client = await self._client(tenant_id, provider)
+        returned = Returned(code, query.get("iss"))
+        profile = await self.kinds[provider.kind].profile(client, attempt, returned)
+        user_id = await self._identified(tenant_id, pending, profile, origin)
+        signed_in = SignedIn(tenant_id, user_id)
+        if pending.user_id is not None:
+            return Finished(signed_in, is_linked=True)
+        if pending.return_to is None or pending.code_challenge is None:
+            return Finished(signed_in)
+        handed = await self.attempts.keep_login(tenant_id, user_id, pending.code_challenge)
+        sign = "&" if "?" in pending.return_to else "?"
+        url = f"{pending.return_to}{sign}{urlencode({'code': handed})}"
+        return Finished(signed_in, return_to=url)
+
+    async def pick_up(self, code: str, code_verifier: str) -> SignedIn:
+        """Raises LoginRefused."""
+        tenant_id = self._tenant_of(code)
+        return SignedIn(tenant_id, await self.attempts.pick_up(tenant_id, code, code_verifier))
+
+    async def _begin(self, tenant_id: TenantId, pending: Pending) -> tuple[Begun, str]:
+        provider = await self._provider(tenant_id, pending.provider_id)
         begun = await self.attempts.begin(tenant_id, pending)
         client = await self._client(tenant_id, provider)
         url = await self.kinds[provider.kind].authorization_url(client, begun.attempt)
         return begun, url
 
-    async def finish(
-        self,
-        tenant_id: TenantId,
-        query: Mapping[str, str],
-        browser_secret: str | None,
-        origin: Origin,
-    ) -> Finished:
-        """Raises LoginRefused."""
-        pending, attempt = await self.attempts.finish(
-            tenant_id, query.get("state", ""), browser_secret
+    async def _identified(
+        self, tenant_id: TenantId, pending: Pending, profile: Profile, origin: Origin
+    ) -> UUID:
+        command = (
+            SignInExternally(pending.provider_id, profile)
+            if pending.user_id is None
+            else LinkExternalIdentity(pending.provider_id, profile, pending.user_id)
         )
-        code = query.get("code", "")
-        if not 0 < len(code) <= CODE_CHARACTERS_MAX:
-            raise LoginRefused("the provider sent the browser back without a code")
-        provider = await self._provider(tenant_id, pending.provider_id)
-        client = await self._client(tenant_id, provider)
-        profile = await self.kinds[provider.kind].profile(
-            client, attempt, Returned(code, query.get("iss"))
-        )
-        command = SignInExternally(provider.id, profile)
-        if pending.user_id is not None:
-            command = LinkExternalIdentity(provider.id, profile, pending.user_id)
-        caller = Caller(
-            f"identity_provider:{provider.id}", tenant_id, frozenset({command.requires})
-        )
+        actor = f"identity_provider:{pending.provider_id}"
+        caller = Caller(actor, tenant_id, frozenset({command.requires}))
         answer = await self.dispatcher.dispatch(command, caller, origin)
-        user_id = UUID(str(answer.result["user_id"]))
-        if pending.return_to is None or pending.code_challenge is None:
-            return Finished(user_id, pending.user_id is not None)
-        handed = await self.attempts.keep_login(tenant_id, user_id, pending.code_challenge)
-        sign = "&" if "?" in pending.return_to else "?"
-        url = f"{pending.return_to}{sign}{urlencode({'code': handed})}"
-        return Finished(user_id, pending.user_id is not None, url)
+        return UUID(str(answer.result["user_id"]))
+
+    def _tenant_of(self, state: str) -> TenantId:
+        tenant_id = self.attempts.tenant_of(state)
+        if tenant_id is None:
+            raise LoginRefused("the state or code cannot be one of ours")
+        return tenant_id
 
     def _require_return(self, return_to: str | None, code_challenge: str | None) -> None:
         """Raises Invalid."""
