@@ -37,6 +37,20 @@ from commands.executions import (
     cancel_execution,
     execute_workflow,
 )
+from commands.external_identities import (
+    LinkExternalIdentity,
+    RemoveExternalIdentity,
+    SignInExternally,
+    link_external_identity,
+    remove_external_identity,
+    sign_in_externally,
+)
+from commands.identity_providers import (
+    PutIdentityProvider,
+    RemoveIdentityProvider,
+    put_identity_provider,
+    remove_identity_provider,
+)
 from commands.signals import (
     ReceiveWebhook,
     SignalExecution,
@@ -90,5 +104,10 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(SignalExecution, signal_execution),
         _entry(ReceiveWebhook, receive_webhook),
         _entry(DecideApproval, decide_approval),
+        _entry(PutIdentityProvider, put_identity_provider),
+        _entry(RemoveIdentityProvider, remove_identity_provider),
+        _entry(SignInExternally, sign_in_externally),
+        _entry(LinkExternalIdentity, link_external_identity),
+        _entry(RemoveExternalIdentity, remove_external_identity),
     ]
 )

@@ -12,7 +12,9 @@ from uuid import UUID
 from eventsourcing.domain import Aggregate
 
 from commands.authorization import Caller
+from commands.identity_port import Users
 from commands.ports import AnyAggregate, Ports, SideRow
+from commands.sealing_port import Sealing
 from domain.errors import NotFound, Stale
 from domain.identifiers import Json, JsonObject, TenantId
 
@@ -59,6 +61,16 @@ class Tenancy:
     ports: Ports
     caller: Caller
     tenant_id: TenantId
+
+    @property
+    def sealing(self) -> Sealing:
+        assert self.ports.sealing is not None, "this process seals nothing"
+        return self.ports.sealing
+
+    @property
+    def users(self) -> Users:
+        assert self.ports.users is not None, "this process knows no users"
+        return self.ports.users
 
     async def load(
         self, kind: type[AnyAggregate], stream_id: UUID, missing: type[NotFound]

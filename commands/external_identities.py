@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
 
-from domain.administrators import LastAdministrator
-
 from commands.authorization import ROLE_GRANTS
 from commands.decisions import Command, Decided, Tenancy
 from commands.identity_providers import configured_provider
 from commands.memberships import Membership, begin_user, membership_of
 from commands.oauth_port import LoginRefused, Profile
+from domain.administrators import LastAdministrator
 from domain.external_identities import (
     ExternalIdentity,
     ExternalIdentityNotFound,

@@ -12,6 +12,9 @@ from eventsourcing.domain import Aggregate
 
 from commands.admission_port import Admission
 from commands.bulk_port import ExecutionSearch
+from commands.identity_port import AccessRow, Users
+from commands.oauth_port import ClientSecretRow
+from commands.sealing_port import Sealing
 from domain.envelope import Envelope
 from domain.identifiers import JsonObject, Shard, TenantId
 
@@ -164,6 +167,8 @@ SideRow = (
     | StoredPassword
     | StoredRetention
     | RemovedPayloads
+    | AccessRow
+    | ClientSecretRow
 )
 
 
@@ -393,3 +398,5 @@ class Ports:
     secrets: Secrets
     admission: Admission
     search: ExecutionSearch | None = None  # Only what is done in bulk needs it.
+    sealing: Sealing | None = None  # Only what is kept sealed beside the log needs it.
+    users: Users | None = None  # Only what is decided about people needs it.

@@ -7,6 +7,8 @@ from typing import LiteralString
 
 import orjson
 
+from commands.identity_port import AccessRow, RemovedRole, StoredRole, StoredUserAccess
+from commands.oauth_port import ClientSecretRow, RemovedClientSecret, StoredClientSecret
 from commands.ports import (
     ClosedBulkOperation,
     OpenedBulkOperation,
@@ -28,6 +30,9 @@ RareRow = (
     | ClosedBulkOperation
     | StoredRetention
     | RemovedPayloads
+    | AccessRow
+    | ClientSecretRow
+    | ClientSecretRow
 )
 
 STORE_DEFINITION: LiteralString = (
@@ -60,6 +65,34 @@ KEEP_FOR: LiteralString = (
 KEEP_FOR_EVER: LiteralString = "DELETE FROM retention WHERE tenant_id = %s"
 REMOVE_PAYLOADS: LiteralString = "SELECT remove_payloads(%s, %s)"
 
+STORE_USER_ACCESS: LiteralString = (
+    "INSERT INTO user_access (tenant_id, user_id, email_hash, role, status)"
+    " VALUES (%s, %s, %s, %s, %s)"
+    " ON CONFLICT (tenant_id, user_id) DO UPDATE SET email_hash = EXCLUDED.email_hash,"
+    "  role = EXCLUDED.role, status = EXCLUDED.status"
+)
+STORE_ROLE: LiteralString = (
+    "INSERT INTO role_permissions (tenant_id, role_id, permissions) VALUES (%s, %s, %s)"
+    " ON CONFLICT (tenant_id, role_id) DO UPDATE SET permissions = EXCLUDED.permissions"
+)
+REMOVE_ROLE: LiteralString = "DELETE FROM role_permissions WHERE tenant_id = %s AND role_id = %s"
+
+STORE_CLIENT_SECRET: LiteralString = (
+    "INSERT INTO client_secrets (tenant_id, provider_id, sealed) VALUES (%s, %s, %s)"
+    " ON CONFLICT (tenant_id, provider_id) DO UPDATE SET sealed = EXCLUDED.sealed"
+)
+REMOVE_CLIENT_SECRET: LiteralString = (
+    "DELETE FROM client_secrets WHERE tenant_id = %s AND provider_id = %s"
+)
+
+STORE_CLIENT_SECRET: LiteralString = (
+    "INSERT INTO client_secrets (tenant_id, provider_id, sealed) VALUES (%s, %s, %s)"
+    " ON CONFLICT (tenant_id, provider_id) DO UPDATE SET sealed = EXCLUDED.sealed"
+)
+REMOVE_CLIENT_SECRET: LiteralString = (
+    "DELETE FROM client_secrets WHERE tenant_id = %s AND provider_id = %s"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class SideStatement:
@@ -67,7 +100,7 @@ class SideStatement:
     params: tuple[object, ...]
 
 
-def side_statement(  # noqa: PLR0911 # one answer per kind of row
+def side_statement(  # noqa: C901, PLR0911 # one answer per kind of row
     tenant_id: TenantId, row: RareRow
 ) -> SideStatement:
     match row:
@@ -103,3 +136,26 @@ def side_statement(  # noqa: PLR0911 # one answer per kind of row
             return SideStatement(REMOVE_PAYLOADS, (tenant_id, row.execution_id))
         case ClosedBulkOperation():
             return SideStatement(CLOSE_BULK_OPERATION, (tenant_id, row.operation_id))
+        case StoredClientSecret():
+            values = (tenant_id, row.provider_id, row.sealed)
+            return SideStatement(STORE_CLIENT_SECRET, values)
+        case RemovedClientSecret():
+            return SideStatement(REMOVE_CLIENT_SECRET, (tenant_id, row.provider_id))
+        case StoredUserAccess() | StoredRole() | RemovedRole():
+            return _access_statement(tenant_id, row)
+
+
+def _access_statement(tenant_id: TenantId, row: AccessRow) -> SideStatement:
+    match row:
+        case StoredClientSecret():
+            values = (tenant_id, row.provider_id, row.sealed)
+            return SideStatement(STORE_CLIENT_SECRET, values)
+        case RemovedClientSecret():
+            return SideStatement(REMOVE_CLIENT_SECRET, (tenant_id, row.provider_id))
+        case StoredUserAccess():
+            values = (row.user_id, row.email_hash, row.role, row.status)
+            return SideStatement(STORE_USER_ACCESS, (tenant_id, *values))
+        case StoredRole():
+            return SideStatement(STORE_ROLE, (tenant_id, row.role_id, list(row.permissions)))
+        case RemovedRole():
+            return SideStatement(REMOVE_ROLE, (tenant_id, row.role_id))

@@ -45,6 +45,8 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "bulkOperations": RootFieldRule("read", check_page),
     "tenant": RootFieldRule("read"),
     "users": RootFieldRule("read", check_page),
+    "identityProviders": RootFieldRule("read", check_page),
+    "externalIdentities": RootFieldRule("read", check_page),
     "apiKeys": RootFieldRule("read", check_page),
     "events": RootFieldRule("read", check_event_page),
     "projections": RootFieldRule("read", is_of_tenant=False),

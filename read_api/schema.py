@@ -17,7 +17,9 @@ from read_api.execution_diff import Difference, execution_diff
 from read_api.execution_stats import ExecutionStats, execution_stats
 from read_api.executions import Execution, execution, execution_at, executions
 from read_api.executor import ReadExecutor
+from read_api.external_identities import ExternalIdentity, external_identities
 from read_api.identity import User, users
+from read_api.identity_providers import IdentityProvider, identity_providers
 from read_api.projections import ProjectionStatus, projections
 from read_api.scalars import SCALARS
 from read_api.shaping import Field, Shaper
@@ -48,6 +50,11 @@ class Query:
     bulk_operations: Connection[BulkOperation] = strawberry.field(resolver=bulk_operations)
     tenant: Tenant = strawberry.field(resolver=tenant, description="The caller's.")
     users: Connection[User] = strawberry.field(resolver=users)
+    identity_providers: Connection[IdentityProvider] = strawberry.field(resolver=identity_providers)
+    external_identities: Connection[ExternalIdentity] = strawberry.field(
+        resolver=external_identities,
+        description="Accounts at identity providers that people sign in with.",
+    )
     api_keys: Connection[ApiKey] = strawberry.field(resolver=api_keys)
     events: Connection[Event] = strawberry.field(
         resolver=events, description="The audit trail: of the tenant, or of one stream."

@@ -20,6 +20,8 @@ from write_api import (
     execution_forks,
     execution_upgrades,
     executions,
+    external_identities,
+    identity_providers,
     node_types,
     signals,
     tenants,
@@ -50,6 +52,8 @@ ROUTES = (
     *execution_forks.ROUTES,
     *execution_upgrades.ROUTES,
     *credentials.ROUTES,
+    *identity_providers.ROUTES,
+    *external_identities.ROUTES,
     *tenants.ROUTES,
     *node_types.ROUTES,
     *blobs.ROUTES,
@@ -65,6 +69,8 @@ BODIES = (
     *execution_forks.BODIES,
     *execution_upgrades.BODIES,
     *credentials.BODIES,
+    *identity_providers.BODIES,
+    *external_identities.BODIES,
     *tenants.BODIES,
 )
 

@@ -24,6 +24,7 @@ from domain.executions import ExecutionNotFound
 from domain.identifiers import JsonObject, TenantId
 from infra.authentication import Credentials
 from infra.client_addresses import told_user_agent
+from write_api.oauth_flow import OAuthFlow
 from write_api.problem_details import request_id_of
 from write_api.rate_limits import AddressLimits
 from write_api.requests import (
@@ -41,6 +42,7 @@ from write_api.requests import (
 )
 
 Body = TypeVar("Body")
+NOBODY = Caller("nobody", None, frozenset())
 
 
 class ExecutionWaiter(Protocol):
@@ -74,6 +76,7 @@ class WriteDependencies:
     ids: Ids
     strangers: AddressLimits
     webhook_tenant: Callable[[UUID, str], TenantId | None]
+    oauth: OAuthFlow
     body_bytes_max: int
 
 
@@ -84,6 +87,7 @@ class Edge:
         self.dispatcher = dependencies.dispatcher
         self.waiter = dependencies.waiter
         self.blobs = dependencies.blobs
+        self.oauth = dependencies.oauth
         self.body_bytes_max = dependencies.body_bytes_max
         self._authenticate = dependencies.authenticate
         self._client_address = dependencies.client_address
@@ -116,6 +120,13 @@ class Edge:
         actor = f"webhook:{execution_id}/{name}"
         caller = Caller(actor, tenant_id, frozenset({ReceiveWebhook.requires}))
         return Call(self, scope, receive, headers, caller, credentials)
+
+    async def identify_nobody(self, scope: Scope, receive: Receive) -> "Call":
+        """For those who are about to sign in. Every such request counts against its address."""
+        headers = header_map(scope)
+        credentials = self._credentials(scope, headers)
+        self._limits.take(credentials.address)
+        return Call(self, scope, receive, headers, NOBODY, credentials)
 
     def _credentials(self, scope: Scope, headers: HeaderMap) -> Credentials:
         return Credentials(
@@ -190,15 +201,23 @@ class Call:
         return self._response(finished, HTTPStatus.OK)
 
     async def _decide(self, command: Command, key: str | None = None) -> Answer:
-        key = key or idempotency_key(self.headers)
-        origin = Origin(
+        origin = self.origin(key or idempotency_key(self.headers))
+        return await self.edge.dispatcher.dispatch(command, self.caller, origin)
+
+    def origin(self, key: str | None = None) -> Origin:
+        """key: for idempotency."""
+        return Origin(
             self.request_id,
             key,
             traceparent(self.headers),
             self.credentials.address,
             self.credentials.user_agent,
         )
-        return await self.edge.dispatcher.dispatch(command, self.caller, origin)
+
+    def told(self, result: JsonObject, headers: dict[str, str] | None = None) -> Response:
+        """What no command of the caller's decided, in the same shape."""
+        meta: JsonObject = {"position": None, "request_id": str(self.request_id)}
+        return json_response({"data": result, "meta": meta}, HTTPStatus.OK, headers)
 
     def _response(self, answer: Answer, status: HTTPStatus) -> Response:
         """ETag: the version of the stream, which If-Match takes."""

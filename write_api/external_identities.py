@@ -7,7 +7,7 @@ GET /auth/oauth/{tenant_id}/{name}/start, GET /auth/oauth/callback, POST /auth/o
 import hashlib
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, StringConstraints, TypeAdapter
@@ -15,15 +15,10 @@ from starlette.responses import Response
 
 from commands.dispatch import Origin
 from commands.external_identities import RemoveExternalIdentity
-from commands.oauth_port import Begun, LoginRefused
-from domain.errors import FieldError, Forbidden, Invalid
-from domain.external_identities import ExternalIdentityNotFound, IdentityTaken
-from domain.identity_providers import IdentityProviderNotFound
-from write_api.edge import Call, Edge, json_response
-from write_api.identity_providers import NAME
-from write_api.openapi import Answered, documented
+from commands.oauth_port import Begun
+from domain.errors import FieldError, Invalid
+from write_api.edge import Call
 from write_api.requests import traceparent
-from write_api.routes import Documentation, Route, route
 from write_api.shapes import STRICT
 
 CALLBACK_PATH = "/api/v1/auth/oauth/callback"
@@ -167,3 +162,28 @@ def _cookie(call: Call, name: str) -> str | None:
         if key == name:
             return value
     return None
+
+
+def _start_documentation() -> Documentation:
+    documentation = documented(
+        "startLogin",
+        "Send a browser to an identity provider",
+        requires=None,
+        answers=Answered[LinkBegun],
+        refusals=[IdentityProviderNotFound, LoginRefused],
+        path_parameters={"tenant_id": TENANT, "name": NAME},
+    )
+    documentation["openapi_extra"]["parameters"] = [RETURN_TO, CODE_CHALLENGE]
+    return _redirecting(documentation)
+
+
+def _callback_documentation() -> Documentation:
+    documentation = documented(
+        "finishLogin",
+        "Where the identity provider sends the browser back to",
+        requires=None,
+        answers=Answered[Session],
+        refusals=[IdentityProviderNotFound, IdentityTaken, LoginRefused],
+    )
+    documentation["openapi_extra"]["parameters"] = CALLBACK_QUERY
+    return _redirecting(documentation)
