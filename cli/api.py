@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 
+from cli.logins import build_oauth
 from cli.web_server import run_http
 from commands.dispatch import Dispatcher
 from commands.ports import Ports
@@ -71,6 +72,18 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     runtime.neighbours.worker_began = metrics.worker_began
     addresses = ClientAddresses(settings.trusted_proxies)
     strangers = AddressLimits(settings.rate_limit_ip_per_min, time.monotonic)
+    dispatcher = Dispatcher(
+        Ports(
+            events=store,
+            clock=runtime.clock,
+            ids=runtime.ids,
+            secrets=SecretsSource(bcrypt_cost=settings.bcrypt_cost),
+            admission=admission,
+            search=PostgresExecutionSearch(database),
+            users=PostgresUsers(database, runtime.master_key),
+            sealing=await runtime.data_keys(),
+        )
+    )
     app = FastAPI(
         title="AgentLedger", version="1", redirect_slashes=False, openapi_url="/openapi.json"
     )
@@ -79,22 +92,13 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         WriteDependencies(
             authenticate=authentication.authenticate,
             client_address=addresses.of,
-            dispatcher=Dispatcher(
-                Ports(
-                    events=store,
-                    clock=runtime.clock,
-                    ids=runtime.ids,
-                    secrets=SecretsSource(bcrypt_cost=settings.bcrypt_cost),
-                    admission=admission,
-                    search=PostgresExecutionSearch(database),
-                    users=PostgresUsers(database, runtime.master_key),
-                )
-            ),
+            dispatcher=dispatcher,
             waiter=waiter,
             blobs=blobs,
             ids=runtime.ids,
             strangers=strangers,
             webhook_tenant=runtime.webhook_keys.tenant,
+            oauth=await build_oauth(runtime, store, dispatcher),
             body_bytes_max=settings.body_bytes_max,
         ),
     )

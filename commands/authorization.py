@@ -44,8 +44,8 @@ OPERATOR_SCOPES: Mapping[str, str] = {
     "tenants:create": "create tenants",
 }
 
-# What only the platform itself holds, for somebody who has no credential yet. No `*` holds them, and
-# nobody can be given them.
+# What only the platform itself holds, for somebody who has no credential yet. No `*` holds them,
+# and nobody can be given them.
 PLATFORM_SCOPES: Mapping[str, str] = {
     "external_identities:sign_in": "say who somebody is that a provider vouches for",
 }

@@ -12,6 +12,7 @@ provider say that it is theirs, gets nothing by it; and linking is what a person
 does for themselves.
 """
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
@@ -30,6 +31,7 @@ from domain.external_identities import (
 from domain.identity import User, UserNotFound
 from domain.identity_providers import IdentityProvider
 
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 # Of the roles that every tenant has, the one that may most comes first.
 ROLE_ORDER = ("ADMIN", "RESELLER", "USER", "VIEWER")
 
@@ -134,6 +136,8 @@ def _vouched_for(provider: IdentityProvider, profile: Profile) -> str:
     if profile.email is None or not profile.is_email_verified:
         raise LoginRefused("there is no verified address")
     domain = profile.email.rpartition("@")[2]
+    if _EMAIL.fullmatch(profile.email) is None:
+        raise LoginRefused("the address cannot be one")
     if domain not in provider.allowed_domains:
         raise LoginRefused("the address is in no domain that the provider may let in")
     # An account at Google may have any address that was once verified; only this claim says that

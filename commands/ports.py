@@ -398,5 +398,5 @@ class Ports:
     secrets: Secrets
     admission: Admission
     search: ExecutionSearch | None = None  # Only what is done in bulk needs it.
-    sealing: Sealing | None = None  # Only what is kept sealed beside the log needs it.
     users: Users | None = None  # Only what is decided about people needs it.
+    sealing: Sealing | None = None  # Only what is kept sealed beside the log needs it.

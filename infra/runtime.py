@@ -4,7 +4,7 @@ points use it.
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -227,6 +227,10 @@ class Runtime:
         this one.
         """
         self.in_background("wake-ups", self.wakeups.exchange(self.conninfo("tail")))
+
+    def closes(self, close: Callable[[], Awaitable[None]]) -> None:
+        """With everything else, what an entry point opened itself."""
+        self._stack.push_async_callback(close)
 
     async def close(self) -> None:
         for task in self.background.values():

@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, SecretStr
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PositiveInt,
+    SecretStr,
+    StringConstraints,
+)
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -42,7 +49,16 @@ def _power_of_two(number: int) -> int:
     return number
 
 
+def _texts(given: object) -> object:
+    """`a,b` as a set; what is no text is left to pydantic."""
+    if not isinstance(given, str):
+        return given
+    return frozenset(text.strip() for text in given.split(",") if text.strip())
+
+
 Pairs = BeforeValidator(_pairs)
+Texts = BeforeValidator(_texts)
+HttpBase = Annotated[str, StringConstraints(pattern=r"^https?://[^\s?#]+[^\s?#/]$")]
 # Beyond these a tenant would hardly be served, or hardly anybody else.
 Weight = Annotated[float, Field(ge=0.01, le=100)]
 
@@ -113,6 +129,15 @@ class Settings(BaseSettings):
 
     # What the outbound client may reach although it is not public: `host:port,...` as in the URL.
     http_allow: Annotated[frozenset[Origin], NoDecode, BeforeValidator(_allowed)] = frozenset()
+
+    # Logins at identity providers. public_url: how browsers reach this installation; providers send
+    # them back to a page under it. login_return_to: pages of applications that may pick up a login.
+    public_url: HttpBase = "http://127.0.0.1:8000"
+    login_return_to: Annotated[frozenset[str], NoDecode, Texts] = frozenset()
+    github_url: HttpBase = "https://github.com"
+    github_api_url: HttpBase = "https://api.github.com"
+    google_issuer: HttpBase = "https://accounts.google.com"
+    login_connections_max: int = Field(default=64, ge=1)
 
     # Fairness. 0: no limit but the total. Mappings are written `name=number,name=number`.
     worker_attempts_per_tenant_max: int = Field(default=0, ge=0)

@@ -32,7 +32,6 @@ RareRow = (
     | RemovedPayloads
     | AccessRow
     | ClientSecretRow
-    | ClientSecretRow
 )
 
 STORE_DEFINITION: LiteralString = (
@@ -77,19 +76,11 @@ STORE_ROLE: LiteralString = (
 )
 REMOVE_ROLE: LiteralString = "DELETE FROM role_permissions WHERE tenant_id = %s AND role_id = %s"
 
-STORE_CLIENT_SECRET: LiteralString = (
+KEEP_CLIENT: LiteralString = (
     "INSERT INTO client_secrets (tenant_id, provider_id, sealed) VALUES (%s, %s, %s)"
     " ON CONFLICT (tenant_id, provider_id) DO UPDATE SET sealed = EXCLUDED.sealed"
 )
-REMOVE_CLIENT_SECRET: LiteralString = (
-    "DELETE FROM client_secrets WHERE tenant_id = %s AND provider_id = %s"
-)
-
-STORE_CLIENT_SECRET: LiteralString = (
-    "INSERT INTO client_secrets (tenant_id, provider_id, sealed) VALUES (%s, %s, %s)"
-    " ON CONFLICT (tenant_id, provider_id) DO UPDATE SET sealed = EXCLUDED.sealed"
-)
-REMOVE_CLIENT_SECRET: LiteralString = (
+FORGET_CLIENT: LiteralString = (
     "DELETE FROM client_secrets WHERE tenant_id = %s AND provider_id = %s"
 )
 
@@ -138,20 +129,15 @@ def side_statement(  # noqa: C901, PLR0911 # one answer per kind of row
             return SideStatement(CLOSE_BULK_OPERATION, (tenant_id, row.operation_id))
         case StoredClientSecret():
             values = (tenant_id, row.provider_id, row.sealed)
-            return SideStatement(STORE_CLIENT_SECRET, values)
+            return SideStatement(KEEP_CLIENT, values)
         case RemovedClientSecret():
-            return SideStatement(REMOVE_CLIENT_SECRET, (tenant_id, row.provider_id))
+            return SideStatement(FORGET_CLIENT, (tenant_id, row.provider_id))
         case StoredUserAccess() | StoredRole() | RemovedRole():
             return _access_statement(tenant_id, row)
 
 
 def _access_statement(tenant_id: TenantId, row: AccessRow) -> SideStatement:
     match row:
-        case StoredClientSecret():
-            values = (tenant_id, row.provider_id, row.sealed)
-            return SideStatement(STORE_CLIENT_SECRET, values)
-        case RemovedClientSecret():
-            return SideStatement(REMOVE_CLIENT_SECRET, (tenant_id, row.provider_id))
         case StoredUserAccess():
             values = (row.user_id, row.email_hash, row.role, row.status)
             return SideStatement(STORE_USER_ACCESS, (tenant_id, *values))

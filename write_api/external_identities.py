@@ -7,25 +7,31 @@ GET /auth/oauth/{tenant_id}/{name}/start, GET /auth/oauth/callback, POST /auth/o
 import hashlib
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, StringConstraints, TypeAdapter
 from starlette.responses import Response
 
-from commands.dispatch import Origin
+from commands.authorization import require
 from commands.external_identities import RemoveExternalIdentity
-from commands.oauth_port import Begun
+from commands.oauth_port import Begun, LoginRefused
 from domain.errors import FieldError, Invalid
-from write_api.edge import Call
-from write_api.requests import traceparent
+from domain.external_identities import ExternalIdentityNotFound, IdentityTaken
+from domain.identifiers import TenantId
+from domain.identity_providers import IdentityProviderNotFound
+from write_api.edge import Call, Edge
+from write_api.identity_providers import NAME
+from write_api.openapi import Answered, documented
+from write_api.routes import Documentation, Route
 from write_api.shapes import STRICT
 
-CALLBACK_PATH = "/api/v1/auth/oauth/callback"
+PREFIX = "/api/v1/auth"
+CALLBACK_PATH = f"{PREFIX}/oauth/callback"
+NOBODY = Edge.identify_nobody
 ATTEMPT_LIFETIME_S = 600
 QUERY_FIELDS_MAX = 50
 
-TENANT = {"schema": {"type": "string", "format": "uuid"}}
 RETURN_TO = {
     "name": "return_to",
     "in": "query",
@@ -96,8 +102,7 @@ async def start(call: Call) -> Response:
 async def callback(call: Call) -> Response:
     query = _query(call)
     name = _cookie_name(query.get("state", ""))
-    origin = Origin(call.request_id, None, traceparent(call.headers))
-    finished = await call.edge.oauth.finish(query, _cookie(call, name), origin)
+    finished = await call.edge.oauth.finish(query, _cookie(call, name), call.origin())
     cleared = {"Set-Cookie": f"{name}=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"}
     if finished.return_to is not None:
         headers = {"Location": finished.return_to, **cleared}
@@ -114,6 +119,7 @@ async def exchange(call: Call) -> Response:
 
 
 async def link(call: Call) -> Response:
+    require(call.caller, RemoveExternalIdentity.requires)
     body = await call.body(LINK_BODY)
     begun, url = await call.edge.oauth.start_link(call.caller, body.provider)
     return call.told({"authorization_url": url}, headers={"Set-Cookie": _cookie_set(begun)})
@@ -164,26 +170,90 @@ def _cookie(call: Call, name: str) -> str | None:
     return None
 
 
-def _start_documentation() -> Documentation:
-    documentation = documented(
-        "startLogin",
-        "Send a browser to an identity provider",
+def _redirecting(documentation: Documentation, *, is_always: bool) -> Documentation:
+    """A browser is sent on: always, or instead of the answer."""
+    sent_on: dict[str, Any] = {
+        "description": "The browser is sent on",
+        "headers": {"Location": {"schema": {"type": "string"}}},
+    }
+    responses = {**documentation["responses"], HTTPStatus.FOUND.value: sent_on}
+    if not is_always:
+        return {**documentation, "responses": responses}
+    del responses[HTTPStatus.OK.value]
+    status = {"status_code": HTTPStatus.FOUND.value, "response_model": None}
+    return {**documentation, **status, "responses": responses}
+
+
+def _query_documentation(documentation: Documentation, parameters: list[Any]) -> Documentation:
+    """These requests are repeated by nobody, so they have no idempotency key."""
+    extra = {**documentation["openapi_extra"], "parameters": parameters}
+    return {**documentation, "openapi_extra": extra}
+
+
+START = _redirecting(
+    _query_documentation(
+        documented(
+            "startLogin",
+            "Send a browser to an identity provider",
+            requires=None,
+            answers=Answered[LinkBegun],
+            refusals=[IdentityProviderNotFound, LoginRefused],
+            path_parameters={"name": NAME},
+        ),
+        [RETURN_TO, CODE_CHALLENGE],
+    ),
+    is_always=True,
+)
+CALLBACK = _redirecting(
+    _query_documentation(
+        documented(
+            "finishLogin",
+            "Where the identity provider sends the browser back to",
+            requires=None,
+            answers=Answered[Tokens],
+            refusals=[IdentityProviderNotFound, IdentityTaken, LoginRefused],
+        ),
+        CALLBACK_QUERY,
+    ),
+    is_always=False,
+)
+EXCHANGE = _query_documentation(
+    documented(
+        "exchangeLogin",
+        "Change the code of a login for a session",
         requires=None,
+        answers=Answered[Tokens],
+        body="ExchangeBody",
+        example={"code": "A" * 64, "code_verifier": "A" * 43},
+        refusals=[LoginRefused],
+    ),
+    [],
+)
+LINK = _query_documentation(
+    documented(
+        "linkIdentity",
+        "Begin to link an account at a provider to oneself",
+        requires=RemoveExternalIdentity.requires,
         answers=Answered[LinkBegun],
+        body="LinkBody",
+        example={"provider": "acme"},
         refusals=[IdentityProviderNotFound, LoginRefused],
-        path_parameters={"tenant_id": TENANT, "name": NAME},
-    )
-    documentation["openapi_extra"]["parameters"] = [RETURN_TO, CODE_CHALLENGE]
-    return _redirecting(documentation)
+    ),
+    [],
+)
+REMOVE = documented(
+    "removeIdentity",
+    "Sign in with that account no more",
+    requires=RemoveExternalIdentity.requires,
+    answers=Answered[ExternalIdentityRemoved],
+    refusals=[ExternalIdentityNotFound],
+)
 
-
-def _callback_documentation() -> Documentation:
-    documentation = documented(
-        "finishLogin",
-        "Where the identity provider sends the browser back to",
-        requires=None,
-        answers=Answered[Session],
-        refusals=[IdentityProviderNotFound, IdentityTaken, LoginRefused],
-    )
-    documentation["openapi_extra"]["parameters"] = CALLBACK_QUERY
-    return _redirecting(documentation)
+ROUTES = (
+    Route("GET", f"{PREFIX}/oauth/{{tenant_id}}/{{name}}/start", START, start, NOBODY),
+    Route("GET", CALLBACK_PATH, CALLBACK, callback, NOBODY),
+    Route("POST", f"{PREFIX}/oauth/exchange", EXCHANGE, exchange, NOBODY),
+    Route("POST", f"{PREFIX}/identities/link", LINK, link),
+    Route("DELETE", f"{PREFIX}/identities/{{identity_id}}", REMOVE, remove),
+)
+BODIES = (LINK_BODY, EXCHANGE_BODY)

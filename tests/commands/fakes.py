@@ -33,6 +33,7 @@ from domain.errors import OverLimit, Stale
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId, shard_of
 from infra.event_codec import mapper
+from tests.commands.fake_sealing import FakeSealing
 
 ERA = 1
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -315,6 +316,7 @@ class World:
             self.admission,
             self.search,
             FakeUsers(self.store),
+            FakeSealing(),
         )
         self.dispatcher = Dispatcher(self.ports)
         self.tenant_id = TenantId(self.ids.new())
