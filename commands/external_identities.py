@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
 
-from commands.authorization import ROLE_GRANTS
 from commands.decisions import Command, Decided, Tenancy
-from commands.identity_providers import configured_provider
+from commands.identity_providers import configured_provider, role_of_groups
 from commands.memberships import Membership, begin_user, membership_of
 from commands.oauth_port import LoginRefused, Profile
 from domain.administrators import LastAdministrator
+from domain.directory_users import DirectoryUser, directory_user_id
 from domain.external_identities import (
     ExternalIdentity,
     ExternalIdentityNotFound,
@@ -32,8 +32,6 @@ from domain.identity import User, UserNotFound
 from domain.identity_providers import IdentityProvider
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
-# Of the roles that every tenant has, the one that may most comes first.
-ROLE_ORDER = ("ADMIN", "RESELLER", "USER", "VIEWER")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +112,11 @@ async def _first_sign_in(
     email = _vouched_for(provider, profile)
     user_id = await on.users.find_by_email(on.tenant_id, on.users.email_hash(email))
     if user_id is None:
-        role = _role_of_groups(provider, profile) or provider.default_role
+        role = role_of_groups(provider, profile.groups)
         user = await begin_user(on, email=email, role=role)
         membership = await membership_of(on, user)
     else:
-        membership = await _invited(on, provider, user_id)
+        membership = await _expected(on, provider, user_id)
     user = membership.user
     if identity is None:
         identity = _begin_identity(on, provider, profile, user, follows_groups=user_id is None)
@@ -147,9 +145,14 @@ def _vouched_for(provider: IdentityProvider, profile: Profile) -> str:
     return profile.email
 
 
-async def _invited(on: Tenancy, provider: IdentityProvider, user_id: UUID) -> Membership:
+async def _expected(on: Tenancy, provider: IdentityProvider, user_id: UUID) -> Membership:
     """Somebody who was told of but has never been here. Raises LoginRefused for others."""
     user = await on.load(User, user_id, UserNotFound)
+    entry_id = directory_user_id(user_id)
+    entry = await on.ports.events.load(DirectoryUser, entry_id, on.tenant_id)
+    if entry is not None and user.is_active and entry.awaits(provider.id):
+        entry.claim()
+        return Membership(user, (entry,), ())
     # GitHub says that an address was verified once, not that who has it belongs there today.
     if user.status != "INVITED" or provider.kind == "github":
         raise LoginRefused("the address belongs to somebody who has to link this account first")
@@ -160,11 +163,8 @@ async def _invited(on: Tenancy, provider: IdentityProvider, user_id: UUID) -> Me
 async def _following_groups(
     on: Tenancy, provider: IdentityProvider, profile: Profile, user: User
 ) -> Decided:
-    role = _role_of_groups(provider, profile)
-    if role is None and provider.group_roles:
-        role = provider.default_role
-    if role is not None:
-        user.give_role(role)
+    if provider.group_roles:
+        user.give_role(role_of_groups(provider, profile.groups))
     if not user.pending_events:
         on.keep(user)
         return Decided({"user_id": str(user.id)}, aggregates=())
@@ -178,16 +178,6 @@ async def _following_groups(
         aggregates=membership.aggregates,
         side_rows=membership.side_rows,
     )
-
-
-def _role_of_groups(provider: IdentityProvider, profile: Profile) -> str | None:
-    """Of several the one that may most; roles of the tenant's own making come before VIEWER."""
-    roles = {str(provider.group_roles[g]) for g in profile.groups if g in provider.group_roles}
-    own = sorted(roles - ROLE_GRANTS.keys())
-    for role in (*ROLE_ORDER[:-1], *own, ROLE_ORDER[-1]):
-        if role in roles:
-            return role
-    return None
 
 
 async def _identity(on: Tenancy, profile: Profile) -> ExternalIdentity | None:

@@ -3,14 +3,16 @@ decides what its people may do, so nobody gives more than they hold.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from commands.authorization import require_grants_held
+from commands.authorization import ROLE_GRANTS, require_grantable, require_grants_held
+from commands.credentials import issue_api_key
 from commands.decisions import SECRET, Command, Decided, Tenancy
+from commands.directory_port import StoredDirectoryToken
 from commands.memberships import role_grants
 from commands.oauth_port import CLIENT_SECRET, RemovedClientSecret, StoredClientSecret
 from domain.errors import FieldError, Invalid
@@ -19,9 +21,13 @@ from domain.identity_providers import (
     IdentityProvider,
     IdentityProviderNotFound,
     Kind,
+    NoDirectory,
     identity_provider_id,
 )
 
+DIRECTORY_SCOPE = "scim"
+# Of the roles that every tenant has, the one that may most comes first.
+ROLE_ORDER = ("ADMIN", "RESELLER", "USER", "VIEWER")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _DOMAIN = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{1,62}")
 
@@ -43,6 +49,15 @@ class PutIdentityProvider(Command):
     allowed_domains: Sequence[str] = ()
     group_roles: Mapping[str, str] = field(default_factory=dict[str, str])
     is_directory: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IssueDirectoryToken(Command):
+    """An API key that may provision users and groups for this provider (SCIM), and nothing else."""
+
+    requires: ClassVar[str] = "identity_providers:write"
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +108,45 @@ async def remove_identity_provider(command: RemoveIdentityProvider, on: Tenancy)
     )
 
 
+async def issue_directory_token(command: IssueDirectoryToken, on: Tenancy) -> Decided:
+    """It acts for nobody, so that it outlives who made it. Raises NoDirectory."""
+    require_grantable(on.caller, [DIRECTORY_SCOPE])
+    provider = await configured_provider(on, _id_of(on, command.name))
+    if not provider.is_directory:
+        raise NoDirectory
+    on.keep(provider)
+    issued = issue_api_key(
+        on, name=f"SCIM of {provider.name}", scopes=[DIRECTORY_SCOPE], user_id=None
+    )
+    return Decided(
+        result={
+            "name": provider.name,
+            "api_key_id": str(issued.api_key.id),
+            "prefix": issued.api_key.prefix,
+            "key_shown": False,
+        },
+        aggregates=(issued.api_key,),
+        side_rows=(issued.stored, StoredDirectoryToken(issued.api_key.id, provider.id)),
+        shown_once={"api_key": issued.secret_text, "key_shown": True},
+    )
+
+
 async def configured_provider(on: Tenancy, provider_id: UUID) -> IdentityProvider:
     """One that people may sign in at. Raises IdentityProviderNotFound."""
     provider = await on.load(IdentityProvider, provider_id, IdentityProviderNotFound)
     if provider.is_removed:
         raise IdentityProviderNotFound
     return provider
+
+
+def role_of_groups(provider: IdentityProvider, groups: Iterable[str]) -> str:
+    """Of several the one that may most; roles of the tenant's own making come before VIEWER."""
+    roles = {str(provider.group_roles[group]) for group in groups if group in provider.group_roles}
+    own = sorted(roles - ROLE_GRANTS.keys())
+    for role in (*ROLE_ORDER[:-1], *own, ROLE_ORDER[-1]):
+        if role in roles:
+            return role
+    return provider.default_role
 
 
 def _id_of(on: Tenancy, name: str) -> UUID:

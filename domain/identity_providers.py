@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 
 from eventsourcing.domain import Aggregate, event
 
-from domain.errors import NotFound
+from domain.errors import NotFound, Refused
 from domain.identifiers import JsonObject, TenantId
 
 Kind = Literal["oidc", "google", "github"]
@@ -18,6 +18,12 @@ PROVIDERS_NAMESPACE = UUID("0b6f3c52-6c0e-5d0e-8a41-4f5f6a8f2f10")
 
 class IdentityProviderNotFound(NotFound):
     """There is no such identity provider."""
+
+
+class NoDirectory(Refused):
+    """This identity provider may not provision users; set `scim` first."""
+
+    code = "no_directory"
 
 
 def identity_provider_id(tenant_id: TenantId, name: str) -> UUID:

@@ -6,8 +6,7 @@ from tests.read_api.api import Api
 from tests.read_api.queries import by_resolvers
 
 QUERY = (
-    "{ externalIdentities { edges { node { id userId provider issuer followsGroups linkedAt"
-    " } } } }"
+    "{ externalIdentities { edges { node { id userId provider issuer followsGroups linkedAt } } } }"
 )
 
 
