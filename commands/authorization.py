@@ -35,6 +35,7 @@ TENANT_SCOPES: Mapping[str, str] = {
     "retention:write": "say how long payloads are kept",
     "approvals:decide": "decide the approvals that executions wait for",
     "identity_providers:write": "say where people may sign in, and what they get by it",
+    "scim": "bring users and groups as the directory of an identity provider",
     "external_identities:write": "link identities at providers to oneself, and remove them",
 }
 
@@ -69,6 +70,7 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "retention:write": {},
     "approvals:decide": {"USER": "own", "RESELLER": "own"},
     "identity_providers:write": {},
+    "scim": {},
     "external_identities:write": {"USER": "own", "VIEWER": "own", "RESELLER": "own"},
     "tenants:create": {"RESELLER": "own"},
 }

@@ -17,6 +17,22 @@ from commands.approvals import DecideApproval, decide_approval
 from commands.bulk_operations import OperateInBulk, operate_in_bulk
 from commands.credentials import CreateApiKey, RevokeApiKey, create_api_key, revoke_api_key
 from commands.decisions import Command, Decided, Tenancy
+from commands.directory_groups import (
+    CreateDirectoryGroup,
+    RemoveDirectoryGroup,
+    ReplaceDirectoryGroup,
+    create_directory_group,
+    remove_directory_group,
+    replace_directory_group,
+)
+from commands.directory_users import (
+    CreateDirectoryUser,
+    RemoveDirectoryUser,
+    ReplaceDirectoryUser,
+    create_directory_user,
+    remove_directory_user,
+    replace_directory_user,
+)
 from commands.execution_commands import (
     CompensateExecution,
     PauseExecution,
@@ -46,8 +62,10 @@ from commands.external_identities import (
     sign_in_externally,
 )
 from commands.identity_providers import (
+    IssueDirectoryToken,
     PutIdentityProvider,
     RemoveIdentityProvider,
+    issue_directory_token,
     put_identity_provider,
     remove_identity_provider,
 )
@@ -106,6 +124,13 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(DecideApproval, decide_approval),
         _entry(PutIdentityProvider, put_identity_provider),
         _entry(RemoveIdentityProvider, remove_identity_provider),
+        _entry(IssueDirectoryToken, issue_directory_token),
+        _entry(CreateDirectoryUser, create_directory_user),
+        _entry(ReplaceDirectoryUser, replace_directory_user),
+        _entry(RemoveDirectoryUser, remove_directory_user),
+        _entry(CreateDirectoryGroup, create_directory_group),
+        _entry(ReplaceDirectoryGroup, replace_directory_group),
+        _entry(RemoveDirectoryGroup, remove_directory_group),
         _entry(SignInExternally, sign_in_externally),
         _entry(LinkExternalIdentity, link_external_identity),
         _entry(RemoveExternalIdentity, remove_external_identity),

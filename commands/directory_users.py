@@ -7,8 +7,10 @@ from typing import ClassVar
 from uuid import UUID
 
 from commands.decisions import Command, Decided, Tenancy, require_version
-from commands.directory_port import RemovedDirectoryEntry, StoredDirectoryEntry
-from commands.directory_port import ChangedDirectoryMembers
+from commands.directory_port import (
+    RemovedDirectoryEntry,
+    StoredDirectoryEntry,
+)
 from commands.identity_providers import configured_provider
 from commands.memberships import EmailTaken, Membership, begin_user, membership_of
 from domain.directory_groups import DirectoryGroup, DirectoryGroupNotFound

@@ -12,6 +12,7 @@ from eventsourcing.domain import Aggregate
 
 from commands.admission_port import Admission
 from commands.bulk_port import ExecutionSearch
+from commands.directory_port import Directory, DirectoryRow
 from commands.identity_port import AccessRow, Users
 from commands.oauth_port import ClientSecretRow
 from commands.sealing_port import Sealing
@@ -169,6 +170,7 @@ SideRow = (
     | RemovedPayloads
     | AccessRow
     | ClientSecretRow
+    | DirectoryRow
 )
 
 
@@ -400,3 +402,4 @@ class Ports:
     search: ExecutionSearch | None = None  # Only what is done in bulk needs it.
     users: Users | None = None  # Only what is decided about people needs it.
     sealing: Sealing | None = None  # Only what is kept sealed beside the log needs it.
+    directory: Directory | None = None  # Only what directories of identity providers do needs it.

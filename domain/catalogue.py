@@ -8,6 +8,8 @@ from domain.administrators import Administrators
 from domain.agents import Agent
 from domain.bulk_operations import BulkOperation
 from domain.credentials import ApiKey
+from domain.directory_groups import DirectoryGroup
+from domain.directory_users import DirectoryUser
 from domain.executions import Execution
 from domain.external_identities import ExternalIdentity
 from domain.identity import User
@@ -21,6 +23,8 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Agent,
     ApiKey,
     BulkOperation,
+    DirectoryGroup,
+    DirectoryUser,
     Execution,
     ExternalIdentity,
     IdentityProvider,

@@ -11,7 +11,7 @@ from commands.directory_port import (
 )
 from domain.identifiers import TenantId
 
-STORE_TOKEN: LiteralString = (
+LET_SPEAK: LiteralString = (
     "INSERT INTO directory_tokens (tenant_id, api_key_id, provider_id) VALUES (%s, %s, %s)"
 )
 STORE_ENTRY: LiteralString = """
@@ -42,7 +42,7 @@ def directory_statement(
 ) -> tuple[LiteralString, tuple[object, ...] | dict[str, object]]:
     match row:
         case StoredDirectoryToken():
-            return STORE_TOKEN, (tenant_id, row.api_key_id, row.provider_id)
+            return LET_SPEAK, (tenant_id, row.api_key_id, row.provider_id)
         case StoredDirectoryEntry():
             hashes = (row.name_hash, row.external_id_hash)
             return STORE_ENTRY, (tenant_id, row.provider_id, row.kind, row.entry_id, *hashes)

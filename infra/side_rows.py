@@ -7,6 +7,13 @@ from typing import LiteralString
 
 import orjson
 
+from commands.directory_port import (
+    ChangedDirectoryMembers,
+    DirectoryRow,
+    RemovedDirectoryEntry,
+    StoredDirectoryEntry,
+    StoredDirectoryToken,
+)
 from commands.identity_port import AccessRow, RemovedRole, StoredRole, StoredUserAccess
 from commands.oauth_port import ClientSecretRow, RemovedClientSecret, StoredClientSecret
 from commands.ports import (
@@ -20,6 +27,7 @@ from commands.ports import (
     StoredRetention,
 )
 from domain.identifiers import TenantId
+from infra.directory_rows import directory_statement
 
 RareRow = (
     StoredDefinition
@@ -32,6 +40,7 @@ RareRow = (
     | RemovedPayloads
     | AccessRow
     | ClientSecretRow
+    | DirectoryRow
 )
 
 STORE_DEFINITION: LiteralString = (
@@ -88,10 +97,10 @@ FORGET_CLIENT: LiteralString = (
 @dataclass(frozen=True, slots=True)
 class SideStatement:
     sql: LiteralString
-    params: tuple[object, ...]
+    params: tuple[object, ...] | dict[str, object]
 
 
-def side_statement(  # noqa: C901, PLR0911 # one answer per kind of row
+def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
     tenant_id: TenantId, row: RareRow
 ) -> SideStatement:
     match row:
@@ -132,6 +141,13 @@ def side_statement(  # noqa: C901, PLR0911 # one answer per kind of row
             return SideStatement(KEEP_CLIENT, values)
         case RemovedClientSecret():
             return SideStatement(FORGET_CLIENT, (tenant_id, row.provider_id))
+        case (
+            StoredDirectoryToken()
+            | StoredDirectoryEntry()
+            | RemovedDirectoryEntry()
+            | ChangedDirectoryMembers()
+        ):
+            return SideStatement(*directory_statement(tenant_id, row))
         case StoredUserAccess() | StoredRole() | RemovedRole():
             return _access_statement(tenant_id, row)
 

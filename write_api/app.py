@@ -37,6 +37,7 @@ from write_api.problem_details import (
     unexpected_problem,
 )
 from write_api.routes import add_routes
+from write_api.scim import add_scim
 from write_api.security_headers import SecurityHeaders
 
 # The most called first: they are matched one after the other.
@@ -82,7 +83,9 @@ def build_write_routes(app: FastAPI, dependencies: WriteDependencies) -> None:
 
     The routes lie on `app` itself: an included router costs each request 45 us (FastAPI 0.165).
     """
-    add_routes(app, Edge(dependencies), ROUTES)
+    edge = Edge(dependencies)
+    add_routes(app, edge, ROUTES)
+    add_scim(app, edge, dependencies.scim)
     add_problem_handlers(app)
     document_schemas(app, BODIES)
     app.add_middleware(LastResort, ids=dependencies.ids)

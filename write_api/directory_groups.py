@@ -1,8 +1,9 @@
 """/scim/v2/Groups: the groups of a directory, and who is in them (RFC 7644)."""
 
+from typing import Any
 from uuid import UUID
 
-from scim2_models import Context, InvalidValueException, PatchOp, Reference
+from scim2_models import Context, InvalidValueException, PatchOp, Reference, Resource
 
 from commands.decisions import Tenancy, VersionMismatch
 from commands.directory_groups import (
@@ -11,6 +12,7 @@ from commands.directory_groups import (
     ReplaceDirectoryGroup,
     group_of,
 )
+from commands.directory_port import DirectoryKind
 from commands.directory_users import directory_of
 from domain.directory_groups import DirectoryGroup
 from domain.identifiers import JsonObject
@@ -23,8 +25,8 @@ NAME_CHARACTERS_MAX = 200
 class Groups:
     """The collection, as ScimCall is asked about it."""
 
-    kind = "group"
-    resource = Group
+    kind: DirectoryKind = "group"
+    resource: type[Resource[Any]] = Group
     name_attribute = "displayname"
 
     async def create(self, call: ScimCall, body: JsonObject) -> UUID:

@@ -4,9 +4,10 @@ import re
 from typing import Any
 from uuid import UUID
 
-from scim2_models import Context, InvalidValueException, PatchOp
+from scim2_models import Context, InvalidValueException, PatchOp, Resource
 
 from commands.decisions import Tenancy, VersionMismatch
+from commands.directory_port import DirectoryKind
 from commands.directory_users import (
     CreateDirectoryUser,
     DirectoryProfile,
@@ -32,8 +33,8 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 class Users:
     """The collection, as ScimCall is asked about it."""
 
-    kind = "user"
-    resource = User
+    kind: DirectoryKind = "user"
+    resource: type[Resource[Any]] = User
     name_attribute = "username"
 
     async def create(self, call: ScimCall, body: JsonObject) -> UUID:

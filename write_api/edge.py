@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope
 from commands.authorization import Caller
 from commands.decisions import Command
 from commands.dispatch import Answer, Dispatcher, Origin
-from commands.ports import Ids
+from commands.ports import Ids, Ports
 from commands.signals import ReceiveWebhook
 from domain.errors import Unauthenticated
 from domain.executions import ExecutionNotFound
@@ -60,6 +60,14 @@ class Blobs(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ScimParts:
+    """ports: to read with. public_url: as directories reach us, without a slash at the end."""
+
+    ports: Ports
+    public_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class WriteDependencies:
     """What the edge needs.
 
@@ -77,6 +85,7 @@ class WriteDependencies:
     strangers: AddressLimits
     webhook_tenant: Callable[[UUID, str], TenantId | None]
     oauth: OAuthFlow
+    scim: ScimParts
     body_bytes_max: int
 
 

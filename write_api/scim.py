@@ -35,11 +35,10 @@ from commands.directory_groups import GroupNameTaken
 from commands.directory_users import UserNameTaken, directory_of
 from commands.identity_providers import DIRECTORY_SCOPE
 from commands.memberships import EmailTaken
-from commands.ports import Ports
-from domain.errors import DomainError, Invalid, OverLimit, Unauthenticated
+from domain.errors import DomainError, Invalid, Unauthenticated
 from write_api.directory_groups import Groups
 from write_api.directory_users import Users
-from write_api.edge import Edge
+from write_api.edge import Edge, ScimParts
 from write_api.problem_details import headers_of, status_of
 from write_api.requests import parse_json, read_body
 from write_api.scim_call import Collection, ScimCall
@@ -71,11 +70,14 @@ class MethodNotAllowed(SCIMException):
 
 @dataclass(frozen=True, slots=True)
 class Scim:
-    """base_url: as directories reach it, without a slash at the end."""
+    """Takes every request under its prefix, for answers of the framework are not SCIM's."""
 
     edge: Edge
-    ports: Ports
-    base_url: str
+    parts: ScimParts
+
+    @property
+    def base_url(self) -> str:
+        return self.parts.public_url + PREFIX
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self._response(scope, receive)
@@ -97,7 +99,7 @@ class Scim:
         require(call.caller, DIRECTORY_SCOPE)
         if call.caller.tenant_id is None:
             raise Unauthenticated
-        on = Tenancy(self.ports, call.caller, call.caller.tenant_id)
+        on = Tenancy(self.parts.ports, call.caller, call.caller.tenant_id)
         await directory_of(on)
         return ScimCall(call, on, self.base_url)
 
@@ -180,8 +182,8 @@ class Scim:
         return _listed(resources, found.total, start)
 
 
-def add_scim(app: FastAPI, edge: Edge, ports: Ports, base_url: str) -> None:
-    app.router.routes.append(PlainRoute(PREFIX + "/{path:path}", Scim(edge, ports, base_url)))
+def add_scim(app: FastAPI, edge: Edge, parts: ScimParts) -> None:
+    app.router.routes.append(PlainRoute(PREFIX + "/{path:path}", Scim(edge, parts)))
 
 
 def _require(method: str, *allowed: str) -> None:
@@ -216,7 +218,7 @@ def _query(call: ScimCall) -> dict[str, str]:
 
 
 def _wanted(collection: Collection, query: Mapping[str, str]) -> ResponseParameters[Any]:
-    """attributes and excludedAttributes. Raises ValidationError."""
+    """Attributes and excludedAttributes. Raises ValidationError."""
     names = ("attributes", "excludedAttributes")
     asked = {name: query[name] for name in names if name in query}
     return ResponseParameters[collection.resource].model_validate(asked)

@@ -33,6 +33,7 @@ from domain.errors import OverLimit, Stale
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId, shard_of
 from infra.event_codec import mapper
+from tests.commands.fake_directory import FakeDirectory
 from tests.commands.fake_sealing import FakeSealing
 
 ERA = 1
@@ -317,6 +318,7 @@ class World:
             self.search,
             FakeUsers(self.store),
             FakeSealing(),
+            FakeDirectory(self.store),
         )
         self.dispatcher = Dispatcher(self.ports)
         self.tenant_id = TenantId(self.ids.new())

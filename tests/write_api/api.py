@@ -16,8 +16,9 @@ from infra.authentication import Credentials
 from infra.client_addresses import ClientAddresses
 from infra.webhook_keys import WebhookKeys
 from tests.commands.fakes import FakeEventStore, World
+from tests.write_api.fake_oauth import FakeIdentityProvider, a_flow
 from write_api.app import build_write_routes
-from write_api.edge import WriteDependencies
+from write_api.edge import ScimParts, WriteDependencies
 from write_api.rate_limits import AddressLimits
 
 KEY = "Bearer al_test"
@@ -95,6 +96,8 @@ class Api:
         self.waiter = FakeWaiter()
         self.blobs = FakeBlobs()
         self.webhook_keys = WebhookKeys("a master key of the tests")
+        self.provider = FakeIdentityProvider()
+        self.oauth = a_flow(self.world, self.provider)
         self.time_s = 0.0
         self.app = FastAPI(title="AgentLedger", version="0", redirect_slashes=False)
         build_write_routes(self.app, self._dependencies())
@@ -111,6 +114,8 @@ class Api:
             ids=self.world.ids,
             strangers=AddressLimits(RATE_LIMIT_IP_PER_MIN, lambda: self.time_s),
             webhook_tenant=self.webhook_keys.tenant,
+            oauth=self.oauth,
+            scim=ScimParts(self.world.ports, "http://ledger"),
             body_bytes_max=BODY_BYTES_MAX,
         )
 
