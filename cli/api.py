@@ -11,11 +11,12 @@ from fastapi import FastAPI
 from cli.logins import build_oauth
 from cli.web_server import run_http
 from commands.dispatch import Dispatcher
-from commands.ports import Ports
+from commands.ports import EventStore, Ports
 from infra.admission import SampledAdmission
 from infra.authentication import Authentication
 from infra.client_addresses import ClientAddresses
 from infra.consumer import keep_running
+from infra.directory import PostgresDirectory
 from infra.execution_waiter import ExecutionWaiter
 from infra.metrics import Metrics
 from infra.migrations import pending
@@ -30,7 +31,7 @@ from projections.execution_search import PostgresExecutionSearch
 from read_api.limits import ReadLimits
 from read_api.router import ReadDependencies, build_read_routes
 from write_api.app import build_write_routes
-from write_api.edge import WriteDependencies
+from write_api.edge import ScimParts, WriteDependencies
 from write_api.problem_details import REQUEST_ID_SCOPE_KEY
 from write_api.rate_limits import AddressLimits
 
@@ -72,18 +73,8 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     runtime.neighbours.worker_began = metrics.worker_began
     addresses = ClientAddresses(settings.trusted_proxies)
     strangers = AddressLimits(settings.rate_limit_ip_per_min, time.monotonic)
-    dispatcher = Dispatcher(
-        Ports(
-            events=store,
-            clock=runtime.clock,
-            ids=runtime.ids,
-            secrets=SecretsSource(bcrypt_cost=settings.bcrypt_cost),
-            admission=admission,
-            search=PostgresExecutionSearch(database),
-            users=PostgresUsers(database, runtime.master_key),
-            sealing=await runtime.data_keys(),
-        )
-    )
+    ports = await _ports(runtime, database, store, admission)
+    dispatcher = Dispatcher(ports)
     app = FastAPI(
         title="AgentLedger", version="1", redirect_slashes=False, openapi_url="/openapi.json"
     )
@@ -99,6 +90,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             strangers=strangers,
             webhook_tenant=runtime.webhook_keys.tenant,
             oauth=await build_oauth(runtime, store, dispatcher),
+            scim=ScimParts(ports, settings.public_url),
             body_bytes_max=settings.body_bytes_max,
         ),
     )
@@ -119,6 +111,23 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         ),
     )
     return ApiParts(app, tail, positions, admission)
+
+
+async def _ports(
+    runtime: Runtime, database: Database, store: EventStore, admission: SampledAdmission
+) -> Ports:
+    """What commands need, all of it."""
+    return Ports(
+        events=store,
+        clock=runtime.clock,
+        ids=runtime.ids,
+        secrets=SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost),
+        admission=admission,
+        search=PostgresExecutionSearch(database),
+        users=PostgresUsers(database, runtime.master_key),
+        sealing=await runtime.data_keys(),
+        directory=PostgresDirectory(database, runtime.master_key),
+    )
 
 
 def _admission(runtime: Runtime, database: Database, metrics: Metrics) -> SampledAdmission:

@@ -14,6 +14,7 @@ from commands.admission_port import Admission
 from commands.bulk_port import ExecutionSearch
 from commands.directory_port import Directory, DirectoryRow
 from commands.identity_port import AccessRow, Users
+from commands.mail_port import Mailbox, QueuedMail
 from commands.oauth_port import ClientSecretRow
 from commands.sealing_port import Sealing
 from domain.envelope import Envelope
@@ -171,6 +172,7 @@ SideRow = (
     | AccessRow
     | ClientSecretRow
     | DirectoryRow
+    | QueuedMail
 )
 
 
@@ -247,29 +249,6 @@ class EventStore(Protocol):
     ) -> RecordedAnswer | None: ...
 
     async def definition(self, tenant_id: TenantId, definition_hash: str) -> JsonObject | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class OpenExecution:
-    tenant_id: TenantId
-    execution_id: UUID
-    wake_at: datetime | None
-
-
-class OpenExecutions(Protocol):
-    async def ready(
-        self, shards: Sequence[int], *, after: UUID | None, limit: int
-    ) -> Sequence[OpenExecution]:
-        """One page of the executions that a worker owes their next step, oldest first, after an
-        execution id.
-        """
-        ...
-
-    async def due(
-        self, shards: Sequence[int], *, until: datetime, limit: int
-    ) -> Sequence[OpenExecution]:
-        """The executions whose time comes until then, the earliest first."""
-        ...
 
 
 # The log port: every consumer (projector, worker) sees events through it.
@@ -403,3 +382,4 @@ class Ports:
     users: Users | None = None  # Only what is decided about people needs it.
     sealing: Sealing | None = None  # Only what is kept sealed beside the log needs it.
     directory: Directory | None = None  # Only what directories of identity providers do needs it.
+    mailbox: Mailbox | None = None  # Only where people are written to.

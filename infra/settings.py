@@ -3,7 +3,7 @@ of the platform.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import (
@@ -126,6 +126,15 @@ class Settings(BaseSettings):
     worker_sweep_s: float = Field(default=15, gt=0)
     worker_bulk_poll_s: float = Field(default=1, gt=0)
     worker_retention_poll_s: float = Field(default=300, gt=0)
+
+    # Mail. Without a host it waits until there is one.
+    smtp_host: str | None = None
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_tls: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    mail_from: str = "AgentLedger <agentledger@localhost>"
+    worker_mail_poll_s: float = Field(default=1, gt=0)
 
     # What the outbound client may reach although it is not public: `host:port,...` as in the URL.
     http_allow: Annotated[frozenset[Origin], NoDecode, BeforeValidator(_allowed)] = frozenset()

@@ -15,6 +15,7 @@ from commands.directory_port import (
     StoredDirectoryToken,
 )
 from commands.identity_port import AccessRow, RemovedRole, StoredRole, StoredUserAccess
+from commands.mail_port import QueuedMail
 from commands.oauth_port import ClientSecretRow, RemovedClientSecret, StoredClientSecret
 from commands.ports import (
     ClosedBulkOperation,
@@ -41,6 +42,7 @@ RareRow = (
     | AccessRow
     | ClientSecretRow
     | DirectoryRow
+    | QueuedMail
 )
 
 STORE_DEFINITION: LiteralString = (
@@ -71,6 +73,9 @@ KEEP_FOR: LiteralString = (
     " ON CONFLICT (tenant_id) DO UPDATE SET payload_days = EXCLUDED.payload_days"
 )
 KEEP_FOR_EVER: LiteralString = "DELETE FROM retention WHERE tenant_id = %s"
+QUEUE_MAIL: LiteralString = (
+    "INSERT INTO mail_outbox (tenant_id, mail_id, sealed, expires_at) VALUES (%s, %s, %s, %s)"
+)
 REMOVE_PAYLOADS: LiteralString = "SELECT remove_payloads(%s, %s)"
 
 STORE_USER_ACCESS: LiteralString = (
@@ -134,6 +139,8 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return SideStatement(KEEP_FOR, (tenant_id, row.payload_days))
         case RemovedPayloads():
             return SideStatement(REMOVE_PAYLOADS, (tenant_id, row.execution_id))
+        case QueuedMail():
+            return SideStatement(QUEUE_MAIL, (tenant_id, row.mail_id, row.sealed, row.expires_at))
         case ClosedBulkOperation():
             return SideStatement(CLOSE_BULK_OPERATION, (tenant_id, row.operation_id))
         case StoredClientSecret():

@@ -13,16 +13,10 @@ from tests.architecture.sources import ROOT, modules, parse
 # What carries every command, and belongs to no concept.
 MACHINERY = {
     *("__init__", "authorization", "catalogue", "decisions", "dispatch"),
-    *(
-        "admission_port",
-        "bulk_port",
-        "directory_port",
-        "execution_families",
-        "http_port",
-        "identity_port",
-    ),
-    *("memberships", "model_port", "oauth_port", "pinned_definitions", "ports", "retention_port"),
-    *("sealing_port",),
+    *("admission_port", "bulk_port", "directory_port", "execution_families"),
+    *("http_port", "identity_port", "mail_port", "memberships"),
+    *("model_port", "oauth_port", "open_executions_port", "pinned_definitions"),
+    *("ports", "retention_port", "sealing_port"),
 }
 
 CONCEPTS = sorted({path.stem for path in modules("commands")} - MACHINERY)

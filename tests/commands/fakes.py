@@ -15,6 +15,7 @@ from commands.bulk_port import ExecutionFilter, OpenBulkOperation
 from commands.decisions import Command
 from commands.dispatch import Answer, Dispatcher, Origin
 from commands.identity_port import RemovedRole, StoredRole, StoredUserAccess
+from commands.mail_port import Mail, QueuedMail
 from commands.ports import (
     AnyAggregate,
     ClosedBulkOperation,
@@ -118,6 +119,24 @@ class FakeUsers:
             for owner, row in self._store.owned_side_rows
             if owner == tenant_id and isinstance(row, StoredUserAccess)
         }
+
+
+class FakeMailbox:
+    """Mails that are not sealed, so that tests can read them."""
+
+    def __init__(self, ids: FakeIds) -> None:
+        self.mails: list[Mail] = []
+        self._ids = ids
+
+    async def queued(
+        self,
+        tenant_id: TenantId,  # noqa: ARG002 # the port's
+        mail: Mail,
+        *,
+        expires_at: datetime,
+    ) -> QueuedMail:
+        self.mails.append(mail)
+        return QueuedMail(self._ids.new(), mail.text.encode(), expires_at)
 
 
 class FakeAdmission:
@@ -309,6 +328,7 @@ class World:
         self.ids = FakeIds()
         self.admission = FakeAdmission()
         self.search = FakeExecutionSearch(self.store)
+        self.mailbox = FakeMailbox(self.ids)
         self.ports = Ports(
             self.store,
             self.clock,
@@ -316,9 +336,10 @@ class World:
             FakeSecrets(),
             self.admission,
             self.search,
-            FakeUsers(self.store),
-            FakeSealing(),
-            FakeDirectory(self.store),
+            mailbox=self.mailbox,
+            users=FakeUsers(self.store),
+            sealing=FakeSealing(),
+            directory=FakeDirectory(self.store),
         )
         self.dispatcher = Dispatcher(self.ports)
         self.tenant_id = TenantId(self.ids.new())

@@ -13,7 +13,7 @@ import pytest
 from commands.authorization import ROLE_GRANTS, Grants
 from domain.errors import Unauthenticated
 from domain.identifiers import TenantId
-from infra.authentication import Authentication
+from infra.authentication import Authentication, Credentials
 from infra.secrets_source import SecretsSource
 from tests.commands.fakes import FakeClock
 
@@ -76,42 +76,42 @@ async def test_a_caller_is_remembered_until_the_key_is_forgotten(text: str) -> N
     row = _Row(text)
     authentication = _authentication(row)
     for _ in range(3):
-        await authentication.authenticate(f"Bearer {text}", None)
+        await authentication.authenticate(Credentials(f"Bearer {text}"))
     assert row.lookups_count == 1
     authentication.forget(UUID(int=99))
-    await authentication.authenticate(f"Bearer {text}", None)
+    await authentication.authenticate(Credentials(f"Bearer {text}"))
     assert row.lookups_count == 1
     row.revoked_at = FakeClock().now()
     authentication.forget(API_KEY)
     with pytest.raises(Unauthenticated):
-        await authentication.authenticate(f"Bearer {text}", None)
+        await authentication.authenticate(Credentials(f"Bearer {text}"))
 
 
 async def test_what_was_read_before_a_revocation_is_not_remembered_after_it(text: str) -> None:
     row = _Row(text)
     authentication = _authentication(row)
     row.may_answer.clear()
-    on_its_way = asyncio.create_task(authentication.authenticate(f"Bearer {text}", None))
+    on_its_way = asyncio.create_task(authentication.authenticate(Credentials(f"Bearer {text}")))
     await row.was_asked.wait()
     row.revoked_at = FakeClock().now()
     authentication.forget(API_KEY)
     row.may_answer.set()
     await on_its_way
     with pytest.raises(Unauthenticated):
-        await authentication.authenticate(f"Bearer {text}", None)
+        await authentication.authenticate(Credentials(f"Bearer {text}"))
 
 
 async def test_a_key_does_what_it_names_and_its_person_may_do_now(text: str) -> None:
     row = _Row(text)
     authentication = _authentication(row)
-    assert (await authentication.authenticate(f"Bearer {text}", None)).scopes == {"*"}
+    assert (await authentication.authenticate(Credentials(f"Bearer {text}"))).scopes == {"*"}
     row.role = "USER"
     authentication.forget(USER)
-    user = await authentication.authenticate(f"Bearer {text}", None)
+    user = await authentication.authenticate(Credentials(f"Bearer {text}"))
     assert user.grants == ROLE_GRANTS["USER"]
     row.scopes = ["read", "users:write"]
     authentication.forget(API_KEY)
-    reader = await authentication.authenticate(f"Bearer {text}", None)
+    reader = await authentication.authenticate(Credentials(f"Bearer {text}"))
     assert reader.grants == Grants(frozenset({"read"}), frozenset({"read"}))
 
 
@@ -119,12 +119,12 @@ async def test_a_key_does_what_it_names_and_its_person_may_do_now(text: str) -> 
 async def test_who_is_not_active_has_no_key_that_counts(text: str, status: str | None) -> None:
     row: Any = _Row(text)
     authentication = _authentication(row)
-    await authentication.authenticate(f"Bearer {text}", None)
+    await authentication.authenticate(Credentials(f"Bearer {text}"))
     await authentication.caller_of_user(TenantId(TENANT), USER)
     row.status = status
     authentication.forget(USER)
     with pytest.raises(Unauthenticated):
-        await authentication.authenticate(f"Bearer {text}", None)
+        await authentication.authenticate(Credentials(f"Bearer {text}"))
     with pytest.raises(Unauthenticated):
         await authentication.caller_of_user(TenantId(TENANT), USER)
 
@@ -139,7 +139,7 @@ async def test_a_role_of_the_tenants_own_making_counts_as_it_is_now(text: str) -
     row.permissions = None
     authentication.forget(ROLE)
     assert (await authentication.caller_of_user(TenantId(TENANT), USER)).scopes == frozenset()
-    assert (await authentication.authenticate(f"Bearer {text}", None)).scopes == frozenset()
+    assert (await authentication.authenticate(Credentials(f"Bearer {text}"))).scopes == frozenset()
 
 
 @pytest.mark.parametrize("stream", [TENANT, USER, API_KEY])
@@ -149,8 +149,8 @@ async def test_whoever_is_made_from_a_stream_is_made_anew_when_it_changes(
     row = _Row(text)
     authentication = _authentication(row)
     for _ in range(2):
-        await authentication.authenticate(f"Bearer {text}", None)
+        await authentication.authenticate(Credentials(f"Bearer {text}"))
     assert row.lookups_count == 1
     authentication.forget(stream)
-    await authentication.authenticate(f"Bearer {text}", None)
+    await authentication.authenticate(Credentials(f"Bearer {text}"))
     assert row.lookups_count == 2

@@ -119,7 +119,7 @@ async def test_open_policies_exist_only_for_the_roles_that_serve_all_tenants(
         " AND (qual = 'true' OR with_check = 'true') AND 'agentledger_worker' = ANY(roles)"
     )
     tables = {row[0] for row in await cursor.fetchall()}
-    assert tables == {"open_bulk_operations", "open_executions", "retention"}
+    assert tables == {"mail_outbox", "open_bulk_operations", "open_executions", "retention"}
 
 
 async def fill(owner: AsyncConnection, table: str, tenant_id: UUID) -> bool:

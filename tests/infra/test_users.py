@@ -11,7 +11,7 @@ from domain.credentials import ApiKey
 from domain.envelope import Envelope
 from domain.errors import Unauthenticated
 from domain.identifiers import TenantId
-from infra.authentication import Authentication
+from infra.authentication import Authentication, Credentials
 from infra.clock import SystemClock
 from infra.secrets_source import SecretsSource
 from infra.users import PostgresUsers, email_hash
@@ -77,15 +77,15 @@ async def test_the_key_of_somebody_who_was_deactivated_stops_working(parts: Part
     authentication = await authentication_of(parts)
     tenant_id, user_id = TenantId(IDS.new()), IDS.new()
     secret = SecretsSource(bcrypt_cost=4).new_api_key()
-    text = f"Bearer {secret.secret_text}"
+    credentials = Credentials(f"Bearer {secret.secret_text}")
     key = StoredApiKey(IDS.new(), secret.key_id, secret.secret_hash, [EVERY_SCOPE], user_id, None)
     await stored(parts, tenant_id, key, StoredUserAccess(user_id, b"hash", "USER", "ACTIVE"))
-    caller = await authentication.authenticate(text, None)
+    caller = await authentication.authenticate(credentials)
     assert (caller.user_id, caller.grants) == (user_id, ROLE_GRANTS["USER"])
     await stored(parts, tenant_id, StoredUserAccess(user_id, b"hash", "USER", "DEACTIVATED"))
     authentication.forget(user_id)
     with pytest.raises(Unauthenticated):
-        await authentication.authenticate(text, None)
+        await authentication.authenticate(credentials)
 
 
 async def test_a_key_of_nobody_that_is_known_does_not_count(parts: Parts) -> None:
@@ -96,4 +96,4 @@ async def test_a_key_of_nobody_that_is_known_does_not_count(parts: Parts) -> Non
     )
     await stored(parts, TenantId(IDS.new()), key)
     with pytest.raises(Unauthenticated):
-        await authentication.authenticate(f"Bearer {secret.secret_text}", None)
+        await authentication.authenticate(Credentials(f"Bearer {secret.secret_text}"))
