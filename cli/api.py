@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 
-from cli.logins import build_oauth
+from cli.oauth import build_oauth
 from cli.web_server import run_http
 from commands.dispatch import Dispatcher
 from commands.ports import EventStore, Ports

@@ -55,6 +55,10 @@ CALLBACK_QUERY = [
 Token = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 
 
+class Tokens(BaseModel):
+    access_token: str
+
+
 class LinkBody(BaseModel):
     """provider: the name of an identity provider. return_to, code_challenge: as of a login."""
 

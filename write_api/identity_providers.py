@@ -1,4 +1,6 @@
-"""PUT and DELETE /identity-providers/{name}: where the people of a tenant may sign in."""
+"""PUT and DELETE /identity-providers/{name}, POST /identity-providers/{name}/scim-token: where the
+people of a tenant may sign in, and whose directory brings them.
+"""
 
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -6,8 +8,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, StringConstraints, TypeAdapter
 from starlette.responses import Response
 
-from commands.identity_providers import PutIdentityProvider, RemoveIdentityProvider
-from domain.identity_providers import IdentityProviderNotFound, Kind
+from commands.identity_providers import (
+    IssueDirectoryToken,
+    PutIdentityProvider,
+    RemoveIdentityProvider,
+)
+from domain.identity_providers import IdentityProviderNotFound, Kind, NoDirectory
 from write_api.edge import Call
 from write_api.openapi import Answered, documented
 from write_api.routes import route
@@ -62,6 +68,18 @@ class IdentityProviderConfigured(BaseModel):
 
 class IdentityProviderRemoved(IdentityProviderConfigured):
     is_removed: bool
+
+
+class ScimTokenIssued(BaseModel):
+    """api_key: the secret, for the directory at /scim/v2. It is not stored: a replayed answer lacks
+    it and has key_shown false. Revoke it as any API key.
+    """
+
+    name: str
+    api_key_id: str
+    prefix: str
+    key_shown: bool
+    api_key: str | None = None
 
 
 IDENTITY_PROVIDER_BODY = TypeAdapter(IdentityProviderBody)
@@ -120,5 +138,22 @@ async def remove(call: Call) -> Response:
     return await call.answer(RemoveIdentityProvider(call.text("name")), HTTPStatus.OK)
 
 
-ROUTES = (put, remove)
+@route(
+    "POST",
+    "/api/v1/identity-providers/{name}/scim-token",
+    documented(
+        "issueScimToken",
+        "A token for the directory of the provider, shown once",
+        requires=IssueDirectoryToken.requires,
+        answers=Answered[ScimTokenIssued],
+        status=HTTPStatus.CREATED,
+        refusals=[IdentityProviderNotFound, NoDirectory],
+        path_parameters={"name": NAME},
+    ),
+)
+async def issue_scim_token(call: Call) -> Response:
+    return await call.answer(IssueDirectoryToken(call.text("name")), HTTPStatus.CREATED)
+
+
+ROUTES = (put, remove, issue_scim_token)
 BODIES = (IDENTITY_PROVIDER_BODY,)

@@ -3,6 +3,7 @@ users and groups. Errors are in SCIM's own form.
 
     /ServiceProviderConfig /ResourceTypes[/id] /Schemas[/id]      GET
     /Users /Groups                                                GET, POST
+    /Users/.search /Groups/.search                                POST
     /Users/{id} /Groups/{id}                                      GET, PUT, PATCH, DELETE
 """
 
@@ -10,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -20,8 +21,10 @@ from pydantic import ValidationError
 from scim2_models import (
     Error,
     InvalidFilterException,
+    InvalidSyntaxException,
     ListResponse,
     NotFoundException,
+    NotImplementedException,
     ResponseParameters,
     SCIMException,
 )
@@ -105,29 +108,43 @@ class Scim:
 
     async def _answered(self, call: ScimCall, method: str, path: str) -> Response:
         match path.split("/"):
-            case ["ServiceProviderConfig"]:
+            case ["ServiceProviderConfig" | "ResourceTypes" | "Schemas" as name, *rest]:
                 _require(method, "GET")
-                config = service_provider_config()
-                return _told(placed(config, self.base_url, path, "ServiceProviderConfig"))
-            case ["ResourceTypes" | "Schemas" as name]:
-                _require(method, "GET")
+                return self._discovered(name, rest)
+            case [".search"]:
+                raise NotImplementedException(detail="Search /Users or /Groups.")
+            case [name, *rest] if name in COLLECTIONS:
+                return await self._collected(call, method, COLLECTIONS[name], rest)
+            case _:
+                raise NotFoundException
+
+    def _discovered(self, name: str, rest: list[str]) -> Response:
+        published = {"ResourceTypes": RESOURCE_TYPES, "Schemas": SCHEMAS}.get(name, {})
+        match rest:
+            case [] if published:
                 return self._published(name)
-            case ["ResourceTypes" | "Schemas" as name, entry]:
+            case []:
+                return _told(placed(service_provider_config(), self.base_url, name, name))
+            case [entry] if entry in published:
+                kind, path = name.removesuffix("s"), f"{name}/{entry}"
+                return _told(placed(published[entry], self.base_url, path, kind))
+            case _:
+                raise NotFoundException
+
+    async def _collected(
+        self, call: ScimCall, method: str, collection: Collection, rest: list[str]
+    ) -> Response:
+        match rest:
+            case [] if method == "POST":
+                return await self._create(call, collection)
+            case []:
                 _require(method, "GET")
-                published = RESOURCE_TYPES if name == "ResourceTypes" else SCHEMAS
-                if entry not in published:
-                    raise NotFoundException
-                return _told(placed(published[entry], self.base_url, path, name.removesuffix("s")))
-            case [name] if name in COLLECTIONS:
-                if method == "POST":
-                    return await self._create(call, COLLECTIONS[name])
-                _require(method, "GET")
-                return await self._page(call, COLLECTIONS[name])
-            case [name, entry] if name in COLLECTIONS:
-                entry_id = uuid_or_none(entry)
-                if entry_id is None:
-                    raise NotFoundException
-                return await self._one(call, method, COLLECTIONS[name], entry_id)
+                return await self._page(call, collection, _query(call))
+            case [".search"]:
+                _require(method, "POST")
+                return await self._page(call, collection, _searched(await _body(call)))
+            case [entry] if (entry_id := uuid_or_none(entry)) is not None:
+                return await self._one(call, method, collection, entry_id)
             case _:
                 raise NotFoundException
 
@@ -162,8 +179,9 @@ class Scim:
         wanted = _wanted(collection, query)
         return _told(await collection.read(call, entry_id), wanted=wanted)
 
-    async def _page(self, call: ScimCall, collection: Collection) -> Response:
-        query = _query(call)
+    async def _page(
+        self, call: ScimCall, collection: Collection, query: Mapping[str, str]
+    ) -> Response:
         wanted = _wanted(collection, query)
         start = _number(query, "startIndex", 1, least=1, most=START_INDEX_MAX)
         count = _number(query, "count", PAGE_DEFAULT, least=0, most=PAGE_MAX)
@@ -177,7 +195,7 @@ class Scim:
             limit=count,
         )
         resources = [
-            _dumped(await collection.read(call, entry_id), wanted) for entry_id in found.entry_ids
+            told(await collection.read(call, entry_id), wanted) for entry_id in found.entry_ids
         ]
         return _listed(resources, found.total, start)
 
@@ -217,6 +235,19 @@ def _query(call: ScimCall) -> dict[str, str]:
     return dict(reversed(pairs))
 
 
+def _searched(body: Any) -> dict[str, str]:
+    """RFC 7644 section 3.4.3: the same query, in a body. Raises InvalidSyntaxException."""
+    if not isinstance(body, dict):
+        raise InvalidSyntaxException
+    found: dict[str, str] = {}
+    for name, value in cast("dict[str, object]", body).items():
+        if isinstance(value, list):
+            found[name] = ",".join(str(one) for one in cast("list[object]", value))
+        elif name != "schemas":
+            found[name] = str(value)
+    return found
+
+
 def _wanted(collection: Collection, query: Mapping[str, str]) -> ResponseParameters[Any]:
     """Attributes and excludedAttributes. Raises ValidationError."""
     names = ("attributes", "excludedAttributes")
@@ -241,14 +272,6 @@ async def _body(call: ScimCall) -> Any:
     return parse_json(raw)
 
 
-def _dumped(resource: Any, wanted: ResponseParameters[Any] | None) -> dict[str, Any]:
-    if wanted is None:
-        return told(resource)
-    attributes = [str(one) for one in wanted.attributes or []] or None
-    excluded = [str(one) for one in wanted.excluded_attributes or []] or None
-    return told(resource, attributes=attributes, excluded=excluded)
-
-
 def _told(
     resource: Any,
     status: HTTPStatus = HTTPStatus.OK,
@@ -256,7 +279,7 @@ def _told(
     wanted: ResponseParameters[Any] | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    return _json(_dumped(resource, wanted), status.value, headers)
+    return _json(told(resource, wanted), status.value, headers)
 
 
 def _listed(resources: list[dict[str, Any]], total: int, start: int) -> Response:

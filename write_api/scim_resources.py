@@ -25,6 +25,7 @@ from scim2_models import (
     Required,
     Resource,
     ResourceType,
+    ResponseParameters,
     Schema,
     ScimPolicy,
     ServiceProviderConfig,
@@ -128,15 +129,9 @@ def meta(kind: str, location: str, created: datetime, modified: datetime) -> Met
     return Meta(resource_type=kind, location=location, created=created, last_modified=modified)
 
 
-def told(
-    resource: Any, *, attributes: list[str] | None = None, excluded: list[str] | None = None
-) -> dict[str, Any]:
-    """As JSON. attributes, excluded: as the query asked."""
-    return resource.model_dump(
-        scim_ctx=Context.RESOURCE_QUERY_RESPONSE,
-        attributes=attributes,
-        excluded_attributes=excluded,
-    )
+def told(resource: Any, wanted: ResponseParameters[Any] | None = None) -> dict[str, Any]:
+    """As JSON. wanted: attributes and excludedAttributes of the query."""
+    return resource.model_dump(scim_ctx=Context.RESOURCE_QUERY_RESPONSE, response_parameters=wanted)
 
 
 def uuid_or_none(text: str | None) -> UUID | None:

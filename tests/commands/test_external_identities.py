@@ -31,6 +31,8 @@ ROOT = "root@acme.example"
 class Company(World):
     """With an administrator, and a provider that lets the domain in."""
 
+    provider = "acme"
+
     async def open(self, provider: PutIdentityProvider = ACME) -> "Company":
         await self.somebody(ROOT, "ADMIN")
         await self.when(provider)
@@ -42,7 +44,12 @@ class Company(World):
 
     @property
     def provider_id(self) -> UUID:
-        return identity_provider_id(self.tenant_id, "acme")
+        return identity_provider_id(self.tenant_id, self.provider)
+
+    def at(self, provider: str) -> "Company":
+        """People sign in there from now on."""
+        self.provider = provider
+        return self
 
     async def somebody(self, email: str, role: str = "USER", *, is_invited: bool = False) -> UUID:
         on = Tenancy(self.ports, self.caller, self.tenant_id)

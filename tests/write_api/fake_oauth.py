@@ -1,3 +1,4 @@
+# ruff: noqa: ARG002 # What the ports take.
 """Logins on their way, in memory, and a provider that says what a test wants."""
 
 from dataclasses import dataclass, field
@@ -48,12 +49,14 @@ class FakeOAuthAttempts:
             raise LoginRefused("not this state, or not this browser")
         return pending, _attempt(state)
 
-    async def keep_login(self, tenant_id: TenantId, user_id: UUID, code_challenge: str) -> str:  # the port's
+    async def keep_login(
+        self, tenant_id: TenantId, user_id: UUID, code_challenge: str
+    ) -> str:  # the port's
         code = f"{tenant_id}-code-{len(self.codes)}"
         self.codes[code] = (user_id, code_challenge)
         return code
 
-    async def pick_up(self, tenant_id: TenantId, code: str, code_verifier: str) -> UUID:  # noqa: ARG002 # the port's
+    async def pick_up(self, tenant_id: TenantId, code: str, code_verifier: str) -> UUID:
         user_id, challenge = self.codes.pop(code, (None, ""))
         if user_id is None or challenge != code_verifier:
             raise LoginRefused("not this code, or not its verifier")
