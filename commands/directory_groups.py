@@ -75,7 +75,7 @@ async def create_directory_group(command: CreateDirectoryGroup, on: Tenancy) -> 
         name=command.name,
         external_id=command.external_id,
     )
-    return await _decided(on, provider, group, None, command.member_ids)
+    return await _decided(on, provider, group, name_before=None, member_ids=command.member_ids)
 
 
 async def replace_directory_group(command: ReplaceDirectoryGroup, on: Tenancy) -> Decided:
@@ -86,7 +86,9 @@ async def replace_directory_group(command: ReplaceDirectoryGroup, on: Tenancy) -
     await _require_free(on, provider, command.name, group.id)
     name_before = group.name
     group.rename(command.name, command.external_id)
-    return await _decided(on, provider, group, name_before, command.member_ids)
+    return await _decided(
+        on, provider, group, name_before=name_before, member_ids=command.member_ids
+    )
 
 
 async def remove_directory_group(command: RemoveDirectoryGroup, on: Tenancy) -> Decided:
@@ -115,6 +117,7 @@ async def _decided(
     on: Tenancy,
     provider: IdentityProvider,
     group: DirectoryGroup,
+    *,
     name_before: str | None,
     member_ids: Sequence[UUID],
 ) -> Decided:

@@ -94,7 +94,7 @@ async def create_directory_user(command: CreateDirectoryUser, on: Tenancy) -> De
         user.give_role(provider.default_role)
         entry.replace(profile.attributes)
     _apply(profile, user)
-    return _decided(on, provider, profile, await membership_of(on, user), entry)
+    return _decided(on, provider, profile, membership=await membership_of(on, user), entry=entry)
 
 
 async def replace_directory_user(command: ReplaceDirectoryUser, on: Tenancy) -> Decided:
@@ -106,7 +106,9 @@ async def replace_directory_user(command: ReplaceDirectoryUser, on: Tenancy) -> 
     user = await on.load(User, command.user_id, UserNotFound)
     entry.replace(command.profile.attributes)
     _apply(command.profile, user)
-    return _decided(on, provider, command.profile, await membership_of(on, user), entry)
+    return _decided(
+        on, provider, command.profile, membership=await membership_of(on, user), entry=entry
+    )
 
 
 async def remove_directory_user(command: RemoveDirectoryUser, on: Tenancy) -> Decided:
@@ -189,6 +191,7 @@ def _decided(
     on: Tenancy,
     provider: IdentityProvider,
     profile: DirectoryProfile,
+    *,
     membership: Membership,
     entry: DirectoryUser,
 ) -> Decided:
