@@ -23,6 +23,7 @@ from infra.read_positions import ReadPositions
 from infra.runtime import Runtime
 from infra.secrets_source import SecretsSource
 from infra.tail import Tail
+from infra.users import PostgresUsers
 from projections.catalogue import PROJECTIONS
 from projections.execution_search import PostgresExecutionSearch
 from read_api.limits import ReadLimits
@@ -66,7 +67,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     blobs = await runtime.blobs("api")
     waiter = ExecutionWaiter(database, tail, blobs)
     runtime.neighbours.execution_ended = waiter.ended
-    runtime.neighbours.api_key_stored = authentication.forget
+    runtime.neighbours.access_changed = authentication.forget
     runtime.neighbours.worker_began = metrics.worker_began
     addresses = ClientAddresses(settings.trusted_proxies)
     strangers = AddressLimits(settings.rate_limit_ip_per_min, time.monotonic)
@@ -86,6 +87,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
                     secrets=SecretsSource(bcrypt_cost=settings.bcrypt_cost),
                     admission=admission,
                     search=PostgresExecutionSearch(database),
+                    users=PostgresUsers(database, runtime.master_key),
                 )
             ),
             waiter=waiter,

@@ -14,6 +14,7 @@ from commands.tenants import CreateTenant
 from infra.admission import EveryoneAdmitted
 from infra.runtime import build_runtime
 from infra.secrets_source import SecretsSource
+from infra.users import PostgresUsers
 from projections.tenants import TENANTS as TENANTS_PROJECTION
 
 TENANTS = sql.SQL("SELECT tenant_id, name, created_at FROM {} ORDER BY tenant_id").format(
@@ -51,7 +52,10 @@ def create_tenant(name: str, *, email: str, password: str, is_json: bool) -> int
         ):
             secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
             store = await runtime.event_store("api")
-            ports = Ports(store, runtime.clock, runtime.ids, secrets, EveryoneAdmitted())
+            users = PostgresUsers(await runtime.database("api"), runtime.master_key)
+            ports = Ports(
+                store, runtime.clock, runtime.ids, secrets, EveryoneAdmitted(), users=users
+            )
             dispatcher = Dispatcher(ports)
             operator = Caller("operator", None, frozenset(), is_operator=True)
             answer = await dispatcher.dispatch(

@@ -1,18 +1,24 @@
 """Who is calling, and what they may do. Enforced once, by commands/dispatch.py; the edges only find
 out who is calling.
 
-A credential (API key, later a session) becomes a Caller; from then on only its scopes count.
+A credential (API key or session) becomes a Caller; from then on only its scopes count. A scope
+reaches everything of the tenant, or only what is one's own: what one made, and what is shared with
+one or public. ROLE_CELLS is the permission table.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
-from domain.errors import FieldError, Forbidden, Invalid
+from domain.errors import FieldError, Forbidden, Invalid, NotFound
 from domain.identifiers import TenantId
 
 EVERY_SCOPE = "*"
 SCOPES_MAX = 32
+OWN_SUFFIX = ":own"
+
+Reach = Literal["all", "own"]
 
 # What a credential of a tenant may hold. `*` holds all of these, also the ones added later.
 TENANT_SCOPES: Mapping[str, str] = {
@@ -36,6 +42,38 @@ OPERATOR_SCOPES: Mapping[str, str] = {
     "tenants:create": "create tenants",
 }
 
+# What the operator lets resellers do; their role names each, and no `*` holds them.
+RESELLER_SCOPES: Mapping[str, str] = {
+    "tenants:create": "create tenants, within the quota that the operator gave",
+}
+
+# Role by role, for each scope: how far it reaches, and nothing for those that are not named. An
+# ADMIN holds `*`. A scope that is missing here fails tests/commands/test_authorization.py.
+ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
+    "read": {"USER": "own", "VIEWER": "own", "RESELLER": "own"},
+    "api_keys:write": {"USER": "own", "RESELLER": "own"},
+    "agents:write": {"USER": "own", "RESELLER": "own"},
+    "agents:execute": {"USER": "own", "RESELLER": "own"},
+    "workflows:write": {"USER": "own", "RESELLER": "own"},
+    "workflows:execute": {"USER": "own", "RESELLER": "own"},
+    "executions:write": {"USER": "own", "RESELLER": "own"},
+    "executions:signal": {"USER": "own", "RESELLER": "own"},
+    "retention:write": {},
+    "approvals:decide": {"USER": "own", "RESELLER": "own"},
+    "tenants:create": {"RESELLER": "own"},
+}
+
+# What a custom role is made of: a scope, or a scope that reaches only what is one's own. A scope
+# that no role holds for its own alone has nothing that could be somebody's own.
+PERMISSIONS: Mapping[str, str] = {
+    **TENANT_SCOPES,
+    **{
+        f"{scope}{OWN_SUFFIX}": f"{meaning}: one's own, and what is shared with one or public"
+        for scope, meaning in TENANT_SCOPES.items()
+        if "own" in ROLE_CELLS[scope].values()
+    },
+}
+
 
 class MissingScope(Forbidden):
     """The credential does not have the scope that this needs."""
@@ -46,11 +84,24 @@ class ScopeNotHeld(Forbidden):
 
 
 @dataclass(frozen=True, slots=True)
+class Grants:
+    """own_only: those of the scopes that reach only what is one's own."""
+
+    scopes: frozenset[str] = frozenset()
+    own_only: frozenset[str] = frozenset()
+
+
+NO_GRANTS = Grants()
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """actor: what the envelope of events names. user_id: the person behind the credential, where
     there is one.
 
     tenant_id: None only for the operator, who holds all OPERATOR_SCOPES and no other.
+
+    own_only: those of the scopes that reach only what is this person's own.
     """
 
     actor: str
@@ -58,12 +109,34 @@ class Caller:
     scopes: frozenset[str]
     user_id: UUID | None = None
     is_operator: bool = False
+    own_only: frozenset[str] = frozenset()
+
+    @property
+    def grants(self) -> Grants:
+        return Grants(self.scopes, self.own_only)
 
 
 def require(caller: Caller, scope: str) -> None:
     """Raises MissingScope."""
-    if not _holds(caller, scope):
+    if not holds(caller, scope):
         raise MissingScope(f"This needs the scope {scope}.", scope=scope)
+
+
+def reaches(caller: Caller, scope: str, owner_id: UUID | str | None) -> bool:
+    """Whether somebody who holds the scope may use it on what this person owns; None owns what was
+    made before there were owners, or by nobody in particular.
+    """
+    if scope not in caller.own_only:
+        return True
+    return caller.user_id is not None and str(owner_id) == str(caller.user_id)
+
+
+def require_own(
+    caller: Caller, scope: str, owner_id: UUID | str | None, missing: type[NotFound]
+) -> None:
+    """What is out of reach looks like what is not there. Raises `missing`."""
+    if not reaches(caller, scope, owner_id):
+        raise missing
 
 
 def require_grantable(caller: Caller, scopes: Sequence[str]) -> None:
@@ -73,18 +146,64 @@ def require_grantable(caller: Caller, scopes: Sequence[str]) -> None:
     unknown = [
         FieldError(f"/scopes/{place}", "unknown_scope", f"there is no scope {scope}")
         for place, scope in enumerate(scopes)
-        if scope not in TENANT_SCOPES and scope != EVERY_SCOPE
+        if scope not in TENANT_SCOPES and scope not in RESELLER_SCOPES and scope != EVERY_SCOPE
     ]
     if unknown:
         raise Invalid(errors=unknown)
     for scope in scopes:
-        if not _holds(caller, scope):
+        if not holds(caller, scope):
             raise ScopeNotHeld(f"The scope {scope} cannot be passed on without holding it.")
 
 
-def _holds(caller: Caller, scope: str) -> bool:
+def require_grants_held(caller: Caller, grants: Grants) -> None:
+    """Nobody lets others do, or do further, what they cannot do themselves. Raises ScopeNotHeld."""
+    for scope in sorted(grants.scopes):
+        is_further = scope in caller.own_only and scope not in grants.own_only
+        if is_further or not holds(caller, scope):
+            raise ScopeNotHeld(f"The scope {scope} cannot be passed on without holding it.")
+
+
+def holds(caller: Caller, scope: str) -> bool:
     if caller.is_operator:
         return scope in OPERATOR_SCOPES
+    if scope in RESELLER_SCOPES:
+        return scope in caller.scopes
     if EVERY_SCOPE in caller.scopes:
         return scope in TENANT_SCOPES or scope == EVERY_SCOPE
     return scope in caller.scopes and scope in TENANT_SCOPES
+
+
+def grants_of(permissions: Iterable[str]) -> Grants:
+    """permissions: of PERMISSIONS, or `*`. What is named with and without `:own` reaches all."""
+    named = set(permissions)
+    own = {one.removesuffix(OWN_SUFFIX) for one in named if one.endswith(OWN_SUFFIX)}
+    everywhere = {one for one in named if not one.endswith(OWN_SUFFIX)}
+    return Grants(frozenset(own | everywhere), frozenset(own - everywhere))
+
+
+def _grants_of_role(role: str) -> Grants:
+    cells = {scope: cells[role] for scope, cells in ROLE_CELLS.items() if role in cells}
+    own = frozenset(scope for scope, reach in cells.items() if reach == "own")
+    return Grants(frozenset(cells), own)
+
+
+# The roles that every tenant has; see domain/identity.py. A role of a tenant's own making is named
+# by its id.
+ROLE_GRANTS: Mapping[str, Grants] = {
+    "ADMIN": Grants(frozenset({EVERY_SCOPE})),
+    "USER": _grants_of_role("USER"),
+    "VIEWER": _grants_of_role("VIEWER"),
+    "RESELLER": _grants_of_role("RESELLER"),
+}
+
+
+def narrowed(grants: Grants, scopes: Iterable[str]) -> Grants:
+    """What a credential with these scopes may do for somebody with these grants."""
+    asked = frozenset(scopes)
+    if EVERY_SCOPE in grants.scopes:
+        kept = asked - RESELLER_SCOPES.keys()
+    elif EVERY_SCOPE in asked:
+        kept = grants.scopes - (RESELLER_SCOPES.keys() - asked)
+    else:
+        kept = asked & grants.scopes
+    return Grants(kept, grants.own_only & kept)

@@ -12,6 +12,7 @@ from uuid import UUID
 from eventsourcing.domain import Aggregate
 
 from commands.authorization import Caller
+from commands.identity_port import Users
 from commands.ports import AnyAggregate, Ports, SideRow
 from domain.errors import NotFound, Stale
 from domain.identifiers import Json, JsonObject, TenantId
@@ -59,6 +60,11 @@ class Tenancy:
     ports: Ports
     caller: Caller
     tenant_id: TenantId
+
+    @property
+    def users(self) -> Users:
+        assert self.ports.users is not None, "this process knows no users"
+        return self.ports.users
 
     async def load(
         self, kind: type[AnyAggregate], stream_id: UUID, missing: type[NotFound]

@@ -12,6 +12,7 @@ from eventsourcing.domain import Aggregate
 
 from commands.admission_port import Admission
 from commands.bulk_port import ExecutionSearch
+from commands.identity_port import AccessRow, Users
 from commands.mail_port import Mailbox, QueuedMail
 from domain.envelope import Envelope
 from domain.identifiers import JsonObject, Shard, TenantId
@@ -165,6 +166,7 @@ SideRow = (
     | StoredPassword
     | StoredRetention
     | RemovedPayloads
+    | AccessRow
     | QueuedMail
 )
 
@@ -242,29 +244,6 @@ class EventStore(Protocol):
     ) -> RecordedAnswer | None: ...
 
     async def definition(self, tenant_id: TenantId, definition_hash: str) -> JsonObject | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class OpenExecution:
-    tenant_id: TenantId
-    execution_id: UUID
-    wake_at: datetime | None
-
-
-class OpenExecutions(Protocol):
-    async def ready(
-        self, shards: Sequence[int], *, after: UUID | None, limit: int
-    ) -> Sequence[OpenExecution]:
-        """One page of the executions that a worker owes their next step, oldest first, after an
-        execution id.
-        """
-        ...
-
-    async def due(
-        self, shards: Sequence[int], *, until: datetime, limit: int
-    ) -> Sequence[OpenExecution]:
-        """The executions whose time comes until then, the earliest first."""
-        ...
 
 
 # The log port: every consumer (projector, worker) sees events through it.
@@ -395,4 +374,5 @@ class Ports:
     secrets: Secrets
     admission: Admission
     search: ExecutionSearch | None = None  # Only what is done in bulk needs it.
+    users: Users | None = None  # Only what is decided about people needs it.
     mailbox: Mailbox | None = None  # Only where people are written to.

@@ -5,12 +5,13 @@ all. And what a tenant says of itself: how long payloads of runs that have ended
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commands.authorization import EVERY_SCOPE
+from commands.authorization import EVERY_SCOPE, MissingScope
 from commands.credentials import issue_api_key
 from commands.decisions import SECRET, Command, Decided, Tenancy
+from commands.memberships import begin_user, membership_of
 from commands.ports import StoredPassword, StoredRetention
 from domain.errors import FieldError, Invalid
-from domain.identity import User
+from domain.identity import ADMIN
 from domain.tenants import Tenant, TenantNotFound
 
 PASSWORD_CHARACTERS_MIN = 12
@@ -27,11 +28,14 @@ class CreateTenant(Command):
 
 
 async def create_tenant(command: CreateTenant, on: Tenancy) -> Decided:
+    """By the operator: a reseller's command would be about the reseller's own tenant."""
+    if on.caller.tenant_id is not None:
+        raise MissingScope("This needs the operator's key.")
     _require_password(command.admin_password)
     password_hash = await on.ports.secrets.hash_password(command.admin_password)
-    email = command.admin_email.casefold()
     tenant = on.begin(Tenant, on.tenant_id, name=command.name)
-    admin = on.begin(User, on.ports.ids.new(), email=email, role="ADMIN")
+    admin = await begin_user(on, email=command.admin_email, role=ADMIN)
+    membership = await membership_of(on, admin)
     issued = issue_api_key(
         on, name="first key of the administrator", scopes=[EVERY_SCOPE], user_id=admin.id
     )
@@ -42,8 +46,12 @@ async def create_tenant(command: CreateTenant, on: Tenancy) -> Decided:
             "api_key_id": str(issued.api_key.id),
             "key_shown": False,
         },
-        aggregates=(tenant, admin, issued.api_key),
-        side_rows=(StoredPassword(admin.id, email, password_hash), issued.stored),
+        aggregates=(tenant, *membership.aggregates, issued.api_key),
+        side_rows=(
+            *membership.side_rows,
+            StoredPassword(admin.id, admin.email, password_hash),
+            issued.stored,
+        ),
         shown_once={"api_key": issued.secret_text, "key_shown": True},
     )
 

@@ -4,19 +4,23 @@ imports it.
 
 from eventsourcing.domain import Aggregate
 
+from domain.administrators import Administrators
 from domain.agents import Agent
 from domain.bulk_operations import BulkOperation
 from domain.credentials import ApiKey
 from domain.executions import Execution
 from domain.identity import User
+from domain.roles import Role
 from domain.tenants import Tenant
 from domain.workflows import Workflow
 
 AGGREGATES: tuple[type[Aggregate], ...] = (
+    Administrators,
     Agent,
     ApiKey,
     BulkOperation,
     Execution,
+    Role,
     Tenant,
     User,
     Workflow,

@@ -1,20 +1,30 @@
-"""Who is calling: an API key or the operator's key becomes a `Caller`. A session token will be one
-more way to make one.
+"""Who is calling: an API key, a person (of a session), or the operator's key becomes a `Caller`.
 
-A caller is remembered for a few seconds, and dropped at once when the tail of the log shows that
-its key changed.
+A key acts for the person who made it: it may do what it names and that person may do now, and
+nothing once they were deactivated. A caller is remembered for a few seconds, and dropped at once
+when a neighbour or the tail of the log tells that one of the streams changed that say what it may
+do: the key, the person, their role, the tenant.
 """
 
 import hashlib
 import hmac
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString
 from uuid import UUID
 
-from commands.authorization import Caller, require
+from commands.authorization import (
+    NO_GRANTS,
+    ROLE_GRANTS,
+    Caller,
+    Grants,
+    grants_of,
+    narrowed,
+    require,
+)
 from commands.ports import Clock
 from domain.errors import DomainError, Forbidden, OverLimit, Unauthenticated, Unavailable
 from domain.identifiers import TenantId
@@ -39,7 +49,13 @@ REMEMBERED_MAX = 10_000
 REMEMBERED_S = 5.0
 CREDENTIAL_LENGTH_MAX = 8192
 
-FIND_KEY: LiteralString = "SELECT * FROM api_key(%s)"
+# Columns of the key by their names: other migrations may give the function more of them.
+FIND_KEY: LiteralString = (
+    "SELECT k.tenant_id, k.api_key_id, k.secret_hash, k.scopes, k.user_id, k.expires_at,"
+    " k.revoked_at, a.role, a.status, a.permissions"
+    " FROM api_key(%s) AS k LEFT JOIN LATERAL access_of(k.tenant_id, k.user_id) AS a ON true"
+)
+FIND_USER: LiteralString = "SELECT role, status, permissions FROM access_of(%s, %s)"
 
 
 class UnknownCredential(Unauthenticated):
@@ -64,8 +80,10 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class _Remembered:
+    """streams: what the caller is made from; when one of them changes it is made anew."""
+
     caller: Caller
-    api_key_id: UUID
+    streams: Sequence[UUID]
     expires_at: datetime | None
     until_s: float
 
@@ -86,7 +104,7 @@ class Authentication:
         self._operator_key = operator_key
         self._monotonic_s = monotonic_s
         self._remembered: OrderedDict[str, _Remembered] = OrderedDict()
-        self._texts: dict[UUID, str] = {}
+        self._texts: dict[UUID, set[str]] = {}
         # For each lookup on its way, what was forgotten meanwhile.
         self._forgotten: dict[object, set[UUID]] = {}
 
@@ -101,13 +119,39 @@ class Authentication:
             raise UnknownCredential
         return await self._api_key(credential.strip())
 
-    def forget(self, api_key_id: UUID) -> None:
-        """The key changed; its next use is looked up again."""
+    async def caller_of_user(self, tenant_id: TenantId, user_id: UUID) -> Caller:
+        """Somebody who has proven to be this person. Raises Unauthenticated unless they are
+        active.
+        """
+        text = f"user:{tenant_id}/{user_id}"  # No key looks like this.
+        remembered = self._remembered.get(text)
+        if remembered is not None and self._monotonic_s() < remembered.until_s:
+            return remembered.caller
+        with self._looking_up() as forgotten:
+            async with self._database.connection() as conn:
+                cursor = await conn.execute(FIND_USER, (tenant_id, user_id))
+                row = await cursor.fetchone()
+            if row is None:
+                raise UnknownCredential
+            grants = _grants_now(*row)
+            caller = Caller(
+                actor=f"user:{user_id}",
+                tenant_id=tenant_id,
+                scopes=grants.scopes,
+                user_id=user_id,
+                own_only=grants.own_only,
+            )
+            streams = (tenant_id, user_id, *_role_stream(row[0]))
+            if forgotten.isdisjoint(streams):
+                self._remember(text, _Remembered(caller, streams, None, self._until_s()))
+        return caller
+
+    def forget(self, stream_id: UUID) -> None:
+        """Something changed; whoever was made from it is looked up again."""
         for forgotten in self._forgotten.values():
-            forgotten.add(api_key_id)
-        text = self._texts.pop(api_key_id, None)
-        if text is not None:
-            self._remembered.pop(text, None)
+            forgotten.add(stream_id)
+        for text in self._texts.pop(stream_id, ()):
+            self._drop(text)
 
     def _operator(self, operator_key: str) -> Caller:
         wanted = self._operator_key or ""
@@ -132,40 +176,83 @@ class Authentication:
 
     async def _look_up(self, text: str) -> Caller:
         key_id = text.split("_")[1]
+        with self._looking_up() as forgotten:
+            async with self._database.connection() as conn:
+                row = await (await conn.execute(FIND_KEY, (key_id,))).fetchone()
+            if row is None:
+                raise UnknownCredential
+            tenant_id, api_key_id, secret_hash, scopes, user_id, expires_at, revoked_at, *access = (
+                row
+            )
+            found = hashlib.sha256(text.encode()).digest()
+            if not hmac.compare_digest(bytes(secret_hash), found) or revoked_at is not None:
+                raise UnknownCredential
+            self._require_unexpired(expires_at)
+            grants = Grants(frozenset(scopes))
+            if user_id is not None:
+                grants = narrowed(_grants_now(*access), scopes)
+            caller = Caller(
+                actor=f"api_key:{api_key_id}",
+                tenant_id=TenantId(tenant_id),
+                scopes=grants.scopes,
+                user_id=user_id,
+                own_only=grants.own_only,
+            )
+            person = () if user_id is None else (user_id, *_role_stream(access[0]))
+            streams = (tenant_id, api_key_id, *person)
+            # What was read may be older than a change that was told meanwhile.
+            if forgotten.isdisjoint(streams):
+                self._remember(text, _Remembered(caller, streams, expires_at, self._until_s()))
+        return caller
+
+    @contextmanager
+    def _looking_up(self) -> Generator[set[UUID]]:
+        """The streams that were forgotten meanwhile."""
         lookup = object()
         forgotten = self._forgotten[lookup] = set[UUID]()
         try:
-            async with self._database.connection() as conn:
-                row = await (await conn.execute(FIND_KEY, (key_id,))).fetchone()
+            yield forgotten
         finally:
             del self._forgotten[lookup]
-        if row is None:
-            raise UnknownCredential
-        tenant_id, api_key_id, secret_hash, scopes, user_id, expires_at, revoked_at = row
-        is_same = hmac.compare_digest(bytes(secret_hash), hashlib.sha256(text.encode()).digest())
-        if not is_same or revoked_at is not None:
-            raise UnknownCredential
-        self._require_unexpired(expires_at)
-        caller = Caller(
-            actor=f"api_key:{api_key_id}",
-            tenant_id=TenantId(tenant_id),
-            scopes=frozenset(scopes),
-            user_id=user_id,
-            is_operator=False,
-        )
-        # What was read may be older than a change that was told meanwhile.
-        if api_key_id not in forgotten:
-            until_s = self._monotonic_s() + REMEMBERED_S
-            self._remember(text, _Remembered(caller, api_key_id, expires_at, until_s))
-        return caller
+
+    def _until_s(self) -> float:
+        return self._monotonic_s() + REMEMBERED_S
 
     def _remember(self, text: str, remembered: _Remembered) -> None:
+        self._drop(text)
         self._remembered[text] = remembered
-        self._texts[remembered.api_key_id] = text
+        for stream_id in remembered.streams:
+            self._texts.setdefault(stream_id, set()).add(text)
         if len(self._remembered) > REMEMBERED_MAX:
-            _, dropped = self._remembered.popitem(last=False)
-            self._texts.pop(dropped.api_key_id, None)
+            self._drop(next(iter(self._remembered)))
+
+    def _drop(self, text: str) -> None:
+        remembered = self._remembered.pop(text, None)
+        if remembered is None:
+            return
+        for stream_id in remembered.streams:
+            texts = self._texts.get(stream_id)
+            if texts is not None:
+                texts.discard(text)
+                if not texts:
+                    del self._texts[stream_id]
 
     def _require_unexpired(self, expires_at: datetime | None) -> None:
         if expires_at is not None and expires_at <= self._clock.now():
             raise UnknownCredential
+
+
+def _grants_now(role: str | None, status: str | None, permissions: Sequence[str] | None) -> Grants:
+    """Of somebody with this role. Raises UnknownCredential unless they are active: whoever is not,
+    and whoever is unknown, has no credential that counts.
+    """
+    if role is None or status != "ACTIVE":
+        raise UnknownCredential
+    if role in ROLE_GRANTS:
+        return ROLE_GRANTS[role]
+    return NO_GRANTS if permissions is None else grants_of(permissions)
+
+
+def _role_stream(role: str | None) -> tuple[UUID, ...]:
+    """A role of the tenant's own making has a stream of its own."""
+    return () if role is None or role in ROLE_GRANTS else (UUID(role),)

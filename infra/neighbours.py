@@ -12,6 +12,9 @@ from eventsourcing.domain import Aggregate
 from domain.credentials import ApiKey
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId
+from domain.identity import User
+from domain.roles import Role
+from domain.tenants import Tenant
 
 
 def _to_nobody(*_: object) -> None:
@@ -33,22 +36,23 @@ class Neighbours:
 
     execution_ended: a run has ended, and this is its result as `wait_s` answers it, for who waits.
 
-    api_key_stored: a key was made or revoked, for who remembers callers.
+    access_changed: what somebody may do has changed with this stream (a key, a user, a role or the
+    tenant), for who remembers callers.
 
     worker_began: what the worker has in hand may be asked from now on, by who tells Prometheus.
     """
 
     execution_stored: Callable[[TenantId, Execution], None] = _to_nobody
     execution_ended: Callable[[UUID, JsonObject], None] = _to_nobody
-    api_key_stored: Callable[[UUID], None] = _to_nobody
+    access_changed: Callable[[UUID], None] = _to_nobody
     worker_began: Callable[[Callable[[], WorkerCounts]], None] = _to_nobody
 
     def stored(self, tenant_id: TenantId, aggregate: Aggregate) -> None:
         match aggregate:
             case Execution():
                 self.execution_stored(tenant_id, aggregate)
-            case ApiKey():
-                self.api_key_stored(aggregate.id)
+            case ApiKey() | User() | Role() | Tenant():
+                self.access_changed(aggregate.id)
             case _:
                 pass
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import LiteralString
 from uuid import UUID
 
-from commands.ports import OpenExecution
+from commands.open_executions_port import OpenExecution
 from domain.identifiers import TenantId
 from infra.postgres import Database
 

@@ -7,6 +7,7 @@ from typing import LiteralString
 
 import orjson
 
+from commands.identity_port import AccessRow, RemovedRole, StoredRole, StoredUserAccess
 from commands.mail_port import QueuedMail
 from commands.ports import (
     ClosedBulkOperation,
@@ -29,6 +30,7 @@ RareRow = (
     | ClosedBulkOperation
     | StoredRetention
     | RemovedPayloads
+    | AccessRow
     | QueuedMail
 )
 
@@ -64,6 +66,18 @@ QUEUE_MAIL: LiteralString = (
     "INSERT INTO mail_outbox (tenant_id, mail_id, sealed, expires_at) VALUES (%s, %s, %s, %s)"
 )
 REMOVE_PAYLOADS: LiteralString = "SELECT remove_payloads(%s, %s)"
+
+STORE_USER_ACCESS: LiteralString = (
+    "INSERT INTO user_access (tenant_id, user_id, email_hash, role, status)"
+    " VALUES (%s, %s, %s, %s, %s)"
+    " ON CONFLICT (tenant_id, user_id) DO UPDATE SET email_hash = EXCLUDED.email_hash,"
+    "  role = EXCLUDED.role, status = EXCLUDED.status"
+)
+STORE_ROLE: LiteralString = (
+    "INSERT INTO role_permissions (tenant_id, role_id, permissions) VALUES (%s, %s, %s)"
+    " ON CONFLICT (tenant_id, role_id) DO UPDATE SET permissions = EXCLUDED.permissions"
+)
+REMOVE_ROLE: LiteralString = "DELETE FROM role_permissions WHERE tenant_id = %s AND role_id = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +124,16 @@ def side_statement(  # noqa: C901, PLR0911 # one answer per kind of row
             return SideStatement(QUEUE_MAIL, (tenant_id, row.mail_id, row.sealed, row.expires_at))
         case ClosedBulkOperation():
             return SideStatement(CLOSE_BULK_OPERATION, (tenant_id, row.operation_id))
+        case StoredUserAccess() | StoredRole() | RemovedRole():
+            return _access_statement(tenant_id, row)
+
+
+def _access_statement(tenant_id: TenantId, row: AccessRow) -> SideStatement:
+    match row:
+        case StoredUserAccess():
+            values = (row.user_id, row.email_hash, row.role, row.status)
+            return SideStatement(STORE_USER_ACCESS, (tenant_id, *values))
+        case StoredRole():
+            return SideStatement(STORE_ROLE, (tenant_id, row.role_id, list(row.permissions)))
+        case RemovedRole():
+            return SideStatement(REMOVE_ROLE, (tenant_id, row.role_id))

@@ -66,6 +66,7 @@ class Drive:
         self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._ended: list[Ended] = []
         self._has_news = False
+        self._heard_version = 0
         self._waiter: asyncio.Future[None] | None = None
         self._children: list[Execution] = []
         self._stored_wake_at = wake_at
@@ -78,7 +79,13 @@ class Drive:
         """Somebody else appended to this execution."""
         if version > self.version:
             self._has_news = True
+            self._heard_version = version
             self._wake()
+
+    @property
+    def has_missed(self) -> bool:
+        """Of a drive that has returned: somebody wrote when it had already looked."""
+        return self._heard_version > self.version
 
     async def run(self) -> None:
         """Returns when the execution is ended, or has nothing to do for a while. Raises DriveEnded

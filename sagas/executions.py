@@ -19,16 +19,8 @@ from datetime import datetime
 from functools import partial
 from uuid import UUID
 
-from commands.ports import (
-    Batch,
-    Clock,
-    Log,
-    LoggedEvent,
-    OpenExecution,
-    OpenExecutions,
-    Start,
-    partition_of,
-)
+from commands.open_executions_port import OpenExecution, OpenExecutions
+from commands.ports import Batch, Clock, Log, LoggedEvent, Start, partition_of
 from domain.executions import Execution
 from domain.identifiers import SHARDS_COUNT, Shard, TenantId, shard_of
 from infra.crash_points import reach
@@ -253,6 +245,8 @@ class ExecutionSaga:
         match error:
             case None:
                 self._let_go(start.tenant_id, execution_id, drive)
+                if drive.has_missed:
+                    self._drive(start.tenant_id, execution_id)
             case DriveEnded():
                 log.warning("execution %s: %s; the sweep looks again", execution_id, error)
             case _:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from commands.ports import Clock, OpenExecution, OpenExecutions
+from commands.open_executions_port import OpenExecution, OpenExecutions
+from commands.ports import Clock
 from infra.crash_points import reach
 
 log = logging.getLogger(__name__)

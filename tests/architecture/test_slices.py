@@ -14,8 +14,8 @@ from tests.architecture.sources import ROOT, modules, parse
 MACHINERY = {
     *("__init__", "authorization", "catalogue", "decisions", "dispatch"),
     *("admission_port", "bulk_port", "execution_families", "http_port"),
-    *("mail_port", "model_port"),
-    *("pinned_definitions", "ports", "retention_port", "sealing_port"),
+    *("identity_port", "mail_port", "memberships", "model_port"),
+    *("open_executions_port", "pinned_definitions", "ports", "retention_port", "sealing_port"),
 }
 
 CONCEPTS = sorted({path.stem for path in modules("commands")} - MACHINERY)

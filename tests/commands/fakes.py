@@ -14,6 +14,7 @@ from commands.authorization import EVERY_SCOPE, Caller
 from commands.bulk_port import ExecutionFilter, OpenBulkOperation
 from commands.decisions import Command
 from commands.dispatch import Answer, Dispatcher, Origin
+from commands.identity_port import RemovedRole, StoredRole, StoredUserAccess
 from commands.mail_port import Mail, QueuedMail
 from commands.ports import (
     AnyAggregate,
@@ -78,6 +79,46 @@ class FakeSecrets:
         return f"hash of {len(password)} characters"
 
 
+class FakeUsers:
+    """The rows in the store."""
+
+    def __init__(self, store: "FakeEventStore") -> None:
+        self._store = store
+
+    def email_hash(self, email: str) -> bytes:
+        return f"hash of {email.casefold()}".encode()
+
+    async def find_by_email(self, tenant_id: TenantId, email_hash: bytes) -> UUID | None:
+        rows = self._access(tenant_id).values()
+        return next((row.user_id for row in rows if row.email_hash == email_hash), None)
+
+    async def administrators(self, tenant_id: TenantId) -> list[UUID]:
+        rows = self._access(tenant_id).values()
+        return [row.user_id for row in rows if (row.role, row.status) == ("ADMIN", "ACTIVE")]
+
+    async def count_with_role(self, tenant_id: TenantId, role: str) -> int:
+        return sum(row.role == role for row in self._access(tenant_id).values())
+
+    async def permissions_of(self, tenant_id: TenantId, role_id: UUID) -> Sequence[str] | None:
+        found: Sequence[str] | None = None
+        for owner, row in self._store.owned_side_rows:
+            match row:
+                case StoredRole(role_id=stored_id) if (owner, stored_id) == (tenant_id, role_id):
+                    found = row.permissions
+                case RemovedRole(role_id=removed_id) if (owner, removed_id) == (tenant_id, role_id):
+                    found = None
+                case _:
+                    pass
+        return found
+
+    def _access(self, tenant_id: TenantId) -> dict[UUID, StoredUserAccess]:
+        return {
+            row.user_id: row
+            for owner, row in self._store.owned_side_rows
+            if owner == tenant_id and isinstance(row, StoredUserAccess)
+        }
+
+
 class FakeMailbox:
     """Mails that are not sealed, so that tests can read them."""
 
@@ -121,6 +162,7 @@ class FakeEventStore:
         self.events: list[StoredEvent] = []
         self.envelopes: list[Envelope] = []
         self.side_rows: list[SideRow] = []
+        self.owned_side_rows: list[tuple[TenantId, SideRow]] = []
         self.appends_count = 0
         self.answers_read_count = 0
         self.kept: list[UUID] = []
@@ -213,6 +255,7 @@ class FakeEventStore:
             places[shard_of(event.originator_id)] = len(self.events)
         for row in side_rows:
             self.side_rows.append(row)
+            self.owned_side_rows.append((envelope.tenant_id, row))
             if isinstance(row, StoredDefinition):
                 key = (envelope.tenant_id, row.definition_hash)
                 self._definitions[key] = orjson.dumps(row.definition)
@@ -291,7 +334,8 @@ class World:
             FakeSecrets(),
             self.admission,
             self.search,
-            self.mailbox,
+            mailbox=self.mailbox,
+            users=FakeUsers(self.store),
         )
         self.dispatcher = Dispatcher(self.ports)
         self.tenant_id = TenantId(self.ids.new())

@@ -16,10 +16,16 @@ ACME = CreateTenant("Acme", "Ada@Example.com", "correct horse battery")
 async def test_a_tenant_its_administrator_and_their_key_are_stored_at_once() -> None:
     world = World()
     answer = await world.when(ACME, caller=world.operator)
-    assert world.store.topics == ["tenant.created", "user.created", "api_key.created"]
+    assert world.store.topics == [
+        "tenant.created",
+        "user.created",
+        "administrators.created",
+        "administrators.added",
+        "api_key.created",
+    ]
     assert world.store.appends_count == 1
     tenant_ids = [str(envelope.tenant_id) for envelope in world.store.envelopes]
-    assert tenant_ids == [answer.result["tenant_id"]] * 3
+    assert tenant_ids == [answer.result["tenant_id"]] * 5
     assert answer.result["api_key"] == "al_key00001_secret"
     assert answer.result["key_shown"] is True
 
@@ -27,7 +33,7 @@ async def test_a_tenant_its_administrator_and_their_key_are_stored_at_once() -> 
 async def test_the_password_and_the_key_are_stored_as_hashes_only() -> None:
     world = World()
     await world.when(ACME, key="k", caller=world.operator)
-    password, key = world.store.side_rows
+    _, password, key = world.store.side_rows
     assert isinstance(password, StoredPassword)
     assert isinstance(key, StoredApiKey)
     assert password.password_hash == "hash of 21 characters"
@@ -42,7 +48,7 @@ async def test_the_email_is_stored_in_one_spelling() -> None:
     world = World()
     await world.when(ACME, caller=world.operator)
     assert world.store.states[1]["email"] == "ada@example.com"
-    password = world.store.side_rows[0]
+    _, password, _ = world.store.side_rows
     assert isinstance(password, StoredPassword)
     assert password.email == "ada@example.com"
 

@@ -10,21 +10,31 @@ from uuid import UUID
 
 import pytest
 
+from commands.authorization import ROLE_GRANTS, Grants
 from domain.errors import Unauthenticated
+from domain.identifiers import TenantId
 from infra.authentication import Authentication, Credentials
 from infra.secrets_source import SecretsSource
 from tests.commands.fakes import FakeClock
 
 TENANT = UUID(int=1)
 API_KEY = UUID(int=2)
+USER = UUID(int=3)
+ROLE = UUID(int=4)
 
 
 class _Row:
-    """The answer of `api_key(...)`: read when the statement begins, delivered when it may be."""
+    """What is found of a key and its person: read when the statement begins, delivered when it may
+    be.
+    """
 
     def __init__(self, text: str) -> None:
         self._hash = hashlib.sha256(text.encode()).digest()
         self.revoked_at: datetime | None = None
+        self.scopes = ["*"]
+        self.role = "ADMIN"
+        self.status = "ACTIVE"
+        self.permissions: list[str] | None = None
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.was_asked = asyncio.Event()
@@ -34,9 +44,11 @@ class _Row:
     async def connection(self) -> AsyncGenerator["_Row"]:
         yield self
 
-    async def execute(self, _statement: object, _parameters: object) -> "_Cursor":
+    async def execute(self, statement: object, _parameters: object) -> "_Cursor":
         self.lookups_count += 1
-        row = (TENANT, API_KEY, self._hash, ["read"], None, None, self.revoked_at)
+        person = (self.role, self.status, self.permissions)
+        key = (TENANT, API_KEY, self._hash, self.scopes, USER, None, self.revoked_at)
+        row = person if "access_of(%s" in str(statement) else (*key, *person)
         self.was_asked.set()
         await self.may_answer.wait()
         return _Cursor(row)
@@ -87,3 +99,58 @@ async def test_what_was_read_before_a_revocation_is_not_remembered_after_it(text
     await on_its_way
     with pytest.raises(Unauthenticated):
         await authentication.authenticate(Credentials(f"Bearer {text}"))
+
+
+async def test_a_key_does_what_it_names_and_its_person_may_do_now(text: str) -> None:
+    row = _Row(text)
+    authentication = _authentication(row)
+    assert (await authentication.authenticate(Credentials(f"Bearer {text}"))).scopes == {"*"}
+    row.role = "USER"
+    authentication.forget(USER)
+    user = await authentication.authenticate(Credentials(f"Bearer {text}"))
+    assert user.grants == ROLE_GRANTS["USER"]
+    row.scopes = ["read", "users:write"]
+    authentication.forget(API_KEY)
+    reader = await authentication.authenticate(Credentials(f"Bearer {text}"))
+    assert reader.grants == Grants(frozenset({"read"}), frozenset({"read"}))
+
+
+@pytest.mark.parametrize("status", ["DEACTIVATED", "INVITED", None])
+async def test_who_is_not_active_has_no_key_that_counts(text: str, status: str | None) -> None:
+    row: Any = _Row(text)
+    authentication = _authentication(row)
+    await authentication.authenticate(Credentials(f"Bearer {text}"))
+    await authentication.caller_of_user(TenantId(TENANT), USER)
+    row.status = status
+    authentication.forget(USER)
+    with pytest.raises(Unauthenticated):
+        await authentication.authenticate(Credentials(f"Bearer {text}"))
+    with pytest.raises(Unauthenticated):
+        await authentication.caller_of_user(TenantId(TENANT), USER)
+
+
+async def test_a_role_of_the_tenants_own_making_counts_as_it_is_now(text: str) -> None:
+    row = _Row(text)
+    row.role, row.permissions = str(ROLE), ["read", "workflows:execute:own"]
+    authentication = _authentication(row)
+    person = await authentication.caller_of_user(TenantId(TENANT), USER)
+    wanted = Grants(frozenset({"read", "workflows:execute"}), frozenset({"workflows:execute"}))
+    assert person.grants == wanted
+    row.permissions = None
+    authentication.forget(ROLE)
+    assert (await authentication.caller_of_user(TenantId(TENANT), USER)).scopes == frozenset()
+    assert (await authentication.authenticate(Credentials(f"Bearer {text}"))).scopes == frozenset()
+
+
+@pytest.mark.parametrize("stream", [TENANT, USER, API_KEY])
+async def test_whoever_is_made_from_a_stream_is_made_anew_when_it_changes(
+    text: str, stream: UUID
+) -> None:
+    row = _Row(text)
+    authentication = _authentication(row)
+    for _ in range(2):
+        await authentication.authenticate(Credentials(f"Bearer {text}"))
+    assert row.lookups_count == 1
+    authentication.forget(stream)
+    await authentication.authenticate(Credentials(f"Bearer {text}"))
+    assert row.lookups_count == 2

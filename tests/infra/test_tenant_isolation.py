@@ -225,6 +225,7 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
     )
     functions = {name: (is_super, config) for name, is_super, config in await cursor.fetchall()}
     assert set(functions) == {
+        "access_of",
         "admission_sample",
         "api_key",
         "data_keys_of",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 import sagas.timers
-from commands.ports import OpenExecution
+from commands.open_executions_port import OpenExecution
 from domain.identifiers import TenantId
 from sagas.timers import Timers
 from tests.commands.fakes import NOON

@@ -187,7 +187,7 @@ def a_page_of(operation: Stream, *refusals: object, done: int = 99) -> Stream:
 
 def a_user(tenant_id: TenantId | None = None) -> Stream:
     return Stream(User, tenant_id or a_tenant()).happens(
-        User.Created, email="ada@example.com", role="ADMIN"
+        User.Created, email="ada@example.com", role="ADMIN", name="Ada"
     )
 
 

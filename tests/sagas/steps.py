@@ -10,13 +10,13 @@ from uuid import UUID
 from commands.executions import ExecuteWorkflow
 from commands.http_port import HttpFailed, HttpRequest, HttpResponse
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
+from commands.open_executions_port import OpenExecution
 from commands.ports import (
     Batch,
     ClosedExecution,
     LoggedEvent,
     LogHandler,
     OpenedExecution,
-    OpenExecution,
     Position,
     partition_of,
 )

@@ -9,13 +9,15 @@ from uuid import UUID
 import pytest
 
 from commands.executions import CancelExecution
-from commands.ports import OpenedExecution, OpenExecution
+from commands.open_executions_port import OpenExecution
+from commands.ports import OpenedExecution
 from commands.workflows import CreateWorkflow
 from domain import execution_commands
 from domain.envelope import Envelope
 from domain.executions import Execution
 from domain.identifiers import JsonObject
 from domain.signals import webhook_signal
+from sagas.drive import Drive
 from sagas.timers import HELD_MAX, Timers
 from tests.commands.fakes import NOON, FakeClock, World
 from tests.domain.given import a_graph, a_node, an_effect, an_llm
@@ -93,6 +95,31 @@ async def test_a_signal_wakes_a_sleeping_run() -> None:
     await worker.deliver()
     await until(lambda: topics_of(world, execution_id)[-1] == "execution.completed", "the end")
     assert (await read(world, execution_id)).output == "hi"
+
+
+async def test_a_signal_that_comes_when_a_drive_has_just_looked_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    worker = await a_worker(world)
+    hear = a_node("signal", "hear", name="news")
+    execution_id = await an_execution(world, a_graph([hear], ["start -> hear", "hear -> end"]))
+    to_its_end = Drive.run
+
+    def say_hi(run: Execution) -> None:
+        execution_commands.signal(run, "news", "hi")
+
+    signals = iter([say_hi])
+
+    async def run_and_be_told(drive: Drive) -> None:
+        await to_its_end(drive)
+        for signal in signals:
+            await somebody(world, execution_id, signal)
+            await worker.deliver()
+
+    monkeypatch.setattr(Drive, "run", run_and_be_told)
+    await worker.deliver()
+    await until(lambda: topics_of(world, execution_id)[-1] == "execution.completed", "the end")
 
 
 async def test_whoever_drives_a_run_tells_it_the_same_path_for_requests() -> None:

@@ -10,6 +10,7 @@ import orjson
 from eventsourcing.domain import Aggregate
 from eventsourcing.persistence import StoredEvent
 
+from commands.open_executions_port import OpenExecution
 from commands.ports import (
     AnyAggregate,
     ClosedExecution,
@@ -17,7 +18,6 @@ from commands.ports import (
     DuplicateCommand,
     LoggedEvent,
     OpenedExecution,
-    OpenExecution,
     Position,
     PositionToken,
     RecordedAnswer,
