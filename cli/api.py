@@ -8,20 +8,23 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 
+from cli.logins import access_tokens, accounts, build_logins, build_signing_keys
 from cli.web_server import run_http
 from commands.dispatch import Dispatcher
-from commands.ports import Ports
+from commands.ports import EventStore, Ports
 from infra.admission import SampledAdmission
 from infra.authentication import Authentication
 from infra.client_addresses import ClientAddresses
 from infra.consumer import keep_running
 from infra.execution_waiter import ExecutionWaiter
+from infra.mail_outbox import SealedMailbox
 from infra.metrics import Metrics
 from infra.migrations import pending
 from infra.postgres import Database
 from infra.read_positions import ReadPositions
 from infra.runtime import Runtime
 from infra.secrets_source import SecretsSource
+from infra.session_tokens import SessionTokens
 from infra.tail import Tail
 from infra.users import PostgresUsers
 from projections.catalogue import PROJECTIONS
@@ -49,10 +52,12 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     database = await runtime.database("api")
     store = await runtime.event_store("api")
     operator_key = settings.operator_key
+    tokens = access_tokens(runtime, await build_signing_keys(runtime))
     authentication = Authentication(
         database,
         runtime.clock,
         operator_key=operator_key.get_secret_value() if operator_key else None,
+        sessions=SessionTokens(database, tokens, runtime.clock, monotonic_s=time.monotonic),
         monotonic_s=time.monotonic,
     )
     tail = await runtime.tail(store, authentication)
@@ -71,6 +76,8 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     runtime.neighbours.worker_began = metrics.worker_began
     addresses = ClientAddresses(settings.trusted_proxies)
     strangers = AddressLimits(settings.rate_limit_ip_per_min, time.monotonic)
+    secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
+    dispatcher = await _dispatcher(runtime, store, secrets, admission)
     app = FastAPI(
         title="AgentLedger", version="1", redirect_slashes=False, openapi_url="/openapi.json"
     )
@@ -79,22 +86,16 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         WriteDependencies(
             authenticate=authentication.authenticate,
             client_address=addresses.of,
-            dispatcher=Dispatcher(
-                Ports(
-                    events=store,
-                    clock=runtime.clock,
-                    ids=runtime.ids,
-                    secrets=SecretsSource(bcrypt_cost=settings.bcrypt_cost),
-                    admission=admission,
-                    search=PostgresExecutionSearch(database),
-                    users=PostgresUsers(database, runtime.master_key),
-                )
-            ),
+            dispatcher=dispatcher,
             waiter=waiter,
             blobs=blobs,
             ids=runtime.ids,
             strangers=strangers,
             webhook_tenant=runtime.webhook_keys.tenant,
+            logins=await build_logins(
+                runtime, tokens, secrets=secrets, store=store, dispatcher=dispatcher
+            ),
+            login_limits=AddressLimits(settings.rate_limit_login_per_min, time.monotonic),
             body_bytes_max=settings.body_bytes_max,
         ),
     )
@@ -115,6 +116,25 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         ),
     )
     return ApiParts(app, tail, positions, admission)
+
+
+async def _dispatcher(
+    runtime: Runtime, store: EventStore, secrets: SecretsSource, admission: SampledAdmission
+) -> Dispatcher:
+    database = await runtime.database("api")
+    return Dispatcher(
+        Ports(
+            events=store,
+            clock=runtime.clock,
+            ids=runtime.ids,
+            secrets=secrets,
+            admission=admission,
+            search=PostgresExecutionSearch(database),
+            users=PostgresUsers(database, runtime.master_key),
+            mailbox=SealedMailbox(await runtime.data_keys("api"), runtime.ids),
+            accounts=await accounts(runtime),
+        )
+    )
 
 
 def _admission(runtime: Runtime, database: Database, metrics: Metrics) -> SampledAdmission:

@@ -34,6 +34,7 @@ TENANT_SCOPES: Mapping[str, str] = {
     "executions:signal": "send signals to executions",
     "retention:write": "say how long payloads are kept",
     "approvals:decide": "decide the approvals that executions wait for",
+    "account:write": "end sessions, and change one's own password and second factor",
 }
 
 # What the operator of the platform holds; no credential of a tenant can.
@@ -60,6 +61,7 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "executions:signal": {"USER": "own", "RESELLER": "own"},
     "retention:write": {},
     "approvals:decide": {"USER": "own", "RESELLER": "own"},
+    "account:write": {"USER": "own", "VIEWER": "own", "RESELLER": "own"},
     "tenants:create": {"RESELLER": "own"},
 }
 
@@ -102,6 +104,8 @@ class Caller:
     tenant_id: None only for the operator, who holds all OPERATOR_SCOPES and no other.
 
     own_only: those of the scopes that reach only what is this person's own.
+
+    session_id: of the login that the credential belongs to; None for keys.
     """
 
     actor: str
@@ -110,6 +114,7 @@ class Caller:
     user_id: UUID | None = None
     is_operator: bool = False
     own_only: frozenset[str] = frozenset()
+    session_id: UUID | None = None
 
     @property
     def grants(self) -> Grants:

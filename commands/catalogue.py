@@ -37,6 +37,28 @@ from commands.executions import (
     cancel_execution,
     execute_workflow,
 )
+from commands.logins import (
+    ChangePassword,
+    DisableSecondFactor,
+    EnableSecondFactor,
+    ReplaceRecoveryCodes,
+    RequestReset,
+    UseRecoveryCode,
+    change_password,
+    disable_second_factor,
+    enable_second_factor,
+    replace_recovery_codes,
+    request_reset,
+    use_recovery_code,
+)
+from commands.sessions import (
+    EndSession,
+    EndSessions,
+    StartSession,
+    end_session,
+    end_sessions,
+    start_session,
+)
 from commands.signals import (
     ReceiveWebhook,
     SignalExecution,
@@ -90,5 +112,14 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(SignalExecution, signal_execution),
         _entry(ReceiveWebhook, receive_webhook),
         _entry(DecideApproval, decide_approval),
+        _entry(StartSession, start_session),
+        _entry(EndSession, end_session),
+        _entry(EndSessions, end_sessions),
+        _entry(ChangePassword, change_password),
+        _entry(RequestReset, request_reset),
+        _entry(EnableSecondFactor, enable_second_factor),
+        _entry(DisableSecondFactor, disable_second_factor),
+        _entry(ReplaceRecoveryCodes, replace_recovery_codes),
+        _entry(UseRecoveryCode, use_recovery_code),
     ]
 )

@@ -175,9 +175,10 @@ class MfaClaims(NamedTuple):
 
 
 class AccessTokens(Protocol):
-    """lifetime_s: of an access token."""
-
-    lifetime_s: int
+    @property
+    def lifetime_s(self) -> int:
+        """Of an access token."""
+        ...
 
     async def mint(self, tenant_id: TenantId, user_id: UUID, session_id: UUID) -> str: ...
 

@@ -13,6 +13,7 @@ from eventsourcing.domain import Aggregate
 from commands.admission_port import Admission
 from commands.bulk_port import ExecutionSearch
 from commands.identity_port import AccessRow, Users
+from commands.login_port import Accounts, LoginRow
 from commands.mail_port import Mailbox, QueuedMail
 from domain.envelope import Envelope
 from domain.identifiers import JsonObject, Shard, TenantId
@@ -125,7 +126,6 @@ class StoredPassword:
     """password_hash: bcrypt."""
 
     user_id: UUID
-    email: str
     password_hash: str
 
 
@@ -168,6 +168,7 @@ SideRow = (
     | RemovedPayloads
     | AccessRow
     | QueuedMail
+    | LoginRow
 )
 
 
@@ -376,3 +377,4 @@ class Ports:
     search: ExecutionSearch | None = None  # Only what is done in bulk needs it.
     users: Users | None = None  # Only what is decided about people needs it.
     mailbox: Mailbox | None = None  # Only where people are written to.
+    accounts: Accounts | None = None  # Only what is decided about logins needs it.

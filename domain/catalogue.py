@@ -10,7 +10,9 @@ from domain.bulk_operations import BulkOperation
 from domain.credentials import ApiKey
 from domain.executions import Execution
 from domain.identity import User
+from domain.logins import Login
 from domain.roles import Role
+from domain.sessions import Session
 from domain.tenants import Tenant
 from domain.workflows import Workflow
 
@@ -20,7 +22,9 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     ApiKey,
     BulkOperation,
     Execution,
+    Login,
     Role,
+    Session,
     Tenant,
     User,
     Workflow,

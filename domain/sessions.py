@@ -2,9 +2,9 @@
 
     created ──► ended (logged_out | revoked | password_changed | token_reused)
 
-That a token of it was refreshed is no event: it happens every few minutes and says nothing new. When
-it was refreshed last is kept beside the log (infra/sessions.py). A session that nobody ends is over
-at expires_at without an event.
+That a token of it was refreshed is no event: it happens every few minutes and says nothing new.
+When it was refreshed last is kept beside the log (infra/refresh_tokens.py). A session that nobody
+ends is over at expires_at without an event.
 """
 
 from collections.abc import Sequence

@@ -4,8 +4,8 @@ once.
 
     {"alg": "Ed25519", "kid": ..., "typ": "at+jwt"} . {iss, aud, sub, tid, sid, jti, iat, nbf, exp}
 
-Only a header of exactly these members is looked at further, so nothing in it can name another key or
-algorithm. A token that only proves a right password (`mfa+jwt`) has another type and audience.
+Only a header of exactly these members is looked at further, so nothing in it can name another key
+or algorithm. A token that only proves a right password (`mfa+jwt`) has another type and audience.
 """
 
 import re

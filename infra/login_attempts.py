@@ -1,8 +1,8 @@
 """How often it may be tried to log in, counted in PostgreSQL for all processes and across restarts.
 
 An attempt counts as failed before it is looked at, and is taken back when it was right. After some
-failures each one makes the next wait twice as long, up to a limit; failures are forgotten with time.
-What does not exist is counted like what does, and a wait looks the same for both.
+failures each one makes the next wait twice as long, up to a limit; failures are forgotten with
+time. What does not exist is counted like what does, and a wait looks the same for both.
 
 Nobody is locked out for ever by somebody else's failures: the wait is bounded, and from an address
 where the person logged in before, only failures from that address count.

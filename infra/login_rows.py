@@ -33,9 +33,7 @@ END_SESSION: LiteralString = (
 STORE_RESET: LiteralString = (
     "INSERT INTO reset_tokens (tenant_id, token_hash, user_id, expires_at) VALUES (%s, %s, %s, %s)"
 )
-REMOVE_RESETS: LiteralString = (
-    "DELETE FROM reset_tokens WHERE tenant_id = %s AND user_id = %s"
-)
+REMOVE_RESETS: LiteralString = "DELETE FROM reset_tokens WHERE tenant_id = %s AND user_id = %s"
 CONFIRM_SECOND_FACTOR: LiteralString = (
     "UPDATE second_factors SET confirmed_at = clock_timestamp()"
     " WHERE tenant_id = %s AND user_id = %s"

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from typing import LiteralString
 from uuid import UUID
 
-import pyotp
+from pyotp import random_base32
+from pyotp.totp import TOTP
 
 from commands.login_port import NewSecondFactor
 from commands.ports import Clock
@@ -38,7 +39,7 @@ ENROL: LiteralString = (
     " ON CONFLICT (tenant_id, user_id) DO UPDATE SET sealed_secret = EXCLUDED.sealed_secret,"
     "  used_step = 0 WHERE f.confirmed_at IS NULL RETURNING true"
 )
-SECRET: LiteralString = (
+FIND_SEALED: LiteralString = (
     "SELECT sealed_secret FROM second_factors"
     " WHERE tenant_id = %s AND user_id = %s AND (confirmed_at IS NOT NULL) = %s"
 )
@@ -62,13 +63,13 @@ class PostgresSecondFactors:
         self._clock = clock
 
     async def enrol(self, tenant_id: TenantId, user_id: UUID, label: str) -> NewSecondFactor:
-        secret = pyotp.random_base32()
+        secret = random_base32()
         sealed = await self._keys.seal(tenant_id, PURPOSE, secret.encode(), str(user_id))
         async with self._database.tenant_transaction(tenant_id) as conn:
             row = await (await conn.execute(ENROL, (tenant_id, user_id, sealed))).fetchone()
         if row is None:
             raise SecondFactorPresent
-        uri = pyotp.TOTP(secret).provisioning_uri(name=label, issuer_name=ISSUER)
+        uri = TOTP(secret).provisioning_uri(name=label, issuer_name=ISSUER)
         return NewSecondFactor(secret, uri)
 
     async def take_code(
@@ -78,7 +79,7 @@ class PostgresSecondFactors:
             return False
         async with self._database.tenant_transaction(tenant_id) as conn:
             row = await (
-                await conn.execute(SECRET, (tenant_id, user_id, is_confirmed))
+                await conn.execute(FIND_SEALED, (tenant_id, user_id, is_confirmed))
             ).fetchone()
         if row is None:
             return False
@@ -92,7 +93,7 @@ class PostgresSecondFactors:
 
     def _step_of(self, secret: str, code: str) -> int | None:
         """The time step whose code it is, the newest first; all are compared, in constant time."""
-        totp = pyotp.TOTP(secret, interval=STEP_S)
+        totp = TOTP(secret, interval=STEP_S)
         now_step = int(self._clock.now().timestamp()) // STEP_S
         steps = range(now_step + WINDOW_STEPS, now_step - WINDOW_STEPS - 1, -1)
         fitting = [step for step in steps if hmac.compare_digest(totp.generate_otp(step), code)]

@@ -1,7 +1,7 @@
 """Whose an access token is, and whether its session is alive.
 
-Both are remembered for a few seconds, and forgotten at once when the tail of the log, or a neighbour
-in this process, tells that the session ended.
+Both are remembered for a few seconds, and forgotten at once when the tail of the log, or a
+neighbour in this process, tells that the session ended.
 """
 
 from collections import OrderedDict

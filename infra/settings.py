@@ -111,6 +111,14 @@ class Settings(BaseSettings):
     worker_bulk_poll_s: float = Field(default=1, gt=0)
     worker_retention_poll_s: float = Field(default=300, gt=0)
 
+    # Logins. Who we are to those who check our tokens: the URL that people use.
+    public_url: str = "http://127.0.0.1:8000"
+    access_token_minutes: int = Field(default=15, ge=1, le=60)
+    session_days_max: int = Field(default=30, ge=1, le=365)
+    session_idle_days: int = Field(default=7, ge=1, le=365)
+    signing_key_days: int = Field(default=30, ge=1, le=365)
+    rate_limit_login_per_min: int = Field(default=20, ge=1)
+
     # Mail. Without a host it waits until there is one.
     smtp_host: str | None = None
     smtp_port: int = Field(default=587, ge=1, le=65535)

@@ -13,13 +13,14 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import LiteralString, TypedDict
+from typing import LiteralString
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from joserfc.jwk import OKPKey
 
 from commands.ports import Clock, Ids
 from domain.errors import Unavailable
+from domain.identifiers import JsonObject
 from infra.data_keys import DataKeys
 from infra.postgres import Database
 
@@ -49,17 +50,6 @@ REVOKE_OTHERS: LiteralString = (
 
 class NoSigningKey(Unavailable):
     """There is no key to sign with yet; try again."""
-
-
-class PublicJwk(TypedDict):
-    """RFC 7517 and RFC 8037."""
-
-    kty: str
-    crv: str
-    x: str
-    kid: str
-    alg: str
-    use: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +118,7 @@ class SigningKeys:
             found = self._find(key_id)
         return found
 
-    async def published(self) -> Sequence[PublicJwk]:
+    async def published(self) -> Sequence[JsonObject]:
         """All that count, the newest first."""
         await self._read_if_older(KEPT_S)
         if not self._keys:
@@ -182,11 +172,16 @@ def _keys(rows: Sequence[tuple[str, bytes, bytes, datetime]]) -> tuple[SigningKe
     return tuple(keys)
 
 
-def _jwk(key: SigningKey) -> PublicJwk:
-    public = key.public.as_dict(private=False)
-    return PublicJwk(
-        kty="OKP", crv="Ed25519", x=str(public["x"]), kid=key.key_id, alg="Ed25519", use="sig"
-    )
+def _jwk(key: SigningKey) -> JsonObject:
+    """RFC 7517 and RFC 8037."""
+    return {
+        "kty": "OKP",
+        "crv": "Ed25519",
+        "x": str(key.public.as_dict(private=False)["x"]),
+        "kid": key.key_id,
+        "alg": "Ed25519",
+        "use": "sig",
+    }
 
 
 def _public_key(raw: bytes, key_id: str) -> OKPKey:

@@ -20,7 +20,9 @@ from write_api import (
     execution_forks,
     execution_upgrades,
     executions,
+    logins,
     node_types,
+    sessions,
     signals,
     tenants,
     webhooks,
@@ -53,6 +55,8 @@ ROUTES = (
     *tenants.ROUTES,
     *node_types.ROUTES,
     *blobs.ROUTES,
+    *sessions.ROUTES,
+    *logins.ROUTES,
 )
 BODIES = (
     *workflows.BODIES,
@@ -66,6 +70,8 @@ BODIES = (
     *execution_upgrades.BODIES,
     *credentials.BODIES,
     *tenants.BODIES,
+    *sessions.BODIES,
+    *logins.BODIES,
 )
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,15 @@ from tests.architecture.sources import ROOT, modules, parse
 MACHINERY = {
     *("__init__", "authorization", "catalogue", "decisions", "dispatch"),
     *("admission_port", "bulk_port", "execution_families", "http_port"),
-    *("identity_port", "mail_port", "memberships", "model_port"),
+    *(
+        "identity_port",
+        "login_flow",
+        "account_flow",
+        "login_port",
+        "mail_port",
+        "memberships",
+        "model_port",
+    ),
     *("open_executions_port", "pinned_definitions", "ports", "retention_port", "sealing_port"),
 }
 
