@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 
+from cli.logins import access_tokens, accounts, build_logins, build_signing_keys
 from cli.oauth import build_oauth
 from cli.web_server import run_http
 from commands.dispatch import Dispatcher
@@ -18,12 +19,14 @@ from infra.client_addresses import ClientAddresses
 from infra.consumer import keep_running
 from infra.directory import PostgresDirectory
 from infra.execution_waiter import ExecutionWaiter
+from infra.mail_outbox import SealedMailbox
 from infra.metrics import Metrics
 from infra.migrations import pending
 from infra.postgres import Database
 from infra.read_positions import ReadPositions
 from infra.runtime import Runtime
 from infra.secrets_source import SecretsSource
+from infra.session_tokens import SessionTokens
 from infra.tail import Tail
 from infra.users import PostgresUsers
 from projections.catalogue import PROJECTIONS
@@ -51,10 +54,12 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     database = await runtime.database("api")
     store = await runtime.event_store("api")
     operator_key = settings.operator_key
+    tokens = access_tokens(runtime, await build_signing_keys(runtime))
     authentication = Authentication(
         database,
         runtime.clock,
         operator_key=operator_key.get_secret_value() if operator_key else None,
+        sessions=SessionTokens(database, tokens, runtime.clock, monotonic_s=time.monotonic),
         monotonic_s=time.monotonic,
     )
     tail = await runtime.tail(store, authentication)
@@ -73,7 +78,8 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     runtime.neighbours.worker_began = metrics.worker_began
     addresses = ClientAddresses(settings.trusted_proxies)
     strangers = AddressLimits(settings.rate_limit_ip_per_min, time.monotonic)
-    ports = await _ports(runtime, database, store, admission)
+    secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
+    ports = await _ports(runtime, store, secrets, admission)
     dispatcher = Dispatcher(ports)
     app = FastAPI(
         title="AgentLedger", version="1", redirect_slashes=False, openapi_url="/openapi.json"
@@ -91,6 +97,10 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             webhook_tenant=runtime.webhook_keys.tenant,
             oauth=await build_oauth(runtime, store, dispatcher),
             scim=ScimParts(ports, settings.public_url),
+            logins=await build_logins(
+                runtime, tokens, secrets=secrets, store=store, dispatcher=dispatcher
+            ),
+            login_limits=AddressLimits(settings.rate_limit_login_per_min, time.monotonic),
             body_bytes_max=settings.body_bytes_max,
         ),
     )
@@ -114,17 +124,20 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
 
 
 async def _ports(
-    runtime: Runtime, database: Database, store: EventStore, admission: SampledAdmission
+    runtime: Runtime, store: EventStore, secrets: SecretsSource, admission: SampledAdmission
 ) -> Ports:
     """What commands need, all of it."""
+    database = await runtime.database("api")
     return Ports(
         events=store,
         clock=runtime.clock,
         ids=runtime.ids,
-        secrets=SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost),
+        secrets=secrets,
         admission=admission,
         search=PostgresExecutionSearch(database),
         users=PostgresUsers(database, runtime.master_key),
+        mailbox=SealedMailbox(await runtime.data_keys("api"), runtime.ids),
+        accounts=await accounts(runtime),
         sealing=await runtime.data_keys(),
         directory=PostgresDirectory(database, runtime.master_key),
     )

@@ -13,6 +13,8 @@ from commands.ports import Log, Ports, Position
 from infra.admission import EveryoneAdmitted
 from infra.consumer import keep_running
 from infra.http_client import GuardedHttp
+from infra.mail import SmtpMailServer, SmtpSettings
+from infra.mail_outbox import PostgresMailOutbox
 from infra.models import build_models
 from infra.open_bulk_operations import PostgresOpenBulkOperations
 from infra.retention import PostgresRetentions
@@ -27,6 +29,7 @@ from sagas.effects import Effects
 from sagas.executions import GROUP as EXECUTIONS_GROUP
 from sagas.executions import TOPICS, ExecutionSaga
 from sagas.fairness import ClaimLimits, FairSlots
+from sagas.mail import MailSaga
 from sagas.nodes import RUNNERS
 from sagas.retention import RetentionSaga
 from sagas.start_queue import StartLimits, StartQueue
@@ -86,6 +89,7 @@ async def run_worker(runtime: Runtime) -> None:
     try:
         async with asyncio.TaskGroup() as tasks:
             for name, part in {
+                **await _mail(runtime),
                 "worker": lambda: log.consume(EXECUTIONS_GROUP, saga, topics=TOPICS),
                 "worker sweep": saga.sweep,
                 "worker timers": saga.wake_due,
@@ -96,6 +100,29 @@ async def run_worker(runtime: Runtime) -> None:
     finally:
         await models.aclose()
         await http.aclose()
+
+
+async def _mail(runtime: Runtime) -> dict[str, Callable[[], Awaitable[None]]]:
+    """Nothing where no server is set: mail waits."""
+    settings = runtime.settings
+    if settings.smtp_host is None:
+        return {}
+    saga = MailSaga(
+        PostgresMailOutbox(await runtime.database("worker"), await runtime.data_keys("worker")),
+        SmtpMailServer(
+            SmtpSettings(
+                host=settings.smtp_host,
+                port=settings.smtp_port,
+                tls=settings.smtp_tls,
+                sender=settings.mail_from,
+                user=settings.smtp_user,
+                password=settings.smtp_password,
+            )
+        ),
+        runtime.clock,
+        poll_s=settings.worker_mail_poll_s,
+    )
+    return {"mail": saga.run}
 
 
 async def _executions(runtime: Runtime, log: Log, models: Models, http: Http) -> ExecutionSaga:

@@ -37,6 +37,7 @@ TENANT_SCOPES: Mapping[str, str] = {
     "identity_providers:write": "say where people may sign in, and what they get by it",
     "scim": "bring users and groups as the directory of an identity provider",
     "external_identities:write": "link identities at providers to oneself, and remove them",
+    "account:write": "end sessions, and change one's own password and second factor",
 }
 
 # What the operator of the platform holds; no credential of a tenant can.
@@ -72,6 +73,7 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "identity_providers:write": {},
     "scim": {},
     "external_identities:write": {"USER": "own", "VIEWER": "own", "RESELLER": "own"},
+    "account:write": {"USER": "own", "VIEWER": "own", "RESELLER": "own"},
     "tenants:create": {"RESELLER": "own"},
 }
 
@@ -114,6 +116,8 @@ class Caller:
     tenant_id: None only for the operator, who holds all OPERATOR_SCOPES and no other.
 
     own_only: those of the scopes that reach only what is this person's own.
+
+    session_id: of the login that the credential belongs to; None for keys.
     """
 
     actor: str
@@ -122,6 +126,7 @@ class Caller:
     user_id: UUID | None = None
     is_operator: bool = False
     own_only: frozenset[str] = frozenset()
+    session_id: UUID | None = None
 
     @property
     def grants(self) -> Grants:

@@ -69,6 +69,28 @@ from commands.identity_providers import (
     put_identity_provider,
     remove_identity_provider,
 )
+from commands.logins import (
+    ChangePassword,
+    DisableSecondFactor,
+    EnableSecondFactor,
+    ReplaceRecoveryCodes,
+    RequestReset,
+    UseRecoveryCode,
+    change_password,
+    disable_second_factor,
+    enable_second_factor,
+    replace_recovery_codes,
+    request_reset,
+    use_recovery_code,
+)
+from commands.sessions import (
+    EndSession,
+    EndSessions,
+    StartSession,
+    end_session,
+    end_sessions,
+    start_session,
+)
 from commands.signals import (
     ReceiveWebhook,
     SignalExecution,
@@ -134,5 +156,14 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(SignInExternally, sign_in_externally),
         _entry(LinkExternalIdentity, link_external_identity),
         _entry(RemoveExternalIdentity, remove_external_identity),
+        _entry(StartSession, start_session),
+        _entry(EndSession, end_session),
+        _entry(EndSessions, end_sessions),
+        _entry(ChangePassword, change_password),
+        _entry(RequestReset, request_reset),
+        _entry(EnableSecondFactor, enable_second_factor),
+        _entry(DisableSecondFactor, disable_second_factor),
+        _entry(ReplaceRecoveryCodes, replace_recovery_codes),
+        _entry(UseRecoveryCode, use_recovery_code),
     ]
 )

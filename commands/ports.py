@@ -14,6 +14,7 @@ from commands.admission_port import Admission
 from commands.bulk_port import ExecutionSearch
 from commands.directory_port import Directory, DirectoryRow
 from commands.identity_port import AccessRow, Users
+from commands.login_port import Accounts, LoginRow
 from commands.mail_port import Mailbox, QueuedMail
 from commands.oauth_port import ClientSecretRow
 from commands.sealing_port import Sealing
@@ -128,7 +129,6 @@ class StoredPassword:
     """password_hash: bcrypt."""
 
     user_id: UUID
-    email: str
     password_hash: str
 
 
@@ -173,6 +173,7 @@ SideRow = (
     | ClientSecretRow
     | DirectoryRow
     | QueuedMail
+    | LoginRow
 )
 
 
@@ -383,3 +384,4 @@ class Ports:
     sealing: Sealing | None = None  # Only what is kept sealed beside the log needs it.
     directory: Directory | None = None  # Only what directories of identity providers do needs it.
     mailbox: Mailbox | None = None  # Only where people are written to.
+    accounts: Accounts | None = None  # Only what is decided about logins needs it.

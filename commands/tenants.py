@@ -10,12 +10,9 @@ from commands.credentials import issue_api_key
 from commands.decisions import SECRET, Command, Decided, Tenancy
 from commands.memberships import begin_user, membership_of
 from commands.ports import StoredPassword, StoredRetention
-from domain.errors import FieldError, Invalid
 from domain.identity import ADMIN
+from domain.logins import require_password
 from domain.tenants import Tenant, TenantNotFound
-
-PASSWORD_CHARACTERS_MIN = 12
-PASSWORD_BYTES_MAX = 72  # bcrypt looks at no more; a longer one would be cut silently.
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +28,7 @@ async def create_tenant(command: CreateTenant, on: Tenancy) -> Decided:
     """By the operator: a reseller's command would be about the reseller's own tenant."""
     if on.caller.tenant_id is not None:
         raise MissingScope("This needs the operator's key.")
-    _require_password(command.admin_password)
+    require_password(command.admin_password, "/admin/password")
     password_hash = await on.ports.secrets.hash_password(command.admin_password)
     tenant = on.begin(Tenant, on.tenant_id, name=command.name)
     admin = await begin_user(on, email=command.admin_email, role=ADMIN)
@@ -49,7 +46,7 @@ async def create_tenant(command: CreateTenant, on: Tenancy) -> Decided:
         aggregates=(tenant, *membership.aggregates, issued.api_key),
         side_rows=(
             *membership.side_rows,
-            StoredPassword(admin.id, admin.email, password_hash),
+            StoredPassword(admin.id, password_hash),
             issued.stored,
         ),
         shown_once={"api_key": issued.secret_text, "key_shown": True},
@@ -73,12 +70,3 @@ async def set_retention(command: SetRetention, on: Tenancy) -> Decided:
         aggregates=(tenant,),
         side_rows=(StoredRetention(command.payload_days),),
     )
-
-
-def _require_password(password: str) -> None:
-    if len(password) < PASSWORD_CHARACTERS_MIN:
-        reason = f"a password has at least {PASSWORD_CHARACTERS_MIN} characters"
-        raise Invalid(errors=[FieldError("/admin/password", "password_too_short", reason)])
-    if len(password.encode()) > PASSWORD_BYTES_MAX:
-        reason = f"a password has at most {PASSWORD_BYTES_MAX} bytes of UTF-8"
-        raise Invalid(errors=[FieldError("/admin/password", "password_too_long", reason)])

@@ -14,7 +14,9 @@ from domain.executions import Execution
 from domain.external_identities import ExternalIdentity
 from domain.identity import User
 from domain.identity_providers import IdentityProvider
+from domain.logins import Login
 from domain.roles import Role
+from domain.sessions import Session
 from domain.tenants import Tenant
 from domain.workflows import Workflow
 
@@ -28,7 +30,9 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Execution,
     ExternalIdentity,
     IdentityProvider,
+    Login,
     Role,
+    Session,
     Tenant,
     User,
     Workflow,

@@ -11,7 +11,7 @@ import hmac
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import LiteralString
 from uuid import UUID
@@ -28,8 +28,10 @@ from commands.authorization import (
 from commands.ports import Clock
 from domain.errors import DomainError, Forbidden, OverLimit, Unauthenticated, Unavailable
 from domain.identifiers import TenantId
+from infra.access_tokens import looks_like_token
 from infra.postgres import Database
 from infra.secrets_source import has_valid_checksum
+from infra.session_tokens import SessionTokens
 
 # The read side knows who is calling and what went wrong through this file; it imports neither
 # commands nor domain.
@@ -63,7 +65,7 @@ class UnknownCredential(Unauthenticated):
 
 
 class MissingCredential(Unauthenticated):
-    """Send an API key: `Authorization: Bearer al_...`."""
+    """Send an API key or an access token: `Authorization: Bearer ...`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +99,10 @@ class Authentication:
         clock: Clock,
         *,
         operator_key: str | None,
+        sessions: SessionTokens | None = None,
         monotonic_s: Callable[[], float],
     ) -> None:
+        self._sessions = sessions
         self._database = database
         self._clock = clock
         self._operator_key = operator_key
@@ -117,7 +121,10 @@ class Authentication:
         scheme, _, credential = credentials.authorization.partition(" ")
         if scheme.lower() != "bearer" or len(credential) > CREDENTIAL_LENGTH_MAX:
             raise UnknownCredential
-        return await self._api_key(credential.strip())
+        text = credential.strip()
+        if self._sessions is not None and looks_like_token(text):
+            return await self._session(self._sessions, text)
+        return await self._api_key(text)
 
     async def caller_of_user(self, tenant_id: TenantId, user_id: UUID) -> Caller:
         """Somebody who has proven to be this person. Raises Unauthenticated unless they are
@@ -148,10 +155,17 @@ class Authentication:
 
     def forget(self, stream_id: UUID) -> None:
         """Something changed; whoever was made from it is looked up again."""
+        if self._sessions is not None:
+            self._sessions.forget(stream_id)
         for forgotten in self._forgotten.values():
             forgotten.add(stream_id)
         for text in self._texts.pop(stream_id, ()):
             self._drop(text)
+
+    async def _session(self, sessions: SessionTokens, text: str) -> Caller:
+        claims = await sessions.verified(text)
+        caller = await self.caller_of_user(claims.tenant_id, claims.user_id)
+        return replace(caller, session_id=claims.session_id)
 
     def _operator(self, operator_key: str) -> Caller:
         wanted = self._operator_key or ""

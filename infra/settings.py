@@ -127,6 +127,14 @@ class Settings(BaseSettings):
     worker_bulk_poll_s: float = Field(default=1, gt=0)
     worker_retention_poll_s: float = Field(default=300, gt=0)
 
+    # Logins. Who we are to those who check our tokens: the URL that people use.
+    public_url: HttpBase = "http://127.0.0.1:8000"
+    access_token_minutes: int = Field(default=15, ge=1, le=60)
+    session_days_max: int = Field(default=30, ge=1, le=365)
+    session_idle_days: int = Field(default=7, ge=1, le=365)
+    signing_key_days: int = Field(default=30, ge=1, le=365)
+    rate_limit_login_per_min: int = Field(default=20, ge=1)
+
     # Mail. Without a host it waits until there is one.
     smtp_host: str | None = None
     smtp_port: int = Field(default=587, ge=1, le=65535)
@@ -139,9 +147,8 @@ class Settings(BaseSettings):
     # What the outbound client may reach although it is not public: `host:port,...` as in the URL.
     http_allow: Annotated[frozenset[Origin], NoDecode, BeforeValidator(_allowed)] = frozenset()
 
-    # Logins at identity providers. public_url: how browsers reach this installation; providers send
-    # them back to a page under it. login_return_to: pages of applications that may pick up a login.
-    public_url: HttpBase = "http://127.0.0.1:8000"
+    # Logins at identity providers, which send browsers back to public_url. login_return_to: pages
+    # of applications that may pick up a login.
     login_return_to: Annotated[frozenset[str], NoDecode, Texts] = frozenset()
     github_url: HttpBase = "https://github.com"
     github_api_url: HttpBase = "https://api.github.com"

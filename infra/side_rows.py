@@ -15,6 +15,7 @@ from commands.directory_port import (
     StoredDirectoryToken,
 )
 from commands.identity_port import AccessRow, RemovedRole, StoredRole, StoredUserAccess
+from commands.login_port import LoginRow
 from commands.mail_port import QueuedMail
 from commands.oauth_port import ClientSecretRow, RemovedClientSecret, StoredClientSecret
 from commands.ports import (
@@ -29,6 +30,7 @@ from commands.ports import (
 )
 from domain.identifiers import TenantId
 from infra.directory_rows import directory_statement
+from infra.login_rows import login_statement
 
 RareRow = (
     StoredDefinition
@@ -43,6 +45,7 @@ RareRow = (
     | ClientSecretRow
     | DirectoryRow
     | QueuedMail
+    | LoginRow
 )
 
 STORE_DEFINITION: LiteralString = (
@@ -59,7 +62,9 @@ REVOKE_API_KEY: LiteralString = (
     " WHERE tenant_id = %s AND api_key_id = %s"
 )
 STORE_CREDENTIAL: LiteralString = (
-    "INSERT INTO passwords (tenant_id, user_id, email, password_hash) VALUES (%s, %s, %s, %s)"
+    "INSERT INTO passwords (tenant_id, user_id, password_hash) VALUES (%s, %s, %s)"
+    # Not EXCLUDED, for which the writer would have to be able to read it.
+    " ON CONFLICT (tenant_id, user_id) DO UPDATE SET password_hash = %s"
 )
 OPEN_BULK_OPERATION: LiteralString = (
     "INSERT INTO open_bulk_operations (tenant_id, operation_id) VALUES (%s, %s)"
@@ -129,7 +134,7 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return SideStatement(REVOKE_API_KEY, (tenant_id, row.api_key_id))
         case StoredPassword():
             return SideStatement(
-                STORE_CREDENTIAL, (tenant_id, row.user_id, row.email, row.password_hash)
+                STORE_CREDENTIAL, (tenant_id, row.user_id, *(row.password_hash,) * 2)
             )
         case OpenedBulkOperation():
             return SideStatement(OPEN_BULK_OPERATION, (tenant_id, row.operation_id))
@@ -157,6 +162,8 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return SideStatement(*directory_statement(tenant_id, row))
         case StoredUserAccess() | StoredRole() | RemovedRole():
             return _access_statement(tenant_id, row)
+        case _:
+            return SideStatement(*login_statement(tenant_id, row))
 
 
 def _access_statement(tenant_id: TenantId, row: AccessRow) -> SideStatement:

@@ -22,7 +22,9 @@ from write_api import (
     executions,
     external_identities,
     identity_providers,
+    logins,
     node_types,
+    sessions,
     signals,
     tenants,
     webhooks,
@@ -58,6 +60,8 @@ ROUTES = (
     *tenants.ROUTES,
     *node_types.ROUTES,
     *blobs.ROUTES,
+    *sessions.ROUTES,
+    *logins.ROUTES,
 )
 BODIES = (
     *workflows.BODIES,
@@ -73,6 +77,8 @@ BODIES = (
     *identity_providers.BODIES,
     *external_identities.BODIES,
     *tenants.BODIES,
+    *sessions.BODIES,
+    *logins.BODIES,
 )
 
 log = logging.getLogger(__name__)

@@ -3,7 +3,7 @@
 identify ──► Call ──► body ──► command ──► answer ──► {"data", "meta": {"position", "request_id"}}
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol, TypeVar
@@ -14,9 +14,11 @@ from pydantic import TypeAdapter
 from starlette.responses import Response
 from starlette.types import Receive, Scope
 
+from commands.account_flow import AccountFlow
 from commands.authorization import Caller
 from commands.decisions import Command
 from commands.dispatch import Answer, Dispatcher, Origin
+from commands.login_flow import LoginFlow
 from commands.ports import Ids, Ports
 from commands.signals import ReceiveWebhook
 from domain.errors import Unauthenticated
@@ -24,6 +26,7 @@ from domain.executions import ExecutionNotFound
 from domain.identifiers import JsonObject, TenantId
 from infra.authentication import Credentials
 from infra.client_addresses import told_user_agent
+from write_api.later import Later
 from write_api.oauth_flow import OAuthFlow
 from write_api.problem_details import request_id_of
 from write_api.rate_limits import AddressLimits
@@ -42,7 +45,6 @@ from write_api.requests import (
 )
 
 Body = TypeVar("Body")
-NOBODY = Caller("nobody", None, frozenset())
 
 
 class ExecutionWaiter(Protocol):
@@ -68,12 +70,26 @@ class ScimParts:
 
 
 @dataclass(frozen=True, slots=True)
+class Logins:
+    """published_keys: JWKs of those who check access tokens."""
+
+    flow: LoginFlow
+    account: AccountFlow
+    published_keys: Callable[[], Awaitable[Sequence[JsonObject]]]
+
+
+# Who shows no credential, and needs none.
+STRANGER = Caller("stranger", None, frozenset())
+
+
+@dataclass(frozen=True, slots=True)
 class WriteDependencies:
     """What the edge needs.
 
     authenticate: raises Unauthenticated. client_address: of a request (infra/client_addresses.py).
     strangers: counts requests without a valid credential, together with the read side.
-    webhook_tenant: of an execution, when this is the key to its webhooks.
+    webhook_tenant: of an execution, when this is the key to its webhooks. login_limits: of the
+    routes that need no credential.
     """
 
     authenticate: Callable[[Credentials], Awaitable[Caller]]
@@ -86,6 +102,8 @@ class WriteDependencies:
     webhook_tenant: Callable[[UUID, str], TenantId | None]
     oauth: OAuthFlow
     scim: ScimParts
+    logins: Logins
+    login_limits: AddressLimits
     body_bytes_max: int
 
 
@@ -98,6 +116,9 @@ class Edge:
         self.blobs = dependencies.blobs
         self.oauth = dependencies.oauth
         self.body_bytes_max = dependencies.body_bytes_max
+        self.logins = dependencies.logins
+        self.later = Later()
+        self._login_limits = dependencies.login_limits
         self._authenticate = dependencies.authenticate
         self._client_address = dependencies.client_address
         self._limits = dependencies.strangers
@@ -112,6 +133,20 @@ class Edge:
             self._limits.take(credentials.address)
             raise
         return Call(self, scope, receive, headers, caller, credentials)
+
+    async def identify_stranger(self, scope: Scope, receive: Receive) -> "Call":
+        """Of a route that is there to become known. Every call counts against the address."""
+        headers = header_map(scope)
+        credentials = self._credentials(scope, headers)
+        self._login_limits.take(credentials.address)
+        return Call(self, scope, receive, headers, STRANGER, credentials)
+
+    async def identify_anybody(self, scope: Scope, receive: Receive) -> "Call":
+        """Of a route whose answer is the same for all."""
+        headers = header_map(scope)
+        credentials = self._credentials(scope, headers)
+        self._limits.take(credentials.address)
+        return Call(self, scope, receive, headers, STRANGER, credentials)
 
     async def identify_webhook(self, scope: Scope, receive: Receive) -> "Call":
         """By the key in the path, which is the credential of whoever has no other.
@@ -129,13 +164,6 @@ class Edge:
         actor = f"webhook:{execution_id}/{name}"
         caller = Caller(actor, tenant_id, frozenset({ReceiveWebhook.requires}))
         return Call(self, scope, receive, headers, caller, credentials)
-
-    async def identify_nobody(self, scope: Scope, receive: Receive) -> "Call":
-        """For those who are about to sign in. Every such request counts against its address."""
-        headers = header_map(scope)
-        credentials = self._credentials(scope, headers)
-        self._limits.take(credentials.address)
-        return Call(self, scope, receive, headers, NOBODY, credentials)
 
     def _credentials(self, scope: Scope, headers: HeaderMap) -> Credentials:
         return Credentials(
@@ -209,12 +237,13 @@ class Call:
         finished = Answer(ended, answer.position, answer.is_replayed)
         return self._response(finished, HTTPStatus.OK)
 
-    async def _decide(self, command: Command, key: str | None = None) -> Answer:
-        origin = self.origin(key or idempotency_key(self.headers))
-        return await self.edge.dispatcher.dispatch(command, self.caller, origin)
+    def secret_answer(self, data: JsonObject, status: HTTPStatus) -> Response:
+        """What no cache and no idempotency key may keep."""
+        meta: JsonObject = {"position": None, "request_id": str(self.request_id)}
+        headers = {"Cache-Control": "no-store"}
+        return json_response({"data": data, "meta": meta}, status, headers)
 
     def origin(self, key: str | None = None) -> Origin:
-        """key: for idempotency."""
         return Origin(
             self.request_id,
             key,
@@ -223,10 +252,9 @@ class Call:
             self.credentials.user_agent,
         )
 
-    def told(self, result: JsonObject, headers: dict[str, str] | None = None) -> Response:
-        """What no command of the caller's decided, in the same shape."""
-        meta: JsonObject = {"position": None, "request_id": str(self.request_id)}
-        return json_response({"data": result, "meta": meta}, HTTPStatus.OK, headers)
+    async def _decide(self, command: Command, key: str | None = None) -> Answer:
+        origin = self.origin(key or idempotency_key(self.headers))
+        return await self.edge.dispatcher.dispatch(command, self.caller, origin)
 
     def _response(self, answer: Answer, status: HTTPStatus) -> Response:
         """ETag: the version of the stream, which If-Match takes."""

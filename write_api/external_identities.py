@@ -22,13 +22,23 @@ from domain.identifiers import TenantId
 from domain.identity_providers import IdentityProviderNotFound
 from write_api.edge import Call, Edge
 from write_api.identity_providers import NAME
-from write_api.openapi import Answered, documented
+from write_api.oauth_flow import Finished, SignedIn
+from write_api.openapi import (
+    PATH_PARAMETERS,
+    Answered,
+    documented,
+    documented_open,
+    documented_personal,
+)
 from write_api.routes import Documentation, Route
+from write_api.sessions import LoggedInUser, SessionTokens, session_tokens
 from write_api.shapes import STRICT
 
 PREFIX = "/api/v1/auth"
 CALLBACK_PATH = f"{PREFIX}/oauth/callback"
-NOBODY = Edge.identify_nobody
+STRANGER = Edge.identify_stranger
+# How the person proved who they are, as sessions tell it.
+FACTOR = "identity_provider"
 ATTEMPT_LIFETIME_S = 600
 QUERY_FIELDS_MAX = 50
 
@@ -55,10 +65,6 @@ CALLBACK_QUERY = [
 Token = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 
 
-class Tokens(BaseModel):
-    access_token: str
-
-
 class LinkBody(BaseModel):
     """provider: the name of an identity provider. return_to, code_challenge: as of a login."""
 
@@ -80,6 +86,17 @@ class LinkBegun(BaseModel):
     """authorization_url: where the browser goes; the cookie of this answer must go with it."""
 
     authorization_url: str
+
+
+class LoginFinished(BaseModel):
+    """Tokens; or only is_linked, for somebody who linked an account."""
+
+    access_token: str | None = None
+    refresh_token: str | None = None
+    token_type: str | None = None
+    expires_in: int | None = None
+    user: LoggedInUser | None = None
+    is_linked: bool | None = None
 
 
 class ExternalIdentityRemoved(BaseModel):
@@ -107,26 +124,40 @@ async def callback(call: Call) -> Response:
     query = _query(call)
     name = _cookie_name(query.get("state", ""))
     finished = await call.edge.oauth.finish(query, _cookie(call, name), call.origin())
-    cleared = {"Set-Cookie": f"{name}=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"}
+    response = await _finished(call, finished)
+    response.headers["Set-Cookie"] = f"{name}=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"
+    return response
+
+
+async def _finished(call: Call, finished: Finished) -> Response:
     if finished.return_to is not None:
-        headers = {"Location": finished.return_to, **cleared}
+        headers = {"Location": finished.return_to}
         return Response(status_code=HTTPStatus.FOUND.value, headers=headers)
     if finished.is_linked:
-        return call.told({"is_linked": True}, headers=cleared)
-    return call.told(await call.edge.begin_session(call, finished.signed_in), headers=cleared)
+        return call.secret_answer({"is_linked": True}, HTTPStatus.OK)
+    return await _session(call, finished.signed_in)
 
 
 async def exchange(call: Call) -> Response:
     body = await call.body(EXCHANGE_BODY)
-    signed_in = await call.edge.oauth.pick_up(body.code, body.code_verifier)
-    return call.told(await call.edge.begin_session(call, signed_in))
+    return await _session(call, await call.edge.oauth.pick_up(body.code, body.code_verifier))
+
+
+async def _session(call: Call, signed_in: SignedIn) -> Response:
+    """A second factor is the provider's business: it knows how the person proved who they are."""
+    logged_in = await call.edge.logins.flow.begin_session(
+        signed_in.tenant_id, signed_in.user_id, [FACTOR], call.origin()
+    )
+    return call.secret_answer(session_tokens(logged_in), HTTPStatus.OK)
 
 
 async def link(call: Call) -> Response:
     require(call.caller, RemoveExternalIdentity.requires)
     body = await call.body(LINK_BODY)
     begun, url = await call.edge.oauth.start_link(call.caller, body.provider)
-    return call.told({"authorization_url": url}, headers={"Set-Cookie": _cookie_set(begun)})
+    response = call.secret_answer({"authorization_url": url}, HTTPStatus.OK)
+    response.headers["Set-Cookie"] = _cookie_set(begun)
+    return response
 
 
 async def remove(call: Call) -> Response:
@@ -188,62 +219,58 @@ def _redirecting(documentation: Documentation, *, is_always: bool) -> Documentat
     return {**documentation, **status, "responses": responses}
 
 
-def _query_documentation(documentation: Documentation, parameters: list[Any]) -> Documentation:
-    """These requests are repeated by nobody, so they have no idempotency key."""
+def _with_query(documentation: Documentation, parameters: list[Any]) -> Documentation:
     extra = {**documentation["openapi_extra"], "parameters": parameters}
     return {**documentation, "openapi_extra": extra}
 
 
 START = _redirecting(
-    _query_documentation(
-        documented(
-            "startLogin",
-            "Send a browser to an identity provider",
-            requires=None,
-            answers=Answered[LinkBegun],
-            refusals=[IdentityProviderNotFound, LoginRefused],
-            path_parameters={"name": NAME},
-        ),
+    _with_query(
+        {
+            **documented_open(
+                "startLogin",
+                "Send a browser to an identity provider",
+                answers=Answered[LinkBegun],
+                body=None,
+                example=None,
+                refusals=[IdentityProviderNotFound, LoginRefused],
+            ),
+            PATH_PARAMETERS: {"name": NAME},
+        },
         [RETURN_TO, CODE_CHALLENGE],
     ),
     is_always=True,
 )
 CALLBACK = _redirecting(
-    _query_documentation(
-        documented(
+    _with_query(
+        documented_open(
             "finishLogin",
             "Where the identity provider sends the browser back to",
-            requires=None,
-            answers=Answered[Tokens],
+            answers=Answered[LoginFinished],
+            body=None,
+            example=None,
             refusals=[IdentityProviderNotFound, IdentityTaken, LoginRefused],
         ),
         CALLBACK_QUERY,
     ),
     is_always=False,
 )
-EXCHANGE = _query_documentation(
-    documented(
-        "exchangeLogin",
-        "Change the code of a login for a session",
-        requires=None,
-        answers=Answered[Tokens],
-        body="ExchangeBody",
-        example={"code": "A" * 64, "code_verifier": "A" * 43},
-        refusals=[LoginRefused],
-    ),
-    [],
+EXCHANGE = documented_open(
+    "exchangeLogin",
+    "Change the code of a login for a session",
+    answers=Answered[SessionTokens],
+    body="ExchangeBody",
+    example={"code": "A" * 64, "code_verifier": "A" * 43},
+    refusals=[LoginRefused],
 )
-LINK = _query_documentation(
-    documented(
-        "linkIdentity",
-        "Begin to link an account at a provider to oneself",
-        requires=RemoveExternalIdentity.requires,
-        answers=Answered[LinkBegun],
-        body="LinkBody",
-        example={"provider": "acme"},
-        refusals=[IdentityProviderNotFound, LoginRefused],
-    ),
-    [],
+LINK = documented_personal(
+    "linkIdentity",
+    "Begin to link an account at a provider to oneself",
+    requires=RemoveExternalIdentity.requires,
+    answers=Answered[LinkBegun],
+    body="LinkBody",
+    example={"provider": "acme"},
+    refusals=[IdentityProviderNotFound, LoginRefused],
 )
 REMOVE = documented(
     "removeIdentity",
@@ -254,9 +281,9 @@ REMOVE = documented(
 )
 
 ROUTES = (
-    Route("GET", f"{PREFIX}/oauth/{{tenant_id}}/{{name}}/start", START, start, NOBODY),
-    Route("GET", CALLBACK_PATH, CALLBACK, callback, NOBODY),
-    Route("POST", f"{PREFIX}/oauth/exchange", EXCHANGE, exchange, NOBODY),
+    Route("GET", f"{PREFIX}/oauth/{{tenant_id}}/{{name}}/start", START, start, STRANGER),
+    Route("GET", CALLBACK_PATH, CALLBACK, callback, STRANGER),
+    Route("POST", f"{PREFIX}/oauth/exchange", EXCHANGE, exchange, STRANGER),
     Route("POST", f"{PREFIX}/identities/link", LINK, link),
     Route("DELETE", f"{PREFIX}/identities/{{identity_id}}", REMOVE, remove),
 )

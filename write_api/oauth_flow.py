@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 from uuid import UUID
 
+from commands.account_flow import NeedsSession
 from commands.authorization import Caller
 from commands.dispatch import Dispatcher, Origin
 from commands.external_identities import LinkExternalIdentity, SignInExternally
@@ -28,7 +29,7 @@ from commands.oauth_port import (
     Returned,
 )
 from commands.ports import EventStore
-from domain.errors import FieldError, Forbidden, Invalid
+from domain.errors import FieldError, Invalid
 from domain.identifiers import TenantId
 from domain.identity_providers import (
     IdentityProvider,
@@ -88,11 +89,11 @@ class OAuthFlow:
         return await self._begin(tenant_id, pending)
 
     async def start_link(self, caller: Caller, name: str) -> tuple[Begun, str]:
-        """The same, to link what is found there to the caller. Raises Forbidden unless that is a
+        """The same, to link what is found there to the caller. Raises NeedsSession unless that is a
         person who is signed in: a key may be in other hands than theirs.
         """
-        if caller.tenant_id is None or caller.actor != f"user:{caller.user_id}":
-            raise Forbidden("Only a person who is signed in can link an identity.")
+        if caller.tenant_id is None or caller.session_id is None:
+            raise NeedsSession
         provider_id = identity_provider_id(caller.tenant_id, name)
         return await self._begin(caller.tenant_id, Pending(provider_id, caller.user_id))
 

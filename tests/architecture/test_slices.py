@@ -13,9 +13,11 @@ from tests.architecture.sources import ROOT, modules, parse
 # What carries every command, and belongs to no concept.
 MACHINERY = {
     *("__init__", "authorization", "catalogue", "decisions", "dispatch"),
-    *("admission_port", "bulk_port", "directory_port", "execution_families"),
-    *("http_port", "identity_port", "mail_port", "memberships"),
-    *("model_port", "oauth_port", "open_executions_port", "pinned_definitions"),
+    *("account_flow", "admission_port", "bulk_port"),
+    *("directory_port", "execution_families", "http_port"),
+    *("identity_port", "login_flow", "login_port"),
+    *("mail_port", "memberships", "model_port"),
+    *("oauth_port", "open_executions_port", "pinned_definitions"),
     *("ports", "retention_port", "sealing_port"),
 }
 

@@ -16,6 +16,7 @@ from infra.authentication import Credentials
 from infra.client_addresses import ClientAddresses
 from infra.webhook_keys import WebhookKeys
 from tests.commands.fakes import FakeEventStore, World
+from tests.commands.login_fakes import LoginWorld
 from tests.write_api.fake_oauth import FakeIdentityProvider, a_flow
 from write_api.app import build_write_routes
 from write_api.edge import ScimParts, WriteDependencies
@@ -27,6 +28,7 @@ PREFIX = "/api/v1"
 # httpx sends from 127.0.0.1 where there is no socket, which is no proxy.
 TRUSTED_PROXIES = (ip_network("10.0.0.0/8"),)
 RATE_LIMIT_IP_PER_MIN = 100
+RATE_LIMIT_LOGIN_PER_MIN = 20
 BODY_BYTES_MAX = 1024 * 1024
 
 
@@ -98,6 +100,7 @@ class Api:
         self.webhook_keys = WebhookKeys("a master key of the tests")
         self.provider = FakeIdentityProvider()
         self.oauth = a_flow(self.world, self.provider)
+        self.login = LoginWorld(self.world.accounts)
         self.time_s = 0.0
         self.app = FastAPI(title="AgentLedger", version="0", redirect_slashes=False)
         build_write_routes(self.app, self._dependencies())
@@ -116,6 +119,8 @@ class Api:
             webhook_tenant=self.webhook_keys.tenant,
             oauth=self.oauth,
             scim=ScimParts(self.world.ports, "http://ledger"),
+            logins=self.login.logins(self.store, self.world.clock, self.world.dispatcher),
+            login_limits=AddressLimits(RATE_LIMIT_LOGIN_PER_MIN, lambda: self.time_s),
             body_bytes_max=BODY_BYTES_MAX,
         )
 
