@@ -6,6 +6,7 @@ They start when the first test asks and stop with the session.
 import asyncio
 import os
 import shutil
+import socket
 import tempfile
 import uuid
 from collections.abc import Generator
@@ -109,10 +110,17 @@ def kafka_bootstrap() -> Generator[str]:
 
 
 @pytest.fixture(scope="session")
-def openid_provider() -> Generator[OpenIdProvider]:
+def openid_port() -> int:
+    """Where the provider will listen, known before it runs: an installation lets it through."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def openid_provider(openid_port: int) -> Generator[OpenIdProvider]:
     """A real OpenID provider; tests use issuers of their own."""
     try:
-        provider = OpenIdProvider()
+        provider = OpenIdProvider(openid_port)
     except NoServer as reason:
         if os.environ.get("CI"):
             pytest.fail(f"The tests of logins must run in CI. {reason}")

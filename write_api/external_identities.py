@@ -214,7 +214,7 @@ def _redirecting(documentation: Documentation, *, is_always: bool) -> Documentat
     responses = {**documentation["responses"], HTTPStatus.FOUND.value: sent_on}
     if not is_always:
         return {**documentation, "responses": responses}
-    del responses[HTTPStatus.OK.value]
+    responses.pop(HTTPStatus.OK.value, None)
     status = {"status_code": HTTPStatus.FOUND.value, "response_model": None}
     return {**documentation, **status, "responses": responses}
 

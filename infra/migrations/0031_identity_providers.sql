@@ -7,9 +7,8 @@ CREATE TABLE agentledger.client_secrets (
 );
 SELECT agentledger.isolate('agentledger.client_secrets', 'api');
 CREATE POLICY writer_keeps ON agentledger.client_secrets FOR ALL TO agentledger_writer USING (true) WITH CHECK (true);
-GRANT SELECT ON agentledger.client_secrets TO agentledger_api;
+GRANT SELECT ON agentledger.client_secrets TO agentledger_api, agentledger_writer;
 GRANT INSERT, UPDATE (sealed), DELETE ON agentledger.client_secrets TO agentledger_writer;
-GRANT SELECT (tenant_id, provider_id) ON agentledger.client_secrets TO agentledger_writer;
 
 -- Browsers that are on their way to a provider and back. Of state and browser only hashes lie here; nonce and code
 -- verifier are made from what the browser keeps, so this table lets nobody finish somebody's login.

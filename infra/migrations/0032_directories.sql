@@ -25,9 +25,8 @@ CREATE INDEX directory_entries_listed ON agentledger.directory_entries (tenant_i
 CREATE INDEX directory_entries_external ON agentledger.directory_entries (tenant_id, provider_id, kind, external_id_hash);
 SELECT agentledger.isolate('agentledger.directory_entries', 'api');
 CREATE POLICY writer_keeps ON agentledger.directory_entries FOR ALL TO agentledger_writer USING (true) WITH CHECK (true);
-GRANT SELECT ON agentledger.directory_entries TO agentledger_api;
+GRANT SELECT ON agentledger.directory_entries TO agentledger_api, agentledger_writer;
 GRANT INSERT, UPDATE (name_hash, external_id_hash), DELETE ON agentledger.directory_entries TO agentledger_writer;
-GRANT SELECT (tenant_id, entry_id) ON agentledger.directory_entries TO agentledger_writer;
 
 CREATE TABLE agentledger.directory_members (
   tenant_id uuid NOT NULL,
@@ -38,6 +37,5 @@ CREATE TABLE agentledger.directory_members (
 CREATE INDEX directory_members_of_user ON agentledger.directory_members (tenant_id, user_id);
 SELECT agentledger.isolate('agentledger.directory_members', 'api');
 CREATE POLICY writer_keeps ON agentledger.directory_members FOR ALL TO agentledger_writer USING (true) WITH CHECK (true);
-GRANT SELECT ON agentledger.directory_members TO agentledger_api;
+GRANT SELECT ON agentledger.directory_members TO agentledger_api, agentledger_writer;
 GRANT INSERT, DELETE ON agentledger.directory_members TO agentledger_writer;
-GRANT SELECT ON agentledger.directory_members TO agentledger_writer;

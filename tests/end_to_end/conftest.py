@@ -13,13 +13,18 @@ OPERATOR_KEY = "op_end_to_end"
 
 
 @pytest.fixture(scope="session")
-def one_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def one_process(tmp_path_factory: pytest.TempPathFactory, openid_port: int) -> Iterator[Stack]:
     """`agentledger up` in a fresh data directory."""
     directory = tmp_path_factory.mktemp("up")
     port = free_port()
     stack = Stack(
         f"http://127.0.0.1:{port}",
-        {"AGENTLEDGER_DATA_DIR": str(directory / "data"), "AGENTLEDGER_BCRYPT_COST": "4"},
+        {
+            "AGENTLEDGER_DATA_DIR": str(directory / "data"),
+            "AGENTLEDGER_BCRYPT_COST": "4",
+            "AGENTLEDGER_HTTP_ALLOW": f"127.0.0.1:{openid_port}",
+            "AGENTLEDGER_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        },
         directory,
     )
     stack.add("up", "up", "--port", str(port))

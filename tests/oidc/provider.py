@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -31,11 +30,9 @@ CONFIG = {"interactiveLogin": True, "httpServer": "NettyWrapper"}
 class OpenIdProvider:
     """address: host and port, for AGENTLEDGER_HTTP_ALLOW."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int) -> None:
         command = [java(), "-Xmx128m", *JAVA_OPTIONS]
         command += ["-cp", f"{jars(DIRECTORY / 'pom.xml', 'oidc')}/*", MAIN]
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
         self.address = f"127.0.0.1:{port}"
         self._directory = Path(tempfile.mkdtemp(prefix="agentledger-oidc-"))
         self._log = self._directory / "provider.log"

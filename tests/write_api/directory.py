@@ -38,7 +38,7 @@ class Directory:
         self.token = ""
 
     async def open(self, name: str = "acme") -> "Directory":
-        await Company.somebody(self._company, "root@acme.example", "ADMIN")
+        await self.company.somebody("root@acme.example", "ADMIN")
         await self.api.world.when(replace(ACME, name=name, is_directory=True))
         path = f"/identity-providers/{name}/scim-token"
         response = await self.api.send("POST", path)
@@ -47,7 +47,7 @@ class Directory:
         return self
 
     @property
-    def _company(self) -> Company:
+    def company(self) -> Company:
         company = Company(self.api.store)
         company.__dict__.update(self.api.world.__dict__)
         return company
