@@ -2,7 +2,7 @@
 only whom it brought; somebody who is here already does not become its user by an address.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 from uuid import UUID
 
@@ -12,7 +12,9 @@ from commands.directory_port import (
     StoredDirectoryEntry,
 )
 from commands.identity_providers import configured_provider
+from commands.login_port import EndedSession
 from commands.memberships import EmailTaken, Membership, begin_user, membership_of
+from commands.sessions import ended_sessions
 from domain.directory_groups import DirectoryGroup, DirectoryGroupNotFound
 from domain.directory_users import DirectoryUser, DirectoryUserNotFound, directory_user_id
 from domain.errors import Forbidden, Refused
@@ -106,9 +108,10 @@ async def replace_directory_user(command: ReplaceDirectoryUser, on: Tenancy) -> 
     user = await on.load(User, command.user_id, UserNotFound)
     entry.replace(command.profile.attributes)
     _apply(command.profile, user)
-    return _decided(
+    decided = _decided(
         on, provider, command.profile, membership=await membership_of(on, user), entry=entry
     )
+    return decided if user.is_active else await _without_sessions(on, decided, user.id)
 
 
 async def remove_directory_user(command: RemoveDirectoryUser, on: Tenancy) -> Decided:
@@ -120,11 +123,12 @@ async def remove_directory_user(command: RemoveDirectoryUser, on: Tenancy) -> De
     user.deactivate()
     membership = await membership_of(on, user)
     left = await _groups_left(on, user.id)
-    return Decided(
+    decided = Decided(
         {"user_id": str(user.id), "is_removed": True},
         aggregates=(*membership.aggregates, entry, *left),
         side_rows=(*membership.side_rows, RemovedDirectoryEntry(user.id)),
     )
+    return await _without_sessions(on, decided, user.id)
 
 
 async def directory_of(on: Tenancy) -> IdentityProvider:
@@ -169,6 +173,16 @@ async def _groups_left(on: Tenancy, user_id: UUID) -> list[DirectoryGroup]:
         group.set_members(sorted(group.member_ids - {str(user_id)}))
         left.append(group)
     return left
+
+
+async def _without_sessions(on: Tenancy, decided: Decided, user_id: UUID) -> Decided:
+    """Nobody who was sent away is back by an old session when they are brought again."""
+    ended = await ended_sessions(on, user_id, "revoked")
+    return replace(
+        decided,
+        aggregates=(*decided.aggregates, *ended),
+        side_rows=(*decided.side_rows, *(EndedSession(session.id) for session in ended)),
+    )
 
 
 def _apply(profile: DirectoryProfile, user: User) -> None:

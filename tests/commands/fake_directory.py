@@ -18,7 +18,8 @@ from domain.identifiers import TenantId
 class Rows(Protocol):
     """Of FakeEventStore: what was stored, with its tenant."""
 
-    owned_side_rows: Sequence[tuple[TenantId, object]]
+    @property
+    def owned_side_rows(self) -> Sequence[tuple[TenantId, object]]: ...
 
 
 class FakeDirectory:

@@ -87,8 +87,12 @@ async def test_whom_the_directory_sends_away_is_out_at_once(
         patch = {"schemas": [PATCH], "Operations": [replaced]}
         answer = await directory.patch(f"/Users/{user['id']}", json=patch)
         assert answer.status_code == 200, answer.text
-    assert not await whether_lets_in(api, data["access_token"])
-    assert (await signed_in(api, tenant_id, "ada", ADA)).status_code == 401
+        assert not await whether_lets_in(api, data["access_token"])
+        assert (await signed_in(api, tenant_id, "ada", ADA)).status_code == 401
+        back = {"schemas": [PATCH], "Operations": [{**replaced, "value": True}]}
+        await directory.patch(f"/Users/{user['id']}", json=back)
+        assert not await whether_lets_in(api, data["access_token"])
+        assert (await signed_in(api, tenant_id, "ada", ADA)).status_code == 200
     refreshed = await api.http.post(
         "/api/v1/auth/refresh", json={"refresh_token": data["refresh_token"]}
     )

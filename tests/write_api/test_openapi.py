@@ -59,6 +59,8 @@ class Described:
             **ids,
             "execution_id": str(begun["execution_id"]),
             "name": "paid",
+            "tenant_id": str(self.api.world.tenant_id),
+            "identity_id": str(self.api.world.ids.new()),
             "sha256": SHA256,
             "node_id": "ok",
             "key": path.rsplit("/", 1)[1],
