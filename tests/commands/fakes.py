@@ -366,6 +366,7 @@ class World:
         self.search = FakeExecutionSearch(self.store)
         self.mailbox = FakeMailbox(self.ids)
         self.accounts = FakeAccounts(self.store)
+        self.users = FakeUsers(self.store)
         self.ports = Ports(
             self.store,
             self.clock,
@@ -374,7 +375,7 @@ class World:
             self.admission,
             self.search,
             mailbox=self.mailbox,
-            users=FakeUsers(self.store),
+            users=self.users,
             accounts=self.accounts,
         )
         self.dispatcher = Dispatcher(self.ports)

@@ -119,6 +119,10 @@ class Api:
             body_bytes_max=BODY_BYTES_MAX,
         )
 
+    async def edge_done(self) -> None:
+        """What is done after the answers is done."""
+        await self.app.state.later.done()
+
     @property
     def store(self) -> FakeEventStore:
         return self.world.store
