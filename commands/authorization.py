@@ -35,12 +35,14 @@ TENANT_SCOPES: Mapping[str, str] = {
     "retention:write": "say how long payloads are kept",
     "approvals:decide": "decide the approvals that executions wait for",
     "account:write": "end sessions, and change one's own password and second factor",
+    "audit:read": "read and export the audit trail",
 }
 
 # What the operator of the platform holds; no credential of a tenant can.
 OPERATOR_SCOPES: Mapping[str, str] = {
     "read": "read what belongs to no tenant",
     "tenants:create": "create tenants",
+    "audit:read": "read what strangers and the operator did",
 }
 
 # What the operator lets resellers do; their role names each, and no `*` holds them.
@@ -60,6 +62,7 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "executions:write": {"USER": "own", "RESELLER": "own"},
     "executions:signal": {"USER": "own", "RESELLER": "own"},
     "retention:write": {},
+    "audit:read": {},
     "approvals:decide": {"USER": "own", "RESELLER": "own"},
     "account:write": {"USER": "own", "VIEWER": "own", "RESELLER": "own"},
     "tenants:create": {"RESELLER": "own"},
@@ -72,7 +75,7 @@ PERMISSIONS: Mapping[str, str] = {
     **{
         f"{scope}{OWN_SUFFIX}": f"{meaning}: one's own, and what is shared with one or public"
         for scope, meaning in TENANT_SCOPES.items()
-        if "own" in ROLE_CELLS[scope].values()
+        if "own" in ROLE_CELLS.get(scope, {}).values()
     },
 }
 

@@ -12,6 +12,7 @@ from eventsourcing.domain import Aggregate
 
 from commands.admission_port import Admission
 from commands.bulk_port import ExecutionSearch
+from commands.credential_port import ApiKeyRow
 from commands.identity_port import AccessRow, Users
 from commands.login_port import Accounts, LoginRow
 from commands.mail_port import Mailbox, QueuedMail
@@ -105,23 +106,6 @@ class StoredDefinition:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredApiKey:
-    """secret_hash: SHA-256 of the whole key (178 random bits: a slow hash adds nothing)."""
-
-    api_key_id: UUID
-    key_id: str
-    secret_hash: bytes
-    scopes: Sequence[str]
-    user_id: UUID | None
-    expires_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class RevokedApiKey:
-    api_key_id: UUID
-
-
-@dataclass(frozen=True, slots=True)
 class StoredPassword:
     """password_hash: bcrypt."""
 
@@ -161,8 +145,7 @@ SideRow = (
     | OpenedBulkOperation
     | ClosedBulkOperation
     | StoredDefinition
-    | StoredApiKey
-    | RevokedApiKey
+    | ApiKeyRow
     | StoredPassword
     | StoredRetention
     | RemovedPayloads

@@ -4,7 +4,7 @@ points use it.
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -97,6 +97,10 @@ class Runtime:
     def in_background(self, name: str, work: Coroutine[object, object, None]) -> None:
         """Run beside the roles until the runtime closes."""
         self.background[name] = asyncio.create_task(work)
+
+    def at_close(self, end: Callable[[], Awaitable[None]]) -> None:
+        """Called when the runtime closes, before what was opened earlier."""
+        self._stack.push_async_callback(end)
 
     async def blobs(self, role: Role) -> Blobs:
         """One for each role, for it keeps what it read."""

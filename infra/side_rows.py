@@ -7,6 +7,13 @@ from typing import LiteralString
 
 import orjson
 
+from commands.credential_port import (
+    ApiKeyRow,
+    RestrictedApiKey,
+    RevokedApiKey,
+    RotatedApiKey,
+    StoredApiKey,
+)
 from commands.identity_port import AccessRow, RemovedRole, StoredRole, StoredUserAccess
 from commands.login_port import LoginRow
 from commands.mail_port import QueuedMail
@@ -14,8 +21,6 @@ from commands.ports import (
     ClosedBulkOperation,
     OpenedBulkOperation,
     RemovedPayloads,
-    RevokedApiKey,
-    StoredApiKey,
     StoredDefinition,
     StoredPassword,
     StoredRetention,
@@ -25,8 +30,7 @@ from infra.login_rows import login_statement
 
 RareRow = (
     StoredDefinition
-    | StoredApiKey
-    | RevokedApiKey
+    | ApiKeyRow
     | StoredPassword
     | OpenedBulkOperation
     | ClosedBulkOperation
@@ -43,8 +47,17 @@ STORE_DEFINITION: LiteralString = (
 )
 STORE_API_KEY: LiteralString = (
     "INSERT INTO api_key_hashes (tenant_id, api_key_id, key_id, secret_hash, scopes, user_id,"
-    " expires_at)"
-    " VALUES (%s, %s, %s, %s, %s, %s, %s)"
+    " expires_at, allowed_addresses)"
+    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s::cidr[])"
+)
+RESTRICT_API_KEY: LiteralString = (
+    "UPDATE api_key_hashes SET allowed_addresses = %s::cidr[]"
+    " WHERE tenant_id = %s AND api_key_id = %s"
+)
+ROTATE_API_KEY: LiteralString = (
+    "UPDATE api_key_hashes SET previous_key_id = key_id, previous_secret_hash = secret_hash,"
+    " previous_until = %s, key_id = %s, secret_hash = %s"
+    " WHERE tenant_id = %s AND api_key_id = %s"
 )
 REVOKE_API_KEY: LiteralString = (
     "UPDATE api_key_hashes SET revoked_at = clock_timestamp()"
@@ -98,21 +111,8 @@ def side_statement(  # noqa: C901, PLR0911 # one answer per kind of row
         case StoredDefinition():
             definition = orjson.dumps(row.definition, option=orjson.OPT_SORT_KEYS)
             return SideStatement(STORE_DEFINITION, (tenant_id, row.definition_hash, definition))
-        case StoredApiKey():
-            return SideStatement(
-                STORE_API_KEY,
-                (
-                    tenant_id,
-                    row.api_key_id,
-                    row.key_id,
-                    row.secret_hash,
-                    list(row.scopes),
-                    row.user_id,
-                    row.expires_at,
-                ),
-            )
-        case RevokedApiKey():
-            return SideStatement(REVOKE_API_KEY, (tenant_id, row.api_key_id))
+        case StoredApiKey() | RestrictedApiKey() | RotatedApiKey() | RevokedApiKey():
+            return _of_api_key(tenant_id, row)
         case StoredPassword():
             return SideStatement(
                 STORE_CREDENTIAL, (tenant_id, row.user_id, *(row.password_hash,) * 2)
@@ -144,3 +144,19 @@ def _access_statement(tenant_id: TenantId, row: AccessRow) -> SideStatement:
             return SideStatement(STORE_ROLE, (tenant_id, row.role_id, list(row.permissions)))
         case RemovedRole():
             return SideStatement(REMOVE_ROLE, (tenant_id, row.role_id))
+
+
+def _of_api_key(tenant_id: TenantId, row: ApiKeyRow) -> SideStatement:
+    match row:
+        case StoredApiKey():
+            hashed = (tenant_id, row.api_key_id, row.key_id, row.secret_hash)
+            bounds = (list(row.scopes), row.user_id, row.expires_at, list(row.allowed_addresses))
+            return SideStatement(STORE_API_KEY, (*hashed, *bounds))
+        case RestrictedApiKey():
+            params = (list(row.allowed_addresses), tenant_id, row.api_key_id)
+            return SideStatement(RESTRICT_API_KEY, params)
+        case RotatedApiKey():
+            fresh = (row.previous_until, row.key_id, row.secret_hash)
+            return SideStatement(ROTATE_API_KEY, (*fresh, tenant_id, row.api_key_id))
+        case RevokedApiKey():
+            return SideStatement(REVOKE_API_KEY, (tenant_id, row.api_key_id))

@@ -8,6 +8,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.base import StrawberryObjectDefinition
 
 from read_api.agents import Agent, agent, agents
+from read_api.audit import AuditEntry, audit_entries
 from read_api.bulk_operations import BulkOperation, bulk_operation, bulk_operations
 from read_api.columns import source_of
 from read_api.connections import Connection
@@ -51,6 +52,10 @@ class Query:
     api_keys: Connection[ApiKey] = strawberry.field(resolver=api_keys)
     events: Connection[Event] = strawberry.field(
         resolver=events, description="The audit trail: of the tenant, or of one stream."
+    )
+    audit_entries: Connection[AuditEntry] = strawberry.field(
+        resolver=audit_entries,
+        description="Who asked what, from where, and what came of it, newest first.",
     )
     projections: list[ProjectionStatus] = strawberry.field(
         resolver=projections, description="How far the read models are behind."

@@ -13,6 +13,7 @@ from commands.ports import Ids
 from write_api import (
     agents,
     approvals,
+    audit,
     blobs,
     bulk_operations,
     credentials,
@@ -57,6 +58,7 @@ ROUTES = (
     *blobs.ROUTES,
     *sessions.ROUTES,
     *logins.ROUTES,
+    *audit.ROUTES,
 )
 BODIES = (
     *workflows.BODIES,

@@ -10,8 +10,9 @@ from typing import Any, Generic, TypeVar
 from fastapi import FastAPI
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
+from starlette.responses import Response
 
-from commands.authorization import OPERATOR_SCOPES
+from commands.authorization import OPERATOR_SCOPES, TENANT_SCOPES
 from domain.errors import (
     DomainError,
     Forbidden,
@@ -261,6 +262,7 @@ def documented_query(
     answers: Any,
     refusals: Sequence[type[DomainError]] = (),
     path_parameters: Mapping[str, Any] | None = None,
+    query_parameters: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The keyword arguments of a route decorator that only reads. path_parameters: as above."""
     return {
@@ -268,8 +270,20 @@ def documented_query(
         "summary": summary,
         "response_model": answers,
         "responses": problems([*ANY_ROUTE, *refusals]),
-        "openapi_extra": _permission(requires),
+        "openapi_extra": {**_permission(requires), "parameters": list(query_parameters)},
         PATH_PARAMETERS: path_parameters or {},
+    }
+
+
+def streamed(documentation: dict[str, Any], *media_types: str) -> dict[str, Any]:
+    """The same of a route that answers with lines of text."""
+    content = {media_type: {"schema": {"type": "string"}} for media_type in media_types}
+    responses = {HTTPStatus.OK.value: {"content": content}, **documentation["responses"]}
+    return {
+        **documentation,
+        "response_model": None,
+        "response_class": Response,
+        "responses": responses,
     }
 
 
@@ -312,10 +326,10 @@ def _schemas(bodies: Sequence[TypeAdapter[Any]]) -> dict[str, Any]:
 def _permission(requires: str | None) -> dict[str, Any]:
     if requires is None:
         return {"security": []}
-    is_for_operator = requires in OPERATOR_SCOPES
-    schemes = ["operator_key"] if is_for_operator else ["api_key"]
-    if requires == "read":
-        schemes = ["api_key", "operator_key"]
+    schemes = [
+        *(["api_key"] if requires in TENANT_SCOPES else []),
+        *(["operator_key"] if requires in OPERATOR_SCOPES else []),
+    ]
     return {"security": [{scheme: []} for scheme in schemes], "x-required-scope": requires}
 
 

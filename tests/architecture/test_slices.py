@@ -13,6 +13,7 @@ from tests.architecture.sources import ROOT, modules, parse
 # What carries every command, and belongs to no concept.
 MACHINERY = {
     *("__init__", "authorization", "catalogue", "decisions", "dispatch"),
+    *("credential_port",),
     *("admission_port", "bulk_port", "execution_families", "http_port"),
     *(
         "identity_port",

@@ -3,8 +3,9 @@
 import pytest
 
 from commands.authorization import MissingScope
+from commands.credential_port import StoredApiKey
 from commands.identity_port import StoredUserAccess
-from commands.ports import StoredApiKey, StoredPassword, StoredRetention
+from commands.ports import StoredPassword, StoredRetention
 from commands.tenants import CreateTenant, SetRetention
 from domain.envelope import Envelope
 from domain.errors import Invalid

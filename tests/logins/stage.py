@@ -26,6 +26,7 @@ from domain.identifiers import TenantId
 from infra.access_tokens import SignedAccessTokens
 from infra.accounts import PostgresAccounts
 from infra.admission import EveryoneAdmitted
+from infra.audit_trail import AuditTrail
 from infra.authentication import Authentication
 from infra.client_addresses import ClientAddresses
 from infra.data_keys import DataKeys
@@ -46,7 +47,7 @@ from infra.users import PostgresUsers
 from infra.webhook_keys import WebhookKeys
 from tests.infra.conftest import Parts
 from tests.infra.log_steps import IDS
-from tests.write_api.api import OPERATOR_KEY, FakeBlobs, FakeWaiter
+from tests.write_api.api import OPERATOR_KEY, FakeAuditLog, FakeBlobs, FakeWaiter
 from write_api.app import build_write_routes
 from write_api.edge import Logins, WriteDependencies
 from write_api.rate_limits import AddressLimits
@@ -205,6 +206,7 @@ async def stage(
         operator_key=OPERATOR_KEY,
         sessions=SessionTokens(database, tokens, clock, monotonic_s=lambda: time_s[0]),
         monotonic_s=lambda: time_s[0],
+        key_used=lambda _key_id, _tenant_id: None,
     )
     neighbours.access_changed = authentication.forget
     ports = _ports(database, keys, master_key=master_key, clock=clock, secrets=secrets, store=store)
@@ -305,6 +307,7 @@ def _dependencies(
     time_s: list[float],
 ) -> WriteDependencies:
     """Every client is behind one proxy of ours, so that a test chooses its address."""
+    audit_log = FakeAuditLog()
     return WriteDependencies(
         authenticate=authentication.authenticate,
         client_address=ClientAddresses((ip_network("10.0.0.0/8"),)).of,
@@ -316,5 +319,7 @@ def _dependencies(
         webhook_tenant=WebhookKeys(MASTER_KEY).tenant,
         logins=logins,
         login_limits=AddressLimits(10_000, lambda: time_s[0]),
+        audit=AuditTrail(audit_log.store, IDS, lost=lambda _: None, gather_s=0, count_s=0),
+        audit_log=audit_log,
         body_bytes_max=1024 * 1024,
     )

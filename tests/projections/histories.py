@@ -162,6 +162,12 @@ def an_api_key(tenant_id: TenantId | None = None, **fields: object) -> Stream:
     return Stream(ApiKey, tenant_id or a_tenant()).happens(ApiKey.Created, **created)
 
 
+def a_rotated_key(tenant_id: TenantId | None = None, **fields: object) -> Stream:
+    key = an_api_key(tenant_id, **fields)
+    key.happens(ApiKey.AddressesRestricted, allowed_addresses=["192.0.2.0/24"])
+    return key.happens(ApiKey.Rotated, prefix="al_new", previous_until="2026-06-01T00:00:00+00:00")
+
+
 def a_bulk_operation(tenant_id: TenantId | None = None, **fields: object) -> Stream:
     created = {
         "action": "cancel",
@@ -329,7 +335,7 @@ def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list
     if draw.random() < 0.5:
         content = workflow_content("v2")
         workflow.happens(Workflow.Revised, workflow_version=2, **content).happens(Workflow.Deleted)
-    key = an_api_key(tenant_id, expires_at="2027-01-01T00:00:00Z").happens(ApiKey.Revoked)
+    key = a_rotated_key(tenant_id, expires_at="2027-01-01T00:00:00Z").happens(ApiKey.Revoked)
     operation = a_page_of(a_page_of(a_bulk_operation(tenant_id)), REFUSAL)
     operation.happens(BulkOperation.Completed)
     others = [key, operation, a_user(tenant_id), the_tenant(tenant_id)]
