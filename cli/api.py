@@ -157,6 +157,7 @@ async def _ports(
         users=PostgresUsers(database, runtime.master_key),
         mailbox=SealedMailbox(await runtime.data_keys("api"), runtime.ids),
         accounts=await accounts(runtime),
+        vault=await runtime.vault("api"),
     )
 
 

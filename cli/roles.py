@@ -14,6 +14,7 @@ from commands.ports import Log, Ports, Position
 from infra.admission import EveryoneAdmitted
 from infra.consumer import keep_running
 from infra.http_client import GuardedHttp
+from infra.login_cleaning import LoginCleaning
 from infra.mail import SmtpMailServer, SmtpSettings
 from infra.mail_outbox import PostgresMailOutbox
 from infra.models import build_models
@@ -33,6 +34,7 @@ from sagas.fairness import ClaimLimits, FairSlots
 from sagas.mail import MailSaga
 from sagas.nodes import RUNNERS
 from sagas.retention import RetentionSaga
+from sagas.run_owners import RunOwners
 from sagas.start_queue import StartLimits, StartQueue
 from sagas.step_turns import StepLimits, StepTurns
 from sagas.turns import weights
@@ -94,6 +96,7 @@ async def run_worker(runtime: Runtime) -> None:
         async with asyncio.TaskGroup() as tasks:
             for name, part in {
                 **await _mail(runtime),
+                "login cleaning": LoginCleaning(await runtime.database("worker")).run,
                 "worker": lambda: log.consume(EXECUTIONS_GROUP, saga, topics=TOPICS),
                 "worker sweep": saga.sweep,
                 "worker timers": saga.wake_due,
@@ -138,7 +141,7 @@ async def _executions(runtime: Runtime, log: Log, models: Models, http: Http) ->
         parts=DriveParts(
             actor=f"worker:{runtime.name}",
             events=store,
-            effects=Effects(store, models, http),
+            effects=Effects(store, models, http, await runtime.vault("worker"), RunOwners(store)),
             runners=RUNNERS,
             clock=runtime.clock,
             ids=runtime.ids,

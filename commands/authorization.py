@@ -32,6 +32,7 @@ TENANT_SCOPES: Mapping[str, str] = {
         "cancel, pause, resume, retry, compensate, resolve, fork and upgrade executions"
     ),
     "executions:signal": "send signals to executions",
+    "secrets:write": "keep and remove secrets, which nobody can read",
     "retention:write": "say how long payloads are kept",
     "approvals:decide": "decide the approvals that executions wait for",
     "account:write": "end sessions, and change one's own password and second factor",
@@ -63,6 +64,7 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "executions:signal": {"USER": "own", "RESELLER": "own"},
     "retention:write": {},
     "audit:read": {},
+    "secrets:write": {"USER": "own", "RESELLER": "own"},
     "approvals:decide": {"USER": "own", "RESELLER": "own"},
     "account:write": {"USER": "own", "VIEWER": "own", "RESELLER": "own"},
     "tenants:create": {"RESELLER": "own"},

@@ -60,6 +60,7 @@ from commands.logins import (
     request_reset,
     use_recovery_code,
 )
+from commands.secrets import PutSecret, RemoveSecret, put_secret, remove_secret
 from commands.sessions import (
     EndSession,
     EndSessions,
@@ -103,6 +104,8 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(RestrictApiKey, restrict_api_key),
         _entry(RotateApiKey, rotate_api_key),
         _entry(RevokeApiKey, revoke_api_key),
+        _entry(PutSecret, put_secret),
+        _entry(RemoveSecret, remove_secret),
         _entry(CreateAgent, create_agent),
         _entry(ReviseAgent, revise_agent),
         _entry(DeleteAgent, delete_agent),

@@ -14,6 +14,7 @@ from eventsourcing.domain import Aggregate
 from commands.authorization import Caller
 from commands.identity_port import Users
 from commands.ports import AnyAggregate, Ports, SideRow
+from commands.vault_port import Vault
 from domain.errors import NotFound, Stale
 from domain.identifiers import Json, JsonObject, TenantId
 
@@ -65,6 +66,11 @@ class Tenancy:
     def users(self) -> Users:
         assert self.ports.users is not None, "this process knows no users"
         return self.ports.users
+
+    @property
+    def vault(self) -> Vault:
+        assert self.ports.vault is not None, "this process keeps no secrets"
+        return self.ports.vault
 
     async def load(
         self, kind: type[AnyAggregate], stream_id: UUID, missing: type[NotFound]

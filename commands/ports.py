@@ -16,6 +16,7 @@ from commands.credential_port import ApiKeyRow
 from commands.identity_port import AccessRow, Users
 from commands.login_port import Accounts, LoginRow
 from commands.mail_port import Mailbox, QueuedMail
+from commands.vault_port import Vault, VaultRow
 from domain.envelope import Envelope
 from domain.identifiers import JsonObject, Shard, TenantId
 
@@ -150,6 +151,7 @@ SideRow = (
     | StoredRetention
     | RemovedPayloads
     | AccessRow
+    | VaultRow
     | QueuedMail
     | LoginRow
 )
@@ -361,3 +363,4 @@ class Ports:
     users: Users | None = None  # Only what is decided about people needs it.
     mailbox: Mailbox | None = None  # Only where people are written to.
     accounts: Accounts | None = None  # Only what is decided about logins needs it.
+    vault: Vault | None = None  # Only what keeps secrets needs it.

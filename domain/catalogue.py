@@ -12,6 +12,7 @@ from domain.executions import Execution
 from domain.identity import User
 from domain.logins import Login
 from domain.roles import Role
+from domain.secrets import Secret
 from domain.sessions import Session
 from domain.tenants import Tenant
 from domain.workflows import Workflow
@@ -24,6 +25,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Execution,
     Login,
     Role,
+    Secret,
     Session,
     Tenant,
     User,

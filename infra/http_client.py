@@ -29,7 +29,7 @@ from infra.http_addresses import (
     checked_addresses,
 )
 from infra.http_bodies import read_body
-from infra.http_hops import Hop, first_hop, next_hop
+from infra.http_hops import Hop, first_hop, next_hop, require_allowed
 
 HTTP_REDIRECTS_MAX = 5
 CONNECT_TIMEOUT_S = 10.0
@@ -70,7 +70,7 @@ class GuardedHttp:
         hop = first_hop(request)
         try:
             async with asyncio.timeout(request.timeout_s):
-                return await self._follow(hop, request.response_bytes_max, on_progress or _ignore)
+                return await self._follow(hop, request, on_progress or _ignore)
         except TimeoutError:
             message = f"no whole response within {request.timeout_s:g} s"
             raise HttpFailed("timeout", message, retryable=True) from None
@@ -82,16 +82,17 @@ class GuardedHttp:
             self._session = None
 
     async def _follow(
-        self, hop: Hop, response_bytes_max: int, on_progress: Callable[[], None]
+        self, hop: Hop, request: HttpRequest, on_progress: Callable[[], None]
     ) -> HttpResponse:
         for _ in range(HTTP_REDIRECTS_MAX + 1):
+            require_allowed(hop.url, request.allowed_hosts)
             with _failures_named(hop.url):
                 async with await self._response(hop) as response:
                     reach("http.after_request")
                     on_progress()
                     following = next_hop(hop, response.status, response.headers.get("Location"))
                     if following is None:
-                        body = await read_body(response, response_bytes_max, on_progress)
+                        body = await read_body(response, request.response_bytes_max, on_progress)
                         headers = _joined(response)
                         return HttpResponse(response.status, headers, body, str(hop.url))
             hop = following

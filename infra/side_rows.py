@@ -25,6 +25,7 @@ from commands.ports import (
     StoredPassword,
     StoredRetention,
 )
+from commands.vault_port import RemovedVaultEntry, StoredVaultEntry, VaultRow
 from domain.identifiers import TenantId
 from infra.login_rows import login_statement
 
@@ -37,6 +38,8 @@ RareRow = (
     | StoredRetention
     | RemovedPayloads
     | AccessRow
+    | StoredVaultEntry
+    | RemovedVaultEntry
     | QueuedMail
     | LoginRow
 )
@@ -84,6 +87,17 @@ QUEUE_MAIL: LiteralString = (
     "INSERT INTO mail_outbox (tenant_id, mail_id, sealed, expires_at) VALUES (%s, %s, %s, %s)"
 )
 REMOVE_PAYLOADS: LiteralString = "SELECT remove_payloads(%s, %s)"
+STORE_VAULT_ENTRY: LiteralString = (
+    "INSERT INTO vault_entries (tenant_id, entry_id, value_version, allowed_hosts, key_version,"
+    " encrypted_key, salt, iv, auth_tag) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+    " ON CONFLICT (tenant_id, entry_id) DO UPDATE SET value_version = EXCLUDED.value_version,"
+    " allowed_hosts = EXCLUDED.allowed_hosts, key_version = EXCLUDED.key_version,"
+    " encrypted_key = EXCLUDED.encrypted_key, salt = EXCLUDED.salt, iv = EXCLUDED.iv,"
+    " auth_tag = EXCLUDED.auth_tag"
+)
+REMOVE_VAULT_ENTRY: LiteralString = (
+    "DELETE FROM vault_entries WHERE tenant_id = %s AND entry_id = %s"
+)
 
 STORE_USER_ACCESS: LiteralString = (
     "INSERT INTO user_access (tenant_id, user_id, email_hash, role, status)"
@@ -131,6 +145,8 @@ def side_statement(  # noqa: C901, PLR0911 # one answer per kind of row
             return SideStatement(CLOSE_BULK_OPERATION, (tenant_id, row.operation_id))
         case StoredUserAccess() | StoredRole() | RemovedRole():
             return _access_statement(tenant_id, row)
+        case StoredVaultEntry() | RemovedVaultEntry():
+            return _vault_statement(tenant_id, row)
         case _:
             return SideStatement(*login_statement(tenant_id, row))
 
@@ -144,6 +160,26 @@ def _access_statement(tenant_id: TenantId, row: AccessRow) -> SideStatement:
             return SideStatement(STORE_ROLE, (tenant_id, row.role_id, list(row.permissions)))
         case RemovedRole():
             return SideStatement(REMOVE_ROLE, (tenant_id, row.role_id))
+
+
+def _vault_statement(tenant_id: TenantId, row: VaultRow) -> SideStatement:
+    if isinstance(row, RemovedVaultEntry):
+        return SideStatement(REMOVE_VAULT_ENTRY, (tenant_id, row.entry_id))
+    return SideStatement(STORE_VAULT_ENTRY, (tenant_id, *_columns_of(row)))
+
+
+def _columns_of(row: StoredVaultEntry) -> tuple[object, ...]:
+    sealed = row.sealed
+    return (
+        row.entry_id,
+        row.value_version,
+        list(row.allowed_hosts),
+        sealed.key_version,
+        sealed.encrypted_key,
+        sealed.salt,
+        sealed.iv,
+        sealed.auth_tag,
+    )
 
 
 def _of_api_key(tenant_id: TenantId, row: ApiKeyRow) -> SideStatement:

@@ -6,6 +6,7 @@ from projections.credentials import API_KEYS
 from projections.executions import EXECUTIONS
 from projections.identity import USERS
 from projections.node_runs import NODE_RUNS
+from projections.secrets import SECRETS
 from projections.table import AnyProjection
 from projections.tenants import TENANTS
 from projections.workflows import WORKFLOW_VERSIONS, WORKFLOWS
@@ -17,6 +18,7 @@ PROJECTIONS: tuple[AnyProjection, ...] = (
     BULK_OPERATIONS,
     EXECUTIONS,
     NODE_RUNS,
+    SECRETS,
     TENANTS,
     USERS,
     WORKFLOW_VERSIONS,

@@ -54,6 +54,7 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "tenant": RootFieldRule("read", is_sensitive=False),
     "users": RootFieldRule("read", check_page),
     "apiKeys": RootFieldRule("read", check_page),
+    "secrets": RootFieldRule("read", check_page),
     "events": RootFieldRule("read", check_event_page),
     "auditEntries": RootFieldRule("audit:read", check_page, is_of_tenant=False),
     "projections": RootFieldRule("read", is_of_tenant=False, is_sensitive=False),

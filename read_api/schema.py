@@ -21,6 +21,7 @@ from read_api.executor import ReadExecutor
 from read_api.identity import User, users
 from read_api.projections import ProjectionStatus, projections
 from read_api.scalars import SCALARS
+from read_api.secrets import Secret, secrets
 from read_api.shaping import Field, Shaper
 from read_api.tenants import Tenant, tenant
 from read_api.updates import EventNotice, ExecutionUpdate, execution_updates, tenant_updates
@@ -50,6 +51,9 @@ class Query:
     tenant: Tenant = strawberry.field(resolver=tenant, description="The caller's.")
     users: Connection[User] = strawberry.field(resolver=users)
     api_keys: Connection[ApiKey] = strawberry.field(resolver=api_keys)
+    secrets: Connection[Secret] = strawberry.field(
+        resolver=secrets, description="Of the tenant, and the caller's own."
+    )
     events: Connection[Event] = strawberry.field(
         resolver=events, description="The audit trail: of the tenant, or of one stream."
     )

@@ -149,24 +149,26 @@ def documented(
     refusals: Sequence[type[DomainError]] = (),
     is_body_required: bool = True,
     path_parameters: Mapping[str, Any] | None = None,
+    parameters: Sequence[Mapping[str, Any]] = (),
     preview: type[BaseModel] | None = None,
 ) -> dict[str, Any]:
     """The keyword arguments of a command's route decorator.
 
     requires: None for a route that knows its caller by the path. ended: the answer of a route that
     can wait for the end. body: the name of a schema that document_schemas adds. path_parameters: by
-    name, those that are no UUIDs. preview: the answer to a request that only asks what would be
-    done.
+    name, those that are no UUIDs. parameters: others of its own. preview: the answer to a request
+    that only asks what would be done.
     """
     kinds = [*ANY_COMMAND, *refusals, *(ANY_BODY if body else ())]
     if requires is None:
         kinds = [kind for kind in kinds if kind not in {Unauthenticated, Forbidden}]
-    parameters = [
+    told = [
+        *parameters,
         *([WAIT_S] if ended else []),
         IDEMPOTENCY_KEY,
         *([IF_MATCH] if Stale in refusals else []),
     ]
-    extra: dict[str, Any] = {**_permission(requires), "parameters": parameters}
+    extra: dict[str, Any] = {**_permission(requires), "parameters": told}
     if body:
         content: dict[str, Any] = {"schema": {"$ref": SCHEMA_REF.format(model=body)}}
         if example is not None:

@@ -15,16 +15,10 @@ MACHINERY = {
     *("__init__", "authorization", "catalogue", "decisions", "dispatch"),
     *("credential_port",),
     *("admission_port", "bulk_port", "execution_families", "http_port"),
-    *(
-        "identity_port",
-        "login_flow",
-        "account_flow",
-        "login_port",
-        "mail_port",
-        "memberships",
-        "model_port",
-    ),
-    *("open_executions_port", "pinned_definitions", "ports", "retention_port", "sealing_port"),
+    *("identity_port", "memberships"),
+    *("mail_port", "model_port", "open_executions_port", "vault_port"),
+    *("pinned_definitions", "ports", "retention_port", "sealing_port"),
+    *("account_flow", "login_flow", "login_port"),
 }
 
 CONCEPTS = sorted({path.stem for path in modules("commands")} - MACHINERY)

@@ -62,9 +62,11 @@ async def test_a_table_without_a_tenant_holds_no_tenants_data(owner: AsyncConnec
     assert without <= {
         "group_members",
         "key_encryption_keys",
+        "login_attempts",
         "partition_leases",
         "projection_positions",
         "relay_positions",
+        "signing_keys",
     } | {name for name in without if name.startswith("projection_")}
 
 
@@ -120,7 +122,15 @@ async def test_open_policies_exist_only_for_the_roles_that_serve_all_tenants(
         " AND (qual = 'true' OR with_check = 'true') AND 'agentledger_worker' = ANY(roles)"
     )
     tables = {row[0] for row in await cursor.fetchall()}
-    assert tables == {"mail_outbox", "open_bulk_operations", "open_executions", "retention"}
+    assert tables == {
+        "mail_outbox",
+        "open_bulk_operations",
+        "open_executions",
+        "refresh_tokens",
+        "reset_tokens",
+        "retention",
+        "sessions",
+    }
 
 
 async def fill(owner: AsyncConnection, table: str, tenant_id: UUID) -> None:
@@ -205,6 +215,7 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
         "keep_data_key",
         "keep_first_key_encryption_key",
         "known_key_encryption_keys",
+        "login_accounts",
         "projection_lag",
     }
     for is_super, config in functions.values():
