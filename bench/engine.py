@@ -12,7 +12,7 @@ from uuid import UUID
 
 from bench.append import dispatcher_of
 from bench.stage import BenchFailed
-from cli.roles import run_worker
+from cli.roles import rare_collections, run_worker
 from commands.authorization import Caller
 from commands.dispatch import Dispatcher, Origin
 from commands.executions import ExecuteWorkflow
@@ -120,7 +120,11 @@ async def engine_of(runtime: Runtime) -> AsyncIterator[Engine]:
     store = await runtime.event_store("api")
     database = await runtime.database("api")
     authentication = Authentication(
-        database, runtime.clock, operator_key=None, monotonic_s=time.monotonic
+        database,
+        runtime.clock,
+        operator_key=None,
+        monotonic_s=time.monotonic,
+        key_used=lambda _api_key_id, _tenant_id: None,
     )
     tail = await runtime.tail(store, authentication)
     runtime.in_background("tail", tail.run())
@@ -131,7 +135,8 @@ async def engine_of(runtime: Runtime) -> AsyncIterator[Engine]:
     caller = Caller("api_key:bench", TenantId(runtime.ids.new()), scopes)
     try:
         async with dispatcher_of(runtime) as dispatcher:
-            yield Engine(dispatcher, waiter, caller, runtime.ids.new)
+            with rare_collections():
+                yield Engine(dispatcher, waiter, caller, runtime.ids.new)
     finally:
         worker.cancel()
         with suppress(asyncio.CancelledError):

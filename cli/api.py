@@ -12,12 +12,17 @@ from cli.logins import access_tokens, accounts, build_logins, build_signing_keys
 from cli.oauth import build_oauth
 from cli.web_server import run_http
 from commands.dispatch import Dispatcher
-from commands.ports import EventStore, Ports
+from commands.ports import Ports
+from infra.access_tokens import SignedAccessTokens
 from infra.admission import SampledAdmission
+from infra.api_key_uses import ApiKeyUses
+from infra.audit_entries import AuditEntries
+from infra.audit_trail import AuditTrail
 from infra.authentication import Authentication
 from infra.client_addresses import ClientAddresses
 from infra.consumer import keep_running
 from infra.directory import PostgresDirectory
+from infra.event_store import PostgresEventStore
 from infra.execution_waiter import ExecutionWaiter
 from infra.mail_outbox import SealedMailbox
 from infra.metrics import Metrics
@@ -47,30 +52,22 @@ class ApiParts:
     tail: Tail
     positions: ReadPositions
     admission: SampledAdmission
+    key_uses: ApiKeyUses
 
 
 async def build_api_parts(runtime: Runtime) -> ApiParts:
     settings = runtime.settings
     database = await runtime.database("api")
     store = await runtime.event_store("api")
-    operator_key = settings.operator_key
+    key_uses = ApiKeyUses(database, runtime.clock)
     tokens = access_tokens(runtime, await build_signing_keys(runtime))
-    authentication = Authentication(
-        database,
-        runtime.clock,
-        operator_key=operator_key.get_secret_value() if operator_key else None,
-        sessions=SessionTokens(database, tokens, runtime.clock, monotonic_s=time.monotonic),
-        monotonic_s=time.monotonic,
-    )
+    authentication = _authentication(runtime, database, key_uses, tokens)
     tail = await runtime.tail(store, authentication)
-    positions = ReadPositions(
-        database,
-        partitions_count=settings.log_partitions,
-        projections=[projection.table for projection in PROJECTIONS],
-        poll_s=settings.poll_min_s,
-    )
+    positions = _positions(runtime, database)
     metrics = Metrics()
     admission = _admission(runtime, database, metrics)
+    audit_log = AuditEntries(await runtime.database("writer"), database, await runtime.data_keys())
+    audit = _audit(runtime, audit_log, metrics)
     blobs = await runtime.blobs("api")
     waiter = ExecutionWaiter(database, tail, blobs)
     runtime.neighbours.execution_ended = waiter.ended
@@ -101,6 +98,8 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
                 runtime, tokens, secrets=secrets, store=store, dispatcher=dispatcher
             ),
             login_limits=AddressLimits(settings.rate_limit_login_per_min, time.monotonic),
+            audit=audit,
+            audit_log=audit_log,
             body_bytes_max=settings.body_bytes_max,
         ),
     )
@@ -116,15 +115,40 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             request_id_of=lambda scope: scope.get(REQUEST_ID_SCOPE_KEY) or runtime.ids.new(),
             pending_migrations=lambda: pending(runtime.conninfo("api")),
             metrics=metrics,
+            audit=audit,
+            audit_log=audit_log,
             limits=ReadLimits(min_position_wait_s=settings.min_position_wait_s),
             is_introspection_allowed=settings.is_introspection_allowed,
         ),
     )
-    return ApiParts(app, tail, positions, admission)
+    return ApiParts(app, tail, positions, admission, key_uses)
+
+
+def _authentication(
+    runtime: Runtime, database: Database, key_uses: ApiKeyUses, tokens: SignedAccessTokens
+) -> Authentication:
+    operator_key = runtime.settings.operator_key
+    return Authentication(
+        database,
+        runtime.clock,
+        operator_key=operator_key.get_secret_value() if operator_key else None,
+        sessions=SessionTokens(database, tokens, runtime.clock, monotonic_s=time.monotonic),
+        monotonic_s=time.monotonic,
+        key_used=key_uses.note,
+    )
+
+
+def _positions(runtime: Runtime, database: Database) -> ReadPositions:
+    return ReadPositions(
+        database,
+        partitions_count=runtime.settings.log_partitions,
+        projections=[projection.table for projection in PROJECTIONS],
+        poll_s=runtime.settings.poll_min_s,
+    )
 
 
 async def _ports(
-    runtime: Runtime, store: EventStore, secrets: SecretsSource, admission: SampledAdmission
+    runtime: Runtime, store: PostgresEventStore, secrets: SecretsSource, admission: SampledAdmission
 ) -> Ports:
     """What commands need, all of it."""
     database = await runtime.database("api")
@@ -140,7 +164,14 @@ async def _ports(
         accounts=await accounts(runtime),
         sealing=await runtime.data_keys(),
         directory=PostgresDirectory(database, runtime.master_key),
+        vault=await runtime.vault("api"),
     )
+
+
+def _audit(runtime: Runtime, audit_log: AuditEntries, metrics: Metrics) -> AuditTrail:
+    audit = AuditTrail(audit_log.store, runtime.ids, lost=metrics.audit_entries_lost.inc)
+    runtime.at_close(audit.close)
+    return audit
 
 
 def _admission(runtime: Runtime, database: Database, metrics: Metrics) -> SampledAdmission:
@@ -161,6 +192,7 @@ async def run_api(runtime: Runtime, parts: ApiParts, listening: socket.socket) -
         "tail": parts.tail.run,
         "read positions": parts.positions.run,
         "admission": parts.admission.run,
+        "uses of API keys": parts.key_uses.run,
     }
     for name, loop in loops.items():
         runtime.in_background(name, keep_running(name, loop, pause_max_s=pause_max_s))

@@ -32,18 +32,21 @@ TENANT_SCOPES: Mapping[str, str] = {
         "cancel, pause, resume, retry, compensate, resolve, fork and upgrade executions"
     ),
     "executions:signal": "send signals to executions",
+    "secrets:write": "keep and remove secrets, which nobody can read",
     "retention:write": "say how long payloads are kept",
     "approvals:decide": "decide the approvals that executions wait for",
     "identity_providers:write": "say where people may sign in, and what they get by it",
     "scim": "bring users and groups as the directory of an identity provider",
     "external_identities:write": "link identities at providers to oneself, and remove them",
     "account:write": "end sessions, and change one's own password and second factor",
+    "audit:read": "read and export the audit trail",
 }
 
 # What the operator of the platform holds; no credential of a tenant can.
 OPERATOR_SCOPES: Mapping[str, str] = {
     "read": "read what belongs to no tenant",
     "tenants:create": "create tenants",
+    "audit:read": "read what strangers and the operator did",
 }
 
 # What only the platform itself holds, for somebody who has no credential yet. No `*` holds them,
@@ -69,6 +72,8 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "executions:write": {"USER": "own", "RESELLER": "own"},
     "executions:signal": {"USER": "own", "RESELLER": "own"},
     "retention:write": {},
+    "audit:read": {},
+    "secrets:write": {"USER": "own", "RESELLER": "own"},
     "approvals:decide": {"USER": "own", "RESELLER": "own"},
     "identity_providers:write": {},
     "scim": {},
@@ -84,7 +89,7 @@ PERMISSIONS: Mapping[str, str] = {
     **{
         f"{scope}{OWN_SUFFIX}": f"{meaning}: one's own, and what is shared with one or public"
         for scope, meaning in TENANT_SCOPES.items()
-        if "own" in ROLE_CELLS[scope].values()
+        if "own" in ROLE_CELLS.get(scope, {}).values()
     },
 }
 

@@ -15,7 +15,16 @@ from commands.agents import (
 )
 from commands.approvals import DecideApproval, decide_approval
 from commands.bulk_operations import OperateInBulk, operate_in_bulk
-from commands.credentials import CreateApiKey, RevokeApiKey, create_api_key, revoke_api_key
+from commands.credentials import (
+    CreateApiKey,
+    RestrictApiKey,
+    RevokeApiKey,
+    RotateApiKey,
+    create_api_key,
+    restrict_api_key,
+    revoke_api_key,
+    rotate_api_key,
+)
 from commands.decisions import Command, Decided, Tenancy
 from commands.directory_groups import (
     CreateDirectoryGroup,
@@ -83,6 +92,7 @@ from commands.logins import (
     request_reset,
     use_recovery_code,
 )
+from commands.secrets import PutSecret, RemoveSecret, put_secret, remove_secret
 from commands.sessions import (
     EndSession,
     EndSessions,
@@ -123,7 +133,11 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(CreateTenant, create_tenant),
         _entry(SetRetention, set_retention),
         _entry(CreateApiKey, create_api_key),
+        _entry(RestrictApiKey, restrict_api_key),
+        _entry(RotateApiKey, rotate_api_key),
         _entry(RevokeApiKey, revoke_api_key),
+        _entry(PutSecret, put_secret),
+        _entry(RemoveSecret, remove_secret),
         _entry(CreateAgent, create_agent),
         _entry(ReviseAgent, revise_agent),
         _entry(DeleteAgent, delete_agent),

@@ -1,4 +1,6 @@
-"""API keys: made, shown once, revoked. What is stored of the secret is its hash."""
+"""API keys: made, shown once, rotated, restricted to addresses, revoked. What is stored of the
+secret is its hash.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,13 +9,25 @@ from typing import ClassVar
 from uuid import UUID
 
 from commands.authorization import require_grantable
+from commands.credential_port import (
+    RestrictedApiKey,
+    RevokedApiKey,
+    RotatedApiKey,
+    StoredApiKey,
+)
 from commands.decisions import Command, Decided, Tenancy
-from commands.ports import RevokedApiKey, StoredApiKey
 from domain.credentials import ApiKey, ApiKeyNotFound
-from domain.errors import FieldError, Invalid
+from domain.errors import FieldError, Forbidden, Invalid
 from domain.identifiers import Json
+from domain.networks import parsed_network
 
 LIFETIME_MAX = timedelta(days=36_500)
+ADDRESSES_MAX = 50
+OVERLAP_S_MAX = 7 * 86_400
+
+
+class KeyOfSomebodyElse(Forbidden):
+    """Only the person that an API key acts for can rotate it; others can revoke it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +41,27 @@ class CreateApiKey(Command):
     name: str
     scopes: Sequence[str]
     expires_at: datetime | None = None
+    allowed_addresses: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RestrictApiKey(Command):
+    """allowed_addresses: networks; empty allows every address."""
+
+    requires: ClassVar[str] = "api_keys:write"
+
+    api_key_id: UUID
+    allowed_addresses: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class RotateApiKey(Command):
+    """A new secret for the same key. overlap_s: for how long the old one holds beside it."""
+
+    requires: ClassVar[str] = "api_keys:write"
+
+    api_key_id: UUID
+    overlap_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +83,14 @@ class IssuedApiKey:
 async def create_api_key(command: CreateApiKey, on: Tenancy) -> Decided:
     require_grantable(on.caller, command.scopes)
     expires_at = _expiry(command.expires_at, on.ports.clock.now())
+    allowed_addresses = _networks(command.allowed_addresses)
     issued = issue_api_key(
         on,
         name=command.name,
         scopes=sorted(set(command.scopes)),
         user_id=on.caller.user_id,
         expires_at=expires_at,
+        allowed_addresses=allowed_addresses,
     )
     key = issued.api_key
     return Decided(
@@ -63,11 +100,51 @@ async def create_api_key(command: CreateApiKey, on: Tenancy) -> Decided:
             "prefix": key.prefix,
             "scopes": list[Json](key.scopes),
             "expires_at": key.expires_at,
+            "allowed_addresses": list[Json](key.allowed_addresses),
             "key_shown": False,
         },
         aggregates=(key,),
         side_rows=(issued.stored,),
         shown_once={"api_key": issued.secret_text, "key_shown": True},
+    )
+
+
+async def restrict_api_key(command: RestrictApiKey, on: Tenancy) -> Decided:
+    allowed_addresses = _networks(command.allowed_addresses)
+    key = await on.load(ApiKey, command.api_key_id, ApiKeyNotFound)
+    require_grantable(on.caller, key.scopes)
+    key.restrict_addresses(allowed_addresses)
+    return Decided(
+        result={
+            "api_key_id": str(key.id),
+            "allowed_addresses": list[Json](key.allowed_addresses),
+        },
+        aggregates=(key,),
+        side_rows=(RestrictedApiKey(key.id, allowed_addresses),),
+    )
+
+
+async def rotate_api_key(command: RotateApiKey, on: Tenancy) -> Decided:
+    """Who is shown the secret may do all that the key may: hence nobody else's, and no more than
+    the caller holds.
+    """
+    key = await on.load(ApiKey, command.api_key_id, ApiKeyNotFound)
+    require_grantable(on.caller, key.scopes)
+    if key.user_id is not None and key.user_id != str(on.caller.user_id):
+        raise KeyOfSomebodyElse
+    secret = on.ports.secrets.new_api_key()
+    previous_until = on.ports.clock.now() + timedelta(seconds=command.overlap_s)
+    key.rotate(prefix=f"al_{secret.key_id}", previous_until=previous_until.isoformat())
+    return Decided(
+        result={
+            "api_key_id": str(key.id),
+            "prefix": key.prefix,
+            "previous_until": key.previous_until,
+            "key_shown": False,
+        },
+        aggregates=(key,),
+        side_rows=(RotatedApiKey(key.id, secret.key_id, secret.secret_hash, previous_until),),
+        shown_once={"api_key": secret.secret_text, "key_shown": True},
     )
 
 
@@ -94,6 +171,24 @@ def _expiry(asked: datetime | None, now: datetime) -> datetime | None:
     return asked.astimezone(UTC)
 
 
+def _networks(texts: Sequence[str]) -> list[str]:
+    """In their one form, in order, each once. Raises Invalid with a mistake for each."""
+    if len(texts) > ADDRESSES_MAX:
+        reason = f"at most {ADDRESSES_MAX} networks"
+        raise Invalid(errors=[FieldError("/allowed_addresses", "too_many", reason)])
+    networks: list[str] = []
+    mistakes: list[FieldError] = []
+    for place, text in enumerate(texts):
+        try:
+            networks.append(str(parsed_network(text)))
+        except ValueError as error:
+            path = f"/allowed_addresses/{place}"
+            mistakes.append(FieldError(path, "invalid_network", str(error)))
+    if mistakes:
+        raise Invalid(errors=mistakes)
+    return sorted(set(networks))
+
+
 def issue_api_key(
     on: Tenancy,
     *,
@@ -101,6 +196,7 @@ def issue_api_key(
     scopes: Sequence[str],
     user_id: UUID | None,
     expires_at: datetime | None = None,
+    allowed_addresses: Sequence[str] = (),
 ) -> IssuedApiKey:
     secret = on.ports.secrets.new_api_key()
     key = on.begin(
@@ -112,6 +208,7 @@ def issue_api_key(
         user_id=None if user_id is None else str(user_id),
         expires_at=None if expires_at is None else expires_at.isoformat(),
     )
+    key.restrict_addresses(allowed_addresses)
     stored = StoredApiKey(
         api_key_id=key.id,
         key_id=secret.key_id,
@@ -119,5 +216,6 @@ def issue_api_key(
         scopes=tuple(scopes),
         user_id=user_id,
         expires_at=expires_at,
+        allowed_addresses=tuple(allowed_addresses),
     )
     return IssuedApiKey(key, stored, secret.secret_text)

@@ -16,6 +16,7 @@ from commands.directory_port import Directory
 from commands.identity_port import Users
 from commands.ports import AnyAggregate, Ports, SideRow
 from commands.sealing_port import Sealing
+from commands.vault_port import Vault
 from domain.errors import NotFound, Stale
 from domain.identifiers import Json, JsonObject, TenantId
 
@@ -77,6 +78,11 @@ class Tenancy:
     def users(self) -> Users:
         assert self.ports.users is not None, "this process knows no users"
         return self.ports.users
+
+    @property
+    def vault(self) -> Vault:
+        assert self.ports.vault is not None, "this process keeps no secrets"
+        return self.ports.vault
 
     async def load(
         self, kind: type[AnyAggregate], stream_id: UUID, missing: type[NotFound]

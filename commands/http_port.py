@@ -13,8 +13,9 @@ class HttpRequest:
     """query: added to the one that `url` has. timeout_s: the whole exchange, redirects included.
 
     idempotency_key: sent as `Idempotency-Key` unless the method is GET or HEAD, or `headers` has
-    one. response_bytes_max: of the body, also after it is decompressed. follows_redirects: False
-    answers with the redirect itself.
+    one. response_bytes_max: of the body, also after it is decompressed. allowed_hosts: of each
+    secret in it (domain/allowed_hosts.py); it goes to no host, by redirect neither, that one of
+    them does not allow. follows_redirects: False answers with the redirect itself.
     """
 
     method: str
@@ -26,6 +27,7 @@ class HttpRequest:
     idempotency_key: str
     response_bytes_max: int
     follows_redirects: bool = True
+    allowed_hosts: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,8 @@ class HttpResponse:
 class HttpFailed(Exception):
     """An exchange that brought no answer. message is safe to store: no header, body or path.
 
-    code: forbidden_address | invalid_url | invalid_header | dns_failed | unavailable | timeout |
-    tls_failed | too_many_redirects | response_too_large | invalid_response.
+    code: forbidden_address | secret_not_allowed | invalid_url | invalid_header | dns_failed |
+    unavailable | timeout | tls_failed | too_many_redirects | response_too_large | invalid_response.
     """
 
     def __init__(

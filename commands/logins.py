@@ -95,7 +95,9 @@ async def change_password(command: ChangePassword, on: Tenancy) -> Decided:
     login = await _login(on, user_id)
     login.change_password(command.how)
     ended = await ended_sessions(on, user_id, "password_changed", kept=command.kept_session)
-    told = await _mail(on, user_id, CHANGED_SUBJECT, CHANGED_TEXT, CHANGED_LIFETIME)
+    told = await _mail(
+        on, user_id, subject=CHANGED_SUBJECT, text=CHANGED_TEXT, lifetime=CHANGED_LIFETIME
+    )
     return Decided(
         result={"ended_count": len(ended)},
         aggregates=(login, *ended),
@@ -119,7 +121,7 @@ async def request_reset(command: RequestReset, on: Tenancy) -> Decided:
         aggregates=(login,),
         side_rows=(
             StoredResetToken(user_id, command.token_hash, expires_at),
-            await _mail(on, user_id, RESET_SUBJECT, text, RESET_LIFETIME),
+            await _mail(on, user_id, subject=RESET_SUBJECT, text=text, lifetime=RESET_LIFETIME),
         ),
     )
 
@@ -167,7 +169,7 @@ async def _login(on: Tenancy, user_id: UUID) -> Login:
 
 
 async def _mail(
-    on: Tenancy, user_id: UUID, subject: str, text: str, lifetime: timedelta
+    on: Tenancy, user_id: UUID, *, subject: str, text: str, lifetime: timedelta
 ) -> QueuedMail:
     assert on.ports.mailbox is not None
     user = await on.load(User, user_id, UserNotFound)

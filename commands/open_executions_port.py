@@ -1,4 +1,4 @@
-"""What workers ask about executions that nobody has ended yet."""
+"""The executions that are not ended, as whoever drives them finds them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -12,12 +12,14 @@ from eventsourcing.domain import Aggregate
 
 from commands.admission_port import Admission
 from commands.bulk_port import ExecutionSearch
+from commands.credential_port import ApiKeyRow
 from commands.directory_port import Directory, DirectoryRow
 from commands.identity_port import AccessRow, Users
 from commands.login_port import Accounts, LoginRow
 from commands.mail_port import Mailbox, QueuedMail
 from commands.oauth_port import ClientSecretRow
 from commands.sealing_port import Sealing
+from commands.vault_port import Vault, VaultRow
 from domain.envelope import Envelope
 from domain.identifiers import JsonObject, Shard, TenantId
 
@@ -108,23 +110,6 @@ class StoredDefinition:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredApiKey:
-    """secret_hash: SHA-256 of the whole key (178 random bits: a slow hash adds nothing)."""
-
-    api_key_id: UUID
-    key_id: str
-    secret_hash: bytes
-    scopes: Sequence[str]
-    user_id: UUID | None
-    expires_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class RevokedApiKey:
-    api_key_id: UUID
-
-
-@dataclass(frozen=True, slots=True)
 class StoredPassword:
     """password_hash: bcrypt."""
 
@@ -164,14 +149,14 @@ SideRow = (
     | OpenedBulkOperation
     | ClosedBulkOperation
     | StoredDefinition
-    | StoredApiKey
-    | RevokedApiKey
+    | ApiKeyRow
     | StoredPassword
     | StoredRetention
     | RemovedPayloads
     | AccessRow
     | ClientSecretRow
     | DirectoryRow
+    | VaultRow
     | QueuedMail
     | LoginRow
 )
@@ -385,3 +370,4 @@ class Ports:
     directory: Directory | None = None  # Only what directories of identity providers do needs it.
     mailbox: Mailbox | None = None  # Only where people are written to.
     accounts: Accounts | None = None  # Only what is decided about logins needs it.
+    vault: Vault | None = None  # Only what keeps secrets needs it.

@@ -22,6 +22,7 @@ from domain.node_types import (
     Usage,
 )
 from domain.payloads import PayloadRefused, require_payload
+from domain.secret_references import SecretReference
 
 RETRY_AFTER_S_MAX = 3600.0
 # A node that takes its worker down each time must not do so for ever.
@@ -35,7 +36,8 @@ ABANDONED = "abandoned"
 class Attempt(NamedTuple):
     """An effect to perform, once its intent (NodeStarted) is stored if it has one. number: 1-based.
 
-    heartbeat_s: how long it may give no sign of life; None is as long as it takes.
+    heartbeat_s: how long it may give no sign of life; None is as long as it takes. secrets: where
+    the request has a reference in place of a value.
     """
 
     path: str
@@ -46,6 +48,7 @@ class Attempt(NamedTuple):
     idempotency_key: str
     has_intent: bool = True
     heartbeat_s: float | None = None
+    secrets: tuple[SecretReference, ...] = ()
 
 
 INTERRUPTED = Failure(

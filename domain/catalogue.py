@@ -16,6 +16,7 @@ from domain.identity import User
 from domain.identity_providers import IdentityProvider
 from domain.logins import Login
 from domain.roles import Role
+from domain.secrets import Secret
 from domain.sessions import Session
 from domain.tenants import Tenant
 from domain.workflows import Workflow
@@ -32,6 +33,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     IdentityProvider,
     Login,
     Role,
+    Secret,
     Session,
     Tenant,
     User,

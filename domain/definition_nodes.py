@@ -13,6 +13,7 @@ from domain.expressions import shown
 from domain.identifiers import Json, JsonObject
 from domain.node_types import EffectfulNode
 from domain.nodes.catalogue import NODE_TYPES, AnyNode
+from domain.secret_references import reference_mistake
 
 # Read apart from the fields that all nodes share.
 APART = frozenset({"type", "config", "compensate"})
@@ -109,10 +110,23 @@ def _read_type(raw: JsonObject, path: str, mistakes: Mistakes) -> str | None:
 
 def _read_config(node_type: str, raw: Json, path: str, mistakes: Mistakes) -> AnyNode | None:
     try:
-        return NODE_TYPES[node_type].model_validate(raw)
+        config = NODE_TYPES[node_type].model_validate(raw)
     except ValidationError as refusal:
         mistakes.add_refusal(path, "invalid_config", refusal)
         return None
+    _check_secrets(config, path, mistakes)
+    return config
+
+
+def _check_secrets(config: AnyNode, path: str, mistakes: Mistakes) -> None:
+    """Whether there is such a secret is known only when it is used."""
+    for place, raw in config.written_secrets():
+        reason = reference_mistake(raw)
+        if reason is not None:
+            mistakes.add(f"{path}{place}", "invalid_secret", reason)
+        elif config.secret_places is None or not config.secret_places.fullmatch(place):
+            reason = "a secret may be used in headers, query, json and body of an http node only"
+            mistakes.add(f"{path}{place}", "secret_not_here", reason)
 
 
 def _read_fields(raw: JsonObject, path: str, mistakes: Mistakes) -> NodeFields | None:

@@ -183,6 +183,7 @@ def _attempt(
         request,
         one.compensation.fields.timeout_s,
         run.key_to_repeat() or f"{execution.id}:{one.own_path}:{number}",
+        secrets=one.compensation.config.secrets,
     )
 
 

@@ -165,6 +165,7 @@ class Walk:
                 before.key_to_repeat() or f"{self.execution.id}:{path}:{number}",
                 node.has_intent,
                 node.heartbeat_s,
+                node.config.secrets,
             )
         )
 

@@ -12,16 +12,19 @@ is parsed; an instance is one configured node. There are four kinds:
 The catalogue is domain/nodes/catalogue.py.
 """
 
+import re
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
 from domain.expressions import Expression
 from domain.identifiers import Json, JsonObject
+from domain.secret_references import SecretReference, reference_at
 from domain.templates import JsonTemplate, Roots, pointer_step
 
 ERROR_PORT = "error"
@@ -99,10 +102,25 @@ class NodeType(NodeConfig):
     is_pure: ClassVar[bool]
     # The roots that its own expressions see beside those of its place.
     own_roots: ClassVar[frozenset[str]] = frozenset()
+    # The places of the config where a secret may be meant; no runner looks for one elsewhere.
+    secret_places: ClassVar[re.Pattern[str] | None] = None
 
     def ports(self) -> frozenset[str | None]:
         """The ports that edges may leave by; None is the one without a name."""
         return frozenset({None})
+
+    def written_secrets(self) -> Iterator[tuple[str, JsonObject]]:
+        """Every reference to a secret as it is written, with its JSON pointer into the config."""
+        for name, known in type(self).model_fields.items():
+            value = getattr(self, name)
+            if isinstance(value, JsonTemplate):
+                for inner, raw in value.secrets:
+                    yield f"/{pointer_step(known.alias or name)}{inner}", raw
+
+    @cached_property
+    def secrets(self) -> tuple[SecretReference, ...]:
+        """Of a config without mistakes."""
+        return tuple(reference_at(place, raw) for place, raw in self.written_secrets())
 
     def model_post_init(self, context: Any, /) -> None:
         """Tell the expressions where they are, for the messages of a run."""

@@ -23,6 +23,7 @@ from domain.expressions import (
     type_name,
 )
 from domain.identifiers import Json, JsonObject
+from domain.secret_references import SECRET, is_reference
 
 OPENING = "{{"
 # Far more than may be recorded; what repeats a large value often must not be built first.
@@ -100,9 +101,11 @@ _Part: TypeAlias = _Constant | _Value | _Text | _Object | _List
 
 
 class JsonTemplate:
-    """expressions: all of them, each with its JSON pointer from where the template begins."""
+    """expressions: all of them, each with its JSON pointer from where the template begins. secrets:
+    the references to some, as they are written.
+    """
 
-    __slots__ = ("_part", "expressions", "raw")
+    __slots__ = ("_part", "expressions", "raw", "secrets")
 
     def __init__(self, raw: Json) -> None:
         """Raises TemplateRefused with every mistake. raw: no deeper than a definition may be."""
@@ -112,6 +115,7 @@ class JsonTemplate:
         if compilation.mistakes:
             raise TemplateRefused(*compilation.mistakes)
         self.expressions = tuple(compilation.expressions)
+        self.secrets = tuple(compilation.secrets)
 
     @property
     def is_constant(self) -> bool:
@@ -149,12 +153,16 @@ class _Compilation:
     """Collects the expressions of a template while it is read, and all mistakes, not the first."""
 
     expressions: list[tuple[str, Expression]] = field(default_factory=list[tuple[str, Expression]])
+    secrets: list[tuple[str, JsonObject]] = field(default_factory=list[tuple[str, JsonObject]])
     mistakes: list[Mistake] = field(default_factory=list[Mistake])
 
     def part(self, raw: Json, place: str) -> _Part:
         match raw:
             case str() if OPENING in raw:
                 return self._text(raw, place)
+            case dict() if is_reference(raw):
+                self.secrets.append((place, raw))
+                return _Constant(raw)
             case dict():
                 members = [(key, self._member(key, child, place)) for key, child in raw.items()]
                 is_constant = all(isinstance(part, _Constant) for _, part in members)
@@ -282,6 +290,10 @@ def _checked_json(raw: Json) -> JsonTemplate:
     return _checked(JsonTemplate, raw)
 
 
+def _checked_text_or_secret(raw: Json) -> JsonTemplate:
+    return _checked(JsonTemplate, raw) if is_reference(raw) else _checked_text(raw)
+
+
 def _checked_value(raw: Json) -> JsonTemplate:
     """Where only an expression makes sense, a string is one, with or without braces."""
     if isinstance(raw, str) and OPENING not in raw:
@@ -316,6 +328,11 @@ ExpressionField: TypeAlias = Annotated[
 ]
 TextField: TypeAlias = Annotated[
     TextTemplate, PlainValidator(_checked_text), WithJsonSchema(TEXT_SCHEMA)
+]
+TextOrSecretField: TypeAlias = Annotated[
+    JsonTemplate,
+    PlainValidator(_checked_text_or_secret),
+    WithJsonSchema({"anyOf": [TEXT_SCHEMA, {"type": "object", "required": [SECRET]}]}),
 ]
 JsonField: TypeAlias = Annotated[JsonTemplate, PlainValidator(_checked_json), WithJsonSchema({})]
 ValueField: TypeAlias = Annotated[JsonTemplate, PlainValidator(_checked_value), WithJsonSchema({})]

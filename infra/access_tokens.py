@@ -61,11 +61,13 @@ class SignedAccessTokens:
 
     async def mint(self, tenant_id: TenantId, user_id: UUID, session_id: UUID) -> str:
         own = {"aud": self.audience, "sid": str(session_id)}
-        return await self._mint(ACCESS_TYPE, tenant_id, user_id, own, self.lifetime_s)
+        return await self._mint(
+            ACCESS_TYPE, tenant_id, user_id, own=own, lifetime_s=self.lifetime_s
+        )
 
     async def mint_mfa(self, tenant_id: TenantId, user_id: UUID) -> str:
         own = {"aud": f"{self.audience}/second-factor"}
-        return await self._mint(MFA_TYPE, tenant_id, user_id, own, MFA_LIFETIME_S)
+        return await self._mint(MFA_TYPE, tenant_id, user_id, own=own, lifetime_s=MFA_LIFETIME_S)
 
     async def verify(self, text: str) -> AccessClaims:
         """Raises BadToken."""
@@ -82,6 +84,7 @@ class SignedAccessTokens:
         kind: str,
         tenant_id: TenantId,
         user_id: UUID,
+        *,
         own: dict[str, str],
         lifetime_s: int,
     ) -> str:

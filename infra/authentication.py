@@ -3,16 +3,16 @@
 A key acts for the person who made it: it may do what it names and that person may do now, and
 nothing once they were deactivated. A caller is remembered for a few seconds, and dropped at once
 when a neighbour or the tail of the log tells that one of the streams changed that say what it may
-do: the key, the person, their role, the tenant.
+do: the key, the person, their role, the tenant. Why a key is refused is told to nobody: an unknown
+one, one that ended and one that comes from a foreign address are the same answer.
 """
 
 import hashlib
 import hmac
-from collections import OrderedDict
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from ipaddress import ip_network
 from typing import LiteralString
 from uuid import UUID
 
@@ -28,7 +28,10 @@ from commands.authorization import (
 from commands.ports import Clock
 from domain.errors import DomainError, Forbidden, OverLimit, Unauthenticated, Unavailable
 from domain.identifiers import TenantId
+from domain.networks import Network
 from infra.access_tokens import looks_like_token
+from infra.caller_memory import CallerMemory
+from infra.client_addresses import parsed_address
 from infra.postgres import Database
 from infra.secrets_source import has_valid_checksum
 from infra.session_tokens import SessionTokens
@@ -47,15 +50,13 @@ __all__ = [
     "require",
 ]
 
-REMEMBERED_MAX = 10_000
-REMEMBERED_S = 5.0
 CREDENTIAL_LENGTH_MAX = 8192
 
-# Columns of the key by their names: other migrations may give the function more of them.
 FIND_KEY: LiteralString = (
     "SELECT k.tenant_id, k.api_key_id, k.secret_hash, k.scopes, k.user_id, k.expires_at,"
-    " k.revoked_at, a.role, a.status, a.permissions"
-    " FROM api_key(%s) AS k LEFT JOIN LATERAL access_of(k.tenant_id, k.user_id) AS a ON true"
+    " k.revoked_at, k.allowed_addresses, a.role, a.status, a.permissions"
+    " FROM api_key_secret(%s) AS k"
+    " LEFT JOIN LATERAL access_of(k.tenant_id, k.user_id) AS a ON true"
 )
 FIND_USER: LiteralString = "SELECT role, status, permissions FROM access_of(%s, %s)"
 
@@ -81,17 +82,20 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
-class _Remembered:
-    """streams: what the caller is made from; when one of them changes it is made anew."""
+class _KnownKey:
+    """expires_at: of this secret. allowed: networks; none allows every address."""
 
     caller: Caller
-    streams: Sequence[UUID]
+    api_key_id: UUID
+    tenant_id: TenantId
     expires_at: datetime | None
-    until_s: float
+    allowed: Sequence[Network]
 
 
 class Authentication:
-    """monotonic_s: a clock that never jumps, for how long a caller is remembered."""
+    """monotonic_s: a clock that never jumps, for how long a caller is remembered. key_used: told of
+    each use of an API key.
+    """
 
     def __init__(
         self,
@@ -101,16 +105,15 @@ class Authentication:
         operator_key: str | None,
         sessions: SessionTokens | None = None,
         monotonic_s: Callable[[], float],
+        key_used: Callable[[UUID, TenantId], None],
     ) -> None:
         self._sessions = sessions
         self._database = database
         self._clock = clock
         self._operator_key = operator_key
-        self._monotonic_s = monotonic_s
-        self._remembered: OrderedDict[str, _Remembered] = OrderedDict()
-        self._texts: dict[UUID, set[str]] = {}
-        # For each lookup on its way, what was forgotten meanwhile.
-        self._forgotten: dict[object, set[UUID]] = {}
+        self._key_used = key_used
+        self._keys: CallerMemory[_KnownKey] = CallerMemory(monotonic_s)
+        self._users: CallerMemory[Caller] = CallerMemory(monotonic_s)
 
     async def authenticate(self, credentials: Credentials) -> Caller:
         """Raises Unauthenticated. The operator's key wins when both are sent."""
@@ -124,17 +127,17 @@ class Authentication:
         text = credential.strip()
         if self._sessions is not None and looks_like_token(text):
             return await self._session(self._sessions, text)
-        return await self._api_key(text)
+        return await self._api_key(text, credentials.address)
 
     async def caller_of_user(self, tenant_id: TenantId, user_id: UUID) -> Caller:
         """Somebody who has proven to be this person. Raises Unauthenticated unless they are
         active.
         """
-        text = f"user:{tenant_id}/{user_id}"  # No key looks like this.
-        remembered = self._remembered.get(text)
-        if remembered is not None and self._monotonic_s() < remembered.until_s:
-            return remembered.caller
-        with self._looking_up() as forgotten:
+        name = f"{tenant_id}/{user_id}"
+        known = self._users.recall(name)
+        if known is not None:
+            return known
+        with self._users.looking_up() as forgotten:
             async with self._database.connection() as conn:
                 cursor = await conn.execute(FIND_USER, (tenant_id, user_id))
                 row = await cursor.fetchone()
@@ -149,18 +152,15 @@ class Authentication:
                 own_only=grants.own_only,
             )
             streams = (tenant_id, user_id, *_role_stream(row[0]))
-            if forgotten.isdisjoint(streams):
-                self._remember(text, _Remembered(caller, streams, None, self._until_s()))
+            self._users.remember(name, caller, streams=streams, forgotten=forgotten)
         return caller
 
     def forget(self, stream_id: UUID) -> None:
         """Something changed; whoever was made from it is looked up again."""
+        self._keys.forget(stream_id)
+        self._users.forget(stream_id)
         if self._sessions is not None:
             self._sessions.forget(stream_id)
-        for forgotten in self._forgotten.values():
-            forgotten.add(stream_id)
-        for text in self._texts.pop(stream_id, ()):
-            self._drop(text)
 
     async def _session(self, sessions: SessionTokens, text: str) -> Caller:
         claims = await sessions.verified(text)
@@ -179,32 +179,33 @@ class Authentication:
             is_operator=True,
         )
 
-    async def _api_key(self, text: str) -> Caller:
-        remembered = self._remembered.get(text)
-        if remembered is not None and self._monotonic_s() < remembered.until_s:
-            self._require_unexpired(remembered.expires_at)
-            return remembered.caller
-        if not has_valid_checksum(text):
-            raise UnknownCredential
-        return await self._look_up(text)
+    async def _api_key(self, text: str, address: str) -> Caller:
+        known = self._keys.recall(text)
+        if known is None:
+            if not has_valid_checksum(text):
+                raise UnknownCredential
+            known = await self._look_up(text)
+        self._require_unexpired(known.expires_at)
+        if known.allowed:
+            _require_allowed(known.allowed, address)
+        self._key_used(known.api_key_id, known.tenant_id)
+        return known.caller
 
-    async def _look_up(self, text: str) -> Caller:
+    async def _look_up(self, text: str) -> _KnownKey:
         key_id = text.split("_")[1]
-        with self._looking_up() as forgotten:
+        with self._keys.looking_up() as forgotten:
             async with self._database.connection() as conn:
                 row = await (await conn.execute(FIND_KEY, (key_id,))).fetchone()
             if row is None:
                 raise UnknownCredential
-            tenant_id, api_key_id, secret_hash, scopes, user_id, expires_at, revoked_at, *access = (
-                row
-            )
+            tenant_id, api_key_id, secret_hash, scopes, user_id, *bounds, role, status, named = row
+            expires_at, revoked_at, allowed = bounds
             found = hashlib.sha256(text.encode()).digest()
             if not hmac.compare_digest(bytes(secret_hash), found) or revoked_at is not None:
                 raise UnknownCredential
-            self._require_unexpired(expires_at)
             grants = Grants(frozenset(scopes))
             if user_id is not None:
-                grants = narrowed(_grants_now(*access), scopes)
+                grants = narrowed(_grants_now(role, status, named), scopes)
             caller = Caller(
                 actor=f"api_key:{api_key_id}",
                 tenant_id=TenantId(tenant_id),
@@ -212,48 +213,23 @@ class Authentication:
                 user_id=user_id,
                 own_only=grants.own_only,
             )
-            person = () if user_id is None else (user_id, *_role_stream(access[0]))
+            networks = tuple(ip_network(network) for network in allowed)
+            known = _KnownKey(caller, api_key_id, TenantId(tenant_id), expires_at, networks)
+            person = () if user_id is None else (user_id, *_role_stream(role))
             streams = (tenant_id, api_key_id, *person)
-            # What was read may be older than a change that was told meanwhile.
-            if forgotten.isdisjoint(streams):
-                self._remember(text, _Remembered(caller, streams, expires_at, self._until_s()))
-        return caller
-
-    @contextmanager
-    def _looking_up(self) -> Generator[set[UUID]]:
-        """The streams that were forgotten meanwhile."""
-        lookup = object()
-        forgotten = self._forgotten[lookup] = set[UUID]()
-        try:
-            yield forgotten
-        finally:
-            del self._forgotten[lookup]
-
-    def _until_s(self) -> float:
-        return self._monotonic_s() + REMEMBERED_S
-
-    def _remember(self, text: str, remembered: _Remembered) -> None:
-        self._drop(text)
-        self._remembered[text] = remembered
-        for stream_id in remembered.streams:
-            self._texts.setdefault(stream_id, set()).add(text)
-        if len(self._remembered) > REMEMBERED_MAX:
-            self._drop(next(iter(self._remembered)))
-
-    def _drop(self, text: str) -> None:
-        remembered = self._remembered.pop(text, None)
-        if remembered is None:
-            return
-        for stream_id in remembered.streams:
-            texts = self._texts.get(stream_id)
-            if texts is not None:
-                texts.discard(text)
-                if not texts:
-                    del self._texts[stream_id]
+            self._keys.remember(text, known, streams=streams, forgotten=forgotten)
+        return known
 
     def _require_unexpired(self, expires_at: datetime | None) -> None:
         if expires_at is not None and expires_at <= self._clock.now():
             raise UnknownCredential
+
+
+def _require_allowed(allowed: Sequence[Network], address: str) -> None:
+    """An address that is unknown is in no network."""
+    parsed = parsed_address(address)
+    if parsed is None or not any(parsed in network for network in allowed):
+        raise UnknownCredential
 
 
 def _grants_now(role: str | None, status: str | None, permissions: Sequence[str] | None) -> Grants:

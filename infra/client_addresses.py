@@ -9,14 +9,12 @@ a proxy that sets one of the two headers passes the other on as it came, the cli
 """
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import TypeAlias
+from ipaddress import ip_address
 
 from starlette.types import Scope
 
+from domain.networks import Network, parsed_network
 from infra.http_addresses import Address
-
-Network: TypeAlias = IPv4Network | IPv6Network
 
 FORWARDED_FOR = b"x-forwarded-for"
 NETWORKS_MAX = 100
@@ -85,19 +83,6 @@ def parsed_networks(text: str) -> tuple[Network, ...]:
         message = f"at most {NETWORKS_MAX} networks"
         raise ValueError(message)
     return tuple(parsed_network(part) for part in texts)
-
-
-def parsed_network(text: str) -> Network:
-    """An address is a network of one. Raises ValueError with a sentence."""
-    try:
-        network = ip_network(text)
-    except ValueError as error:
-        message = f"{text[:60]!r} is no network: {error}"
-        raise ValueError(message) from None
-    if network.prefixlen == 0:
-        message = f"{text!r} is everybody"
-        raise ValueError(message)
-    return network
 
 
 def _without_port(hop: str) -> str:

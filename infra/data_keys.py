@@ -24,6 +24,8 @@ from infra.sealing import KEY_BYTES, Cipher
 
 KEYS_KEPT_MAX = 10_000
 KEYS_KEPT_S = 300.0
+# Of one tenant: each value in the vault has a purpose of its own.
+CIPHERS_KEPT_MAX = 256
 # Somebody else may retire the key that a new one was wrapped by; then it is wrapped again.
 MAKE_ATTEMPTS_MAX = 3
 # What belongs to no tenant.
@@ -179,5 +181,7 @@ def _cipher(kept: _Kept, tenant_id: TenantId, purpose: str) -> Cipher | None:
         return None
     cipher = kept.ciphers.get(purpose)
     if cipher is None:
+        if len(kept.ciphers) >= CIPHERS_KEPT_MAX:
+            kept.ciphers.clear()
         cipher = kept.ciphers[purpose] = Cipher(kept.data_key, tenant_id, purpose)
     return cipher

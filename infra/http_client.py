@@ -29,7 +29,7 @@ from infra.http_addresses import (
     checked_addresses,
 )
 from infra.http_bodies import read_body
-from infra.http_hops import Hop, first_hop, next_hop
+from infra.http_hops import Hop, first_hop, next_hop, require_allowed
 
 HTTP_REDIRECTS_MAX = 5
 CONNECT_TIMEOUT_S = 10.0
@@ -85,6 +85,7 @@ class GuardedHttp:
         self, hop: Hop, request: HttpRequest, on_progress: Callable[[], None]
     ) -> HttpResponse:
         for _ in range(HTTP_REDIRECTS_MAX + 1):
+            require_allowed(hop.url, request.allowed_hosts)
             with _failures_named(hop.url):
                 async with await self._response(hop) as response:
                     reach("http.after_request")

@@ -3,7 +3,7 @@ leads, with what may go along.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from yarl import URL
 
 from commands.http_port import HttpFailed, HttpRequest
+from domain.allowed_hosts import is_host_allowed
 from domain.http_headers import header_mistakes
 
 URL_CHARACTERS_MAX = 8000
@@ -81,6 +82,14 @@ def next_hop(hop: Hop, status: int, location: str | None) -> Hop | None:
         return Hop(hop.method, url, headers, hop.body)
     unfit = _OF_THE_BODY | {"idempotency-key"}
     return Hop("GET", url, {n: v for n, v in headers.items() if n.lower() not in unfit}, None)
+
+
+def require_allowed(url: URL, allowed_hosts: Iterable[Iterable[str]]) -> None:
+    """allowed_hosts: of each secret that goes along. Raises HttpFailed."""
+    host, port = url.raw_host or "", url.port or 0
+    if not all(is_host_allowed(entries, url.scheme, host, port) for entries in allowed_hosts):
+        message = f"a secret in this request may not be sent to {url.scheme}://{host}:{port}"
+        raise HttpFailed("secret_not_allowed", message, retryable=False)
 
 
 def checked_url(text: str, *, base: URL | None = None) -> URL:

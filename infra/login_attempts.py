@@ -34,12 +34,13 @@ COUNT: LiteralString = (
     "   %(wait_max_s)s::float8 AS max_s),"
     " old AS (SELECT * FROM login_attempts WHERE attempt_key = %(key)s),"
     " counted AS (SELECT 1 + greatest(0, coalesce((SELECT o.failures"
-    "    - extract(epoch FROM b.at - o.counted_at)::float8 / b.decay_s FROM old AS o), 0))"
+    "    - greatest(0, extract(epoch FROM b.at - o.counted_at)::float8) / b.decay_s"
+    "    FROM old AS o), 0))"
     "   AS failures, b.* FROM backoff AS b)"
     " INSERT INTO login_attempts AS a (attempt_key, failures, counted_at, blocked_until)"
-    " SELECT %(key)s, c.failures, c.at, c.at + make_interval(secs =>"
-    "   CASE WHEN c.failures < c.free THEN 0"
-    "        ELSE least(c.max_s, c.min_s * power(2, least(c.failures - c.free, 30))) END)"
+    " SELECT %(key)s, c.failures, c.at, CASE WHEN c.failures < c.free THEN '-infinity' ELSE"
+    "   c.at + make_interval(secs =>"
+    "     least(c.max_s, c.min_s * power(2, least(c.failures - c.free, 30)))) END"
     " FROM counted AS c"
     " ON CONFLICT (attempt_key) DO UPDATE SET failures = EXCLUDED.failures,"
     "   counted_at = EXCLUDED.counted_at, blocked_until = EXCLUDED.blocked_until"
@@ -57,12 +58,12 @@ IS_KNOWN: LiteralString = (
 FORGET: LiteralString = "DELETE FROM login_attempts WHERE attempt_key = %s"
 KNOW: LiteralString = (
     "INSERT INTO login_attempts (attempt_key, failures, counted_at, blocked_until)"
-    " VALUES (%(key)s, 0, %(now)s, %(now)s)"
+    " VALUES (%(key)s, 0, %(now)s, '-infinity')"
     " ON CONFLICT (attempt_key) DO UPDATE SET failures = 0, counted_at = %(now)s,"
-    "  blocked_until = %(now)s"
+    "  blocked_until = '-infinity'"
 )
 TAKE_BACK: LiteralString = (
-    "UPDATE login_attempts SET failures = greatest(0, failures - 1), blocked_until = counted_at"
+    "UPDATE login_attempts SET failures = greatest(0, failures - 1), blocked_until = '-infinity'"
     " WHERE attempt_key = %s"
 )
 # fmt: on

@@ -99,6 +99,12 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.audit_entries_lost = Counter(
+            "agentledger_audit_entries_lost",
+            "Entries of the audit trail that could not be stored.",
+            registry=self.registry,
+        )
+
     def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
         return Gauge(name, meaning, labels, registry=self.registry)
 

@@ -87,7 +87,7 @@ class PostgresRefreshTokens:
         tenant_id = TenantId(UUID(bytes=claimed))
         successor = self.first(tenant_id)
         async with self._database.tenant_transaction(tenant_id) as conn:
-            used = await self._use(conn, tenant_id, text, successor, now)
+            used = await self._use(conn, tenant_id, text, successor=successor, now=now)
             if used is None:
                 return await self._returned(conn, tenant_id, text, now)
             return used
@@ -97,6 +97,7 @@ class PostgresRefreshTokens:
         conn: AsyncConnection,
         tenant_id: TenantId,
         text: str,
+        *,
         successor: NewRefreshToken,
         now: datetime,
     ) -> Rotated | None:

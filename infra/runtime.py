@@ -29,6 +29,7 @@ from infra.retention import RetentionKnown
 from infra.settings import Settings
 from infra.snapshots import Snapshots
 from infra.tail import Tail
+from infra.vault import PostgresVault
 from infra.wakeups import Wakeups
 from infra.webhook_keys import WebhookKeys
 
@@ -98,6 +99,10 @@ class Runtime:
         """Run beside the roles until the runtime closes."""
         self.background[name] = asyncio.create_task(work)
 
+    def at_close(self, end: Callable[[], Awaitable[None]]) -> None:
+        """Called when the runtime closes, before what was opened earlier."""
+        self._stack.push_async_callback(end)
+
     async def blobs(self, role: Role) -> Blobs:
         """One for each role, for it keeps what it read."""
         if role not in self._blobs:
@@ -121,6 +126,10 @@ class Runtime:
                 database, encryption, monotonic_s=monotonic_s
             )
         return self._data_keys
+
+    async def vault(self, role: Role) -> PostgresVault:
+        """role: api or worker."""
+        return PostgresVault(await self.database(role), await self.data_keys(role))
 
     async def event_store(self, role: Role) -> PostgresEventStore:
         """A store that reads as `role` and appends through this process's one group commit."""

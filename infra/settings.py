@@ -17,7 +17,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from infra.client_addresses import Network, parsed_networks
+from domain.networks import Network
+from infra.client_addresses import parsed_networks
 from infra.http_addresses import Origin, allowed_origins
 
 

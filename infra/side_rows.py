@@ -7,6 +7,13 @@ from typing import LiteralString
 
 import orjson
 
+from commands.credential_port import (
+    ApiKeyRow,
+    RestrictedApiKey,
+    RevokedApiKey,
+    RotatedApiKey,
+    StoredApiKey,
+)
 from commands.directory_port import (
     ChangedDirectoryMembers,
     DirectoryRow,
@@ -22,20 +29,18 @@ from commands.ports import (
     ClosedBulkOperation,
     OpenedBulkOperation,
     RemovedPayloads,
-    RevokedApiKey,
-    StoredApiKey,
     StoredDefinition,
     StoredPassword,
     StoredRetention,
 )
+from commands.vault_port import RemovedVaultEntry, StoredVaultEntry, VaultRow
 from domain.identifiers import TenantId
 from infra.directory_rows import directory_statement
 from infra.login_rows import login_statement
 
 RareRow = (
     StoredDefinition
-    | StoredApiKey
-    | RevokedApiKey
+    | ApiKeyRow
     | StoredPassword
     | OpenedBulkOperation
     | ClosedBulkOperation
@@ -44,6 +49,8 @@ RareRow = (
     | AccessRow
     | ClientSecretRow
     | DirectoryRow
+    | StoredVaultEntry
+    | RemovedVaultEntry
     | QueuedMail
     | LoginRow
 )
@@ -54,8 +61,17 @@ STORE_DEFINITION: LiteralString = (
 )
 STORE_API_KEY: LiteralString = (
     "INSERT INTO api_key_hashes (tenant_id, api_key_id, key_id, secret_hash, scopes, user_id,"
-    " expires_at)"
-    " VALUES (%s, %s, %s, %s, %s, %s, %s)"
+    " expires_at, allowed_addresses)"
+    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s::cidr[])"
+)
+RESTRICT_API_KEY: LiteralString = (
+    "UPDATE api_key_hashes SET allowed_addresses = %s::cidr[]"
+    " WHERE tenant_id = %s AND api_key_id = %s"
+)
+ROTATE_API_KEY: LiteralString = (
+    "UPDATE api_key_hashes SET previous_key_id = key_id, previous_secret_hash = secret_hash,"
+    " previous_until = %s, key_id = %s, secret_hash = %s"
+    " WHERE tenant_id = %s AND api_key_id = %s"
 )
 REVOKE_API_KEY: LiteralString = (
     "UPDATE api_key_hashes SET revoked_at = clock_timestamp()"
@@ -82,6 +98,17 @@ QUEUE_MAIL: LiteralString = (
     "INSERT INTO mail_outbox (tenant_id, mail_id, sealed, expires_at) VALUES (%s, %s, %s, %s)"
 )
 REMOVE_PAYLOADS: LiteralString = "SELECT remove_payloads(%s, %s)"
+STORE_VAULT_ENTRY: LiteralString = (
+    "INSERT INTO vault_entries (tenant_id, entry_id, value_version, allowed_hosts, key_version,"
+    " encrypted_key, salt, iv, auth_tag) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+    " ON CONFLICT (tenant_id, entry_id) DO UPDATE SET value_version = EXCLUDED.value_version,"
+    " allowed_hosts = EXCLUDED.allowed_hosts, key_version = EXCLUDED.key_version,"
+    " encrypted_key = EXCLUDED.encrypted_key, salt = EXCLUDED.salt, iv = EXCLUDED.iv,"
+    " auth_tag = EXCLUDED.auth_tag"
+)
+REMOVE_VAULT_ENTRY: LiteralString = (
+    "DELETE FROM vault_entries WHERE tenant_id = %s AND entry_id = %s"
+)
 
 STORE_USER_ACCESS: LiteralString = (
     "INSERT INTO user_access (tenant_id, user_id, email_hash, role, status)"
@@ -117,21 +144,8 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
         case StoredDefinition():
             definition = orjson.dumps(row.definition, option=orjson.OPT_SORT_KEYS)
             return SideStatement(STORE_DEFINITION, (tenant_id, row.definition_hash, definition))
-        case StoredApiKey():
-            return SideStatement(
-                STORE_API_KEY,
-                (
-                    tenant_id,
-                    row.api_key_id,
-                    row.key_id,
-                    row.secret_hash,
-                    list(row.scopes),
-                    row.user_id,
-                    row.expires_at,
-                ),
-            )
-        case RevokedApiKey():
-            return SideStatement(REVOKE_API_KEY, (tenant_id, row.api_key_id))
+        case StoredApiKey() | RestrictedApiKey() | RotatedApiKey() | RevokedApiKey():
+            return _of_api_key(tenant_id, row)
         case StoredPassword():
             return SideStatement(
                 STORE_CREDENTIAL, (tenant_id, row.user_id, *(row.password_hash,) * 2)
@@ -162,6 +176,8 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return SideStatement(*directory_statement(tenant_id, row))
         case StoredUserAccess() | StoredRole() | RemovedRole():
             return _access_statement(tenant_id, row)
+        case StoredVaultEntry() | RemovedVaultEntry():
+            return _vault_statement(tenant_id, row)
         case _:
             return SideStatement(*login_statement(tenant_id, row))
 
@@ -175,3 +191,39 @@ def _access_statement(tenant_id: TenantId, row: AccessRow) -> SideStatement:
             return SideStatement(STORE_ROLE, (tenant_id, row.role_id, list(row.permissions)))
         case RemovedRole():
             return SideStatement(REMOVE_ROLE, (tenant_id, row.role_id))
+
+
+def _vault_statement(tenant_id: TenantId, row: VaultRow) -> SideStatement:
+    if isinstance(row, RemovedVaultEntry):
+        return SideStatement(REMOVE_VAULT_ENTRY, (tenant_id, row.entry_id))
+    return SideStatement(STORE_VAULT_ENTRY, (tenant_id, *_columns_of(row)))
+
+
+def _columns_of(row: StoredVaultEntry) -> tuple[object, ...]:
+    sealed = row.sealed
+    return (
+        row.entry_id,
+        row.value_version,
+        list(row.allowed_hosts),
+        sealed.key_version,
+        sealed.encrypted_key,
+        sealed.salt,
+        sealed.iv,
+        sealed.auth_tag,
+    )
+
+
+def _of_api_key(tenant_id: TenantId, row: ApiKeyRow) -> SideStatement:
+    match row:
+        case StoredApiKey():
+            hashed = (tenant_id, row.api_key_id, row.key_id, row.secret_hash)
+            bounds = (list(row.scopes), row.user_id, row.expires_at, list(row.allowed_addresses))
+            return SideStatement(STORE_API_KEY, (*hashed, *bounds))
+        case RestrictedApiKey():
+            params = (list(row.allowed_addresses), tenant_id, row.api_key_id)
+            return SideStatement(RESTRICT_API_KEY, params)
+        case RotatedApiKey():
+            fresh = (row.previous_until, row.key_id, row.secret_hash)
+            return SideStatement(ROTATE_API_KEY, (*fresh, tenant_id, row.api_key_id))
+        case RevokedApiKey():
+            return SideStatement(REVOKE_API_KEY, (tenant_id, row.api_key_id))

@@ -1,6 +1,5 @@
 """api_keys: the credentials of a tenant's programs, without their secrets."""
 
-from datetime import datetime
 from typing import TypedDict
 
 from domain.credentials import ApiKey
@@ -14,6 +13,7 @@ from projections.table import (
     Texts,
     UnexpectedEvent,
     Uuid,
+    instant_or_none,
     present,
     stream_key,
     uuid_or_none,
@@ -28,6 +28,9 @@ class ApiKeyRow(TypedDict):
     scopes: Texts
     user_id: Uuid | None
     expires_at: Instant | None
+    allowed_addresses: Texts
+    rotated_at: Instant | None
+    previous_until: Instant | None
     revoked_at: Instant | None
     created_at: Instant
     version: BigInt
@@ -45,8 +48,22 @@ def evolve(row: ApiKeyRow | None, event: Decoded, _key: Key) -> ApiKeyRow:
                 "scopes": list(fact.scopes),
                 "user_id": uuid_or_none(fact.user_id),
                 "expires_at": instant_or_none(fact.expires_at),
+                "allowed_addresses": [],
+                "rotated_at": None,
+                "previous_until": None,
                 "revoked_at": None,
                 "created_at": logged.recorded_at,
+                "version": logged.version,
+            }
+        case ApiKey.AddressesRestricted() as fact:
+            allowed = list(fact.allowed_addresses)
+            return {**present(row), "allowed_addresses": allowed, "version": logged.version}
+        case ApiKey.Rotated() as fact:
+            return {
+                **present(row),
+                "prefix": fact.prefix,
+                "rotated_at": logged.recorded_at,
+                "previous_until": instant_or_none(fact.previous_until),
                 "version": logged.version,
             }
         case ApiKey.Revoked():
@@ -55,18 +72,14 @@ def evolve(row: ApiKeyRow | None, event: Decoded, _key: Key) -> ApiKeyRow:
             raise UnexpectedEvent(logged.topic)
 
 
-def instant_or_none(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
-
-
 API_KEYS = Projection(
     name="api_keys",
-    version=1,
+    version=2,
     row=ApiKeyRow,
     key=("tenant_id", "api_key_id"),
     stream_column="api_key_id",
     aggregate=ApiKey,
-    events=(ApiKey.Created, ApiKey.Revoked),
+    events=(ApiKey.Created, ApiKey.AddressesRestricted, ApiKey.Rotated, ApiKey.Revoked),
     keys=stream_key,
     evolve=evolve,
 )

@@ -9,10 +9,12 @@ import orjson
 from strawberry.dataloader import DataLoader
 from strawberry.types import Info
 
+from infra.audit_entries import AuditEntries
 from infra.authentication import Caller
 from infra.postgres import Database
 from infra.tail import Tail
 from read_api.columns import Relation
+from read_api.dependencies import ReadDependencies
 from read_api.documents import Document
 from read_api.errors import coded
 from read_api.limits import ReadLimits
@@ -29,6 +31,13 @@ class Sources:
     database: Database
     tail: Tail
     limits: ReadLimits
+    audit_log: AuditEntries
+
+
+def sources_of(dependencies: ReadDependencies) -> Sources:
+    return Sources(
+        dependencies.database, dependencies.tail, dependencies.limits, dependencies.audit_log
+    )
 
 
 @dataclass(slots=True)

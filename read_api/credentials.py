@@ -9,7 +9,12 @@ from read_api.context import ReadInfo
 from read_api.limits import PAGE_SIZE_DEFAULT
 from read_api.scalars import Instant
 
-API_KEYS = Listing("ApiKey", "k", "api_keys_v1 AS k", "api_key_id")
+API_KEYS = Listing("ApiKey", "k", "api_keys_v2 AS k", "api_key_id")
+
+LAST_USED_AT = (
+    "(SELECT u.last_used_at FROM api_key_uses AS u"
+    " WHERE u.tenant_id = k.tenant_id AND u.api_key_id = k.api_key_id)"
+)
 
 
 @strawberry.type(
@@ -22,6 +27,14 @@ class ApiKey:
     scopes: list[str] = column("to_json(k.scopes)")
     user_id: strawberry.ID | None = column("k.user_id")
     expires_at: Instant | None = column("k.expires_at")
+    allowed_addresses: list[str] = column(
+        "to_json(k.allowed_addresses)", "Networks it may be used from; none: from everywhere."
+    )
+    last_used_at: Instant | None = column(LAST_USED_AT, "To the minute, told a minute later.")
+    rotated_at: Instant | None = column("k.rotated_at", "When it got its present secret.")
+    previous_until: Instant | None = column(
+        "k.previous_until", "Until when the secret before the last rotation holds."
+    )
     revoked_at: Instant | None = column("k.revoked_at")
     created_at: Instant = column("k.created_at")
 

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from starlette.types import Scope
 
+from infra.audit_entries import AuditEntries
+from infra.audit_trail import AuditTrail
 from infra.authentication import Caller, Credentials
 from infra.metrics import Metrics
 from infra.postgres import Database
@@ -21,6 +23,7 @@ class ReadDependencies:
     authenticate: raises Unauthenticated. client_address: of a request or a WebSocket.
     count_stranger: called with the address of a request without a valid credential; raises
     OverLimit.
+    audit: where what is asked is put on record; audit_log: what is on it.
     request_id_of: of a request or a WebSocket. pending_migrations: names, empty when the schema is
     current.
     """
@@ -34,5 +37,7 @@ class ReadDependencies:
     request_id_of: Callable[[Scope], UUID]
     pending_migrations: Callable[[], Awaitable[Sequence[str]]]
     metrics: Metrics
+    audit: AuditTrail
+    audit_log: AuditEntries
     limits: ReadLimits = field(default_factory=ReadLimits)
     is_introspection_allowed: bool = True

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from uuid import UUID
 
@@ -9,6 +10,7 @@ import orjson
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
+from infra.audit_trail import Asked, Source
 from infra.authentication import (
     Caller,
     Credentials,
@@ -27,7 +29,20 @@ STATUS: Mapping[type[DomainError], HTTPStatus] = {
     OverLimit: HTTPStatus.TOO_MANY_REQUESTS,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
+AUTHENTICATE = "authenticate"
 CREDENTIAL_HEADERS = ("authorization", "x-operator-key")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOrigin:
+    """Where a request comes from."""
+
+    request_id: UUID
+    source: Source
+
+    def asked(self, caller: Caller | None, action: str, target: str | None = None) -> Asked:
+        """What the audit trail says of it."""
+        return Asked(caller, action, self.request_id, self.source, target)
 
 
 class BodyTooLarge(Exception):
@@ -46,18 +61,30 @@ async def authenticated(
     authorization: str | None,
     operator_key: str | None,
 ) -> Caller:
-    user_agent = connection.headers.get("user-agent", "").encode("latin-1")
+    origin = origin_of(dependencies, connection)
     credentials = Credentials(
         authorization=authorization,
         operator_key=operator_key,
-        address=dependencies.client_address(connection.scope),
-        user_agent=told_user_agent(user_agent or None),
+        address=origin.source.address,
+        user_agent=origin.source.user_agent,
     )
     try:
-        return await dependencies.authenticate(credentials)
-    except Unauthenticated:
-        dependencies.count_stranger(credentials.address)
+        try:
+            return await dependencies.authenticate(credentials)
+        except Unauthenticated:
+            dependencies.count_stranger(credentials.address)
+            raise
+    except (Unauthenticated, OverLimit) as error:
+        await dependencies.audit.refused(origin.asked(None, AUTHENTICATE), error)
         raise
+
+
+def origin_of(dependencies: ReadDependencies, connection: HTTPConnection) -> ReadOrigin:
+    user_agent = connection.headers.get("user-agent", "").encode("latin-1")
+    source = Source(
+        dependencies.client_address(connection.scope), told_user_agent(user_agent or None)
+    )
+    return ReadOrigin(dependencies.request_id_of(connection.scope), source)
 
 
 async def read_body(request: Request, *, bytes_max: int) -> bytes:

@@ -16,7 +16,14 @@ from starlette.types import Receive, Scope, Send
 
 from infra.authentication import DomainError
 from read_api.dependencies import ReadDependencies
-from read_api.edge import BodyTooLarge, headers_of, identify, read_body, status_of
+from read_api.edge import (
+    BodyTooLarge,
+    headers_of,
+    identify,
+    origin_of,
+    read_body,
+    status_of,
+)
 from read_api.errors import UNAVAILABLE, RequestRefused, refuse
 from read_api.operations import Operation, Operations, parse_operation, refusal_of
 
@@ -56,9 +63,9 @@ class GraphqlEndpoint:
             operation = await self._operation(request)
         except _Malformed as malformed:
             return self._refusal(request, malformed.refused, malformed.status)
-        request_id = self._dependencies.request_id_of(request.scope)
         try:
-            prepared = await self._operations.prepare(operation, caller, request_id)
+            origin = origin_of(self._dependencies, request)
+            prepared = await self._operations.prepare(operation, caller, origin)
             if prepared.is_subscription:
                 raise refuse(
                     "needs_websocket", "Subscriptions are served over graphql-transport-ws."

@@ -19,13 +19,14 @@ from graphql import subscribe as subscribe_document  # pyright: ignore[reportUnk
 from graphql.execution.values import VariableValues
 
 from infra.authentication import Caller, DomainError
-from read_api.context import ReadContext, Sources
+from read_api.context import ReadContext, sources_of
 from read_api.dependencies import ReadDependencies
 from read_api.documents import Document, Documents
+from read_api.edge import ReadOrigin
 from read_api.errors import RequestRefused, coded, formatted, refuse
 from read_api.executor import ReadExecutor
 from read_api.positions import parse_position
-from read_api.root_fields import check_root_field
+from read_api.root_fields import audited_fields, audited_refusal, check_root_field
 from read_api.schema import build_schema, build_shaper, core_schema
 
 Answer: TypeAlias = dict[str, Any]
@@ -63,10 +64,22 @@ class Operations:
             self._limits,
             is_introspection_allowed=dependencies.is_introspection_allowed,
         )
-        self._sources = Sources(dependencies.database, dependencies.tail, self._limits)
+        self._sources = sources_of(dependencies)
+        self._audit = dependencies.audit
 
-    async def prepare(self, operation: Operation, caller: Caller, request_id: UUID) -> Prepared:
-        """Raises RequestRefused."""
+    async def prepare(self, operation: Operation, caller: Caller, origin: ReadOrigin) -> Prepared:
+        """Raises RequestRefused, and Unavailable when a reading cannot be put on record."""
+        try:
+            prepared = await self._prepared(operation, caller, origin.request_id)
+        except RequestRefused as refused:
+            action, code, outcome = audited_refusal(refused)
+            await self._audit.refused_with(origin.asked(caller, action), code, outcome)
+            raise
+        for name in audited_fields(prepared.context.document):
+            await self._audit.read(origin.asked(caller, name))
+        return prepared
+
+    async def _prepared(self, operation: Operation, caller: Caller, request_id: UUID) -> Prepared:
         document = self._documents.read(operation.query)
         _require_name(document, operation.operation_name)
         variables = self._documents.variables(document, operation.variables)

@@ -6,14 +6,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from infra.audit_trail import Outcome
 from infra.authentication import Caller, DomainError, require
 from read_api.connections import check_page
-from read_api.errors import RequestRefused, coded, refuse
+from read_api.documents import Document
+from read_api.errors import VALIDATION, RequestRefused, coded, refuse
 from read_api.events import check_event_page
 from read_api.execution_diff import check_versions
 from read_api.execution_stats import check_stats
 from read_api.limits import ReadLimits
 from read_api.past import check_version
+
+# What a refusal is of that concerns the operation as a whole.
+ANY_FIELD = "graphql"
+FORBIDDEN = "forbidden"
 
 
 def check_nothing(arguments: Mapping[str, Any], limits: ReadLimits) -> None:
@@ -23,39 +29,43 @@ def check_nothing(arguments: Mapping[str, Any], limits: ReadLimits) -> None:
 @dataclass(frozen=True, slots=True)
 class RootFieldRule:
     """check: raises RequestRefused for arguments that cannot be served. is_of_tenant: False for
-    what has no tenant.
+    what has no tenant. is_sensitive: each reading is put on record, as long as nobody says that it
+    need not be.
     """
 
     scope: str
     check: Callable[[Mapping[str, Any], ReadLimits], None] = check_nothing
     is_of_tenant: bool = True
+    is_sensitive: bool = True
 
 
 ROOT_FIELDS: Mapping[str, RootFieldRule] = {
-    "execution": RootFieldRule("read"),
-    "executions": RootFieldRule("read", check_page),
-    "executionAt": RootFieldRule("read", check_version),
-    "executionDiff": RootFieldRule("read", check_versions),
-    "executionStats": RootFieldRule("read", check_stats),
-    "workflow": RootFieldRule("read"),
-    "workflows": RootFieldRule("read", check_page),
-    "agent": RootFieldRule("read"),
-    "agents": RootFieldRule("read", check_page),
-    "bulkOperation": RootFieldRule("read"),
-    "bulkOperations": RootFieldRule("read", check_page),
-    "tenant": RootFieldRule("read"),
+    "execution": RootFieldRule("read", is_sensitive=False),
+    "executions": RootFieldRule("read", check_page, is_sensitive=False),
+    "executionAt": RootFieldRule("read", check_version, is_sensitive=False),
+    "executionDiff": RootFieldRule("read", check_versions, is_sensitive=False),
+    "executionStats": RootFieldRule("read", check_stats, is_sensitive=False),
+    "workflow": RootFieldRule("read", is_sensitive=False),
+    "workflows": RootFieldRule("read", check_page, is_sensitive=False),
+    "agent": RootFieldRule("read", is_sensitive=False),
+    "agents": RootFieldRule("read", check_page, is_sensitive=False),
+    "bulkOperation": RootFieldRule("read", is_sensitive=False),
+    "bulkOperations": RootFieldRule("read", check_page, is_sensitive=False),
+    "tenant": RootFieldRule("read", is_sensitive=False),
     "users": RootFieldRule("read", check_page),
     "identityProviders": RootFieldRule("read", check_page),
     "externalIdentities": RootFieldRule("read", check_page),
     "apiKeys": RootFieldRule("read", check_page),
+    "secrets": RootFieldRule("read", check_page),
     "events": RootFieldRule("read", check_event_page),
-    "projections": RootFieldRule("read", is_of_tenant=False),
-    "executionUpdates": RootFieldRule("read"),
+    "auditEntries": RootFieldRule("audit:read", check_page, is_of_tenant=False),
+    "projections": RootFieldRule("read", is_of_tenant=False, is_sensitive=False),
+    "executionUpdates": RootFieldRule("read", is_sensitive=False),
     "tenantUpdates": RootFieldRule("read"),
     # Of the schema itself, which is no secret to whoever may ask at all.
-    "__schema": RootFieldRule("read", is_of_tenant=False),
-    "__type": RootFieldRule("read", is_of_tenant=False),
-    "__typename": RootFieldRule("read", is_of_tenant=False),
+    "__schema": RootFieldRule("read", is_of_tenant=False, is_sensitive=False),
+    "__type": RootFieldRule("read", is_of_tenant=False, is_sensitive=False),
+    "__typename": RootFieldRule("read", is_of_tenant=False, is_sensitive=False),
 }
 
 
@@ -67,7 +77,21 @@ def check_root_field(
     try:
         require(caller, rule.scope)
     except DomainError as error:
-        raise RequestRefused([coded(error.code, error.detail)]) from None
+        raise RequestRefused([coded(error.code, error.detail, field=name)]) from None
     if rule.is_of_tenant and caller.tenant_id is None:
-        raise refuse("forbidden", "This belongs to a tenant: use one of its credentials.")
+        raise refuse(FORBIDDEN, "This belongs to a tenant: use one of its credentials.")
     rule.check(arguments, limits)
+
+
+def audited_fields(document: Document) -> list[str]:
+    """The sensitive fields of an operation, each once."""
+    names = {root.name for root in document.roots.values()}
+    return sorted(name for name in names if ROOT_FIELDS[name].is_sensitive)
+
+
+def audited_refusal(refused: RequestRefused) -> tuple[str, str, Outcome]:
+    """The action, the reason and the outcome that the audit trail tells."""
+    extensions = refused.errors[0].extensions or {}
+    code = str(extensions.get("code", VALIDATION))
+    outcome: Outcome = "denied" if code == FORBIDDEN else "failed"
+    return str(extensions.get("field", ANY_FIELD)), code, outcome

@@ -8,6 +8,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.base import StrawberryObjectDefinition
 
 from read_api.agents import Agent, agent, agents
+from read_api.audit import AuditEntry, audit_entries
 from read_api.bulk_operations import BulkOperation, bulk_operation, bulk_operations
 from read_api.columns import source_of
 from read_api.connections import Connection
@@ -22,6 +23,7 @@ from read_api.identity import User, users
 from read_api.identity_providers import IdentityProvider, identity_providers
 from read_api.projections import ProjectionStatus, projections
 from read_api.scalars import SCALARS
+from read_api.secrets import Secret, secrets
 from read_api.shaping import Field, Shaper
 from read_api.tenants import Tenant, tenant
 from read_api.updates import EventNotice, ExecutionUpdate, execution_updates, tenant_updates
@@ -56,8 +58,15 @@ class Query:
         description="Accounts at identity providers that people sign in with.",
     )
     api_keys: Connection[ApiKey] = strawberry.field(resolver=api_keys)
+    secrets: Connection[Secret] = strawberry.field(
+        resolver=secrets, description="Of the tenant, and the caller's own."
+    )
     events: Connection[Event] = strawberry.field(
         resolver=events, description="The audit trail: of the tenant, or of one stream."
+    )
+    audit_entries: Connection[AuditEntry] = strawberry.field(
+        resolver=audit_entries,
+        description="Who asked what, from where, and what came of it, newest first.",
     )
     projections: list[ProjectionStatus] = strawberry.field(
         resolver=projections, description="How far the read models are behind."

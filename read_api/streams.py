@@ -15,14 +15,15 @@ from starlette.responses import Response, StreamingResponse
 
 from infra.authentication import Caller, DomainError, require
 from infra.event_log import LoggedEvent
-from read_api.context import Sources
+from read_api.context import sources_of
 from read_api.dependencies import ReadDependencies
-from read_api.edge import identify, problem, problem_of
+from read_api.edge import identify, origin_of, problem, problem_of
 from read_api.errors import RequestRefused, refuse
 from read_api.root_fields import ROOT_FIELDS
 from read_api.subscription_count import SubscriptionCount
 from read_api.updates import first_events, follow_execution, has_ended, update_json
 
+ACTION = "followExecution"
 HEARTBEAT = b": still here\n\n"
 VERSION_DIGITS_MAX = 18
 STATUS = {
@@ -35,20 +36,26 @@ STATUS = {
 class ExecutionStream:
     def __init__(self, dependencies: ReadDependencies, count: SubscriptionCount) -> None:
         self._dependencies = dependencies
-        self._sources = Sources(dependencies.database, dependencies.tail, dependencies.limits)
+        self._sources = sources_of(dependencies)
         self._count = count
 
     async def respond(self, request: Request) -> Response:
         request_id = self._dependencies.request_id_of(request.scope)
+        caller = None
         try:
             caller = await identify(self._dependencies, request)
             require(caller, ROOT_FIELDS["executionUpdates"].scope)
             return await self._stream(request, caller)
         except DomainError as error:
+            if caller is not None:
+                asked = origin_of(self._dependencies, request).asked(caller, ACTION)
+                await self._dependencies.audit.refused(asked, error)
             return problem_of(error, request_id)
         except RequestRefused as refused:
             error = refused.errors[0]
             code = str((error.extensions or {})["code"])
+            asked = origin_of(self._dependencies, request).asked(caller, ACTION)
+            await self._dependencies.audit.refused_with(asked, code, "failed")
             return problem(STATUS[code], code, error.message, request_id)
 
     async def _stream(self, request: Request, caller: Caller) -> Response:

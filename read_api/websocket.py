@@ -20,7 +20,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from infra.authentication import Caller, DomainError, OverLimit, Unauthenticated
 from read_api.dependencies import ReadDependencies
-from read_api.edge import authenticated
+from read_api.edge import authenticated, origin_of
 from read_api.errors import RequestRefused, refuse
 from read_api.operations import Operations, Prepared, parse_operation, refusal_of
 from read_api.subscription_count import SubscriptionCount
@@ -206,9 +206,9 @@ class _Connection:
 
     async def _answer(self, operation_id: str, payload: object) -> None:
         assert self._caller is not None
-        request_id = self._dependencies.request_id_of(self._websocket.scope)
+        origin = origin_of(self._dependencies, HTTPConnection(self._websocket.scope))
         operation = parse_operation(payload)
-        prepared = await self._operations.prepare(operation, self._caller, request_id)
+        prepared = await self._operations.prepare(operation, self._caller, origin)
         if prepared.is_subscription:
             self._count.require_room()
             with self._count.one("websocket"):

@@ -65,7 +65,6 @@ class Drive:
         self._begun = begun
         self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._ended: list[Ended] = []
-        self._has_news = False
         self._heard_version = 0
         self._waiter: asyncio.Future[None] | None = None
         self._children: list[Execution] = []
@@ -78,13 +77,14 @@ class Drive:
     def hear(self, version: int) -> None:
         """Somebody else appended to this execution."""
         if version > self.version:
-            self._has_news = True
             self._heard_version = version
             self._wake()
 
     @property
-    def has_missed(self) -> bool:
-        """Of a drive that has returned: somebody wrote when it had already looked."""
+    def has_news(self) -> bool:
+        """Somebody else appended. What we hear of while it is on its way to us may be our own, and
+        is no news once it has arrived.
+        """
         return self._heard_version > self.version
 
     async def run(self) -> None:
@@ -155,7 +155,7 @@ class Drive:
         self._execution = execution
         execution.webhook_path = self._parts.webhook_path(tenant_id, execution.id)
         self._definition = await self._parts.definition(tenant_id, execution.definition_hash)
-        self._run = Run(tenant_id, execution.id, execution.depth)
+        self._run = Run(tenant_id, execution.id, execution.depth, execution.created_by)
         self.version = execution.version
 
     def _advance_to_effects(self, unsaved: list[Ended]) -> tuple[list[Ended], list[Attempt]]:
@@ -195,7 +195,6 @@ class Drive:
 
     async def _reload(self) -> Execution:
         """Waits for the store as long as it takes; the run waits with it."""
-        self._has_news = False
         pause_s = RELOAD_PAUSE_MIN_S
         while True:
             try:
@@ -254,7 +253,7 @@ class Drive:
         return (
             self.wake_at is not None
             and is_at_rest(self._execution)
-            and not self._has_news
+            and not self.has_news
             and not self._ended
         )
 
@@ -324,10 +323,10 @@ class Drive:
 
     async def _wait(self) -> list[Ended]:
         """Until something ended, somebody else wrote, or something is due: what ended."""
-        if not self._ended and not self._has_news:
+        if not self._ended and not self.has_news:
             await self._until_woken()
         ended, self._ended = self._ended, []
-        if self._has_news:
+        if self.has_news:
             await self._take_again("stale")
         return ended
 

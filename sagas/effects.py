@@ -10,8 +10,10 @@ from uuid import UUID
 from commands.http_port import Http
 from commands.model_port import Models
 from commands.ports import EventStore
+from commands.vault_port import SecretReader
 from domain.attempts import Attempt, Usage
 from domain.identifiers import Json, TenantId
+from sagas.run_owners import RunOwners
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,8 @@ class Effects:
     events: EventStore
     models: Models
     http: Http
+    secrets: SecretReader
+    owners: RunOwners
 
 
 def _no_beat() -> None:
@@ -29,13 +33,14 @@ def _no_beat() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The execution an attempt belongs to. depth: how many runs are above it. beat: a sign of life
-    of this attempt.
+    """The execution an attempt belongs to. depth: how many runs are above it. created_by: the actor
+    who began it, or the run above it. beat: a sign of life of this attempt.
     """
 
     tenant_id: TenantId
     execution_id: UUID
     depth: int = 0
+    created_by: str = ""
     beat: Callable[[], None] = _no_beat
 
 

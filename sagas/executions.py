@@ -245,7 +245,7 @@ class ExecutionSaga:
         match error:
             case None:
                 self._let_go(start.tenant_id, execution_id, drive)
-                if drive.has_missed:
+                if drive.has_news:
                     self._drive(start.tenant_id, execution_id)
             case DriveEnded():
                 log.warning("execution %s: %s; the sweep looks again", execution_id, error)

@@ -36,6 +36,7 @@ class BlobNotFound(NotFound):
         refusals=[NotFound],
         path_parameters={"sha256": SHA256},
     ),
+    is_sensitive=False,  # As any other payload of a run.
 )
 async def read(call: Call) -> Response:
     require(call.caller, SCOPE)

@@ -1,18 +1,35 @@
-"""POST /api-keys, DELETE /api-keys/{id}."""
+"""POST /api-keys, PUT /api-keys/{id}/allowed-addresses, POST /api-keys/{id}/rotate,
+DELETE /api-keys/{id}.
+"""
 
 from http import HTTPStatus
 from typing import Annotated
 
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, Field, StringConstraints, TypeAdapter
 from starlette.responses import Response
 
 from commands.authorization import SCOPES_MAX
-from commands.credentials import CreateApiKey, RevokeApiKey
-from domain.credentials import ApiKeyNotFound
+from commands.credentials import (
+    ADDRESSES_MAX,
+    OVERLAP_S_MAX,
+    CreateApiKey,
+    RestrictApiKey,
+    RevokeApiKey,
+    RotateApiKey,
+)
+from domain.credentials import ApiKeyNotFound, ApiKeyRevoked
 from write_api.edge import Call
 from write_api.openapi import Answered, documented
 from write_api.routes import route
 from write_api.shapes import STRICT, Instant, Name
+
+AllowedAddresses = Annotated[
+    list[Annotated[str, StringConstraints(min_length=1, max_length=64)]],
+    Field(
+        max_length=ADDRESSES_MAX,
+        description="Networks or addresses, IPv4 or IPv6; none: from everywhere.",
+    ),
+]
 
 
 class ApiKeyBody(BaseModel):
@@ -21,6 +38,21 @@ class ApiKeyBody(BaseModel):
     name: Name
     scopes: Annotated[list[str], Field(min_length=1, max_length=SCOPES_MAX)]
     expires_at: Instant | None = None
+    allowed_addresses: AllowedAddresses = []
+
+
+class AllowedAddressesBody(BaseModel):
+    model_config = STRICT
+
+    allowed_addresses: AllowedAddresses
+
+
+class ApiKeyRotation(BaseModel):
+    """overlap_s: for how long the secret so far holds beside the new one; an older one ends now."""
+
+    model_config = STRICT
+
+    overlap_s: Annotated[int, Field(ge=0, le=OVERLAP_S_MAX)] = 0
 
 
 class ApiKeyCreated(BaseModel):
@@ -31,16 +63,34 @@ class ApiKeyCreated(BaseModel):
     prefix: str
     scopes: list[str]
     expires_at: str | None
+    allowed_addresses: list[str]
     key_shown: bool
     api_key: str | None = None
 
 
-class ApiKeyRevoked(BaseModel):
+class ApiKeyRestricted(BaseModel):
+    api_key_id: str
+    allowed_addresses: list[str]
+
+
+class ApiKeyRotated(BaseModel):
+    """api_key: the new secret, as of ApiKeyCreated. previous_until: when the old one ends."""
+
+    api_key_id: str
+    prefix: str
+    previous_until: str
+    key_shown: bool
+    api_key: str | None = None
+
+
+class RevokedApiKey(BaseModel):
     api_key_id: str
     is_revoked: bool
 
 
 API_KEY_BODY = TypeAdapter(ApiKeyBody)
+ALLOWED_ADDRESSES_BODY = TypeAdapter(AllowedAddressesBody)
+ROTATION_BODY = TypeAdapter(ApiKeyRotation)
 
 
 @route(
@@ -58,8 +108,46 @@ API_KEY_BODY = TypeAdapter(ApiKeyBody)
 )
 async def create(call: Call) -> Response:
     body = await call.body(API_KEY_BODY)
-    command = CreateApiKey(body.name, body.scopes, body.expires_at)
+    command = CreateApiKey(body.name, body.scopes, body.expires_at, body.allowed_addresses)
     return await call.answer(command, HTTPStatus.CREATED)
+
+
+@route(
+    "PUT",
+    "/api/v1/api-keys/{api_key_id}/allowed-addresses",
+    documented(
+        "restrictApiKey",
+        "Say from where an API key may be used",
+        requires=RestrictApiKey.requires,
+        answers=Answered[ApiKeyRestricted],
+        body="AllowedAddressesBody",
+        example={"allowed_addresses": ["192.0.2.0/24", "2001:db8::/32"]},
+        refusals=[ApiKeyNotFound, ApiKeyRevoked],
+    ),
+)
+async def restrict(call: Call) -> Response:
+    body = await call.body(ALLOWED_ADDRESSES_BODY)
+    command = RestrictApiKey(call.id("api_key_id"), body.allowed_addresses)
+    return await call.answer(command, HTTPStatus.OK)
+
+
+@route(
+    "POST",
+    "/api/v1/api-keys/{api_key_id}/rotate",
+    documented(
+        "rotateApiKey",
+        "Replace the secret of an API key; the new one is shown once",
+        requires=RotateApiKey.requires,
+        answers=Answered[ApiKeyRotated],
+        body="ApiKeyRotation",
+        is_body_required=False,
+        example={"overlap_s": 3600},
+        refusals=[ApiKeyNotFound, ApiKeyRevoked],
+    ),
+)
+async def rotate(call: Call) -> Response:
+    body = await call.optional_body(ROTATION_BODY)
+    return await call.answer(RotateApiKey(call.id("api_key_id"), body.overlap_s), HTTPStatus.OK)
 
 
 @route(
@@ -69,7 +157,7 @@ async def create(call: Call) -> Response:
         "revokeApiKey",
         "Revoke an API key, at once and for good",
         requires=RevokeApiKey.requires,
-        answers=Answered[ApiKeyRevoked],
+        answers=Answered[RevokedApiKey],
         refusals=[ApiKeyNotFound],
     ),
 )
@@ -77,5 +165,5 @@ async def revoke(call: Call) -> Response:
     return await call.answer(RevokeApiKey(call.id("api_key_id")), HTTPStatus.OK)
 
 
-ROUTES = (create, revoke)
-BODIES = (API_KEY_BODY,)
+ROUTES = (create, restrict, rotate, revoke)
+BODIES = (API_KEY_BODY, ALLOWED_ADDRESSES_BODY, ROTATION_BODY)

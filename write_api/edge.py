@@ -3,7 +3,7 @@
 identify ──► Call ──► body ──► command ──► answer ──► {"data", "meta": {"position", "request_id"}}
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol, TypeVar
@@ -24,8 +24,11 @@ from commands.signals import ReceiveWebhook
 from domain.errors import Unauthenticated
 from domain.executions import ExecutionNotFound
 from domain.identifiers import JsonObject, TenantId
+from infra.audit_entries import AuditFilter, AuditPage
+from infra.audit_trail import Asked, AuditTrail, Source
 from infra.authentication import Credentials
 from infra.client_addresses import told_user_agent
+from write_api.audited import POSITION_SCOPE_KEY, audited_target
 from write_api.later import Later
 from write_api.oauth_flow import OAuthFlow
 from write_api.problem_details import request_id_of
@@ -55,6 +58,14 @@ class ExecutionWaiter(Protocol):
         ...
 
 
+class AuditLog(Protocol):
+    def pages(
+        self, tenant_id: TenantId, wanted: AuditFilter, *, before: UUID | None, entries_max: int
+    ) -> AsyncGenerator[AuditPage]:
+        """Newest first, of at most entries_max entries together. Raises OverLimit at the first."""
+        ...
+
+
 class Blobs(Protocol):
     async def content(self, tenant_id: TenantId, sha256: bytes) -> bytes | None:
         """The JSON of a large payload; None when the tenant has none of this hash."""
@@ -80,6 +91,8 @@ class Logins:
 
 # Who shows no credential, and needs none.
 STRANGER = Caller("stranger", None, frozenset())
+# Where an endpoint leaves who a stranger proved to be.
+BECAME_SCOPE_KEY = "agentledger.became"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +101,8 @@ class WriteDependencies:
 
     authenticate: raises Unauthenticated. client_address: of a request (infra/client_addresses.py).
     strangers: counts requests without a valid credential, together with the read side.
-    webhook_tenant: of an execution, when this is the key to its webhooks. login_limits: of the
+    webhook_tenant: of an execution, when this is the key to its webhooks.
+    audit: where every request is put on record; audit_log: what is on it. login_limits: of the
     routes that need no credential.
     """
 
@@ -104,6 +118,8 @@ class WriteDependencies:
     scim: ScimParts
     logins: Logins
     login_limits: AddressLimits
+    audit: AuditTrail
+    audit_log: AuditLog
     body_bytes_max: int
 
 
@@ -115,6 +131,8 @@ class Edge:
         self.waiter = dependencies.waiter
         self.blobs = dependencies.blobs
         self.oauth = dependencies.oauth
+        self.audit = dependencies.audit
+        self.audit_log = dependencies.audit_log
         self.body_bytes_max = dependencies.body_bytes_max
         self.logins = dependencies.logins
         self.later = Later()
@@ -164,6 +182,16 @@ class Edge:
         actor = f"webhook:{execution_id}/{name}"
         caller = Caller(actor, tenant_id, frozenset({ReceiveWebhook.requires}))
         return Call(self, scope, receive, headers, caller, credentials)
+
+    def asked(self, scope: Scope, action: str, call: "Call | None") -> Asked:
+        """What the audit trail says of a request. call: None of a stranger's."""
+        if call is None:
+            caller, credentials = None, self._credentials(scope, header_map(scope))
+        else:
+            caller = scope.get(BECAME_SCOPE_KEY) if call.caller is STRANGER else call.caller
+            credentials = call.credentials
+        source = Source(credentials.address, credentials.user_agent)
+        return Asked(caller, action, request_id_of(scope), source, audited_target(scope))
 
     def _credentials(self, scope: Scope, headers: HeaderMap) -> Credentials:
         return Credentials(
@@ -237,6 +265,11 @@ class Call:
         finished = Answer(ended, answer.position, answer.is_replayed)
         return self._response(finished, HTTPStatus.OK)
 
+    def became(self, tenant_id: TenantId, user_id: UUID) -> None:
+        """Who this stranger proved to be, for the record."""
+        person = Caller(f"user:{user_id}", tenant_id, frozenset(), user_id)
+        self.scope[BECAME_SCOPE_KEY] = person
+
     def secret_answer(self, data: JsonObject, status: HTTPStatus) -> Response:
         """What no cache and no idempotency key may keep."""
         meta: JsonObject = {"position": None, "request_id": str(self.request_id)}
@@ -254,7 +287,9 @@ class Call:
 
     async def _decide(self, command: Command, key: str | None = None) -> Answer:
         origin = self.origin(key or idempotency_key(self.headers))
-        return await self.edge.dispatcher.dispatch(command, self.caller, origin)
+        answer = await self.edge.dispatcher.dispatch(command, self.caller, origin)
+        self.scope[POSITION_SCOPE_KEY] = answer.position
+        return answer
 
     def _response(self, answer: Answer, status: HTTPStatus) -> Response:
         """ETag: the version of the stream, which If-Match takes."""

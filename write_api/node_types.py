@@ -36,6 +36,7 @@ class NodeTypeShown(BaseModel):
         requires=SCOPE,
         answers=Listed[NodeTypeShown],
     ),
+    is_sensitive=False,
 )
 async def list_all(call: Call) -> Response:
     require(call.caller, SCOPE)

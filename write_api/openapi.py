@@ -10,8 +10,9 @@ from typing import Any, Generic, TypeVar
 from fastapi import FastAPI
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
+from starlette.responses import Response
 
-from commands.authorization import OPERATOR_SCOPES
+from commands.authorization import OPERATOR_SCOPES, TENANT_SCOPES
 from domain.errors import (
     DomainError,
     Forbidden,
@@ -148,24 +149,26 @@ def documented(
     refusals: Sequence[type[DomainError]] = (),
     is_body_required: bool = True,
     path_parameters: Mapping[str, Any] | None = None,
+    parameters: Sequence[Mapping[str, Any]] = (),
     preview: type[BaseModel] | None = None,
 ) -> dict[str, Any]:
     """The keyword arguments of a command's route decorator.
 
     requires: None for a route that knows its caller by the path. ended: the answer of a route that
     can wait for the end. body: the name of a schema that document_schemas adds. path_parameters: by
-    name, those that are no UUIDs. preview: the answer to a request that only asks what would be
-    done.
+    name, those that are no UUIDs. parameters: others of its own. preview: the answer to a request
+    that only asks what would be done.
     """
     kinds = [*ANY_COMMAND, *refusals, *(ANY_BODY if body else ())]
     if requires is None:
         kinds = [kind for kind in kinds if kind not in {Unauthenticated, Forbidden}]
-    parameters = [
+    told = [
+        *parameters,
         *([WAIT_S] if ended else []),
         IDEMPOTENCY_KEY,
         *([IF_MATCH] if Stale in refusals else []),
     ]
-    extra: dict[str, Any] = {**_permission(requires), "parameters": parameters}
+    extra: dict[str, Any] = {**_permission(requires), "parameters": told}
     if body:
         content: dict[str, Any] = {"schema": {"$ref": SCHEMA_REF.format(model=body)}}
         if example is not None:
@@ -261,6 +264,7 @@ def documented_query(
     answers: Any,
     refusals: Sequence[type[DomainError]] = (),
     path_parameters: Mapping[str, Any] | None = None,
+    query_parameters: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The keyword arguments of a route decorator that only reads. path_parameters: as above."""
     return {
@@ -268,8 +272,20 @@ def documented_query(
         "summary": summary,
         "response_model": answers,
         "responses": problems([*ANY_ROUTE, *refusals]),
-        "openapi_extra": _permission(requires),
+        "openapi_extra": {**_permission(requires), "parameters": list(query_parameters)},
         PATH_PARAMETERS: path_parameters or {},
+    }
+
+
+def streamed(documentation: dict[str, Any], *media_types: str) -> dict[str, Any]:
+    """The same of a route that answers with lines of text."""
+    content = {media_type: {"schema": {"type": "string"}} for media_type in media_types}
+    responses = {HTTPStatus.OK.value: {"content": content}, **documentation["responses"]}
+    return {
+        **documentation,
+        "response_model": None,
+        "response_class": Response,
+        "responses": responses,
     }
 
 
@@ -312,10 +328,10 @@ def _schemas(bodies: Sequence[TypeAdapter[Any]]) -> dict[str, Any]:
 def _permission(requires: str | None) -> dict[str, Any]:
     if requires is None:
         return {"security": []}
-    is_for_operator = requires in OPERATOR_SCOPES
-    schemes = ["operator_key"] if is_for_operator else ["api_key"]
-    if requires == "read":
-        schemes = ["api_key", "operator_key"]
+    schemes = [
+        *(["api_key"] if requires in TENANT_SCOPES else []),
+        *(["operator_key"] if requires in OPERATOR_SCOPES else []),
+    ]
     return {"security": [{scheme: []} for scheme in schemes], "x-required-scope": requires}
 
 

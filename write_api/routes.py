@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from write_api.audited import POSITION_SCOPE_KEY
 from write_api.edge import Call, Edge
 from write_api.openapi import PATH_PARAMETERS
 
@@ -29,7 +30,8 @@ _AN_ID: Mapping[str, Any] = {"schema": {"type": "string", "format": "uuid"}}
 @dataclass(frozen=True, slots=True)
 class Route:
     """documentation: keyword arguments of FastAPI's routes (write_api/openapi.py). identify: finds
-    out who is calling, or refuses.
+    out who is calling, or refuses. is_sensitive: of a route that reads: each reading is put on
+    record (write_api/audited.py).
     """
 
     method: str
@@ -37,13 +39,16 @@ class Route:
     documentation: Documentation
     endpoint: Endpoint
     identify: Identify = Edge.identify
+    is_sensitive: bool = True
 
 
-def route(method: str, path: str, documentation: Documentation) -> Callable[[Endpoint], Route]:
+def route(
+    method: str, path: str, documentation: Documentation, *, is_sensitive: bool = True
+) -> Callable[[Endpoint], Route]:
     """Declares the decorated function as the endpoint of a route."""
 
     def declare(endpoint: Endpoint) -> Route:
-        return Route(method, path, documentation, endpoint)
+        return Route(method, path, documentation, endpoint, is_sensitive=is_sensitive)
 
     return declare
 
@@ -68,10 +73,22 @@ def add_routes(app: FastAPI, edge: Edge, routes: Iterable[Route]) -> None:
 
 def _served(declared: Route, edge: Edge) -> ASGIApp:
     identify, endpoint = declared.identify, declared.endpoint
+    action: str = declared.documentation["operation_id"]
+    is_read, is_sensitive = declared.method == "GET", declared.is_sensitive
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        call = await identify(edge, scope, receive)
-        response = await endpoint(call)
+        call = None
+        try:
+            call = await identify(edge, scope, receive)
+            response = await endpoint(call)
+        except Exception as error:
+            await edge.audit.refused(edge.asked(scope, action, call), error)
+            raise
+        if not is_read:
+            asked = edge.asked(scope, action, call)
+            edge.audit.accepted(asked, scope.get(POSITION_SCOPE_KEY))
+        elif is_sensitive:
+            await edge.audit.read(edge.asked(scope, action, call))
         await response(scope, receive, send)
 
     return serve

@@ -136,21 +136,20 @@ async def login(call: Call) -> Response:
     tenant_id = None if body.tenant_id is None else TenantId(body.tenant_id)
     flow = call.edge.logins.flow
     answer = await flow.login(body.email, body.password, tenant_id, call.origin())
-    return _answered(call, _told(answer))
+    return _answered(call, answer)
 
 
 async def second_factor(call: Call) -> Response:
     body = await call.body(SECOND_FACTOR_BODY)
     flow = call.edge.logins.flow
-    return _answered(
-        call, _told(await flow.second_factor(body.mfa_token, body.code, call.origin()))
-    )
+    answer = await flow.second_factor(body.mfa_token, body.code, call.origin())
+    return _answered(call, answer)
 
 
 async def refresh(call: Call) -> Response:
     body = await call.body(REFRESH_BODY)
     answer = await call.edge.logins.flow.refresh(body.refresh_token, call.origin())
-    return _answered(call, _told(answer))
+    return _answered(call, answer)
 
 
 @route(
@@ -257,8 +256,10 @@ def _told(answer: LoginAnswer) -> JsonObject:
             return {"tenant_required": True, "tenant_ids": ids}
 
 
-def _answered(call: Call, told: JsonObject) -> Response:
-    return call.secret_answer(told, HTTPStatus.OK)
+def _answered(call: Call, answer: LoginAnswer) -> Response:
+    if isinstance(answer, LoggedIn):
+        call.became(answer.tenant_id, answer.user_id)
+    return call.secret_answer(_told(answer), HTTPStatus.OK)
 
 
 ROUTES = (
@@ -316,6 +317,7 @@ ROUTES = (
         ),
         jwks,
         Edge.identify_anybody,
+        is_sensitive=False,
     ),
 )
 BODIES = (LOGIN_BODY, SECOND_FACTOR_BODY, REFRESH_BODY)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import (
     AfterValidator,
@@ -22,9 +22,11 @@ from domain.templates import (
     OPENING,
     TEXT_SCHEMA,
     JsonField,
+    JsonTemplate,
     ObjectField,
     ObjectTemplate,
     TextField,
+    TextOrSecretField,
     TextTemplate,
     as_text,
     pointer_step,
@@ -81,7 +83,8 @@ def _absolute(url: TextTemplate) -> TextTemplate:
 def _sendable(headers: ObjectTemplate) -> ObjectTemplate:
     """Raises with the place of every header that can never be sent, whatever its value becomes."""
     if isinstance(headers.raw, dict):
-        mistakes = [*header_mistakes(_constants(headers.raw)), *_no_texts(headers.raw)]
+        given = _without_secrets(headers.raw, headers)
+        mistakes = [*header_mistakes(_constants(headers.raw)), *_no_texts(given)]
         if mistakes:
             raise ValidationError.from_exception_data("headers", [_at(*each) for each in mistakes])
     return headers
@@ -93,6 +96,18 @@ def _constants(headers: JsonObject) -> dict[str, str]:
         name: value if isinstance(value, str) and OPENING not in value else ""
         for name, value in headers.items()
     }
+
+
+def _without_secrets(rendered: JsonObject, template: ObjectTemplate) -> JsonObject:
+    """The members that are no secrets: those are texts, in their time."""
+    secret = {place for place, _ in template.secrets}
+    return {
+        name: value for name, value in rendered.items() if f"/{pointer_step(name)}" not in secret
+    }
+
+
+def _secrets_of(rendered: JsonObject, template: ObjectTemplate) -> JsonObject:
+    return {n: v for n, v in rendered.items() if n not in _without_secrets(rendered, template)}
 
 
 def _at(name: str, reason: str) -> InitErrorDetails:
@@ -130,9 +145,15 @@ class Http(EffectfulNode):
     another origin no header goes along that may be a credential. `Idempotency-Key` is sent with
     every method but GET and HEAD, unless it is set.
 
-    Everything is recorded with the run as it is rendered, headers included: write no secrets here
-    that its readers may not see.
+    A value of headers, query or json, and body as a whole, may be a secret: `{"$secret": "name"}`,
+    with `"prefix": "Bearer "` if something stands before it. It is sent only to hosts that the
+    secret allows. Everything is recorded with the run as it is rendered, headers included, but of
+    secrets only the name.
     """
+
+    secret_places: ClassVar[re.Pattern[str] | None] = re.compile(
+        r"/(headers|query)/[^/]+|/json(/.*)?|/body", re.DOTALL
+    )
 
     method: Annotated[TextField, AfterValidator(_known_method), WithJsonSchema(METHOD_SCHEMA)] = (
         Field(default_factory=lambda: TextTemplate("GET"))
@@ -141,7 +162,7 @@ class Http(EffectfulNode):
     headers: Annotated[ObjectField, AfterValidator(_sendable)] | None = None
     query: ObjectField | None = None
     json_body: Annotated[JsonField | None, Field(alias="json")] = None
-    body: TextField | None = None
+    body: TextOrSecretField | None = None
     expect_status: Annotated[
         tuple[int | str, ...], PlainValidator(_expected), WithJsonSchema(EXPECTED_SCHEMA)
     ] = Field(default_factory=lambda: ("2xx",))
@@ -167,16 +188,25 @@ class Http(EffectfulNode):
             raise ExpressionFailed("/url", URL_REASON)
         request: JsonObject = {"method": method, "url": url}
         if self.headers is not None:
-            request["headers"] = _headers(self.headers.object(scope.roots, "/headers"))
+            headers = self.headers.object(scope.roots, "/headers")
+            texts = _headers(_without_secrets(headers, self.headers))
+            request["headers"] = {**texts, **_secrets_of(headers, self.headers)}
         if self.query is not None:
-            request["query"] = _query(self.query.object(scope.roots, "/query"))
+            query = self.query.object(scope.roots, "/query")
+            texts = _query(_without_secrets(query, self.query))
+            request["query"] = {**texts, **_secrets_of(query, self.query)}
         if self.json_body is not None:
             request["json"] = self.json_body.render(scope.roots)
         if self.body is not None:
-            request["body"] = self.body.text(scope.roots)
+            request["body"] = _body(self.body, scope)
         request["expect_status"] = list(self.expect_status)
         request["response_bytes_max"] = self.response_bytes_max
         return request
+
+
+def _body(body: JsonTemplate, scope: Scope) -> Json:
+    """A text, or a reference to a secret."""
+    return body.text(scope.roots) if isinstance(body, TextTemplate) else body.render(scope.roots)
 
 
 def _headers(rendered: JsonObject) -> JsonObject:

@@ -115,7 +115,7 @@ CREATE TABLE agentledger.login_attempts (
 ) WITH (fillfactor = 70);
 CREATE INDEX login_attempts_old ON agentledger.login_attempts (counted_at);
 GRANT SELECT, INSERT, UPDATE, DELETE ON agentledger.login_attempts TO agentledger_api;
-GRANT SELECT (attempt_key, counted_at), DELETE ON agentledger.login_attempts TO agentledger_worker;
+GRANT SELECT (attempt_key, counted_at, failures), DELETE ON agentledger.login_attempts TO agentledger_worker;
 
 -- The keys that sign access tokens. The private half is sealed for the platform (infra/data_keys.py).
 CREATE TABLE agentledger.signing_keys (

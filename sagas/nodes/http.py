@@ -12,7 +12,9 @@ from commands.http_port import HttpFailed, HttpRequest, HttpResponse
 from domain.attempts import Attempt, Usage
 from domain.identifiers import Json, JsonObject
 from infra.retry_after import retry_after_s
+from sagas.blots import Blots
 from sagas.effects import AttemptFailed, Effects, Outcome, Run
+from sagas.filled_requests import Filled, fill_in
 
 MESSAGE_BODY_CHARACTERS_MAX = 500
 # The server says that it could not now, not that it will not.
@@ -39,8 +41,9 @@ _CHARSETS = re.compile(
 
 async def run_http(attempt: Attempt, run: Run, on: Effects) -> Outcome:
     beat = None if attempt.heartbeat_s is None else run.beat
+    filled = await fill_in(attempt, run, on)
     try:
-        response = await on.http.send(_request(attempt), beat)
+        response = await on.http.send(_request(attempt, filled), beat)
     except HttpFailed as failed:
         raise AttemptFailed(
             failed.code,
@@ -49,12 +52,12 @@ async def run_http(attempt: Attempt, run: Run, on: Effects) -> Outcome:
             retry_after_s=failed.retry_after_s,
         ) from failed
     if not _is_expected(response.status, attempt.request["expect_status"]):
-        raise _unexpected(response)
-    return Outcome(_output(response), Usage())
+        raise _unexpected(response, filled.blots)
+    return Outcome(filled.blots.json(_output(response)), Usage())
 
 
-def _request(attempt: Attempt) -> HttpRequest:
-    asked = attempt.request
+def _request(attempt: Attempt, filled: Filled) -> HttpRequest:
+    asked = filled.request
     given = _object(asked.get("headers"))
     media_type, body = _body(asked)
     headers = {name: str(value) for name, value in given.items()}
@@ -71,6 +74,7 @@ def _request(attempt: Attempt) -> HttpRequest:
         timeout_s=attempt.timeout_s,
         idempotency_key=attempt.idempotency_key,
         response_bytes_max=response_bytes_max,
+        allowed_hosts=filled.allowed_hosts,
     )
 
 
@@ -96,8 +100,9 @@ def _is_expected(status: int, expected: Json) -> bool:
     return any(each in (status, f"{status // 100}xx") for each in expected)
 
 
-def _unexpected(response: HttpResponse) -> AttemptFailed:
-    text = _text(response)[: MESSAGE_BODY_CHARACTERS_MAX * 2]
+def _unexpected(response: HttpResponse, blots: Blots) -> AttemptFailed:
+    # Blotted before it is cut, or the beginning of a secret might be left.
+    text = blots.text(_text(response))[: MESSAGE_BODY_CHARACTERS_MAX * 2]
     shown = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     said = f": {shown[:MESSAGE_BODY_CHARACTERS_MAX]}" if shown else ""
     is_retryable = response.status in RETRYABLE_STATUSES

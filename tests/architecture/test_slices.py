@@ -14,11 +14,12 @@ from tests.architecture.sources import ROOT, modules, parse
 MACHINERY = {
     *("__init__", "authorization", "catalogue", "decisions", "dispatch"),
     *("account_flow", "admission_port", "bulk_port"),
-    *("directory_port", "execution_families", "http_port"),
-    *("identity_port", "login_flow", "login_port"),
-    *("mail_port", "memberships", "model_port"),
-    *("oauth_port", "open_executions_port", "pinned_definitions"),
-    *("ports", "retention_port", "sealing_port"),
+    *("credential_port", "directory_port", "execution_families"),
+    *("http_port", "identity_port", "login_flow"),
+    *("login_port", "mail_port", "memberships"),
+    *("model_port", "oauth_port", "open_executions_port"),
+    *("pinned_definitions", "ports", "retention_port"),
+    *("sealing_port", "vault_port"),
 }
 
 CONCEPTS = sorted({path.stem for path in modules("commands")} - MACHINERY)

@@ -2,7 +2,7 @@
 and fixed sources.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -14,7 +14,6 @@ from commands.authorization import EVERY_SCOPE, Caller
 from commands.bulk_port import ExecutionFilter, OpenBulkOperation
 from commands.decisions import Command
 from commands.dispatch import Answer, Dispatcher, Origin
-from commands.identity_port import RemovedRole, StoredRole, StoredUserAccess
 from commands.login_port import Account, EndedSession, StoredSession
 from commands.mail_port import Mail, QueuedMail
 from commands.ports import (
@@ -30,6 +29,7 @@ from commands.ports import (
     SideRow,
     StoredDefinition,
 )
+from commands.vault_port import OpenedValue, SealedValue, StoredVaultEntry
 from domain.envelope import Envelope
 from domain.errors import OverLimit, Stale
 from domain.executions import Execution
@@ -37,6 +37,7 @@ from domain.identifiers import JsonObject, TenantId, shard_of
 from infra.event_codec import mapper
 from tests.commands.fake_directory import FakeDirectory
 from tests.commands.fake_sealing import FakeSealing
+from tests.commands.fake_users import FakeUsers
 
 ERA = 1
 EMAIL = "ada@example.com"
@@ -84,44 +85,33 @@ class FakeSecrets:
         return f"hash of {len(password)} characters"
 
 
-class FakeUsers:
-    """The rows in the store."""
+class FakeVault:
+    """Keeps values as they are. A row shows nothing of its value, as a sealed one does not."""
 
-    def __init__(self, store: "FakeEventStore") -> None:
-        self._store = store
+    def __init__(self) -> None:
+        self.values: dict[tuple[TenantId, UUID], OpenedValue] = {}
+        self.opened: list[UUID] = []
 
-    def email_hash(self, email: str) -> bytes:
-        return f"hash of {email.casefold()}".encode()
+    async def seal(
+        self,
+        tenant_id: TenantId,
+        entry_id: UUID,
+        value: str,
+        *,
+        value_version: int,
+        allowed_hosts: Sequence[str] = (),
+    ) -> StoredVaultEntry:
+        hosts = tuple(allowed_hosts)
+        self.values[tenant_id, entry_id] = OpenedValue(value, value_version, hosts)
+        sealed = SealedValue(1, b"salt", b"iv", b"tag", f"{len(value)} characters".encode())
+        return StoredVaultEntry(entry_id, value_version, hosts, sealed)
 
-    async def find_by_email(self, tenant_id: TenantId, email_hash: bytes) -> UUID | None:
-        rows = self._access(tenant_id).values()
-        return next((row.user_id for row in rows if row.email_hash == email_hash), None)
-
-    async def administrators(self, tenant_id: TenantId) -> list[UUID]:
-        rows = self._access(tenant_id).values()
-        return [row.user_id for row in rows if (row.role, row.status) == ("ADMIN", "ACTIVE")]
-
-    async def count_with_role(self, tenant_id: TenantId, role: str) -> int:
-        return sum(row.role == role for row in self._access(tenant_id).values())
-
-    async def permissions_of(self, tenant_id: TenantId, role_id: UUID) -> Sequence[str] | None:
-        found: Sequence[str] | None = None
-        for owner, row in self._store.owned_side_rows:
-            match row:
-                case StoredRole(role_id=stored_id) if (owner, stored_id) == (tenant_id, role_id):
-                    found = row.permissions
-                case RemovedRole(role_id=removed_id) if (owner, removed_id) == (tenant_id, role_id):
-                    found = None
-                case _:
-                    pass
-        return found
-
-    def _access(self, tenant_id: TenantId) -> dict[UUID, StoredUserAccess]:
-        return {
-            row.user_id: row
-            for owner, row in self._store.owned_side_rows
-            if owner == tenant_id and isinstance(row, StoredUserAccess)
-        }
+    async def open(
+        self, tenant_id: TenantId, entry_ids: Collection[UUID]
+    ) -> dict[UUID, OpenedValue]:
+        self.opened += entry_ids
+        known = {one: self.values.get((tenant_id, one)) for one in entry_ids}
+        return {one: value for one, value in known.items() if value is not None}
 
 
 class FakeAccounts:
@@ -366,8 +356,10 @@ class World:
         self.ids = FakeIds()
         self.admission = FakeAdmission()
         self.search = FakeExecutionSearch(self.store)
+        self.vault = FakeVault()
         self.mailbox = FakeMailbox(self.ids)
         self.accounts = FakeAccounts(self.store)
+        self.users = FakeUsers(self.store)
         self.ports = Ports(
             self.store,
             self.clock,
@@ -376,18 +368,21 @@ class World:
             self.admission,
             self.search,
             mailbox=self.mailbox,
-            users=FakeUsers(self.store),
+            users=self.users,
             sealing=FakeSealing(),
             directory=FakeDirectory(self.store),
             accounts=self.accounts,
+            vault=self.vault,
         )
         self.dispatcher = Dispatcher(self.ports)
         self.tenant_id = TenantId(self.ids.new())
         self.caller = self.caller_with(EVERY_SCOPE)
         self.operator = Caller("operator", None, frozenset(), is_operator=True)
 
-    def caller_with(self, *scopes: str, actor: str = "api_key:test") -> Caller:
-        return Caller(actor, self.tenant_id, frozenset(scopes))
+    def caller_with(
+        self, *scopes: str, actor: str = "api_key:test", user_id: UUID | None = None
+    ) -> Caller:
+        return Caller(actor, self.tenant_id, frozenset(scopes), user_id)
 
     async def when(
         self, command: Command, *, key: str | None = None, caller: Caller | None = None

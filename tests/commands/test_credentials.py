@@ -2,14 +2,27 @@
 answer.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from uuid import UUID
 
 import pytest
 
-from commands.authorization import MissingScope, ScopeNotHeld
-from commands.credentials import CreateApiKey, RevokeApiKey
-from commands.ports import RevokedApiKey, StoredApiKey
+from commands.authorization import Caller, MissingScope, ScopeNotHeld
+from commands.credential_port import (
+    RestrictedApiKey,
+    RevokedApiKey,
+    RotatedApiKey,
+    StoredApiKey,
+)
+from commands.credentials import (
+    ADDRESSES_MAX,
+    CreateApiKey,
+    KeyOfSomebodyElse,
+    RestrictApiKey,
+    RevokeApiKey,
+    RotateApiKey,
+)
 from domain.credentials import ApiKeyNotFound
 from domain.errors import Invalid
 from tests.commands.fakes import NOON, World
@@ -94,3 +107,87 @@ async def test_a_key_without_the_scope_makes_no_keys() -> None:
     world = World()
     with pytest.raises(MissingScope):
         await world.when(CreateApiKey("k", ["read"]), caller=world.caller_with("read"))
+
+
+async def _a_key(world: World, *scopes: str, caller: Caller | None = None) -> UUID:
+    made = await world.when(CreateApiKey("k", scopes or ["read"]), caller=caller)
+    return UUID(str(made.result["api_key_id"]))
+
+
+async def test_a_rotated_key_has_a_new_secret_that_is_shown_once() -> None:
+    world = World()
+    api_key_id = await _a_key(world)
+    answer = await world.when(RotateApiKey(api_key_id, 3600), key="r")
+    again = await world.when(RotateApiKey(api_key_id, 3600), key="r")
+    assert answer.result == {
+        "api_key_id": str(api_key_id),
+        "prefix": "al_key00002",
+        "previous_until": "2026-11-21T13:00:00+00:00",
+        "key_shown": True,
+        "api_key": "al_key00002_secret",
+    }
+    assert ("api_key" in again.result, again.result["key_shown"]) == (False, False)
+    until = NOON + timedelta(hours=1)
+    row = RotatedApiKey(api_key_id, "key00002", b"hash of al_key00002_secret", until)
+    assert world.store.side_rows[1:] == [row]
+    assert b"secret" not in world.store.events[1].state
+
+
+async def test_privilege_escalation_by_rotating_a_stronger_key_is_refused() -> None:
+    world = World()
+    api_key_id = await _a_key(world, "read", "agents:write")
+    weak = world.caller_with("api_keys:write", "read")
+    for command in (RotateApiKey(api_key_id, 0), RestrictApiKey(api_key_id, [])):
+        with pytest.raises(ScopeNotHeld):
+            await world.when(command, caller=weak)
+
+
+async def test_impersonation_by_rotating_the_key_of_somebody_else_is_refused() -> None:
+    world = World()
+    ada = replace(world.caller, user_id=world.ids.new())
+    api_key_id = await _a_key(world, caller=ada)
+    for user_id in (world.ids.new(), None):
+        with pytest.raises(KeyOfSomebodyElse):
+            await world.when(
+                RotateApiKey(api_key_id, 0), caller=replace(world.caller, user_id=user_id)
+            )
+    await world.when(RotateApiKey(api_key_id, 0), caller=ada)
+
+
+async def test_networks_are_kept_in_their_one_form() -> None:
+    world = World()
+    given = ["2001:DB8:0::/32", "192.0.2.1", "192.0.2.0/24", "192.0.2.1/32"]
+    answer = await world.when(CreateApiKey("k", ["read"], allowed_addresses=given))
+    networks = ["192.0.2.0/24", "192.0.2.1/32", "2001:db8::/32"]
+    assert answer.result["allowed_addresses"] == networks
+    (row,) = world.store.side_rows
+    assert isinstance(row, StoredApiKey)
+    assert row.allowed_addresses == tuple(networks)
+    assert world.store.topics == ["api_key.created", "api_key.addresses_restricted"]
+
+
+async def test_a_key_is_restricted_later() -> None:
+    world = World()
+    api_key_id = await _a_key(world)
+    await world.when(RestrictApiKey(api_key_id, ["192.0.2.0/24"]))
+    assert world.store.side_rows[1:] == [RestrictedApiKey(api_key_id, ["192.0.2.0/24"])]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0.0.0.0/0", "::/0", "10.0.0.1/8", "10.0.0.0/33", "::ffff:10.0.0.0/104", "here", "1.2.3", "é"],
+)
+async def test_a_network_that_means_nothing_or_everybody_is_refused(text: str) -> None:
+    world = World()
+    with pytest.raises(Invalid) as refusal:
+        await world.when(CreateApiKey("k", ["read"], allowed_addresses=["192.0.2.1", text]))
+    ((path, code),) = [(error.path, error.code) for error in refusal.value.errors]
+    assert (path, code) == ("/allowed_addresses/1", "invalid_network")
+    assert world.store.events == []
+
+
+async def test_networks_are_at_most_so_many() -> None:
+    world = World()
+    many = [f"192.0.2.{number}" for number in range(ADDRESSES_MAX + 1)]
+    with pytest.raises(Invalid):
+        await world.when(CreateApiKey("k", ["read"], allowed_addresses=many))

@@ -3,7 +3,9 @@
 import pytest
 
 from commands.authorization import MissingScope
-from commands.ports import StoredApiKey, StoredPassword, StoredRetention
+from commands.credential_port import StoredApiKey
+from commands.identity_port import StoredUserAccess
+from commands.ports import StoredPassword, StoredRetention
 from commands.tenants import CreateTenant, SetRetention
 from domain.envelope import Envelope
 from domain.errors import Invalid
@@ -48,9 +50,9 @@ async def test_the_email_is_stored_in_one_spelling() -> None:
     world = World()
     await world.when(ACME, caller=world.operator)
     assert world.store.states[1]["email"] == "ada@example.com"
-    _, password, _ = world.store.side_rows
-    assert isinstance(password, StoredPassword)
-    assert password.email == "ada@example.com"
+    access, *_ = world.store.side_rows
+    assert isinstance(access, StoredUserAccess)
+    assert access.email_hash == world.users.email_hash("ada@example.com")
 
 
 async def test_a_retry_finds_the_same_tenant_but_not_its_key() -> None:

@@ -16,16 +16,17 @@ OPERATOR_KEY = "op_end_to_end"
 def one_process(tmp_path_factory: pytest.TempPathFactory, openid_port: int) -> Iterator[Stack]:
     """`agentledger up` in a fresh data directory."""
     directory = tmp_path_factory.mktemp("up")
-    port = free_port()
+    port, reachable_port = free_port(), free_port()
     stack = Stack(
         f"http://127.0.0.1:{port}",
         {
             "AGENTLEDGER_DATA_DIR": str(directory / "data"),
             "AGENTLEDGER_BCRYPT_COST": "4",
-            "AGENTLEDGER_HTTP_ALLOW": f"127.0.0.1:{openid_port}",
+            "AGENTLEDGER_HTTP_ALLOW": f"127.0.0.1:{reachable_port},127.0.0.1:{openid_port}",
             "AGENTLEDGER_PUBLIC_URL": f"http://127.0.0.1:{port}",
         },
         directory,
+        reachable_port=reachable_port,
     )
     stack.add("up", "up", "--port", str(port))
     try:

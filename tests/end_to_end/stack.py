@@ -88,11 +88,14 @@ class Process:
 
 @dataclass(eq=False)
 class Stack:
-    """Processes that share one installation. url: of the API."""
+    """Processes that share one installation. url: of the API. reachable_port: the one on loopback
+    that runs may send requests to; 0 is none.
+    """
 
     url: str
     environment: Mapping[str, str]
     directory: Path
+    reachable_port: int = 0
     processes: dict[str, Process] = field(default_factory=dict)
 
     def add(self, name: str, *arguments: str, **environment: str) -> Process:
@@ -157,6 +160,11 @@ class Api:
     async def post(self, path: str, body: Mapping[str, Any], **headers: str) -> dict[str, Any]:
         """The `data` of a successful command."""
         answer = await self.http.post(f"/api/v1{path}", json=body, headers=headers)
+        assert answer.is_success, answer.text
+        return answer.json()["data"]
+
+    async def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        answer = await self.http.put(f"/api/v1{path}", json=body)
         assert answer.is_success, answer.text
         return answer.json()["data"]
 

@@ -35,6 +35,7 @@ class _Row:
         self.role = "ADMIN"
         self.status = "ACTIVE"
         self.permissions: list[str] | None = None
+        self.allowed: list[str] = []
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.was_asked = asyncio.Event()
@@ -47,7 +48,7 @@ class _Row:
     async def execute(self, statement: object, _parameters: object) -> "_Cursor":
         self.lookups_count += 1
         person = (self.role, self.status, self.permissions)
-        key = (TENANT, API_KEY, self._hash, self.scopes, USER, None, self.revoked_at)
+        key = (TENANT, API_KEY, self._hash, self.scopes, USER, None, self.revoked_at, self.allowed)
         row = person if "access_of(%s" in str(statement) else (*key, *person)
         self.was_asked.set()
         await self.may_answer.wait()
@@ -69,7 +70,13 @@ def text() -> str:
 
 def _authentication(row: _Row) -> Authentication:
     database: Any = row
-    return Authentication(database, FakeClock(), operator_key=None, monotonic_s=lambda: 0.0)
+    return Authentication(
+        database,
+        FakeClock(),
+        operator_key=None,
+        monotonic_s=lambda: 0.0,
+        key_used=lambda _api_key_id, _tenant_id: None,
+    )
 
 
 async def test_a_caller_is_remembered_until_the_key_is_forgotten(text: str) -> None:

@@ -11,6 +11,7 @@ from psycopg import AsyncConnection, sql
 
 from domain.tenants import Tenant
 from infra.postgres import Role, role_conninfo
+from tests.infra.catalogue_rows import shape_of
 from tests.infra.log_steps import IDS
 
 ROLES: tuple[Role, ...] = ("api", "writer", "tail", "relay", "projector", "worker")
@@ -61,9 +62,11 @@ async def test_a_table_without_a_tenant_holds_no_tenants_data(owner: AsyncConnec
     assert without <= {
         "group_members",
         "key_encryption_keys",
+        "login_attempts",
         "partition_leases",
         "projection_positions",
         "relay_positions",
+        "signing_keys",
     } | {name for name in without if name.startswith("projection_")}
 
 
@@ -119,43 +122,21 @@ async def test_open_policies_exist_only_for_the_roles_that_serve_all_tenants(
         " AND (qual = 'true' OR with_check = 'true') AND 'agentledger_worker' = ANY(roles)"
     )
     tables = {row[0] for row in await cursor.fetchall()}
-    assert tables == {"mail_outbox", "open_bulk_operations", "open_executions", "retention"}
-
-
-async def fill(owner: AsyncConnection, table: str, tenant_id: UUID) -> bool:
-    """One row of the tenant, every column filled by its type; False when the table has rules a
-    made-up row breaks.
-    """
-    cursor = await owner.execute(
-        "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
-        " WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''"
-        " AND attidentity = ''",
-        (table,),
-    )
-    columns = await cursor.fetchall()
-    made = {
-        "uuid": IDS.new(),
-        "text": str(IDS.new()),
-        "bytea": b"{}",
-        "bigint": 1,
-        "integer": 1,
-        "smallint": 1,
-        "boolean": False,
-        "json": "{}",
-        "jsonb": "{}",
-        "text[]": [],
-        "timestamp with time zone": "2026-01-01T00:00:00Z",
-        "xid8": "1",
-        "numeric": 1,
+    assert tables == {
+        "mail_outbox",
+        "open_bulk_operations",
+        "open_executions",
+        "refresh_tokens",
+        "reset_tokens",
+        "retention",
+        "sessions",
     }
-    values = [tenant_id if name == "tenant_id" else made[kind] for name, kind in columns]
-    statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
-        named(table),
-        sql.SQL(", ").join(sql.Identifier(name) for name, _ in columns),
-        sql.SQL(", ").join(sql.Placeholder() for _ in columns),
-    )
-    await owner.execute(statement, values)
-    return True
+
+
+async def fill(owner: AsyncConnection, table: str, tenant_id: UUID) -> None:
+    """One row of the tenant, every column filled by its type."""
+    shape = await shape_of(owner, table)
+    await owner.execute(shape.insert(shape.row(tenant_id)))
 
 
 async def test_every_table_read_as_another_tenant_or_as_none_is_empty(
@@ -227,12 +208,14 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
     assert set(functions) == {
         "access_of",
         "admission_sample",
-        "api_key",
+        "api_key_secret",
+        "note_api_key_uses",
         "data_keys_of",
         "executions_needing_attention",
         "keep_data_key",
         "keep_first_key_encryption_key",
         "known_key_encryption_keys",
+        "login_accounts",
         "projection_lag",
     }
     for is_super, config in functions.values():

@@ -5,8 +5,9 @@ from uuid import UUID
 import pytest
 
 from commands.authorization import EVERY_SCOPE, ROLE_GRANTS
+from commands.credential_port import StoredApiKey
 from commands.identity_port import RemovedRole, StoredRole, StoredUserAccess
-from commands.ports import SideRow, StoredApiKey
+from commands.ports import SideRow
 from domain.credentials import ApiKey
 from domain.envelope import Envelope
 from domain.errors import Unauthenticated
@@ -31,7 +32,11 @@ async def users_of(parts: Parts, master_key: str) -> PostgresUsers:
 
 async def authentication_of(parts: Parts) -> Authentication:
     return Authentication(
-        await parts.database("api"), SystemClock(), operator_key=None, monotonic_s=lambda: 0.0
+        await parts.database("api"),
+        SystemClock(),
+        operator_key=None,
+        monotonic_s=lambda: 0.0,
+        key_used=lambda *_: None,
     )
 
 

@@ -20,3 +20,10 @@ async def parts(conninfo) -> AsyncIterator[Parts]:  # a fixture
 async def login(parts: Parts, database_url: str) -> AsyncIterator[Stage]:
     async with stage(parts, database_url) as made:
         yield made
+
+
+@pytest.fixture
+async def other(parts: Parts, database_url: str, login: Stage) -> AsyncIterator[Stage]:
+    """A second process of the same installation, at the same time."""
+    async with stage(parts, database_url, clock=login.clock) as made:
+        yield made

@@ -7,8 +7,9 @@ and every hash is counted.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from domain.identifiers import TenantId
 from infra.access_tokens import SignedAccessTokens
 from infra.accounts import PostgresAccounts
 from infra.admission import EveryoneAdmitted
+from infra.audit_trail import AuditTrail
 from infra.authentication import Authentication
 from infra.client_addresses import ClientAddresses
 from infra.data_keys import DataKeys
@@ -45,7 +47,7 @@ from infra.users import PostgresUsers
 from infra.webhook_keys import WebhookKeys
 from tests.infra.conftest import Parts
 from tests.infra.log_steps import IDS
-from tests.write_api.api import OPERATOR_KEY, FakeBlobs, FakeWaiter
+from tests.write_api.api import OPERATOR_KEY, FakeAuditLog, FakeBlobs, FakeWaiter
 from write_api.app import build_write_routes
 from write_api.edge import Logins, WriteDependencies
 from write_api.rate_limits import AddressLimits
@@ -99,7 +101,6 @@ class Tokens:
 class Stage:
     """One API process. time_s: of the clock for how long things are remembered."""
 
-    parts: Parts
     clock: MovedClock
     secrets: CountingSecrets
     keys: SigningKeys
@@ -107,12 +108,10 @@ class Stage:
     authentication: Authentication
     store: PostgresEventStore
     outbox: PostgresMailOutbox
-    refresh_tokens: PostgresRefreshTokens
     client: httpx.AsyncClient
+    app: FastAPI
     time_s: list[float]
     database_url: str
-    edge_later: Any = None
-    addresses: list[str] = field(default_factory=list)
 
     async def send(
         self,
@@ -162,6 +161,10 @@ class Stage:
         assert answer.status_code in {200, 401}, answer.text
         return answer.status_code == 200
 
+    async def later(self) -> None:
+        """What is done after the answers is done."""
+        await self.app.state.later.done()
+
     async def topics(self, *kinds: str) -> list[str]:
         """Of all events of these aggregates, in order."""
         async with await AsyncConnection.connect(self.database_url) as owner:
@@ -171,15 +174,6 @@ class Stage:
                 (list(kinds),),
             )
             return [row[0] for row in await cursor.fetchall()]
-
-    async def states(self, topic: str) -> list[Any]:
-        """What events of a topic say, if that is not sealed."""
-        async with await AsyncConnection.connect(self.database_url) as owner:
-            cursor = await owner.execute(
-                "SELECT state FROM agentledger.events WHERE topic = %s ORDER BY notification_id",
-                (topic,),
-            )
-            return [bytes(row[0]) for row in await cursor.fetchall()]
 
 
 def unique_email() -> str:
@@ -193,28 +187,15 @@ async def stage(
     *,
     clock: MovedClock | None = None,
     master_key: str = MASTER_KEY,
-    bcrypt_cost: int = BCRYPT_COST,
     key_age: timedelta = timedelta(days=30),
 ) -> AsyncIterator[Stage]:
     clock = clock or MovedClock()
     time_s = [0.0]
     database = await parts.database("api")
     keys = data_keys(database, master_key)
-    secrets = CountingSecrets(bcrypt_cost=bcrypt_cost)
-    users = PostgresUsers(database, master_key)
-    accounts = PostgresAccounts(database, users.email_hash)
+    secrets = CountingSecrets(bcrypt_cost=BCRYPT_COST)
     neighbours = Neighbours()
-    store = PostgresEventStore(
-        database,
-        parts.group_commit,
-        IDS,
-        blobs=parts.blobs,
-        snapshots=parts.snapshots,
-        retention=RetentionKnown(database, monotonic_s=lambda: time_s[0]),
-        page_events=100,
-        cache_max=100,
-        neighbours=neighbours,
-    )
+    store = _store(parts, database, neighbours)
     signing = SigningKeys(
         database, keys, clock, IDS, max_age=key_age, monotonic_s=lambda: time_s[0]
     )
@@ -225,42 +206,17 @@ async def stage(
         operator_key=OPERATOR_KEY,
         sessions=SessionTokens(database, tokens, clock, monotonic_s=lambda: time_s[0]),
         monotonic_s=lambda: time_s[0],
+        key_used=lambda _key_id, _tenant_id: None,
     )
     neighbours.access_changed = authentication.forget
-    dispatcher = Dispatcher(
-        Ports(
-            store,
-            clock,
-            IDS,
-            secrets,
-            EveryoneAdmitted(),
-            users=users,
-            mailbox=SealedMailbox(keys, IDS),
-            accounts=accounts,
-        )
-    )
-    refresh_tokens = PostgresRefreshTokens(database, idle=IDLE)
-    ports = LoginPorts(
-        accounts,
-        PostgresAttempts(database, master_key, clock),
-        secrets,
-        tokens,
-        refresh_tokens,
-        PostgresSecondFactors(database, keys, clock),
-        store,
-        clock,
-        dispatcher,
-        SESSION,
-        IDLE,
-    )
-    flow = LoginFlow(ports)
-    logins = Logins(flow, AccountFlow(ports, flow, RandomResetTokens()), signing.published)
+    ports = _ports(database, keys, master_key=master_key, clock=clock, secrets=secrets, store=store)
+    dispatcher = Dispatcher(ports)
+    logins = _logins(ports, database, keys, master_key=master_key, secrets=secrets, tokens=tokens)
     app = FastAPI(redirect_slashes=False)
     build_write_routes(app, _dependencies(authentication, dispatcher, logins, time_s))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("10.0.0.1", 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://ledger") as client:
         yield Stage(
-            parts,
             clock,
             secrets,
             signing,
@@ -268,11 +224,75 @@ async def stage(
             authentication,
             store,
             PostgresMailOutbox(await parts.database("worker"), keys),
-            refresh_tokens,
             client,
+            app,
             time_s,
             database_url,
         )
+
+
+def _store(parts: Parts, database: Database, neighbours: Neighbours) -> PostgresEventStore:
+    return PostgresEventStore(
+        database,
+        parts.group_commit,
+        IDS,
+        blobs=parts.blobs,
+        snapshots=parts.snapshots,
+        retention=RetentionKnown(database, monotonic_s=asyncio.get_running_loop().time),
+        page_events=100,
+        cache_max=100,
+        neighbours=neighbours,
+    )
+
+
+def _ports(
+    database: Database,
+    keys: DataKeys,
+    *,
+    master_key: str,
+    clock: MovedClock,
+    secrets: CountingSecrets,
+    store: PostgresEventStore,
+) -> Ports:
+    users = PostgresUsers(database, master_key)
+    return Ports(
+        store,
+        clock,
+        IDS,
+        secrets,
+        EveryoneAdmitted(),
+        users=users,
+        mailbox=SealedMailbox(keys, IDS),
+        accounts=PostgresAccounts(database, users.email_hash),
+    )
+
+
+def _logins(
+    ports: Ports,
+    database: Database,
+    keys: DataKeys,
+    *,
+    master_key: str,
+    secrets: CountingSecrets,
+    tokens: SignedAccessTokens,
+) -> Logins:
+    assert ports.accounts is not None
+    login_ports = LoginPorts(
+        accounts=ports.accounts,
+        attempts=PostgresAttempts(database, master_key, ports.clock),
+        passwords=secrets,
+        access_tokens=tokens,
+        refresh_tokens=PostgresRefreshTokens(database, idle=IDLE),
+        second_factors=PostgresSecondFactors(database, keys, ports.clock),
+        events=ports.events,
+        clock=ports.clock,
+        dispatcher=Dispatcher(ports),
+        session=SESSION,
+        idle=IDLE,
+    )
+    flow = LoginFlow(login_ports)
+    account = AccountFlow(login_ports, flow, RandomResetTokens())
+    return Logins(flow, account, tokens.keys.published)
 
 
 def data_keys(database: Database, master_key: str = MASTER_KEY) -> DataKeys:
@@ -287,8 +307,7 @@ def _dependencies(
     time_s: list[float],
 ) -> WriteDependencies:
     """Every client is behind one proxy of ours, so that a test chooses its address."""
-    from ipaddress import ip_network
-
+    audit_log = FakeAuditLog()
     return WriteDependencies(
         authenticate=authentication.authenticate,
         client_address=ClientAddresses((ip_network("10.0.0.0/8"),)).of,
@@ -300,5 +319,7 @@ def _dependencies(
         webhook_tenant=WebhookKeys(MASTER_KEY).tenant,
         logins=logins,
         login_limits=AddressLimits(10_000, lambda: time_s[0]),
+        audit=AuditTrail(audit_log.store, IDS, lost=lambda _: None, gather_s=0, count_s=0),
+        audit_log=audit_log,
         body_bytes_max=1024 * 1024,
     )

@@ -19,6 +19,7 @@ from domain.external_identities import ExternalIdentity
 from domain.identifiers import TenantId, shard_of
 from domain.identity import User
 from domain.identity_providers import IdentityProvider
+from domain.secrets import Secret
 from domain.tenants import Tenant
 from domain.workflows import Workflow
 from infra.clock import Uuid7Ids
@@ -162,6 +163,22 @@ def an_api_key(tenant_id: TenantId | None = None, **fields: object) -> Stream:
         **fields,
     }
     return Stream(ApiKey, tenant_id or a_tenant()).happens(ApiKey.Created, **created)
+
+
+def a_secret(tenant_id: TenantId | None = None, **fields: object) -> Stream:
+    created = {"name": "github", "user_id": None, **fields}
+    hosts = ["https://api.github.com:443"]
+    return (
+        Stream(Secret, tenant_id or a_tenant())
+        .happens(Secret.Created, **created)
+        .happens(Secret.Stored, value_version=1, allowed_hosts=hosts)
+    )
+
+
+def a_rotated_key(tenant_id: TenantId | None = None, **fields: object) -> Stream:
+    key = an_api_key(tenant_id, **fields)
+    key.happens(ApiKey.AddressesRestricted, allowed_addresses=["192.0.2.0/24"])
+    return key.happens(ApiKey.Rotated, prefix="al_new", previous_until="2026-06-01T00:00:00+00:00")
 
 
 def a_bulk_operation(tenant_id: TenantId | None = None, **fields: object) -> Stream:
@@ -331,10 +348,11 @@ def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list
     if draw.random() < 0.5:
         content = workflow_content("v2")
         workflow.happens(Workflow.Revised, workflow_version=2, **content).happens(Workflow.Deleted)
-    key = an_api_key(tenant_id, expires_at="2027-01-01T00:00:00Z").happens(ApiKey.Revoked)
+    key = a_rotated_key(tenant_id, expires_at="2027-01-01T00:00:00Z").happens(ApiKey.Revoked)
     operation = a_page_of(a_page_of(a_bulk_operation(tenant_id)), REFUSAL)
     operation.happens(BulkOperation.Completed)
-    others = [key, operation, a_user(tenant_id), the_tenant(tenant_id)]
+    secret = a_secret(tenant_id).happens(Secret.Removed)
+    others = [key, operation, secret, a_user(tenant_id), the_tenant(tenant_id)]
     return [*streams, agent, workflow, *others]
 
 

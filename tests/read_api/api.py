@@ -15,8 +15,12 @@ from psycopg import AsyncConnection
 from commands.authorization import Caller
 from domain.errors import OverLimit, Unauthenticated
 from domain.identifiers import JsonObject, TenantId
+from infra.audit_entries import AuditEntries
+from infra.audit_trail import AuditTrail
 from infra.authentication import Credentials
 from infra.client_addresses import ClientAddresses
+from infra.data_keys import DataKeys
+from infra.key_encryption import KeyEncryption
 from infra.metrics import Metrics
 from infra.postgres import Database
 from infra.read_positions import ReadPositions
@@ -31,6 +35,7 @@ from tests.projections.ledger import PARTITIONS, Ledger, batches
 
 KEY = "Bearer al_test"
 STRANGERS_MAX = 5
+SCRYPT_N = 16
 
 
 class CountingDatabase(Database):
@@ -169,12 +174,21 @@ async def build_api(ledger: Ledger) -> AsyncIterator[Api]:
         poll_s=0.005,
     )
     tenant_id = a_tenant()
-    callers = Callers({KEY: Caller("user:ada", tenant_id, frozenset({"read"}))})
+    callers = Callers({KEY: Caller("user:ada", tenant_id, frozenset({"read", "audit:read"}))})
     pending: list[str] = []
 
     async def pending_migrations() -> Sequence[str]:
         return pending
 
+    # Not the one whose statements are counted.
+    reader = await ledger.database("api")
+    data_keys = DataKeys(
+        reader,
+        KeyEncryption(reader, [ledger.master_key], scrypt_n=SCRYPT_N),
+        monotonic_s=asyncio.get_running_loop().time,
+    )
+    audit_log = AuditEntries(await ledger.database("writer"), reader, data_keys)
+    audit = AuditTrail(audit_log.store, IDS, lost=lambda _count: None, gather_s=0.01, count_s=0.02)
     dependencies = ReadDependencies(
         database=database,
         tail=tail,
@@ -185,6 +199,8 @@ async def build_api(ledger: Ledger) -> AsyncIterator[Api]:
         request_id_of=lambda _scope: IDS.new(),
         pending_migrations=pending_migrations,
         metrics=Metrics(),
+        audit=audit,
+        audit_log=audit_log,
     )
     loops = [asyncio.create_task(tail.run()), asyncio.create_task(positions.run())]
     try:
@@ -194,4 +210,5 @@ async def build_api(ledger: Ledger) -> AsyncIterator[Api]:
             loop.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*loops)
+        await audit.close()
         await database.close()

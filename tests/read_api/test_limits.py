@@ -153,7 +153,7 @@ def test_a_credential_without_the_scope_reads_nothing() -> None:
     caller = Caller("api_key:1", a_tenant(), frozenset({"agents:write"}))
     with pytest.raises(RequestRefused) as refused:
         check_root_field("executions", {}, caller, ReadLimits())
-    assert refused.value.errors[0].extensions == {"code": "forbidden"}
+    assert refused.value.errors[0].extensions == {"code": "forbidden", "field": "executions"}
 
 
 def test_the_operator_reads_what_belongs_to_no_tenant() -> None:

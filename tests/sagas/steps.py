@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from commands.executions import ExecuteWorkflow
-from commands.http_port import HttpFailed, HttpRequest, HttpResponse
-from commands.model_port import ModelFailed, ModelRequest, ModelResponse
+from commands.http_port import Http, HttpFailed, HttpRequest, HttpResponse
+from commands.model_port import ModelFailed, ModelRequest, ModelResponse, Models
 from commands.open_executions_port import OpenExecution
 from commands.ports import (
     Batch,
@@ -29,6 +29,7 @@ from sagas.effects import Effects
 from sagas.executions import ExecutionSaga
 from sagas.fairness import ClaimLimits, FairSlots
 from sagas.nodes import RUNNERS
+from sagas.run_owners import RunOwners
 from sagas.start_queue import StartLimits, StartQueue
 from sagas.step_turns import StepLimits, StepTurns
 from tests.commands.fakes import NOON, FakeEventStore, World
@@ -153,7 +154,7 @@ class Worker:
             parts=DriveParts(
                 actor=f"worker:{name}",
                 events=world.store,
-                effects=Effects(world.store, self.models, self.http),
+                effects=effects_of(world, self.models, self.http),
                 runners=RUNNERS,
                 clock=world.clock,
                 ids=world.ids,
@@ -205,6 +206,10 @@ class Worker:
 
     async def stop(self) -> None:
         await self.saga.revoked(range(PARTITIONS))
+
+
+def effects_of(world: World, models: Models, http: Http) -> Effects:
+    return Effects(world.store, models, http, world.vault, RunOwners(world.store))
 
 
 async def until(condition: Callable[[], object], what: str) -> None:

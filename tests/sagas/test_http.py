@@ -1,17 +1,30 @@
 """An http node in the hands of a worker."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from commands.authorization import EVERY_SCOPE
+from commands.credentials import CreateApiKey
 from commands.http_port import HttpFailed, HttpRequest, HttpResponse
+from commands.secrets import PutSecret, RemoveSecret
 from domain.attempts import Attempt
 from domain.identifiers import Json, JsonObject
+from domain.secret_references import SecretReference
 from infra.retry_after import RETRY_AFTER_S_MAX
-from sagas.effects import AttemptFailed, Effects, Run
+from sagas.effects import AttemptFailed, Outcome, Run
 from sagas.nodes.http import MESSAGE_BODY_CHARACTERS_MAX, run_http
 from tests.commands.fakes import World
-from tests.sagas.steps import HeldModels, ToldHttp, Worker, an_execution, read, until
+from tests.sagas.steps import (
+    HeldModels,
+    ToldHttp,
+    Worker,
+    an_execution,
+    effects_of,
+    read,
+    until,
+)
 
 ASKED: JsonObject = {
     "method": "POST",
@@ -30,7 +43,7 @@ async def outcome_of(http: ToldHttp, **asked: Json) -> Any:
     world = World()
     attempt = Attempt("book", "http", 1, {**ASKED, **asked}, 30.0, "key-1")
     run = Run(world.tenant_id, world.tenant_id)
-    return await run_http(attempt, run, Effects(world.store, HeldModels(), http))
+    return await run_http(attempt, run, effects_of(world, HeldModels(), http))
 
 
 async def output_of(answer: HttpResponse, **asked: Json) -> Any:
@@ -173,7 +186,7 @@ async def test_what_the_client_could_not_do_is_told_as_it_was() -> None:
 async def test_progress_of_an_answer_is_a_sign_of_life() -> None:
     world, beats = World(), list[str]()
     run = Run(world.tenant_id, world.tenant_id, beat=lambda: beats.append("alive"))
-    effects = Effects(world.store, HeldModels(), ToldHttp([an_answer()]))
+    effects = effects_of(world, HeldModels(), ToldHttp([an_answer()]))
     attempt = Attempt("book", "http", 1, ASKED, 30.0, "key-1", heartbeat_s=5.0)
     await run_http(attempt, run, effects)
     assert beats == ["alive"]
@@ -195,6 +208,96 @@ async def test_a_node_tries_again_under_the_same_key_when_no_answer_came() -> No
     first, second = worker.http.requests
     assert (first.body, first.timeout_s) == (b'{"q":"why?"}', 60.0)
     assert first.idempotency_key == second.idempotency_key == f"{execution_id}:book:1"
+
+
+SECRET = "s3cret-token"
+ADA = UUID(int=77)
+KEYED = (SecretReference("/headers/Authorization", "github", "Bearer "),)
+HEADERS: JsonObject = {"Authorization": {"$secret": "github", "prefix": "Bearer "}}
+
+
+async def with_secret(http: ToldHttp, world: World, created_by: str = "api_key:test") -> Outcome:
+    attempt = Attempt(
+        "book", "http", 1, {**ASKED, "headers": HEADERS}, 30.0, "key-1", secrets=KEYED
+    )
+    run = Run(world.tenant_id, world.tenant_id, created_by=created_by)
+    outcome = await run_http(attempt, run, effects_of(world, HeldModels(), http))
+    assert attempt.request["headers"] == HEADERS
+    return outcome
+
+
+async def test_a_secret_is_filled_in_where_the_definition_says_and_only_for_its_hosts() -> None:
+    world, http = World(), ToldHttp([an_answer(204)])
+    await world.given(PutSecret("github", SECRET, ["example.com"]))
+    await with_secret(http, world)
+    (sent,) = http.requests
+    assert sent.headers["Authorization"] == f"Bearer {SECRET}"
+    assert sent.allowed_hosts == (("https://example.com:443",),)
+    assert SECRET not in repr(sent)
+
+
+async def test_a_reference_that_came_with_the_input_is_sent_as_it_is() -> None:
+    world, http = World(), ToldHttp([an_answer(204)])
+    await world.given(PutSecret("github", SECRET, ["*"]))
+    attempt = Attempt("book", "http", 1, {**ASKED, "json": {"$secret": "github"}}, 30.0, "key-1")
+    run = Run(world.tenant_id, world.tenant_id)
+    await run_http(attempt, run, effects_of(world, HeldModels(), http))
+    assert http.requests[0].body == b'{"$secret":"github"}'
+    assert world.vault.opened == []
+
+
+async def test_the_newest_value_is_taken_at_every_use() -> None:
+    world, http = World(), ToldHttp([an_answer(204)])
+    for value in ("first-value", "second-value"):
+        await world.given(PutSecret("github", value, ["*"]))
+        await with_secret(http, world)
+    sent = [request.headers["Authorization"] for request in http.requests]
+    assert sent == ["Bearer first-value", "Bearer second-value"]
+
+
+async def test_a_missing_secret_fails_the_node_and_sends_nothing() -> None:
+    world, http = World(), ToldHttp([an_answer(204)])
+    await world.given(PutSecret("github", SECRET), RemoveSecret("github"))
+    world.vault.values.clear()
+    with pytest.raises(AttemptFailed) as failure:
+        await with_secret(http, world)
+    assert (failure.value.code, failure.value.is_retryable) == ("secret_missing", False)
+    assert http.requests == []
+
+
+async def test_a_persons_own_secret_wins_in_their_runs_and_is_used_in_no_others() -> None:
+    world, http = World(), ToldHttp([an_answer(204)])
+    ada = world.caller_with(EVERY_SCOPE, user_id=ADA)
+    await world.when(PutSecret("github", "of ada", ["*"], is_own=True), caller=ada)
+    answer = await world.when(CreateApiKey("k", ["*"]), caller=ada)
+    adas_key = f"api_key:{answer.result['api_key_id']}"
+    with pytest.raises(AttemptFailed):
+        await with_secret(http, world)
+    await world.given(PutSecret("github", "of the tenant", ["*"]))
+    for created_by in (adas_key, f"user:{ADA}", "api_key:test", f"user:{UUID(int=78)}", "worker:1"):
+        await with_secret(http, world, created_by)
+    sent = [request.headers["Authorization"].removeprefix("Bearer ") for request in http.requests]
+    assert sent == ["of ada", "of ada", "of the tenant", "of the tenant", "of the tenant"]
+
+
+async def test_what_a_server_repeats_of_a_secret_is_blotted_out() -> None:
+    world = World()
+    await world.given(PutSecret("github", SECRET, ["*"]))
+    body = b'{"got": "Bearer s3cret-token", "s3cret-token": 1}'
+    told = an_answer(200, body, content_type="application/json", x_auth=SECRET)
+    outcome = await with_secret(ToldHttp([told]), world)
+    assert SECRET not in str(outcome)
+    assert isinstance(outcome.output, dict)
+    assert outcome.output["json"] == {"got": "Bearer [secret github]", "[secret github]": 1}
+
+
+async def test_no_beginning_of_a_secret_is_left_where_a_message_is_cut() -> None:
+    world = World()
+    await world.given(PutSecret("github", SECRET, ["*"]))
+    body = b"x" * (MESSAGE_BODY_CHARACTERS_MAX - 6) + SECRET.encode()
+    with pytest.raises(AttemptFailed) as failure:
+        await with_secret(ToldHttp([an_answer(403, body)]), world)
+    assert "s3cret" not in failure.value.message
 
 
 BOOKING: JsonObject = {

@@ -17,6 +17,7 @@ from tests.sagas.steps import (
     ToldHttp,
     Worker,
     an_execution,
+    effects_of,
     one_call,
     read,
     text_of,
@@ -142,7 +143,7 @@ async def test_an_attempt_without_a_sign_of_life_is_given_up() -> None:
         return Outcome(None, USAGE)
 
     world = World()
-    effects = Effects(world.store, Worker(world).models, ToldHttp())
+    effects = effects_of(world, Worker(world).models, ToldHttp())
     ended = await perform(an_attempt(), a_run(), effects, {"llm": hangs})
     assert getattr(ended, "code", None) == "no_heartbeat"
     assert getattr(ended, "is_retryable", None) is True
@@ -157,6 +158,6 @@ async def test_each_sign_of_life_gives_it_as_long_again() -> None:
         return Outcome("alive", USAGE)
 
     world = World()
-    effects = Effects(world.store, Worker(world).models, ToldHttp())
+    effects = effects_of(world, Worker(world).models, ToldHttp())
     ended = await perform(an_attempt(), a_run(), effects, {"llm": beats})
     assert ended == Outcome("alive", USAGE)

@@ -12,10 +12,10 @@ from domain.errors import Unavailable
 from domain.identifiers import JsonObject
 from infra.models.offline import OfflineModels
 from sagas.attempts import perform
-from sagas.effects import ChildWanted, Effects, Outcome, Run
+from sagas.effects import ChildWanted, Outcome, Run
 from sagas.nodes import RUNNERS
 from tests.commands.fakes import FakeEventStore, World
-from tests.sagas.steps import ToldHttp, one_call
+from tests.sagas.steps import ToldHttp, effects_of, one_call
 
 LONG_S = 60.0
 SHORT_S = 0.05
@@ -57,7 +57,7 @@ class Outage:
     async def outcome(self, attempt: Attempt, *, failures: int) -> Outcome | ChildWanted | Failure:
         request = await self.request(attempt.node_type)
         self.store.failures_left = failures
-        effects = Effects(self.world.store, OfflineModels(), ToldHttp())
+        effects = effects_of(self.world, OfflineModels(), ToldHttp())
         run = Run(self.world.tenant_id, UUID(int=7))
         return await perform(attempt._replace(request=request), run, effects, RUNNERS)
 

@@ -10,9 +10,10 @@ from sagas.effects import Effects
 from sagas.executions import ExecutionSaga
 from sagas.fairness import ClaimLimits, FairSlots
 from sagas.nodes import RUNNERS
+from sagas.run_owners import RunOwners
 from sagas.start_queue import StartLimits, StartQueue
 from sagas.step_turns import StepLimits, StepTurns
-from tests.commands.fakes import FakeIds
+from tests.commands.fakes import FakeIds, FakeVault
 from tests.sagas.steps import WEBHOOK_KEYS, ToldHttp
 from tests.simulation.effects import ModelClient, ModelServer
 from tests.simulation.log import Group, Member
@@ -51,7 +52,13 @@ class Worker:
             parts=DriveParts(
                 actor=f"worker:{self.process.name}",
                 events=self.connection,
-                effects=Effects(self.connection, self.models, ToldHttp()),
+                effects=Effects(
+                    self.connection,
+                    self.models,
+                    ToldHttp(),
+                    FakeVault(),
+                    RunOwners(self.connection),
+                ),
                 runners=RUNNERS,
                 clock=self.process,
                 ids=self.ids,

@@ -1,6 +1,6 @@
 """The write API on fakes, spoken to through HTTP without a socket."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from ipaddress import ip_network
 from uuid import UUID
 
@@ -9,9 +9,11 @@ import orjson
 from fastapi import FastAPI
 
 from commands.authorization import Caller
-from commands.ports import RevokedApiKey, StoredApiKey
-from domain.errors import Unauthenticated
+from commands.credential_port import RevokedApiKey, StoredApiKey
+from domain.errors import Unauthenticated, Unavailable
 from domain.identifiers import JsonObject, TenantId
+from infra.audit_entries import AuditFilter, AuditPage
+from infra.audit_trail import AuditEntry, AuditTrail
 from infra.authentication import Credentials
 from infra.client_addresses import ClientAddresses
 from infra.webhook_keys import WebhookKeys
@@ -89,6 +91,28 @@ class FakeBlobs:
         return self.contents.get((tenant_id, sha256))
 
 
+class FakeAuditLog:
+    """Entries in the order in which they were stored. is_away: nothing can be."""
+
+    def __init__(self) -> None:
+        self.entries: list[AuditEntry] = []
+        self.is_away = False
+
+    async def store(self, entries: Sequence[AuditEntry]) -> None:
+        if self.is_away:
+            raise Unavailable
+        self.entries += entries
+
+    async def pages(
+        self, tenant_id: TenantId, wanted: AuditFilter, *, before: UUID | None, entries_max: int
+    ) -> AsyncGenerator[AuditPage]:
+        del wanted
+        own = [entry for entry in reversed(self.entries) if entry.tenant_id == tenant_id]
+        older = [entry for entry in own if before is None or entry.entry_id < before]
+        more = older[entries_max - 1].entry_id if len(older) > entries_max else None
+        yield AuditPage(older[:entries_max], more)
+
+
 class Api:
     """One client of the API. time_s: what the rate limiter's clock shows."""
 
@@ -97,6 +121,10 @@ class Api:
         self.authentication = FakeAuthentication(self.world)
         self.waiter = FakeWaiter()
         self.blobs = FakeBlobs()
+        self.audit_log = FakeAuditLog()
+        self.audit = AuditTrail(
+            self.audit_log.store, self.world.ids, lost=lambda _: None, gather_s=0, count_s=0
+        )
         self.webhook_keys = WebhookKeys("a master key of the tests")
         self.provider = FakeIdentityProvider()
         self.oauth = a_flow(self.world, self.provider)
@@ -121,8 +149,14 @@ class Api:
             scim=ScimParts(self.world.ports, "http://ledger"),
             logins=self.login.logins(self.store, self.world.clock, self.world.dispatcher),
             login_limits=AddressLimits(RATE_LIMIT_LOGIN_PER_MIN, lambda: self.time_s),
+            audit=self.audit,
+            audit_log=self.audit_log,
             body_bytes_max=BODY_BYTES_MAX,
         )
+
+    async def edge_done(self) -> None:
+        """What is done after the answers is done."""
+        await self.app.state.later.done()
 
     @property
     def store(self) -> FakeEventStore:

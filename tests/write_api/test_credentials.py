@@ -42,3 +42,31 @@ async def test_a_key_cannot_give_what_it_does_not_hold(api: Api) -> None:
 async def test_an_unknown_key_cannot_be_revoked(api: Api) -> None:
     response = await api.send("DELETE", f"/api-keys/{api.world.ids.new()}")
     problem(response, 404, "not_found")
+
+
+async def test_a_key_is_rotated_and_restricted(api: Api) -> None:
+    made = await api.created("/api-keys", {**API_KEY, "allowed_addresses": ["192.0.2.0/24"]})
+    path = f"/api-keys/{made['api_key_id']}"
+    rotated = (await api.send("POST", f"{path}/rotate", {"overlap_s": 60})).json()["data"]
+    assert rotated["api_key"].startswith(rotated["prefix"])
+    assert rotated["prefix"] != made["prefix"]
+    anywhere = await api.send("PUT", f"{path}/allowed-addresses", {"allowed_addresses": []})
+    assert anywhere.json()["data"]["allowed_addresses"] == []
+    assert (await api.send("POST", f"{path}/rotate")).status_code == 200
+    await api.send("DELETE", path)
+    problem(await api.send("POST", f"{path}/rotate"), 409, "api_key_revoked")
+
+
+@pytest.mark.parametrize("overlap_s", [-1, 7 * 86_400 + 1, 1.5, "60", True, None])
+async def test_an_overlap_is_a_number_of_seconds_up_to_a_week(api: Api, overlap_s: object) -> None:
+    made = await api.created("/api-keys", API_KEY)
+    body = {"overlap_s": overlap_s}
+    response = await api.send("POST", f"/api-keys/{made['api_key_id']}/rotate", body)
+    ((path, _),) = problem(response, 422, "invalid")
+    assert path == "/overlap_s"
+
+
+async def test_a_network_that_is_none_is_named_by_its_place(api: Api) -> None:
+    body = {**API_KEY, "allowed_addresses": ["192.0.2.1", "0.0.0.0/0"]}
+    response = await api.send("POST", "/api-keys", body)
+    assert problem(response, 422, "invalid") == [("/allowed_addresses/1", "invalid_network")]

@@ -1,0 +1,130 @@
+"""What reading leaves on the audit trail, and how the trail is read."""
+
+from typing import Any
+
+import pytest
+
+from commands.authorization import Caller
+from domain.errors import Unavailable
+from tests.projections.histories import a_user, the_tenant
+from tests.read_api.api import KEY, Api
+from tests.read_api.sockets import connected, serving
+
+TRAIL = """query($filter: AuditFilter, $first: Int, $after: String) {
+  auditEntries(filter: $filter, first: $first, after: $after) {
+    edges { cursor node { id at actor credential action target outcome code requestId position times
+                          address userAgent } }
+    pageInfo { hasNextPage endCursor } } }"""
+
+
+async def trail(api: Api, **variables: Any) -> list[dict[str, Any]]:
+    """The entries, without those that reading them leaves."""
+    page = (await api.read(TRAIL, **variables))["auditEntries"]
+    nodes = [edge["node"] for edge in page["edges"]]
+    return [node for node in nodes if node["action"] != "auditEntries"]
+
+
+async def test_reading_people_is_on_record_and_reading_runs_is_not(api: Api) -> None:
+    await api.happened(the_tenant(api.tenant_id), a_user(api.tenant_id))
+    await api.read("{ users { edges { node { email } } } executions { edges { node { id } } } }")
+    (entry,) = await trail(api)
+    assert (entry["action"], entry["outcome"], entry["actor"]) == ("users", "ALLOWED", "user:ada")
+    assert entry["address"] == "127.0.0.1"
+    assert entry["userAgent"].startswith("python-httpx")
+    assert entry["at"] < "2100"
+
+
+async def test_reading_the_trail_is_on_record_itself(api: Api) -> None:
+    await trail(api)
+    page = await api.read(TRAIL, filter={"action": "auditEntries"})
+    assert len(page["auditEntries"]["edges"]) == 2
+
+
+async def test_a_field_without_the_scope_is_a_denial(api: Api) -> None:
+    narrow = Caller("api_key:narrow", api.tenant_id, frozenset({"agents:write"}))
+    api.callers.known["Bearer narrow"] = narrow
+    await api.ask(
+        "{ users { edges { node { email } } } }", headers={"Authorization": "Bearer narrow"}
+    )
+    (entry,) = await trail(api)
+    assert (entry["action"], entry["outcome"], entry["code"]) == ("users", "DENIED", "forbidden")
+    assert entry["actor"] == "api_key:narrow"
+
+
+async def test_a_document_that_is_refused_is_on_record_with_its_reason(api: Api) -> None:
+    await api.ask("{ nothing }")
+    await api.ask("{ " + "...{ " * 50 + "__typename" + " }" * 50 + " }")
+    entries = await trail(api)
+    assert [(entry["action"], entry["code"]) for entry in entries] == [
+        ("graphql", "too_deep"),
+        ("graphql", "graphql_validation"),
+    ]
+
+
+async def test_a_subscription_to_the_events_of_a_tenant_is_on_record(api: Api) -> None:
+    async with serving(api.app()) as address, connected(address) as socket:
+        await socket.begin()
+        await socket.subscribe("subscription { tenantUpdates { position } }")
+        await socket.subscribe("{ nothing }", as_="2")
+        assert (await socket.receive())["id"] == "2"
+    actions = {entry["action"] for entry in await trail(api)}
+    assert actions == {"tenantUpdates", "graphql"}
+
+
+async def test_the_stream_of_a_run_that_is_anothers_is_on_record(api: Api) -> None:
+    async with api.client() as client:
+        path = "/api/v1/executions/019a0000-0000-7000-8000-000000000000/events"
+        assert (await client.get(path)).status_code == 404
+    (entry,) = await trail(api)
+    assert (entry["action"], entry["code"]) == ("followExecution", "not_found")
+
+
+async def test_strangers_are_counted_on_the_platforms_record(api: Api) -> None:
+    async with api.client() as client:
+        for _ in range(3):
+            await client.post("/graphql", json={}, headers={"Authorization": "Bearer al_unknown"})
+    await api.dependencies.audit.close()
+    assert await trail(api) == []
+    operator = Caller("operator", None, frozenset({"operator"}), is_operator=True)
+    api.callers.known["the operator's key"] = operator
+    headers = {"X-Operator-Key": "the operator's key"}
+    answer = await api.ask(TRAIL, headers=headers, filter={"actor": "stranger"})
+    entries = [edge["node"] for edge in answer["data"]["auditEntries"]["edges"]]
+    assert sum(entry["times"] for entry in entries) >= 3
+    assert {entry["code"] for entry in entries} <= {"unauthenticated", "over_limit"}
+
+
+async def test_pages_of_the_trail_follow_each_other(api: Api) -> None:
+    for _ in range(3):
+        await api.ask("{ nothing }")
+    filter_ = {"action": "graphql", "outcome": "FAILED"}
+    seen: list[str] = []
+    after, more = None, True
+    while more:
+        page = (await api.read(TRAIL, filter=filter_, first=2, after=after))["auditEntries"]
+        seen += [edge["node"]["id"] for edge in page["edges"]]
+        more, after = page["pageInfo"]["hasNextPage"], page["pageInfo"]["endCursor"]
+    assert len(seen) == len(set(seen)) == 3
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "203.0.113.9"])
+async def test_the_trail_is_searched_by_address(api: Api, address: str) -> None:
+    await api.ask("{ nothing }")
+    filter_ = {"action": "graphql", "address": address, "from": "2026-01-01T00:00:00Z"}
+    assert len(await trail(api, filter=filter_)) == (address == "127.0.0.1")
+
+
+async def test_what_cannot_be_put_on_record_is_not_read(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_entries: object) -> None:
+        raise Unavailable
+
+    monkeypatch.setattr("infra.audit_trail.KEEP_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(api.dependencies.audit, "_store", away)
+    async with api.client() as client:
+        response = await client.post("/graphql", json={"query": "{ users { edges { cursor } } }"})
+    assert response.status_code == 503
+    assert "data" not in response.json()
+    monkeypatch.undo()
+    assert api.callers.known[KEY].tenant_id == api.tenant_id
