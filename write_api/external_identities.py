@@ -5,7 +5,9 @@ GET /auth/oauth/{tenant_id}/{name}/start, GET /auth/oauth/callback, POST /auth/o
 """
 
 import hashlib
-from collections.abc import Mapping
+import logging
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
@@ -62,6 +64,8 @@ CALLBACK_QUERY = [
     for name in ("state", "code", "iss", "error")
 ]
 
+log = logging.getLogger(__name__)
+
 Token = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 
 
@@ -108,14 +112,25 @@ LINK_BODY = TypeAdapter(LinkBody)
 EXCHANGE_BODY = TypeAdapter(ExchangeBody)
 
 
+@contextmanager
+def _reasons_logged(call: Call) -> Generator[None]:
+    """Whoever tries to sign in hears only that it failed."""
+    try:
+        yield
+    except LoginRefused as refusal:
+        log.warning("request %s: a login was refused: %s", call.request_id, refusal.reason)
+        raise
+
+
 async def start(call: Call) -> Response:
     query = _query(call)
-    begun, url = await call.edge.oauth.start(
-        TenantId(call.id("tenant_id")),
-        call.text("name"),
-        return_to=query.get("return_to"),
-        code_challenge=query.get("code_challenge"),
-    )
+    with _reasons_logged(call):
+        begun, url = await call.edge.oauth.start(
+            TenantId(call.id("tenant_id")),
+            call.text("name"),
+            return_to=query.get("return_to"),
+            code_challenge=query.get("code_challenge"),
+        )
     headers = {"Location": url, "Set-Cookie": _cookie_set(begun)}
     return Response(status_code=HTTPStatus.FOUND.value, headers=headers)
 
@@ -123,7 +138,8 @@ async def start(call: Call) -> Response:
 async def callback(call: Call) -> Response:
     query = _query(call)
     name = _cookie_name(query.get("state", ""))
-    finished = await call.edge.oauth.finish(query, _cookie(call, name), call.origin())
+    with _reasons_logged(call):
+        finished = await call.edge.oauth.finish(query, _cookie(call, name), call.origin())
     response = await _finished(call, finished)
     response.headers["Set-Cookie"] = f"{name}=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"
     return response
@@ -140,7 +156,9 @@ async def _finished(call: Call, finished: Finished) -> Response:
 
 async def exchange(call: Call) -> Response:
     body = await call.body(EXCHANGE_BODY)
-    return await _session(call, await call.edge.oauth.pick_up(body.code, body.code_verifier))
+    with _reasons_logged(call):
+        signed_in = await call.edge.oauth.pick_up(body.code, body.code_verifier)
+    return await _session(call, signed_in)
 
 
 async def _session(call: Call, signed_in: SignedIn) -> Response:
@@ -154,7 +172,8 @@ async def _session(call: Call, signed_in: SignedIn) -> Response:
 async def link(call: Call) -> Response:
     require(call.caller, RemoveExternalIdentity.requires)
     body = await call.body(LINK_BODY)
-    begun, url = await call.edge.oauth.start_link(call.caller, body.provider)
+    with _reasons_logged(call):
+        begun, url = await call.edge.oauth.start_link(call.caller, body.provider)
     response = call.secret_answer({"authorization_url": url}, HTTPStatus.OK)
     response.headers["Set-Cookie"] = _cookie_set(begun)
     return response

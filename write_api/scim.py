@@ -39,9 +39,10 @@ from commands.directory_users import UserNameTaken, directory_of
 from commands.identity_providers import DIRECTORY_SCOPE
 from commands.memberships import EmailTaken
 from domain.errors import DomainError, Invalid, Unauthenticated
+from write_api.audited import POSITION_SCOPE_KEY
 from write_api.directory_groups import Groups
 from write_api.directory_users import Users
-from write_api.edge import Edge, ScimParts
+from write_api.edge import Call, Edge, ScimParts
 from write_api.problem_details import headers_of, status_of
 from write_api.requests import parse_json, read_body
 from write_api.scim_call import Collection, ScimCall
@@ -60,6 +61,15 @@ PREFIX = "/scim/v2"
 MEDIA_TYPE = "application/scim+json"
 QUERY_FIELDS_MAX = 20
 START_INDEX_MAX = 10_000_000
+# What the audit trail calls them.
+ACTIONS: Mapping[str, str] = {
+    "GET": "readDirectory",
+    "POST": "addToDirectory",
+    "PUT": "replaceInDirectory",
+    "PATCH": "patchInDirectory",
+    "DELETE": "removeFromDirectory",
+}
+OTHER_ACTION = "askDirectory"
 TAKEN = (EmailTaken, GroupNameTaken, UserNameTaken)
 COLLECTIONS: Mapping[str, Collection] = {"Users": Users(), "Groups": Groups()}
 
@@ -87,18 +97,29 @@ class Scim:
         await response(scope, receive, send)
 
     async def _response(self, scope: Scope, receive: Receive) -> Response:
+        """On record like every other request (write_api/routes.py)."""
+        audit, action, call = self.edge.audit, ACTIONS.get(scope["method"], OTHER_ACTION), None
         try:
-            call = await self._identified(scope, receive)
-            return await self._answered(call, scope["method"], scope["path_params"]["path"])
+            call = await self.edge.identify(scope, receive)
+            on = await self._directory(call)
+            response = await self._answered(on, scope["method"], scope["path_params"]["path"])
+            if action == ACTIONS["GET"]:
+                await audit.read(self.edge.asked(scope, action, call))
         except DomainError as error:
+            await audit.refused(self.edge.asked(scope, action, call), error)
             return _refusal(error)
-        except SCIMException as error:
-            return _error(error.to_error())
-        except ValidationError as error:
+        except (SCIMException, ValidationError) as error:
+            await audit.refused(self.edge.asked(scope, action, call), Invalid())
+            if isinstance(error, SCIMException):
+                return _error(error.to_error())
             return _error(Error.from_validation_errors(error)[0])
+        if action != ACTIONS["GET"]:
+            asked = self.edge.asked(scope, action, call)
+            audit.accepted(asked, scope.get(POSITION_SCOPE_KEY))
+        return response
 
-    async def _identified(self, scope: Scope, receive: Receive) -> ScimCall:
-        call = await self.edge.identify(scope, receive)
+    async def _directory(self, call: Call) -> ScimCall:
+        """Raises MissingScope, NotADirectory."""
         require(call.caller, DIRECTORY_SCOPE)
         if call.caller.tenant_id is None:
             raise Unauthenticated
@@ -167,6 +188,7 @@ class Scim:
     async def _one(
         self, call: ScimCall, method: str, collection: Collection, entry_id: UUID
     ) -> Response:
+        call.call.scope["path_params"]["entry_id"] = entry_id  # For the audit trail.
         query = _query(call)
         _require(method, "GET", "PUT", "PATCH", "DELETE")
         if method == "DELETE":

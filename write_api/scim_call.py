@@ -9,6 +9,7 @@ from scim2_models import Resource
 from commands.decisions import Command, Tenancy
 from commands.directory_port import DirectoryKind
 from domain.identifiers import JsonObject
+from write_api.audited import POSITION_SCOPE_KEY
 from write_api.edge import Call
 
 # Others may change a resource between reading it and storing the changed one.
@@ -31,6 +32,7 @@ class ScimCall:
         answer = await self.call.edge.dispatcher.dispatch(
             command, self.call.caller, self.call.origin()
         )
+        self.call.scope[POSITION_SCOPE_KEY] = answer.position
         return UUID(str(answer.result[id_member]))
 
 

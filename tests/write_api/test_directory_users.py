@@ -200,6 +200,29 @@ async def test_a_directory_does_not_see_the_users_of_another(directory: Director
     scim_error(await other.send("POST", "/Groups", members), 400, "invalidValue")
 
 
+async def test_what_a_directory_asks_is_on_record(directory: Directory) -> None:
+    created = await directory.created("/Users", ADA)
+    await directory.send("GET", f"/Users/{created['id']}")
+    await directory.send("GET", "/Users?filter=title pr")
+    await directory.send("GET", "/Users", token="al_unknown")
+    await directory.api.audit.close()
+    told = [
+        (entry.action, entry.outcome, entry.target)
+        for entry in directory.api.audit_log.entries
+        if entry.action.endswith("Directory")
+    ]
+    of_her = f"entry_id={created['id']}"
+    assert sorted(told, key=str) == sorted(
+        [
+            ("addToDirectory", "allowed", None),
+            ("readDirectory", "allowed", of_her),
+            ("readDirectory", "failed", None),
+            ("readDirectory", "denied", None),
+        ],
+        key=str,
+    )
+
+
 async def test_a_provider_that_is_removed_or_closed_silences_its_directory(
     directory: Directory,
 ) -> None:

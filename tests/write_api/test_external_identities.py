@@ -101,13 +101,17 @@ async def test_a_parameter_that_is_there_twice_is_refused(acme: Api) -> None:
     problem(twice, 422, "invalid")
 
 
-async def test_a_refusal_says_the_same_whatever_the_reason(acme: Api) -> None:
+async def test_a_refusal_says_the_same_whatever_the_reason_and_the_log_has_it(
+    acme: Api, caplog: pytest.LogCaptureFixture
+) -> None:
     bodies: set[str] = set()
     for profile in (None, Profile(ADA.issuer, "x", "x@evil.example", is_email_verified=True)):
         acme.provider.profile_told = profile
         response = await back(acme, *await started(acme))
         bodies.add(response.json()["detail"])
     assert len(bodies) == 1
+    assert "no domain that the provider may let in" in caplog.text
+    assert ADA.subject not in caplog.text
 
 
 @pytest.mark.parametrize(
