@@ -128,7 +128,9 @@ async def engine_of(runtime: Runtime) -> AsyncIterator[Engine]:
     )
     tail = await runtime.tail(store, authentication)
     runtime.in_background("tail", tail.run())
-    waiter = ExecutionWaiter(database, tail, await runtime.blobs("api"))
+    waiter = ExecutionWaiter(
+        database, tail, await runtime.blobs("api"), await runtime.event_seals("api")
+    )
     runtime.neighbours.execution_ended = waiter.ended
     worker = asyncio.create_task(run_worker(runtime))
     scopes = frozenset({"workflows:write", "workflows:execute"})

@@ -10,7 +10,7 @@ from bench.cpu import own_s, server_s
 from bench.history import TENANTS, store_runs
 from bench.report import Figure, Measurement, at_least, in_turn
 from bench.stage import BenchFailed, Stage
-from cli.session import owner_connection
+from cli.session import opening, owner_connection
 from projections.executions import EXECUTIONS
 from projections.node_runs import NODE_RUNS
 from projections.rebuild import rebuild
@@ -39,7 +39,8 @@ async def measure(stage: Stage) -> Measurement:
     async def rate(projection: AnyProjection) -> Rate:
         await stage.settle()
         before_s = own_s() + server_s(stage)
-        rebuilt = await rebuild(projection, connect)
+        async with opening(settings) as open_events:
+            rebuilt = await rebuild(projection, connect, open_events)
         used_s = own_s() + server_s(stage) - before_s
         if rebuilt.events_count != stored or rebuilt.parked_count:
             raise BenchFailed(f"{rebuilt} of {stored} events")

@@ -69,7 +69,8 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     audit_log = AuditEntries(await runtime.database("writer"), database, await runtime.data_keys())
     audit = _audit(runtime, audit_log, metrics)
     blobs = await runtime.blobs("api")
-    waiter = ExecutionWaiter(database, tail, blobs)
+    seals = await runtime.event_seals("api")
+    waiter = ExecutionWaiter(database, tail, blobs, seals)
     runtime.neighbours.execution_ended = waiter.ended
     runtime.neighbours.access_changed = authentication.forget
     runtime.neighbours.worker_began = metrics.worker_began
@@ -107,6 +108,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         app,
         ReadDependencies(
             database=database,
+            open_events=seals.opened,
             tail=tail,
             positions=positions,
             authenticate=authentication.authenticate,

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.rebuild import named_projections
-from cli.session import complain, installation, owner_connection, run, settings_or_complain
+from cli.session import complain, installation, opening, owner_connection, run, settings_or_complain
 from projections.dead_letters import DeadLetter, NotParked, Replayed, parked_streams
 from projections.dead_letters import replay as replay_stream
 
@@ -41,11 +41,12 @@ def replay_parked(*, projection: str | None, stream: str | None, is_json: bool) 
         async with (
             installation(settings_or_complain()) as settings,
             owner_connection(settings) as conn,
+            opening(settings) as open_events,
         ):
             for one in chosen:
                 parked = [letter.stream_id async for letter in parked_streams(conn, one)]
                 replayed += [
-                    await replay_stream(conn, one, stream_id)
+                    await replay_stream(conn, one, open_events, stream_id)
                     for stream_id in parked
                     if only in {None, stream_id}
                 ]

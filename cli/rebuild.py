@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cli.migrate import migrate_all
-from cli.session import complain, installation, owner_connection, run, settings_or_complain
+from cli.session import complain, installation, opening, owner_connection, run, settings_or_complain
+from infra.event_sealing import OpenEvents
 from infra.settings import Settings
 from projections.catalogue import PROJECTIONS
 from projections.rebuild import Progress as Rebuilding
@@ -36,7 +37,8 @@ def rebuild(name: str, *, is_json: bool) -> int:
     async def work() -> int:
         async with installation(settings_or_complain()) as settings:
             await migrate_all(settings)
-            rebuilt = [await _rebuild_one(settings, projection) for projection in chosen]
+            async with opening(settings) as open_events:
+                rebuilt = [await _rebuild_one(settings, one, open_events) for one in chosen]
         if is_json:
             typer.echo(orjson.dumps({"rebuilt": [asdict(one) for one in rebuilt]}).decode())
         else:
@@ -51,7 +53,9 @@ def rebuild(name: str, *, is_json: bool) -> int:
     return run(work)
 
 
-async def _rebuild_one(settings: Settings, projection: AnyProjection) -> Rebuilt:
+async def _rebuild_one(
+    settings: Settings, projection: AnyProjection, open_events: OpenEvents
+) -> Rebuilt:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -65,5 +69,5 @@ async def _rebuild_one(settings: Settings, projection: AnyProjection) -> Rebuilt
             progress.update(task, completed=rebuilding.events_done, total=rebuilding.events_total)
 
         return await rebuild_projection(
-            projection, lambda: owner_connection(settings), on_progress=show
+            projection, lambda: owner_connection(settings), open_events, on_progress=show
         )

@@ -13,7 +13,7 @@ import typer
 from eventsourcing.domain import Aggregate
 from rich.console import Console
 
-from cli.session import complain, installation, owner_connection, run, settings_or_complain
+from cli.session import complain, installation, opening, owner_connection, run, settings_or_complain
 from commands.ports import LoggedEvent, Position
 from domain.identifiers import JsonObject
 from infra.event_codec import evolved
@@ -34,12 +34,13 @@ def replay(stream: str, *, as_of: str | None, is_json: bool) -> int:
         async with (
             installation(settings_or_complain()) as settings,
             owner_connection(settings) as conn,
+            opening(settings) as open_events,
         ):
             events: list[LoggedEvent] = []
             while True:
                 after = events[-1].version if events else 0
                 page = await read_stream_unbound(conn, stream_id, after_version=after, limit=PAGE)
-                events.extend(page)
+                events.extend(await open_events(page))
                 if len(page) < PAGE:
                     break
         shown = [event for event in events if _is_shown(event, until)]

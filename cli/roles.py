@@ -58,13 +58,14 @@ async def build_projector(
     return Projector(
         await runtime.database("projector"),
         PROJECTIONS,
+        open_events=(await runtime.event_seals("projector")).opened,
         partitions_count=runtime.settings.log_partitions,
         on_applied=on_applied,
     )
 
 
 async def run_projector(runtime: Runtime, projector: Projector) -> None:
-    log = await runtime.log()
+    log = await runtime.log("projector")
     pause_max_s = runtime.settings.consumer_restart_max_s
     await keep_running(
         "projector",
@@ -74,7 +75,7 @@ async def run_projector(runtime: Runtime, projector: Projector) -> None:
 
 
 async def run_worker(runtime: Runtime) -> None:
-    log = await runtime.log()
+    log = await runtime.log("worker")
     models = build_models(os.environ)
     http = GuardedHttp(
         allowed=runtime.settings.http_allow,

@@ -14,7 +14,9 @@ from pydantic import ValidationError
 from cli.installation import InstallationError, PortUnavailable, prepare, with_keys
 from domain.errors import DomainError
 from infra.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
+from infra.event_sealing import OpenEvents
 from infra.migrations import MigrationChanged
+from infra.runtime import build_runtime
 from infra.settings import Settings
 
 EXIT_FAILED = 1
@@ -84,3 +86,10 @@ async def owner_connection(settings: Settings) -> AsyncGenerator[AsyncConnection
         options="-c search_path=agentledger,pg_catalog -c timezone=UTC",
     ) as conn:
         yield conn
+
+
+@asynccontextmanager
+async def opening(settings: Settings) -> AsyncGenerator[OpenEvents]:
+    """What opens the events of every tenant."""
+    async with build_runtime(settings) as runtime:
+        yield (await runtime.event_seals("projector")).opened

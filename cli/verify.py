@@ -9,7 +9,7 @@ import orjson
 import typer
 from rich.console import Console
 
-from cli.session import installation, owner_connection, run, settings_or_complain
+from cli.session import installation, opening, owner_connection, run, settings_or_complain
 from infra.kafka_verification import verify_published
 from infra.settings import Settings
 from infra.verification import Check, verify_log
@@ -34,8 +34,8 @@ def verify(*, is_json: bool) -> int:
 
 
 async def _checks(settings: Settings, progress: Callable[[str], None]) -> list[Check]:
-    async with owner_connection(settings) as conn:
-        checks = await verify_log(conn, progress)
+    async with owner_connection(settings) as conn, opening(settings) as open_events:
+        checks = await verify_log(conn, open_events, progress)
         if settings.kafka_bootstrap_servers:
             progress("what Kafka has")
             checks.append(
@@ -43,7 +43,7 @@ async def _checks(settings: Settings, progress: Callable[[str], None]) -> list[C
             )
         for projection in PROJECTIONS:
             progress(f"the projection {projection.table}")
-            checks.append(await verify_projection(conn, projection))
+            checks.append(await verify_projection(conn, projection, open_events))
     return checks
 
 

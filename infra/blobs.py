@@ -11,8 +11,10 @@ from typing import LiteralString
 
 from domain.errors import OverLimit
 from domain.identifiers import Json, TenantId
-from infra.payload_offloading import hash_in, whole
+from infra.data_keys import DataKeys, TenantKey
+from infra.payload_offloading import Blob, hash_in, whole
 from infra.postgres import Database
+from infra.sealing import is_sealed
 
 # How long a tenant's total is taken for true. What other processes store meanwhile may overshoot
 # the quota; what this process stores is counted at once.
@@ -21,6 +23,8 @@ TOTALS_MAX = 10_000
 # A payload that another process removed may still be loaded here for so long.
 CACHED_S = 60.0
 RETRY_AFTER_S = 60.0
+# What they are sealed as.
+BLOBS = "blobs"
 
 READ: LiteralString = "SELECT sha256, content FROM blobs WHERE sha256 = ANY(%b)"
 TOTAL: LiteralString = "SELECT bytes FROM blob_totals"
@@ -44,18 +48,25 @@ class _Total:
     read_at: float
 
 
+def sealed_blob(blob: Blob, key: TenantKey) -> Blob:
+    """As it is stored. Raises KeyDestroyed."""
+    return blob._replace(content=key.cipher(BLOBS).seal(blob.content, blob.sha256))
+
+
 class Blobs:
-    """database: a role that reads one tenant at a time."""
+    """database: a role that reads one tenant at a time. Raises KeyDestroyed, Tampered."""
 
     def __init__(
         self,
         database: Database,
+        keys: DataKeys,
         *,
         cache_bytes_max: int,
         tenant_bytes_max: int,
         monotonic_s: Callable[[], float],
     ) -> None:
         self._database = database
+        self._keys = keys
         self._cache_bytes_max = cache_bytes_max
         self._tenant_bytes_max = tenant_bytes_max
         self._monotonic_s = monotonic_s
@@ -79,7 +90,14 @@ class Blobs:
             cursor = conn.cursor(binary=True)
             await cursor.execute(READ, (hashes,))
             rows: Sequence[tuple[bytes, bytes]] = await cursor.fetchall()
-        return dict(rows)
+        if not rows:
+            return {}
+        cipher = await self._keys.cipher(tenant_id, BLOBS)
+        return {
+            # Those that are not sealed were stored before there were seals.
+            address: cipher.open(content, address) if is_sealed(content) else content
+            for address, content in rows
+        }
 
     async def content(self, tenant_id: TenantId, sha256: bytes) -> bytes | None:
         """As it is now, for it may have been removed since it was read."""

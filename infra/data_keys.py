@@ -5,13 +5,13 @@ and gone for ever once it is destroyed.
       └─ wraps the data key of a tenant: 32 random bytes, one row
            └─ HKDF by purpose: events, snapshots, secrets, ... (infra/sealing.py)
 
-Whoever seals or opens many things asks for the ciphers of a batch once, and then waits for nothing.
+Whoever seals or opens many things asks for the keys of a batch once, and then waits for nothing.
 """
 
+import asyncio
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from typing import LiteralString
 from uuid import UUID
 
@@ -39,13 +39,33 @@ class KeyNotMade(Unavailable):
     """The data key of the tenant could not be made; try again."""
 
 
-@dataclass(slots=True)
-class _Kept:
-    """data_key: None once it is destroyed. ciphers: by purpose."""
+class TenantKey:
+    """The key of one tenant, as it was when it was asked for. data_key: None once it is
+    destroyed.
+    """
 
-    data_key: bytes | None = field(repr=False)
-    until_s: float
-    ciphers: dict[str, Cipher] = field(default_factory=dict[str, Cipher])
+    __slots__ = ("_ciphers", "_data_key", "tenant_id", "until_s")
+
+    def __init__(self, tenant_id: TenantId, data_key: bytes | None, until_s: float) -> None:
+        self.tenant_id = tenant_id
+        self.until_s = until_s
+        self._data_key = data_key
+        self._ciphers: dict[str, Cipher] = {}
+
+    @property
+    def is_destroyed(self) -> bool:
+        return self._data_key is None
+
+    def cipher(self, purpose: str) -> Cipher:
+        """Raises KeyDestroyed."""
+        cipher = self._ciphers.get(purpose)
+        if cipher is None:
+            if self._data_key is None:
+                raise KeyDestroyed
+            if len(self._ciphers) >= CIPHERS_KEPT_MAX:
+                self._ciphers.clear()
+            cipher = self._ciphers[purpose] = Cipher(self._data_key, self.tenant_id, purpose)
+        return cipher
 
 
 class DataKeys:
@@ -63,7 +83,8 @@ class DataKeys:
         self._database = database
         self._key_encryption = key_encryption
         self._monotonic_s = monotonic_s
-        self._kept: OrderedDict[TenantId, _Kept] = OrderedDict()
+        self._kept: OrderedDict[TenantId, TenantKey] = OrderedDict()
+        self._asking: dict[TenantId, asyncio.Task[TenantKey]] = {}
         # For each lookup on its way, what was forgotten meanwhile.
         self._forgotten: dict[object, set[UUID]] = {}
 
@@ -86,42 +107,55 @@ class DataKeys:
 
     async def cipher(self, tenant_id: TenantId, purpose: str) -> Cipher:
         """Raises KeyDestroyed."""
-        cipher = self.kept_cipher(tenant_id, purpose)
-        if cipher is None:
-            cipher = (await self.ciphers((tenant_id,), purpose))[tenant_id]
-        if cipher is None:
-            raise KeyDestroyed
-        return cipher
+        return (self.kept(tenant_id) or await self.of(tenant_id)).cipher(purpose)
 
-    def kept_cipher(self, tenant_id: TenantId, purpose: str) -> Cipher | None:
-        """Without waiting, if the key is in memory; for what is done for every event."""
+    def kept(self, tenant_id: TenantId) -> TenantKey | None:
+        """Without waiting, if it is in memory; for what is done for every event."""
         kept = self._kept.get(tenant_id)
-        if kept is None or kept.until_s <= self._monotonic_s():
-            return None
-        return _cipher(kept, tenant_id, purpose)
+        return None if kept is None or kept.until_s <= self._monotonic_s() else kept
+
+    async def of(self, tenant_id: TenantId) -> TenantKey:
+        """However many ask at a time, the database is asked once."""
+        kept = self.kept(tenant_id)
+        if kept is not None:
+            return kept
+        asking = self._asking.get(tenant_id)
+        if asking is None:
+            asking = self._asking[tenant_id] = asyncio.create_task(self._ask(tenant_id))
+        return await asyncio.shield(asking)
+
+    async def _ask(self, tenant_id: TenantId) -> TenantKey:
+        asking = asyncio.current_task()
+        try:
+            return (await self._look_up((tenant_id,)))[tenant_id]
+        finally:
+            if self._asking.get(tenant_id) is asking:
+                del self._asking[tenant_id]
+
+    async def of_all(self, tenant_ids: Collection[TenantId]) -> Mapping[TenantId, TenantKey]:
+        """One for each tenant, in no order, read together."""
+        keys = {tenant_id: key for tenant_id in tenant_ids if (key := self.kept(tenant_id))}
+        missing = [tenant_id for tenant_id in tenant_ids if tenant_id not in keys]
+        return keys | await self._look_up(missing) if missing else keys
 
     async def ciphers(
         self, tenant_ids: Collection[TenantId], purpose: str
     ) -> Mapping[TenantId, Cipher | None]:
-        """One for each tenant, in no order, read together; None where the key is destroyed."""
-        now = self._monotonic_s()
-        kept = {
-            tenant_id: one
-            for tenant_id in tenant_ids
-            if (one := self._kept.get(tenant_id)) is not None and now < one.until_s
+        """As of_all; None where the key is destroyed."""
+        keys = await self.of_all(tenant_ids)
+        return {
+            tenant_id: None if key.is_destroyed else key.cipher(purpose)
+            for tenant_id, key in keys.items()
         }
-        missing = [tenant_id for tenant_id in tenant_ids if tenant_id not in kept]
-        if missing:
-            kept |= await self._look_up(missing)
-        return {tenant_id: _cipher(one, tenant_id, purpose) for tenant_id, one in kept.items()}
 
     def forget(self, tenant_id: UUID) -> None:
         """The key may have been destroyed; its next use is looked up again."""
         for forgotten in self._forgotten.values():
             forgotten.add(tenant_id)
+        self._asking.pop(TenantId(tenant_id), None)
         self._kept.pop(TenantId(tenant_id), None)
 
-    async def _look_up(self, tenant_ids: Collection[TenantId]) -> dict[TenantId, _Kept]:
+    async def _look_up(self, tenant_ids: Collection[TenantId]) -> dict[TenantId, TenantKey]:
         lookup = object()
         forgotten = self._forgotten[lookup] = set[UUID]()
         try:
@@ -129,7 +163,9 @@ class DataKeys:
         finally:
             del self._forgotten[lookup]
         until_s = self._monotonic_s() + KEYS_KEPT_S
-        looked_up = {tenant_id: _Kept(key, until_s) for tenant_id, key in found.items()}
+        looked_up = {
+            tenant_id: TenantKey(tenant_id, key, until_s) for tenant_id, key in found.items()
+        }
         # What was read may be older than a change that was told meanwhile.
         for tenant_id in looked_up.keys() - forgotten:
             self._kept.pop(tenant_id, None)
@@ -174,14 +210,3 @@ class DataKeys:
         ]
         async with self._database.connection() as conn:
             await conn.cursor().executemany(KEEP, rows)
-
-
-def _cipher(kept: _Kept, tenant_id: TenantId, purpose: str) -> Cipher | None:
-    if kept.data_key is None:
-        return None
-    cipher = kept.ciphers.get(purpose)
-    if cipher is None:
-        if len(kept.ciphers) >= CIPHERS_KEPT_MAX:
-            kept.ciphers.clear()
-        cipher = kept.ciphers[purpose] = Cipher(kept.data_key, tenant_id, purpose)
-    return cipher

@@ -21,8 +21,12 @@ from eventsourcing.persistence import (
 from eventsourcing.utils import get_topic, resolve_topic
 
 from commands.ports import LoggedEvent
+from commands.sealing_port import KeyDestroyed
 from domain.catalogue import AGGREGATES
 from domain.identifiers import Json
+
+# The state of an event whose key is destroyed, as readers see it (infra/event_sealing.py).
+ERASED = b""
 
 
 class UnknownTopic(Exception):
@@ -49,6 +53,8 @@ def _topics(kind: type[Aggregate]) -> set[str]:
 
 
 TOPICS: frozenset[str] = frozenset(topic for kind in AGGREGATES for topic in _topics(kind))
+# What must outlive the key of its tenant.
+UNSEALED_TOPICS: frozenset[str] = frozenset()
 
 
 class EventMapper(Mapper[UUID]):
@@ -119,9 +125,11 @@ def _decoded(stream_id: UUID, version: int, topic: str, stored: bytes) -> Domain
 
 
 def decode(event: LoggedEvent) -> AggregateEvent:
-    """The domain event as its newest class version. Raises UnknownTopic or
+    """The domain event as its newest class version. Raises UnknownTopic, KeyDestroyed or
     MapperDeserialisationError.
     """
+    if event.state == ERASED:
+        raise KeyDestroyed
     fact = _decoded(event.stream_id, event.version, event.topic, event.state)
     assert isinstance(fact, AggregateEvent)
     return fact

@@ -98,7 +98,7 @@ async def read_stream(
     database: Database, tenant_id: TenantId, stream_id: UUID, *, after_version: int, limit: int
 ) -> list[LoggedEvent]:
     """One page of one stream, oldest first; empty for another tenant's stream."""
-    async with database.connection() as conn:
+    async with database.shared() as conn:
         cursor = conn.cursor(binary=True)
         await cursor.execute(
             READ_STREAM, (tenant_id, stream_id, after_version, limit), prepare=True
@@ -110,7 +110,7 @@ async def read_from_snapshot(
     database: Database, tenant_id: TenantId, stream_id: UUID, *, schema_version: int, limit: int
 ) -> tuple[Snapshot | None, list[LoggedEvent]]:
     """The newest snapshot of a stream, and the first page of the events after it."""
-    async with database.connection() as conn:
+    async with database.shared() as conn:
         cursor = conn.cursor(binary=True)
         await cursor.execute(
             READ_FROM_SNAPSHOT, (tenant_id, stream_id, schema_version, limit), prepare=True

@@ -27,18 +27,23 @@ from domain.envelope import Envelope
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId
 from infra.append_statement import Append, EventRow
-from infra.blobs import Blobs
+from infra.blobs import BLOBS, Blobs, sealed_blob
+from infra.data_keys import DataKeys, TenantKey
 from infra.event_codec import decode, mutated
 from infra.event_log import read_from_snapshot, read_stream
+from infra.event_sealing import opened, place, sealed
 from infra.group_commit import GroupCommit
 from infra.neighbours import Neighbours
 from infra.payload_offloading import MARKER, Blob, make_whole, referenced, stored_form
 from infra.postgres import Database
 from infra.retention import RetentionKnown
-from infra.side_rows import side_statement
-from infra.snapshots import FORMS, Snapshots, aggregate_from
+from infra.sealing import is_sealed
+from infra.side_rows import DEFINITIONS, side_statement
+from infra.snapshots import FORMS, Snapshots
 
 STORED_DEFINITIONS_MAX = 4096
+# What recorded answers are sealed as.
+ANSWERS = "answers"
 
 # fmt: off
 RECORDED_ANSWER: LiteralString = (
@@ -71,6 +76,7 @@ class PostgresEventStore:
         group_commit: GroupCommit,
         ids: Ids,
         *,
+        keys: DataKeys,
         blobs: Blobs,
         snapshots: Snapshots,
         retention: RetentionKnown,
@@ -80,6 +86,7 @@ class PostgresEventStore:
     ) -> None:
         self._database = database
         self._group_commit = group_commit
+        self._keys = keys
         self._blobs = blobs
         self._snapshots = snapshots
         self._retention = retention
@@ -128,12 +135,20 @@ class PostgresEventStore:
         snapshot, page = await read_from_snapshot(
             self._database, tenant_id, stream_id, schema_version=form.version, limit=limit
         )
-        return None if snapshot is None else aggregate_from(kind, snapshot.state), page
+        if snapshot is None:
+            return None, page
+        return await self._snapshots.opened(kind, tenant_id, stream_id, snapshot), page
 
     async def _facts(
         self, tenant_id: TenantId, page: Sequence[LoggedEvent]
     ) -> list[AggregateEvent]:
-        """The events of a page with their payloads, which are read together."""
+        """The events of a page with their payloads, which are read together. Raises
+        KeyDestroyed.
+        """
+        if not page:
+            return []
+        key = self._keys.kept(tenant_id) or await self._keys.of(tenant_id)
+        page = [opened(event, key) for event in page]
         facts = [decode(event) for event in page]
         marked = [fact for event, fact in zip(page, facts, strict=True) if MARKER in event.state]
         if marked:
@@ -171,8 +186,10 @@ class PostgresEventStore:
         side_rows: Sequence[SideRow] = (),
         command: CommandRecord | None = None,
     ) -> PositionToken | None:
-        inline_bytes_max = await self._retention.inline_bytes_max(envelope.tenant_id)
-        rows, blobs = self._event_rows(aggregates, inline_bytes_max)
+        tenant_id = envelope.tenant_id
+        inline_bytes_max = await self._retention.inline_bytes_max(tenant_id)
+        key = self._keys.kept(tenant_id) or await self._keys.of(tenant_id)
+        rows, blobs = self._event_rows(aggregates, inline_bytes_max, key)
         append = Append(envelope, rows, blobs=blobs)
         if not append.events and command is None:
             for aggregate in aggregates:
@@ -180,9 +197,10 @@ class PostgresEventStore:
             return None
         if command is not None:
             result = orjson.dumps(command.result)
-            row = (command.command_id, command.fingerprint, result, len(append.events))
+            sealed_result = key.cipher(ANSWERS).seal(result, command.command_id.bytes)
+            row = (command.command_id, command.fingerprint, sealed_result, len(append.events))
             append.commands = [row]
-        definitions = self._add_side_rows(append, side_rows if append.events else ())
+        definitions = self._add_side_rows(append, side_rows if append.events else (), key)
         if blobs:
             await self._admit(envelope, blobs)
         token = await self._group_commit.append(append)
@@ -204,13 +222,25 @@ class PostgresEventStore:
         if row is None:
             return None
         position = None if row[2] is None else PositionToken.parse(row[2])
-        return RecordedAnswer(bytes(row[0]), orjson.loads(row[1]), position)
+        result = await self._opened(tenant_id, ANSWERS, row[1], command_id.bytes)
+        return RecordedAnswer(bytes(row[0]), orjson.loads(result), position)
 
     async def definition(self, tenant_id: TenantId, definition_hash: str) -> JsonObject | None:
         async with self._database.tenant_transaction(tenant_id) as conn:
             cursor = await conn.execute(DEFINITION, (tenant_id, definition_hash))
             row = await cursor.fetchone()
-        return None if row is None else orjson.loads(row[0])
+        if row is None:
+            return None
+        bound_to = definition_hash.encode()
+        return orjson.loads(await self._opened(tenant_id, DEFINITIONS, row[0], bound_to))
+
+    async def _opened(
+        self, tenant_id: TenantId, purpose: str, stored: bytes, bound_to: bytes
+    ) -> bytes:
+        """What was stored before there were seals lies open."""
+        if not is_sealed(stored):
+            return stored
+        return (await self._keys.cipher(tenant_id, purpose)).open(stored, bound_to)
 
     def _remember_stored(self, definitions: Sequence[tuple[TenantId, str]]) -> None:
         for key in definitions:
@@ -219,18 +249,25 @@ class PostgresEventStore:
             self._known_definitions.popitem(last=False)
 
     def _event_rows(
-        self, aggregates: Sequence[Aggregate], inline_bytes_max: int
+        self, aggregates: Sequence[Aggregate], inline_bytes_max: int, key: TenantKey
     ) -> tuple[list[EventRow], list[Blob]]:
         new_id = self._new_id
+
+        def address(content: bytes) -> bytes:
+            return key.cipher(BLOBS).digest(content)
+
         rows: list[EventRow] = []
         blobs: list[Blob] = []
         for aggregate in aggregates:
             for event in aggregate.collect_events():
-                topic, state, beside = stored_form(event, inline_bytes_max=inline_bytes_max)
-                version = event.originator_version
-                rows.append((event.originator_id, version, topic, state, new_id()))
+                topic, state, beside = stored_form(
+                    event, inline_bytes_max=inline_bytes_max, address=address
+                )
+                stream_id, version = event.originator_id, event.originator_version
+                state = sealed(topic, state, key, place(stream_id, version))
+                rows.append((stream_id, version, topic, state, new_id()))
                 if beside:
-                    blobs += beside
+                    blobs += [sealed_blob(blob, key) for blob in beside]
         return rows, blobs
 
     async def _admit(self, envelope: Envelope, blobs: Sequence[Blob]) -> None:
@@ -244,7 +281,7 @@ class PostgresEventStore:
         await self._blobs.note_stored(tenant_id, bytes_count)
 
     def _add_side_rows(
-        self, append: Append, side_rows: Sequence[SideRow]
+        self, append: Append, side_rows: Sequence[SideRow], key: TenantKey
     ) -> list[tuple[TenantId, str]]:
         """Returns the definitions that this append stores first, as far as is known here."""
         definitions: list[tuple[TenantId, str]] = []
@@ -261,7 +298,7 @@ class PostgresEventStore:
                 ) in self._known_definitions:
                     pass
                 case _:
-                    append.rare = (*append.rare, side_statement(tenant_id, row))
+                    append.rare = (*append.rare, side_statement(tenant_id, row, key))
                     if isinstance(row, StoredDefinition):
                         definitions.append((tenant_id, row.definition_hash))
         return definitions

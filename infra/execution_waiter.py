@@ -5,6 +5,7 @@ worker of another      ──► tail: a closing topic ──► the last event 
 """
 
 import asyncio
+from base64 import b64decode
 from collections import OrderedDict
 from typing import LiteralString
 from uuid import UUID
@@ -12,10 +13,11 @@ from uuid import UUID
 import orjson
 
 from domain.executions import cancellation
-from domain.identifiers import JsonObject, TenantId
+from domain.identifiers import Json, JsonObject, TenantId
 from domain.payloads import is_inline
 from infra.blobs import Blobs
 from infra.closing_topics import STATUS_OF_CLOSING_TOPIC
+from infra.event_sealing import EventSeals, StoredFact
 from infra.postgres import Database
 from infra.tail import Tail
 
@@ -27,10 +29,12 @@ RECENT_MAX = 256
 
 
 # fmt: off
-# failure: why a run was undone, told by the event that began that.
+# undone: the event that began the undoing of a run tells why it was undone.
 LAST_EVENT: LiteralString = (
-    "SELECT json_build_object('topic', topic, 'state', convert_from(state, 'UTF8')::json,"
-    " 'failure', (SELECT convert_from(u.state, 'UTF8')::json->'error' FROM events AS u"
+    "SELECT json_build_object('topic', topic, 'version', originator_version,"
+    " 'state', encode(state, 'base64'),"
+    " 'undone', (SELECT json_build_object('topic', u.topic, 'version', u.originator_version,"
+    "    'state', encode(u.state, 'base64')) FROM events AS u"
     "   WHERE u.originator_id = e.originator_id AND u.topic = 'execution.compensation_started'"
     "   AND e.topic IN ('execution.compensated', 'execution.attention_needed')"
     "   ORDER BY u.originator_version DESC LIMIT 1))"
@@ -44,8 +48,9 @@ LAST_EVENT: LiteralString = (
 class ExecutionWaiter:
     """Keeps the results of the runs that ended last in this process, at most RECENT_MAX."""
 
-    def __init__(self, database: Database, tail: Tail, blobs: Blobs) -> None:
+    def __init__(self, database: Database, tail: Tail, blobs: Blobs, seals: EventSeals) -> None:
         self._database = database
+        self._seals = seals
         self._blobs = blobs
         self._tail = tail
         self._recent: OrderedDict[UUID, JsonObject] = OrderedDict()
@@ -108,14 +113,28 @@ class ExecutionWaiter:
         status = STATUS_OF_CLOSING_TOPIC.get(last["topic"])
         if status is None:
             return None
-        state: JsonObject = last["state"]
+        state = await self._fact(tenant_id, execution_id, last)
+        failure: Json = None
+        if last["undone"] is not None:
+            failure = (await self._fact(tenant_id, execution_id, last["undone"]))["error"]
         output = await self._blobs.whole(tenant_id, state.get("output"))
-        return _result(execution_id, status, {**state, "output": output}, last["failure"])
+        return _result(execution_id, status, {**state, "output": output}, failure)
+
+    async def _fact(
+        self, tenant_id: TenantId, execution_id: UUID, stored: JsonObject
+    ) -> JsonObject:
+        """What is in an event, as LAST_EVENT tells it. Raises KeyDestroyed."""
+        sealed = StoredFact(
+            tenant_id,
+            execution_id,
+            version=int(str(stored["version"])),
+            topic=str(stored["topic"]),
+            state=b64decode(str(stored["state"])),
+        )
+        return orjson.loads(await self._seals.opened_fact(sealed))
 
 
-def _result(
-    execution_id: UUID, status: str, state: JsonObject, failure: JsonObject | None
-) -> JsonObject:
+def _result(execution_id: UUID, status: str, state: JsonObject, failure: Json) -> JsonObject:
     error = failure
     if status == "FAILED":
         error = {name: state.get(name) for name in ("code", "message", "path", "attempt")}

@@ -6,8 +6,7 @@ A value of somebody's own that looks like a reference is stored with one more `$
 an aggregate is loaded. Aggregates see whole values; whoever else reads events sees references.
 """
 
-import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -43,7 +42,10 @@ MARKER = b'$blob"'
 
 
 class Blob(NamedTuple):
-    """content: the JSON of one payload. sha256: of content. stream_id: whose event refers to it."""
+    """content: the JSON of one payload. sha256: HMAC-SHA-256 of it under a key of the tenant's, so
+    that it is the same for the same content, and tells nobody else what that is. stream_id: whose
+    event refers to it.
+    """
 
     stream_id: UUID
     sha256: bytes
@@ -51,9 +53,14 @@ class Blob(NamedTuple):
 
 
 def stored_form(
-    event: DomainEventProtocol[UUID], *, inline_bytes_max: int = INLINE_BYTES_MAX
+    event: DomainEventProtocol[UUID],
+    *,
+    inline_bytes_max: int = INLINE_BYTES_MAX,
+    address: Callable[[bytes], bytes],
 ) -> tuple[str, bytes, list[Blob]]:
-    """Topic, stored bytes, and what lies beside them. inline_bytes_max: larger payloads do."""
+    """Topic, stored bytes, and what lies beside them. inline_bytes_max: larger payloads do.
+    address: what a blob is found by.
+    """
     topic, state = encoded(event)
     if len(state) <= inline_bytes_max and MARKER not in state:
         return topic, state, []
@@ -63,7 +70,7 @@ def stored_form(
         value: Json = vars(event)[member]
         content = orjson.dumps(value)
         if len(content) > inline_bytes_max:
-            blob = Blob(event.originator_id, hashlib.sha256(content).digest(), content)
+            blob = Blob(event.originator_id, address(content), content)
             blobs.append(blob)
             instead[member] = reference(blob.sha256, len(content))
         elif (name := _lookalike(value)) is not None:

@@ -81,7 +81,16 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[AsyncConnection]:
-        """An autocommit connection without a tenant."""
+        """An autocommit connection without a tenant, whatever its last user left behind."""
+        async with self.shared() as conn:
+            await conn.execute("RESET ALL")
+            yield conn
+
+    @asynccontextmanager
+    async def shared(self) -> AsyncGenerator[AsyncConnection]:
+        """As its last user left it, which saves a round trip: for statements that name their tenant
+        themselves.
+        """
         try:
             async with self._pool.connection() as conn:
                 yield conn
@@ -91,7 +100,7 @@ class Database:
     @asynccontextmanager
     async def tenant_transaction(self, tenant_id: TenantId) -> AsyncGenerator[AsyncConnection]:
         """A transaction that sees one tenant; the setting ends with it."""
-        async with self.connection() as conn, conn.transaction():
+        async with self.shared() as conn, conn.transaction():
             await conn.execute("SELECT set_config('app.tenant_id', %s, true)", (str(tenant_id),))
             yield conn
 
@@ -102,7 +111,7 @@ class Database:
 
         query sees its parameters as $1, a jsonb object: `($1->>'id')::uuid`.
         """
-        async with self.connection() as conn:
+        async with self.shared() as conn:
             cursor = conn.cursor(binary=False)
             await cursor.execute(
                 "SELECT tenant_json(%s, %s, %s)", (tenant_id, query, orjson.dumps(params).decode())

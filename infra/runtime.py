@@ -16,12 +16,14 @@ from infra.blobs import Blobs
 from infra.clock import SystemClock, Uuid7Ids
 from infra.consumer import keep_running
 from infra.data_keys import DataKeys
+from infra.event_sealing import EventSeals
 from infra.event_store import PostgresEventStore
 from infra.group_commit import GroupCommit
 from infra.kafka import KafkaLog
 from infra.key_encryption import KeyEncryption
 from infra.neighbours import Neighbours
 from infra.open_executions import PostgresOpenExecutions
+from infra.opened_log import OpenedLog
 from infra.postgres import Database, Role, role_conninfo
 from infra.postgres_log import PostgresLog
 from infra.relay import Relay
@@ -108,6 +110,7 @@ class Runtime:
         if role not in self._blobs:
             self._blobs[role] = Blobs(
                 await self.database(role),
+                await self.data_keys(role),
                 cache_bytes_max=self.settings.blob_cache_bytes_max,
                 tenant_bytes_max=self.settings.tenant_blob_bytes_max,
                 monotonic_s=asyncio.get_running_loop().time,
@@ -127,6 +130,9 @@ class Runtime:
             )
         return self._data_keys
 
+    async def event_seals(self, role: Role) -> EventSeals:
+        return EventSeals(await self.data_keys(role))
+
     async def vault(self, role: Role) -> PostgresVault:
         """role: api or worker."""
         return PostgresVault(await self.database(role), await self.data_keys(role))
@@ -137,11 +143,16 @@ class Runtime:
             await self.database(role),
             self.group_commit(),
             self.ids,
+            keys=await self.data_keys(role),
             blobs=await self.blobs(role),
             retention=RetentionKnown(
                 await self.database(role), monotonic_s=asyncio.get_running_loop().time
             ),
-            snapshots=Snapshots(await self.database(role), every=self.settings.snapshot_every),
+            snapshots=Snapshots(
+                await self.database(role),
+                await self.data_keys(role),
+                every=self.settings.snapshot_every,
+            ),
             page_events=self.settings.stream_page_events,
             cache_max=self.settings.aggregate_cache_max,
             # A worker knows what it stores itself.
@@ -170,7 +181,11 @@ class Runtime:
             )
         return self._group_commit
 
-    async def log(self) -> Log:
+    async def log(self, role: Role) -> Log:
+        """role: whose keys open the events."""
+        return OpenedLog(await self._log(), (await self.event_seals(role)).opened)
+
+    async def _log(self) -> Log:
         settings = self.settings
         if settings.kafka_bootstrap_servers:
             return KafkaLog(

@@ -8,6 +8,8 @@ the last has no fixed or told length, so no two of these are written alike.
 Random IVs allow 2^32 seals under one key (NIST SP 800-38D, 8.3).
 """
 
+import hashlib
+import hmac
 import os
 from collections.abc import Callable
 from uuid import UUID
@@ -35,7 +37,7 @@ class Cipher:
     schedule costs more than a seal. data_key_version: of the tenant's data key.
     """
 
-    __slots__ = ("_aead", "_context", "_head", "_random")
+    __slots__ = ("_aead", "_context", "_digest_key", "_head", "_random")
 
     def __init__(
         self,
@@ -46,9 +48,8 @@ class Cipher:
         data_key_version: int = 1,
         random: RandomBytes = os.urandom,
     ) -> None:
-        info = b"agentledger:" + purpose.encode()
-        # The data key is 32 random bytes already: HKDF separates purposes and needs no salt.
-        self._aead = AESGCM(HKDF(SHA256(), KEY_BYTES, salt=None, info=info).derive(data_key))
+        self._aead = AESGCM(derived(data_key, purpose))
+        self._digest_key = derived(data_key, f"{purpose}:digest")
         version = data_key_version.to_bytes(4)
         self._head = bytes([FORMAT_VERSION, AES_256_GCM]) + version
         name = purpose.encode()
@@ -68,6 +69,18 @@ class Cipher:
             return self._aead.decrypt(iv, sealed[HEAD_BYTES + IV_BYTES :], self._context + bound_to)
         except InvalidTag:
             raise Tampered from None
+
+    def digest(self, content: bytes) -> bytes:
+        """Names content of this tenant: equal contents alike, and nothing to whoever lacks the key.
+        32 bytes.
+        """
+        return hmac.digest(self._digest_key, content, hashlib.sha256)
+
+
+def derived(data_key: bytes, purpose: str) -> bytes:
+    """A key of its own for each purpose. The data key is 32 random bytes: HKDF needs no salt."""
+    info = b"agentledger:" + purpose.encode()
+    return HKDF(SHA256(), KEY_BYTES, salt=None, info=info).derive(data_key)
 
 
 def is_sealed(stored: bytes) -> bool:

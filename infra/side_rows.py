@@ -35,8 +35,12 @@ from commands.ports import (
 )
 from commands.vault_port import RemovedVaultEntry, StoredVaultEntry, VaultRow
 from domain.identifiers import TenantId
+from infra.data_keys import TenantKey
 from infra.directory_rows import directory_statement
 from infra.login_rows import login_statement
+
+# What definitions are sealed as.
+DEFINITIONS = "definitions"
 
 RareRow = (
     StoredDefinition
@@ -138,12 +142,13 @@ class SideStatement:
 
 
 def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
-    tenant_id: TenantId, row: RareRow
+    tenant_id: TenantId, row: RareRow, key: TenantKey
 ) -> SideStatement:
     match row:
         case StoredDefinition():
             definition = orjson.dumps(row.definition, option=orjson.OPT_SORT_KEYS)
-            return SideStatement(STORE_DEFINITION, (tenant_id, row.definition_hash, definition))
+            sealed = key.cipher(DEFINITIONS).seal(definition, row.definition_hash.encode())
+            return SideStatement(STORE_DEFINITION, (tenant_id, row.definition_hash, sealed))
         case StoredApiKey() | RestrictedApiKey() | RotatedApiKey() | RevokedApiKey():
             return _of_api_key(tenant_id, row)
         case StoredPassword():

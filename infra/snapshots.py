@@ -17,12 +17,17 @@ from uuid import UUID
 import orjson
 from eventsourcing.domain import Aggregate
 
+from commands.sealing_port import KeyDestroyed
 from domain.errors import Unavailable
 from domain.execution_snapshots import SNAPSHOT_VERSION, execution_from, snapshot_of
 from domain.executions import Execution
 from domain.identifiers import Json, JsonObject, TenantId
 from infra.append_statement import EventRow
+from infra.data_keys import DataKeys
+from infra.event_log import Snapshot
+from infra.event_sealing import place
 from infra.postgres import Database
+from infra.sealing import is_sealed
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +36,8 @@ SNAPSHOT_BYTES_MAX = 8 * 1024 * 1024
 # Snapshots that are being written. One that finds no room is not written; a later one will be.
 WRITING_MAX = 16
 COMPRESSION_LEVEL = 1
+# What they are sealed as.
+SNAPSHOTS = "snapshots"
 
 WRITE: LiteralString = (
     "INSERT INTO snapshots AS kept"
@@ -58,18 +65,25 @@ FORMS: Mapping[type[Aggregate], Form] = {
 }
 
 
-def aggregate_from(kind: type[Aggregate], state: bytes) -> Aggregate:
-    document: Json = orjson.loads(zlib.decompress(state))
-    return FORMS[kind].aggregate_from(cast("JsonObject", document))
-
-
 class Snapshots:
     """every: how many events of a stream lie between two snapshots; 0 is none."""
 
-    def __init__(self, database: Database, *, every: int) -> None:
+    def __init__(self, database: Database, keys: DataKeys, *, every: int) -> None:
         self._database = database
+        self._keys = keys
         self._every = every
         self._writing: set[asyncio.Task[None]] = set()
+
+    async def opened(
+        self, kind: type[Aggregate], tenant_id: TenantId, stream_id: UUID, snapshot: Snapshot
+    ) -> Aggregate:
+        """Raises KeyDestroyed, Tampered."""
+        state = snapshot.state
+        if is_sealed(state):  # Others were stored before there were seals.
+            cipher = await self._keys.cipher(tenant_id, SNAPSHOTS)
+            state = cipher.open(state, place(stream_id, snapshot.version))
+        document: Json = orjson.loads(zlib.decompress(state))
+        return FORMS[kind].aggregate_from(cast("JsonObject", document))
 
     def is_due(self, aggregate: Aggregate, stored: Sequence[EventRow]) -> bool:
         """Whether what was stored took its stream past a multiple of `every`, and nothing has
@@ -105,7 +119,9 @@ class Snapshots:
     ) -> None:
         compressed = await asyncio.to_thread(zlib.compress, state, COMPRESSION_LEVEL)
         try:
+            cipher = await self._keys.cipher(tenant_id, SNAPSHOTS)
+            sealed = cipher.seal(compressed, place(row[1], row[2]))
             async with self._database.tenant_transaction(tenant_id) as conn:
-                await conn.execute(WRITE, (*row, compressed))
-        except Unavailable as error:
+                await conn.execute(WRITE, (*row, sealed))
+        except (KeyDestroyed, Unavailable) as error:
             log.warning("snapshot of %s not written: %s", row[1], error)

@@ -18,6 +18,7 @@ from domain.executions import Execution
 from infra.closing_topics import STATUS_OF_CLOSING_TOPIC, STATUS_OF_FINAL_TOPIC
 from infra.event_codec import UnknownTopic, decode
 from infra.event_log import COLUMNS, Row, logged_event, read_stream_unbound
+from infra.event_sealing import OpenEvents, is_erased
 from infra.history_checks import Outcomes, Untold
 
 VIOLATIONS_SHOWN_MAX = 20
@@ -114,7 +115,9 @@ HAS_ENDED: LiteralString = (
 # fmt: on
 
 
-async def verify_log(conn: AsyncConnection, progress: Callable[[str], None]) -> list[Check]:
+async def verify_log(
+    conn: AsyncConnection, open_events: OpenEvents, progress: Callable[[str], None]
+) -> list[Check]:
     """conn: autocommit, sees every tenant."""
     plan: list[tuple[str, LiteralString, LiteralString]] = [
         ("versions of every stream are contiguous", STREAMS, GAPS),
@@ -130,7 +133,7 @@ async def verify_log(conn: AsyncConnection, progress: Callable[[str], None]) -> 
         progress(name)
         checks.append(await _sql_check(conn, name, count, violations))
     progress("every event can be read")
-    checks.extend(await _Histories(conn).read())
+    checks.extend(await _Histories(conn, open_events).read())
     return checks
 
 
@@ -152,6 +155,7 @@ class _Histories:
     """The checks that need every event decoded, stream after stream."""
 
     conn: AsyncConnection
+    open_events: OpenEvents
     readable: Check = field(default_factory=lambda: Check("every event can be read"))
     once: Check = field(default_factory=lambda: Check("no effect is accepted twice"))
     pinned: Check = field(default_factory=lambda: Check("every execution's definition is stored"))
@@ -162,12 +166,14 @@ class _Histories:
     untold: Untold = field(default_factory=Untold)
 
     async def read(self) -> list[Check]:
-        async for event in events_by_stream(self.conn):
+        async for event in events_by_stream(self.conn, self.open_events):
             if event.stream_id != self.stream:
                 await self._end_stream()
                 self.stream, self.outcomes, self.untold = event.stream_id, Outcomes(), Untold()
             self.version = event.version
             self.readable.checked += 1
+            if is_erased(event):
+                continue
             try:
                 fact = decode(event)
             except (UnknownTopic, MapperDeserialisationError) as error:
@@ -219,8 +225,8 @@ class _Histories:
         while page := await read_stream_unbound(
             self.conn, parent, after_version=version, limit=PAGE
         ):
-            for event in page:
-                if event.topic in STATUS_OF_FINAL_TOPIC:
+            for event in await self.open_events(page):
+                if event.topic in STATUS_OF_FINAL_TOPIC or is_erased(event):
                     return True
                 if event.topic == "execution.child_ended":
                     fact = decode(event)
@@ -231,7 +237,9 @@ class _Histories:
         return False
 
 
-async def events_by_stream(conn: AsyncConnection) -> AsyncIterator[LoggedEvent]:
+async def events_by_stream(
+    conn: AsyncConnection, open_events: OpenEvents
+) -> AsyncIterator[LoggedEvent]:
     """Every event, stream after stream, each in order of versions."""
     after: tuple[UUID, int] = (UUID(int=0), -1)
     query: LiteralString = (
@@ -242,8 +250,8 @@ async def events_by_stream(conn: AsyncConnection) -> AsyncIterator[LoggedEvent]:
         cursor = conn.cursor(binary=True)
         await cursor.execute(query, (*after, PAGE), prepare=True)
         rows: list[Row] = await cursor.fetchall()
-        for row in rows:
-            yield logged_event(row)
+        for event in await open_events([logged_event(row) for row in rows]):
+            yield event
         if len(rows) < PAGE:
             return
         after = (rows[-1][3], rows[-1][4])

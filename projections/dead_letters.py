@@ -19,6 +19,7 @@ from commands.ports import LoggedEvent
 from domain.errors import NotFound
 from infra.crash_points import reach
 from infra.event_log import read_stream_unbound
+from infra.event_sealing import OpenEvents
 from projections.fold import Fold, Parked, read_fact
 from projections.positions import take_positions_of_shard
 from projections.rows import UNWRITABLE, Tables, row_documents, stream_documents
@@ -119,17 +120,19 @@ async def parked_streams(
         after = letters[-1].stream_id
 
 
-async def replay(conn: AsyncConnection, projection: AnyProjection, stream_id: UUID) -> Replayed:
+async def replay(
+    conn: AsyncConnection, projection: AnyProjection, open_events: OpenEvents, stream_id: UUID
+) -> Replayed:
     """Apply a parked stream from its first event; if that fails again, only the letter changes.
 
     Raises NotParked. conn: projector or owner, in autocommit.
     """
     fold = Fold(projection)
-    last = await _take_from_store(conn, fold, stream_id, after_version=0)
+    last = await _take_from_store(conn, fold, open_events, stream_id=stream_id)
     if last is None:
         raise NotParked
     try:
-        last = await _release(conn, fold, last)
+        last = await _release(conn, fold, open_events, last)
     except UNWRITABLE as error:
         return await _record_failure(conn, fold, last, error)
     if fold.parked:
@@ -137,7 +140,9 @@ async def replay(conn: AsyncConnection, projection: AnyProjection, stream_id: UU
     return Replayed(projection.table, stream_id, last.version, None)
 
 
-async def _release(conn: AsyncConnection, fold: Fold, last: LoggedEvent) -> LoggedEvent:
+async def _release(
+    conn: AsyncConnection, fold: Fold, open_events: OpenEvents, last: LoggedEvent
+) -> LoggedEvent:
     """Put the fold in the place of the stream's rows; nothing changes when it has parked again."""
     projection = fold.projection.table
     async with conn.transaction() as transaction:
@@ -146,7 +151,9 @@ async def _release(conn: AsyncConnection, fold: Fold, last: LoggedEvent) -> Logg
         if await released.fetchone() is None:
             raise NotParked
         # What was delivered since the first read was not applied, for the stream was parked.
-        newer = await _take_from_store(conn, fold, last.stream_id, after_version=last.version)
+        newer = await _take_from_store(
+            conn, fold, open_events, stream_id=last.stream_id, after_version=last.version
+        )
         last = newer or last
         if fold.parked:
             raise psycopg.Rollback(transaction)
@@ -168,7 +175,12 @@ def error_text(error: Exception) -> str:
 
 
 async def _take_from_store(
-    conn: AsyncConnection, fold: Fold, stream_id: UUID, *, after_version: int
+    conn: AsyncConnection,
+    fold: Fold,
+    open_events: OpenEvents,
+    *,
+    stream_id: UUID,
+    after_version: int = 0,
 ) -> LoggedEvent | None:
     """Apply what the store has after a version; the last event seen."""
     last: LoggedEvent | None = None
@@ -176,7 +188,7 @@ async def _take_from_store(
         page = await read_stream_unbound(
             conn, stream_id, after_version=after_version, limit=EVENTS_PAGE
         )
-        for event in page:
+        for event in await open_events(page):
             fold.take(event, read_fact(event))
         if page:
             last = page[-1]

@@ -1,6 +1,7 @@
 """Events to rows in memory: the one fold of projector, rebuild, replay, verify and time travel.
 
-A stream is applied version by version. An event that cannot be applied parks its stream: its rows
+Events come opened. A stream is applied version by version; an erased event counts and changes
+nothing. An event that cannot be applied parks its stream: its rows
 stay as of the event before, and what follows in the stream waits for a replay.
 """
 
@@ -13,6 +14,7 @@ from uuid import UUID
 from commands.ports import LoggedEvent
 from domain.identifiers import TenantId
 from infra.event_codec import TOPICS, decode
+from infra.event_sealing import is_erased
 from projections.table import AnyProjection, Decoded, Key
 
 Row: TypeAlias = Mapping[str, object]
@@ -118,6 +120,8 @@ class Fold:
     def _evolved(self, event: LoggedEvent, fact: Fact, applied_version: int) -> dict[Key, Row]:
         if event.version != applied_version + 1:
             raise EventsMissing(f"versions {applied_version + 1} to {event.version - 1}")
+        if is_erased(event):
+            return {}
         if isinstance(fact, Exception):
             raise fact
         if event.topic not in self.projection.topics:

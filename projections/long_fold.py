@@ -14,6 +14,7 @@ from commands.ports import LoggedEvent
 from infra.crash_points import reach
 from infra.event_codec import TOPICS
 from infra.event_log import read_stream_unbound
+from infra.event_sealing import OpenEvents
 from projections.fold import Fact, Fold, Parked, read_fact
 from projections.rows import UNWRITABLE, Tables, row_documents, stream_documents
 
@@ -29,7 +30,8 @@ STREAM_PAGE = 500
 class LongFold:
     """parked: complete once `write_all` has returned. writer: nobody else may use it meanwhile."""
 
-    def __init__(self, tables: Tables, writer: AsyncConnection) -> None:
+    def __init__(self, tables: Tables, writer: AsyncConnection, open_events: OpenEvents) -> None:
+        self._open_events = open_events
         self.parked: dict[UUID, Parked] = {}
         self._tables = tables
         self._writer = writer
@@ -44,6 +46,7 @@ class LongFold:
     async def take(self, page: Sequence[LoggedEvent], reader: AsyncConnection) -> None:
         """reader: where what was written long ago is looked up."""
         topics = self._tables.projection.topics
+        page = await self._open_events(page)
         facts: list[tuple[LoggedEvent, Fact]] = [
             (e, read_fact(e) if e.topic in topics or e.topic not in TOPICS else None) for e in page
         ]
@@ -135,7 +138,7 @@ class LongFold:
             )
             if after_version == 0:
                 await self._tables.delete_stream(self._writer, page[0].tenant_id, stream_id)
-            for event in page:
+            for event in await self._open_events(page):
                 before = apart.applied(event)
                 apart.take(event, read_fact(event))
                 for document in row_documents(apart):

@@ -17,6 +17,7 @@ from psycopg import AsyncConnection
 from commands.ports import Batch, Position, Start
 from infra.crash_points import reach
 from infra.event_log import read_stream_unbound
+from infra.event_sealing import OpenEvents
 from infra.postgres import Database
 from projections.dead_letters import record_parked
 from projections.fold import Fold, Gap
@@ -41,7 +42,7 @@ class Fenced(Exception):
 
 
 class Projector:
-    """A commands.ports.LogHandler. database: the role `projector`.
+    """A commands.ports.LogHandler, of a log that opens its events. database: the role `projector`.
 
     on_applied: told after each commit how far every projection has come, per partition.
     """
@@ -51,10 +52,12 @@ class Projector:
         database: Database,
         projections: Sequence[AnyProjection],
         *,
+        open_events: OpenEvents,
         partitions_count: int,
         on_applied: Callable[[dict[int, Position]], None] | None = None,
     ) -> None:
         self._database = database
+        self._open_events = open_events
         self._tables = tuple(Tables(projection, projection.table) for projection in projections)
         self._partitions_count = partitions_count
         self._on_applied = on_applied
@@ -197,6 +200,7 @@ class Projector:
             page = [event for event in page if event.version < gap.before_version]
             if not page:
                 return
+            page = await self._open_events(page)
             await self._apply_writable(conn, step.part(page), tables, is_repair=True)
             after_version = page[-1].version
 

@@ -23,6 +23,7 @@ from domain.errors import Refused
 from infra.crash_points import reach
 from infra.event_codec import TOPICS
 from infra.event_log import BEGINNING, COLUMNS, logged_event, read_end
+from infra.event_sealing import OpenEvents
 from projections.dead_letters import record_parked
 from projections.long_fold import LongFold
 from projections.positions import take_positions
@@ -97,6 +98,7 @@ FORGET_LETTERS: LiteralString = "DELETE FROM agentledger.dead_letters WHERE proj
 async def rebuild(
     projection: AnyProjection,
     connect: Connect,
+    open_events: OpenEvents,
     *,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Rebuilt:
@@ -115,7 +117,9 @@ async def rebuild(
         if await locked.fetchone() != (True,):
             raise RebuildRunning
         try:
-            return await _Rebuild(projection, reader, writer, on_progress).run()
+            return await _Rebuild(
+                projection, reader, writer, open_events=open_events, on_progress=on_progress
+            ).run()
         finally:
             if not writer.broken:
                 await writer.execute(END_REPORT, (projection.table,))
@@ -132,6 +136,8 @@ class _Rebuild:
         projection: AnyProjection,
         reader: AsyncConnection,
         writer: AsyncConnection,
+        *,
+        open_events: OpenEvents,
         on_progress: Callable[[Progress], None] | None,
     ) -> None:
         self._projection = projection
@@ -140,7 +146,7 @@ class _Rebuild:
         self._on_progress = on_progress
         self._live = Tables(projection, projection.table)
         self._fresh = Tables(projection, f"{projection.table}_rebuild")
-        self._fold = LongFold(self._fresh, writer)
+        self._fold = LongFold(self._fresh, writer, open_events)
         self._mark = BEGINNING
         self._events_done = 0
         self._events_total = 0

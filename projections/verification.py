@@ -16,6 +16,7 @@ from psycopg import AsyncConnection, sql
 from commands.ports import LoggedEvent
 from domain.identifiers import SHARDS_COUNT
 from infra.event_log import COLUMNS, logged_event
+from infra.event_sealing import OpenEvents
 from infra.verification import Check
 from projections.fold import Applied, Fold, Row, read_fact
 from projections.positions import positions_of_shards
@@ -55,26 +56,35 @@ class Page:
     last: tuple[UUID, UUID]
 
 
-async def verify_projection(conn: AsyncConnection, projection: AnyProjection) -> Check:
+async def verify_projection(
+    conn: AsyncConnection, projection: AnyProjection, open_events: OpenEvents
+) -> Check:
     """conn: autocommit, sees every tenant. Counts the rows compared."""
     check = Check(f"{projection.table} is the fold of its events")
     tables = Tables(projection, projection.table)
     last = (FIRST, FIRST)
     while last[0] != LAST:
-        last = await _verify_page(conn, tables, last, check)
+        page, fold = await _folded_page(conn, tables, open_events, after=last)
+        _compare(page, fold, check)
+        last = page.last
     await _verify_nothing_is_left_out(conn, tables, check)
     await _verify_nothing_is_parked(conn, tables, check)
     return check
 
 
-async def _verify_page(
-    conn: AsyncConnection, tables: Tables, after: tuple[UUID, UUID], check: Check
-) -> tuple[UUID, UUID]:
+async def _folded_page(
+    conn: AsyncConnection, tables: Tables, open_events: OpenEvents, *, after: tuple[UUID, UUID]
+) -> tuple[Page, Fold]:
+    """Some streams with their rows, and what their rows must be."""
     async with conn.transaction():
         await _begin_snapshot(conn, tables)
         page = await _read_page(conn, tables, after)
         fold = Fold(tables.projection)
-        await _fold_streams(conn, fold, page.streams)
+        await _fold_streams(conn, fold, page.streams, open_events)
+    return page, fold
+
+
+def _compare(page: Page, fold: Fold, check: Check) -> None:
     for stream_id, applied in page.streams.items():
         if stream_id in fold.parked:
             parked = fold.parked[stream_id]
@@ -86,7 +96,6 @@ async def _verify_page(
         difference = _difference(fold.rows.get(key), page.rows.get(key))
         if difference is not None:
             check.violated(f"{'/'.join(map(str, key))}: {difference}")
-    return page.last
 
 
 def _difference(expected: Row | None, found: Row | None) -> str | None:
@@ -136,14 +145,16 @@ async def _read_page(conn: AsyncConnection, tables: Tables, after: tuple[UUID, U
     return Page(streams, {tables.projection.key_of(row): row for row in rows}, last)
 
 
-async def _fold_streams(conn: AsyncConnection, fold: Fold, streams: Mapping[UUID, Applied]) -> None:
+async def _fold_streams(
+    conn: AsyncConnection, fold: Fold, streams: Mapping[UUID, Applied], open_events: OpenEvents
+) -> None:
     """Take as many events of each stream as are said to be applied."""
     after: tuple[UUID, int] = (FIRST, 0)
     while True:
         cursor = conn.cursor(binary=True)
         await cursor.execute(EVENTS, (list(streams), *after, EVENTS_PAGE), prepare=True)
         events: Sequence[LoggedEvent] = [logged_event(row) for row in await cursor.fetchall()]
-        for event in events:
+        for event in await open_events(events):
             if event.version <= streams[event.stream_id].version:
                 fold.take(event, read_fact(event))
         if len(events) < EVENTS_PAGE:

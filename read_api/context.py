@@ -11,6 +11,7 @@ from strawberry.types import Info
 
 from infra.audit_entries import AuditEntries
 from infra.authentication import Caller
+from infra.event_sealing import OpenEvents
 from infra.postgres import Database
 from infra.tail import Tail
 from read_api.columns import Relation
@@ -29,6 +30,7 @@ class Sources:
     """Where reads come from."""
 
     database: Database
+    open_events: OpenEvents
     tail: Tail
     limits: ReadLimits
     audit_log: AuditEntries
@@ -36,7 +38,11 @@ class Sources:
 
 def sources_of(dependencies: ReadDependencies) -> Sources:
     return Sources(
-        dependencies.database, dependencies.tail, dependencies.limits, dependencies.audit_log
+        dependencies.database,
+        dependencies.open_events,
+        dependencies.tail,
+        dependencies.limits,
+        dependencies.audit_log,
     )
 
 

@@ -9,6 +9,7 @@ from starlette.types import Scope
 from infra.audit_entries import AuditEntries
 from infra.audit_trail import AuditTrail
 from infra.authentication import Caller, Credentials
+from infra.event_sealing import OpenEvents
 from infra.metrics import Metrics
 from infra.postgres import Database
 from infra.read_positions import ReadPositions
@@ -29,6 +30,7 @@ class ReadDependencies:
     """
 
     database: Database
+    open_events: OpenEvents
     tail: Tail
     positions: ReadPositions
     authenticate: Callable[[Credentials], Awaitable[Caller]]

@@ -9,6 +9,7 @@ import strawberry
 
 from infra.event_codec import decode
 from infra.event_log import COLUMNS, LoggedEvent, logged_event
+from infra.event_sealing import is_erased
 from read_api.connections import Connection, Edge, connection, uuid_or_none
 from read_api.context import ReadInfo
 from read_api.errors import refuse
@@ -81,7 +82,7 @@ class Event:
         description="The facts, as the newest version of this kind of event says them."
     )
     def data(self) -> Json | None:
-        return Json(event_data(self.logged))
+        return None if is_erased(self.logged) else Json(event_data(self.logged))
 
 
 def event_data(event: LoggedEvent) -> dict[str, Any]:
@@ -116,7 +117,8 @@ async def events(
         cursor = conn.cursor(binary=True)
         await cursor.execute(query, params, prepare=True)
         found = [logged_event(row) for row in await cursor.fetchall()]
-    edges = [Edge(cursor=cursor_of(event), node=Event(logged=event)) for event in found]
+    opened = await context.sources.open_events(found)
+    edges = [Edge(cursor=cursor_of(event), node=Event(logged=event)) for event in opened]
     return connection(edges, size=size, is_after=after is not None)
 
 

@@ -94,7 +94,7 @@ async def _events(context: ReadContext, id_text: str, version: int) -> list[Logg
         )
         if not page:
             return []
-        events.extend(page)
+        events.extend(await context.sources.open_events(page))
     return events
 
 

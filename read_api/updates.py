@@ -120,7 +120,7 @@ class EventNotice:
 
 async def first_events(
     sources: Sources, caller: Caller, id_text: str, *, after: int
-) -> list[LoggedEvent]:
+) -> Sequence[LoggedEvent]:
     """Where following begins: events from version `after` on, itself included, which proves that it
     is there.
 
@@ -253,11 +253,12 @@ def _notice(*, era: int, tx_id: int, notification_id: int, shard: int, **shown: 
 
 async def _page(
     sources: Sources, tenant_id: TenantId, execution_id: UUID, *, after: int
-) -> list[LoggedEvent]:
+) -> Sequence[LoggedEvent]:
     limit = sources.limits.stream_page_events
-    return await read_stream(
+    page = await read_stream(
         sources.database, tenant_id, execution_id, after_version=after, limit=limit
     )
+    return await sources.open_events(page)
 
 
 def _unknown_execution() -> RequestRefused:

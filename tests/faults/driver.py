@@ -32,6 +32,7 @@ from cli.session import run
 from cli.web_server import listen
 from infra import crash_points
 from infra.clock import SystemClock
+from infra.postgres import Role
 from infra.runtime import Runtime, build_runtime
 from infra.settings import Settings
 from tests.faults.deliveries import ShuffledLog
@@ -122,7 +123,7 @@ def _go_wrong(runtime: Runtime) -> None:
         real = runtime.log
         handling_s = float(os.environ.get("FAULT_HANDLING_S", "0"))
 
-        async def log() -> ShuffledLog:
-            return ShuffledLog(await real(), seed=seed, handling_s=handling_s)
+        async def log(role: Role) -> ShuffledLog:
+            return ShuffledLog(await real(role), seed=seed, handling_s=handling_s)
 
         runtime.log = log  # pyright: ignore[reportAttributeAccessIssue] # in place of the method

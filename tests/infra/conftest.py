@@ -8,12 +8,15 @@ from dataclasses import dataclass
 import pytest
 
 from infra.blobs import Blobs
+from infra.data_keys import DataKeys
+from infra.event_sealing import EventSeals
 from infra.event_store import PostgresEventStore
 from infra.group_commit import GroupCommit
 from infra.postgres import Database, Role, role_conninfo
 from infra.retention import KNOWN_S, RetentionKnown
 from infra.snapshots import Snapshots
 from infra.wakeups import Wakeups
+from tests.infra.keys import data_keys_on
 from tests.infra.log_steps import IDS
 
 TENANT_BLOB_BYTES_MAX = 2 << 20
@@ -30,10 +33,15 @@ class Parts:
     wakeups: Wakeups
     store: PostgresEventStore
     group_commit: GroupCommit
+    keys: DataKeys
     blobs: Blobs
     snapshots: Snapshots
     forget_retention: Callable[[], None]
     stack: AsyncExitStack
+
+    @property
+    def seals(self) -> EventSeals:
+        return EventSeals(self.keys)
 
     async def database(self, role: Role) -> Database:
         database = Database(self.conninfo(role), pool_size_max=8)
@@ -74,8 +82,10 @@ async def build_parts(conninfo: Conninfo) -> AsyncIterator[Parts]:
         database = Database(conninfo("api"), pool_size_max=8)
         await database.open()
         stack.push_async_callback(database.close)
+        keys = data_keys_on(database)
         blobs = Blobs(
             database,
+            keys,
             cache_bytes_max=4 << 20,
             tenant_bytes_max=TENANT_BLOB_BYTES_MAX,
             monotonic_s=asyncio.get_running_loop().time,
@@ -85,11 +95,12 @@ async def build_parts(conninfo: Conninfo) -> AsyncIterator[Parts]:
         def forget_retention() -> None:
             time_s[0] += KNOWN_S
 
-        snapshots = Snapshots(database, every=SNAPSHOT_EVERY)
+        snapshots = Snapshots(database, keys, every=SNAPSHOT_EVERY)
         store = PostgresEventStore(
             database,
             group_commit,
             IDS,
+            keys=keys,
             blobs=blobs,
             snapshots=snapshots,
             retention=RetentionKnown(database, monotonic_s=lambda: time_s[0]),
@@ -97,5 +108,13 @@ async def build_parts(conninfo: Conninfo) -> AsyncIterator[Parts]:
             cache_max=100,
         )
         yield Parts(
-            conninfo, wakeups, store, group_commit, blobs, snapshots, forget_retention, stack
+            conninfo,
+            wakeups,
+            store,
+            group_commit,
+            keys,
+            blobs,
+            snapshots,
+            forget_retention,
+            stack,
         )

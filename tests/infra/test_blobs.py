@@ -14,6 +14,7 @@ from domain.payloads import INLINE_BYTES_MAX
 from infra.blobs import TOTAL_FRESH_S, BlobQuotaUsedUp, Blobs
 from infra.event_log import read_stream
 from infra.payload_offloading import MARKER
+from infra.sealing import OVERHEAD_BYTES
 from tests.commands.event_store_contract import an_execution
 from tests.infra.conftest import TENANT_BLOB_BYTES_MAX, Parts
 from tests.infra.log_steps import IDS
@@ -45,7 +46,9 @@ async def counted(owner: AsyncConnection, query: str, *values: object) -> list[t
 
 async def hashes(parts: Parts, tenant_id: TenantId, stream_id: UUID) -> list[bytes]:
     database = await parts.database("api")
-    events = await read_stream(database, tenant_id, stream_id, after_version=0, limit=100)
+    events = await parts.seals.opened(
+        await read_stream(database, tenant_id, stream_id, after_version=0, limit=100)
+    )
     assert all(MARKER in event.state and len(event.state) < 2000 for event in events)
     async with database.tenant_transaction(tenant_id) as conn:
         query = "SELECT sha256 FROM blob_uses WHERE stream_id = %s"
@@ -64,7 +67,7 @@ async def test_equal_payloads_of_a_tenant_are_stored_once_and_used_by_each(
     query = "SELECT sha256 FROM agentledger.blobs WHERE tenant_id = %s"
     assert len(await counted(owner, query, tenant_id)) == 1
     query = "SELECT bytes FROM agentledger.blob_totals WHERE tenant_id = %s"
-    assert await counted(owner, query, tenant_id) == [(LARGE_BYTES,)]
+    assert await counted(owner, query, tenant_id) == [(LARGE_BYTES + OVERHEAD_BYTES,)]
 
 
 async def test_a_blob_is_read_by_its_tenant_only(parts: Parts, tenant_id: TenantId) -> None:
@@ -117,6 +120,7 @@ async def test_a_total_is_read_again_after_a_while(parts: Parts, tenant_id: Tena
     time_s = 0.0
     blobs = Blobs(
         await parts.database("api"),
+        parts.keys,
         cache_bytes_max=0,
         tenant_bytes_max=LARGE_BYTES,
         monotonic_s=lambda: time_s,
@@ -132,6 +136,7 @@ async def test_a_total_is_read_again_after_a_while(parts: Parts, tenant_id: Tena
 async def test_the_cache_holds_no_more_bytes_than_it_may(parts: Parts, tenant_id: TenantId) -> None:
     blobs = Blobs(
         await parts.database("api"),
+        parts.keys,
         cache_bytes_max=2 * LARGE_BYTES,
         tenant_bytes_max=0,
         monotonic_s=lambda: 0.0,

@@ -63,7 +63,7 @@ async def waiting(parts: Parts) -> AsyncIterator[Waiting]:
         on_place=lambda _stream, _version: None,
     )
     running = asyncio.create_task(tail.run())
-    waiter = ExecutionWaiter(await parts.database("api"), tail, parts.blobs)
+    waiter = ExecutionWaiter(await parts.database("api"), tail, parts.blobs, parts.seals)
     yield Waiting(parts, tail, waiter, TenantId(IDS.new()))
     running.cancel()
 
@@ -147,7 +147,9 @@ async def test_only_news_of_its_topics_wake_a_subscription(waiting: Waiting) -> 
 async def test_a_run_whose_events_are_heard_of_is_not_looked_for(waiting: Waiting) -> None:
     execution = await waiting.begun()
     reads = CountedDatabase(await waiting.parts.database("api"))
-    waiter = ExecutionWaiter(cast("Database", reads), waiting.tail, waiting.parts.blobs)
+    waiter = ExecutionWaiter(
+        cast("Database", reads), waiting.tail, waiting.parts.blobs, waiting.parts.seals
+    )
     end = asyncio.create_task(waiter.wait_for_end(waiting.tenant_id, execution.id, WAIT_S))
     await until(lambda: waiting.tail.subscriptions_count() == 1, "the subscription")
     execution.trigger_event(Execution.Started)

@@ -11,7 +11,6 @@ from domain.identifiers import TenantId
 from infra.mail_outbox import PostgresMailOutbox, SealedMailbox
 from tests.infra.conftest import Parts
 from tests.infra.log_steps import IDS, a_key
-from tests.infra.test_data_keys import keys_of
 
 MAIL = Mail("ada@example.com", "Hello", "A secret word: xylophone")
 LEASE_S = 60.0
@@ -26,7 +25,7 @@ async def _only_ours(database_url: str) -> None:
 
 async def a_queued_mail(parts: Parts) -> TenantId:
     tenant_id = TenantId(IDS.new())
-    row = await SealedMailbox(await keys_of(parts), IDS).queued(
+    row = await SealedMailbox(parts.keys, IDS).queued(
         tenant_id, MAIL, expires_at=datetime.now(UTC) + timedelta(hours=1)
     )
     await parts.store.append([a_key()], Envelope(tenant_id, "user:ada"), side_rows=[row])
@@ -40,7 +39,7 @@ async def claimed(outbox: PostgresMailOutbox, lease_s: float = LEASE_S) -> DueMa
 
 
 async def test_a_claimed_mail_is_nobody_elses_until_its_lease_ends(parts: Parts) -> None:
-    outbox = PostgresMailOutbox(await parts.database("worker"), await keys_of(parts))
+    outbox = PostgresMailOutbox(await parts.database("worker"), parts.keys)
     tenant_id = await a_queued_mail(parts)
     first = await claimed(outbox)
     assert (first.tenant_id, first.mail, first.attempts_count) == (tenant_id, MAIL, 1)
@@ -55,7 +54,7 @@ async def test_a_claimed_mail_is_nobody_elses_until_its_lease_ends(parts: Parts)
 async def test_what_is_given_up_is_never_due_and_says_nothing_any_more(
     parts: Parts, database_url: str
 ) -> None:
-    outbox = PostgresMailOutbox(await parts.database("worker"), await keys_of(parts))
+    outbox = PostgresMailOutbox(await parts.database("worker"), parts.keys)
     await a_queued_mail(parts)
     await outbox.failed(await claimed(outbox, 0), retry_in_s=None)
     assert await outbox.claim(LEASE_S) is None

@@ -82,7 +82,8 @@ class Tenancy:
 
     async def log_of(self, stream_id: UUID) -> bytes:
         database = await self.parts.database("api")
-        page = await read_stream(database, self.tenant_id, stream_id, after_version=0, limit=100)
+        stored = await read_stream(database, self.tenant_id, stream_id, after_version=0, limit=100)
+        page = await self.parts.seals.opened(stored)
         return b"".join(event.state for event in page)
 
 

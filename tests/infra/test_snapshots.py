@@ -144,5 +144,5 @@ async def test_what_is_changed_and_not_stored_is_in_no_snapshot(
 
 async def test_none_are_taken_where_none_are_wanted(parts: Parts, tenant_id: TenantId) -> None:
     execution = await run_of(parts, tenant_id, 10)
-    snapshots = Snapshots(await parts.database("api"), every=0)
+    snapshots = Snapshots(await parts.database("api"), parts.keys, every=0)
     assert not snapshots.is_due(execution, [])

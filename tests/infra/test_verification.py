@@ -40,12 +40,17 @@ async def ledger(
     name = copy_database(postgres_url, template_database)
     url = database_url_of(postgres_url, name)
     async with await AsyncConnection.connect(url, autocommit=True, options=OPTIONS) as owner:
-        yield Ledger(url, master_key, owner)
+        built = Ledger(url, master_key, owner)
+        yield built
+        for database in built.databases.values():
+            await database.close()
     drop_database(postgres_url, name)
 
 
 async def violations(ledger: Ledger, check: str) -> list[str]:
-    checks = {one.name: one for one in await verify_log(ledger.owner, lambda _: None)}
+    checks = {
+        one.name: one for one in await verify_log(ledger.owner, ledger.opened, lambda _: None)
+    }
     return checks[check].violations
 
 

@@ -195,7 +195,7 @@ async def stage(
     keys = data_keys(database, master_key)
     secrets = CountingSecrets(bcrypt_cost=BCRYPT_COST)
     neighbours = Neighbours()
-    store = _store(parts, database, neighbours)
+    store = _store(parts, database, keys, neighbours)
     signing = SigningKeys(
         database, keys, clock, IDS, max_age=key_age, monotonic_s=lambda: time_s[0]
     )
@@ -231,11 +231,14 @@ async def stage(
         )
 
 
-def _store(parts: Parts, database: Database, neighbours: Neighbours) -> PostgresEventStore:
+def _store(
+    parts: Parts, database: Database, keys: DataKeys, neighbours: Neighbours
+) -> PostgresEventStore:
     return PostgresEventStore(
         database,
         parts.group_commit,
         IDS,
+        keys=keys,
         blobs=parts.blobs,
         snapshots=parts.snapshots,
         retention=RetentionKnown(database, monotonic_s=asyncio.get_running_loop().time),

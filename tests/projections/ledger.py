@@ -9,6 +9,7 @@ from psycopg import AsyncConnection, sql
 
 from commands.ports import Batch, LoggedEvent, Position, partition_of
 from infra.event_log import BEGINNING, read_commit_order
+from infra.event_sealing import EventSeals
 from infra.postgres import Database, Role, role_conninfo
 from projections.catalogue import PROJECTIONS
 from projections.fold import Row, rows_after
@@ -16,6 +17,7 @@ from projections.projector import Projector
 from projections.rows import Tables
 from projections.table import AnyProjection, Key
 from projections.verification import verify_projection
+from tests.infra.keys import data_keys_on
 from tests.projections.histories import Stream
 
 PARTITIONS = 4
@@ -36,6 +38,7 @@ class Ledger:
     master_key: str
     owner: AsyncConnection
     databases: dict[Role, Database] = field(default_factory=dict)
+    seals: EventSeals | None = None
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[AsyncConnection]:
@@ -55,6 +58,11 @@ class Ledger:
             await self.databases[role].open()
         return self.databases[role]
 
+    async def opened(self, events: Sequence[LoggedEvent]) -> Sequence[LoggedEvent]:
+        if self.seals is None:
+            self.seals = EventSeals(data_keys_on(await self.database("projector")))
+        return await self.seals.opened(events)
+
     async def projector(
         self,
         projections: Sequence[AnyProjection] = PROJECTIONS,
@@ -66,6 +74,7 @@ class Ledger:
         projector = Projector(
             await self.database("projector"),
             projections,
+            open_events=self.opened,
             partitions_count=partitions_count,
             on_applied=on_applied,
         )
@@ -115,7 +124,10 @@ class Ledger:
         return value
 
     async def violations(self, projections: Sequence[AnyProjection] = PROJECTIONS) -> list[str]:
-        checks = [await verify_projection(self.owner, projection) for projection in projections]
+        checks = [
+            await verify_projection(self.owner, projection, self.opened)
+            for projection in projections
+        ]
         return [violation for check in checks for violation in check.violations]
 
 

@@ -51,7 +51,7 @@ async def test_a_replay_after_the_fix_brings_the_stream_up_to_date(ledger: Ledge
     runs = [a_finished_run(), a_finished_run()]
     await parked(ledger, *runs)
     for run in runs:
-        replayed = await replay(ledger.owner, NODE_RUNS, run.stream_id)
+        replayed = await replay(ledger.owner, NODE_RUNS, ledger.opened, run.stream_id)
         assert (replayed.version, replayed.error) == (7, None)
     assert await ledger.rows(NODE_RUNS) == folded_once(NODE_RUNS, runs)
     assert await ledger.violations([NODE_RUNS]) == []
@@ -62,7 +62,7 @@ async def test_the_projector_itself_may_replay(ledger: Ledger) -> None:
     await parked(ledger, run)
     database = await ledger.database("projector")
     async with database.connection() as conn:
-        assert (await replay(conn, NODE_RUNS, run.stream_id)).error is None
+        assert (await replay(conn, NODE_RUNS, ledger.opened, run.stream_id)).error is None
     assert await ledger.rows(NODE_RUNS) == folded_once(NODE_RUNS, [run])
 
 
@@ -72,7 +72,7 @@ async def test_rows_that_the_mended_projection_does_not_make_any_more_are_gone(
     run = completed(started(an_execution(), "draft"), "draft")
     await parked(ledger, run, projection=MISNAMED)
     assert [key[2] for key in await ledger.rows(NODE_RUNS)] == ["old draft"]
-    await replay(ledger.owner, NODE_RUNS, run.stream_id)
+    await replay(ledger.owner, NODE_RUNS, ledger.opened, run.stream_id)
     assert [key[2] for key in await ledger.rows(NODE_RUNS)] == ["draft"]
 
 
@@ -82,7 +82,7 @@ async def test_a_running_projector_goes_on_with_the_stream_after_the_replay(
     run = completed(started(an_execution(), "draft"), "draft")
     await parked(ledger, run)
     projector = await ledger.projector([NODE_RUNS])
-    await replay(ledger.owner, NODE_RUNS, run.stream_id)
+    await replay(ledger.owner, NODE_RUNS, ledger.opened, run.stream_id)
     completed(started(run, "review"), "review")
     await ledger.append(run.events[3:])
     await projector.handle(batches((await ledger.log())[3:]))
@@ -97,7 +97,7 @@ async def test_what_arrives_while_a_replay_waits_for_its_positions_is_applied_to
     async with ledger.connect() as other, ledger.connect() as conn:
         async with other.transaction():
             await take_positions(other, NODE_RUNS.table)
-            replaying = asyncio.create_task(replay(conn, NODE_RUNS, run.stream_id))
+            replaying = asyncio.create_task(replay(conn, NODE_RUNS, ledger.opened, run.stream_id))
             async with asyncio.timeout(5):
                 while not await ledger.scalar("SELECT count(*) FROM pg_locks WHERE NOT granted"):
                     await asyncio.sleep(0.005)
@@ -111,7 +111,7 @@ async def test_a_replay_that_fails_again_changes_nothing_but_the_letter(ledger: 
     run = completed(started(an_execution(), "draft"), "draft")
     await parked(ledger, run)
     before = await ledger.rows(NODE_RUNS)
-    replayed = await replay(ledger.owner, BROKEN, run.stream_id)
+    replayed = await replay(ledger.owner, BROKEN, ledger.opened, run.stream_id)
     assert (replayed.version, replayed.error is None) == (2, False)
     assert await ledger.rows(NODE_RUNS) == before
     (letter,) = [letter async for letter in parked_streams(ledger.owner, NODE_RUNS)]
@@ -122,7 +122,7 @@ async def test_a_replay_that_fails_again_changes_nothing_but_the_letter(ledger: 
 async def test_a_replay_of_what_the_database_refuses_stays_parked(ledger: Ledger) -> None:
     run = an_execution(definition_hash="\x00").happens(Execution.Started)
     await parked(ledger, run, projection=EXECUTIONS)
-    replayed = await replay(ledger.owner, EXECUTIONS, run.stream_id)
+    replayed = await replay(ledger.owner, EXECUTIONS, ledger.opened, run.stream_id)
     assert replayed.error is not None
     assert await ledger.scalar("SELECT attempts FROM dead_letters") == 2
     assert await ledger.rows(EXECUTIONS) == {}
@@ -134,4 +134,4 @@ async def test_only_a_parked_stream_can_be_replayed(ledger: Ledger) -> None:
     await (await ledger.projector()).handle(batches(await ledger.log()))
     for stream_id in (run.stream_id, a_finished_run().stream_id):
         with pytest.raises(NotParked):
-            await replay(ledger.owner, NODE_RUNS, stream_id)
+            await replay(ledger.owner, NODE_RUNS, ledger.opened, stream_id)

@@ -45,7 +45,7 @@ async def test_a_rebuild_mends_whatever_was_wrong(ledger: Ledger) -> None:
     await applied(ledger, streams)
     await ledger.fetch("UPDATE executions_v3 SET status = 'LOST', tokens_in = 99")
     await ledger.fetch("DELETE FROM executions_v3 WHERE version %% 2 = 0")
-    await rebuild(EXECUTIONS, ledger.connect)
+    await rebuild(EXECUTIONS, ledger.connect, ledger.opened)
     assert await ledger.rows(EXECUTIONS) == folded_once(EXECUTIONS, streams)
     assert await ledger.violations() == []
 
@@ -56,7 +56,7 @@ async def test_every_projection_can_be_rebuilt_alone(
 ) -> None:
     streams = random_streams(random.Random(7), a_tenant(), 5)
     await applied(ledger, streams)
-    await rebuild(projection, ledger.connect)
+    await rebuild(projection, ledger.connect, ledger.opened)
     assert await ledger.rows(projection) == folded_once(projection, streams)
     assert await ledger.violations() == []
 
@@ -71,7 +71,7 @@ async def test_a_history_larger_than_memory_is_folded_in_parts(
     runs = [random_run(draw, a_tenant()) for _ in range(40)]
     await applied(ledger, runs)
     for projection in (EXECUTIONS, NODE_RUNS):
-        await rebuild(projection, ledger.connect)
+        await rebuild(projection, ledger.connect, ledger.opened)
         assert await ledger.rows(projection) == folded_once(projection, runs)
     assert await ledger.violations() == []
 
@@ -85,7 +85,7 @@ async def test_a_rebuilt_table_is_as_closed_as_the_old_one(ledger: Ledger) -> No
         " FROM pg_class AS c WHERE c.relname LIKE 'executions%%' AND c.relkind = 'r' ORDER BY 1"
     )
     before = await ledger.fetch(description)
-    await rebuild(EXECUTIONS, ledger.connect)
+    await rebuild(EXECUTIONS, ledger.connect, ledger.opened)
     assert len(before) == 2
     assert await ledger.fetch(description) == before
 
@@ -94,7 +94,7 @@ async def test_a_new_projection_goes_on_where_the_others_stand(ledger: Ledger) -
     runs = [a_finished_run() for _ in range(8)]
     await applied(ledger, runs, [EXECUTIONS])
     await ledger.fetch("DROP TABLE node_runs_v2, node_runs_v2_streams")
-    await rebuild(NODE_RUNS, ledger.connect)
+    await rebuild(NODE_RUNS, ledger.connect, ledger.opened)
     assert await ledger.rows(NODE_RUNS) == folded_once(NODE_RUNS, runs)
     starts = await (await ledger.projector([EXECUTIONS, NODE_RUNS])).assigned(ALL_PARTITIONS)
     begun = {partition_of(run.events[0].shard, PARTITIONS) for run in runs}
@@ -107,7 +107,7 @@ async def test_what_was_rebuilt_before_any_projector_ran_is_not_applied_twice(
     streams = random_streams(random.Random(9), a_tenant(), 10)
     await ledger.append(interleaved(random.Random(9), streams))
     for projection in PROJECTIONS:
-        await rebuild(projection, ledger.connect)
+        await rebuild(projection, ledger.connect, ledger.opened)
     await (await ledger.projector()).handle(batches(await ledger.log()))
     for projection in PROJECTIONS:
         assert await ledger.rows(projection) == folded_once(projection, streams)
@@ -120,7 +120,7 @@ async def test_a_rebuild_may_come_out_ahead_of_a_projector_that_lags(ledger: Led
     log = await ledger.log()
     projector = await ledger.projector()
     await projector.handle(batches(log[:10]))
-    await rebuild(EXECUTIONS, ledger.connect)
+    await rebuild(EXECUTIONS, ledger.connect, ledger.opened)
     assert await ledger.rows(EXECUTIONS) == folded_once(EXECUTIONS, runs)
     await projector.handle(batches(log[10:]))
     for projection in (EXECUTIONS, NODE_RUNS):
@@ -133,7 +133,7 @@ async def test_parked_streams_get_another_chance(ledger: Ledger) -> None:
     broken = replace(EXECUTIONS, evolve=lambda *_: 1 / 0)
     await applied(ledger, [healed, hopeless], [broken])
     assert await ledger.scalar("SELECT count(*) FROM dead_letters") == 2
-    rebuilt = await rebuild(EXECUTIONS, ledger.connect)
+    rebuilt = await rebuild(EXECUTIONS, ledger.connect, ledger.opened)
     assert rebuilt.parked_count == 1
     assert await ledger.scalar("SELECT array_agg(stream_id) FROM dead_letters") == [
         hopeless.stream_id
@@ -162,7 +162,7 @@ async def test_a_stream_that_the_database_refuses_is_parked_where_the_projector_
             sorted(await ledger.fetch(state.format(projection.table))),
             await ledger.fetch(letters),
         )
-        assert (await rebuild(projection, ledger.connect)).parked_count == 1
+        assert (await rebuild(projection, ledger.connect, ledger.opened)).parked_count == 1
         after = (
             await ledger.rows(projection),
             sorted(await ledger.fetch(state.format(projection.table))),
@@ -174,14 +174,14 @@ async def test_a_stream_that_the_database_refuses_is_parked_where_the_projector_
 async def test_events_of_other_aggregates_are_not_even_read(ledger: Ledger) -> None:
     streams = [an_agent(), *(a_finished_run() for _ in range(3))]
     await applied(ledger, streams)
-    assert (await rebuild(AGENTS, ledger.connect)).events_count == 1
+    assert (await rebuild(AGENTS, ledger.connect, ledger.opened)).events_count == 1
 
 
 async def test_progress_is_told_from_the_first_event_to_the_last(ledger: Ledger) -> None:
     runs = [a_finished_run() for _ in range(3)]
     await applied(ledger, runs)
     told: list[Progress] = []
-    await rebuild(EXECUTIONS, ledger.connect, on_progress=told.append)
+    await rebuild(EXECUTIONS, ledger.connect, ledger.opened, on_progress=told.append)
     assert (told[0].events_done, told[0].events_total, told[0].remaining_s) == (0, 21, None)
     assert (told[-1].events_done, told[-1].remaining_s) == (21, 0)
 
@@ -189,8 +189,8 @@ async def test_progress_is_told_from_the_first_event_to_the_last(ledger: Ledger)
 async def test_one_projection_is_rebuilt_once_at_a_time(ledger: Ledger) -> None:
     async def again() -> None:
         with pytest.raises(RebuildRunning):
-            await rebuild(EXECUTIONS, ledger.connect)
-        await rebuild(NODE_RUNS, ledger.connect)
+            await rebuild(EXECUTIONS, ledger.connect, ledger.opened)
+        await rebuild(NODE_RUNS, ledger.connect, ledger.opened)
 
     during: list[asyncio.Task[None]] = []
 
@@ -200,7 +200,9 @@ async def test_one_projection_is_rebuilt_once_at_a_time(ledger: Ledger) -> None:
 
     async with ledger.connect() as blocker, blocker.transaction():
         await blocker.execute("LOCK TABLE executions_v3 IN ACCESS EXCLUSIVE MODE")
-        rebuilding = asyncio.create_task(rebuild(EXECUTIONS, ledger.connect, on_progress=begin))
+        rebuilding = asyncio.create_task(
+            rebuild(EXECUTIONS, ledger.connect, ledger.opened, on_progress=begin)
+        )
         while not during:
             await asyncio.sleep(0.01)
         await during[0]
@@ -245,7 +247,7 @@ async def test_a_swap_that_has_to_step_back_loses_nothing(
     async with ledger.connect() as reader, asyncio.timeout(10):
         async with reader.transaction():
             await reader.execute("SELECT * FROM executions_v3")
-            rebuilding = asyncio.create_task(rebuild(EXECUTIONS, ledger.connect))
+            rebuilding = asyncio.create_task(rebuild(EXECUTIONS, ledger.connect, ledger.opened))
             while len(runs) < 4:
                 await asyncio.sleep(0.01)
         await rebuilding
@@ -316,7 +318,7 @@ async def test_readers_and_the_projector_go_on_during_rebuilds(ledger: Ledger) -
         tasks.create_task(traffic.read_slowly())
         for projection in (EXECUTIONS, NODE_RUNS, EXECUTIONS):
             seen = len(traffic.seen)
-            await rebuild(projection, ledger.connect)
+            await rebuild(projection, ledger.connect, ledger.opened)
             assert len(traffic.seen) > seen
         traffic.is_over = True
         await writing

@@ -33,7 +33,7 @@ async def test_a_whole_projection_has_nothing_to_say(ledger: Ledger) -> None:
     await ledger.append(interleaved(random.Random(1), streams))
     await (await ledger.projector()).handle(batches(await ledger.log()))
     for projection in PROJECTIONS:
-        check = await verify_projection(ledger.owner, projection)
+        check = await verify_projection(ledger.owner, projection, ledger.opened)
         assert check.ok
         assert check.checked == len(await ledger.rows(projection)) > 0
 
@@ -46,7 +46,7 @@ async def test_pages_of_any_size_see_every_row_once(
     monkeypatch.setattr(projections.verification, "PLACES_PAGE", page)
     monkeypatch.setattr(projections.verification, "EVENTS_PAGE", page)
     await three_runs(ledger)
-    check = await verify_projection(ledger.owner, NODE_RUNS)
+    check = await verify_projection(ledger.owner, NODE_RUNS, ledger.opened)
     assert (check.checked, check.violations) == (9, [])
 
 

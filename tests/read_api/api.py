@@ -45,9 +45,9 @@ class CountingDatabase(Database):
     checkouts = 0
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[AsyncConnection]:
+    async def shared(self) -> AsyncIterator[AsyncConnection]:
         self.checkouts += 1
-        async with super().connection() as conn:
+        async with super().shared() as conn:
             yield conn
 
     async def tenant_json(
@@ -190,6 +190,7 @@ async def build_api(ledger: Ledger) -> AsyncIterator[Api]:
     audit_log = AuditEntries(await ledger.database("writer"), reader, data_keys)
     audit = AuditTrail(audit_log.store, IDS, lost=lambda _count: None, gather_s=0.01, count_s=0.02)
     dependencies = ReadDependencies(
+        open_events=ledger.opened,
         database=database,
         tail=tail,
         positions=positions,

@@ -97,12 +97,19 @@ class ProjectorConnection:
         await self._process.reach()
 
 
+async def as_stored(events: Sequence[LoggedEvent]) -> Sequence[LoggedEvent]:
+    """In the place of what opens them: here they lie open."""
+    return events
+
+
 class SimulatedProjector(Projector):
     """Reading, folding, repairing and moving on are the real one's."""
 
     def __init__(self, models: ReadModels, process: Process, *, partitions_count: int) -> None:
         connection = cast("Any", ProjectorConnection(models, process))
-        super().__init__(connection, READ_MODELS, partitions_count=partitions_count)
+        super().__init__(
+            connection, READ_MODELS, open_events=as_stored, partitions_count=partitions_count
+        )
 
     async def _read(self, conn: Any, work: Sequence[Share]) -> list[Fold]:
         await conn.go()
