@@ -16,6 +16,7 @@ from commands.credential_port import ApiKeyRow
 from commands.identity_port import AccessRow, Users
 from commands.login_port import Accounts, LoginRow
 from commands.mail_port import Mailbox, QueuedMail
+from commands.standing_port import EveryoneActive, Standings, TenantSideRow
 from commands.vault_port import Vault, VaultRow
 from domain.envelope import Envelope
 from domain.identifiers import JsonObject, Shard, TenantId
@@ -150,6 +151,7 @@ SideRow = (
     | StoredPassword
     | StoredRetention
     | RemovedPayloads
+    | TenantSideRow
     | AccessRow
     | VaultRow
     | QueuedMail
@@ -364,3 +366,5 @@ class Ports:
     mailbox: Mailbox | None = None  # Only where people are written to.
     accounts: Accounts | None = None  # Only what is decided about logins needs it.
     vault: Vault | None = None  # Only what keeps secrets needs it.
+    standings: Standings = field(default_factory=EveryoneActive)
+    regions: Sequence[str] = ("us", "eu", "ap")  # The first is where a tenant is by default.

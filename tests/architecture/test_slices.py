@@ -17,7 +17,7 @@ MACHINERY = {
     *("admission_port", "bulk_port", "execution_families", "http_port"),
     *("identity_port", "memberships"),
     *("mail_port", "model_port", "open_executions_port", "vault_port"),
-    *("pinned_definitions", "ports", "retention_port", "sealing_port"),
+    *("pinned_definitions", "ports", "retention_port", "sealing_port", "standing_port"),
     *("account_flow", "login_flow", "login_port"),
 }
 
