@@ -107,6 +107,8 @@ class Stage:
             "AGENTLEDGER_POOL_SIZE_MAX": str(settings.pool_size_max),
             "AGENTLEDGER_WORKER_ATTEMPTS_MAX": str(settings.worker_attempts_max),
             "AGENTLEDGER_KAFKA_TOPIC": settings.kafka_topic,
+            # What is measured is the engine, not the plan of its one tenant.
+            "AGENTLEDGER_RATE_LIMIT_TENANT_PER_MIN": str(10**9),
         }
         if settings.kafka_bootstrap_servers:
             wanted["AGENTLEDGER_KAFKA_BOOTSTRAP_SERVERS"] = settings.kafka_bootstrap_servers

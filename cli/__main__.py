@@ -4,6 +4,7 @@ is instant.
 
 from pathlib import Path
 from typing import Annotated, Literal
+from uuid import UUID
 
 import typer
 
@@ -121,13 +122,38 @@ def tenants_list(json: Json = False) -> None:  # noqa: FBT002
 def tenants_create(
     name: Annotated[str, typer.Argument()],
     email: Annotated[str, typer.Option(help="The first administrator's address.")],
+    region: Annotated[str | None, typer.Option(help="Where its data is to be.")] = None,
     json: Json = False,  # noqa: FBT002
 ) -> None:
     """Provision a tenant with an administrator and a first API key; the password is asked for."""
     from cli.tenants import create_tenant
 
     password = typer.prompt("Password of the administrator", hide_input=True)
-    raise typer.Exit(create_tenant(name, email=email, password=password, is_json=json))
+    created = create_tenant(name, email=email, password=password, region=region, is_json=json)
+    raise typer.Exit(created)
+
+
+@tenants_app.command("suspend")
+def tenants_suspend(
+    tenant: Annotated[UUID, typer.Argument()],
+    reason: Annotated[str, typer.Option(help="What the tenant is told.")],
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """From now on the tenant reads and changes nothing; its executions stand still."""
+    from cli.tenants import suspend_tenant
+
+    raise typer.Exit(suspend_tenant(tenant, reason=reason, is_json=json))
+
+
+@tenants_app.command("resume")
+def tenants_resume(
+    tenant: Annotated[UUID, typer.Argument()],
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """A suspended tenant and its executions go on."""
+    from cli.tenants import resume_tenant
+
+    raise typer.Exit(resume_tenant(tenant, is_json=json))
 
 
 @app.command()

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from cli.logins import access_tokens, accounts, build_logins, build_signing_keys
 from cli.oauth import build_oauth
+from cli.rate_limits import RateLimitParts, build_rate_limits
 from cli.web_server import run_http
 from commands.dispatch import Dispatcher
 from commands.ports import Ports
@@ -41,7 +42,6 @@ from read_api.router import ReadDependencies, build_read_routes
 from write_api.app import build_write_routes
 from write_api.edge import ScimParts, WriteDependencies
 from write_api.problem_details import REQUEST_ID_SCOPE_KEY
-from write_api.rate_limits import AddressLimits
 
 
 @dataclass(eq=False)
@@ -53,6 +53,7 @@ class ApiParts:
     positions: ReadPositions
     admission: SampledAdmission
     key_uses: ApiKeyUses
+    rate_limits: RateLimitParts
 
 
 async def build_api_parts(runtime: Runtime) -> ApiParts:
@@ -71,14 +72,12 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     blobs = await runtime.blobs("api")
     seals = await runtime.event_seals("api")
     waiter = ExecutionWaiter(database, tail, blobs, seals)
-    runtime.neighbours.execution_ended = waiter.ended
-    runtime.neighbours.access_changed = authentication.forget
-    runtime.neighbours.worker_began = metrics.worker_began
+    _hear_neighbours(runtime, waiter, authentication, metrics)
     addresses = ClientAddresses(settings.trusted_proxies)
-    strangers = AddressLimits(settings.rate_limit_ip_per_min, time.monotonic)
     secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
     ports = await _ports(runtime, store, secrets, admission)
     dispatcher = Dispatcher(ports)
+    rate_limits = build_rate_limits(runtime, database, metrics)
     app = FastAPI(
         title="AgentLedger", version="1", redirect_slashes=False, openapi_url="/openapi.json"
     )
@@ -91,14 +90,15 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             waiter=waiter,
             blobs=blobs,
             ids=runtime.ids,
-            strangers=strangers,
+            strangers=rate_limits.strangers,
+            callers=rate_limits.callers,
             webhook_tenant=runtime.webhook_keys.tenant,
             oauth=await build_oauth(runtime, store, dispatcher),
             scim=ScimParts(ports, settings.public_url),
             logins=await build_logins(
                 runtime, tokens, secrets=secrets, store=store, dispatcher=dispatcher
             ),
-            login_limits=AddressLimits(settings.rate_limit_login_per_min, time.monotonic),
+            login_limits=rate_limits.logins,
             audit=audit,
             audit_log=audit_log,
             body_bytes_max=settings.body_bytes_max,
@@ -113,7 +113,8 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             positions=positions,
             authenticate=authentication.authenticate,
             client_address=addresses.of,
-            count_stranger=strangers.take,
+            count_stranger=rate_limits.strangers.take,
+            callers=rate_limits.callers,
             request_id_of=lambda scope: scope.get(REQUEST_ID_SCOPE_KEY) or runtime.ids.new(),
             pending_migrations=lambda: pending(runtime.conninfo("api")),
             metrics=metrics,
@@ -123,7 +124,15 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             is_introspection_allowed=settings.is_introspection_allowed,
         ),
     )
-    return ApiParts(app, tail, positions, admission, key_uses)
+    return ApiParts(app, tail, positions, admission, key_uses, rate_limits)
+
+
+def _hear_neighbours(
+    runtime: Runtime, waiter: ExecutionWaiter, authentication: Authentication, metrics: Metrics
+) -> None:
+    runtime.neighbours.execution_ended = waiter.ended
+    runtime.neighbours.access_changed = authentication.forget
+    runtime.neighbours.worker_began = metrics.worker_began
 
 
 def _authentication(
@@ -161,6 +170,8 @@ async def _ports(
         secrets=secrets,
         admission=admission,
         search=PostgresExecutionSearch(database),
+        standings=await runtime.standings(),
+        regions=runtime.settings.regions,
         users=PostgresUsers(database, runtime.master_key),
         mailbox=SealedMailbox(await runtime.data_keys("api"), runtime.ids),
         accounts=await accounts(runtime),
@@ -195,6 +206,8 @@ async def run_api(runtime: Runtime, parts: ApiParts, listening: socket.socket) -
         "read positions": parts.positions.run,
         "admission": parts.admission.run,
         "uses of API keys": parts.key_uses.run,
+        "rate limits": parts.rate_limits.limits.run,
+        "tidied rate limits": parts.rate_limits.store.run,
     }
     for name, loop in loops.items():
         runtime.in_background(name, keep_running(name, loop, pause_max_s=pause_max_s))

@@ -22,6 +22,7 @@ from infra.open_bulk_operations import PostgresOpenBulkOperations
 from infra.retention import PostgresRetentions
 from infra.runtime import Runtime
 from infra.secrets_source import SecretsSource
+from infra.standings import HeldTenants
 from projections.catalogue import PROJECTIONS
 from projections.execution_search import PostgresExecutionSearch
 from projections.projector import Projector
@@ -81,7 +82,9 @@ async def run_worker(runtime: Runtime) -> None:
         allowed=runtime.settings.http_allow,
         connections_max=runtime.settings.worker_attempts_max,
     )
+    held = HeldTenants(await runtime.database("worker"))
     saga = await _executions(runtime, log, models, http)
+    saga.parts.is_held = held.is_held
     runtime.neighbours.execution_stored = saga.offer
     runtime.neighbours.worker_began(saga.counts)
     bulk = await _bulk_operations(runtime)
@@ -98,7 +101,8 @@ async def run_worker(runtime: Runtime) -> None:
             for name, part in {
                 **await _mail(runtime),
                 "login cleaning": LoginCleaning(await runtime.database("worker")).run,
-                "worker": lambda: log.consume(EXECUTIONS_GROUP, saga, topics=TOPICS),
+                "worker": lambda: _consume(log, saga, held),
+                "suspended tenants": lambda: held.run(saga.released),
                 "worker sweep": saga.sweep,
                 "worker timers": saga.wake_due,
                 "bulk operations": bulk.run,
@@ -131,6 +135,12 @@ async def _mail(runtime: Runtime) -> dict[str, Callable[[], Awaitable[None]]]:
         poll_s=settings.worker_mail_poll_s,
     )
     return {"mail": saga.run}
+
+
+async def _consume(log: Log, saga: ExecutionSaga, held: HeldTenants) -> None:
+    """Not before it is known whose runs stand still."""
+    await held.refresh()
+    await log.consume(EXECUTIONS_GROUP, saga, topics=TOPICS)
 
 
 async def _executions(runtime: Runtime, log: Log, models: Models, http: Http) -> ExecutionSaga:

@@ -1,5 +1,9 @@
 """`agentledger tenants`: what the operator does about tenants without the web API."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
 import orjson
 import typer
 from psycopg import sql
@@ -8,18 +12,22 @@ from rich.table import Table
 
 from cli.session import installation, owner_connection, run, settings_or_complain
 from commands.authorization import Caller
+from commands.decisions import Command
 from commands.dispatch import Dispatcher, Origin
 from commands.ports import Ports
-from commands.tenants import CreateTenant
+from commands.tenants import CreateTenant, ResumeTenant, SuspendTenant
+from domain.identifiers import JsonObject
 from infra.admission import EveryoneAdmitted
+from infra.clock import Uuid7Ids
 from infra.runtime import build_runtime
 from infra.secrets_source import SecretsSource
 from infra.users import PostgresUsers
 from projections.tenants import TENANTS as TENANTS_PROJECTION
 
-TENANTS = sql.SQL("SELECT tenant_id, name, created_at FROM {} ORDER BY tenant_id").format(
-    sql.Identifier(TENANTS_PROJECTION.table)
-)
+TENANTS = sql.SQL(
+    "SELECT tenant_id, name, region, standing, created_at FROM {} ORDER BY tenant_id"
+).format(sql.Identifier(TENANTS_PROJECTION.table))
+OPERATOR = Caller("operator", None, frozenset(), is_operator=True)
 
 
 def list_tenants(*, is_json: bool) -> int:
@@ -29,45 +37,70 @@ def list_tenants(*, is_json: bool) -> int:
             owner_connection(settings) as conn,
         ):
             rows = await (await conn.execute(TENANTS)).fetchall()
+        columns = ("tenant_id", "name", "region", "standing", "created_at")
         if is_json:
-            tenants = [{"tenant_id": row[0], "name": row[1], "created_at": row[2]} for row in rows]
+            tenants = [dict(zip(columns, row, strict=True)) for row in rows]
             typer.echo(orjson.dumps({"tenants": tenants}).decode())
             return 0
-        table = Table("tenant", "name", "created at")
-        for tenant_id, name, created_at in rows:
-            table.add_row(str(tenant_id), name, created_at.isoformat(timespec="seconds"))
+        table = Table("tenant", "name", "region", "standing", "created at")
+        for tenant_id, name, region, standing, created_at in rows:
+            created = created_at.isoformat(timespec="seconds")
+            table.add_row(str(tenant_id), name, region, standing, created)
         Console().print(table)
         return 0
 
     return run(work)
 
 
-def create_tenant(name: str, *, email: str, password: str, is_json: bool) -> int:
-    """The same command as POST /api/v1/tenants, decided and stored by this process."""
+def create_tenant(
+    name: str, *, email: str, password: str, region: str | None, is_json: bool
+) -> int:
+    command = CreateTenant(name, admin_email=email, admin_password=password, region=region)
+    return _decided(command, is_json=is_json)
+
+
+def suspend_tenant(tenant_id: UUID, *, reason: str, is_json: bool) -> int:
+    return _decided(SuspendTenant(tenant_id, reason), is_json=is_json)
+
+
+def resume_tenant(tenant_id: UUID, *, is_json: bool) -> int:
+    return _decided(ResumeTenant(tenant_id), is_json=is_json)
+
+
+def _decided(command: Command, *, is_json: bool) -> int:
+    """The same commands as those of the web API, decided and stored by this process."""
 
     async def work() -> int:
-        async with (
-            installation(settings_or_complain()) as settings,
-            build_runtime(settings) as runtime,
-        ):
-            secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
-            store = await runtime.event_store("api")
-            users = PostgresUsers(await runtime.database("api"), runtime.master_key)
-            ports = Ports(
-                store, runtime.clock, runtime.ids, secrets, EveryoneAdmitted(), users=users
-            )
-            dispatcher = Dispatcher(ports)
-            operator = Caller("operator", None, frozenset(), is_operator=True)
-            answer = await dispatcher.dispatch(
-                CreateTenant(name=name, admin_email=email, admin_password=password),
-                operator,
-                Origin(runtime.ids.new()),
-            )
-        if is_json:
-            typer.echo(orjson.dumps(answer.result).decode())
-        else:
-            for field, value in answer.result.items():
-                typer.echo(f"{field:<10} {value}")
+        async with _dispatcher() as dispatcher:
+            answer = await dispatcher.dispatch(command, OPERATOR, Origin(Uuid7Ids().new()))
+        _print(answer.result, is_json=is_json)
         return 0
 
     return run(work)
+
+
+@asynccontextmanager
+async def _dispatcher() -> AsyncGenerator[Dispatcher]:
+    async with (
+        installation(settings_or_complain()) as settings,
+        build_runtime(settings) as runtime,
+    ):
+        yield Dispatcher(
+            Ports(
+                await runtime.event_store("api"),
+                runtime.clock,
+                runtime.ids,
+                SecretsSource(bcrypt_cost=settings.bcrypt_cost),
+                EveryoneAdmitted(),
+                users=PostgresUsers(await runtime.database("api"), runtime.master_key),
+                regions=settings.regions,
+            )
+        )
+
+
+def _print(result: JsonObject, *, is_json: bool) -> None:
+    if is_json:
+        typer.echo(orjson.dumps(result).decode())
+        return
+    for field, value in result.items():
+        typer.echo(f"{field:<10} {value}")

@@ -34,6 +34,7 @@ TENANT_SCOPES: Mapping[str, str] = {
     "executions:signal": "send signals to executions",
     "secrets:write": "keep and remove secrets, which nobody can read",
     "retention:write": "say how long payloads are kept",
+    "tenant:write": "change the settings of the tenant",
     "approvals:decide": "decide the approvals that executions wait for",
     "identity_providers:write": "say where people may sign in, and what they get by it",
     "scim": "bring users and groups as the directory of an identity provider",
@@ -46,6 +47,8 @@ TENANT_SCOPES: Mapping[str, str] = {
 OPERATOR_SCOPES: Mapping[str, str] = {
     "read": "read what belongs to no tenant",
     "tenants:create": "create tenants",
+    "tenants:manage": "list, suspend and resume tenants",
+    "resellers:write": "say how many tenants a reseller may have",
     "audit:read": "read what strangers and the operator did",
 }
 
@@ -58,6 +61,7 @@ PLATFORM_SCOPES: Mapping[str, str] = {
 # What the operator lets resellers do; their role names each, and no `*` holds them.
 RESELLER_SCOPES: Mapping[str, str] = {
     "tenants:create": "create tenants, within the quota that the operator gave",
+    "tenants:manage": "list, suspend and resume the tenants that one has created",
 }
 
 # Role by role, for each scope: how far it reaches, and nothing for those that are not named. An
@@ -72,6 +76,7 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "executions:write": {"USER": "own", "RESELLER": "own"},
     "executions:signal": {"USER": "own", "RESELLER": "own"},
     "retention:write": {},
+    "tenant:write": {},
     "audit:read": {},
     "secrets:write": {"USER": "own", "RESELLER": "own"},
     "approvals:decide": {"USER": "own", "RESELLER": "own"},
@@ -80,6 +85,7 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "external_identities:write": {"USER": "own", "VIEWER": "own", "RESELLER": "own"},
     "account:write": {"USER": "own", "VIEWER": "own", "RESELLER": "own"},
     "tenants:create": {"RESELLER": "own"},
+    "tenants:manage": {"RESELLER": "own"},
 }
 
 # What a custom role is made of: a scope, or a scope that reaches only what is one's own. A scope

@@ -107,7 +107,20 @@ from commands.signals import (
     receive_webhook,
     signal_execution,
 )
-from commands.tenants import CreateTenant, SetRetention, create_tenant, set_retention
+from commands.tenants import (
+    ChangeTenant,
+    CreateTenant,
+    ResumeTenant,
+    SetResellerQuota,
+    SetRetention,
+    SuspendTenant,
+    change_tenant,
+    create_tenant,
+    resume_tenant,
+    set_reseller_quota,
+    set_retention,
+    suspend_tenant,
+)
 from commands.workflows import (
     CreateWorkflow,
     DeleteWorkflow,
@@ -132,6 +145,10 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
     [
         _entry(CreateTenant, create_tenant),
         _entry(SetRetention, set_retention),
+        _entry(ChangeTenant, change_tenant),
+        _entry(SuspendTenant, suspend_tenant),
+        _entry(ResumeTenant, resume_tenant),
+        _entry(SetResellerQuota, set_reseller_quota),
         _entry(CreateApiKey, create_api_key),
         _entry(RestrictApiKey, restrict_api_key),
         _entry(RotateApiKey, rotate_api_key),

@@ -34,12 +34,18 @@ class VersionMismatch(Stale):
 class Command:
     """One intention of a caller: a frozen dataclass each.
 
-    requires: the scope it needs, a literal of commands/authorization.py.
+    requires: the scope it needs, a literal of commands/authorization.py. is_open_to_suspended:
+    whether a tenant may send it that is suspended.
     """
 
     __slots__ = ()
 
     requires: ClassVar[str]
+    is_open_to_suspended: ClassVar[bool] = False
+
+    def subject(self, own: TenantId | None) -> TenantId | None:
+        """The tenant that it is about, given the caller's. None: one that does not exist yet."""
+        return own
 
 
 @dataclass(frozen=True, slots=True)

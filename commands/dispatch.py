@@ -28,6 +28,7 @@ from commands.ports import CommandRecord, DuplicateCommand, Ports, PositionToken
 from domain.envelope import Envelope
 from domain.errors import DomainError, Invalid, Refused, Stale, Unavailable
 from domain.identifiers import JsonObject, TenantId
+from domain.tenants import TenantSuspended
 
 ATTEMPTS_MAX = 8
 # Never changes: the record of a command is found by an id made in it.
@@ -89,21 +90,30 @@ class Dispatcher:
     async def dispatch(self, command: Command, caller: Caller, origin: Origin) -> Answer:
         """Raises DomainErrors only, for whatever the caller may have sent."""
         require(caller, command.requires)
+        await self._require_active(command, caller)
+        subject = command.subject(caller.tenant_id)
         if origin.idempotency_key is None:
-            tenant_id = caller.tenant_id or TenantId(self._ports.ids.new())
+            tenant_id = subject or TenantId(self._ports.ids.new())
             return await self._decide(command, self._on(caller, tenant_id), origin, None)
         command_id = _command_id(caller, origin.idempotency_key)
         if command_id in self._in_progress:
             raise CommandInProgress
         # A tenant that does not exist yet gets an id that a retry finds again: the record lies in
         # that tenant.
-        tenant_id = caller.tenant_id or TenantId(uuid5(command_id, "tenant"))
+        tenant_id = subject or TenantId(uuid5(command_id, "tenant"))
         self._in_progress.add(command_id)
         try:
             keyed = _Keyed(command_id, _fingerprint(command))
             return await self._decide(command, self._on(caller, tenant_id), origin, keyed)
         finally:
             self._in_progress.discard(command_id)
+
+    async def _require_active(self, command: Command, caller: Caller) -> None:
+        """Raises TenantSuspended. The operator belongs to no tenant."""
+        if caller.tenant_id is None or command.is_open_to_suspended:
+            return
+        if await self._ports.standings.of(caller.tenant_id) != "active":
+            raise TenantSuspended
 
     def _on(self, caller: Caller, tenant_id: TenantId) -> Tenancy:
         return Tenancy(self._ports, caller, tenant_id)

@@ -19,6 +19,7 @@ from commands.login_port import Accounts, LoginRow
 from commands.mail_port import Mailbox, QueuedMail
 from commands.oauth_port import ClientSecretRow
 from commands.sealing_port import Sealing
+from commands.standing_port import EveryoneActive, Standings, TenantSideRow
 from commands.vault_port import Vault, VaultRow
 from domain.envelope import Envelope
 from domain.identifiers import JsonObject, Shard, TenantId
@@ -153,6 +154,7 @@ SideRow = (
     | StoredPassword
     | StoredRetention
     | RemovedPayloads
+    | TenantSideRow
     | AccessRow
     | ClientSecretRow
     | DirectoryRow
@@ -371,3 +373,5 @@ class Ports:
     mailbox: Mailbox | None = None  # Only where people are written to.
     accounts: Accounts | None = None  # Only what is decided about logins needs it.
     vault: Vault | None = None  # Only what keeps secrets needs it.
+    standings: Standings = field(default_factory=EveryoneActive)
+    regions: Sequence[str] = ("us", "eu", "ap")  # The first is where a tenant is by default.

@@ -1,18 +1,24 @@
 """Creating a tenant: the tenant, its first administrator and their API key exist together or not at
-all. And what a tenant says of itself: how long payloads of runs that have ended are kept.
+all. What a tenant says of itself; and what the operator, or the reseller who created it, does about
+it. A reseller is a tenant too: its customers are those that it has created, and no other exists for
+it.
 """
 
 from dataclasses import dataclass, field
 from typing import ClassVar
+from uuid import UUID
 
-from commands.authorization import EVERY_SCOPE, MissingScope
+from commands.authorization import EVERY_SCOPE
 from commands.credentials import issue_api_key
 from commands.decisions import SECRET, Command, Decided, Tenancy
 from commands.memberships import begin_user, membership_of
 from commands.ports import StoredPassword, StoredRetention
+from commands.standing_port import ChangedStanding, RegisteredTenant, StoredResellerQuota
+from domain.errors import FieldError, Invalid
+from domain.identifiers import TenantId
 from domain.identity import ADMIN
 from domain.logins import require_password
-from domain.tenants import Tenant, TenantNotFound
+from domain.tenants import TIME_ZONE_DEFAULT, Tenant, TenantNotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +28,30 @@ class CreateTenant(Command):
     name: str
     admin_email: str
     admin_password: str = field(repr=False, metadata=SECRET)
+    region: str | None = None
+    time_zone: str = TIME_ZONE_DEFAULT
+
+    def subject(self, own: TenantId | None) -> None:
+        """A new tenant, whoever creates it."""
+        del own
 
 
 async def create_tenant(command: CreateTenant, on: Tenancy) -> Decided:
-    """By the operator: a reseller's command would be about the reseller's own tenant."""
-    if on.caller.tenant_id is not None:
-        raise MissingScope("This needs the operator's key.")
     require_password(command.admin_password, "/admin/password")
+    region = command.region or on.ports.regions[0]
+    if region not in on.ports.regions:
+        reason = f"the regions of this installation are {', '.join(on.ports.regions)}"
+        raise Invalid(errors=[FieldError("/region", "unknown_region", reason)])
     password_hash = await on.ports.secrets.hash_password(command.admin_password)
-    tenant = on.begin(Tenant, on.tenant_id, name=command.name)
+    reseller_id = on.caller.tenant_id
+    tenant = on.begin(
+        Tenant,
+        on.tenant_id,
+        name=command.name,
+        region=region,
+        time_zone=command.time_zone,
+        reseller_id=None if reseller_id is None else str(reseller_id),
+    )
     admin = await begin_user(on, email=command.admin_email, role=ADMIN)
     membership = await membership_of(on, admin)
     issued = issue_api_key(
@@ -45,6 +66,7 @@ async def create_tenant(command: CreateTenant, on: Tenancy) -> Decided:
         },
         aggregates=(tenant, *membership.aggregates, issued.api_key),
         side_rows=(
+            RegisteredTenant(reseller_id),
             *membership.side_rows,
             StoredPassword(admin.id, password_hash),
             issued.stored,
@@ -70,3 +92,101 @@ async def set_retention(command: SetRetention, on: Tenancy) -> Decided:
         aggregates=(tenant,),
         side_rows=(StoredRetention(command.payload_days),),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeTenant(Command):
+    """None leaves a setting as it is."""
+
+    requires: ClassVar[str] = "tenant:write"
+
+    name: str | None
+    time_zone: str | None
+
+
+async def change_tenant(command: ChangeTenant, on: Tenancy) -> Decided:
+    tenant = await on.load(Tenant, on.tenant_id, TenantNotFound)
+    tenant.change_settings(name=command.name, time_zone=command.time_zone)
+    return Decided(
+        result={"name": tenant.name, "time_zone": tenant.time_zone, "region": tenant.region},
+        aggregates=(tenant,),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SuspendTenant(Command):
+    requires: ClassVar[str] = "tenants:manage"
+
+    tenant_id: UUID
+    reason: str
+
+    def subject(self, own: TenantId | None) -> TenantId:
+        del own
+        return TenantId(self.tenant_id)
+
+
+async def suspend_tenant(command: SuspendTenant, on: Tenancy) -> Decided:
+    tenant = await managed_tenant(on)
+    tenant.suspend(command.reason, is_by_operator=on.caller.is_operator)
+    return Decided(
+        result={"tenant_id": str(tenant.id), "standing": "suspended"},
+        aggregates=(tenant,),
+        side_rows=(ChangedStanding("suspended"),),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeTenant(Command):
+    requires: ClassVar[str] = "tenants:manage"
+
+    tenant_id: UUID
+
+    def subject(self, own: TenantId | None) -> TenantId:
+        del own
+        return TenantId(self.tenant_id)
+
+
+async def resume_tenant(command: ResumeTenant, on: Tenancy) -> Decided:
+    del command
+    tenant = await managed_tenant(on)
+    tenant.resume(is_by_operator=on.caller.is_operator)
+    return Decided(
+        result={"tenant_id": str(tenant.id), "standing": "active"},
+        aggregates=(tenant,),
+        side_rows=(ChangedStanding("active"),),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SetResellerQuota(Command):
+    """customers_max: how many tenants it may have created at a time."""
+
+    requires: ClassVar[str] = "resellers:write"
+
+    tenant_id: UUID
+    customers_max: int
+
+    def subject(self, own: TenantId | None) -> TenantId:
+        del own
+        return TenantId(self.tenant_id)
+
+
+async def set_reseller_quota(command: SetResellerQuota, on: Tenancy) -> Decided:
+    tenant = await managed_tenant(on)
+    tenant.allow_customers(command.customers_max)
+    return Decided(
+        result={"tenant_id": str(tenant.id), "customers_max": command.customers_max},
+        aggregates=(tenant,),
+        side_rows=(StoredResellerQuota(command.customers_max),),
+    )
+
+
+async def managed_tenant(on: Tenancy) -> Tenant:
+    """The tenant that the command is about, if the caller manages it. Raises TenantNotFound, also
+    when it is somebody else's.
+    """
+    tenant = await on.load(Tenant, on.tenant_id, TenantNotFound)
+    if not on.caller.is_operator and tenant.reseller_id != str(on.caller.tenant_id):
+        on.keep(tenant)
+        raise TenantNotFound
+    return tenant

@@ -80,7 +80,8 @@ class Holder:
 class Live:
     """frames: by prefix. memory: of loops and maps, by path. in_flight: attempts without an intent,
     by path. changed: frames to look at. caught: the failure that the handler of errors is about.
-    has_room: whether the tenant may store more large payloads. undo_plan: once it is being undone.
+    has_room: whether the tenant may store more large payloads. is_held: whether the tenant is
+    suspended, so that no step may begin. undo_plan: once it is being undone.
     """
 
     frames: dict[str, LiveFrame] = field(default_factory=dict[str, LiveFrame])
@@ -89,6 +90,7 @@ class Live:
     changed: dict[str, None] = field(default_factory=dict[str, None])
     caught: str | None = None
     has_room: bool = True
+    is_held: bool = False
     undo_plan: UndoPlan | None = None
 
     def outermost(self, flow: Flow, roots: JsonObject, runs: NodeRuns) -> LiveFrame:

@@ -17,7 +17,7 @@ def advance(execution: Execution, definition: Definition, *, now: datetime) -> l
 
     Called again without news it records nothing and returns nothing.
     """
-    if execution.is_ended or execution.status == "PAUSED":
+    if execution.is_ended or _stands_still(execution):
         return []
     assert definition.hash == execution.definition_hash
     if execution.status == "PENDING":
@@ -37,17 +37,17 @@ def advance(execution: Execution, definition: Definition, *, now: datetime) -> l
 
 
 def has_more(execution: Execution) -> bool:
-    """Whether the last step was cut short. A run that is paused has nothing more to do, whatever
+    """Whether the last step was cut short. A run that stands still has nothing more to do, whatever
     came meanwhile.
     """
-    if execution.is_ended or execution.status == "PAUSED":
+    if execution.is_ended or _stands_still(execution):
         return False
     return bool(execution.live.changed)
 
 
 def next_wake_at(execution: Execution, definition: Definition) -> datetime | None:
     """When something is due though nothing happens."""
-    if execution.status == "PAUSED":
+    if _stands_still(execution):
         return None
     in_flight = execution.live.in_flight
     dues = [due for path, due in execution.runs.waiting.items() if due and path not in in_flight]
@@ -59,6 +59,10 @@ def next_wake_at(execution: Execution, definition: Definition) -> datetime | Non
 def is_at_rest(execution: Execution) -> bool:
     """Whether no attempt is under way, so that only time or somebody else can bring news."""
     return not (execution.runs.running or execution.live.in_flight or has_more(execution))
+
+
+def _stands_still(execution: Execution) -> bool:
+    return execution.status == "PAUSED" or execution.live.is_held
 
 
 def _begin(execution: Execution, attempt: Attempt) -> None:

@@ -1,22 +1,56 @@
-"""Tenant: a customer of the platform; everything else belongs to exactly one."""
+"""Tenant: a customer of the platform; everything else belongs to exactly one.
 
+    active ◄──► suspended
+
+A suspended tenant reads and changes nothing; its runs stand still where they are.
+"""
+
+from typing import Any
 from uuid import UUID
 
 from eventsourcing.domain import Aggregate, event
 
-from domain.errors import NotFound
+from domain.errors import Forbidden, NotFound, Refused
+
+REGION_DEFAULT = "us"
+TIME_ZONE_DEFAULT = "UTC"
 
 
 class TenantNotFound(NotFound):
     """There is no such tenant."""
 
 
+class TenantSuspended(Forbidden):
+    """This tenant is suspended: it can read, and change nothing."""
+
+    code = "tenant_suspended"
+
+
+class SuspendedByOperator(Refused):
+    """The operator suspended this tenant; only the operator can resume it."""
+
+    code = "suspended_by_operator"
+
+
 class Tenant(Aggregate):
     TOPIC = "tenant"
 
     class Created(Aggregate.Created):
+        """reseller_id: the tenant whose customer it is; None: of the operator. region: where its
+        data is to be, as the installation names it.
+        """
+
         TOPIC = "tenant.created"
+        class_version = 2
         name: str
+        region: str
+        time_zone: str
+        reseller_id: str | None
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            """There were no resellers, and nobody asked where data was."""
+            state |= {"region": REGION_DEFAULT, "time_zone": TIME_ZONE_DEFAULT, "reseller_id": None}
 
     class RetentionChanged(Aggregate.Event):
         """payload_days: how long payloads are kept after the end of their run; None is for ever."""
@@ -24,21 +58,96 @@ class Tenant(Aggregate):
         TOPIC = "tenant.retention_changed"
         payload_days: int | None
 
+    class SettingsChanged(Aggregate.Event):
+        """All settings as they are from now on."""
+
+        TOPIC = "tenant.settings_changed"
+        name: str
+        time_zone: str
+
+    class Suspended(Aggregate.Event):
+        TOPIC = "tenant.suspended"
+        reason: str
+        is_by_operator: bool
+
+    class Resumed(Aggregate.Event):
+        TOPIC = "tenant.resumed"
+
+    class ResellerQuotaChanged(Aggregate.Event):
+        """customers_max: how many tenants it may have provisioned at a time; 0: it is no
+        reseller.
+        """
+
+        TOPIC = "tenant.reseller_quota_changed"
+        customers_max: int
+
     @event(Created)
     def __init__(
         self,
         *,
         id: UUID,  # noqa: A002, ARG002 # taken by the library, which calls it so
         name: str,
+        region: str,
+        time_zone: str,
+        reseller_id: str | None,
     ) -> None:
         self.name = name
+        self.region = region
+        self.time_zone = time_zone
+        self.reseller_id = reseller_id
         self.payload_days: int | None = None
+        self.customers_max = 0
+        self.is_suspended = False
+        self.is_suspended_by_operator = False
 
     def keep_payloads(self, payload_days: int | None) -> None:
         """Of runs that ended, for so many days; None is for ever."""
         if payload_days != self.payload_days:
             self._retention_changed(payload_days)
 
+    def change_settings(self, *, name: str | None, time_zone: str | None) -> None:
+        """None leaves a setting as it is."""
+        name = self.name if name is None else name
+        time_zone = self.time_zone if time_zone is None else time_zone
+        if (name, time_zone) != (self.name, self.time_zone):
+            self._settings_changed(name, time_zone)
+
+    def suspend(self, reason: str, *, is_by_operator: bool) -> None:
+        """What the reseller suspended the operator may suspend over it, so that it stays so."""
+        if not self.is_suspended or (is_by_operator and not self.is_suspended_by_operator):
+            self._suspended(reason, is_by_operator)
+
+    def resume(self, *, is_by_operator: bool) -> None:
+        """Raises SuspendedByOperator."""
+        if not self.is_suspended:
+            return
+        if self.is_suspended_by_operator and not is_by_operator:
+            raise SuspendedByOperator
+        self._resumed()
+
+    def allow_customers(self, customers_max: int) -> None:
+        if customers_max != self.customers_max:
+            self._reseller_quota_changed(customers_max)
+
     @event(RetentionChanged)
     def _retention_changed(self, payload_days: int | None) -> None:
         self.payload_days = payload_days
+
+    @event(SettingsChanged)
+    def _settings_changed(self, name: str, time_zone: str) -> None:
+        self.name = name
+        self.time_zone = time_zone
+
+    @event(Suspended)
+    def _suspended(self, reason: str, is_by_operator: bool) -> None:  # noqa: ARG002, FBT001 # the library passes the event's fields
+        self.is_suspended = True
+        self.is_suspended_by_operator = is_by_operator
+
+    @event(Resumed)
+    def _resumed(self) -> None:
+        self.is_suspended = False
+        self.is_suspended_by_operator = False
+
+    @event(ResellerQuotaChanged)
+    def _reseller_quota_changed(self, customers_max: int) -> None:
+        self.customers_max = customers_max

@@ -144,8 +144,8 @@ class AuditEntries:
             "tenant_id": tenant_id,
             "before": min(before or LAST_ID, LAST_ID if wanted.end is None else id_at(wanted.end)),
             "begin": FIRST_ID if wanted.begin is None else id_at(wanted.begin),
-            "actor": wanted.actor,
-            "action": wanted.action,
+            "actor": _searchable(wanted.actor),
+            "action": _searchable(wanted.action),
             "outcome": wanted.outcome,
             "limit": limit,
         }
@@ -210,6 +210,11 @@ def id_at(instant: datetime) -> UUID:
         reason = "no entry can be of this time"
         raise Invalid(errors=[FieldError("query:from", "out_of_range", reason)])
     return UUID(int=milliseconds << 80)
+
+
+def _searchable(text: str | None) -> str | None:
+    """PostgreSQL takes no NUL in a text, and no entry has one."""
+    return None if text is None else text.replace("\x00", "\ufffd")
 
 
 def _address(entry: AuditEntry) -> str | None:

@@ -22,6 +22,7 @@ from infra.append_statement import Append, Stored, append_query, stored_at
 from infra.blob_statement import store_blobs
 from infra.crash_points import reach
 from infra.prepared_statements import PreparedStatements
+from infra.quota_refusals import QUOTA_SQLSTATE, quota_refusal
 
 log = logging.getLogger(__name__)
 
@@ -244,6 +245,9 @@ class _Writer:
         """Alone and refused: perhaps it was stored by an earlier try whose acknowledgement got
         lost.
         """
+        if error.sqlstate == QUOTA_SQLSTATE:
+            append.fail(quota_refusal(error))
+            return
         if not isinstance(error, UniqueViolation):
             append.fail(error)
             return

@@ -68,6 +68,17 @@ class Metrics:
             "Connections of this process's pool of the role api, by state.",
             "state",
         )
+        self.rate_limits_alone = self._gauge(
+            "agentledger_rate_limits_alone",
+            "1 while this process holds rate limits alone, for PostgreSQL does not answer.",
+        )
+        self.audit_entries_lost = self._counter(
+            "agentledger_audit_entries_lost",
+            "Entries of the audit trail that could not be stored.",
+        )
+        self._declare_engine()
+
+    def _declare_engine(self) -> None:
         self.attempts_in_flight = self._gauge(
             "agentledger_attempts_in_flight",
             "Attempts of nodes that hold a slot of this worker process.",
@@ -92,21 +103,17 @@ class Metrics:
             "agentledger_open_executions_lag_seconds",
             "The age that the oldest execution nobody has started yet has at least reached.",
         )
-        self.admission_refusals = Counter(
+        self.admission_refusals = self._counter(
             "agentledger_admission_refusals",
             "Executions that were refused with 429, by reason.",
-            ["code"],
-            registry=self.registry,
-        )
-
-        self.audit_entries_lost = Counter(
-            "agentledger_audit_entries_lost",
-            "Entries of the audit trail that could not be stored.",
-            registry=self.registry,
+            "code",
         )
 
     def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
         return Gauge(name, meaning, labels, registry=self.registry)
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(name, meaning, labels, registry=self.registry)
 
     def pool(self, sizes: Mapping[str, int]) -> None:
         """sizes: as Database.sizes() gives them."""

@@ -11,9 +11,11 @@ from infra.postgres import Database
 CLAIM: LiteralString = (
     "UPDATE open_bulk_operations"
     " SET leased_until = clock_timestamp() + make_interval(secs => %s)"
-    " WHERE operation_id = (SELECT operation_id FROM open_bulk_operations"
-    "   WHERE leased_until <= clock_timestamp() ORDER BY leased_until, operation_id"
-    "   LIMIT 1 FOR UPDATE SKIP LOCKED)"
+    " WHERE operation_id = (SELECT operation_id FROM open_bulk_operations AS o"
+    "   WHERE leased_until <= clock_timestamp()"
+    "     AND NOT EXISTS (SELECT FROM tenant_standings AS s"
+    "                      WHERE s.tenant_id = o.tenant_id AND s.standing <> 'active')"
+    "   ORDER BY leased_until, operation_id LIMIT 1 FOR UPDATE SKIP LOCKED)"
     " RETURNING tenant_id, operation_id"
 )
 # At the end of the queue: operations take turns, so that a long one does not hold up the others.

@@ -12,14 +12,19 @@ from infra.postgres import Database
 FIRST_ID = UUID(int=0)
 
 # fmt: off
+# Of tenants that are not suspended: their runs stand still.
+NOT_HELD: LiteralString = (
+    " AND NOT EXISTS (SELECT FROM tenant_standings AS s"
+    " WHERE s.tenant_id = o.tenant_id AND s.standing <> 'active')"
+)
 READY: LiteralString = (
-    "SELECT tenant_id, execution_id, wake_at FROM open_executions"
-    " WHERE shard = ANY(%s) AND wake_at IS NULL AND execution_id > %s"
-    " ORDER BY execution_id LIMIT %s"
+    "SELECT tenant_id, execution_id, wake_at FROM open_executions AS o"
+    " WHERE shard = ANY(%s) AND wake_at IS NULL AND execution_id > %s" + NOT_HELD
+    + " ORDER BY execution_id LIMIT %s"
 )
 DUE: LiteralString = (
-    "SELECT tenant_id, execution_id, wake_at FROM open_executions"
-    " WHERE shard = ANY(%s) AND wake_at <= %s ORDER BY wake_at LIMIT %s"
+    "SELECT tenant_id, execution_id, wake_at FROM open_executions AS o"
+    " WHERE shard = ANY(%s) AND wake_at <= %s" + NOT_HELD + " ORDER BY wake_at LIMIT %s"
 )
 # fmt: on
 

@@ -30,6 +30,7 @@ from infra.relay import Relay
 from infra.retention import RetentionKnown
 from infra.settings import Settings
 from infra.snapshots import Snapshots
+from infra.standings import PostgresStandings
 from infra.tail import Tail
 from infra.vault import PostgresVault
 from infra.wakeups import Wakeups
@@ -56,6 +57,7 @@ class Runtime:
     _blobs: dict[Role, Blobs] = field(default_factory=dict[Role, Blobs])
     _data_keys: DataKeys | None = None
     _group_commit: GroupCommit | None = None
+    _standings: PostgresStandings | None = None
 
     @property
     def name(self) -> str:
@@ -208,10 +210,20 @@ class Runtime:
             pace_s=settings.log_pace_s,
         )
 
+    async def standings(self) -> PostgresStandings:
+        if self._standings is None:
+            database = await self.database("api")
+            monotonic_s = asyncio.get_running_loop().time
+            self._standings = PostgresStandings(database, monotonic_s=monotonic_s)
+        return self._standings
+
     async def tail(self, store: PostgresEventStore, authentication: Authentication) -> Tail:
+        standings = await self.standings()
+
         def forget(stream_id: UUID, version: int) -> None:
             store.forget(stream_id, version)
             authentication.forget(stream_id)
+            standings.forget(stream_id)
             # The stream of a tenant has the tenant's id.
             if self._data_keys is not None:
                 self._data_keys.forget(stream_id)

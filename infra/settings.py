@@ -44,6 +44,13 @@ def _pairs(given: object) -> object:
     return {name.strip(): number.strip() for name, _, number in pairs}
 
 
+def _names(given: object) -> object:
+    """`a,b` as names; what is no text is left to pydantic."""
+    if not isinstance(given, str):
+        return given
+    return tuple(name.strip() for name in given.split(",") if name.strip())
+
+
 def _power_of_two(number: int) -> int:
     if number & (number - 1):
         raise PydanticCustomError("power_of_two", "must be a power of two")
@@ -60,6 +67,7 @@ def _texts(given: object) -> object:
 Pairs = BeforeValidator(_pairs)
 Texts = BeforeValidator(_texts)
 HttpBase = Annotated[str, StringConstraints(pattern=r"^https?://[^\s?#]+[^\s?#/]$")]
+Names = BeforeValidator(_names)
 # Beyond these a tenant would hardly be served, or hardly anybody else.
 Weight = Annotated[float, Field(ge=0.01, le=100)]
 
@@ -169,6 +177,10 @@ class Settings(BaseSettings):
     worker_steps_spare_max: int = Field(default=256, ge=0)
     tenant_weights: Annotated[dict[UUID, Weight], NoDecode, Pairs] = {}
 
+    # Where tenants may ask their data to be, by the names this installation has for it; the first
+    # is the default.
+    regions: Annotated[tuple[str, ...], NoDecode, Names, Field(min_length=1)] = ("us", "eu", "ap")
+
     # Admission.
     tenant_open_executions_max: int = Field(default=100_000, ge=1)
     admission_lag_s_max: float = Field(default=30, gt=0)
@@ -177,6 +189,11 @@ class Settings(BaseSettings):
     # Proxies whose X-Forwarded-For is believed: `10.0.0.0/8,2001:db8::/32`.
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
     rate_limit_ip_per_min: int = Field(default=100, ge=1)
+    # For tenants whose plan says nothing else. 0: as much as the tenant.
+    rate_limit_tenant_per_min: int = Field(default=60_000, ge=1)
+    rate_limit_user_per_min: int = Field(default=0, ge=0)
+    rate_limit_key_per_min: int = Field(default=0, ge=0)
+    rate_limit_operator_per_min: int = Field(default=6000, ge=1)
     body_bytes_max: int = Field(default=1024 * 1024, ge=1024)
     min_position_wait_s: float = 5
     is_introspection_allowed: bool = True

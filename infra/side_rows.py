@@ -33,11 +33,18 @@ from commands.ports import (
     StoredPassword,
     StoredRetention,
 )
+from commands.standing_port import (
+    ChangedStanding,
+    RegisteredTenant,
+    StoredResellerQuota,
+    TenantSideRow,
+)
 from commands.vault_port import RemovedVaultEntry, StoredVaultEntry, VaultRow
 from domain.identifiers import TenantId
 from infra.data_keys import TenantKey
 from infra.directory_rows import directory_statement
 from infra.login_rows import login_statement
+from infra.tenant_side_rows import tenant_statement
 
 # What definitions are sealed as.
 DEFINITIONS = "definitions"
@@ -50,6 +57,7 @@ RareRow = (
     | ClosedBulkOperation
     | StoredRetention
     | RemovedPayloads
+    | TenantSideRow
     | AccessRow
     | ClientSecretRow
     | DirectoryRow
@@ -183,6 +191,8 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return _access_statement(tenant_id, row)
         case StoredVaultEntry() | RemovedVaultEntry():
             return _vault_statement(tenant_id, row)
+        case RegisteredTenant() | ChangedStanding() | StoredResellerQuota():
+            return SideStatement(*tenant_statement(tenant_id, row))
         case _:
             return SideStatement(*login_statement(tenant_id, row))
 

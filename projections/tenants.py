@@ -1,4 +1,4 @@
-"""tenants: the name of each customer, and how long its payloads are kept."""
+"""tenants: the settings of each customer, and whether it may act."""
 
 from collections.abc import Sequence
 from typing import TypedDict
@@ -15,16 +15,28 @@ from projections.table import (
     UnexpectedEvent,
     Uuid,
     present,
+    uuid_or_none,
 )
 
 
 class TenantRow(TypedDict):
-    """payload_days: after the end of a run; None keeps them for ever."""
+    """reseller_id: the tenant that created it; None: the operator. payload_days: after the end of a
+    run; None keeps them for ever. suspended_by: the actor. customers_max: how many tenants it may
+    have created.
+    """
 
     tenant_id: Uuid
     name: Text
     created_at: Instant
+    region: Text
+    time_zone: Text
+    reseller_id: Uuid | None
     payload_days: Integer | None
+    standing: Text
+    suspended_at: Instant | None
+    suspended_reason: Text | None
+    suspended_by: Text | None
+    customers_max: Integer
     version: BigInt
 
 
@@ -40,27 +52,65 @@ def evolve(row: TenantRow | None, event: Decoded, _key: Key) -> TenantRow:
                 "tenant_id": logged.tenant_id,
                 "name": fact.name,
                 "created_at": logged.recorded_at,
+                "region": fact.region,
+                "time_zone": fact.time_zone,
+                "reseller_id": uuid_or_none(fact.reseller_id),
                 "payload_days": None,
+                "standing": "active",
+                "suspended_at": None,
+                "suspended_reason": None,
+                "suspended_by": None,
+                "customers_max": 0,
                 "version": logged.version,
             }
+        case _:
+            return _changed({**present(row), "version": logged.version}, event)
+
+
+def _changed(row: TenantRow, event: Decoded) -> TenantRow:
+    logged = event.logged
+    match event.fact:
         case Tenant.RetentionChanged() as fact:
+            return {**row, "payload_days": fact.payload_days}
+        case Tenant.SettingsChanged() as fact:
+            return {**row, "name": fact.name, "time_zone": fact.time_zone}
+        case Tenant.Suspended() as fact:
             return {
-                **present(row),
-                "payload_days": fact.payload_days,
-                "version": logged.version,
+                **row,
+                "standing": "suspended",
+                "suspended_at": logged.recorded_at,
+                "suspended_reason": fact.reason,
+                "suspended_by": logged.actor,
             }
+        case Tenant.Resumed():
+            return {
+                **row,
+                "standing": "active",
+                "suspended_at": None,
+                "suspended_reason": None,
+                "suspended_by": None,
+            }
+        case Tenant.ResellerQuotaChanged() as fact:
+            return {**row, "customers_max": fact.customers_max}
         case _:
             raise UnexpectedEvent(logged.topic)
 
 
 TENANTS = Projection(
     name="tenants",
-    version=2,
+    version=3,
     row=TenantRow,
     key=("tenant_id",),
     stream_column="tenant_id",
     aggregate=Tenant,
-    events=(Tenant.Created, Tenant.RetentionChanged),
+    events=(
+        Tenant.Created,
+        Tenant.RetentionChanged,
+        Tenant.SettingsChanged,
+        Tenant.Suspended,
+        Tenant.Resumed,
+        Tenant.ResellerQuotaChanged,
+    ),
     keys=keys,
     evolve=evolve,
 )

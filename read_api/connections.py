@@ -174,6 +174,10 @@ def cursor_id(cursor: str) -> UUID:
     return UUID(bytes=raw)
 
 
+def cursor_of(row_id: UUID) -> str:
+    return base64.urlsafe_b64encode(row_id.bytes).decode().rstrip("=")
+
+
 def uuid_or_none(text: str) -> UUID | None:
     try:
         return UUID(text)

@@ -9,6 +9,7 @@ from starlette.types import Scope
 from infra.audit_entries import AuditEntries
 from infra.audit_trail import AuditTrail
 from infra.authentication import Caller, Credentials
+from infra.caller_limits import CallerLimits
 from infra.event_sealing import OpenEvents
 from infra.metrics import Metrics
 from infra.postgres import Database
@@ -22,8 +23,8 @@ class ReadDependencies:
     """database: of the role api.
 
     authenticate: raises Unauthenticated. client_address: of a request or a WebSocket.
-    count_stranger: called with the address of a request without a valid credential; raises
-    OverLimit.
+    count_stranger: called for a request without a valid credential, with its address; callers:
+    counts those with one. Both raise OverLimit.
     audit: where what is asked is put on record; audit_log: what is on it.
     request_id_of: of a request or a WebSocket. pending_migrations: names, empty when the schema is
     current.
@@ -35,7 +36,8 @@ class ReadDependencies:
     positions: ReadPositions
     authenticate: Callable[[Credentials], Awaitable[Caller]]
     client_address: Callable[[Scope], str]
-    count_stranger: Callable[[str], None]
+    count_stranger: Callable[[Scope, str], Awaitable[None]]
+    callers: CallerLimits
     request_id_of: Callable[[Scope], UUID]
     pending_migrations: Callable[[], Awaitable[Sequence[str]]]
     metrics: Metrics

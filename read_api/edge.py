@@ -72,7 +72,7 @@ async def authenticated(
         try:
             return await dependencies.authenticate(credentials)
         except Unauthenticated:
-            dependencies.count_stranger(credentials.address)
+            await dependencies.count_stranger(connection.scope, credentials.address)
             raise
     except (Unauthenticated, OverLimit) as error:
         await dependencies.audit.refused(origin.asked(None, AUTHENTICATE), error)

@@ -57,6 +57,7 @@ class GraphqlEndpoint:
     async def _answer(self, request: Request) -> Response:
         try:
             caller = await identify(self._dependencies, request)
+            await self._dependencies.callers.take(request.scope, caller)
         except DomainError as error:
             return self._refusal(request, refusal_of(error), status_of(error), headers_of(error))
         try:

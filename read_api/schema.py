@@ -25,7 +25,7 @@ from read_api.projections import ProjectionStatus, projections
 from read_api.scalars import SCALARS
 from read_api.secrets import Secret, secrets
 from read_api.shaping import Field, Shaper
-from read_api.tenants import Tenant, tenant
+from read_api.tenants import Tenant, tenant, tenants
 from read_api.updates import EventNotice, ExecutionUpdate, execution_updates, tenant_updates
 from read_api.workflows import Workflow, workflow, workflows
 
@@ -51,6 +51,10 @@ class Query:
     bulk_operation: BulkOperation | None = strawberry.field(resolver=bulk_operation)
     bulk_operations: Connection[BulkOperation] = strawberry.field(resolver=bulk_operations)
     tenant: Tenant = strawberry.field(resolver=tenant, description="The caller's.")
+    tenants: Connection[Tenant] = strawberry.field(
+        resolver=tenants,
+        description="Those that a reseller has created, oldest first; for the operator all.",
+    )
     users: Connection[User] = strawberry.field(resolver=users)
     identity_providers: Connection[IdentityProvider] = strawberry.field(resolver=identity_providers)
     external_identities: Connection[ExternalIdentity] = strawberry.field(

@@ -44,6 +44,7 @@ class ExecutionStream:
         caller = None
         try:
             caller = await identify(self._dependencies, request)
+            await self._dependencies.callers.take(request.scope, caller)
             require(caller, ROOT_FIELDS["executionUpdates"].scope)
             return await self._stream(request, caller)
         except DomainError as error:

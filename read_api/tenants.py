@@ -1,13 +1,22 @@
-"""The caller's tenant."""
+"""The caller's tenant, and those that the caller manages."""
 
+from typing import LiteralString
+from uuid import UUID
+
+import orjson
 import strawberry
 
+from infra.managed_tenants import managed_tenants
 from read_api.arguments import MinPosition
 from read_api.columns import column
-from read_api.connections import read_row
+from read_api.connections import Connection, Edge, connection, cursor_id, cursor_of, read_row
 from read_api.context import ReadInfo
 from read_api.errors import coded
+from read_api.limits import PAGE_SIZE_DEFAULT
 from read_api.scalars import Instant
+
+TENANT: LiteralString = " FROM tenants_v3 AS t"
+FIRST_ID = UUID(int=0)
 
 
 @strawberry.type(description="A customer of the platform; everything else belongs to exactly one.")
@@ -15,14 +24,49 @@ class Tenant:
     id: strawberry.ID = column("t.tenant_id")
     name: str = column("t.name")
     created_at: Instant = column("t.created_at")
+    region: str = column("t.region", "Where its data is to be, as the installation names it.")
+    time_zone: str = column("t.time_zone", "A name of the IANA time zone database.")
+    reseller_id: strawberry.ID | None = column(
+        "t.reseller_id", "The tenant that created it; null: the operator."
+    )
     payload_days: int | None = column(
         "t.payload_days",
         "How long payloads are kept after the end of their execution; null is for ever.",
     )
+    standing: str = column("t.standing", "active or suspended.")
+    suspended_at: Instant | None = column("t.suspended_at")
+    suspended_reason: str | None = column("t.suspended_reason")
+    suspended_by: str | None = column("t.suspended_by", "The actor.")
+    customers_max: int = column(
+        "t.customers_max", "How many tenants it may have created; 0: it is no reseller."
+    )
 
 
 async def tenant(info: ReadInfo, _min_position: MinPosition = None) -> Tenant:
-    found = await read_row(info, "Tenant", " FROM tenants_v2 AS t", {}, make=Tenant)
+    found = await read_row(info, "Tenant", TENANT, {}, make=Tenant)
     if found is None:
         raise coded("not_found", "The read model does not have this tenant yet.")
     return found
+
+
+async def tenants(
+    info: ReadInfo, first: int | None = PAGE_SIZE_DEFAULT, after: str | None = None
+) -> Connection[Tenant]:
+    """Oldest first. One that the read model does not have yet is left out."""
+    size = first or PAGE_SIZE_DEFAULT
+    database, caller = info.context.sources.database, info.context.caller
+    assert caller.is_operator or caller.tenant_id is not None
+    managed = await managed_tenants(
+        database,
+        None if caller.is_operator else caller.tenant_id,
+        after=FIRST_ID if after is None else cursor_id(after),
+        limit=size + 1,
+    )
+    query = "SELECT " + info.context.shaper.row("Tenant") + TENANT
+    edges: list[Edge[Tenant]] = []
+    for tenant_id in managed:
+        # Each is read as that tenant, which the caller manages.
+        text = await database.tenant_json(tenant_id, query, {})
+        if text is not None:
+            edges.append(Edge(cursor=cursor_of(tenant_id), node=Tenant(**orjson.loads(text))))
+    return connection(edges, size=size, is_after=after is not None)

@@ -13,6 +13,7 @@ import asyncio
 import logging
 from contextlib import aclosing
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import orjson
 from starlette.requests import HTTPConnection
@@ -62,6 +63,9 @@ class GraphqlSocket:
 
     async def serve(self, websocket: WebSocket) -> None:
         """Until the connection ends."""
+        if not is_of_own_origin(websocket):
+            await websocket.close()  # Before it is accepted: the handshake is answered with 403.
+            return
         if PROTOCOL not in websocket.scope.get("subprotocols", ()):
             await websocket.accept()
             await websocket.close(UNKNOWN_PROTOCOL, f"only {PROTOCOL} is spoken here")
@@ -74,6 +78,14 @@ class GraphqlSocket:
             await websocket.close(closed.code, closed.reason)
         except WebSocketDisconnect:
             pass
+
+
+def is_of_own_origin(connection: HTTPConnection) -> bool:
+    """A browser says which page opens a socket, and may send credentials that the page does not
+    know. Programs send no Origin.
+    """
+    origin = connection.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == connection.headers.get("host")
 
 
 class _Connection:
@@ -124,7 +136,11 @@ class _Connection:
         if message["type"] != "connection_init":
             raise Closed(UNAUTHORIZED, "Unauthorized")
         self._credential = self._credential_of(message.get("payload"))
-        await self._authenticate()
+        caller = await self._authenticate()
+        try:
+            await self._dependencies.callers.take(self._websocket.scope, caller)
+        except OverLimit as error:
+            raise Closed(FORBIDDEN, error.detail) from None
         await self._send({"type": "connection_ack"})
 
     def _credential_of(self, payload: object) -> str | None:
@@ -137,7 +153,7 @@ class _Connection:
             raise Closed(BAD_MESSAGE, "Authorization is a string")
         return given
 
-    async def _authenticate(self) -> None:
+    async def _authenticate(self) -> Caller:
         connection = HTTPConnection(self._websocket.scope)
         try:
             self._caller = await authenticated(
@@ -145,6 +161,7 @@ class _Connection:
             )
         except (Unauthenticated, OverLimit) as error:
             raise Closed(FORBIDDEN, error.detail) from None
+        return self._caller
 
     async def _authenticate_again(self) -> None:
         while True:
@@ -206,6 +223,7 @@ class _Connection:
 
     async def _answer(self, operation_id: str, payload: object) -> None:
         assert self._caller is not None
+        await self._dependencies.callers.take(self._websocket.scope, self._caller)
         origin = origin_of(self._dependencies, HTTPConnection(self._websocket.scope))
         operation = parse_operation(payload)
         prepared = await self._operations.prepare(operation, self._caller, origin)

@@ -80,6 +80,10 @@ class Drive:
             self._heard_version = version
             self._wake()
 
+    def look_again(self) -> None:
+        """Something that is no event may have changed what it is to do."""
+        self._wake()
+
     @property
     def has_news(self) -> bool:
         """Somebody else appended. What we hear of while it is on its way to us may be our own, and
@@ -103,7 +107,7 @@ class Drive:
         steps, tenant_id = self._parts.steps, self._run.tenant_id
         await steps.take(tenant_id)
         try:
-            if not await self._take_up():
+            if self._parts.is_held(tenant_id) or not await self._take_up():
                 return
         finally:
             steps.give_back(tenant_id)
@@ -180,6 +184,7 @@ class Drive:
         execution, definition = self._execution, self._definition
         now = self._parts.clock.now()
         execution.live.has_room = self._parts.events.has_room(self._run.tenant_id)
+        execution.live.is_held = self._parts.is_held(self._run.tenant_id)
         self._children = []
         attempts: list[Attempt] = []
         if any(not attempt.has_intent for attempt, _ in unsaved) and not execution.live.frames:
@@ -243,6 +248,8 @@ class Drive:
         """When to look at it again; None while it is in hand."""
         if self._execution.is_ended or not is_at_rest(self._execution):
             return None
+        if self._execution.live.is_held:
+            return None  # As soon as its tenant is not suspended any more.
         wake_at = next_wake_at(self._execution, self._definition)
         if wake_at is None:
             return NEVER
@@ -250,8 +257,9 @@ class Drive:
         return wake_at if is_far else None
 
     def _may_let_go(self) -> bool:
+        is_held = self._execution.live.is_held and not self._tasks
         return (
-            self.wake_at is not None
+            (self.wake_at is not None or is_held)
             and is_at_rest(self._execution)
             and not self.has_news
             and not self._ended

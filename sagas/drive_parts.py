@@ -27,8 +27,9 @@ class DriveEnded(Exception):
 class DriveParts:
     """What all drives of a worker share. attempts: how many effects may be in flight in this
     process. steps: whose is next. webhook_path: of a run, where strangers may send it requests.
-    on_ended: told of each run that has ended, after that is stored. offer: told of other runs that
-    were stored with one of ours.
+    is_held: whether a tenant is suspended, so that its runs stand still. on_ended: told of each run
+    that has ended, after that is stored. offer: told of other runs that were stored with one of
+    ours.
     """
 
     actor: str
@@ -40,6 +41,7 @@ class DriveParts:
     attempts: FairSlots
     webhook_path: Callable[[TenantId, UUID], str]
     steps: StepTurns
+    is_held: Callable[[TenantId], bool] = lambda _: False
     on_ended: Callable[[Execution], None] = lambda _: None
     offer: Callable[[TenantId, Execution], None] = lambda _tenant_id, _execution: None
     definitions: OrderedDict[tuple[TenantId, str], asyncio.Future[Definition]] = field(

@@ -115,9 +115,7 @@ class ExecutionSaga:
     async def started(self, partitions: Sequence[int]) -> None:
         self._partitions.update(partitions)
         reach("saga.after_assignment")
-        search = asyncio.create_task(self._adopt_ready(list(partitions)))
-        self._searches.add(search)
-        search.add_done_callback(self._search_ended)
+        self._search(list(partitions))
 
     async def revoked(self, partitions: Sequence[int]) -> None:
         self._partitions.difference_update(partitions)
@@ -158,6 +156,12 @@ class ExecutionSaga:
             await self._sweep_pause()
             self.starts.search_begins()
             await self._adopt_ready(sorted(self._partitions))
+
+    def released(self) -> None:
+        """Tenants that were suspended are no more: their runs go on."""
+        for driven in self._driven.values():
+            driven.drive.look_again()
+        self._search(sorted(self._partitions))
 
     async def wake_due(self) -> None:
         """Run until cancelled: what sleeps is woken in time."""
@@ -213,6 +217,8 @@ class ExecutionSaga:
     ) -> None:
         if execution_id in self._driven or self._partition(execution_id) not in self._partitions:
             return
+        if self.parts.is_held(tenant_id):
+            return  # `released` looks for it.
         self.starts.put(tenant_id, execution_id, _Start(tenant_id, execution_id, begun, wake_at))
         self._begin_waiting()
 
@@ -260,6 +266,11 @@ class ExecutionSaga:
         if drive.wake_at is not None:
             self._timers.hold(OpenExecution(tenant_id, execution_id, drive.wake_at))
             reach("saga.after_let_go")
+
+    def _search(self, partitions: Sequence[int]) -> None:
+        search = asyncio.create_task(self._adopt_ready(partitions))
+        self._searches.add(search)
+        search.add_done_callback(self._search_ended)
 
     def _search_ended(self, task: asyncio.Task[None]) -> None:
         self._searches.discard(task)

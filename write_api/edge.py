@@ -27,6 +27,7 @@ from domain.identifiers import JsonObject, TenantId
 from infra.audit_entries import AuditFilter, AuditPage
 from infra.audit_trail import Asked, AuditTrail, Source
 from infra.authentication import Credentials
+from infra.caller_limits import CallerLimits
 from infra.client_addresses import told_user_agent
 from write_api.audited import POSITION_SCOPE_KEY, audited_target
 from write_api.later import Later
@@ -100,7 +101,8 @@ class WriteDependencies:
     """What the edge needs.
 
     authenticate: raises Unauthenticated. client_address: of a request (infra/client_addresses.py).
-    strangers: counts requests without a valid credential, together with the read side.
+    strangers, callers: count requests without and with a valid credential, together with the read
+    side.
     webhook_tenant: of an execution, when this is the key to its webhooks.
     audit: where every request is put on record; audit_log: what is on it. login_limits: of the
     routes that need no credential.
@@ -113,6 +115,7 @@ class WriteDependencies:
     blobs: Blobs
     ids: Ids
     strangers: AddressLimits
+    callers: CallerLimits
     webhook_tenant: Callable[[UUID, str], TenantId | None]
     oauth: OAuthFlow
     scim: ScimParts
@@ -139,7 +142,8 @@ class Edge:
         self._login_limits = dependencies.login_limits
         self._authenticate = dependencies.authenticate
         self._client_address = dependencies.client_address
-        self._limits = dependencies.strangers
+        self._strangers = dependencies.strangers
+        self._callers = dependencies.callers
         self._webhook_tenant = dependencies.webhook_tenant
 
     async def identify(self, scope: Scope, receive: Receive) -> "Call":
@@ -148,22 +152,23 @@ class Edge:
         try:
             caller = await self._authenticate(credentials)
         except Unauthenticated:
-            self._limits.take(credentials.address)
+            await self._strangers.take(scope, credentials.address)
             raise
+        await self._callers.take(scope, caller)
         return Call(self, scope, receive, headers, caller, credentials)
 
     async def identify_stranger(self, scope: Scope, receive: Receive) -> "Call":
         """Of a route that is there to become known. Every call counts against the address."""
         headers = header_map(scope)
         credentials = self._credentials(scope, headers)
-        self._login_limits.take(credentials.address)
+        await self._login_limits.take(scope, credentials.address)
         return Call(self, scope, receive, headers, STRANGER, credentials)
 
     async def identify_anybody(self, scope: Scope, receive: Receive) -> "Call":
         """Of a route whose answer is the same for all."""
         headers = header_map(scope)
         credentials = self._credentials(scope, headers)
-        self._limits.take(credentials.address)
+        await self._strangers.take(scope, credentials.address)
         return Call(self, scope, receive, headers, STRANGER, credentials)
 
     async def identify_webhook(self, scope: Scope, receive: Receive) -> "Call":
@@ -176,11 +181,12 @@ class Edge:
         credentials = self._credentials(scope, headers)
         tenant_id = self._webhook_tenant(execution_id, scope["path_params"]["key"])
         if tenant_id is None:
-            self._limits.take(credentials.address)
+            await self._strangers.take(scope, credentials.address)
             raise ExecutionNotFound
         # An actor for each webhook: deliveries to two of them may have one id.
         actor = f"webhook:{execution_id}/{name}"
         caller = Caller(actor, tenant_id, frozenset({ReceiveWebhook.requires}))
+        await self._callers.take(scope, caller)
         return Call(self, scope, receive, headers, caller, credentials)
 
     def asked(self, scope: Scope, action: str, call: "Call | None") -> Asked:

@@ -1,10 +1,13 @@
 """Headers that keep a browser from doing anything with an answer but reading it. Cross-origin
-sharing stays closed.
+sharing stays closed. And what is left of the rate limit that the request counted against.
 """
 
 from collections.abc import Mapping, Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from infra.caller_limits import STANDING_SCOPE_KEY
+from infra.rate_limits import headers_of
 
 CLOSED_POLICY = b"default-src 'none'; frame-ancestors 'none'"
 # The interactive documentation of FastAPI loads its script and style from this host.
@@ -35,17 +38,20 @@ class SecurityHeaders:
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = _guarded(message["headers"], scope["path"])
+                message["headers"] = _guarded(message["headers"], scope)
             await send(message)
 
         await self._app(scope, receive, send_guarded)
 
 
-def _guarded(headers: Sequence[tuple[bytes, bytes]], path: str) -> list[tuple[bytes, bytes]]:
+def _guarded(headers: Sequence[tuple[bytes, bytes]], scope: Scope) -> list[tuple[bytes, bytes]]:
     names = {name for name, _ in headers}
     guarded = [*headers, *ALWAYS]
+    standing = scope.get(STANDING_SCOPE_KEY)
+    if standing is not None:
+        guarded += headers_of(standing)
     if b"cache-control" not in names:
         guarded.append((b"cache-control", b"no-store"))
     if b"content-security-policy" not in names:
-        guarded.append((b"content-security-policy", POLICIES.get(path, CLOSED_POLICY)))
+        guarded.append((b"content-security-policy", POLICIES.get(scope["path"], CLOSED_POLICY)))
     return guarded

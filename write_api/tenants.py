@@ -1,24 +1,60 @@
-"""POST /tenants: the operator's only route. PUT /retention: how long a tenant keeps payloads."""
+"""POST /tenants and what is done about one afterwards, by the operator or a reseller.
+
+PATCH /tenant, PUT /retention: what a tenant says of itself.
+"""
 
 from http import HTTPStatus
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, Field, StringConstraints, TypeAdapter
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, TypeAdapter
 from starlette.responses import Response
 
-from commands.tenants import CreateTenant, SetRetention
+from commands.tenants import (
+    ChangeTenant,
+    CreateTenant,
+    ResumeTenant,
+    SetResellerQuota,
+    SetRetention,
+    SuspendTenant,
+)
 from domain.errors import NotFound
+from domain.quotas import QuotaReached
+from domain.tenants import TIME_ZONE_DEFAULT, SuspendedByOperator, TenantNotFound
 from write_api.edge import Call
 from write_api.openapi import Answered, documented
 from write_api.routes import route
 from write_api.shapes import STRICT, Name
 
 RETENTION_DAYS_MAX = 3650
+CUSTOMERS_MAX = 1_000_000
 
 EmailAddress = Annotated[
     str, StringConstraints(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")
 ]
 Password = Annotated[str, StringConstraints(min_length=12, max_length=72)]
+Region = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=50),
+    Field(description="One of the installation's; its first without it. It stays as it is."),
+]
+
+
+def _known_time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        message = "a name of the IANA time zone database is expected, such as Europe/Oslo"
+        raise ValueError(message) from None
+    return name
+
+
+TimeZone = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=64),
+    AfterValidator(_known_time_zone),
+    Field(description="A name of the IANA time zone database, such as Europe/Oslo."),
+]
 
 
 class AdminBody(BaseModel):
@@ -33,6 +69,8 @@ class TenantBody(BaseModel):
 
     name: Name
     admin: AdminBody
+    region: Region | None = None
+    time_zone: TimeZone = TIME_ZONE_DEFAULT
 
 
 class TenantCreated(BaseModel):
@@ -45,6 +83,45 @@ class TenantCreated(BaseModel):
     api_key_id: str
     key_shown: bool
     api_key: str | None = None
+
+
+class ChangeBody(BaseModel):
+    """What is left out stays as it is."""
+
+    model_config = STRICT
+
+    name: Name | None = None
+    time_zone: TimeZone | None = None
+
+
+class TenantSettings(BaseModel):
+    name: str
+    time_zone: str
+    region: str
+
+
+class SuspendBody(BaseModel):
+    model_config = STRICT
+
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+
+
+class TenantStanding(BaseModel):
+    tenant_id: str
+    standing: str
+
+
+class ResellerQuotaBody(BaseModel):
+    """customers_max: how many tenants it may have created at a time; 0: it is no reseller."""
+
+    model_config = STRICT
+
+    customers_max: Annotated[int, Field(ge=0, le=CUSTOMERS_MAX)]
+
+
+class ResellerQuota(BaseModel):
+    tenant_id: str
+    customers_max: int
 
 
 class RetentionBody(BaseModel):
@@ -60,6 +137,9 @@ class Retention(BaseModel):
 
 
 TENANT_BODY = TypeAdapter(TenantBody)
+CHANGE_BODY = TypeAdapter(ChangeBody)
+SUSPEND_BODY = TypeAdapter(SuspendBody)
+RESELLER_QUOTA_BODY = TypeAdapter(ResellerQuotaBody)
 RETENTION_BODY = TypeAdapter(RetentionBody)
 
 
@@ -76,13 +156,88 @@ RETENTION_BODY = TypeAdapter(RetentionBody)
         example={
             "name": "Acme",
             "admin": {"email": "ada@example.com", "password": "correct horse battery"},
+            "region": "eu",
+            "time_zone": "Europe/Oslo",
         },
+        refusals=[QuotaReached],
     ),
 )
 async def create(call: Call) -> Response:
     body = await call.body(TENANT_BODY)
-    command = CreateTenant(body.name, body.admin.email, body.admin.password)
+    command = CreateTenant(
+        body.name, body.admin.email, body.admin.password, body.region, body.time_zone
+    )
     return await call.answer(command, HTTPStatus.CREATED)
+
+
+@route(
+    "PATCH",
+    "/api/v1/tenant",
+    documented(
+        "changeTenant",
+        "Change settings of one's own tenant",
+        requires=ChangeTenant.requires,
+        answers=Answered[TenantSettings],
+        body="ChangeBody",
+        example={"time_zone": "Europe/Oslo"},
+        refusals=[TenantNotFound],
+    ),
+)
+async def change(call: Call) -> Response:
+    body = await call.body(CHANGE_BODY)
+    return await call.answer(ChangeTenant(body.name, body.time_zone), HTTPStatus.OK)
+
+
+@route(
+    "POST",
+    "/api/v1/tenants/{tenant_id}/suspend",
+    documented(
+        "suspendTenant",
+        "Suspend a tenant: it reads and changes nothing, and its executions stand still",
+        requires=SuspendTenant.requires,
+        answers=Answered[TenantStanding],
+        body="SuspendBody",
+        example={"reason": "unpaid"},
+        refusals=[TenantNotFound],
+    ),
+)
+async def suspend(call: Call) -> Response:
+    body = await call.body(SUSPEND_BODY)
+    return await call.answer(SuspendTenant(call.id("tenant_id"), body.reason), HTTPStatus.OK)
+
+
+@route(
+    "POST",
+    "/api/v1/tenants/{tenant_id}/resume",
+    documented(
+        "resumeTenant",
+        "Let a suspended tenant and its executions go on",
+        requires=ResumeTenant.requires,
+        answers=Answered[TenantStanding],
+        refusals=[TenantNotFound, SuspendedByOperator],
+    ),
+)
+async def resume(call: Call) -> Response:
+    return await call.answer(ResumeTenant(call.id("tenant_id")), HTTPStatus.OK)
+
+
+@route(
+    "PUT",
+    "/api/v1/tenants/{tenant_id}/reseller-quota",
+    documented(
+        "setResellerQuota",
+        "Say how many tenants a tenant may create as a reseller",
+        requires=SetResellerQuota.requires,
+        answers=Answered[ResellerQuota],
+        body="ResellerQuotaBody",
+        example={"customers_max": 10},
+        refusals=[TenantNotFound],
+    ),
+)
+async def put_reseller_quota(call: Call) -> Response:
+    body = await call.body(RESELLER_QUOTA_BODY)
+    command = SetResellerQuota(call.id("tenant_id"), body.customers_max)
+    return await call.answer(command, HTTPStatus.OK)
 
 
 @route(
@@ -103,5 +258,5 @@ async def put_retention(call: Call) -> Response:
     return await call.answer(SetRetention(body.payload_days), HTTPStatus.OK)
 
 
-ROUTES = (create, put_retention)
-BODIES = (TENANT_BODY, RETENTION_BODY)
+ROUTES = (create, change, suspend, resume, put_reseller_quota, put_retention)
+BODIES = (TENANT_BODY, CHANGE_BODY, SUSPEND_BODY, RESELLER_QUOTA_BODY, RETENTION_BODY)

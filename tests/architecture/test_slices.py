@@ -19,7 +19,7 @@ MACHINERY = {
     *("login_port", "mail_port", "memberships"),
     *("model_port", "oauth_port", "open_executions_port"),
     *("pinned_definitions", "ports", "retention_port"),
-    *("sealing_port", "vault_port"),
+    *("sealing_port", "standing_port", "vault_port"),
 }
 
 CONCEPTS = sorted({path.stem for path in modules("commands")} - MACHINERY)

@@ -25,7 +25,7 @@ from domain.identity import ROLES
 from infra.clock import Uuid7Ids
 
 TENANT = TenantId(Uuid7Ids().new())
-ONLY_OPERATOR = sorted(set(OPERATOR_SCOPES) - set(TENANT_SCOPES))
+ONLY_OPERATOR = sorted(set(OPERATOR_SCOPES) - {*TENANT_SCOPES, *RESELLER_SCOPES})
 ONLY_TENANT = sorted(set(TENANT_SCOPES) - set(OPERATOR_SCOPES))
 
 
@@ -56,6 +56,16 @@ def test_no_credential_of_a_tenant_is_the_operator(scope: str) -> None:
         with pytest.raises(MissingScope):
             require(caller, scope)
     require(OPERATOR, scope)
+
+
+@pytest.mark.parametrize("scope", RESELLER_SCOPES)
+def test_what_a_reseller_may_is_held_by_nobody_who_was_not_given_it(scope: str) -> None:
+    require(a_caller(scope), scope)
+    with pytest.raises(MissingScope):
+        require(a_caller("*"), scope)
+    with pytest.raises(ScopeNotHeld):
+        require_grantable(a_caller("*"), [scope])
+    require_grantable(a_caller("*", scope), [scope])
 
 
 @pytest.mark.parametrize("scope", ONLY_TENANT)
@@ -141,7 +151,7 @@ def test_only_what_can_be_somebodys_own_has_a_permission_for_it() -> None:
         ("VIEWER", {"*"}, {"read", "account:write"}),
         ("VIEWER", {"workflows:write"}, set[str]()),
         ("RESELLER", {"tenants:create"}, {"tenants:create"}),
-        ("RESELLER", {"*"}, ROLE_GRANTS["RESELLER"].scopes - {"tenants:create"}),
+        ("RESELLER", {"*"}, ROLE_GRANTS["RESELLER"].scopes - RESELLER_SCOPES.keys()),
     ],
 )
 def test_a_key_holds_what_it_names_as_far_as_its_person_does(

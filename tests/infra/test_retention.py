@@ -36,7 +36,14 @@ class Tenancy:
         self.tenant_id = TenantId(IDS.new())
         self.clock = FakeClock()
         self.clock.time = datetime.now(UTC)
-        self.tenant = Tenant._create(Tenant.Created, id=self.tenant_id, name="t")
+        self.tenant = Tenant._create(
+            Tenant.Created,
+            id=self.tenant_id,
+            name="t",
+            region="us",
+            time_zone="UTC",
+            reseller_id=None,
+        )
 
     async def set(self, days: int | None) -> None:
         self.tenant.keep_payloads(days)

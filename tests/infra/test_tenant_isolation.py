@@ -65,6 +65,7 @@ async def test_a_table_without_a_tenant_holds_no_tenants_data(owner: AsyncConnec
         "login_attempts",
         "partition_leases",
         "projection_positions",
+        "rate_limit_buckets",
         "relay_positions",
         "signing_keys",
     } | {name for name in without if name.startswith("projection_")}
@@ -130,6 +131,7 @@ async def test_open_policies_exist_only_for_the_roles_that_serve_all_tenants(
         "reset_tokens",
         "retention",
         "sessions",
+        "tenant_standings",
     }
 
 
@@ -210,12 +212,15 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
         "admission_sample",
         "api_key_secret",
         "note_api_key_uses",
+        "settle_rate_limits",
+        "forget_rate_limits",
         "data_keys_of",
         "executions_needing_attention",
         "keep_data_key",
         "keep_first_key_encryption_key",
         "known_key_encryption_keys",
         "login_accounts",
+        "managed_tenants",
         "projection_lag",
     }
     for is_super, config in functions.values():

@@ -47,10 +47,10 @@ from infra.users import PostgresUsers
 from infra.webhook_keys import WebhookKeys
 from tests.infra.conftest import Parts
 from tests.infra.log_steps import IDS
+from tests.rate_limits import TestLimits
 from tests.write_api.api import OPERATOR_KEY, FakeAuditLog, FakeBlobs, FakeWaiter
 from write_api.app import build_write_routes
 from write_api.edge import Logins, WriteDependencies
-from write_api.rate_limits import AddressLimits
 
 MASTER_KEY = "a master key of the tests, thirty-two bytes or more"
 ISSUER, AUDIENCE = "https://ledger.example", "agentledger"
@@ -311,6 +311,7 @@ def _dependencies(
 ) -> WriteDependencies:
     """Every client is behind one proxy of ours, so that a test chooses its address."""
     audit_log = FakeAuditLog()
+    limits = TestLimits(lambda: time_s[0], address_per_min=10_000, login_per_min=10_000)
     return WriteDependencies(
         authenticate=authentication.authenticate,
         client_address=ClientAddresses((ip_network("10.0.0.0/8"),)).of,
@@ -318,10 +319,11 @@ def _dependencies(
         waiter=FakeWaiter(),
         blobs=FakeBlobs(),
         ids=IDS,
-        strangers=AddressLimits(10_000, lambda: time_s[0]),
+        strangers=limits.strangers,
+        callers=limits.callers,
         webhook_tenant=WebhookKeys(MASTER_KEY).tenant,
         logins=logins,
-        login_limits=AddressLimits(10_000, lambda: time_s[0]),
+        login_limits=limits.logins,
         audit=AuditTrail(audit_log.store, IDS, lost=lambda _: None, gather_s=0, count_s=0),
         audit_log=audit_log,
         body_bytes_max=1024 * 1024,

@@ -211,7 +211,9 @@ def a_user(tenant_id: TenantId | None = None) -> Stream:
 
 
 def the_tenant(tenant_id: TenantId) -> Stream:
-    return Stream(Tenant, tenant_id, stream_id=tenant_id).happens(Tenant.Created, name="Ada & Co")
+    tenant = Stream(Tenant, tenant_id, stream_id=tenant_id)
+    settings = {"region": "eu", "time_zone": "Europe/Oslo", "reseller_id": None}
+    return tenant.happens(Tenant.Created, name="Ada & Co", **settings)
 
 
 def opened(run: Stream, path: str, node_type: str = "map") -> Stream:

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from psycopg import AsyncConnection
 
 from commands.authorization import Caller
-from domain.errors import OverLimit, Unauthenticated
+from domain.errors import Unauthenticated
 from domain.identifiers import JsonObject, TenantId
 from infra.audit_entries import AuditEntries
 from infra.audit_trail import AuditTrail
@@ -32,6 +32,7 @@ from read_api.limits import ReadLimits
 from read_api.router import build_read_routes
 from tests.projections.histories import IDS, Stream, a_tenant
 from tests.projections.ledger import PARTITIONS, Ledger, batches
+from tests.rate_limits import TestLimits
 
 KEY = "Bearer al_test"
 STRANGERS_MAX = 5
@@ -62,18 +63,12 @@ class Callers:
     """Who holds which credential, in place of infra/authentication.py."""
 
     known: dict[str, Caller]
-    strangers: int = 0
 
     async def authenticate(self, credentials: Credentials) -> Caller:
         caller = self.known.get(credentials.operator_key or credentials.authorization or "")
         if caller is None:
             raise Unauthenticated
         return caller
-
-    def count_stranger(self, _address: str) -> None:
-        self.strangers += 1
-        if self.strangers > STRANGERS_MAX:
-            raise OverLimit(retry_after_s=7)
 
 
 @dataclass
@@ -82,6 +77,7 @@ class Api:
     dependencies: ReadDependencies
     database: CountingDatabase
     callers: Callers
+    limits: TestLimits
     tenant_id: TenantId
     wakeups: Wakeups
     pending: list[str]
@@ -176,6 +172,7 @@ async def build_api(ledger: Ledger) -> AsyncIterator[Api]:
     tenant_id = a_tenant()
     callers = Callers({KEY: Caller("user:ada", tenant_id, frozenset({"read", "audit:read"}))})
     pending: list[str] = []
+    limits = TestLimits(lambda: 0.0, address_per_min=STRANGERS_MAX)
 
     async def pending_migrations() -> Sequence[str]:
         return pending
@@ -196,7 +193,8 @@ async def build_api(ledger: Ledger) -> AsyncIterator[Api]:
         positions=positions,
         authenticate=callers.authenticate,
         client_address=ClientAddresses(()).of,
-        count_stranger=callers.count_stranger,
+        count_stranger=limits.strangers.take,
+        callers=limits.callers,
         request_id_of=lambda _scope: IDS.new(),
         pending_migrations=pending_migrations,
         metrics=Metrics(),
@@ -205,7 +203,7 @@ async def build_api(ledger: Ledger) -> AsyncIterator[Api]:
     )
     loops = [asyncio.create_task(tail.run()), asyncio.create_task(positions.run())]
     try:
-        yield Api(ledger, dependencies, database, callers, tenant_id, wakeups, pending)
+        yield Api(ledger, dependencies, database, callers, limits, tenant_id, wakeups, pending)
     finally:
         for loop in loops:
             loop.cancel()

@@ -93,8 +93,17 @@ async def test_strangers_are_refused_and_soon_slowed_down(api: Api) -> None:
         assert response.headers["www-authenticate"] == "Bearer"
     for _ in range(4):
         response = await post(api, json=QUERY, headers={"Authorization": ""})
-    assert (response.status_code, code_of(response)) == (429, "over_limit")
-    assert response.headers["retry-after"] == "7"
+    assert (response.status_code, code_of(response)) == (429, "too_many_attempts")
+    assert response.headers["retry-after"] == "12"
+
+
+async def test_an_operation_counts_against_the_limits_of_its_caller(api: Api) -> None:
+    api.limits.narrowed(tenant_per_min=2)
+    for _ in range(2):
+        assert (await post(api, json=QUERY)).status_code == 200
+    response = await post(api, json=QUERY)
+    assert (response.status_code, code_of(response)) == (429, "too_many_requests")
+    assert response.headers["retry-after"] == "30"
 
 
 async def test_a_credential_without_the_scope_is_told_so(api: Api) -> None:
@@ -130,7 +139,7 @@ async def test_what_nobody_foresaw_says_nothing_but_where_to_look(
 
 
 async def test_a_database_that_is_away_is_a_503(lone_api: Api) -> None:
-    refused = sql.SQL("ALTER TABLE tenants_v2 RENAME TO elsewhere")
+    refused = sql.SQL("ALTER TABLE tenants_v3 RENAME TO elsewhere")
     await lone_api.ledger.owner.execute(refused)
     broken = await post(lone_api, json=QUERY)
     assert code_of(broken) == "internal"

@@ -1,8 +1,10 @@
 """The caller's own tenant."""
 
+from commands.authorization import Caller
+from domain.identifiers import TenantId
 from domain.tenants import Tenant
 from tests.projections.histories import a_tenant, the_tenant
-from tests.read_api.api import Api
+from tests.read_api.api import KEY, Api
 from tests.read_api.queries import by_resolvers
 
 QUERY = "{ tenant { id name createdAt payloadDays } }"
@@ -29,3 +31,66 @@ async def test_the_retention_that_was_set_last_is_told(api: Api) -> None:
 
 async def test_a_tenant_that_is_not_in_the_read_model_yet_is_a_clear_error(api: Api) -> None:
     assert await api.refused(QUERY) == "not_found"
+
+
+async def registered(api: Api, reseller_id: TenantId | None, name: str) -> TenantId:
+    """A tenant with its row beside the log, which says whose customer it is."""
+    tenant_id = a_tenant()
+    await api.happened(
+        the_tenant(tenant_id).happens(Tenant.SettingsChanged, name=name, time_zone="UTC")
+    )
+    async with (await api.ledger.database("writer")).connection() as conn:
+        await conn.execute(
+            "INSERT INTO tenant_standings (tenant_id, reseller_id) VALUES (%s, %s)",
+            (tenant_id, reseller_id),
+        )
+    return tenant_id
+
+
+LIST = """query($first: Int, $after: String) { tenants(first: $first, after: $after) {
+  edges { cursor node { id name } } pageInfo { hasNextPage endCursor } } }"""
+
+
+async def test_a_reseller_lists_its_customers_page_by_page_and_no_other(api: Api) -> None:
+    customers = [await registered(api, api.tenant_id, f"customer {n}") for n in range(3)]
+    await registered(api, a_tenant(), "somebody else's")
+    await registered(api, None, "the operator's")
+    scopes = frozenset({"read", "tenants:manage"})
+    api.callers.known[KEY] = Caller("user:rita", api.tenant_id, scopes)
+    first = (await api.read(LIST, first=2))["tenants"]
+    assert [edge["node"] for edge in first["edges"]] == [
+        {"id": str(customers[n]), "name": f"customer {n}"} for n in range(2)
+    ]
+    assert first["pageInfo"]["hasNextPage"]
+    rest = (await api.read(LIST, first=2, after=first["pageInfo"]["endCursor"]))["tenants"]
+    assert [edge["node"]["id"] for edge in rest["edges"]] == [str(customers[2])]
+    assert not rest["pageInfo"]["hasNextPage"]
+
+
+async def test_the_operator_lists_all_tenants(api: Api) -> None:
+    made = {str(await registered(api, None, "one")), str(await registered(api, a_tenant(), "two"))}
+    api.callers.known[KEY] = Caller("operator", None, frozenset(), is_operator=True)
+    found = (await api.read(LIST, first=100))["tenants"]
+    assert made <= {edge["node"]["id"] for edge in found["edges"]}
+
+
+async def test_whoever_manages_no_tenants_lists_none(api: Api) -> None:
+    for scopes in ({"read"}, {"*"}):
+        api.callers.known[KEY] = Caller("user:ada", api.tenant_id, frozenset(scopes))
+        assert await api.refused(LIST) == "forbidden"
+
+
+async def test_a_suspended_tenant_reads_why(api: Api) -> None:
+    tenant = the_tenant(api.tenant_id)
+    tenant.happens(Tenant.Suspended, reason="unpaid", is_by_operator=True)
+    await api.happened(tenant)
+    query = "{ tenant { standing suspendedReason region timeZone resellerId customersMax } }"
+    for asked in (query, by_resolvers(query)):
+        assert (await api.read(asked))["tenant"] == {
+            "standing": "suspended",
+            "suspendedReason": "unpaid",
+            "region": "eu",
+            "timeZone": "Europe/Oslo",
+            "resellerId": None,
+            "customersMax": 0,
+        }

@@ -51,6 +51,22 @@ async def test_a_connection_begins_with_an_initialisation(
         assert await socket.close_code() == code
 
 
+async def test_connections_and_operations_count_against_the_limits_of_their_caller(
+    api: Api, address: str
+) -> None:
+    api.limits.narrowed(tenant_per_min=2)
+    async with connected(address) as socket:
+        await socket.begin()
+        for operation in ("answered", "refused"):
+            await socket.subscribe("{ tenant { name } }", as_=operation)
+        first, second, third = [await socket.receive() for _ in range(3)]
+        assert [first["type"], second["type"], third["type"]] == ["next", "complete", "error"]
+        assert third["payload"][0]["extensions"]["code"] == "too_many_requests"
+    async with connected(address) as socket:
+        await socket.send("connection_init", payload={"Authorization": KEY})
+        assert await socket.close_code() == 4403
+
+
 async def test_whoever_does_not_begin_is_not_waited_for(api: Api) -> None:
     async with (
         serving(api.app(connection_init_wait_s=0.05)) as address,

@@ -25,8 +25,10 @@ PROJECTORS_MAX = 2
 WORKFLOWS_MAX = 3
 RUNS_MAX = 4
 STORM_S = 90.0
-# In the calm, whatever waits from outside is given; so all ends, or something is lost.
-CALM_ROUNDS_MAX = 150
+# In the calm, whatever waits from outside is given; so all ends, or something is lost. A loop in a
+# loop sleeps for hours; who sleeps longer than a node ever does is lost.
+CALM_ROUNDS_MAX = 1000
+STILL_ROUNDS_MAX = 40
 CALM_ROUND_S = 15.0
 SETTLE_S = 60.0
 STILL_S_MAX = 40.0
@@ -145,16 +147,21 @@ class World:
             worker.process.skew_s = 0.0
 
     async def _come_to_an_end(self) -> None:
+        done, still_rounds = 0, 0
         for _ in range(CALM_ROUNDS_MAX):
             await asyncio.sleep(CALM_ROUND_S)
             open_ones = [one for one in await self.every_execution() if not is_over(one)]
-            if not open_ones:
+            before, done = done, self._done_by_workers()
+            still_rounds = still_rounds + 1 if done == before else 0
+            if not open_ones or still_rounds > STILL_ROUNDS_MAX:
                 break
             for execution in open_ones:
                 await self.client.help_on(execution)
-        else:
-            self.lost = [one.id for one in open_ones]
+        self.lost = [one.id for one in open_ones]
         await asyncio.sleep(SETTLE_S)
+
+    def _done_by_workers(self) -> int:
+        return sum((event.actor or "").startswith("worker:") for event in self.store.logged)
 
     async def every_execution(self) -> list[Execution]:
         ids = [e.stream_id for e in self.store.logged if e.topic == "execution.created"]

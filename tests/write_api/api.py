@@ -19,10 +19,10 @@ from infra.client_addresses import ClientAddresses
 from infra.webhook_keys import WebhookKeys
 from tests.commands.fakes import FakeEventStore, World
 from tests.commands.login_fakes import LoginWorld
+from tests.rate_limits import TestLimits
 from tests.write_api.fake_oauth import FakeIdentityProvider, a_flow
 from write_api.app import build_write_routes
 from write_api.edge import ScimParts, WriteDependencies
-from write_api.rate_limits import AddressLimits
 
 KEY = "Bearer al_test"
 OPERATOR_KEY = "operator"
@@ -130,6 +130,11 @@ class Api:
         self.oauth = a_flow(self.world, self.provider)
         self.login = LoginWorld(self.world.accounts)
         self.time_s = 0.0
+        self.limits = TestLimits(
+            lambda: self.time_s,
+            address_per_min=RATE_LIMIT_IP_PER_MIN,
+            login_per_min=RATE_LIMIT_LOGIN_PER_MIN,
+        )
         self.app = FastAPI(title="AgentLedger", version="0", redirect_slashes=False)
         build_write_routes(self.app, self._dependencies())
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
@@ -143,12 +148,13 @@ class Api:
             waiter=self.waiter,
             blobs=self.blobs,
             ids=self.world.ids,
-            strangers=AddressLimits(RATE_LIMIT_IP_PER_MIN, lambda: self.time_s),
+            strangers=self.limits.strangers,
+            callers=self.limits.callers,
             webhook_tenant=self.webhook_keys.tenant,
             oauth=self.oauth,
             scim=ScimParts(self.world.ports, "http://ledger"),
             logins=self.login.logins(self.store, self.world.clock, self.world.dispatcher),
-            login_limits=AddressLimits(RATE_LIMIT_LOGIN_PER_MIN, lambda: self.time_s),
+            login_limits=self.limits.logins,
             audit=self.audit,
             audit_log=self.audit_log,
             body_bytes_max=BODY_BYTES_MAX,

@@ -1,0 +1,56 @@
+"""The rate limits of the role `api`."""
+
+import hashlib
+import hmac
+import time
+from dataclasses import dataclass
+
+from infra.caller_limits import CallerLimits, TenantLimits, tenant_limits
+from infra.metrics import Metrics
+from infra.postgres import Database
+from infra.rate_limit_store import PostgresRateLimits
+from infra.rate_limits import Limit, RateLimits, TooManyAttempts
+from infra.runtime import Runtime
+from write_api.rate_limits import AddressLimits
+
+
+@dataclass(frozen=True, eq=False)
+class RateLimitParts:
+    """limits, store: have loops to run. strangers, logins, callers: count requests."""
+
+    limits: RateLimits
+    store: PostgresRateLimits
+    strangers: AddressLimits
+    logins: AddressLimits
+    callers: CallerLimits
+
+
+def build_rate_limits(runtime: Runtime, database: Database, metrics: Metrics) -> RateLimitParts:
+    settings = runtime.settings
+    # A key of its own for the one use, so that the hash of an address says nothing to who has it.
+    key = hmac.digest(runtime.master_key.encode(), b"agentledger rate limits", hashlib.sha256)
+    store = PostgresRateLimits(database, key)
+    limits = RateLimits(store, metrics, time.monotonic)
+    per_address = Limit("address", settings.rate_limit_ip_per_min, refusal=TooManyAttempts)
+    per_login = Limit("login", settings.rate_limit_login_per_min, refusal=TooManyAttempts)
+    plan = _default_plan(runtime)
+    return RateLimitParts(
+        limits,
+        store,
+        AddressLimits(limits, per_address),
+        AddressLimits(limits, per_login),
+        CallerLimits(
+            limits,
+            lambda _tenant_id: plan,
+            operator=Limit("operator", settings.rate_limit_operator_per_min),
+        ),
+    )
+
+
+def _default_plan(runtime: Runtime) -> TenantLimits:
+    settings = runtime.settings
+    return tenant_limits(
+        settings.rate_limit_tenant_per_min,
+        user_per_min=settings.rate_limit_user_per_min,
+        key_per_min=settings.rate_limit_key_per_min,
+    )

@@ -1,0 +1,15 @@
+"""What a tenant may have of something, and what is said when it is used up."""
+
+from domain.errors import OverLimit, Refused
+
+
+class QuotaUsedUp(OverLimit):
+    """This quota is used up for now; it begins anew later."""
+
+    code = "quota_used_up"
+
+
+class QuotaReached(Refused):
+    """This quota is reached; it has room again when something is given up."""
+
+    code = "quota_reached"

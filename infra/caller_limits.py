@@ -1,0 +1,79 @@
+"""How often a caller with a valid credential may call: by its key, its person and its tenant, never
+by its address.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from starlette.types import Scope
+
+from commands.authorization import Caller
+from domain.identifiers import TenantId
+from infra.rate_limits import Limit, RateLimits, Standing, TooManyRequests
+
+# Where a request carries what its answer tells in its headers.
+STANDING_SCOPE_KEY = "agentledger.rate_limit"
+
+
+@dataclass(frozen=True, slots=True)
+class TenantLimits:
+    """Of a plan. One that is no narrower than the tenant's is not counted: it cannot be reached."""
+
+    tenant: Limit
+    user: Limit
+    key: Limit
+
+
+LimitsOf: TypeAlias = Callable[[TenantId], TenantLimits]
+
+
+def tenant_limits(
+    tenant_per_min: int, *, user_per_min: int = 0, key_per_min: int = 0
+) -> TenantLimits:
+    """0: as much as the tenant."""
+    return TenantLimits(
+        Limit("tenant", tenant_per_min),
+        Limit("user", user_per_min or tenant_per_min),
+        Limit("key", key_per_min or tenant_per_min),
+    )
+
+
+class CallerLimits:
+    """limits_of: answers from memory, for it is asked by every request. operator: for each
+    operator's credential.
+    """
+
+    def __init__(self, limits: RateLimits, limits_of: LimitsOf, *, operator: Limit) -> None:
+        self._limits = limits
+        self._limits_of = limits_of
+        self._operator = operator
+
+    async def take(self, scope: Scope, caller: Caller) -> None:
+        """Count one call, the narrowest first: what a key is refused, its tenant does not pay.
+        Raises TooManyRequests.
+        """
+        if caller.tenant_id is None:
+            await take(self._limits, scope, self._operator, caller.actor)
+            return
+        plan = self._limits_of(caller.tenant_id)
+        per_min = plan.tenant.per_min
+        if plan.key.per_min < per_min:
+            await take(self._limits, scope, plan.key, caller.actor)
+        if caller.user_id is not None and plan.user.per_min < per_min:
+            await take(self._limits, scope, plan.user, caller.user_id)
+        await take(self._limits, scope, plan.tenant, caller.tenant_id)
+
+
+async def take(limits: RateLimits, scope: Scope, limit: Limit, subject: object) -> None:
+    """Count one call, and keep in `scope` how the limit stands of which least is left. Raises
+    TooManyRequests.
+    """
+    try:
+        standing = await limits.take(limit, subject)
+    except TooManyRequests as refusal:
+        scope[STANDING_SCOPE_KEY] = refusal.standing
+        raise
+    before: Standing | None = scope.get(STANDING_SCOPE_KEY)
+    if before is None or standing.remaining < before.remaining:
+        scope[STANDING_SCOPE_KEY] = standing

@@ -1,0 +1,141 @@
+"""The life of a tenant on the real stack, across deaths of the process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import httpx
+import pytest
+
+from tests.end_to_end.stack import Api, Stack, free_port, new_tenant, operator_key_of
+
+WAIT_S = 30.0
+
+
+@pytest.fixture(scope="module")
+def own_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """An installation that may be killed: nobody else uses it."""
+    directory = tmp_path_factory.mktemp("life")
+    port = free_port()
+    stack = Stack(
+        f"http://127.0.0.1:{port}",
+        {
+            "AGENTLEDGER_DATA_DIR": str(directory / "data"),
+            "AGENTLEDGER_BCRYPT_COST": "4",
+            "AGENTLEDGER_WORKER_SWEEP_S": "3",
+        },
+        directory,
+    )
+    stack.add("up", "up", "--port", str(port))
+    try:
+        stack.wait_until_ready()
+        yield stack
+    finally:
+        stack.stop()
+
+
+@pytest.fixture
+async def operator(own_process: Stack) -> AsyncIterator[httpx.AsyncClient]:
+    headers = {"X-Operator-Key": operator_key_of(own_process)}
+    async with httpx.AsyncClient(base_url=own_process.url, headers=headers, timeout=40) as client:
+        yield client
+
+
+@pytest.fixture
+async def tenant(own_process: Stack) -> AsyncIterator[Api]:
+    key = new_tenant(own_process.url, operator_key_of(own_process), "Acme")
+    client = Api(own_process.url, key)
+    yield client
+    await client.http.aclose()
+
+
+def restart(stack: Stack) -> None:
+    stack.processes["up"].kill()
+    stack.processes["up"].start()
+    stack.wait_until_ready()
+
+
+async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while not await condition():
+            await asyncio.sleep(0.05)
+    assert what
+
+
+def naps(duration_s: float) -> dict[str, object]:
+    nodes = [
+        {"id": "start", "type": "start"},
+        {"id": "nap", "type": "delay", "config": {"duration_s": duration_s}},
+        {"id": "end", "type": "end"},
+    ]
+    edges = [{"from": "start", "to": "nap"}, {"from": "nap", "to": "end"}]
+    return {"name": "nap", "definition": {"nodes": nodes, "edges": edges}}
+
+
+async def begun(api: Api, duration_s: float) -> str:
+    workflow = await api.post("/workflows", naps(duration_s))
+    answer = await api.post(f"/workflows/{workflow['workflow_id']}/execute", {"input": {}})
+    return str(answer["execution_id"])
+
+
+async def status_of(api: Api, execution_id: str) -> str:
+    found = await api.query("query($id: ID!) { execution(id: $id) { status } }", id=execution_id)
+    return "" if found["execution"] is None else str(found["execution"]["status"])
+
+
+async def its_id(api: Api) -> str:
+    return str((await api.query("{ tenant { id } }"))["tenant"]["id"])
+
+
+async def test_a_suspended_tenants_runs_stand_still_across_a_death_and_go_on_when_resumed(
+    own_process: Stack, operator: httpx.AsyncClient, tenant: Api
+) -> None:
+    execution_id = await begun(tenant, 7)
+
+    async def sleeps() -> bool:
+        return await status_of(tenant, execution_id) == "WAITING"
+
+    await until(sleeps, "it sleeps")
+    path = f"/api/v1/tenants/{await its_id(tenant)}"
+    suspended = await operator.post(f"{path}/suspend", json={"reason": "unpaid"})
+    assert suspended.status_code == 200, suspended.text
+
+    async def is_refused() -> bool:
+        answer = await tenant.http.put("/api/v1/retention", json={"payload_days": 30})
+        return answer.status_code == 403 and answer.json()["code"] == "tenant_suspended"
+
+    await until(is_refused, "it is refused")
+    restart(own_process)
+    assert await is_refused()
+    told = (await tenant.query("{ tenant { standing suspendedReason suspendedBy } }"))["tenant"]
+    assert told == {
+        "standing": "suspended",
+        "suspendedReason": "unpaid",
+        "suspendedBy": "operator",
+    }
+    # Another tenant's run that is due later is over, and this one still stands.
+    other = Api(own_process.url, new_tenant(own_process.url, operator_key_of(own_process), "B"))
+    later = await begun(other, 7)
+    assert (await other.execution_at_end(later))["status"] == "COMPLETED"
+    await other.http.aclose()
+    assert await status_of(tenant, execution_id) == "WAITING"
+    resumed = await operator.post(f"{path}/resume")
+    assert resumed.status_code == 200, resumed.text
+    assert (await tenant.execution_at_end(execution_id))["status"] == "COMPLETED"
+
+
+async def test_a_reseller_makes_and_manages_only_its_own_tenants(
+    own_process: Stack, operator: httpx.AsyncClient, tenant: Api
+) -> None:
+    listed = await operator.post(
+        "/graphql", json={"query": "{ tenants { edges { node { id } } } }"}
+    )
+    ids = [edge["node"]["id"] for edge in listed.json()["data"]["tenants"]["edges"]]
+    assert await its_id(tenant) in ids
+    quota = await operator.put(
+        f"/api/v1/tenants/{await its_id(tenant)}/reseller-quota", json={"customers_max": 1}
+    )
+    assert quota.status_code == 200, quota.text
+    body = {"name": "C", "admin": {"email": "c@example.com", "password": "a long enough password"}}
+    refused = await tenant.http.post("/api/v1/tenants", json=body)
+    assert refused.status_code == 403
+    assert own_process.verify()["ok"]
