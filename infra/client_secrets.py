@@ -3,9 +3,8 @@
 from typing import LiteralString
 from uuid import UUID
 
-from commands.sealing_port import Sealing
-
 from commands.oauth_port import CLIENT_SECRET
+from commands.sealing_port import Sealing
 from domain.identifiers import TenantId
 from infra.postgres import Database
 

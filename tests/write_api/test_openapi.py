@@ -62,7 +62,6 @@ class Described:
             "session_id": str(begun["execution_id"]),  # Of nobody: it is not found.
             "user_id": str(begun["execution_id"]),
             "name": "paid",
-            "tenant_id": str(self.api.world.tenant_id),
             "identity_id": str(self.api.world.ids.new()),
             "sha256": SHA256,
             "node_id": "ok",
