@@ -188,7 +188,7 @@ class Scim:
     async def _one(
         self, call: ScimCall, method: str, collection: Collection, entry_id: UUID
     ) -> Response:
-        call.call.scope["path_params"]["entry_id"] = entry_id  # For the audit trail.
+        call.call.scope["path_params"]["entry_id"] = str(entry_id)  # For the audit trail.
         query = _query(call)
         _require(method, "GET", "PUT", "PATCH", "DELETE")
         if method == "DELETE":

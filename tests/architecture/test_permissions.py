@@ -148,6 +148,7 @@ async def test_every_route_is_closed_to_each_role_without_its_scope(role: str) -
             grants.scopes,
             user_id=api.world.ids.new(),
             own_only=grants.own_only,
+            session_id=api.world.ids.new(),
         )
         headers = {"Authorization": api.allow(role, caller)}
         response = await api.send(*request_of(method, path, operation), headers=headers)

@@ -15,10 +15,8 @@ from domain.agents import Agent
 from domain.bulk_operations import BulkOperation
 from domain.credentials import ApiKey
 from domain.executions import Execution
-from domain.external_identities import ExternalIdentity
 from domain.identifiers import TenantId, shard_of
 from domain.identity import User
-from domain.identity_providers import IdentityProvider
 from domain.secrets import Secret
 from domain.tenants import Tenant
 from domain.workflows import Workflow
@@ -372,31 +370,3 @@ def interleaved(draw: random.Random, streams: Sequence[Stream]) -> list[LoggedEv
 def placed(events: Sequence[LoggedEvent]) -> list[LoggedEvent]:
     """Given places in commit order."""
     return [event._replace(position=Position(1, 1000, n)) for n, event in enumerate(events)]
-
-
-def an_identity_provider(tenant_id: TenantId | None = None, **fields: object) -> Stream:
-    configured = {
-        "kind": "oidc",
-        "issuer": "https://login.acme.example",
-        "client_id": "ledger",
-        "allowed_domains": ["acme.example"],
-        "default_role": "USER",
-        "group_roles": {"platform": "ADMIN"},
-        "is_directory": True,
-        **fields,
-    }
-    stream = Stream(IdentityProvider, tenant_id or a_tenant())
-    stream.happens(IdentityProvider.Created, name="acme")
-    return stream.happens(IdentityProvider.Configured, **configured)
-
-
-def an_external_identity(tenant_id: TenantId | None = None, **fields: object) -> Stream:
-    created = {
-        "issuer": "https://login.acme.example",
-        "provider": "acme",
-        "user_id": str(IDS.new()),
-        "follows_groups": True,
-        **fields,
-    }
-    stream = Stream(ExternalIdentity, tenant_id or a_tenant())
-    return stream.happens(ExternalIdentity.Created, **created)

@@ -3,7 +3,8 @@
 from domain.external_identities import ExternalIdentity
 from projections.external_identities import EXTERNAL_IDENTITIES
 from projections.fold import rows_after
-from tests.projections.histories import IDS, an_external_identity, at
+from tests.projections.histories import IDS, at
+from tests.projections.identity_histories import an_external_identity
 
 
 def test_an_identity_says_whose_it_is_and_since_when() -> None:

@@ -3,7 +3,8 @@
 from domain.identity_providers import IdentityProvider
 from projections.fold import rows_after
 from projections.identity_providers import IDENTITY_PROVIDERS
-from tests.projections.histories import an_identity_provider, at
+from tests.projections.histories import at
+from tests.projections.identity_histories import an_identity_provider
 
 
 def test_a_provider_says_who_comes_in_and_what_they_get() -> None:

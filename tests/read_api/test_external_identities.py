@@ -1,7 +1,8 @@
 """Accounts at providers that people sign in with."""
 
 from domain.external_identities import ExternalIdentity
-from tests.projections.histories import IDS, a_tenant, an_external_identity
+from tests.projections.histories import IDS, a_tenant
+from tests.projections.identity_histories import an_external_identity
 from tests.read_api.api import Api
 from tests.read_api.queries import by_resolvers
 

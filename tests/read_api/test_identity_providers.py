@@ -1,7 +1,8 @@
 """Identity providers: what they let people do, and never what they are told to be believed."""
 
 from domain.identity_providers import IdentityProvider
-from tests.projections.histories import a_tenant, an_identity_provider
+from tests.projections.histories import a_tenant
+from tests.projections.identity_histories import an_identity_provider
 from tests.read_api.api import Api
 from tests.read_api.queries import by_resolvers
 
