@@ -1,12 +1,13 @@
 # up: the whole platform in one process.  demo: a story on it.  test, check: what CI runs.
 # faults: the tests of faults, with those that take too long for `make test`.
 # bench: the README's measurements.  clean: removes everything these made, data included.
-.PHONY: up demo test faults check check-format check-lint check-types check-imports bench lock clean
+.PHONY: up demo test faults check check-format check-lint check-types check-imports check-security bench lock clean
 
 # Where it is set, every process that starts compiles all that it imports again: seconds for each.
 unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
+PACKAGES := bench cli commands domain infra projections read_api sagas write_api
 # Each worker of the test run starts a PostgreSQL and, when a test asks, a broker: four are enough.
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 WORKERS ?= $(shell echo $$(( $(CORES) < 4 ? $(CORES) : 4 )))
@@ -23,7 +24,7 @@ test: .venv/.ready
 faults: .venv/.ready
 	$(BIN)/python -m pytest tests/faults -m "slow or not slow"
 
-check: check-format check-lint check-types check-imports
+check: check-format check-lint check-types check-imports check-security
 
 check-format: .venv/.ready
 	$(BIN)/ruff format --check .
@@ -37,6 +38,10 @@ check-types: .venv/.ready
 
 check-imports: .venv/.ready
 	$(BIN)/lint-imports
+
+check-security: .venv/.ready
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive $(PACKAGES)
+	$(BIN)/python .ci/audit_dependencies.py
 
 bench: .venv/.ready
 	$(BIN)/python -m bench

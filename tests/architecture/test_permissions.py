@@ -12,7 +12,13 @@ from uuid import UUID
 
 import pytest
 
-from commands.authorization import OPERATOR_SCOPES, TENANT_SCOPES, Caller
+from commands.authorization import (
+    OPERATOR_SCOPES,
+    ROLE_GRANTS,
+    TENANT_SCOPES,
+    Caller,
+    holds,
+)
 from commands.catalogue import HANDLERS
 from commands.decisions import Command
 from tests.write_api.api import Api, problem
@@ -121,3 +127,27 @@ def request_of(method: str, path: str, operation: dict[str, Any]) -> tuple[str, 
     body = operation.get("requestBody")
     example = body and body["content"]["application/json"]["example"]
     return method.upper(), concrete, example
+
+
+@pytest.mark.parametrize("role", ROLE_GRANTS)
+async def test_every_route_is_closed_to_each_role_without_its_scope(role: str) -> None:
+    grants = ROLE_GRANTS[role]
+    closed = 0
+    for method, path, operation in OPERATIONS:
+        api = Api()
+        caller = Caller(
+            f"user:{role}",
+            api.world.tenant_id,
+            grants.scopes,
+            user_id=api.world.ids.new(),
+            own_only=grants.own_only,
+        )
+        headers = {"Authorization": api.allow(role, caller)}
+        response = await api.send(*request_of(method, path, operation), headers=headers)
+        scope = operation["x-required-scope"]
+        is_closed = not holds(caller, scope)
+        # Who holds it for its own alone may be refused what belongs to all.
+        if is_closed or scope not in caller.own_only:
+            assert (response.status_code == 403) is is_closed, (role, path, response.text)
+        closed += is_closed
+    assert closed >= 1
