@@ -181,7 +181,7 @@ async def test_a_role_without_grants_reaches_nothing(database_url: str) -> None:
 
 
 @pytest.mark.usefixtures("_filled")
-@pytest.mark.parametrize("tenant", [str(OURS), "", None])
+@pytest.mark.parametrize("tenant", [str(OURS), "", None], ids=["own", "empty", "unset"])
 async def test_copying_a_table_out_copies_the_own_tenant(
     database_url: str, master_key: str, tenant: str | None
 ) -> None:
