@@ -19,7 +19,7 @@ async def build_oauth(runtime: Runtime, events: EventStore, dispatcher: Dispatch
     settings = runtime.settings
     database = await runtime.database("api")
     http = GuardedHttp(allowed=settings.http_allow, connections_max=settings.login_connections_max)
-    runtime.closes(http.aclose)
+    runtime.at_close(http.aclose)
     exchange = OAuthExchange(http, allowed=settings.http_allow)
     openid = OpenId(exchange, runtime.clock, monotonic_s=time.monotonic)
     redirect_uri = f"{settings.public_url}{CALLBACK_PATH}"

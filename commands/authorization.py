@@ -32,6 +32,7 @@ TENANT_SCOPES: Mapping[str, str] = {
         "cancel, pause, resume, retry, compensate, resolve, fork and upgrade executions"
     ),
     "executions:signal": "send signals to executions",
+    "providers:write": "say through whose providers models are called, and test them",
     "secrets:write": "keep and remove secrets, which nobody can read",
     "retention:write": "say how long payloads are kept",
     "tenant:write": "change the settings of the tenant",
@@ -78,6 +79,7 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "retention:write": {},
     "tenant:write": {},
     "audit:read": {},
+    "providers:write": {"USER": "own", "RESELLER": "own"},
     "secrets:write": {"USER": "own", "RESELLER": "own"},
     "approvals:decide": {"USER": "own", "RESELLER": "own"},
     "identity_providers:write": {},

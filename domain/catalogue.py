@@ -15,6 +15,7 @@ from domain.external_identities import ExternalIdentity
 from domain.identity import User
 from domain.identity_providers import IdentityProvider
 from domain.logins import Login
+from domain.providers import Provider
 from domain.roles import Role
 from domain.secrets import Secret
 from domain.sessions import Session
@@ -32,6 +33,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     ExternalIdentity,
     IdentityProvider,
     Login,
+    Provider,
     Role,
     Secret,
     Session,

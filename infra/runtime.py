@@ -264,10 +264,6 @@ class Runtime:
         """
         self.in_background("wake-ups", self.wakeups.exchange(self.conninfo("tail")))
 
-    def closes(self, close: Callable[[], Awaitable[None]]) -> None:
-        """With everything else, what an entry point opened itself."""
-        self._stack.push_async_callback(close)
-
     async def close(self) -> None:
         for task in self.background.values():
             task.cancel()

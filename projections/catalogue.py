@@ -8,6 +8,7 @@ from projections.external_identities import EXTERNAL_IDENTITIES
 from projections.identity import USERS
 from projections.identity_providers import IDENTITY_PROVIDERS
 from projections.node_runs import NODE_RUNS
+from projections.providers import PROVIDERS
 from projections.secrets import SECRETS
 from projections.table import AnyProjection
 from projections.tenants import TENANTS
@@ -22,6 +23,7 @@ PROJECTIONS: tuple[AnyProjection, ...] = (
     EXTERNAL_IDENTITIES,
     IDENTITY_PROVIDERS,
     NODE_RUNS,
+    PROVIDERS,
     SECRETS,
     TENANTS,
     USERS,

@@ -57,6 +57,7 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "identityProviders": RootFieldRule("read", check_page),
     "externalIdentities": RootFieldRule("read", check_page),
     "apiKeys": RootFieldRule("read", check_page),
+    "providers": RootFieldRule("read", check_page),
     "secrets": RootFieldRule("read", check_page),
     "events": RootFieldRule("read", check_event_page),
     "auditEntries": RootFieldRule("audit:read", check_page, is_of_tenant=False),

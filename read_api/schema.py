@@ -22,6 +22,7 @@ from read_api.external_identities import ExternalIdentity, external_identities
 from read_api.identity import User, users
 from read_api.identity_providers import IdentityProvider, identity_providers
 from read_api.projections import ProjectionStatus, projections
+from read_api.providers import Provider, providers
 from read_api.scalars import SCALARS
 from read_api.secrets import Secret, secrets
 from read_api.shaping import Field, Shaper
@@ -62,6 +63,9 @@ class Query:
         description="Accounts at identity providers that people sign in with.",
     )
     api_keys: Connection[ApiKey] = strawberry.field(resolver=api_keys)
+    providers: Connection[Provider] = strawberry.field(
+        resolver=providers, description="Of the tenant, and the caller's own."
+    )
     secrets: Connection[Secret] = strawberry.field(
         resolver=secrets, description="Of the tenant, and the caller's own."
     )

@@ -20,6 +20,7 @@ from commands.decisions import Command
 from commands.dispatch import Answer, Dispatcher, Origin
 from commands.login_flow import LoginFlow
 from commands.ports import Ids, Ports
+from commands.provider_port import ProviderTests
 from commands.signals import ReceiveWebhook
 from domain.errors import Unauthenticated
 from domain.executions import ExecutionNotFound
@@ -123,6 +124,7 @@ class WriteDependencies:
     login_limits: AddressLimits
     audit: AuditTrail
     audit_log: AuditLog
+    provider_tests: ProviderTests
     body_bytes_max: int
 
 
@@ -136,6 +138,7 @@ class Edge:
         self.oauth = dependencies.oauth
         self.audit = dependencies.audit
         self.audit_log = dependencies.audit_log
+        self.provider_tests = dependencies.provider_tests
         self.body_bytes_max = dependencies.body_bytes_max
         self.logins = dependencies.logins
         self.later = Later()

@@ -17,6 +17,7 @@ from domain.credentials import ApiKey
 from domain.executions import Execution
 from domain.identifiers import TenantId, shard_of
 from domain.identity import User
+from domain.providers import Provider
 from domain.secrets import Secret
 from domain.tenants import Tenant
 from domain.workflows import Workflow
@@ -177,6 +178,23 @@ def a_rotated_key(tenant_id: TenantId | None = None, **fields: object) -> Stream
     key = an_api_key(tenant_id, **fields)
     key.happens(ApiKey.AddressesRestricted, allowed_addresses=["192.0.2.0/24"])
     return key.happens(ApiKey.Rotated, prefix="al_new", previous_until="2026-06-01T00:00:00+00:00")
+
+
+def a_provider(tenant_id: TenantId | None = None, **fields: object) -> Stream:
+    created = {"name": "ours", "user_id": None, **fields}
+    return (
+        Stream(Provider, tenant_id or a_tenant())
+        .happens(Provider.Created, **created)
+        .happens(
+            Provider.Configured,
+            provider_version=1,
+            kind="openai_compatible",
+            api_base="https://models.example.com/v1",
+            models=["llama-4"],
+            has_key=True,
+            key_from="models-key",
+        )
+    )
 
 
 def a_bulk_operation(tenant_id: TenantId | None = None, **fields: object) -> Stream:
@@ -352,7 +370,8 @@ def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list
     operation = a_page_of(a_page_of(a_bulk_operation(tenant_id)), REFUSAL)
     operation.happens(BulkOperation.Completed)
     secret = a_secret(tenant_id).happens(Secret.Removed)
-    others = [key, operation, secret, a_user(tenant_id), the_tenant(tenant_id)]
+    provider = a_provider(tenant_id).happens(Provider.Removed)
+    others = [key, operation, secret, provider, a_user(tenant_id), the_tenant(tenant_id)]
     return [*streams, agent, workflow, *others]
 
 
