@@ -89,6 +89,7 @@ async def run_worker(runtime: Runtime) -> None:
     runtime.neighbours.execution_stored = saga.offer
     runtime.neighbours.worker_began(saga.counts)
     bulk = await _bulk_operations(runtime)
+    erasure = await runtime.erasure()
     retention = RetentionSaga(
         PostgresRetentions(await runtime.database("worker")),
         await runtime.event_store("worker"),
@@ -108,6 +109,7 @@ async def run_worker(runtime: Runtime) -> None:
                 "worker timers": saga.wake_due,
                 "bulk operations": bulk.run,
                 "retention": retention.run,
+                "erasure": erasure.run,
             }.items():
                 tasks.create_task(keep_running(name, part, pause_max_s=pause_max_s))
     finally:
