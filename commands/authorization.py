@@ -119,6 +119,7 @@ class Grants:
 
 
 NO_GRANTS = Grants()
+NOBODY = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,13 @@ class Caller:
     @property
     def grants(self) -> Grants:
         return Grants(self.scopes, self.own_only)
+
+    @property
+    def reads_as(self) -> UUID | None:
+        """Whose rows reads show (infra/migrations/0024_own_rows.sql); None: the whole tenant's."""
+        if "read" not in self.own_only:
+            return None
+        return self.user_id or NOBODY
 
 
 def require(caller: Caller, scope: str) -> None:

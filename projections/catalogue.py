@@ -9,6 +9,7 @@ from projections.identity import USERS
 from projections.identity_providers import IDENTITY_PROVIDERS
 from projections.node_runs import NODE_RUNS
 from projections.providers import PROVIDERS
+from projections.roles import ROLES
 from projections.secrets import SECRETS
 from projections.table import AnyProjection
 from projections.tenants import TENANTS
@@ -23,6 +24,7 @@ PROJECTIONS: tuple[AnyProjection, ...] = (
     EXTERNAL_IDENTITIES,
     IDENTITY_PROVIDERS,
     NODE_RUNS,
+    ROLES,
     PROVIDERS,
     SECRETS,
     TENANTS,

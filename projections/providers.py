@@ -94,4 +94,5 @@ PROVIDERS = Projection(
     events=(Provider.Created, Provider.Configured, Provider.Removed),
     keys=stream_key,
     evolve=evolve,
+    own="user_id = (SELECT agentledger.current_person())",
 )

@@ -69,8 +69,12 @@ class AuditLog(Protocol):
 
 
 class Blobs(Protocol):
-    async def content(self, tenant_id: TenantId, sha256: bytes) -> bytes | None:
-        """The JSON of a large payload; None when the tenant has none of this hash."""
+    async def content(
+        self, tenant_id: TenantId, sha256: bytes, *, person: UUID | None = None
+    ) -> bytes | None:
+        """The JSON of a large payload; None when the tenant has none of this hash, or the person
+        sees nothing that has it.
+        """
         ...
 
 

@@ -209,6 +209,8 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
     functions = {name: (is_super, config) for name, is_super, config in await cursor.fetchall()}
     assert set(functions) == {
         "access_of",
+        "begun_by_person",
+        "own_actors",
         "admission_sample",
         "api_key_secret",
         "note_api_key_uses",

@@ -18,6 +18,7 @@ from domain.executions import Execution
 from domain.identifiers import TenantId, shard_of
 from domain.identity import User
 from domain.providers import Provider
+from domain.roles import Role
 from domain.secrets import Secret
 from domain.tenants import Tenant
 from domain.workflows import Workflow
@@ -226,6 +227,12 @@ def a_user(tenant_id: TenantId | None = None) -> Stream:
     )
 
 
+def a_role(tenant_id: TenantId | None = None) -> Stream:
+    return Stream(Role, tenant_id or a_tenant()).happens(
+        Role.Created, name="Auditor", permissions=["read"]
+    )
+
+
 def the_tenant(tenant_id: TenantId) -> Stream:
     tenant = Stream(Tenant, tenant_id, stream_id=tenant_id)
     settings = {"region": "eu", "time_zone": "Europe/Oslo", "reseller_id": None}
@@ -371,7 +378,8 @@ def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list
     operation.happens(BulkOperation.Completed)
     secret = a_secret(tenant_id).happens(Secret.Removed)
     provider = a_provider(tenant_id).happens(Provider.Removed)
-    others = [key, operation, secret, provider, a_user(tenant_id), the_tenant(tenant_id)]
+    people = [a_user(tenant_id), a_role(tenant_id)]
+    others = [key, operation, secret, provider, *people, the_tenant(tenant_id)]
     return [*streams, agent, workflow, *others]
 
 

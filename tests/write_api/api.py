@@ -89,8 +89,10 @@ class FakeBlobs:
     def __init__(self) -> None:
         self.contents: dict[tuple[TenantId, bytes], bytes] = {}
 
-    async def content(self, tenant_id: TenantId, sha256: bytes) -> bytes | None:
-        return self.contents.get((tenant_id, sha256))
+    async def content(
+        self, tenant_id: TenantId, sha256: bytes, *, person: UUID | None = None
+    ) -> bytes | None:
+        return None if person is not None else self.contents.get((tenant_id, sha256))
 
 
 class FakeAuditLog:
