@@ -67,6 +67,17 @@ def verify(json: Json = False) -> None:  # noqa: FBT002
     raise typer.Exit(run(is_json=json))
 
 
+@app.command("verify-export")
+def verify_export(
+    path: Annotated[Path, typer.Argument(help="An archive of `GET /api/v1/tenant/export`.")],
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Check that an archive of a tenant is whole and unchanged."""
+    from cli.exports import verify_export as run
+
+    raise typer.Exit(run(path, is_json=json))
+
+
 @app.command()
 def rebuild(
     projection: Annotated[str, typer.Argument(help="Its name, or `all`.")],
@@ -156,6 +167,29 @@ def tenants_resume(
     from cli.tenants import resume_tenant
 
     raise typer.Exit(resume_tenant(tenant, is_json=json))
+
+
+@tenants_app.command("offboard")
+def tenants_offboard(
+    tenant: Annotated[UUID, typer.Argument()],
+    grace_days: Annotated[int, typer.Option(min=0, max=90)] = 30,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """After the grace the key of the tenant is destroyed: nothing of it can be read any more."""
+    from cli.tenants import offboard_tenant
+
+    raise typer.Exit(offboard_tenant(tenant, grace_days=grace_days, is_json=json))
+
+
+@tenants_app.command("keep")
+def tenants_keep(
+    tenant: Annotated[UUID, typer.Argument()],
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Cancel the offboarding of a tenant, within its grace."""
+    from cli.tenants import keep_tenant
+
+    raise typer.Exit(keep_tenant(tenant, is_json=json))
 
 
 @tenants_app.command("erase")

@@ -39,6 +39,7 @@ from infra.tail import Tail
 from infra.users import PostgresUsers
 from projections.catalogue import PROJECTIONS
 from projections.execution_search import PostgresExecutionSearch
+from projections.tenant_export import PostgresTenantExport
 from read_api.limits import ReadLimits
 from read_api.router import ReadDependencies, build_read_routes
 from write_api.app import build_write_routes
@@ -91,6 +92,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             dispatcher=dispatcher,
             waiter=waiter,
             blobs=blobs,
+            exports=PostgresTenantExport(database, seals.opened, blobs, PROJECTIONS),
             ids=runtime.ids,
             strangers=rate_limits.strangers,
             callers=rate_limits.callers,

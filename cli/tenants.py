@@ -16,7 +16,7 @@ from commands.decisions import Command
 from commands.dispatch import Dispatcher, Origin
 from commands.ports import Ports
 from commands.sealing_port import DestroyedTenantKey, KeyDestroyed
-from commands.tenants import CreateTenant, ResumeTenant, SuspendTenant
+from commands.tenants import CreateTenant, KeepTenant, OffboardTenant, ResumeTenant, SuspendTenant
 from domain.envelope import Envelope
 from domain.identifiers import JsonObject, TenantId
 from domain.tenants import Tenant, TenantNotFound
@@ -68,6 +68,14 @@ def suspend_tenant(tenant_id: UUID, *, reason: str, is_json: bool) -> int:
 
 def resume_tenant(tenant_id: UUID, *, is_json: bool) -> int:
     return _decided(ResumeTenant(tenant_id), is_json=is_json)
+
+
+def offboard_tenant(tenant_id: UUID, *, grace_days: int, is_json: bool) -> int:
+    return _decided(OffboardTenant(tenant_id, grace_days), is_json=is_json)
+
+
+def keep_tenant(tenant_id: UUID, *, is_json: bool) -> int:
+    return _decided(KeepTenant(tenant_id), is_json=is_json)
 
 
 def _decided(command: Command, *, is_json: bool) -> int:

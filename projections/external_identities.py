@@ -74,4 +74,5 @@ EXTERNAL_IDENTITIES = Projection(
     events=(ExternalIdentity.Created, ExternalIdentity.Linked, ExternalIdentity.Removed),
     keys=stream_key,
     evolve=evolve,
+    own="user_id = (SELECT agentledger.current_person())",
 )

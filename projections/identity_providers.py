@@ -97,4 +97,5 @@ IDENTITY_PROVIDERS = Projection(
     ),
     keys=stream_key,
     evolve=evolve,
+    own="false",
 )

@@ -21,6 +21,7 @@ from write_api import (
     execution_forks,
     execution_upgrades,
     executions,
+    exports,
     external_identities,
     identity_providers,
     logins,
@@ -67,6 +68,7 @@ ROUTES = (
     *blobs.ROUTES,
     *sessions.ROUTES,
     *logins.ROUTES,
+    *exports.ROUTES,
     *audit.ROUTES,
 )
 BODIES = (

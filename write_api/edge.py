@@ -30,6 +30,7 @@ from infra.audit_trail import Asked, AuditTrail, Source
 from infra.authentication import Credentials
 from infra.caller_limits import CallerLimits
 from infra.client_addresses import told_user_agent
+from infra.tenant_archive import ArchiveFile
 from write_api.audited import POSITION_SCOPE_KEY, audited_target
 from write_api.later import Later
 from write_api.oauth_flow import OAuthFlow
@@ -78,6 +79,16 @@ class Blobs(Protocol):
         ...
 
 
+class TenantExport(Protocol):
+    """running_count: of this process, at the moment."""
+
+    running_count: int
+
+    def files(self, tenant_id: TenantId) -> AsyncGenerator[ArchiveFile]:
+        """Everything of the tenant, in pieces that fit into memory."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ScimParts:
     """ports: to read with. public_url: as directories reach us, without a slash at the end."""
@@ -118,6 +129,7 @@ class WriteDependencies:
     dispatcher: Dispatcher
     waiter: ExecutionWaiter
     blobs: Blobs
+    exports: TenantExport
     ids: Ids
     strangers: AddressLimits
     callers: CallerLimits
@@ -140,6 +152,7 @@ class Edge:
         self.waiter = dependencies.waiter
         self.blobs = dependencies.blobs
         self.oauth = dependencies.oauth
+        self.exports = dependencies.exports
         self.audit = dependencies.audit
         self.audit_log = dependencies.audit_log
         self.provider_tests = dependencies.provider_tests

@@ -50,7 +50,14 @@ from tests.commands.fakes import World
 from tests.infra.conftest import Parts
 from tests.infra.log_steps import IDS
 from tests.rate_limits import TestLimits
-from tests.write_api.api import OPERATOR_KEY, FakeAuditLog, FakeBlobs, FakeWaiter, ToldModels
+from tests.write_api.api import (
+    OPERATOR_KEY,
+    FakeAuditLog,
+    FakeBlobs,
+    FakeExport,
+    FakeWaiter,
+    ToldModels,
+)
 from tests.write_api.fake_oauth import FakeIdentityProvider, a_flow
 from write_api.app import build_write_routes
 from write_api.edge import Logins, ScimParts, WriteDependencies
@@ -331,6 +338,7 @@ def _dependencies(
         login_limits=limits.logins,
         audit=AuditTrail(audit_log.store, IDS, lost=lambda _: None, gather_s=0, count_s=0),
         audit_log=audit_log,
+        exports=FakeExport(),
         provider_tests=ShortCalls(TenantProviders(World().vault), ToldModels()),
         body_bytes_max=1024 * 1024,
     )

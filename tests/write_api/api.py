@@ -18,6 +18,7 @@ from infra.audit_trail import AuditEntry, AuditTrail
 from infra.authentication import Credentials
 from infra.client_addresses import ClientAddresses
 from infra.models.tenant_providers import ShortCalls, TenantProviders
+from infra.tenant_archive import ArchiveFile
 from infra.webhook_keys import WebhookKeys
 from tests.commands.fakes import FakeEventStore, World
 from tests.commands.login_fakes import LoginWorld
@@ -95,6 +96,18 @@ class FakeBlobs:
         return None if person is not None else self.contents.get((tenant_id, sha256))
 
 
+class FakeExport:
+    """files_of: by tenant."""
+
+    def __init__(self) -> None:
+        self.running_count = 0
+        self.files_of: dict[TenantId, list[ArchiveFile]] = {}
+
+    async def files(self, tenant_id: TenantId) -> AsyncGenerator[ArchiveFile]:
+        for file in self.files_of.get(tenant_id, []):
+            yield file
+
+
 class FakeAuditLog:
     """Entries in the order in which they were stored. is_away: nothing can be."""
 
@@ -140,6 +153,7 @@ class Api:
         self.authentication = FakeAuthentication(self.world)
         self.waiter = FakeWaiter()
         self.blobs = FakeBlobs()
+        self.exports = FakeExport()
         self.models = ToldModels()
         self.audit_log = FakeAuditLog()
         self.audit = AuditTrail(
@@ -167,6 +181,7 @@ class Api:
             dispatcher=self.world.dispatcher,
             waiter=self.waiter,
             blobs=self.blobs,
+            exports=self.exports,
             ids=self.world.ids,
             strangers=self.limits.strangers,
             callers=self.limits.callers,
