@@ -183,11 +183,11 @@ async def _ports(
         search=PostgresExecutionSearch(database),
         standings=await runtime.standings(),
         regions=runtime.settings.regions,
-        users=PostgresUsers(database, runtime.master_key),
+        users=PostgresUsers(database, runtime.lookup_key),
         mailbox=SealedMailbox(await runtime.data_keys("api"), runtime.ids),
         accounts=await accounts(runtime),
         sealing=await runtime.data_keys(),
-        directory=PostgresDirectory(database, runtime.master_key),
+        directory=PostgresDirectory(database, runtime.lookup_key),
         vault=await runtime.vault("api"),
     )
 

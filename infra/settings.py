@@ -94,6 +94,8 @@ class Settings(BaseSettings):
     master_key: SecretStr | None = None
     # While the master key is being changed: what was made with it stays readable.
     master_key_previous: SecretStr | None = None
+    # What hashes for look-ups are made with; absent: the master key. Stays when that is changed.
+    lookup_key: SecretStr | None = None
     # For the first key that is derived from a master key; 128 * 8 * N bytes, 128 MiB by default.
     scrypt_n: Annotated[int, AfterValidator(_power_of_two)] = Field(
         default=2**17, ge=2**14, le=2**21

@@ -35,6 +35,11 @@ from commands.ports import (
 )
 from commands.sealing_port import DestroyedTenantKey
 from commands.standing_port import (
+    ChangedStanding,
+    ClosedOffboarding,
+    OpenedOffboarding,
+    RegisteredTenant,
+    StoredResellerQuota,
     TenantSideRow,
 )
 from commands.vault_port import RemovedVaultEntry, StoredVaultEntry, VaultRow
@@ -193,10 +198,16 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return _access_statement(tenant_id, row)
         case StoredVaultEntry() | RemovedVaultEntry():
             return _vault_statement(tenant_id, row)
-        case _ if isinstance(row, LoginRow):
-            return SideStatement(*login_statement(tenant_id, row))
-        case _:
+        case (
+            RegisteredTenant()
+            | ChangedStanding()
+            | StoredResellerQuota()
+            | OpenedOffboarding()
+            | ClosedOffboarding()
+        ):
             return SideStatement(*tenant_statement(tenant_id, row))
+        case _:
+            return SideStatement(*login_statement(tenant_id, row))
 
 
 def _access_statement(tenant_id: TenantId, row: AccessRow) -> SideStatement:
