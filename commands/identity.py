@@ -113,7 +113,7 @@ async def accept_invitation(command: AcceptInvitation, on: Tenancy) -> Decided:
     if command.name is not None:
         user.rename(command.name)
     password_hash = await on.ports.secrets.hash_password(command.password)
-    return await _decided(user, on, StoredPassword(user.id, user.email, password_hash))
+    return await _decided(user, on, StoredPassword(user.id, password_hash))
 
 
 async def change_user(command: ChangeUser, on: Tenancy) -> Decided:

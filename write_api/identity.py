@@ -187,7 +187,7 @@ ACCEPT = Route(
         refusals=[InvitationOver],
     ),
     accept,
-    Edge.identify_invited,
+    Edge.identify_stranger,
 )
 ROUTES = (invite, renew, change, deactivate, ACCEPT)
 BODIES = (USER_BODY, USER_PATCH, ACCEPT_BODY)
