@@ -16,7 +16,7 @@ import orjson
 import uvloop
 from rich.console import Console
 
-from bench import append, graphql, growth, noisy, rebuild, recovery, rest, runs, visible
+from bench import append, graphql, growth, logins, noisy, rebuild, recovery, rest, runs, visible
 from bench.conditions import print_conditions, read_conditions
 from bench.contenders import TEMPORAL_ASKED
 from bench.cpu import spent
@@ -40,6 +40,7 @@ MEASUREMENTS: Mapping[str, Measure] = {
     recovery.NAME: recovery.measure,
     noisy.NAME: noisy.measure,
     growth.NAME: growth.measure,
+    logins.NAME: logins.measure,
 }
 
 

@@ -231,21 +231,26 @@ async def web_process(
 
 
 @asynccontextmanager
-async def everything(stage: Stage, settings: Settings) -> AsyncIterator[tuple[str, str]]:
-    """`agentledger up`, every role in one process: its URL and the API key of its tenant."""
-    async with up_process(stage, settings) as (_, url, key):
+async def everything(
+    stage: Stage, settings: Settings, environment: Mapping[str, str] = {}
+) -> AsyncIterator[tuple[str, str]]:
+    """`agentledger up`, every role in one process: its URL and the API key of its tenant.
+    environment: what it has besides its settings.
+    """
+    async with up_process(stage, settings, environment) as (_, url, key):
         yield url, key
 
 
 @asynccontextmanager
 async def up_process(
-    stage: Stage, settings: Settings
+    stage: Stage, settings: Settings, environment: Mapping[str, str] = {}
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, str, str]]:
     """As `everything`, and the process, for who wants to kill it."""
     log = settings.data_dir / "up.log"
     # One that was killed could not remove what says where it is.
     (settings.data_dir / SERVER_FILE).unlink(missing_ok=True)
-    async with process("cli", "up", environment=stage.environment(settings), log=log) as started:
+    environment = {**stage.environment(settings), **environment}
+    async with process("cli", "up", environment=environment, log=log) as started:
         deadline = asyncio.get_running_loop().time() + START_WAIT_S
         while (server := read_json(settings.data_dir / SERVER_FILE)) is None:
             if started.returncode is not None or asyncio.get_running_loop().time() > deadline:

@@ -20,7 +20,11 @@ dead_letters_app = typer.Typer(
 )
 tenants_app = typer.Typer(no_args_is_help=True, help="Tenants of this installation.")
 app.add_typer(dead_letters_app, name="dead-letters")
+erasures_app = typer.Typer(no_args_is_help=True, help="Keys that were destroyed.")
 app.add_typer(tenants_app, name="tenants")
+signing_keys_app = typer.Typer(no_args_is_help=True, help="The keys that sign access tokens.")
+app.add_typer(signing_keys_app, name="signing-keys")
+app.add_typer(erasures_app, name="erasures")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 
@@ -154,6 +158,51 @@ def tenants_resume(
     from cli.tenants import resume_tenant
 
     raise typer.Exit(resume_tenant(tenant, is_json=json))
+
+
+@tenants_app.command("erase")
+def tenants_erase(
+    tenant: Annotated[str, typer.Argument(help="Its id.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,  # noqa: FBT002
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Destroy the key of a tenant: nothing of it can be read any more, anywhere, by anybody."""
+    from cli.tenants import erase_tenant
+
+    if not yes:
+        typer.confirm(f"Everything of tenant {tenant} is lost for ever. Go on?", abort=True)
+    raise typer.Exit(erase_tenant(tenant, is_json=json))
+
+
+@erasures_app.command("list")
+def erasures_list() -> None:
+    """Every key that was destroyed, one JSON document a line. Keep it apart from backups."""
+    from cli.erasures import list_erasures
+
+    raise typer.Exit(list_erasures())
+
+
+@erasures_app.command("replay")
+def erasures_replay(
+    file: Annotated[Path, typer.Argument(help="What `erasures list` printed; - is stdin.")],
+) -> None:
+    """After a restore: destroy again the keys that the backup brought back."""
+    from cli.erasures import replay_erasures
+
+    raise typer.Exit(replay_erasures(file))
+
+
+@signing_keys_app.command("rotate")
+def signing_keys_rotate(
+    revoke_others: Annotated[  # noqa: FBT002 # typer's way to say a flag
+        bool, typer.Option("--revoke-others", help="No other key counts any more: one has leaked.")
+    ] = False,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Sign with a new key from now on."""
+    from cli.signing_keys import rotate_signing_keys
+
+    raise typer.Exit(rotate_signing_keys(revoke_others=revoke_others, is_json=json))
 
 
 @app.command()

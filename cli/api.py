@@ -26,6 +26,8 @@ from infra.execution_waiter import ExecutionWaiter
 from infra.mail_outbox import SealedMailbox
 from infra.metrics import Metrics
 from infra.migrations import pending
+from infra.models import build_models
+from infra.models.tenant_providers import ShortCalls, TenantProviders
 from infra.postgres import Database
 from infra.read_positions import ReadPositions
 from infra.runtime import Runtime
@@ -96,6 +98,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             login_limits=rate_limits.logins,
             audit=audit,
             audit_log=audit_log,
+            provider_tests=await _provider_tests(runtime),
             body_bytes_max=settings.body_bytes_max,
         ),
     )
@@ -120,6 +123,12 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         ),
     )
     return ApiParts(app, tail, positions, admission, key_uses, rate_limits)
+
+
+async def _provider_tests(runtime: Runtime) -> ShortCalls:
+    models = build_models({}, allowed=runtime.settings.http_allow)
+    runtime.at_close(models.aclose)
+    return ShortCalls(TenantProviders(await runtime.vault("api")), models)
 
 
 def _hear_neighbours(

@@ -18,6 +18,7 @@ from infra.login_cleaning import LoginCleaning
 from infra.mail import SmtpMailServer, SmtpSettings
 from infra.mail_outbox import PostgresMailOutbox
 from infra.models import build_models
+from infra.models.tenant_providers import TenantProviders
 from infra.open_bulk_operations import PostgresOpenBulkOperations
 from infra.retention import PostgresRetentions
 from infra.runtime import Runtime
@@ -77,7 +78,7 @@ async def run_projector(runtime: Runtime, projector: Projector) -> None:
 
 async def run_worker(runtime: Runtime) -> None:
     log = await runtime.log("worker")
-    models = build_models(os.environ)
+    models = build_models(os.environ, allowed=runtime.settings.http_allow)
     http = GuardedHttp(
         allowed=runtime.settings.http_allow,
         connections_max=runtime.settings.worker_attempts_max,
@@ -88,6 +89,7 @@ async def run_worker(runtime: Runtime) -> None:
     runtime.neighbours.execution_stored = saga.offer
     runtime.neighbours.worker_began(saga.counts)
     bulk = await _bulk_operations(runtime)
+    erasure = await runtime.erasure()
     retention = RetentionSaga(
         PostgresRetentions(await runtime.database("worker")),
         await runtime.event_store("worker"),
@@ -107,6 +109,7 @@ async def run_worker(runtime: Runtime) -> None:
                 "worker timers": saga.wake_due,
                 "bulk operations": bulk.run,
                 "retention": retention.run,
+                "erasure": erasure.run,
             }.items():
                 tasks.create_task(keep_running(name, part, pause_max_s=pause_max_s))
     finally:
@@ -146,13 +149,14 @@ async def _consume(log: Log, saga: ExecutionSaga, held: HeldTenants) -> None:
 async def _executions(runtime: Runtime, log: Log, models: Models, http: Http) -> ExecutionSaga:
     settings = runtime.settings
     store = await runtime.event_store("worker")
+    vault = await runtime.vault("worker")
     return ExecutionSaga(
         log=log,
         open_executions=await runtime.open_executions(),
         parts=DriveParts(
             actor=f"worker:{runtime.name}",
             events=store,
-            effects=Effects(store, models, http, await runtime.vault("worker"), RunOwners(store)),
+            effects=Effects(store, models, http, vault, RunOwners(store), TenantProviders(vault)),
             runners=RUNNERS,
             clock=runtime.clock,
             ids=runtime.ids,

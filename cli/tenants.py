@@ -10,13 +10,16 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
-from cli.session import installation, owner_connection, run, settings_or_complain
+from cli.session import complain, installation, owner_connection, run, settings_or_complain
 from commands.authorization import Caller
 from commands.decisions import Command
 from commands.dispatch import Dispatcher, Origin
 from commands.ports import Ports
+from commands.sealing_port import DestroyedTenantKey, KeyDestroyed
 from commands.tenants import CreateTenant, ResumeTenant, SuspendTenant
-from domain.identifiers import JsonObject
+from domain.envelope import Envelope
+from domain.identifiers import JsonObject, TenantId
+from domain.tenants import Tenant, TenantNotFound
 from infra.admission import EveryoneAdmitted
 from infra.clock import Uuid7Ids
 from infra.runtime import build_runtime
@@ -104,3 +107,38 @@ def _print(result: JsonObject, *, is_json: bool) -> None:
         return
     for field, value in result.items():
         typer.echo(f"{field:<10} {value}")
+
+
+def erase_tenant(tenant: str, *, is_json: bool) -> int:
+    """Destroys the tenant's key, and removes what lies beside the log. There is no way back."""
+    try:
+        tenant_id = TenantId(UUID(tenant))
+    except ValueError:
+        complain(f"TENANT must be the id of a tenant, not {tenant!r}.")
+
+    async def work() -> int:
+        async with (
+            installation(settings_or_complain()) as settings,
+            build_runtime(settings) as runtime,
+        ):
+            store = await runtime.event_store("api")
+            try:
+                found = await store.load(Tenant, tenant_id, tenant_id)
+            except KeyDestroyed:
+                found = None  # By an earlier try; what it left is removed now.
+            else:
+                if found is None:
+                    raise TenantNotFound
+                found.destroy_key()
+                await store.append(
+                    [found], Envelope(tenant_id, "operator"), side_rows=[DestroyedTenantKey()]
+                )
+            removed = await (await runtime.erasure()).sweep(tenant_id)
+        if is_json:
+            document = {"tenant_id": str(tenant_id), "removed_rows": removed}
+            typer.echo(orjson.dumps(document).decode())
+        else:
+            typer.echo(f"tenant {tenant_id} is erased; {removed} rows were removed")
+        return 0
+
+    return run(work)

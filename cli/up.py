@@ -3,6 +3,7 @@ tenant at first start.
 """
 
 import asyncio
+import secrets
 import socket
 from pathlib import Path
 
@@ -104,7 +105,9 @@ async def _demo_tenant(data_dir: Path, url: str, operator_key: str) -> JsonObjec
     kept = read_json(data_dir / DEMO_FILE)
     if kept is not None:
         return kept
-    body = {"name": "Demo", "admin": {"email": DEMO_EMAIL, "password": operator_key[:32]}}
+    # Not made of the operator's key: who knows the demo's password must know nothing of that.
+    admin: JsonObject = {"email": DEMO_EMAIL, "password": secrets.token_urlsafe(24)}
+    body: JsonObject = {"name": "Demo", "admin": admin}
     async with httpx.AsyncClient(base_url=url, timeout=PROVISION_TIMEOUT_S) as client:
         answer = await client.post(
             "/api/v1/tenants", json=body, headers={"X-Operator-Key": operator_key}
@@ -112,6 +115,6 @@ async def _demo_tenant(data_dir: Path, url: str, operator_key: str) -> JsonObjec
     if answer.is_error:
         message = f"The demo tenant could not be made: {answer.text}"
         raise InstallationError(message)
-    demo: JsonObject = answer.json()["data"]
+    demo: JsonObject = {**answer.json()["data"], **admin}
     write_json(data_dir / DEMO_FILE, demo)
     return demo

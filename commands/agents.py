@@ -14,6 +14,7 @@ from commands.decisions import (
     require_version,
 )
 from commands.executions import Pinned, begin_execution
+from commands.ownership import load_own
 from commands.ports import StoredDefinition
 from domain.agents import Agent, AgentNotFound
 from domain.definitions import Definition, single_node_definition
@@ -65,7 +66,7 @@ async def create_agent(command: CreateAgent, on: Tenancy) -> Decided:
 
 
 async def revise_agent(command: ReviseAgent, on: Tenancy) -> Decided:
-    agent = await on.load(Agent, command.agent_id, AgentNotFound)
+    agent = await load_own(on, Agent, command.agent_id, AgentNotFound, scope=command.requires)
     agent.require_present()
     require_version(agent, command.expected_version)
     agent.revise(command.changes)
@@ -74,7 +75,7 @@ async def revise_agent(command: ReviseAgent, on: Tenancy) -> Decided:
 
 
 async def delete_agent(command: DeleteAgent, on: Tenancy) -> Decided:
-    agent = await on.load(Agent, command.agent_id, AgentNotFound)
+    agent = await load_own(on, Agent, command.agent_id, AgentNotFound, scope=command.requires)
     agent.require_present()
     require_version(agent, command.expected_version)
     agent.delete()
@@ -83,7 +84,7 @@ async def delete_agent(command: DeleteAgent, on: Tenancy) -> Decided:
 
 async def execute_agent(command: ExecuteAgent, on: Tenancy) -> Decided:
     """An execution of one agent node, pinned to the version the agent has now."""
-    agent = await on.load(Agent, command.agent_id, AgentNotFound)
+    agent = await load_own(on, Agent, command.agent_id, AgentNotFound, scope=command.requires)
     agent.require_present()
     agent_version = agent.current_version
     on.keep(agent)

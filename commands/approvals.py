@@ -8,9 +8,10 @@ from commands.authorization import Caller
 from commands.decisions import Command, Decided, Tenancy
 from commands.execution_families import decided_about
 from commands.executions import require_small
+from commands.ownership import is_own_execution
 from domain import execution_commands
 from domain.approvals import require_form
-from domain.execution_commands import Decision, awaited_approval
+from domain.execution_commands import Decision, awaited_approval, is_assigned
 from domain.executions import Execution, ExecutionNotFound
 from domain.identifiers import Json
 
@@ -31,7 +32,11 @@ class DecideApproval(Command):
 async def decide_approval(command: DecideApproval, on: Tenancy) -> Decided:
     require_small(command.edits, "edits")
     execution = await on.load(Execution, command.execution_id, ExecutionNotFound)
-    form = awaited_approval(execution, command.path, _names_of(on.caller))
+    names = _names_of(on.caller)
+    is_own = await is_own_execution(on, execution, scope=command.requires)
+    if not is_own and not is_assigned(execution, command.path, names):
+        raise ExecutionNotFound
+    form = awaited_approval(execution, command.path, names)
     require_form(form, command.edits)
     execution_commands.decide_approval(
         execution,

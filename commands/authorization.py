@@ -32,6 +32,7 @@ TENANT_SCOPES: Mapping[str, str] = {
         "cancel, pause, resume, retry, compensate, resolve, fork and upgrade executions"
     ),
     "executions:signal": "send signals to executions",
+    "providers:write": "say through whose providers models are called, and test them",
     "secrets:write": "keep and remove secrets, which nobody can read",
     "retention:write": "say how long payloads are kept",
     "tenant:write": "change the settings of the tenant",
@@ -69,6 +70,7 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "retention:write": {},
     "tenant:write": {},
     "audit:read": {},
+    "providers:write": {"USER": "own", "RESELLER": "own"},
     "secrets:write": {"USER": "own", "RESELLER": "own"},
     "approvals:decide": {"USER": "own", "RESELLER": "own"},
     "account:write": {"USER": "own", "VIEWER": "own", "RESELLER": "own"},
@@ -105,6 +107,7 @@ class Grants:
 
 
 NO_GRANTS = Grants()
+NOBODY = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,13 @@ class Caller:
     @property
     def grants(self) -> Grants:
         return Grants(self.scopes, self.own_only)
+
+    @property
+    def reads_as(self) -> UUID | None:
+        """Whose rows reads show (infra/migrations/0024_own_rows.sql); None: the whole tenant's."""
+        if "read" not in self.own_only:
+            return None
+        return self.user_id or NOBODY
 
 
 def require(caller: Caller, scope: str) -> None:

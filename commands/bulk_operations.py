@@ -12,6 +12,7 @@ from commands.decisions import Command, Decided, Tenancy
 from commands.execution_commands import RetryExecution
 from commands.execution_forks import ForkExecution
 from commands.executions import CancelExecution, require_small
+from commands.ownership import require_all
 from commands.ports import OpenedBulkOperation
 from domain.bulk_operations import EXECUTIONS_MAX, BulkAction, BulkOperation
 from domain.identifiers import Json, JsonObject
@@ -36,6 +37,7 @@ class OperateInBulk(Command):
 
 
 async def operate_in_bulk(command: OperateInBulk, on: Tenancy) -> Decided:
+    require_all(on.caller, command.requires)
     require_small(command.parameters, "input")
     search = on.ports.search
     assert search is not None, "this process has no search"

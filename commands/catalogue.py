@@ -60,6 +60,7 @@ from commands.logins import (
     request_reset,
     use_recovery_code,
 )
+from commands.providers import PutProvider, RemoveProvider, put_provider, remove_provider
 from commands.secrets import PutSecret, RemoveSecret, put_secret, remove_secret
 from commands.sessions import (
     EndSession,
@@ -121,6 +122,8 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(RestrictApiKey, restrict_api_key),
         _entry(RotateApiKey, rotate_api_key),
         _entry(RevokeApiKey, revoke_api_key),
+        _entry(PutProvider, put_provider),
+        _entry(RemoveProvider, remove_provider),
         _entry(PutSecret, put_secret),
         _entry(RemoveSecret, remove_secret),
         _entry(CreateAgent, create_agent),

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 from uuid import UUID
 
-from commands.authorization import require_grantable
+from commands.authorization import require_grantable, require_own
 from commands.credential_port import (
     RestrictedApiKey,
     RevokedApiKey,
@@ -112,6 +112,7 @@ async def create_api_key(command: CreateApiKey, on: Tenancy) -> Decided:
 async def restrict_api_key(command: RestrictApiKey, on: Tenancy) -> Decided:
     allowed_addresses = _networks(command.allowed_addresses)
     key = await on.load(ApiKey, command.api_key_id, ApiKeyNotFound)
+    require_own(on.caller, command.requires, key.user_id, ApiKeyNotFound)
     require_grantable(on.caller, key.scopes)
     key.restrict_addresses(allowed_addresses)
     return Decided(
@@ -129,6 +130,7 @@ async def rotate_api_key(command: RotateApiKey, on: Tenancy) -> Decided:
     the caller holds.
     """
     key = await on.load(ApiKey, command.api_key_id, ApiKeyNotFound)
+    require_own(on.caller, command.requires, key.user_id, ApiKeyNotFound)
     require_grantable(on.caller, key.scopes)
     if key.user_id is not None and key.user_id != str(on.caller.user_id):
         raise KeyOfSomebodyElse
@@ -150,6 +152,7 @@ async def rotate_api_key(command: RotateApiKey, on: Tenancy) -> Decided:
 
 async def revoke_api_key(command: RevokeApiKey, on: Tenancy) -> Decided:
     key = await on.load(ApiKey, command.api_key_id, ApiKeyNotFound)
+    require_own(on.caller, command.requires, key.user_id, ApiKeyNotFound)
     key.revoke()
     return Decided(
         result={"api_key_id": str(key.id), "is_revoked": True},

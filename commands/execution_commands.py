@@ -9,10 +9,11 @@ from uuid import UUID
 from commands.decisions import Command, Decided, Tenancy
 from commands.execution_families import decided_about
 from commands.executions import require_small
+from commands.ownership import load_own_execution
 from commands.pinned_definitions import pinned_definition
 from domain.definitions import Definition
 from domain.execution_commands import Resolution, compensate, pause, resolve, resume, retry
-from domain.executions import Execution, ExecutionNotFound
+from domain.executions import Execution
 from domain.identifiers import Json
 
 
@@ -61,32 +62,32 @@ class ResolveExecution(Command):
 
 
 async def pause_execution(command: PauseExecution, on: Tenancy) -> Decided:
-    execution = await on.load(Execution, command.execution_id, ExecutionNotFound)
+    execution = await load_own_execution(on, command.execution_id, scope=command.requires)
     pause(execution)
     return await decided_about(execution, on)
 
 
 async def resume_execution(command: ResumeExecution, on: Tenancy) -> Decided:
-    execution = await on.load(Execution, command.execution_id, ExecutionNotFound)
+    execution = await load_own_execution(on, command.execution_id, scope=command.requires)
     resume(execution)
     return await decided_about(execution, on)
 
 
 async def retry_execution(command: RetryExecution, on: Tenancy) -> Decided:
-    execution = await on.load(Execution, command.execution_id, ExecutionNotFound)
+    execution = await load_own_execution(on, command.execution_id, scope=command.requires)
     retry(execution, await _definition_of(execution, on))
     return await decided_about(execution, on)
 
 
 async def compensate_execution(command: CompensateExecution, on: Tenancy) -> Decided:
-    execution = await on.load(Execution, command.execution_id, ExecutionNotFound)
+    execution = await load_own_execution(on, command.execution_id, scope=command.requires)
     compensate(execution, await _definition_of(execution, on))
     return await decided_about(execution, on)
 
 
 async def resolve_execution(command: ResolveExecution, on: Tenancy) -> Decided:
     require_small(command.output, "output")
-    execution = await on.load(Execution, command.execution_id, ExecutionNotFound)
+    execution = await load_own_execution(on, command.execution_id, scope=command.requires)
     resolve(execution, command.node_id, command.outcome, command.output)
     return await decided_about(execution, on)
 

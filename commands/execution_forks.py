@@ -6,15 +6,15 @@ from uuid import UUID
 
 from commands.decisions import Command, Decided, Tenancy
 from commands.executions import Pinned, created_execution, require_small
+from commands.ownership import load_own_execution, load_runnable_workflow
 from commands.pinned_definitions import pinned_definition
 from commands.ports import OpenedExecution
 from domain.definition_graph import START
 from domain.errors import FieldError, Invalid
 from domain.execution_commands import require_payloads
 from domain.execution_forks import NodeCopy, plan_fork
-from domain.executions import Execution, ExecutionNotFound
+from domain.executions import Execution
 from domain.identifiers import Json
-from domain.workflows import Workflow, WorkflowNotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class ForkExecution(Command):
 async def fork_execution(command: ForkExecution, on: Tenancy) -> Decided:
     """The original is only looked at, and may still run. Raises what Admission raises."""
     require_small(command.input, "input")
-    original = await on.load(Execution, command.execution_id, ExecutionNotFound)
+    original = await load_own_execution(on, command.execution_id, scope=command.requires)
     require_payloads(original)
     pinned = await _pinned(command, original, on)
     events = on.ports.events
@@ -75,7 +75,9 @@ async def workflow_version_of(
     if execution.workflow_id is None:
         reason = "this execution runs no workflow, so there are no versions of it"
         raise Invalid(errors=[FieldError("/version", "no_workflow", reason)])
-    workflow = await on.load(Workflow, UUID(execution.workflow_id), WorkflowNotFound)
+    workflow = await load_runnable_workflow(
+        on, UUID(execution.workflow_id), scope="executions:write"
+    )
     found = workflow.definition_hash(workflow_version)
     on.keep(workflow)
     return found

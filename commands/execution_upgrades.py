@@ -7,9 +7,9 @@ from uuid import UUID
 from commands.decisions import Command, Decided, Tenancy
 from commands.execution_families import decided_about
 from commands.execution_forks import workflow_version_of
+from commands.ownership import load_own_execution
 from commands.pinned_definitions import pinned_definition
 from domain.execution_upgrades import upgrade
-from domain.executions import Execution, ExecutionNotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class UpgradeExecution(Command):
 
 async def upgrade_execution(command: UpgradeExecution, on: Tenancy) -> Decided:
     """The worker that drives it finds the new definition when it takes it up again."""
-    execution = await on.load(Execution, command.execution_id, ExecutionNotFound)
+    execution = await load_own_execution(on, command.execution_id, scope=command.requires)
     version, definition_hash = await workflow_version_of(execution, command.workflow_version, on)
     events = on.ports.events
     old = await pinned_definition(events, on.tenant_id, execution.definition_hash)

@@ -8,14 +8,14 @@ from uuid import UUID
 
 from commands.decisions import Command, Decided, Tenancy
 from commands.execution_families import decided_about
+from commands.ownership import load_own_execution, load_runnable_workflow
 from commands.pinned_definitions import pinned_definition
 from commands.ports import OpenedExecution, SideRow
 from domain.errors import FieldError, Invalid
 from domain.execution_commands import cancel, cancel_and_undo
-from domain.executions import Execution, ExecutionNotFound
+from domain.executions import Execution
 from domain.identifiers import Json
 from domain.payloads import PayloadRefused, require_payload
-from domain.workflows import Workflow, WorkflowNotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Pinned:
 
 
 async def execute_workflow(command: ExecuteWorkflow, on: Tenancy) -> Decided:
-    workflow = await on.load(Workflow, command.workflow_id, WorkflowNotFound)
+    workflow = await load_runnable_workflow(on, command.workflow_id, scope=command.requires)
     workflow_version, definition_hash = workflow.definition_hash(command.workflow_version)
     on.keep(workflow)
     pinned = Pinned(
@@ -62,7 +62,7 @@ async def execute_workflow(command: ExecuteWorkflow, on: Tenancy) -> Decided:
 
 async def cancel_execution(command: CancelExecution, on: Tenancy) -> Decided:
     """Wins or loses against the worker by the version of the stream, like every append."""
-    execution = await on.load(Execution, command.execution_id, ExecutionNotFound)
+    execution = await load_own_execution(on, command.execution_id, scope=command.requires)
     if command.must_undo:
         definition = await pinned_definition(
             on.ports.events, on.tenant_id, execution.definition_hash

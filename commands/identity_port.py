@@ -61,3 +61,11 @@ class Users(Protocol):
     async def permissions_of(self, tenant_id: TenantId, role_id: UUID) -> Sequence[str] | None:
         """Of a role of the tenant's own making; None when there is none."""
         ...
+
+    async def began(self, tenant_id: TenantId, user_id: UUID, stream_id: UUID) -> bool:
+        """Whether this person, or a key of theirs, recorded the first event of the stream."""
+        ...
+
+    async def is_actor(self, tenant_id: TenantId, user_id: UUID, actor: str) -> bool:
+        """Whether the actor is this person, or a key of theirs."""
+        ...

@@ -12,7 +12,7 @@ class ModelRequest:
     """model: `offline/echo`, `offline/script`, or a litellm name. messages: OpenAI chat format.
 
     attempt: 1-based attempt of the node run. timeout_s: the whole call. idempotency_key: sent to
-    HTTP providers.
+    HTTP providers. api_base: an address that a tenant chose; it is guarded.
     """
 
     model: str
@@ -50,8 +50,8 @@ class ModelFailed(Exception):
     characters.
 
     code: rate_limited | timeout | unavailable | invalid | unauthorized | context_window |
-    content_filtered | unknown_model | interrupted. The token counts are what was billed all the
-    same.
+    content_filtered | unknown_model | interrupted | secret_missing | secret_not_allowed. The token
+    counts are what was billed all the same.
     """
 
     def __init__(

@@ -16,6 +16,7 @@ from commands.credential_port import ApiKeyRow
 from commands.identity_port import AccessRow, Users
 from commands.login_port import Accounts, LoginRow
 from commands.mail_port import Mailbox, QueuedMail
+from commands.sealing_port import DestroyedTenantKey
 from commands.standing_port import EveryoneActive, Standings, TenantSideRow
 from commands.vault_port import Vault, VaultRow
 from domain.envelope import Envelope
@@ -156,6 +157,7 @@ SideRow = (
     | VaultRow
     | QueuedMail
     | LoginRow
+    | DestroyedTenantKey
 )
 
 

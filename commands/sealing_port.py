@@ -2,6 +2,7 @@
 destroyed.
 """
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from domain.errors import NotFound
@@ -14,6 +15,13 @@ class KeyDestroyed(NotFound):
 
 class Tampered(Exception):
     """Sealed bytes were changed, or stand where they were not sealed for."""
+
+
+@dataclass(frozen=True, slots=True)
+class DestroyedTenantKey:
+    """A row of an append: the tenant's key ends with it. The append has the proof,
+    `Tenant.destroy_key`, and nothing after it that is to be read.
+    """
 
 
 class Sealing(Protocol):

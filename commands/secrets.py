@@ -42,7 +42,7 @@ class RemoveSecret(Command):
 async def put_secret(command: PutSecret, on: Tenancy) -> Decided:
     require_name(command.name)
     allowed_hosts = canonical_hosts(command.allowed_hosts)
-    user_id = owner_of_kept(on, is_own=command.is_own)
+    user_id = owner_of_kept(on, command.requires, is_own=command.is_own)
     entry_id = secret_id(on.tenant_id, user_id, command.name)
     secret = await on.ports.events.load(Secret, entry_id, on.tenant_id)
     if secret is None:
@@ -62,7 +62,7 @@ async def put_secret(command: PutSecret, on: Tenancy) -> Decided:
 
 async def remove_secret(command: RemoveSecret, on: Tenancy) -> Decided:
     require_name(command.name)
-    user_id = owner_of_kept(on, is_own=command.is_own)
+    user_id = owner_of_kept(on, command.requires, is_own=command.is_own)
     secret = await on.load(Secret, secret_id(on.tenant_id, user_id, command.name), SecretNotFound)
     secret.remove()
     result: JsonObject = {**_present(secret), "is_removed": True}
@@ -91,10 +91,10 @@ def canonical_hosts(entries: Sequence[str]) -> list[str]:
     return list(found)
 
 
-def owner_of_kept(on: Tenancy, *, is_own: bool) -> UUID | None:
+def owner_of_kept(on: Tenancy, scope: str, *, is_own: bool) -> UUID | None:
     """Whose it is: a person's, or None for the tenant's. Raises Invalid, MissingScope."""
     if not is_own:
-        if not reaches(on.caller, "secrets:write", None):
+        if not reaches(on.caller, scope, None):
             raise MissingScope("What belongs to the whole tenant needs the scope for all of it.")
         return None
     if on.caller.user_id is None:

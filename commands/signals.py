@@ -7,9 +7,9 @@ from uuid import UUID
 from commands.decisions import VARYING, Command, Decided, Tenancy
 from commands.execution_families import decided_about
 from commands.executions import require_small
+from commands.ownership import load_own_execution
 from domain.errors import FieldError, Invalid
 from domain.execution_commands import signal
-from domain.executions import Execution, ExecutionNotFound
 from domain.identifiers import Json, JsonObject
 from domain.signals import NAME_CHARACTERS_MAX, is_signal_name, webhook_signal
 
@@ -54,7 +54,8 @@ async def receive_webhook(command: ReceiveWebhook, on: Tenancy) -> Decided:
 
 
 async def _signalled(execution_id: UUID, name: str, payload: Json, on: Tenancy) -> Decided:
-    execution = await on.load(Execution, execution_id, ExecutionNotFound)
+    scope = SignalExecution.requires
+    execution = await load_own_execution(on, execution_id, scope=scope)
     signal(execution, name, payload)
     return await decided_about(execution, on)
 

@@ -10,6 +10,7 @@ from uuid import UUID
 import orjson
 
 from commands.decisions import Command, Decided, Tenancy, require_version
+from commands.ownership import load_own
 from commands.pinned_definitions import PARSED_AT_ONCE_BYTES_MAX
 from commands.ports import StoredDefinition
 from domain.definitions import Definition, InvalidDefinition, parse_definition
@@ -68,7 +69,9 @@ async def create_workflow(command: CreateWorkflow, on: Tenancy) -> Decided:
 
 
 async def revise_workflow(command: ReviseWorkflow, on: Tenancy) -> Decided:
-    workflow = await on.load(Workflow, command.workflow_id, WorkflowNotFound)
+    workflow = await load_own(
+        on, Workflow, command.workflow_id, WorkflowNotFound, scope=command.requires
+    )
     workflow.require_present()
     require_version(workflow, command.expected_version)
     text = await _changed(workflow.text, command.changes)
@@ -77,7 +80,9 @@ async def revise_workflow(command: ReviseWorkflow, on: Tenancy) -> Decided:
 
 
 async def delete_workflow(command: DeleteWorkflow, on: Tenancy) -> Decided:
-    workflow = await on.load(Workflow, command.workflow_id, WorkflowNotFound)
+    workflow = await load_own(
+        on, Workflow, command.workflow_id, WorkflowNotFound, scope=command.requires
+    )
     workflow.require_present()
     require_version(workflow, command.expected_version)
     workflow.delete()

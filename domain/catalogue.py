@@ -11,6 +11,7 @@ from domain.credentials import ApiKey
 from domain.executions import Execution
 from domain.identity import User
 from domain.logins import Login
+from domain.providers import Provider
 from domain.roles import Role
 from domain.secrets import Secret
 from domain.sessions import Session
@@ -24,6 +25,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     BulkOperation,
     Execution,
     Login,
+    Provider,
     Role,
     Secret,
     Session,

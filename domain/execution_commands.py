@@ -138,6 +138,13 @@ def awaited_approval(execution: Execution, path: str, callers: frozenset[str]) -
     return run.awaited["form_schema"]
 
 
+def is_assigned(execution: Execution, path: str, callers: frozenset[str]) -> bool:
+    """Whether an approval waits for one of these names, and not for whoever may decide."""
+    awaited = execution.runs.get(path).awaited
+    assignees = None if awaited is None else awaited.get("assignees")
+    return isinstance(assignees, list) and bool(callers & {str(one) for one in assignees})
+
+
 def decide_approval(
     execution: Execution,
     path: str,

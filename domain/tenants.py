@@ -81,6 +81,14 @@ class Tenant(Aggregate):
         TOPIC = "tenant.reseller_quota_changed"
         customers_max: int
 
+    class KeyDestroyed(Aggregate.Event):
+        """The proof that everything of the tenant is erased. key_id: of the key, which is the
+        tenant's id.
+        """
+
+        TOPIC = "tenant.key_destroyed"
+        key_id: str
+
     @event(Created)
     def __init__(
         self,
@@ -151,3 +159,11 @@ class Tenant(Aggregate):
     @event(ResellerQuotaChanged)
     def _reseller_quota_changed(self, customers_max: int) -> None:
         self.customers_max = customers_max
+
+    def destroy_key(self) -> None:
+        """For ever: nothing of the tenant can be read afterwards, nor anything stored."""
+        self._key_destroyed(str(self.id))
+
+    @event(KeyDestroyed)
+    def _key_destroyed(self, key_id: str) -> None:
+        self.destroyed_key_id = key_id

@@ -1,14 +1,14 @@
 """The table of audit entries: stored in batches, read a page at a time, newest first.
 
-Where a request came from is personal data: address and user agent are sealed with the tenant's
-key, so they go with it, and what was done stays.
+Where a request came from is personal data, and what it asked for may be: both are sealed with the
+tenant's key, so they go with it, and what was done stays.
 """
 
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import LiteralString
+from typing import LiteralString, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -31,15 +31,15 @@ EXPORTS_MAX = 4
 EXPORT_RETRY_AFTER_S = 10.0
 
 STORE: LiteralString = """
-INSERT INTO audit_entries (entry_id, tenant_id, at, actor, user_id, credential, action, target,
-                           outcome, code, request_id, position, times, source)
+INSERT INTO audit_entries (entry_id, tenant_id, at, actor, user_id, credential, action,
+                           outcome, code, request_id, position, times, sealed)
 SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::timestamptz[], %s::text[], %s::uuid[],
-                     %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::uuid[],
+                     %s::text[], %s::text[], %s::text[], %s::text[], %s::uuid[],
                      %s::text[], %s::integer[], %s::bytea[])
 """
 READ: LiteralString = """
-SELECT entry_id, tenant_id, actor, user_id, credential, action, target, outcome, code, request_id,
-       position, times, source
+SELECT entry_id, tenant_id, actor, user_id, credential, action, outcome, code, request_id, position,
+       times, sealed
   FROM audit_entries
  WHERE tenant_id = %(tenant_id)s AND entry_id < %(before)s AND entry_id >= %(begin)s
    AND (%(actor)s::text IS NULL OR actor = %(actor)s)
@@ -75,6 +75,16 @@ class AuditPage:
     next_before: UUID | None
 
 
+class _Opened(NamedTuple):
+    """What lies sealed in an entry; nothing when its key is destroyed."""
+
+    source: Source | None
+    target: str | None
+
+
+NOTHING = _Opened(None, None)
+
+
 class AuditEntries:
     """writer: may append for any tenant. reader: a role that reads one tenant at a time."""
 
@@ -83,7 +93,7 @@ class AuditEntries:
         self._reader = reader
         self._data_keys = data_keys
         # Sealing the same source again for each request would be most of what an entry costs.
-        self._sealed: OrderedDict[tuple[TenantId, Source], bytes] = OrderedDict()
+        self._sealed: OrderedDict[tuple[TenantId, Source, str | None], bytes] = OrderedDict()
         self._exports_count = 0
 
     async def store(self, entries: Sequence[AuditEntry]) -> None:
@@ -155,17 +165,13 @@ class AuditEntries:
             cipher = await self._data_keys.cipher(tenant_id, PURPOSE)
         except KeyDestroyed:
             cipher = None
-        opened: dict[bytes, Source | None] = {}
+        opened: dict[bytes, _Opened] = {}
         return [_entry(row, cipher, opened) for row in rows]
 
     def _row(
         self, entry: AuditEntry, ciphers: Mapping[TenantId, Cipher | None]
     ) -> tuple[object, ...]:
-        source = entry.source
-        cipher = None if source is None else ciphers.get(entry.tenant_id)
-        sealed = None
-        if source is not None and cipher is not None:
-            sealed = self._seal(entry.tenant_id, source, cipher)
+        cipher = None if entry.source is None else ciphers.get(entry.tenant_id)
         return (
             entry.entry_id,
             entry.tenant_id,
@@ -174,21 +180,22 @@ class AuditEntries:
             entry.user_id,
             entry.credential,
             entry.action,
-            entry.target,
             entry.outcome,
             entry.code,
             entry.request_id,
             entry.position,
             entry.times,
-            sealed,
+            None if cipher is None else self._seal(entry, cipher),
         )
 
-    def _seal(self, tenant_id: TenantId, source: Source, cipher: Cipher) -> bytes:
-        known = self._sealed.get((tenant_id, source))
+    def _seal(self, entry: AuditEntry, cipher: Cipher) -> bytes:
+        source = entry.source or Source()
+        key = (entry.tenant_id, source, entry.target)
+        known = self._sealed.get(key)
         if known is None:
-            content = orjson.dumps([source.address, source.user_agent])
+            content = orjson.dumps([source.address, source.user_agent, entry.target])
             known = cipher.seal(content, PURPOSE.encode())
-            self._sealed[tenant_id, source] = known
+            self._sealed[key] = known
             if len(self._sealed) > SEALED_MAX:
                 self._sealed.popitem(last=False)
         return known
@@ -222,19 +229,20 @@ def _address(entry: AuditEntry) -> str | None:
 
 
 def _entry(
-    row: tuple[object, ...], cipher: Cipher | None, opened: dict[bytes, Source | None]
+    row: tuple[object, ...], cipher: Cipher | None, opened: dict[bytes, _Opened]
 ) -> AuditEntry:
     *told, times, sealed = row
-    source = None
+    found = NOTHING
     if isinstance(sealed, bytes) and cipher is not None:
         if sealed not in opened:
             opened[sealed] = _open(sealed, cipher)
-        source = opened[sealed]
-    return AuditEntry(*told, source=source, times=times)  # pyright: ignore[reportArgumentType] # as READ lists them
+        found = opened[sealed]
+    return AuditEntry(*told, times=times, source=found.source, target=found.target)  # pyright: ignore[reportArgumentType] # as READ lists them
 
 
-def _open(sealed: bytes, cipher: Cipher) -> Source | None:
+def _open(sealed: bytes, cipher: Cipher) -> _Opened:
     try:
-        return Source(*orjson.loads(cipher.open(sealed, PURPOSE.encode())))
+        address, user_agent, target = orjson.loads(cipher.open(sealed, PURPOSE.encode()))
     except Tampered:
-        return None
+        return NOTHING
+    return _Opened(Source(address, user_agent), target)

@@ -44,6 +44,9 @@ RETRY_MAX_S = 2.0
 STRANGER = "stranger"
 NO_REQUEST = UUID(int=0)
 INTERNAL = "internal"
+# In the data of an error that refuses somebody: whose credential it was, where that is known.
+OF_TENANT = "tenant_id"
+OF_ACTOR = "actor"
 TEXT_CHARACTERS_MAX = 200
 TARGET_CHARACTERS_MAX = 300
 
@@ -83,12 +86,12 @@ class AuditEntry:
     user_id: UUID | None
     credential: str
     action: str
-    target: str | None
     outcome: Outcome
     code: str | None
     request_id: UUID
     position: str | None
-    source: Source | None
+    source: Source | None = None
+    target: str | None = None
     times: int = 1
 
 
@@ -140,11 +143,18 @@ class AuditTrail:
     async def refused(self, asked: Asked, error: Exception) -> None:
         """Returns when it is on record, or when that takes too long."""
         code = error.code if isinstance(error, DomainError) else INTERNAL
-        await self.refused_with(asked, code, outcome_of(error))
+        entry = self._entry(asked, outcome_of(error), code)
+        if asked.caller is None:
+            self._count(_of_whom(entry, error))
+        else:
+            await self._keep_or_count(entry, code)
 
     async def refused_with(self, asked: Asked, code: str, outcome: Outcome) -> None:
-        entry = self._entry(asked, outcome, code)
-        if asked.caller is None or code_is_of_limits(code):
+        """The same, of a caller we know."""
+        await self._keep_or_count(self._entry(asked, outcome, code), code)
+
+    async def _keep_or_count(self, entry: AuditEntry, code: str) -> None:
+        if entry.actor == STRANGER or code_is_of_limits(code):
             self._count(entry)
         else:
             await self._kept(entry)
@@ -268,6 +278,18 @@ class AuditTrail:
         if count:
             log.error("%d audit entries were lost", count)
             self._lost(count)
+
+
+def _of_whom(entry: AuditEntry, error: Exception) -> AuditEntry:
+    """A credential that counts no more, or a wrong password, is refused like any other. But whose
+    it is, that tenant should see: the error knows, and no answer tells.
+    """
+    known = error.data if isinstance(error, DomainError) else {}
+    tenant_id, actor = known.get(OF_TENANT), known.get(OF_ACTOR)
+    if not isinstance(tenant_id, UUID) or not isinstance(actor, str):
+        return entry
+    credential = actor.partition(":")[0]
+    return replace(entry, tenant_id=TenantId(tenant_id), actor=actor, credential=credential)
 
 
 def outcome_of(error: Exception) -> Outcome:

@@ -18,6 +18,7 @@ from uuid import UUID
 
 from commands.authorization import (
     NO_GRANTS,
+    PERMISSIONS,
     ROLE_GRANTS,
     Caller,
     Grants,
@@ -39,6 +40,7 @@ from infra.session_tokens import SessionTokens
 # The read side knows who is calling and what went wrong through this file; it imports neither
 # commands nor domain.
 __all__ = [
+    "PERMISSIONS",
     "Authentication",
     "Caller",
     "Credentials",

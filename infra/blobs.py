@@ -8,9 +8,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import LiteralString
+from uuid import UUID
 
 from domain.errors import OverLimit
-from domain.identifiers import Json, TenantId
+from domain.identifiers import Json, JsonObject, TenantId
 from infra.data_keys import DataKeys, TenantKey
 from infra.payload_offloading import Blob, hash_in, whole
 from infra.postgres import Database
@@ -26,6 +27,9 @@ RETRY_AFTER_S = 60.0
 # What they are sealed as.
 BLOBS = "blobs"
 
+IS_SEEN: LiteralString = (
+    "SELECT to_json(EXISTS (SELECT FROM blobs WHERE sha256 = decode($1->>'sha256', 'hex')))"
+)
 READ: LiteralString = "SELECT sha256, content FROM blobs WHERE sha256 = ANY(%b)"
 TOTAL: LiteralString = "SELECT bytes FROM blob_totals"
 
@@ -99,8 +103,17 @@ class Blobs:
             for address, content in rows
         }
 
-    async def content(self, tenant_id: TenantId, sha256: bytes) -> bytes | None:
-        """As it is now, for it may have been removed since it was read."""
+    async def content(
+        self, tenant_id: TenantId, sha256: bytes, *, person: UUID | None = None
+    ) -> bytes | None:
+        """As it is now, for it may have been removed since it was read. person: who sees only what
+        is theirs.
+        """
+        if person is not None:
+            asked: JsonObject = {"sha256": sha256.hex()}
+            seen = await self._database.tenant_json(tenant_id, IS_SEEN, asked, person=person)
+            if seen != b"true":
+                return None
         return (await self._read(tenant_id, [sha256])).get(sha256)
 
     async def whole(self, tenant_id: TenantId, value: Json) -> Json:

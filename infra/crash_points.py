@@ -68,6 +68,9 @@ CrashPoint: TypeAlias = Literal[
     "bulk.before_progress",
     "bulk.after_progress",
     "bulk.after_release",
+    # What is left of erased tenants (infra/erasure.py).
+    "erasure.before_page",
+    "erasure.after_page",
     # The schema (infra/migrations, projections/schema.py).
     "migration.before_commit",
     "migration.after_commit",

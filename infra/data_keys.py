@@ -23,7 +23,7 @@ from infra.postgres import Database
 from infra.sealing import KEY_BYTES, Cipher
 
 KEYS_KEPT_MAX = 10_000
-KEYS_KEPT_S = 300.0
+KEYS_KEPT_S = 60.0
 # Of one tenant: each value in the vault has a purpose of its own.
 CIPHERS_KEPT_MAX = 256
 # Somebody else may retire the key that a new one was wrapped by; then it is wrapped again.
@@ -148,12 +148,12 @@ class DataKeys:
             for tenant_id, key in keys.items()
         }
 
-    def forget(self, tenant_id: UUID) -> None:
-        """The key may have been destroyed; its next use is looked up again."""
+    def forget(self, tenant_id: UUID) -> bool:
+        """The key may have been destroyed; its next use is looked up again. Whether it was kept."""
         for forgotten in self._forgotten.values():
             forgotten.add(tenant_id)
         self._asking.pop(TenantId(tenant_id), None)
-        self._kept.pop(TenantId(tenant_id), None)
+        return self._kept.pop(TenantId(tenant_id), None) is not None
 
     async def _look_up(self, tenant_ids: Collection[TenantId]) -> dict[TenantId, TenantKey]:
         lookup = object()

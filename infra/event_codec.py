@@ -24,6 +24,7 @@ from commands.ports import LoggedEvent
 from commands.sealing_port import KeyDestroyed
 from domain.catalogue import AGGREGATES
 from domain.identifiers import Json
+from domain.tenants import Tenant
 
 # The state of an event whose key is destroyed, as readers see it (infra/event_sealing.py).
 ERASED = b""
@@ -54,7 +55,7 @@ def _topics(kind: type[Aggregate]) -> set[str]:
 
 TOPICS: frozenset[str] = frozenset(topic for kind in AGGREGATES for topic in _topics(kind))
 # What must outlive the key of its tenant.
-UNSEALED_TOPICS: frozenset[str] = frozenset()
+UNSEALED_TOPICS: frozenset[str] = frozenset({Tenant.KeyDestroyed.TOPIC})
 
 
 class EventMapper(Mapper[UUID]):

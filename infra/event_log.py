@@ -54,6 +54,9 @@ Row = tuple[
 READ_STREAM: LiteralString = (
     "SELECT " + COLUMNS + " FROM stream_events(%s, %s, %s, %s)"
 )
+READ_STREAM_AS_PERSON: LiteralString = (
+    "SELECT " + COLUMNS + " FROM person_stream_events(%s, %s, %s, %s, %s)"
+)
 READ_FROM_SNAPSHOT: LiteralString = (
     "SELECT " + COLUMNS + " FROM stream_from_snapshot(%s, %s, %s, %s)"
 )
@@ -103,6 +106,29 @@ async def read_stream(
         await cursor.execute(
             READ_STREAM, (tenant_id, stream_id, after_version, limit), prepare=True
         )
+        return [logged_event(row) for row in await cursor.fetchall()]
+
+
+async def read_stream_as(
+    database: Database,
+    tenant_id: TenantId,
+    person: UUID | None,
+    stream_id: UUID,
+    *,
+    after_version: int,
+    limit: int,
+) -> list[LoggedEvent]:
+    """The same as one person sees it: empty, too, for a stream that they do not see. None sees the
+    whole tenant.
+    """
+    if person is None:
+        return await read_stream(
+            database, tenant_id, stream_id, after_version=after_version, limit=limit
+        )
+    async with database.shared() as conn:
+        cursor = conn.cursor(binary=True)
+        asked = (tenant_id, person, stream_id, after_version, limit)
+        await cursor.execute(READ_STREAM_AS_PERSON, asked, prepare=True)
         return [logged_event(row) for row in await cursor.fetchall()]
 
 

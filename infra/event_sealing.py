@@ -45,6 +45,8 @@ class EventSeals:
         keys: dict[TenantId, TenantKey] = {}
         missing: set[TenantId] = set()
         for event in events:
+            if event.topic in UNSEALED_TOPICS:  # It says that the key is gone.
+                self._keys.forget(event.tenant_id)
             if event.tenant_id not in keys and event.tenant_id not in missing:
                 key = self._keys.kept(event.tenant_id)
                 if key is None:

@@ -23,6 +23,7 @@ from commands.ports import (
     SideRow,
     StoredDefinition,
 )
+from commands.sealing_port import DestroyedTenantKey
 from domain.envelope import Envelope
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId
@@ -178,6 +179,13 @@ class PostgresEventStore:
         if cached is not None and cached[1].version < newest_version:
             del self._cache[stream_id]
 
+    def forget_tenant(self, tenant_id: UUID) -> None:
+        """Its key may be destroyed: what is in memory of it goes."""
+        self._keys.forget(tenant_id)
+        self._blobs.forget(TenantId(tenant_id))
+        for stream_id in [s for s, (owner, _) in self._cache.items() if owner == tenant_id]:
+            del self._cache[stream_id]
+
     async def append(
         self,
         aggregates: Sequence[Aggregate],
@@ -204,8 +212,11 @@ class PostgresEventStore:
         if blobs:
             await self._admit(envelope, blobs)
         token = await self._group_commit.append(append)
-        if side_rows and any(isinstance(row, RemovedPayloads) for row in side_rows):
-            self._blobs.forget(envelope.tenant_id)
+        if any(isinstance(row, RemovedPayloads) for row in side_rows):
+            self._blobs.forget(tenant_id)
+        if any(isinstance(row, DestroyedTenantKey) for row in side_rows):
+            self.forget_tenant(tenant_id)
+            return token
         self._remember_stored(definitions)
         for aggregate in aggregates:
             if self._snapshots.is_due(aggregate, rows):

@@ -9,14 +9,12 @@ name goes into the Host header and into the check of the certificate. Proxies an
 """
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from ipaddress import ip_address
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from commands.http_port import HttpFailed, HttpRequest, HttpResponse
@@ -30,6 +28,7 @@ from infra.http_addresses import (
 )
 from infra.http_bodies import read_body
 from infra.http_hops import Hop, first_hop, next_hop, require_allowed
+from infra.no_names import NoNames
 
 HTTP_REDIRECTS_MAX = 5
 CONNECT_TIMEOUT_S = 10.0
@@ -125,7 +124,7 @@ class GuardedHttp:
             data=hop.body,
             skip_auto_headers=("Content-Type",),
             allow_redirects=False,
-            server_hostname=_name_in_certificate(hop.url),
+            server_hostname=name_in_certificate(hop.url),
         )
 
     def _opened_session(self) -> aiohttp.ClientSession:
@@ -134,7 +133,7 @@ class GuardedHttp:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
                     limit=self._connections_max,
-                    resolver=_NoNames(),
+                    resolver=NoNames(),
                     use_dns_cache=False,
                     ssl=self._tls or True,
                 ),
@@ -149,23 +148,11 @@ class GuardedHttp:
         return self._session
 
 
-class _NoNames(AbstractResolver):
-    """aiohttp is given addresses only; a name that reached it would be one that nobody checked."""
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        raise AssertionError((host, port, family))
-
-    async def close(self) -> None:
-        pass
-
-
 def _ignore() -> None:
     """For a caller that does not wait for progress."""
 
 
-def _name_in_certificate(url: URL) -> str | None:
+def name_in_certificate(url: URL) -> str | None:
     """None: the address itself, when that is what the URL names."""
     host = str(url.raw_host)
     try:

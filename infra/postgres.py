@@ -8,6 +8,7 @@ the tenant to it.
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Literal, LiteralString
+from uuid import UUID
 
 import orjson
 from psycopg import AsyncConnection, OperationalError
@@ -105,17 +106,27 @@ class Database:
             yield conn
 
     async def tenant_json(
-        self, tenant_id: TenantId, query: LiteralString, params: JsonObject
+        self,
+        tenant_id: TenantId,
+        query: LiteralString,
+        params: JsonObject,
+        *,
+        person: UUID | None = None,
     ) -> bytes | None:
         """The one text or JSON value of `query` for one tenant, in one round trip.
 
-        query sees its parameters as $1, a jsonb object: `($1->>'id')::uuid`.
+        query sees its parameters as $1, a jsonb object: `($1->>'id')::uuid`. person: who sees only
+        what is theirs; None sees the whole tenant.
         """
+        asked = (query, orjson.dumps(params).decode())
         async with self.shared() as conn:
             cursor = conn.cursor(binary=False)
-            await cursor.execute(
-                "SELECT tenant_json(%s, %s, %s)", (tenant_id, query, orjson.dumps(params).decode())
-            )
+            if person is None:
+                await cursor.execute("SELECT tenant_json(%s, %s, %s)", (tenant_id, *asked))
+            else:
+                await cursor.execute(
+                    "SELECT person_json(%s, %s, %s, %s)", (tenant_id, person, *asked)
+                )
             row = await cursor.fetchone()
         return row[0].encode() if row and row[0] is not None else None
 

@@ -16,6 +16,7 @@ from infra.blobs import Blobs
 from infra.clock import SystemClock, Uuid7Ids
 from infra.consumer import keep_running
 from infra.data_keys import DataKeys
+from infra.erasure import Erasure
 from infra.event_sealing import EventSeals
 from infra.event_store import PostgresEventStore
 from infra.group_commit import GroupCommit
@@ -225,8 +226,8 @@ class Runtime:
             authentication.forget(stream_id)
             standings.forget(stream_id)
             # The stream of a tenant has the tenant's id.
-            if self._data_keys is not None:
-                self._data_keys.forget(stream_id)
+            if self._data_keys is not None and self._data_keys.forget(stream_id):
+                store.forget_tenant(stream_id)
 
         return Tail(
             await self.database("tail"),
@@ -236,6 +237,9 @@ class Runtime:
             on_place=forget,
             pace_s=self.settings.log_pace_s,
         )
+
+    async def erasure(self) -> Erasure:
+        return Erasure(await self.database("worker"))
 
     async def open_executions(self) -> PostgresOpenExecutions:
         return PostgresOpenExecutions(await self.database("worker"))

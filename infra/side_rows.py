@@ -25,6 +25,7 @@ from commands.ports import (
     StoredPassword,
     StoredRetention,
 )
+from commands.sealing_port import DestroyedTenantKey
 from commands.standing_port import (
     ChangedStanding,
     RegisteredTenant,
@@ -54,6 +55,7 @@ RareRow = (
     | RemovedVaultEntry
     | QueuedMail
     | LoginRow
+    | DestroyedTenantKey
 )
 
 STORE_DEFINITION: LiteralString = (
@@ -98,6 +100,7 @@ KEEP_FOR_EVER: LiteralString = "DELETE FROM retention WHERE tenant_id = %s"
 QUEUE_MAIL: LiteralString = (
     "INSERT INTO mail_outbox (tenant_id, mail_id, sealed, expires_at) VALUES (%s, %s, %s, %s)"
 )
+DESTROY_TENANT_KEY: LiteralString = "SELECT destroy_tenant_key(%s)"
 REMOVE_PAYLOADS: LiteralString = "SELECT remove_payloads(%s, %s)"
 STORE_VAULT_ENTRY: LiteralString = (
     "INSERT INTO vault_entries (tenant_id, entry_id, value_version, allowed_hosts, key_version,"
@@ -150,6 +153,8 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return SideStatement(KEEP_FOR_EVER, (tenant_id,))
         case StoredRetention():
             return SideStatement(KEEP_FOR, (tenant_id, row.payload_days))
+        case DestroyedTenantKey():
+            return SideStatement(DESTROY_TENANT_KEY, (tenant_id,))
         case RemovedPayloads():
             return SideStatement(REMOVE_PAYLOADS, (tenant_id, row.execution_id))
         case QueuedMail():

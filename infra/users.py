@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import LiteralString
 from uuid import UUID
 
-from domain.identifiers import TenantId
+from domain.identifiers import JsonObject, TenantId
 from infra.postgres import Database
 
 ADMINISTRATORS_MAX = 10_000
@@ -22,6 +22,8 @@ WITH_ROLE: LiteralString = (
     "SELECT count(*)"
     " FROM (SELECT FROM user_access WHERE tenant_id = %s AND role = %s LIMIT %s) AS u"
 )
+BEGAN: LiteralString = "SELECT to_json(begun_by_person(($1->>'stream_id')::uuid))"
+IS_ACTOR: LiteralString = "SELECT to_json(($1->>'actor') = ANY (own_actors()))"
 PERMISSIONS: LiteralString = (
     "SELECT permissions FROM role_permissions WHERE tenant_id = %s AND role_id = %s"
 )
@@ -66,3 +68,13 @@ class PostgresUsers:
         async with self._database.tenant_transaction(tenant_id) as conn:
             row = await (await conn.execute(PERMISSIONS, (tenant_id, role_id))).fetchone()
         return None if row is None else row[0]
+
+    async def began(self, tenant_id: TenantId, user_id: UUID, stream_id: UUID) -> bool:
+        asked: JsonObject = {"stream_id": str(stream_id)}
+        found = await self._database.tenant_json(tenant_id, BEGAN, asked, person=user_id)
+        return found == b"true"
+
+    async def is_actor(self, tenant_id: TenantId, user_id: UUID, actor: str) -> bool:
+        asked: JsonObject = {"actor": actor}
+        found = await self._database.tenant_json(tenant_id, IS_ACTOR, asked, person=user_id)
+        return found == b"true"

@@ -54,6 +54,11 @@ class Check:
 
 
 # fmt: off
+# What lies beside the log of these is removed a page at a time.
+IS_ERASED: LiteralString = (
+    " IN (SELECT tenant_id FROM destroyed_keys"
+    "      WHERE subject_id = '00000000-0000-0000-0000-000000000000')"
+)
 STREAMS: LiteralString = "SELECT count(DISTINCT originator_id) FROM events"
 GAPS: LiteralString = (
     "SELECT originator_id, 'versions ' || min(originator_version) || '..' ||"
@@ -88,25 +93,29 @@ UNOWNED: LiteralString = (
     "WITH known AS (SELECT originator_id, coalesce("
     "   max(originator_version) FILTER (WHERE topic = ANY(%(closing)s))"
     "   > max(originator_version) FILTER (WHERE topic = ANY(%(opening)s)), false) AS is_ended"
-    "   FROM events WHERE topic = ANY(%(closing)s) OR topic = ANY(%(opening)s)"
-    "  GROUP BY originator_id)"
+    "   FROM events WHERE (topic = ANY(%(closing)s) OR topic = ANY(%(opening)s))"
+    "    AND NOT tenant_id" + IS_ERASED + " GROUP BY originator_id)"
     " SELECT coalesce(k.originator_id, o.execution_id),"
     "        CASE WHEN o.execution_id IS NULL THEN 'is not ended and nobody owes its end'"
     "             WHEN k.originator_id IS NULL THEN 'is owed an end but has no events'"
     "             ELSE 'is ended and still owed an end' END"
-    "   FROM known AS k FULL JOIN open_executions AS o ON o.execution_id = k.originator_id"
+    "   FROM known AS k FULL JOIN"
+    " (SELECT * FROM open_executions WHERE NOT tenant_id" + IS_ERASED + ") AS o"
+    "   ON o.execution_id = k.originator_id"
     "  WHERE k.is_ended = (o.execution_id IS NOT NULL) OR k.originator_id IS NULL"
 )
 BLOB_USES: LiteralString = "SELECT count(*) FROM blob_uses"
 LOST_BLOBS: LiteralString = (
     "SELECT u.stream_id, 'refers to a payload that is not stored: ' || encode(u.sha256, 'hex')"
     " FROM blob_uses AS u LEFT JOIN blobs AS b USING (tenant_id, sha256) WHERE b.sha256 IS NULL"
+    " AND NOT u.tenant_id" + IS_ERASED
 )
 BLOB_TOTALS: LiteralString = "SELECT count(*) FROM blob_totals"
 WRONG_TOTALS: LiteralString = (
     "SELECT t.tenant_id, t.bytes || ' bytes of payloads are counted, ' ||"
     " coalesce(sum(b.bytes), 0) || ' are stored'"
-    " FROM blob_totals AS t LEFT JOIN blobs AS b USING (tenant_id) GROUP BY t.tenant_id, t.bytes"
+    " FROM blob_totals AS t LEFT JOIN blobs AS b USING (tenant_id)"
+    " WHERE NOT t.tenant_id" + IS_ERASED + " GROUP BY t.tenant_id, t.bytes"
     " HAVING t.bytes <> coalesce(sum(b.bytes), 0)"
 )
 HAS_ENDED: LiteralString = (

@@ -6,6 +6,7 @@ from typing import TypedDict
 from domain.agents import Agent
 from domain.identifiers import JsonObject
 from projections.table import (
+    BEGUN_BY_PERSON,
     BigInt,
     Boolean,
     Decoded,
@@ -139,6 +140,7 @@ AGENTS = Projection(
     events=(Agent.Created, Agent.Revised, Agent.Deleted),
     keys=stream_key,
     evolve=evolve,
+    own=BEGUN_BY_PERSON,
 )
 AGENT_VERSIONS = Projection(
     name="agent_versions",
@@ -150,4 +152,5 @@ AGENT_VERSIONS = Projection(
     events=(Agent.Created, Agent.Revised),
     keys=version_keys,
     evolve=evolve_version,
+    own="agentledger.sees_agent(agent_id)",
 )

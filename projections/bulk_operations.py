@@ -6,6 +6,7 @@ import orjson
 
 from domain.bulk_operations import BulkOperation
 from projections.table import (
+    BEGUN_BY_PERSON,
     BigInt,
     Decoded,
     Instant,
@@ -93,4 +94,5 @@ BULK_OPERATIONS = Projection(
     events=(BulkOperation.Created, BulkOperation.Progressed, BulkOperation.Completed),
     keys=stream_key,
     evolve=evolve,
+    own=BEGUN_BY_PERSON,
 )

@@ -6,6 +6,8 @@ from projections.credentials import API_KEYS
 from projections.executions import EXECUTIONS
 from projections.identity import USERS
 from projections.node_runs import NODE_RUNS
+from projections.providers import PROVIDERS
+from projections.roles import ROLES
 from projections.secrets import SECRETS
 from projections.table import AnyProjection
 from projections.tenants import TENANTS
@@ -18,6 +20,8 @@ PROJECTIONS: tuple[AnyProjection, ...] = (
     BULK_OPERATIONS,
     EXECUTIONS,
     NODE_RUNS,
+    ROLES,
+    PROVIDERS,
     SECRETS,
     TENANTS,
     USERS,

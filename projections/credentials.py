@@ -82,4 +82,5 @@ API_KEYS = Projection(
     events=(ApiKey.Created, ApiKey.AddressesRestricted, ApiKey.Rotated, ApiKey.Revoked),
     keys=stream_key,
     evolve=evolve,
+    own="user_id = (SELECT agentledger.current_person())",
 )

@@ -6,6 +6,7 @@ from typing import TypedDict
 from domain.executions import ENDED, Execution, ExecutionStatus
 from domain.identifiers import JsonObject
 from projections.table import (
+    BEGUN_BY_PERSON,
     BigInt,
     Boolean,
     Decoded,
@@ -280,6 +281,7 @@ EXECUTIONS = Projection(
     ),
     keys=stream_key,
     evolve=evolve,
+    own=BEGUN_BY_PERSON,
     indexes=(
         ("tenant_id", "status", "execution_id"),
         ("tenant_id", "workflow_id", "execution_id"),

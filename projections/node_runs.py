@@ -303,4 +303,5 @@ NODE_RUNS = Projection(
     ),
     keys=keys,
     evolve=evolve,
+    own="agentledger.sees_execution(execution_id)",
 )

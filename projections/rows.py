@@ -49,6 +49,14 @@ class Tables:
     def streams(self) -> sql.Identifier:
         return sql.Identifier("agentledger", self.streams_name)
 
+    @cached_property
+    def own_only(self) -> sql.Composed:
+        """Within the tenant, what somebody sees who sees only what is theirs."""
+        return sql.SQL(
+            "CREATE POLICY own_only ON {} AS RESTRICTIVE FOR SELECT TO agentledger_api"
+            " USING ((SELECT agentledger.current_person()) IS NULL OR ({}))"
+        ).format(self.rows, sql.SQL(self.projection.own))
+
     async def create(self, conn: AsyncConnection) -> None:
         """conn: in a transaction as agentledger_owner."""
         for statement in self._definitions():
@@ -200,6 +208,7 @@ class Tables:
             yield sql.SQL(
                 "GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO agentledger_projector"
             ).format(table)
+        yield self.own_only
         yield sql.SQL("GRANT SELECT ON {} TO agentledger_api").format(self.rows)
 
 

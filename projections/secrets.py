@@ -80,4 +80,5 @@ SECRETS = Projection(
     events=(Secret.Created, Secret.Stored, Secret.Removed),
     keys=stream_key,
     evolve=evolve,
+    own="user_id = (SELECT agentledger.current_person())",
 )

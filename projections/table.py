@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from types import NoneType
-from typing import Annotated, Any, Generic, NamedTuple, TypeAlias, TypeVar, get_args, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Generic,
+    LiteralString,
+    NamedTuple,
+    TypeAlias,
+    TypeVar,
+    get_args,
+    get_type_hints,
+)
 from uuid import UUID
 
 import orjson
@@ -33,6 +43,10 @@ JsonText = Annotated[str, "json"]
 
 Key: TypeAlias = tuple[UUID | str | int, ...]
 RowT = TypeVar("RowT", bound=Mapping[str, object])
+
+
+# For `own`: rows that this person began.
+BEGUN_BY_PERSON: LiteralString = "created_by = ANY ((SELECT agentledger.own_actors())::text[])"
 
 
 class RowMissing(Exception):
@@ -64,6 +78,8 @@ class Projection(Generic[RowT]):
     stream_column: the column that holds the stream's id. aggregate: whose streams are followed.
     events: the event classes that change rows; the others only move the stream's version on.
     sparse_indexes: only of the rows that have something in the second column.
+    own: the condition under which a row is seen by whoever sees only what is theirs; see
+    infra/migrations/0024_own_rows.sql.
     keys, evolve: pure. keys names the rows an event touches; evolve makes each of them anew, from
     None when there is none. What they raise parks the stream.
     """
@@ -77,6 +93,7 @@ class Projection(Generic[RowT]):
     events: tuple[type[DomainEventProtocol[UUID]], ...]
     keys: Callable[[Decoded], Sequence[Key]]
     evolve: Callable[[RowT | None, Decoded, Key], RowT]
+    own: LiteralString
     indexes: tuple[tuple[str, ...], ...] = ()
     sparse_indexes: tuple[tuple[str, ...], ...] = ()
 

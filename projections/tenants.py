@@ -113,4 +113,5 @@ TENANTS = Projection(
     ),
     keys=keys,
     evolve=evolve,
+    own="true",
 )

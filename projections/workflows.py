@@ -5,6 +5,7 @@ from typing import TypedDict
 
 from domain.workflows import Workflow
 from projections.table import (
+    BEGUN_BY_PERSON,
     BigInt,
     Boolean,
     Decoded,
@@ -130,6 +131,7 @@ WORKFLOWS = Projection(
     events=(Workflow.Created, Workflow.Revised, Workflow.Deleted),
     keys=stream_key,
     evolve=evolve,
+    own="is_public OR " + BEGUN_BY_PERSON,
 )
 WORKFLOW_VERSIONS = Projection(
     name="workflow_versions",
@@ -141,4 +143,5 @@ WORKFLOW_VERSIONS = Projection(
     events=(Workflow.Created, Workflow.Revised),
     keys=version_keys,
     evolve=evolve_version,
+    own="agentledger.sees_workflow(workflow_id)",
 )

@@ -62,11 +62,13 @@ class ReadContext:
     )
 
     async def json(self, query: LiteralString, params: Mapping[str, object]) -> bytes | None:
-        """The JSON that `query` makes of what the caller's tenant may see; one round trip."""
+        """The JSON that `query` makes of what the caller may see; one round trip."""
         tenant_id = self.caller.tenant_id
         if tenant_id is None:
             raise coded("forbidden", "This belongs to a tenant: use one of its credentials.")
-        return await self.sources.database.tenant_json(tenant_id, query, cast("Any", params))
+        return await self.sources.database.tenant_json(
+            tenant_id, query, cast("Any", params), person=self.caller.reads_as
+        )
 
     async def loaded(self, query: LiteralString, params: Mapping[str, object]) -> Any:
         text = await self.json(query, params)

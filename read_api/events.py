@@ -10,8 +10,8 @@ import strawberry
 from infra.event_codec import decode
 from infra.event_log import COLUMNS, LoggedEvent, logged_event
 from infra.event_sealing import is_erased
-from read_api.connections import Connection, Edge, connection, uuid_or_none
-from read_api.context import ReadInfo
+from read_api.connections import Connection, Edge, connection, uuid_or_nobody, uuid_or_none
+from read_api.context import ReadContext, ReadInfo
 from read_api.errors import refuse
 from read_api.limits import PAGE_SIZE_DEFAULT, ReadLimits
 from read_api.positions import ERA_MAX, NUMBER_MAX, position_text
@@ -32,6 +32,7 @@ NEWEST_OF_STREAM: LiteralString = (
     " ORDER BY originator_version DESC LIMIT %(limit)s"
 )
 # fmt: on
+IS_SEEN: LiteralString = "SELECT to_json(sees_stream(($1->>'stream_id')::uuid))"
 
 
 @strawberry.type(description="One recorded fact.")
@@ -113,6 +114,8 @@ async def events(
     query = NEWEST_OF_TENANT if stream_id is None else NEWEST_OF_STREAM
     tenant_id = context.caller.tenant_id
     assert tenant_id is not None  # read_api/root_fields.py
+    if stream_id is not None and not await _is_seen(context, stream_id):
+        return connection([], size=size, is_after=after is not None)
     async with context.sources.database.tenant_transaction(tenant_id) as conn:
         cursor = conn.cursor(binary=True)
         await cursor.execute(query, params, prepare=True)
@@ -120,6 +123,14 @@ async def events(
     opened = await context.sources.open_events(found)
     edges = [Edge(cursor=cursor_of(event), node=Event(logged=event)) for event in opened]
     return connection(edges, size=size, is_after=after is not None)
+
+
+async def _is_seen(context: ReadContext, stream_id: str) -> bool:
+    """By who sees only what is theirs; all others see whatever their tenant has."""
+    if context.caller.reads_as is None:
+        return True
+    asked = {"stream_id": uuid_or_nobody(stream_id)}
+    return bool(await context.loaded(IS_SEEN, asked))
 
 
 def check_event_page(arguments: Mapping[str, Any], _limits: ReadLimits) -> None:

@@ -6,7 +6,7 @@ from typing import Any, LiteralString, cast
 
 import orjson
 
-from infra.event_log import LoggedEvent, read_stream
+from infra.event_log import LoggedEvent, read_stream_as
 from projections.executions import EXECUTIONS
 from projections.fold import Row, rows_after
 from projections.node_runs import NODE_RUNS
@@ -85,9 +85,10 @@ async def _events(context: ReadContext, id_text: str, version: int) -> list[Logg
     stream_id, tenant_id = uuid_or_none(id_text), context.caller.tenant_id
     events: list[LoggedEvent] = []
     while stream_id is not None and tenant_id is not None and len(events) < version:
-        page = await read_stream(
+        page = await read_stream_as(
             context.sources.database,
             tenant_id,
+            context.caller.reads_as,
             stream_id,
             after_version=len(events),
             limit=min(PAGE_EVENTS, version - len(events)),

@@ -30,13 +30,14 @@ def check_nothing(arguments: Mapping[str, Any], limits: ReadLimits) -> None:
 class RootFieldRule:
     """check: raises RequestRefused for arguments that cannot be served. is_of_tenant: False for
     what has no tenant. is_sensitive: each reading is put on record, as long as nobody says that it
-    need not be.
+    need not be. is_of_all: told only to who reads the whole tenant.
     """
 
     scope: str
     check: Callable[[Mapping[str, Any], ReadLimits], None] = check_nothing
     is_of_tenant: bool = True
     is_sensitive: bool = True
+    is_of_all: bool = False
 
 
 ROOT_FIELDS: Mapping[str, RootFieldRule] = {
@@ -54,13 +55,18 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "tenant": RootFieldRule("read", is_sensitive=False),
     "tenants": RootFieldRule("tenants:manage", check_page, is_of_tenant=False),
     "users": RootFieldRule("read", check_page),
+    "user": RootFieldRule("read"),
+    "me": RootFieldRule("read", is_sensitive=False),
+    "roles": RootFieldRule("read", check_page, is_sensitive=False),
+    "permissions": RootFieldRule("read", is_sensitive=False),
     "apiKeys": RootFieldRule("read", check_page),
+    "providers": RootFieldRule("read", check_page),
     "secrets": RootFieldRule("read", check_page),
     "events": RootFieldRule("read", check_event_page),
     "auditEntries": RootFieldRule("audit:read", check_page, is_of_tenant=False),
     "projections": RootFieldRule("read", is_of_tenant=False, is_sensitive=False),
     "executionUpdates": RootFieldRule("read", is_sensitive=False),
-    "tenantUpdates": RootFieldRule("read"),
+    "tenantUpdates": RootFieldRule("read", is_of_all=True),
     # Of the schema itself, which is no secret to whoever may ask at all.
     "__schema": RootFieldRule("read", is_of_tenant=False, is_sensitive=False),
     "__type": RootFieldRule("read", is_of_tenant=False, is_sensitive=False),
@@ -79,6 +85,9 @@ def check_root_field(
         raise RequestRefused([coded(error.code, error.detail, field=name)]) from None
     if rule.is_of_tenant and caller.tenant_id is None:
         raise refuse(FORBIDDEN, "This belongs to a tenant: use one of its credentials.")
+    is_all_asked = rule.is_of_all or (name == "events" and arguments.get("streamId") is None)
+    if is_all_asked and caller.reads_as is not None:
+        raise refuse("forbidden", "This needs the scope read for everything of the tenant.")
     rule.check(arguments, limits)
 
 

@@ -18,8 +18,10 @@ from read_api.execution_diff import Difference, execution_diff
 from read_api.execution_stats import ExecutionStats, execution_stats
 from read_api.executions import Execution, execution, execution_at, executions
 from read_api.executor import ReadExecutor
-from read_api.identity import User, users
+from read_api.identity import Me, User, me, user, users
 from read_api.projections import ProjectionStatus, projections
+from read_api.providers import Provider, providers
+from read_api.roles import Permission, Role, permissions, roles
 from read_api.scalars import SCALARS
 from read_api.secrets import Secret, secrets
 from read_api.shaping import Field, Shaper
@@ -49,12 +51,23 @@ class Query:
     bulk_operation: BulkOperation | None = strawberry.field(resolver=bulk_operation)
     bulk_operations: Connection[BulkOperation] = strawberry.field(resolver=bulk_operations)
     tenant: Tenant = strawberry.field(resolver=tenant, description="The caller's.")
+    me: Me = strawberry.field(resolver=me)
+    user: User | None = strawberry.field(resolver=user)
     tenants: Connection[Tenant] = strawberry.field(
         resolver=tenants,
         description="Those that a reseller has created, oldest first; for the operator all.",
     )
     users: Connection[User] = strawberry.field(resolver=users)
+    roles: Connection[Role] = strawberry.field(
+        resolver=roles, description="Those of the tenant's own making."
+    )
+    permissions: list[Permission] = strawberry.field(
+        resolver=permissions, description="What a role can be made of."
+    )
     api_keys: Connection[ApiKey] = strawberry.field(resolver=api_keys)
+    providers: Connection[Provider] = strawberry.field(
+        resolver=providers, description="Of the tenant, and the caller's own."
+    )
     secrets: Connection[Secret] = strawberry.field(
         resolver=secrets, description="Of the tenant, and the caller's own."
     )

@@ -67,7 +67,7 @@ class ExecutionStream:
         if has_ended(beginning) and beginning[-1].version <= after:
             return Response(status_code=HTTPStatus.NO_CONTENT)
         self._count.require_room()
-        events = follow_execution(self._sources, beginning, after=after)
+        events = follow_execution(self._sources, caller, beginning, after=after)
         return StreamingResponse(
             self._frames(request, events),
             media_type="text/event-stream",

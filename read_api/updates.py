@@ -7,7 +7,7 @@ reader's own tenant.
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -15,7 +15,7 @@ import strawberry
 
 from infra.authentication import Caller
 from infra.closing_topics import STATUS_OF_CLOSING_TOPIC, STATUS_OF_FINAL_TOPIC
-from infra.event_log import LoggedEvent, TenantId, read_stream
+from infra.event_log import LoggedEvent, TenantId, read_stream_as
 from read_api.arguments import Id
 from read_api.connections import uuid_or_none
 from read_api.context import ReadInfo, Sources
@@ -129,9 +129,10 @@ async def first_events(
     execution_id, tenant_id = uuid_or_none(id_text), caller.tenant_id
     if execution_id is None or tenant_id is None or after < 0:
         raise _unknown_execution()
-    page = await _page(sources, tenant_id, execution_id, after=max(after, 1) - 1)
+    reader = _Reader(tenant_id, caller.reads_as)
+    page = await _page(sources, reader, execution_id, after=max(after, 1) - 1)
     if not page and after > 1:
-        beginning = await _page(sources, tenant_id, execution_id, after=0)
+        beginning = await _page(sources, reader, execution_id, after=0)
         if beginning and beginning[0].topic in STATUSES:
             raise refuse("bad_version", f"The execution has no version {after} yet.")
     if not page or page[0].topic not in STATUSES:
@@ -145,7 +146,7 @@ def has_ended(page: Sequence[LoggedEvent]) -> bool:
 
 
 async def follow_execution(
-    sources: Sources, beginning: Sequence[LoggedEvent], *, after: int
+    sources: Sources, caller: Caller, beginning: Sequence[LoggedEvent], *, after: int
 ) -> AsyncGenerator[LoggedEvent]:
     """The events after a version, as they are recorded, up to one that ends the execution and is
     the last: an execution that had ended may have gone on.
@@ -153,6 +154,7 @@ async def follow_execution(
     beginning: of first_events. Reads on only as fast as the caller takes them.
     """
     tenant_id, execution_id = beginning[0].tenant_id, beginning[0].stream_id
+    reader = _Reader(tenant_id, caller.reads_as)
     limits = sources.limits
     page: Sequence[LoggedEvent] = beginning
     version, is_ended = 0, False
@@ -167,15 +169,16 @@ async def follow_execution(
             # What came before the subscription is read before anything is waited for.
             if page is not beginning and len(page) < limits.stream_page_events:
                 await news.wait(limits.poll_s)
-            page = await _page(sources, tenant_id, execution_id, after=version)
+            page = await _page(sources, reader, execution_id, after=version)
 
 
 async def execution_updates(
     info: ReadInfo, id_: Id, after: int | None = 0
 ) -> AsyncGenerator[ExecutionUpdate]:
     sources = info.context.sources
-    beginning = await first_events(sources, info.context.caller, id_, after=after or 0)
-    async with aclosing(follow_execution(sources, beginning, after=after or 0)) as events:
+    caller = info.context.caller
+    beginning = await first_events(sources, caller, id_, after=after or 0)
+    async with aclosing(follow_execution(sources, caller, beginning, after=after or 0)) as events:
         async for event in events:
             yield update_of(event)
 
@@ -251,12 +254,19 @@ def _notice(*, era: int, tx_id: int, notification_id: int, shard: int, **shown: 
     return EventNotice(position=place_text(era, tx_id, shard, notification_id), **shown)
 
 
+class _Reader(NamedTuple):
+    """person: who sees only what is theirs; None sees the whole tenant."""
+
+    tenant_id: TenantId
+    person: UUID | None
+
+
 async def _page(
-    sources: Sources, tenant_id: TenantId, execution_id: UUID, *, after: int
+    sources: Sources, reader: _Reader, execution_id: UUID, *, after: int
 ) -> Sequence[LoggedEvent]:
     limit = sources.limits.stream_page_events
-    page = await read_stream(
-        sources.database, tenant_id, execution_id, after_version=after, limit=limit
+    page = await read_stream_as(
+        sources.database, *reader, execution_id, after_version=after, limit=limit
     )
     return await sources.open_events(page)
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from commands.http_port import Http
 from commands.model_port import Models
 from commands.ports import EventStore
+from commands.provider_port import Providers
 from commands.vault_port import SecretReader
 from domain.attempts import Attempt, Usage
 from domain.identifiers import Json, TenantId
@@ -25,6 +26,7 @@ class Effects:
     http: Http
     secrets: SecretReader
     owners: RunOwners
+    providers: Providers
 
 
 def _no_beat() -> None:

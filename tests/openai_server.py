@@ -14,6 +14,15 @@ from typing import Any
 
 from aiohttp import web
 
+
+class EveryPort(frozenset[tuple[str, int]]):
+    """Lets through whatever is on loopback, for clients whose server has not begun yet."""
+
+    def __contains__(self, origin: object) -> bool:
+        return isinstance(origin, tuple) and origin[0] == "127.0.0.1"
+
+
+LOOPBACK = EveryPort()
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
 
 
@@ -121,14 +130,14 @@ class OpenAiServer:
 
 
 @asynccontextmanager
-async def openai_server() -> AsyncIterator[OpenAiServer]:
+async def openai_server(port: int = 0) -> AsyncIterator[OpenAiServer]:
     server = OpenAiServer()
     app = web.Application()
     app.router.add_post("/v1/chat/completions", server.handle)
     runner = web.AppRunner(app, shutdown_timeout=1, handler_cancellation=True)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", port)
         await site.start()
         host, port = runner.addresses[0][:2]
         server.api_base = f"http://{host}:{port}/v1"

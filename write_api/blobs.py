@@ -43,7 +43,9 @@ async def read(call: Call) -> Response:
     sha256, tenant_id = call.text("sha256"), call.caller.tenant_id
     if tenant_id is None or not re.fullmatch(SHA256_PATTERN, sha256):
         raise BlobNotFound
-    content = await call.edge.blobs.content(tenant_id, bytes.fromhex(sha256))
+    content = await call.edge.blobs.content(
+        tenant_id, bytes.fromhex(sha256), person=call.caller.reads_as
+    )
     if content is None:
         raise BlobNotFound
     return Response(content, HTTPStatus.OK.value, media_type="application/json")

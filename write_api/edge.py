@@ -20,6 +20,7 @@ from commands.decisions import Command
 from commands.dispatch import Answer, Dispatcher, Origin
 from commands.login_flow import LoginFlow
 from commands.ports import Ids
+from commands.provider_port import ProviderTests
 from commands.signals import ReceiveWebhook
 from domain.errors import Unauthenticated
 from domain.executions import ExecutionNotFound
@@ -67,8 +68,12 @@ class AuditLog(Protocol):
 
 
 class Blobs(Protocol):
-    async def content(self, tenant_id: TenantId, sha256: bytes) -> bytes | None:
-        """The JSON of a large payload; None when the tenant has none of this hash."""
+    async def content(
+        self, tenant_id: TenantId, sha256: bytes, *, person: UUID | None = None
+    ) -> bytes | None:
+        """The JSON of a large payload; None when the tenant has none of this hash, or the person
+        sees nothing that has it.
+        """
         ...
 
 
@@ -112,6 +117,7 @@ class WriteDependencies:
     login_limits: AddressLimits
     audit: AuditTrail
     audit_log: AuditLog
+    provider_tests: ProviderTests
     body_bytes_max: int
 
 
@@ -124,6 +130,7 @@ class Edge:
         self.blobs = dependencies.blobs
         self.audit = dependencies.audit
         self.audit_log = dependencies.audit_log
+        self.provider_tests = dependencies.provider_tests
         self.body_bytes_max = dependencies.body_bytes_max
         self.logins = dependencies.logins
         self.later = Later()

@@ -14,10 +14,11 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from commands.model_port import ModelRequest, ModelResponse, Models
+from infra.http_addresses import Origin
 from infra.models.failures import failed
 from infra.models.offline import OfflineModels
 from infra.models.prices import known_model, load_prices
-from infra.models.providers import PROVIDERS
+from infra.models.providers import PROVIDERS, WITH_ADDRESS_ONLY
 
 CONNECTIONS_MAX = 1024
 # Names become parts of addresses and file names inside litellm.
@@ -42,15 +43,21 @@ class RoutedModels:
         """Raises ModelFailed; `unknown_model` for a name that can be none."""
         if not _NAME.fullmatch(request.model) or ".." in request.model:
             raise failed("unknown_model", "this is not a model's name")
-        return await (await self._adapter_of(request.model)).complete(request, on_token)
+        return await (await self._adapter_of(request)).complete(request, on_token)
 
     async def aclose(self) -> None:
         await asyncio.gather(self._openai_protocol.aclose(), self._litellm.aclose())
 
-    async def _adapter_of(self, model: str) -> Models:
+    async def _adapter_of(self, request: ModelRequest) -> Models:
+        model = request.model
         provider, _, name = model.partition("/")
         if provider == "offline":
             return self._offline
+        if request.api_base is not None:
+            # litellm's clients are not guarded, and follow redirects to wherever they lead.
+            if name and (provider in PROVIDERS or provider in WITH_ADDRESS_ONLY):
+                return self._openai_protocol
+            raise failed("invalid", f"{provider} cannot be called at an address of one's own")
         if provider not in PROVIDERS or not name:
             return self._litellm
         await load_prices()
@@ -61,15 +68,21 @@ class RoutedModels:
 
 
 def build_models(
-    environment: Mapping[str, str], *, connections_max: int = CONNECTIONS_MAX
+    environment: Mapping[str, str],
+    *,
+    connections_max: int = CONNECTIONS_MAX,
+    allowed: frozenset[Origin] = frozenset(),
 ) -> RoutedModels:
     """environment: where the operator's keys and addresses of providers are, under litellm's names.
-    Close it.
+    allowed: what tenants' addresses may lead to although it is not public. Close it.
     """
+    from infra.models.guarded_posts import Guard  # Brings aiohttp, as the client does.
     from infra.models.litellm_adapter import LitellmModels  # Brings httpx.
     from infra.models.openai_protocol import OpenAiProtocolModels  # Brings aiohttp.
 
     return RoutedModels(
-        openai_protocol=OpenAiProtocolModels(environment, connections_max=connections_max),
+        openai_protocol=OpenAiProtocolModels(
+            environment, connections_max=connections_max, guard=Guard(allowed)
+        ),
         litellm=LitellmModels(),
     )

@@ -28,6 +28,8 @@ FailureCode: TypeAlias = Literal[
     "content_filtered",
     "unknown_model",
     "interrupted",
+    "secret_missing",
+    "secret_not_allowed",
 ]
 
 RETRYABLE: frozenset[FailureCode] = frozenset(

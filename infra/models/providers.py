@@ -122,10 +122,17 @@ PROVIDERS: Mapping[str, Provider] = {
     ),
 }
 
+# At an address of a tenant's they speak OpenAI's protocol; elsewhere litellm knows the way.
+WITH_ADDRESS_ONLY: Mapping[str, Provider] = {
+    "azure": Provider(base=None, base_names=(), key_names=(), path="/openai/v1"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where one call goes. url: of the chat completions."""
+    """Where one call goes. url: of the chat completions. is_guarded: the address came with the
+    request.
+    """
 
     provider: str
     model: str
@@ -133,12 +140,13 @@ class Endpoint:
     api_key: str | None = field(repr=False)
     renamed: Mapping[str, str]
     is_usage_asked: bool
+    is_guarded: bool
 
 
 def endpoint_of(request: ModelRequest, environment: Mapping[str, str]) -> Endpoint:
     """Raises ModelFailed when address or key is missing or malformed; nothing was sent then."""
     name, _, model = request.model.partition("/")
-    provider = PROVIDERS[name]
+    provider = PROVIDERS.get(name) or WITH_ADDRESS_ONLY[name]
     base = request.api_base
     if base is None:
         base = _first(environment, provider.base_names) or provider.base
@@ -158,6 +166,7 @@ def endpoint_of(request: ModelRequest, environment: Mapping[str, str]) -> Endpoi
         api_key=api_key,
         renamed=provider.renamed if base == provider.base else {},
         is_usage_asked=not provider.reports_usage_unasked,
+        is_guarded=request.api_base is not None,
     )
 
 

@@ -3,10 +3,13 @@ call.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
+from commands.provider_port import ProviderAccess
 from domain.attempts import Attempt, Usage
 from domain.identifiers import Json, JsonObject
+from sagas.blots import Blots
 from sagas.effects import AttemptFailed, Effects, Outcome, Run
 
 
@@ -37,18 +40,21 @@ async def call_model(
     def beat(_token: str) -> None:
         run.beat()
 
+    request = ModelRequest(
+        model=model,
+        messages=messages,
+        parameters=parameters,
+        attempt=attempt.number,
+        timeout_s=attempt.timeout_s,
+        idempotency_key=attempt.idempotency_key,
+    )
     try:
-        return await on.models.complete(
-            ModelRequest(
-                model=model,
-                messages=messages,
-                parameters=parameters,
-                attempt=attempt.number,
-                timeout_s=attempt.timeout_s,
-                idempotency_key=attempt.idempotency_key,
-            ),
+        access = await _own_access(model, run, on)
+        response = await on.models.complete(
+            request if access is None else _through(access, request),
             None if attempt.heartbeat_s is None else beat,
         )
+        return response if access is None else _told_of(access, response, model)
     except ModelFailed as failed:
         raise AttemptFailed(
             failed.code,
@@ -57,6 +63,27 @@ async def call_model(
             retry_after_s=failed.retry_after_s,
             usage=Usage(model, failed.tokens_in, failed.tokens_out, failed.cost_usd_pico),
         ) from failed
+
+
+async def _own_access(model: str, run: Run, on: Effects) -> ProviderAccess | None:
+    """None: through the platform's own providers."""
+    if model.startswith("offline/"):
+        return None
+    owner_id = await on.owners.owner_of(run.tenant_id, run.created_by)
+    return await on.providers.access(run.tenant_id, owner_id, model)
+
+
+def _through(access: ProviderAccess, request: ModelRequest) -> ModelRequest:
+    return replace(request, model=access.model, api_base=access.api_base, api_key=access.api_key)
+
+
+def _told_of(access: ProviderAccess, response: ModelResponse, model: str) -> ModelResponse:
+    """Under the name that the tenant knows, and without the key if the server repeats it."""
+    if access.api_key is None:
+        return replace(response, model=model)
+    blots = Blots({access.name: access.api_key})
+    calls = [blots.json(dict(call)) for call in response.tool_calls]
+    return replace(response, model=model, text=blots.text(response.text), tool_calls=calls)
 
 
 def model_output(response: ModelResponse) -> JsonObject:

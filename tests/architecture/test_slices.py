@@ -15,8 +15,8 @@ MACHINERY = {
     *("__init__", "authorization", "catalogue", "decisions", "dispatch"),
     *("credential_port",),
     *("admission_port", "bulk_port", "execution_families", "http_port"),
-    *("identity_port", "memberships"),
-    *("mail_port", "model_port", "open_executions_port", "vault_port"),
+    *("identity_port", "memberships", "ownership"),
+    *("mail_port", "model_port", "open_executions_port", "provider_port", "vault_port"),
     *("pinned_definitions", "ports", "retention_port", "sealing_port", "standing_port"),
     *("account_flow", "login_flow", "login_port"),
 }

@@ -4,12 +4,20 @@ from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
+from eventsourcing.persistence import StoredEvent
+
+from commands.credential_port import StoredApiKey
 from commands.identity_port import RemovedRole, StoredRole, StoredUserAccess
 from commands.ports import SideRow
+from domain.envelope import Envelope
 from domain.identifiers import TenantId
 
 
 class StoreOfRows(Protocol):
+    """events and envelopes: side by side, in order."""
+
+    events: list[StoredEvent]
+    envelopes: list[Envelope]
     owned_side_rows: list[tuple[TenantId, SideRow]]
 
 
@@ -51,3 +59,17 @@ class FakeUsers:
             for owner, row in self._store.owned_side_rows
             if owner == tenant_id and isinstance(row, StoredUserAccess)
         }
+
+    async def began(self, tenant_id: TenantId, user_id: UUID, stream_id: UUID) -> bool:
+        for event, envelope in zip(self._store.events, self._store.envelopes, strict=True):
+            if event.originator_id == stream_id and envelope.tenant_id == tenant_id:
+                return await self.is_actor(tenant_id, user_id, envelope.actor)
+        return False
+
+    async def is_actor(self, tenant_id: TenantId, user_id: UUID, actor: str) -> bool:
+        keys = {
+            f"api_key:{row.api_key_id}"
+            for owner, row in self._store.owned_side_rows
+            if owner == tenant_id and isinstance(row, StoredApiKey) and row.user_id == user_id
+        }
+        return actor in {f"user:{user_id}", *keys}

@@ -1,5 +1,6 @@
 """Secrets are kept sealed beside their history, and told to nobody."""
 
+from dataclasses import replace
 from uuid import UUID
 
 import orjson
@@ -104,3 +105,14 @@ async def test_secrets_need_their_scope() -> None:
     for command in (PutSecret("a", VALUE), RemoveSecret("a")):
         with pytest.raises(MissingScope):
             await world.when(command, caller=world.caller_with("read", "workflows:write"))
+
+
+async def test_whose_scope_reaches_only_their_own_touch_nothing_of_the_tenants() -> None:
+    world = World()
+    scope = "secrets:write"
+    ada = replace(world.caller_with(scope, user_id=ADA), own_only=frozenset({scope}))
+    with pytest.raises(MissingScope):
+        await world.when(PutSecret("github", VALUE, is_own=False), caller=ada)
+    assert world.store.events == []
+    stored = await world.when(PutSecret("github", VALUE, is_own=True), caller=ada)
+    assert stored.result["scope"] == "user"

@@ -49,6 +49,8 @@ OF_COMMANDS: frozenset[CrashPoint] = frozenset(
         "rebuild.after_swap",
         "replay.before_commit",
         "replay.after_commit",
+        "erasure.before_page",
+        "erasure.after_page",
         "migration.before_commit",
         "migration.after_commit",
         "schema.before_commit",

@@ -29,6 +29,7 @@ from cli.roles import (
     stop_signal,
 )
 from cli.session import run
+from cli.tenants import erase_tenant
 from cli.web_server import listen
 from infra import crash_points
 from infra.clock import SystemClock
@@ -83,6 +84,8 @@ def _begin(arguments: tuple[str, ...]) -> int:
             return migrate(is_json=True)
         case ("rebuild", name):
             return rebuild(name, is_json=True)
+        case ("erase", tenant):
+            return erase_tenant(tenant, is_json=True)
         case ("replay",):
             return replay_parked(projection=None, stream=None, is_json=True)
         case _:

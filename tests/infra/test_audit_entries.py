@@ -133,13 +133,14 @@ async def test_addresses_and_user_agents_do_not_lie_in_the_clear(
     await log.store(entries(tenant, "a"))
     async with await AsyncConnection.connect(database_url) as owner:
         cursor = await owner.execute(
-            "SELECT e::text, encode(source, 'escape') FROM agentledger.audit_entries AS e"
+            "SELECT e::text, encode(sealed, 'escape') FROM agentledger.audit_entries AS e"
             " WHERE tenant_id = %s",
             (tenant,),
         )
         for row in await cursor.fetchall():
             assert ADDRESS not in "".join(row)
             assert AGENT not in "".join(row)
+            assert "agent_id=1" not in "".join(row)
 
 
 async def test_when_the_key_is_destroyed_what_was_done_stays_and_where_from_goes(
@@ -154,7 +155,7 @@ async def test_when_the_key_is_destroyed_what_was_done_stays_and_where_from_goes
         )
     after = await entries_of(parts)
     (entry,) = (await after.page(tenant, AuditFilter(), before=None, limit=1)).entries
-    assert (entry.action, entry.source) == ("a", None)
+    assert (entry.action, entry.source, entry.target) == ("a", None, None)
     await after.store(entries(tenant, "b"))
     (entry,) = (await after.page(tenant, AuditFilter(action="b"), before=None, limit=1)).entries
     assert entry.source is None

@@ -118,6 +118,19 @@ async def test_strangers_are_counted_by_address_and_reason() -> None:
     assert {(entry.tenant_id, entry.actor) for entry in shelf.entries} == {(PLATFORM, "stranger")}
 
 
+async def test_whose_credential_was_refused_is_on_record_of_that_tenant() -> None:
+    shelf = Shelf()
+    for _ in range(3):
+        error = Unauthenticated(tenant_id=TENANT, actor="user:ada")
+        await shelf.trail.refused(asked(None), error)
+    assert "ada" not in error.detail
+    await shelf.trail.close()
+    told = [
+        (entry.tenant_id, entry.actor, entry.credential, entry.times) for entry in shelf.entries
+    ]
+    assert told == [(TENANT, "user:ada", "user", 3)]
+
+
 async def test_a_caller_over_its_limit_is_counted() -> None:
     shelf = Shelf()
     for _ in range(50):

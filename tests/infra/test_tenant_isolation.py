@@ -209,12 +209,18 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
     functions = {name: (is_super, config) for name, is_super, config in await cursor.fetchall()}
     assert set(functions) == {
         "access_of",
+        "begun_by_person",
+        "own_actors",
         "admission_sample",
         "api_key_secret",
         "note_api_key_uses",
+        "claim_erasure",
         "settle_rate_limits",
         "forget_rate_limits",
         "data_keys_of",
+        "destroy_tenant_key",
+        "end_sweep",
+        "erase_rows",
         "executions_needing_attention",
         "keep_data_key",
         "keep_first_key_encryption_key",

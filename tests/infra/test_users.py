@@ -102,3 +102,26 @@ async def test_a_key_of_nobody_that_is_known_does_not_count(parts: Parts) -> Non
     await stored(parts, TenantId(IDS.new()), key)
     with pytest.raises(Unauthenticated):
         await authentication.authenticate(Credentials(f"Bearer {secret.secret_text}"))
+
+
+async def test_what_somebody_began_is_theirs_also_by_their_keys(
+    parts: Parts, master_key: str
+) -> None:
+    users = await users_of(parts, master_key)
+    tenant_id, ada, grace = TenantId(IDS.new()), IDS.new(), IDS.new()
+    secret = SecretsSource(bcrypt_cost=4).new_api_key()
+    row = StoredApiKey(IDS.new(), secret.key_id, secret.secret_hash, [EVERY_SCOPE], ada, None)
+    await stored(parts, tenant_id, row)
+    assert await users.is_actor(tenant_id, ada, f"api_key:{row.api_key_id}")
+    assert await users.is_actor(tenant_id, ada, f"user:{ada}")
+    assert not await users.is_actor(tenant_id, grace, f"api_key:{row.api_key_id}")
+    assert not await users.is_actor(TenantId(IDS.new()), ada, f"api_key:{row.api_key_id}")
+    streams: list[UUID] = []
+    for actor in (f"user:{ada}", f"api_key:{row.api_key_id}", f"user:{grace}"):
+        key = ApiKey(
+            id=IDS.new(), name="k", prefix="al_k", scopes=[], user_id=None, expires_at=None
+        )
+        await parts.store.append([key], Envelope(tenant_id, actor))
+        streams.append(key.id)
+    assert [await users.began(tenant_id, ada, stream) for stream in streams] == [True, True, False]
+    assert not await users.began(TenantId(IDS.new()), ada, streams[0])

@@ -34,6 +34,7 @@ from infra.event_store import PostgresEventStore
 from infra.key_encryption import KeyEncryption
 from infra.login_attempts import PostgresAttempts
 from infra.mail_outbox import PostgresMailOutbox, SealedMailbox
+from infra.models.tenant_providers import ShortCalls, TenantProviders
 from infra.neighbours import Neighbours
 from infra.postgres import Database
 from infra.refresh_tokens import PostgresRefreshTokens
@@ -45,10 +46,11 @@ from infra.session_tokens import SessionTokens
 from infra.signing_keys import SigningKeys
 from infra.users import PostgresUsers
 from infra.webhook_keys import WebhookKeys
+from tests.commands.fakes import FakeVault
 from tests.infra.conftest import Parts
 from tests.infra.log_steps import IDS
 from tests.rate_limits import TestLimits
-from tests.write_api.api import OPERATOR_KEY, FakeAuditLog, FakeBlobs, FakeWaiter
+from tests.write_api.api import OPERATOR_KEY, FakeAuditLog, FakeBlobs, FakeWaiter, ToldModels
 from write_api.app import build_write_routes
 from write_api.edge import Logins, WriteDependencies
 
@@ -324,6 +326,7 @@ def _dependencies(
         webhook_tenant=WebhookKeys(MASTER_KEY).tenant,
         logins=logins,
         login_limits=limits.logins,
+        provider_tests=ShortCalls(TenantProviders(FakeVault()), ToldModels()),
         audit=AuditTrail(audit_log.store, IDS, lost=lambda _: None, gather_s=0, count_s=0),
         audit_log=audit_log,
         body_bytes_max=1024 * 1024,

@@ -17,6 +17,8 @@ from domain.credentials import ApiKey
 from domain.executions import Execution
 from domain.identifiers import TenantId, shard_of
 from domain.identity import User
+from domain.providers import Provider
+from domain.roles import Role
 from domain.secrets import Secret
 from domain.tenants import Tenant
 from domain.workflows import Workflow
@@ -42,7 +44,7 @@ class Stream:
     events: list[LoggedEvent] = field(default_factory=list[LoggedEvent])
     actor: str | None = "user:ada"
 
-    def happens(self, kind: type[DomainEventProtocol[UUID]], **fields: Any) -> "Stream":
+    def happens(self, kind: type[DomainEventProtocol[UUID]], /, **fields: Any) -> "Stream":
         version = len(self.events) + 1
         if issubclass(kind, Aggregate.Created):
             fields["originator_topic"] = get_topic(self.aggregate)
@@ -179,6 +181,23 @@ def a_rotated_key(tenant_id: TenantId | None = None, **fields: object) -> Stream
     return key.happens(ApiKey.Rotated, prefix="al_new", previous_until="2026-06-01T00:00:00+00:00")
 
 
+def a_provider(tenant_id: TenantId | None = None, **fields: object) -> Stream:
+    created = {"name": "ours", "user_id": None, **fields}
+    return (
+        Stream(Provider, tenant_id or a_tenant())
+        .happens(Provider.Created, **created)
+        .happens(
+            Provider.Configured,
+            provider_version=1,
+            kind="openai_compatible",
+            api_base="https://models.example.com/v1",
+            models=["llama-4"],
+            has_key=True,
+            key_from="models-key",
+        )
+    )
+
+
 def a_bulk_operation(tenant_id: TenantId | None = None, **fields: object) -> Stream:
     created = {
         "action": "cancel",
@@ -205,6 +224,12 @@ def a_page_of(operation: Stream, *refusals: object, done: int = 99) -> Stream:
 def a_user(tenant_id: TenantId | None = None) -> Stream:
     return Stream(User, tenant_id or a_tenant()).happens(
         User.Created, email="ada@example.com", role="ADMIN", name="Ada"
+    )
+
+
+def a_role(tenant_id: TenantId | None = None) -> Stream:
+    return Stream(Role, tenant_id or a_tenant()).happens(
+        Role.Created, name="Auditor", permissions=["read"]
     )
 
 
@@ -352,7 +377,9 @@ def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list
     operation = a_page_of(a_page_of(a_bulk_operation(tenant_id)), REFUSAL)
     operation.happens(BulkOperation.Completed)
     secret = a_secret(tenant_id).happens(Secret.Removed)
-    others = [key, operation, secret, a_user(tenant_id), the_tenant(tenant_id)]
+    provider = a_provider(tenant_id).happens(Provider.Removed)
+    people = [a_user(tenant_id), a_role(tenant_id)]
+    others = [key, operation, secret, provider, *people, the_tenant(tenant_id)]
     return [*streams, agent, workflow, *others]
 
 

@@ -52,10 +52,15 @@ class CountingDatabase(Database):
             yield conn
 
     async def tenant_json(
-        self, tenant_id: TenantId, query: LiteralString, params: JsonObject
+        self,
+        tenant_id: TenantId,
+        query: LiteralString,
+        params: JsonObject,
+        *,
+        person: UUID | None = None,
     ) -> bytes | None:
         self.statements += 1
-        return await super().tenant_json(tenant_id, query, params)
+        return await super().tenant_json(tenant_id, query, params, person=person)
 
 
 @dataclass

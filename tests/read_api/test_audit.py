@@ -6,6 +6,9 @@ import pytest
 
 from commands.authorization import Caller
 from domain.errors import Unavailable
+from read_api.root_fields import ROOT_FIELDS
+from read_api.schema import build_schema
+from tests.end_to_end.surface import Fields
 from tests.projections.histories import a_user, the_tenant
 from tests.read_api.api import KEY, Api
 from tests.read_api.sockets import connected, serving
@@ -128,3 +131,16 @@ async def test_what_cannot_be_put_on_record_is_not_read(
     assert "data" not in response.json()
     monkeypatch.undo()
     assert api.callers.known[KEY].tenant_id == api.tenant_id
+
+
+async def test_every_field_that_nobody_called_harmless_leaves_an_entry(api: Api) -> None:
+    """Whoever adds a field has nothing to add here."""
+    fields = Fields(build_schema().introspect()["__schema"])
+    asked = dict(fields.queries([str(api.tenant_id)]))
+    for query in asked.values():
+        await api.ask(query)
+    sensitive = {name for name in asked if ROOT_FIELDS[name].is_sensitive}
+    page = await api.read(TRAIL, first=200)
+    told = {edge["node"]["action"] for edge in page["auditEntries"]["edges"]}
+    assert told - {"graphql"} == sensitive
+    assert {"users", "apiKeys", "events", "auditEntries"} <= sensitive

@@ -23,6 +23,7 @@ from commands.ports import (
 from commands.workflows import CreateWorkflow
 from domain.executions import Execution
 from domain.identifiers import JsonObject, shard_of
+from infra.models.tenant_providers import TenantProviders
 from infra.webhook_keys import WebhookKeys
 from sagas.drive import DriveParts
 from sagas.effects import Effects
@@ -209,7 +210,8 @@ class Worker:
 
 
 def effects_of(world: World, models: Models, http: Http) -> Effects:
-    return Effects(world.store, models, http, world.vault, RunOwners(world.store))
+    vault = world.vault
+    return Effects(world.store, models, http, vault, RunOwners(world.store), TenantProviders(vault))
 
 
 async def until(condition: Callable[[], object], what: str) -> None:

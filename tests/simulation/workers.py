@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from commands.ports import Log
 from infra.consumer import keep_running
+from infra.models.tenant_providers import TenantProviders
 from sagas.drive import DriveParts
 from sagas.effects import Effects
 from sagas.executions import ExecutionSaga
@@ -58,6 +59,7 @@ class Worker:
                     ToldHttp(),
                     FakeVault(),
                     RunOwners(self.connection),
+                    TenantProviders(FakeVault()),
                 ),
                 runners=RUNNERS,
                 clock=self.process,

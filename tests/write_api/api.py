@@ -10,12 +10,14 @@ from fastapi import FastAPI
 
 from commands.authorization import Caller
 from commands.credential_port import RevokedApiKey, StoredApiKey
+from commands.model_port import ModelFailed, ModelRequest, ModelResponse
 from domain.errors import Unauthenticated, Unavailable
 from domain.identifiers import JsonObject, TenantId
 from infra.audit_entries import AuditFilter, AuditPage
 from infra.audit_trail import AuditEntry, AuditTrail
 from infra.authentication import Credentials
 from infra.client_addresses import ClientAddresses
+from infra.models.tenant_providers import ShortCalls, TenantProviders
 from infra.webhook_keys import WebhookKeys
 from tests.commands.fakes import FakeEventStore, World
 from tests.commands.login_fakes import LoginWorld
@@ -86,8 +88,10 @@ class FakeBlobs:
     def __init__(self) -> None:
         self.contents: dict[tuple[TenantId, bytes], bytes] = {}
 
-    async def content(self, tenant_id: TenantId, sha256: bytes) -> bytes | None:
-        return self.contents.get((tenant_id, sha256))
+    async def content(
+        self, tenant_id: TenantId, sha256: bytes, *, person: UUID | None = None
+    ) -> bytes | None:
+        return None if person is not None else self.contents.get((tenant_id, sha256))
 
 
 class FakeAuditLog:
@@ -112,6 +116,21 @@ class FakeAuditLog:
         yield AuditPage(older[:entries_max], more)
 
 
+class ToldModels:
+    """Answers with a word, or fails as it is told. Keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.failure: ModelFailed | None = None
+        self.asked: list[ModelRequest] = []
+
+    async def complete(self, request: ModelRequest, on_token: object = None) -> ModelResponse:
+        del on_token
+        self.asked.append(request)
+        if self.failure is not None:
+            raise self.failure
+        return ModelResponse("Hi", "stop", 1, 1, 0, None, request.model, "told", "provider")
+
+
 class Api:
     """One client of the API. time_s: what the rate limiter's clock shows."""
 
@@ -120,6 +139,7 @@ class Api:
         self.authentication = FakeAuthentication(self.world)
         self.waiter = FakeWaiter()
         self.blobs = FakeBlobs()
+        self.models = ToldModels()
         self.audit_log = FakeAuditLog()
         self.audit = AuditTrail(
             self.audit_log.store, self.world.ids, lost=lambda _: None, gather_s=0, count_s=0
@@ -152,6 +172,7 @@ class Api:
             login_limits=self.limits.logins,
             audit=self.audit,
             audit_log=self.audit_log,
+            provider_tests=ShortCalls(TenantProviders(self.world.vault), self.models),
             body_bytes_max=BODY_BYTES_MAX,
         )
 

@@ -1,6 +1,7 @@
 """What a request leaves on the audit trail, and how the trail is exported."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -9,12 +10,14 @@ import pytest
 from commands.authorization import Caller
 from infra.audit_trail import AuditEntry, Source
 from infra.data_keys import PLATFORM
+from tests.architecture.test_permissions import OPERATIONS, request_of
 from tests.commands.fakes import FakeIds
 from tests.write_api.api import OPERATOR_KEY, Api, problem
 from tests.write_api.bodies import AGENT, TENANT
 from write_api.audit import cef_line
 
 SOME_ID = "019a0000-0000-7000-8000-000000000000"
+COMMANDS = [one for one in OPERATIONS if one[0] != "get"]
 UNKNOWN = {"Authorization": "Bearer al_unknown"}
 
 
@@ -174,3 +177,18 @@ async def test_what_cannot_be_put_on_record_is_not_exported(
     monkeypatch.setattr("infra.audit_trail.KEEP_TIMEOUT_S", 0.01)
     api.audit_log.is_away = True
     problem(await api.send("GET", "/audit/export"), 503, "unavailable")
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), COMMANDS)
+async def test_every_command_leaves_one_entry_whatever_came_of_it(
+    method: str, path: str, operation: dict[str, Any]
+) -> None:
+    """Whoever adds a route has nothing to add here."""
+    api = Api()
+    is_for_operator = {"api_key": []} not in operation["security"]
+    headers = {"X-Operator-Key": OPERATOR_KEY} if is_for_operator else {}
+    response = await api.send(*request_of(method, path, operation), headers=headers)
+    (entry,) = await told(api)
+    assert entry.action == operation["operationId"]
+    assert (entry.outcome == "allowed") is response.is_success
+    assert (entry.code is None) is response.is_success

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from infra.models.guarded_posts import Guard
 from infra.models.litellm_adapter import LitellmModels
 from infra.models.offline import OfflineModels
 from infra.models.openai_protocol import OpenAiProtocolModels
 from tests.infra.models.subjects import EVERYWHERE, Subject, request_for
-from tests.openai_server import openai_server
+from tests.openai_server import LOOPBACK, openai_server
 
 # pydantic about litellm's own types, at its first call and in its streams.
 LITELLM_WARNINGS = (
@@ -33,7 +34,9 @@ async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
         return
     adapter, _, provider = request.param.partition("_")
     models = (
-        LitellmModels() if adapter == "litellm" else OpenAiProtocolModels({}, connections_max=4)
+        LitellmModels()
+        if adapter == "litellm"
+        else OpenAiProtocolModels({}, connections_max=4, guard=Guard(LOOPBACK))
     )
     model = f"{provider if adapter == 'litellm' else 'openai'}/test-model"
     async with openai_server() as server:

@@ -10,8 +10,9 @@ import pytest
 
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
 from infra.models import openai_protocol
+from infra.models.guarded_posts import Guard
 from infra.models.openai_protocol import OpenAiProtocolModels
-from tests.openai_server import Answer, OpenAiServer, error, openai_server
+from tests.openai_server import LOOPBACK, Answer, OpenAiServer, error, openai_server
 
 JSON = {"Content-Type": "application/json"}
 EVENTS = {"Content-Type": "text/event-stream"}
@@ -25,7 +26,7 @@ async def server() -> AsyncIterator[OpenAiServer]:
 
 @pytest.fixture
 async def models() -> AsyncIterator[OpenAiProtocolModels]:
-    client = OpenAiProtocolModels({}, connections_max=4)
+    client = OpenAiProtocolModels({}, connections_max=4, guard=Guard(LOOPBACK))
     yield client
     await client.aclose()
 
@@ -182,7 +183,9 @@ async def test_a_stream_is_asked_to_report_usage(
 
 
 async def test_no_key_is_sent_when_there_is_none(server: OpenAiServer) -> None:
-    models = OpenAiProtocolModels({"OPENAI_API_KEY": "sk-operator"}, connections_max=4)
+    models = OpenAiProtocolModels(
+        {"OPENAI_API_KEY": "sk-operator"}, connections_max=4, guard=Guard(LOOPBACK)
+    )
 
     await models.complete(request(server, api_key=None))
     await models.aclose()
