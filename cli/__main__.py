@@ -59,6 +59,14 @@ def migrate(json: Json = False) -> None:  # noqa: FBT002 # typer's way to say a 
     raise typer.Exit(run(is_json=json))
 
 
+@app.command("rotate-master-key")
+def rotate_master_key(json: Json = False) -> None:  # noqa: FBT002
+    """Wrap every data key by AGENTLEDGER_MASTER_KEY that AGENTLEDGER_MASTER_KEY_PREVIOUS wraps."""
+    from cli.rotate_master_key import rotate_master_key as run
+
+    raise typer.Exit(run(is_json=json))
+
+
 @app.command()
 def verify(json: Json = False) -> None:  # noqa: FBT002
     """Check the promises: the log is whole, every projection is the fold of its events, every run
@@ -67,6 +75,17 @@ def verify(json: Json = False) -> None:  # noqa: FBT002
     from cli.verify import verify as run
 
     raise typer.Exit(run(is_json=json))
+
+
+@app.command("verify-export")
+def verify_export(
+    path: Annotated[Path, typer.Argument(help="An archive of `GET /api/v1/tenant/export`.")],
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Check that an archive of a tenant is whole and unchanged."""
+    from cli.exports import verify_export as run
+
+    raise typer.Exit(run(path, is_json=json))
 
 
 @app.command()
@@ -158,6 +177,29 @@ def tenants_resume(
     from cli.tenants import resume_tenant
 
     raise typer.Exit(resume_tenant(tenant, is_json=json))
+
+
+@tenants_app.command("offboard")
+def tenants_offboard(
+    tenant: Annotated[UUID, typer.Argument()],
+    grace_days: Annotated[int, typer.Option(min=0, max=90)] = 30,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """After the grace the key of the tenant is destroyed: nothing of it can be read any more."""
+    from cli.tenants import offboard_tenant
+
+    raise typer.Exit(offboard_tenant(tenant, grace_days=grace_days, is_json=json))
+
+
+@tenants_app.command("keep")
+def tenants_keep(
+    tenant: Annotated[UUID, typer.Argument()],
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Cancel the offboarding of a tenant, within its grace."""
+    from cli.tenants import keep_tenant
+
+    raise typer.Exit(keep_tenant(tenant, is_json=json))
 
 
 @tenants_app.command("erase")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 
 from cli.logins import access_tokens, accounts, build_logins, build_signing_keys
+from cli.oauth import build_oauth
 from cli.rate_limits import RateLimitParts, build_rate_limits
 from cli.web_server import run_http
 from commands.dispatch import Dispatcher
@@ -21,6 +22,7 @@ from infra.audit_trail import AuditTrail
 from infra.authentication import Authentication
 from infra.client_addresses import ClientAddresses
 from infra.consumer import keep_running
+from infra.directory import PostgresDirectory
 from infra.event_store import PostgresEventStore
 from infra.execution_waiter import ExecutionWaiter
 from infra.mail_outbox import SealedMailbox
@@ -37,10 +39,11 @@ from infra.tail import Tail
 from infra.users import PostgresUsers
 from projections.catalogue import PROJECTIONS
 from projections.execution_search import PostgresExecutionSearch
+from projections.tenant_export import PostgresTenantExport
 from read_api.limits import ReadLimits
 from read_api.router import ReadDependencies, build_read_routes
 from write_api.app import build_write_routes
-from write_api.edge import WriteDependencies
+from write_api.edge import ScimParts, WriteDependencies
 from write_api.problem_details import REQUEST_ID_SCOPE_KEY
 
 
@@ -75,7 +78,8 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     _hear_neighbours(runtime, waiter, authentication, metrics)
     addresses = ClientAddresses(settings.trusted_proxies)
     secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
-    dispatcher = Dispatcher(await _ports(runtime, store, secrets, admission))
+    ports = await _ports(runtime, store, secrets, admission)
+    dispatcher = Dispatcher(ports)
     rate_limits = build_rate_limits(runtime, database, metrics)
     app = FastAPI(
         title="AgentLedger", version="1", redirect_slashes=False, openapi_url="/openapi.json"
@@ -88,10 +92,13 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             dispatcher=dispatcher,
             waiter=waiter,
             blobs=blobs,
+            exports=PostgresTenantExport(database, seals.opened, blobs, PROJECTIONS),
             ids=runtime.ids,
             strangers=rate_limits.strangers,
             callers=rate_limits.callers,
             webhook_tenant=runtime.webhook_keys.tenant,
+            oauth=await build_oauth(runtime, store, dispatcher),
+            scim=ScimParts(ports, settings.public_url),
             logins=await build_logins(
                 runtime, tokens, secrets=secrets, store=store, dispatcher=dispatcher
             ),
@@ -125,18 +132,18 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     return ApiParts(app, tail, positions, admission, key_uses, rate_limits)
 
 
-async def _provider_tests(runtime: Runtime) -> ShortCalls:
-    models = build_models({}, allowed=runtime.settings.http_allow)
-    runtime.at_close(models.aclose)
-    return ShortCalls(TenantProviders(await runtime.vault("api")), models)
-
-
 def _hear_neighbours(
     runtime: Runtime, waiter: ExecutionWaiter, authentication: Authentication, metrics: Metrics
 ) -> None:
     runtime.neighbours.execution_ended = waiter.ended
     runtime.neighbours.access_changed = authentication.forget
     runtime.neighbours.worker_began = metrics.worker_began
+
+
+async def _provider_tests(runtime: Runtime) -> ShortCalls:
+    models = build_models({}, allowed=runtime.settings.http_allow)
+    runtime.at_close(models.aclose)
+    return ShortCalls(TenantProviders(await runtime.vault("api")), models)
 
 
 def _authentication(
@@ -176,9 +183,11 @@ async def _ports(
         search=PostgresExecutionSearch(database),
         standings=await runtime.standings(),
         regions=runtime.settings.regions,
-        users=PostgresUsers(database, runtime.master_key),
+        users=PostgresUsers(database, runtime.lookup_key),
         mailbox=SealedMailbox(await runtime.data_keys("api"), runtime.ids),
         accounts=await accounts(runtime),
+        sealing=await runtime.data_keys(),
+        directory=PostgresDirectory(database, runtime.lookup_key),
         vault=await runtime.vault("api"),
     )
 

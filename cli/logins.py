@@ -47,7 +47,7 @@ def access_tokens(runtime: Runtime, keys: SigningKeys) -> SignedAccessTokens:
 
 async def accounts(runtime: Runtime) -> PostgresAccounts:
     database = await runtime.database("api")
-    return PostgresAccounts(database, PostgresUsers(database, runtime.master_key).email_hash)
+    return PostgresAccounts(database, PostgresUsers(database, runtime.lookup_key).email_hash)
 
 
 async def build_logins(
@@ -63,7 +63,7 @@ async def build_logins(
     idle = timedelta(days=settings.session_idle_days)
     ports = LoginPorts(
         accounts=await accounts(runtime),
-        attempts=PostgresAttempts(database, runtime.master_key, runtime.clock),
+        attempts=PostgresAttempts(database, runtime.lookup_key, runtime.clock),
         passwords=secrets,
         access_tokens=tokens,
         refresh_tokens=PostgresRefreshTokens(database, idle=idle),

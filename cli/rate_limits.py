@@ -28,7 +28,7 @@ class RateLimitParts:
 def build_rate_limits(runtime: Runtime, database: Database, metrics: Metrics) -> RateLimitParts:
     settings = runtime.settings
     # A key of its own for the one use, so that the hash of an address says nothing to who has it.
-    key = hmac.digest(runtime.master_key.encode(), b"agentledger rate limits", hashlib.sha256)
+    key = hmac.digest(runtime.lookup_key.encode(), b"agentledger rate limits", hashlib.sha256)
     store = PostgresRateLimits(database, key)
     limits = RateLimits(store, metrics, time.monotonic)
     per_address = Limit("address", settings.rate_limit_ip_per_min, refusal=TooManyAttempts)

@@ -19,6 +19,7 @@ from infra.mail import SmtpMailServer, SmtpSettings
 from infra.mail_outbox import PostgresMailOutbox
 from infra.models import build_models
 from infra.models.tenant_providers import TenantProviders
+from infra.offboardings import PostgresOffboardings
 from infra.open_bulk_operations import PostgresOpenBulkOperations
 from infra.retention import PostgresRetentions
 from infra.runtime import Runtime
@@ -35,6 +36,7 @@ from sagas.executions import TOPICS, ExecutionSaga
 from sagas.fairness import ClaimLimits, FairSlots
 from sagas.mail import MailSaga
 from sagas.nodes import RUNNERS
+from sagas.offboarding import OffboardingSaga
 from sagas.retention import RetentionSaga
 from sagas.run_owners import RunOwners
 from sagas.start_queue import StartLimits, StartQueue
@@ -97,6 +99,7 @@ async def run_worker(runtime: Runtime) -> None:
         f"worker:{runtime.name}",
         poll_s=runtime.settings.worker_retention_poll_s,
     )
+    offboarding = await _offboarding(runtime)
     pause_max_s = runtime.settings.consumer_restart_max_s
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -109,6 +112,7 @@ async def run_worker(runtime: Runtime) -> None:
                 "worker timers": saga.wake_due,
                 "bulk operations": bulk.run,
                 "retention": retention.run,
+                "offboarding": offboarding.run,
                 "erasure": erasure.run,
             }.items():
                 tasks.create_task(keep_running(name, part, pause_max_s=pause_max_s))
@@ -219,6 +223,21 @@ def rare_collections() -> Generator[None]:
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()
+
+
+async def _offboarding(runtime: Runtime) -> OffboardingSaga:
+    """Its commands are about tenants that may not act themselves."""
+    store = await runtime.event_store("api")
+    secrets = SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost)
+    return OffboardingSaga(
+        PostgresOffboardings(await runtime.database("worker")),
+        store,
+        Dispatcher(Ports(store, runtime.clock, runtime.ids, secrets, EveryoneAdmitted())),
+        runtime.clock,
+        runtime.ids,
+        f"worker:{runtime.name}",
+        poll_s=runtime.settings.worker_offboarding_poll_s,
+    )
 
 
 @contextlib.asynccontextmanager

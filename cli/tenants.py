@@ -16,7 +16,7 @@ from commands.decisions import Command
 from commands.dispatch import Dispatcher, Origin
 from commands.ports import Ports
 from commands.sealing_port import DestroyedTenantKey, KeyDestroyed
-from commands.tenants import CreateTenant, ResumeTenant, SuspendTenant
+from commands.tenants import CreateTenant, KeepTenant, OffboardTenant, ResumeTenant, SuspendTenant
 from domain.envelope import Envelope
 from domain.identifiers import JsonObject, TenantId
 from domain.tenants import Tenant, TenantNotFound
@@ -70,6 +70,14 @@ def resume_tenant(tenant_id: UUID, *, is_json: bool) -> int:
     return _decided(ResumeTenant(tenant_id), is_json=is_json)
 
 
+def offboard_tenant(tenant_id: UUID, *, grace_days: int, is_json: bool) -> int:
+    return _decided(OffboardTenant(tenant_id, grace_days), is_json=is_json)
+
+
+def keep_tenant(tenant_id: UUID, *, is_json: bool) -> int:
+    return _decided(KeepTenant(tenant_id), is_json=is_json)
+
+
 def _decided(command: Command, *, is_json: bool) -> int:
     """The same commands as those of the web API, decided and stored by this process."""
 
@@ -95,7 +103,7 @@ async def _dispatcher() -> AsyncGenerator[Dispatcher]:
                 runtime.ids,
                 SecretsSource(bcrypt_cost=settings.bcrypt_cost),
                 EveryoneAdmitted(),
-                users=PostgresUsers(await runtime.database("api"), runtime.master_key),
+                users=PostgresUsers(await runtime.database("api"), runtime.lookup_key),
                 regions=settings.regions,
             )
         )

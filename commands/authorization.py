@@ -36,7 +36,12 @@ TENANT_SCOPES: Mapping[str, str] = {
     "secrets:write": "keep and remove secrets, which nobody can read",
     "retention:write": "say how long payloads are kept",
     "tenant:write": "change the settings of the tenant",
+    "tenant:export": "export everything of the tenant",
+    "tenant:offboard": "leave the platform, and change one's mind about it",
     "approvals:decide": "decide the approvals that executions wait for",
+    "identity_providers:write": "say where people may sign in, and what they get by it",
+    "scim": "bring users and groups as the directory of an identity provider",
+    "external_identities:write": "link identities at providers to oneself, and remove them",
     "account:write": "end sessions, and change one's own password and second factor",
     "audit:read": "read and export the audit trail",
 }
@@ -46,8 +51,15 @@ OPERATOR_SCOPES: Mapping[str, str] = {
     "read": "read what belongs to no tenant",
     "tenants:create": "create tenants",
     "tenants:manage": "list, suspend and resume tenants",
+    "tenants:offboard": "offboard tenants",
     "resellers:write": "say how many tenants a reseller may have",
     "audit:read": "read what strangers and the operator did",
+}
+
+# What only the platform itself holds, for somebody who has no credential yet. No `*` holds them,
+# and nobody can be given them.
+PLATFORM_SCOPES: Mapping[str, str] = {
+    "external_identities:sign_in": "say who somebody is that a provider vouches for",
 }
 
 # What the operator lets resellers do; their role names each, and no `*` holds them.
@@ -69,10 +81,15 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "executions:signal": {"USER": "own", "RESELLER": "own"},
     "retention:write": {},
     "tenant:write": {},
+    "tenant:offboard": {},
+    "tenant:export": {},
     "audit:read": {},
     "providers:write": {"USER": "own", "RESELLER": "own"},
     "secrets:write": {"USER": "own", "RESELLER": "own"},
     "approvals:decide": {"USER": "own", "RESELLER": "own"},
+    "identity_providers:write": {},
+    "scim": {},
+    "external_identities:write": {"USER": "own", "VIEWER": "own", "RESELLER": "own"},
     "account:write": {"USER": "own", "VIEWER": "own", "RESELLER": "own"},
     "tenants:create": {"RESELLER": "own"},
     "tenants:manage": {"RESELLER": "own"},
@@ -192,7 +209,7 @@ def require_grants_held(caller: Caller, grants: Grants) -> None:
 def holds(caller: Caller, scope: str) -> bool:
     if caller.is_operator:
         return scope in OPERATOR_SCOPES
-    if scope in RESELLER_SCOPES:
+    if scope in RESELLER_SCOPES or scope in PLATFORM_SCOPES:
         return scope in caller.scopes
     if EVERY_SCOPE in caller.scopes:
         return scope in TENANT_SCOPES or scope == EVERY_SCOPE

@@ -26,6 +26,22 @@ from commands.credentials import (
     rotate_api_key,
 )
 from commands.decisions import Command, Decided, Tenancy
+from commands.directory_groups import (
+    CreateDirectoryGroup,
+    RemoveDirectoryGroup,
+    ReplaceDirectoryGroup,
+    create_directory_group,
+    remove_directory_group,
+    replace_directory_group,
+)
+from commands.directory_users import (
+    CreateDirectoryUser,
+    RemoveDirectoryUser,
+    ReplaceDirectoryUser,
+    create_directory_user,
+    remove_directory_user,
+    replace_directory_user,
+)
 from commands.execution_commands import (
     CompensateExecution,
     PauseExecution,
@@ -45,6 +61,22 @@ from commands.executions import (
     ExecuteWorkflow,
     cancel_execution,
     execute_workflow,
+)
+from commands.external_identities import (
+    LinkExternalIdentity,
+    RemoveExternalIdentity,
+    SignInExternally,
+    link_external_identity,
+    remove_external_identity,
+    sign_in_externally,
+)
+from commands.identity_providers import (
+    IssueDirectoryToken,
+    PutIdentityProvider,
+    RemoveIdentityProvider,
+    issue_directory_token,
+    put_identity_provider,
+    remove_identity_provider,
 )
 from commands.logins import (
     ChangePassword,
@@ -79,15 +111,23 @@ from commands.signals import (
 from commands.tenants import (
     ChangeTenant,
     CreateTenant,
+    KeepTenant,
+    LeavePlatform,
+    OffboardTenant,
     ResumeTenant,
     SetResellerQuota,
     SetRetention,
+    StayOnPlatform,
     SuspendTenant,
     change_tenant,
     create_tenant,
+    keep_tenant,
+    leave_platform,
+    offboard_tenant,
     resume_tenant,
     set_reseller_quota,
     set_retention,
+    stay_on_platform,
     suspend_tenant,
 )
 from commands.workflows import (
@@ -117,6 +157,10 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(ChangeTenant, change_tenant),
         _entry(SuspendTenant, suspend_tenant),
         _entry(ResumeTenant, resume_tenant),
+        _entry(OffboardTenant, offboard_tenant),
+        _entry(LeavePlatform, leave_platform),
+        _entry(KeepTenant, keep_tenant),
+        _entry(StayOnPlatform, stay_on_platform),
         _entry(SetResellerQuota, set_reseller_quota),
         _entry(CreateApiKey, create_api_key),
         _entry(RestrictApiKey, restrict_api_key),
@@ -146,6 +190,18 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(SignalExecution, signal_execution),
         _entry(ReceiveWebhook, receive_webhook),
         _entry(DecideApproval, decide_approval),
+        _entry(PutIdentityProvider, put_identity_provider),
+        _entry(RemoveIdentityProvider, remove_identity_provider),
+        _entry(IssueDirectoryToken, issue_directory_token),
+        _entry(CreateDirectoryUser, create_directory_user),
+        _entry(ReplaceDirectoryUser, replace_directory_user),
+        _entry(RemoveDirectoryUser, remove_directory_user),
+        _entry(CreateDirectoryGroup, create_directory_group),
+        _entry(ReplaceDirectoryGroup, replace_directory_group),
+        _entry(RemoveDirectoryGroup, remove_directory_group),
+        _entry(SignInExternally, sign_in_externally),
+        _entry(LinkExternalIdentity, link_external_identity),
+        _entry(RemoveExternalIdentity, remove_external_identity),
         _entry(StartSession, start_session),
         _entry(EndSession, end_session),
         _entry(EndSessions, end_sessions),

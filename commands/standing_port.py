@@ -3,11 +3,12 @@ because every command asks it.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
 
 from domain.identifiers import TenantId
 
-Standing: TypeAlias = Literal["active", "suspended"]
+Standing: TypeAlias = Literal["active", "suspended", "offboarding", "offboarded"]
 
 
 class Standings(Protocol):
@@ -45,4 +46,20 @@ class StoredResellerQuota:
     customers_max: int
 
 
-TenantSideRow: TypeAlias = RegisteredTenant | ChangedStanding | StoredResellerQuota
+@dataclass(frozen=True, slots=True)
+class OpenedOffboarding:
+    """From now on some worker owes the tenant its end. due_at: the end of its grace."""
+
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedOffboarding:
+    """It stays after all, or is gone. standing: what it is now."""
+
+    standing: Standing
+
+
+TenantSideRow: TypeAlias = (
+    RegisteredTenant | ChangedStanding | StoredResellerQuota | OpenedOffboarding | ClosedOffboarding
+)

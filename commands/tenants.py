@@ -5,6 +5,7 @@ it.
 """
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import ClassVar
 from uuid import UUID
 
@@ -13,7 +14,13 @@ from commands.credentials import issue_api_key
 from commands.decisions import SECRET, Command, Decided, Tenancy
 from commands.memberships import begin_user, membership_of
 from commands.ports import StoredPassword, StoredRetention
-from commands.standing_port import ChangedStanding, RegisteredTenant, StoredResellerQuota
+from commands.standing_port import (
+    ChangedStanding,
+    ClosedOffboarding,
+    OpenedOffboarding,
+    RegisteredTenant,
+    StoredResellerQuota,
+)
 from domain.errors import FieldError, Invalid
 from domain.identifiers import TenantId
 from domain.identity import ADMIN
@@ -129,9 +136,9 @@ async def suspend_tenant(command: SuspendTenant, on: Tenancy) -> Decided:
     tenant = await managed_tenant(on)
     tenant.suspend(command.reason, is_by_operator=on.caller.is_operator)
     return Decided(
-        result={"tenant_id": str(tenant.id), "standing": "suspended"},
+        result={"tenant_id": str(tenant.id), "standing": tenant.standing},
         aggregates=(tenant,),
-        side_rows=(ChangedStanding("suspended"),),
+        side_rows=(ChangedStanding(tenant.standing),),
     )
 
 
@@ -151,9 +158,100 @@ async def resume_tenant(command: ResumeTenant, on: Tenancy) -> Decided:
     tenant = await managed_tenant(on)
     tenant.resume(is_by_operator=on.caller.is_operator)
     return Decided(
-        result={"tenant_id": str(tenant.id), "standing": "active"},
+        result={"tenant_id": str(tenant.id), "standing": tenant.standing},
         aggregates=(tenant,),
-        side_rows=(ChangedStanding("active"),),
+        side_rows=(ChangedStanding(tenant.standing),),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OffboardTenant(Command):
+    """By the operator."""
+
+    requires: ClassVar[str] = "tenants:offboard"
+
+    tenant_id: UUID
+    grace_days: int
+
+    def subject(self, own: TenantId | None) -> TenantId:
+        del own
+        return TenantId(self.tenant_id)
+
+
+async def offboard_tenant(command: OffboardTenant, on: Tenancy) -> Decided:
+    return _offboarded(await managed_tenant(on), command.grace_days, on)
+
+
+@dataclass(frozen=True, slots=True)
+class LeavePlatform(Command):
+    """By the tenant itself. confirm_name: its name, so that nobody does it by mistake."""
+
+    requires: ClassVar[str] = "tenant:offboard"
+
+    grace_days: int
+    confirm_name: str
+
+
+async def leave_platform(command: LeavePlatform, on: Tenancy) -> Decided:
+    tenant = await on.load(Tenant, on.tenant_id, TenantNotFound)
+    if command.confirm_name != tenant.name:
+        on.keep(tenant)
+        reason = "the name of the tenant is expected"
+        raise Invalid(errors=[FieldError("/confirm_name", "not_confirmed", reason)])
+    return _offboarded(tenant, command.grace_days, on)
+
+
+@dataclass(frozen=True, slots=True)
+class KeepTenant(Command):
+    """The operator cancels an offboarding."""
+
+    requires: ClassVar[str] = "tenants:offboard"
+
+    tenant_id: UUID
+
+    def subject(self, own: TenantId | None) -> TenantId:
+        del own
+        return TenantId(self.tenant_id)
+
+
+async def keep_tenant(command: KeepTenant, on: Tenancy) -> Decided:
+    del command
+    return _kept(await managed_tenant(on), on)
+
+
+@dataclass(frozen=True, slots=True)
+class StayOnPlatform(Command):
+    """The tenant cancels the offboarding that it has asked for."""
+
+    requires: ClassVar[str] = "tenant:offboard"
+    is_open_to_suspended: ClassVar[bool] = True
+
+
+async def stay_on_platform(command: StayOnPlatform, on: Tenancy) -> Decided:
+    del command
+    return _kept(await on.load(Tenant, on.tenant_id, TenantNotFound), on)
+
+
+def _offboarded(tenant: Tenant, grace_days: int, on: Tenancy) -> Decided:
+    due_at = on.ports.clock.now() + timedelta(days=grace_days)
+    tenant.request_offboarding(due_at, is_by_operator=on.caller.is_operator)
+    return Decided(
+        result={
+            "tenant_id": str(tenant.id),
+            "standing": tenant.standing,
+            "due_at": due_at.isoformat(),
+        },
+        aggregates=(tenant,),
+        side_rows=(OpenedOffboarding(due_at),),
+    )
+
+
+def _kept(tenant: Tenant, on: Tenancy) -> Decided:
+    tenant.cancel_offboarding(is_by_operator=on.caller.is_operator)
+    return Decided(
+        result={"tenant_id": str(tenant.id), "standing": tenant.standing},
+        aggregates=(tenant,),
+        side_rows=(ClosedOffboarding(tenant.standing),),
     )
 
 

@@ -1,11 +1,18 @@
 """Tenant: a customer of the platform; everything else belongs to exactly one.
 
     active ◄──► suspended
+       │  ▲         │
+       ▼  └─────────┤ cancelled
+    offboarding ◄───┘
+       │ its grace is over
+       ▼
+    offboarded       its key is destroyed, and nothing of it can be read any more
 
-A suspended tenant reads and changes nothing; its runs stand still where they are.
+Who is not active reads and changes nothing; its runs stand still where they are.
 """
 
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 from uuid import UUID
 
 from eventsourcing.domain import Aggregate, event
@@ -30,6 +37,24 @@ class SuspendedByOperator(Refused):
     """The operator suspended this tenant; only the operator can resume it."""
 
     code = "suspended_by_operator"
+
+
+class TenantLeaves(Refused):
+    """This tenant is being offboarded."""
+
+    code = "tenant_leaves"
+
+
+class TenantStays(Refused):
+    """This tenant is not being offboarded."""
+
+    code = "tenant_stays"
+
+
+class OffboardedByOperator(Refused):
+    """The operator offboards this tenant; only the operator can cancel that."""
+
+    code = "offboarded_by_operator"
 
 
 class Tenant(Aggregate):
@@ -81,6 +106,21 @@ class Tenant(Aggregate):
         TOPIC = "tenant.reseller_quota_changed"
         customers_max: int
 
+    class OffboardingRequested(Aggregate.Event):
+        """due_at: the end of the grace, RFC 3339; until then it can be cancelled."""
+
+        TOPIC = "tenant.offboarding_requested"
+        due_at: str
+        is_by_operator: bool
+
+    class OffboardingCancelled(Aggregate.Event):
+        TOPIC = "tenant.offboarding_cancelled"
+
+    class Offboarded(Aggregate.Event):
+        """The key of the tenant was destroyed; this is not sealed, and the last that is known."""
+
+        TOPIC = "tenant.offboarded"
+
     class KeyDestroyed(Aggregate.Event):
         """The proof that everything of the tenant is erased. key_id: of the key, which is the
         tenant's id.
@@ -107,6 +147,17 @@ class Tenant(Aggregate):
         self.customers_max = 0
         self.is_suspended = False
         self.is_suspended_by_operator = False
+        self.is_leaving = False
+        self.is_leaving_by_operator = False
+        self.is_offboarded = False
+
+    @property
+    def standing(self) -> Literal["active", "suspended", "offboarding", "offboarded"]:
+        if self.is_offboarded:
+            return "offboarded"
+        if self.is_leaving:
+            return "offboarding"
+        return "suspended" if self.is_suspended else "active"
 
     def keep_payloads(self, payload_days: int | None) -> None:
         """Of runs that ended, for so many days; None is for ever."""
@@ -132,6 +183,27 @@ class Tenant(Aggregate):
         if self.is_suspended_by_operator and not is_by_operator:
             raise SuspendedByOperator
         self._resumed()
+
+    def request_offboarding(self, due_at: datetime, *, is_by_operator: bool) -> None:
+        """Raises TenantLeaves when it is on its way already."""
+        if self.is_leaving or self.is_offboarded:
+            raise TenantLeaves
+        self._offboarding_requested(due_at.isoformat(), is_by_operator)
+
+    def cancel_offboarding(self, *, is_by_operator: bool) -> None:
+        """Raises TenantStays, OffboardedByOperator."""
+        if not self.is_leaving or self.is_offboarded:
+            raise TenantStays
+        if self.is_leaving_by_operator and not is_by_operator:
+            raise OffboardedByOperator
+        self._offboarding_cancelled()
+
+    def offboard(self) -> None:
+        """Its grace is over."""
+        assert self.is_leaving
+        assert not self.is_offboarded
+        self.destroy_key()
+        self._offboarded()
 
     def allow_customers(self, customers_max: int) -> None:
         if customers_max != self.customers_max:
@@ -159,6 +231,20 @@ class Tenant(Aggregate):
     @event(ResellerQuotaChanged)
     def _reseller_quota_changed(self, customers_max: int) -> None:
         self.customers_max = customers_max
+
+    @event(OffboardingRequested)
+    def _offboarding_requested(self, due_at: str, is_by_operator: bool) -> None:  # noqa: ARG002, FBT001 # the library passes the event's fields
+        self.is_leaving = True
+        self.is_leaving_by_operator = is_by_operator
+
+    @event(OffboardingCancelled)
+    def _offboarding_cancelled(self) -> None:
+        self.is_leaving = False
+        self.is_leaving_by_operator = False
+
+    @event(Offboarded)
+    def _offboarded(self) -> None:
+        self.is_offboarded = True
 
     def destroy_key(self) -> None:
         """For ever: nothing of the tenant can be read afterwards, nor anything stored."""

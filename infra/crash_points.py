@@ -68,9 +68,17 @@ CrashPoint: TypeAlias = Literal[
     "bulk.before_progress",
     "bulk.after_progress",
     "bulk.after_release",
+    # Tenants that leave (sagas/offboarding.py).
+    "offboarding.after_claim",
+    "offboarding.after_cancel",
+    "offboarding.before_end",
+    "offboarding.after_end",
     # What is left of erased tenants (infra/erasure.py).
     "erasure.before_page",
     "erasure.after_page",
+    # Another master key (infra/master_key_rotation.py).
+    "rotation.before_commit",
+    "rotation.after_commit",
     # The schema (infra/migrations, projections/schema.py).
     "migration.before_commit",
     "migration.after_commit",

@@ -55,7 +55,7 @@ def _topics(kind: type[Aggregate]) -> set[str]:
 
 TOPICS: frozenset[str] = frozenset(topic for kind in AGGREGATES for topic in _topics(kind))
 # What must outlive the key of its tenant.
-UNSEALED_TOPICS: frozenset[str] = frozenset({Tenant.KeyDestroyed.TOPIC})
+UNSEALED_TOPICS: frozenset[str] = frozenset({Tenant.KeyDestroyed.TOPIC, Tenant.Offboarded.TOPIC})
 
 
 class EventMapper(Mapper[UUID]):

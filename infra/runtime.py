@@ -27,6 +27,7 @@ from infra.open_executions import PostgresOpenExecutions
 from infra.opened_log import OpenedLog
 from infra.postgres import Database, Role, role_conninfo
 from infra.postgres_log import PostgresLog
+from infra.process_memory import forbid_core_dumps
 from infra.relay import Relay
 from infra.retention import RetentionKnown
 from infra.settings import Settings
@@ -88,8 +89,14 @@ class Runtime:
         return [self.master_key, *([previous.get_secret_value()] if previous else ())]
 
     @property
+    def lookup_key(self) -> str:
+        """For hashes by which something is found again: they outlive a change of the master key."""
+        lookup_key = self.settings.lookup_key
+        return self.master_key if lookup_key is None else lookup_key.get_secret_value()
+
+    @property
     def webhook_keys(self) -> WebhookKeys:
-        return WebhookKeys(self.master_key)
+        return WebhookKeys(*self.master_keys)
 
     async def database(self, role: Role) -> Database:
         """The pool of a role, opened at first use."""
@@ -278,6 +285,7 @@ class Runtime:
 @asynccontextmanager
 async def build_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
     """A runtime that ends with the block, however it ends."""
+    forbid_core_dumps()
     runtime = Runtime(settings, Uuid7Ids().new())
     try:
         yield runtime

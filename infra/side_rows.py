@@ -14,9 +14,17 @@ from commands.credential_port import (
     RotatedApiKey,
     StoredApiKey,
 )
+from commands.directory_port import (
+    ChangedDirectoryMembers,
+    DirectoryRow,
+    RemovedDirectoryEntry,
+    StoredDirectoryEntry,
+    StoredDirectoryToken,
+)
 from commands.identity_port import AccessRow, RemovedRole, StoredRole, StoredUserAccess
 from commands.login_port import LoginRow
 from commands.mail_port import QueuedMail
+from commands.oauth_port import ClientSecretRow, RemovedClientSecret, StoredClientSecret
 from commands.ports import (
     ClosedBulkOperation,
     OpenedBulkOperation,
@@ -28,6 +36,8 @@ from commands.ports import (
 from commands.sealing_port import DestroyedTenantKey
 from commands.standing_port import (
     ChangedStanding,
+    ClosedOffboarding,
+    OpenedOffboarding,
     RegisteredTenant,
     StoredResellerQuota,
     TenantSideRow,
@@ -35,6 +45,7 @@ from commands.standing_port import (
 from commands.vault_port import RemovedVaultEntry, StoredVaultEntry, VaultRow
 from domain.identifiers import TenantId
 from infra.data_keys import TenantKey
+from infra.directory_rows import directory_statement
 from infra.login_rows import login_statement
 from infra.tenant_side_rows import tenant_statement
 
@@ -51,6 +62,8 @@ RareRow = (
     | RemovedPayloads
     | TenantSideRow
     | AccessRow
+    | ClientSecretRow
+    | DirectoryRow
     | StoredVaultEntry
     | RemovedVaultEntry
     | QueuedMail
@@ -126,11 +139,19 @@ STORE_ROLE: LiteralString = (
 )
 REMOVE_ROLE: LiteralString = "DELETE FROM role_permissions WHERE tenant_id = %s AND role_id = %s"
 
+KEEP_CLIENT: LiteralString = (
+    "INSERT INTO client_secrets (tenant_id, provider_id, sealed) VALUES (%s, %s, %s)"
+    " ON CONFLICT (tenant_id, provider_id) DO UPDATE SET sealed = EXCLUDED.sealed"
+)
+FORGET_CLIENT: LiteralString = (
+    "DELETE FROM client_secrets WHERE tenant_id = %s AND provider_id = %s"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class SideStatement:
     sql: LiteralString
-    params: tuple[object, ...]
+    params: tuple[object, ...] | dict[str, object]
 
 
 def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
@@ -161,11 +182,29 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return SideStatement(QUEUE_MAIL, (tenant_id, row.mail_id, row.sealed, row.expires_at))
         case ClosedBulkOperation():
             return SideStatement(CLOSE_BULK_OPERATION, (tenant_id, row.operation_id))
+        case StoredClientSecret():
+            values = (tenant_id, row.provider_id, row.sealed)
+            return SideStatement(KEEP_CLIENT, values)
+        case RemovedClientSecret():
+            return SideStatement(FORGET_CLIENT, (tenant_id, row.provider_id))
+        case (
+            StoredDirectoryToken()
+            | StoredDirectoryEntry()
+            | RemovedDirectoryEntry()
+            | ChangedDirectoryMembers()
+        ):
+            return SideStatement(*directory_statement(tenant_id, row))
         case StoredUserAccess() | StoredRole() | RemovedRole():
             return _access_statement(tenant_id, row)
         case StoredVaultEntry() | RemovedVaultEntry():
             return _vault_statement(tenant_id, row)
-        case RegisteredTenant() | ChangedStanding() | StoredResellerQuota():
+        case (
+            RegisteredTenant()
+            | ChangedStanding()
+            | StoredResellerQuota()
+            | OpenedOffboarding()
+            | ClosedOffboarding()
+        ):
             return SideStatement(*tenant_statement(tenant_id, row))
         case _:
             return SideStatement(*login_statement(tenant_id, row))

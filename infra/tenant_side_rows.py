@@ -4,6 +4,8 @@ from typing import LiteralString
 
 from commands.standing_port import (
     ChangedStanding,
+    ClosedOffboarding,
+    OpenedOffboarding,
     RegisteredTenant,
     StoredResellerQuota,
     TenantSideRow,
@@ -15,6 +17,8 @@ CHANGE_STANDING: LiteralString = "UPDATE tenant_standings SET standing = %s WHER
 ALLOW_CUSTOMERS: LiteralString = (
     "UPDATE tenant_standings SET customers_max = %s WHERE tenant_id = %s"
 )
+OPEN_OFFBOARDING: LiteralString = "SELECT open_offboarding(%s, %s)"
+CLOSE_OFFBOARDING: LiteralString = "SELECT close_offboarding(%s, %s)"
 
 
 def tenant_statement(
@@ -28,3 +32,7 @@ def tenant_statement(
             return CHANGE_STANDING, (row.standing, tenant_id)
         case StoredResellerQuota():
             return ALLOW_CUSTOMERS, (row.customers_max, tenant_id)
+        case OpenedOffboarding():
+            return OPEN_OFFBOARDING, (tenant_id, row.due_at)
+        case ClosedOffboarding():
+            return CLOSE_OFFBOARDING, (tenant_id, row.standing)

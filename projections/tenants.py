@@ -14,6 +14,7 @@ from projections.table import (
     Text,
     UnexpectedEvent,
     Uuid,
+    instant_or_none,
     present,
     uuid_or_none,
 )
@@ -36,6 +37,7 @@ class TenantRow(TypedDict):
     suspended_at: Instant | None
     suspended_reason: Text | None
     suspended_by: Text | None
+    offboarding_due_at: Instant | None
     customers_max: Integer
     version: BigInt
 
@@ -60,6 +62,7 @@ def evolve(row: TenantRow | None, event: Decoded, _key: Key) -> TenantRow:
                 "suspended_at": None,
                 "suspended_reason": None,
                 "suspended_by": None,
+                "offboarding_due_at": None,
                 "customers_max": 0,
                 "version": logged.version,
             }
@@ -67,7 +70,9 @@ def evolve(row: TenantRow | None, event: Decoded, _key: Key) -> TenantRow:
             return _changed({**present(row), "version": logged.version}, event)
 
 
-def _changed(row: TenantRow, event: Decoded) -> TenantRow:
+def _changed(  # noqa: PLR0911 # one answer per event
+    row: TenantRow, event: Decoded
+) -> TenantRow:
     logged = event.logged
     match event.fact:
         case Tenant.RetentionChanged() as fact:
@@ -77,7 +82,7 @@ def _changed(row: TenantRow, event: Decoded) -> TenantRow:
         case Tenant.Suspended() as fact:
             return {
                 **row,
-                "standing": "suspended",
+                "standing": "suspended" if row["standing"] == "active" else row["standing"],
                 "suspended_at": logged.recorded_at,
                 "suspended_reason": fact.reason,
                 "suspended_by": logged.actor,
@@ -85,20 +90,26 @@ def _changed(row: TenantRow, event: Decoded) -> TenantRow:
         case Tenant.Resumed():
             return {
                 **row,
-                "standing": "active",
+                "standing": "active" if row["standing"] == "suspended" else row["standing"],
                 "suspended_at": None,
                 "suspended_reason": None,
                 "suspended_by": None,
             }
         case Tenant.ResellerQuotaChanged() as fact:
             return {**row, "customers_max": fact.customers_max}
+        case Tenant.OffboardingRequested() as fact:
+            due_at = instant_or_none(fact.due_at)
+            return {**row, "standing": "offboarding", "offboarding_due_at": due_at}
+        case Tenant.OffboardingCancelled():
+            standing = "active" if row["suspended_at"] is None else "suspended"
+            return {**row, "standing": standing, "offboarding_due_at": None}
         case _:
             raise UnexpectedEvent(logged.topic)
 
 
 TENANTS = Projection(
     name="tenants",
-    version=3,
+    version=4,
     row=TenantRow,
     key=("tenant_id",),
     stream_column="tenant_id",
@@ -110,6 +121,8 @@ TENANTS = Projection(
         Tenant.Suspended,
         Tenant.Resumed,
         Tenant.ResellerQuotaChanged,
+        Tenant.OffboardingRequested,
+        Tenant.OffboardingCancelled,
     ),
     keys=keys,
     evolve=evolve,

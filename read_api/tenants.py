@@ -15,7 +15,7 @@ from read_api.errors import coded
 from read_api.limits import PAGE_SIZE_DEFAULT
 from read_api.scalars import Instant
 
-TENANT: LiteralString = " FROM tenants_v3 AS t"
+TENANT: LiteralString = " FROM tenants_v4 AS t"
 FIRST_ID = UUID(int=0)
 
 
@@ -33,10 +33,13 @@ class Tenant:
         "t.payload_days",
         "How long payloads are kept after the end of their execution; null is for ever.",
     )
-    standing: str = column("t.standing", "active or suspended.")
+    standing: str = column("t.standing", "active, suspended or offboarding.")
     suspended_at: Instant | None = column("t.suspended_at")
     suspended_reason: str | None = column("t.suspended_reason")
     suspended_by: str | None = column("t.suspended_by", "The actor.")
+    offboarding_due_at: Instant | None = column(
+        "t.offboarding_due_at", "Until then it can be cancelled."
+    )
     customers_max: int = column(
         "t.customers_max", "How many tenants it may have created; 0: it is no reseller."
     )

@@ -21,6 +21,9 @@ from write_api import (
     execution_forks,
     execution_upgrades,
     executions,
+    exports,
+    external_identities,
+    identity_providers,
     logins,
     node_types,
     providers,
@@ -40,6 +43,7 @@ from write_api.problem_details import (
     unexpected_problem,
 )
 from write_api.routes import add_routes
+from write_api.scim import add_scim
 from write_api.security_headers import SecurityHeaders
 
 # The most called first: they are matched one after the other.
@@ -55,6 +59,8 @@ ROUTES = (
     *execution_forks.ROUTES,
     *execution_upgrades.ROUTES,
     *credentials.ROUTES,
+    *identity_providers.ROUTES,
+    *external_identities.ROUTES,
     *secrets.ROUTES,
     *providers.ROUTES,
     *tenants.ROUTES,
@@ -62,6 +68,7 @@ ROUTES = (
     *blobs.ROUTES,
     *sessions.ROUTES,
     *logins.ROUTES,
+    *exports.ROUTES,
     *audit.ROUTES,
 )
 BODIES = (
@@ -75,6 +82,8 @@ BODIES = (
     *execution_forks.BODIES,
     *execution_upgrades.BODIES,
     *credentials.BODIES,
+    *identity_providers.BODIES,
+    *external_identities.BODIES,
     *secrets.BODIES,
     *providers.BODIES,
     *tenants.BODIES,
@@ -93,6 +102,7 @@ def build_write_routes(app: FastAPI, dependencies: WriteDependencies) -> None:
     edge = Edge(dependencies)
     app.state.later = edge.later
     add_routes(app, edge, ROUTES)
+    add_scim(app, edge, dependencies.scim)
     add_problem_handlers(app)
     document_schemas(app, BODIES)
     app.add_middleware(LastResort, ids=dependencies.ids)

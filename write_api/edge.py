@@ -19,7 +19,7 @@ from commands.authorization import Caller
 from commands.decisions import Command
 from commands.dispatch import Answer, Dispatcher, Origin
 from commands.login_flow import LoginFlow
-from commands.ports import Ids
+from commands.ports import Ids, Ports
 from commands.provider_port import ProviderTests
 from commands.signals import ReceiveWebhook
 from domain.errors import Unauthenticated
@@ -30,8 +30,10 @@ from infra.audit_trail import Asked, AuditTrail, Source
 from infra.authentication import Credentials
 from infra.caller_limits import CallerLimits
 from infra.client_addresses import told_user_agent
+from infra.tenant_archive import ArchiveFile
 from write_api.audited import POSITION_SCOPE_KEY, audited_target
 from write_api.later import Later
+from write_api.oauth_flow import OAuthFlow
 from write_api.problem_details import request_id_of
 from write_api.rate_limits import AddressLimits
 from write_api.requests import (
@@ -77,6 +79,24 @@ class Blobs(Protocol):
         ...
 
 
+class TenantExport(Protocol):
+    """running_count: of this process, at the moment."""
+
+    running_count: int
+
+    def files(self, tenant_id: TenantId) -> AsyncGenerator[ArchiveFile]:
+        """Everything of the tenant, in pieces that fit into memory."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ScimParts:
+    """ports: to read with. public_url: as directories reach us, without a slash at the end."""
+
+    ports: Ports
+    public_url: str
+
+
 @dataclass(frozen=True, slots=True)
 class Logins:
     """published_keys: JWKs of those who check access tokens."""
@@ -109,10 +129,13 @@ class WriteDependencies:
     dispatcher: Dispatcher
     waiter: ExecutionWaiter
     blobs: Blobs
+    exports: TenantExport
     ids: Ids
     strangers: AddressLimits
     callers: CallerLimits
     webhook_tenant: Callable[[UUID, str], TenantId | None]
+    oauth: OAuthFlow
+    scim: ScimParts
     logins: Logins
     login_limits: AddressLimits
     audit: AuditTrail
@@ -128,6 +151,8 @@ class Edge:
         self.dispatcher = dependencies.dispatcher
         self.waiter = dependencies.waiter
         self.blobs = dependencies.blobs
+        self.oauth = dependencies.oauth
+        self.exports = dependencies.exports
         self.audit = dependencies.audit
         self.audit_log = dependencies.audit_log
         self.provider_tests = dependencies.provider_tests

@@ -229,21 +229,26 @@ def require_given(password: str, path: str) -> None:
         raise Invalid(errors=[FieldError(path, "password_too_long", reason)])
 
 
+def session_tokens(answer: LoggedIn) -> JsonObject:
+    """As SessionTokens has it."""
+    return {
+        "access_token": answer.access_token,
+        "refresh_token": answer.refresh_token,
+        "token_type": "Bearer",
+        "expires_in": answer.expires_in_s,
+        "user": {
+            "id": str(answer.user_id),
+            "tenant_id": str(answer.tenant_id),
+            "email": answer.email,
+            "role": answer.role,
+        },
+    }
+
+
 def _told(answer: LoginAnswer) -> JsonObject:
     match answer:
         case LoggedIn():
-            return {
-                "access_token": answer.access_token,
-                "refresh_token": answer.refresh_token,
-                "token_type": "Bearer",
-                "expires_in": answer.expires_in_s,
-                "user": {
-                    "id": str(answer.user_id),
-                    "tenant_id": str(answer.tenant_id),
-                    "email": answer.email,
-                    "role": answer.role,
-                },
-            }
+            return session_tokens(answer)
         case SecondFactorNeeded():
             return {"mfa_required": True, "mfa_token": answer.mfa_token}
         case TenantNeeded():

@@ -13,14 +13,25 @@ from starlette.responses import Response
 from commands.tenants import (
     ChangeTenant,
     CreateTenant,
+    KeepTenant,
+    LeavePlatform,
+    OffboardTenant,
     ResumeTenant,
     SetResellerQuota,
     SetRetention,
+    StayOnPlatform,
     SuspendTenant,
 )
 from domain.errors import NotFound
 from domain.quotas import QuotaReached
-from domain.tenants import TIME_ZONE_DEFAULT, SuspendedByOperator, TenantNotFound
+from domain.tenants import (
+    TIME_ZONE_DEFAULT,
+    OffboardedByOperator,
+    SuspendedByOperator,
+    TenantLeaves,
+    TenantNotFound,
+    TenantStays,
+)
 from write_api.edge import Call
 from write_api.openapi import Answered, documented
 from write_api.routes import route
@@ -28,6 +39,8 @@ from write_api.shapes import STRICT, Name
 
 RETENTION_DAYS_MAX = 3650
 CUSTOMERS_MAX = 1_000_000
+GRACE_DAYS_MAX = 90
+GRACE_DAYS_DEFAULT = 30
 
 EmailAddress = Annotated[
     str, StringConstraints(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")
@@ -111,6 +124,29 @@ class TenantStanding(BaseModel):
     standing: str
 
 
+class OffboardBody(BaseModel):
+    """grace_days: how long it can be cancelled; meanwhile the tenant reads and changes nothing."""
+
+    model_config = STRICT
+
+    grace_days: Annotated[int, Field(ge=0, le=GRACE_DAYS_MAX)] = GRACE_DAYS_DEFAULT
+
+
+class LeaveBody(BaseModel):
+    """confirm_name: the name of the tenant. grace_days: one at least: credentials get stolen."""
+
+    model_config = STRICT
+
+    confirm_name: Name
+    grace_days: Annotated[int, Field(ge=1, le=GRACE_DAYS_MAX)] = GRACE_DAYS_DEFAULT
+
+
+class Offboarding(BaseModel):
+    tenant_id: str
+    standing: str
+    due_at: str
+
+
 class ResellerQuotaBody(BaseModel):
     """customers_max: how many tenants it may have created at a time; 0: it is no reseller."""
 
@@ -139,6 +175,8 @@ class Retention(BaseModel):
 TENANT_BODY = TypeAdapter(TenantBody)
 CHANGE_BODY = TypeAdapter(ChangeBody)
 SUSPEND_BODY = TypeAdapter(SuspendBody)
+OFFBOARD_BODY = TypeAdapter(OffboardBody)
+LEAVE_BODY = TypeAdapter(LeaveBody)
 RESELLER_QUOTA_BODY = TypeAdapter(ResellerQuotaBody)
 RETENTION_BODY = TypeAdapter(RetentionBody)
 
@@ -222,6 +260,73 @@ async def resume(call: Call) -> Response:
 
 
 @route(
+    "POST",
+    "/api/v1/tenants/{tenant_id}/offboard",
+    documented(
+        "offboardTenant",
+        "See a tenant off: after the grace nothing of it can be read any more",
+        requires=OffboardTenant.requires,
+        answers=Answered[Offboarding],
+        body="OffboardBody",
+        example={"grace_days": 30},
+        refusals=[TenantNotFound, TenantLeaves],
+    ),
+)
+async def offboard(call: Call) -> Response:
+    body = await call.body(OFFBOARD_BODY)
+    command = OffboardTenant(call.id("tenant_id"), body.grace_days)
+    return await call.answer(command, HTTPStatus.OK)
+
+
+@route(
+    "POST",
+    "/api/v1/tenants/{tenant_id}/offboard/cancel",
+    documented(
+        "keepTenant",
+        "Cancel the offboarding of a tenant within its grace",
+        requires=KeepTenant.requires,
+        answers=Answered[TenantStanding],
+        refusals=[TenantNotFound, TenantStays],
+    ),
+)
+async def keep(call: Call) -> Response:
+    return await call.answer(KeepTenant(call.id("tenant_id")), HTTPStatus.OK)
+
+
+@route(
+    "POST",
+    "/api/v1/tenant/offboard",
+    documented(
+        "leavePlatform",
+        "Leave with one's tenant: after the grace nothing of it can be read any more",
+        requires=LeavePlatform.requires,
+        answers=Answered[Offboarding],
+        body="LeaveBody",
+        example={"confirm_name": "Acme", "grace_days": 30},
+        refusals=[TenantNotFound, TenantLeaves],
+    ),
+)
+async def leave(call: Call) -> Response:
+    body = await call.body(LEAVE_BODY)
+    return await call.answer(LeavePlatform(body.grace_days, body.confirm_name), HTTPStatus.OK)
+
+
+@route(
+    "POST",
+    "/api/v1/tenant/offboard/cancel",
+    documented(
+        "stayOnPlatform",
+        "Stay after all, within the grace",
+        requires=StayOnPlatform.requires,
+        answers=Answered[TenantStanding],
+        refusals=[TenantNotFound, TenantStays, OffboardedByOperator],
+    ),
+)
+async def stay(call: Call) -> Response:
+    return await call.answer(StayOnPlatform(), HTTPStatus.OK)
+
+
+@route(
     "PUT",
     "/api/v1/tenants/{tenant_id}/reseller-quota",
     documented(
@@ -258,5 +363,24 @@ async def put_retention(call: Call) -> Response:
     return await call.answer(SetRetention(body.payload_days), HTTPStatus.OK)
 
 
-ROUTES = (create, change, suspend, resume, put_reseller_quota, put_retention)
-BODIES = (TENANT_BODY, CHANGE_BODY, SUSPEND_BODY, RESELLER_QUOTA_BODY, RETENTION_BODY)
+ROUTES = (
+    create,
+    change,
+    suspend,
+    resume,
+    offboard,
+    keep,
+    leave,
+    stay,
+    put_reseller_quota,
+    put_retention,
+)
+BODIES = (
+    TENANT_BODY,
+    CHANGE_BODY,
+    SUSPEND_BODY,
+    OFFBOARD_BODY,
+    LEAVE_BODY,
+    RESELLER_QUOTA_BODY,
+    RETENTION_BODY,
+)

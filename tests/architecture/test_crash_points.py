@@ -5,6 +5,7 @@ from collections import Counter
 
 from infra.crash_points import CRASH_POINTS
 from tests.architecture.sources import modules, parse
+from tests.end_to_end.test_tenant_life import CHAINS as OF_TENANTS
 from tests.faults.crash_chains import OF_COMMANDS, ON_KAFKA, ON_POSTGRES, chains
 from tests.faults.test_crashing_commands import CHAINS
 
@@ -29,7 +30,12 @@ def test_every_point_is_at_one_place_in_the_code_and_every_place_is_a_point() ->
 def test_the_tests_kill_at_every_point() -> None:
     killed_at = {
         link.partition(":")[0]
-        for chain in (*chains(ON_KAFKA), *chains(ON_POSTGRES), *CHAINS.values())
+        for chain in (
+            *chains(ON_KAFKA),
+            *chains(ON_POSTGRES),
+            *CHAINS.values(),
+            *OF_TENANTS.values(),
+        )
         for link in chain
     }
     assert killed_at == set(CRASH_POINTS)

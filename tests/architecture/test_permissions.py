@@ -14,6 +14,7 @@ import pytest
 
 from commands.authorization import (
     OPERATOR_SCOPES,
+    PLATFORM_SCOPES,
     ROLE_GRANTS,
     TENANT_SCOPES,
     Caller,
@@ -23,7 +24,7 @@ from commands.catalogue import HANDLERS
 from commands.decisions import Command
 from tests.write_api.api import Api, problem
 
-ALL_SCOPES = frozenset([*TENANT_SCOPES, *OPERATOR_SCOPES])
+ALL_SCOPES = frozenset([*TENANT_SCOPES, *OPERATOR_SCOPES, *PLATFORM_SCOPES])
 SOME_ID = "019a0000-0000-7000-8000-000000000000"
 
 Operation = tuple[str, str, dict[str, Any]]
@@ -55,6 +56,9 @@ def test_nothing_is_open_but_webhooks_and_what_makes_somebody_known() -> None:
     assert {path for _, path, _ in OPEN_OPERATIONS} == {
         "/.well-known/jwks.json",
         "/api/v1/auth/login",
+        "/api/v1/auth/oauth/callback",
+        "/api/v1/auth/oauth/exchange",
+        "/api/v1/auth/oauth/{tenant_id}/{name}/start",
         "/api/v1/auth/login/totp",
         "/api/v1/auth/password-reset",
         "/api/v1/auth/password-reset/confirm",
@@ -108,7 +112,10 @@ async def test_every_route_lets_its_scope_alone_in(
     scope = operation["x-required-scope"]
     api = Api()
     caller = Caller("api_key:exact", api.world.tenant_id, frozenset({scope, "read"}))
-    if scope == "account:write":
+    if scope == "identity_providers:write":
+        # Nobody gives strangers more than they hold themselves.
+        caller = replace(caller, scopes=frozenset(TENANT_SCOPES))
+    if scope in {"account:write", "external_identities:write"}:
         caller = replace(caller, user_id=UUID(SOME_ID), session_id=UUID(SOME_ID))
     if scope in OPERATOR_SCOPES and scope not in TENANT_SCOPES:
         caller = api.world.operator
@@ -141,6 +148,7 @@ async def test_every_route_is_closed_to_each_role_without_its_scope(role: str) -
             grants.scopes,
             user_id=api.world.ids.new(),
             own_only=grants.own_only,
+            session_id=api.world.ids.new(),
         )
         headers = {"Authorization": api.allow(role, caller)}
         response = await api.send(*request_of(method, path, operation), headers=headers)

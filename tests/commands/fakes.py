@@ -35,6 +35,8 @@ from domain.errors import OverLimit, Stale
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId, shard_of
 from infra.event_codec import mapper
+from tests.commands.fake_directory import FakeDirectory
+from tests.commands.fake_sealing import FakeSealing
 from tests.commands.fake_users import FakeUsers
 
 ERA = 1
@@ -367,6 +369,8 @@ class World:
             self.search,
             mailbox=self.mailbox,
             users=self.users,
+            sealing=FakeSealing(),
+            directory=FakeDirectory(self.store),
             accounts=self.accounts,
             vault=self.vault,
         )

@@ -100,7 +100,8 @@ def test_an_admin_reaches_everything(scope: str) -> None:
 
 
 def test_a_viewer_writes_nothing_but_their_own_account() -> None:
-    assert somebody("VIEWER").scopes == {"read", "account:write"}
+    own = {"account:write", "external_identities:write"}
+    assert somebody("VIEWER").scopes == {"read", *own}
 
 
 @pytest.mark.parametrize("role", ["USER", "VIEWER", "RESELLER"])
@@ -148,7 +149,7 @@ def test_only_what_can_be_somebodys_own_has_a_permission_for_it() -> None:
     [
         ("ADMIN", {"*"}, {"*"}),
         ("ADMIN", {"read", "tenants:create"}, {"read"}),
-        ("VIEWER", {"*"}, {"read", "account:write"}),
+        ("VIEWER", {"*"}, {"read", "account:write", "external_identities:write"}),
         ("VIEWER", {"workflows:write"}, set[str]()),
         ("RESELLER", {"tenants:create"}, {"tenants:create"}),
         ("RESELLER", {"*"}, ROLE_GRANTS["RESELLER"].scopes - RESELLER_SCOPES.keys()),

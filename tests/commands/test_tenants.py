@@ -1,6 +1,7 @@
 """A tenant begins whole: itself, its administrator, their key."""
 
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -12,6 +13,8 @@ from commands.identity_port import StoredUserAccess
 from commands.ports import StoredPassword, StoredRetention
 from commands.standing_port import (
     ChangedStanding,
+    ClosedOffboarding,
+    OpenedOffboarding,
     RegisteredTenant,
     Standing,
     StoredResellerQuota,
@@ -19,15 +22,25 @@ from commands.standing_port import (
 from commands.tenants import (
     ChangeTenant,
     CreateTenant,
+    KeepTenant,
+    LeavePlatform,
+    OffboardTenant,
     ResumeTenant,
     SetResellerQuota,
     SetRetention,
+    StayOnPlatform,
     SuspendTenant,
 )
 from domain.envelope import Envelope
 from domain.errors import Invalid
 from domain.identifiers import TenantId
-from domain.tenants import SuspendedByOperator, Tenant, TenantNotFound, TenantSuspended
+from domain.tenants import (
+    OffboardedByOperator,
+    SuspendedByOperator,
+    Tenant,
+    TenantNotFound,
+    TenantSuspended,
+)
 from tests.commands.fakes import World
 
 ACME = CreateTenant("Acme", "Ada@Example.com", "correct horse battery")
@@ -235,3 +248,52 @@ async def test_a_tenant_is_where_the_installation_can_have_it() -> None:
     with pytest.raises(Invalid) as refused:
         await world.when(replace(ACME, region="mars"), caller=world.operator)
     assert [(e.path, e.code) for e in refused.value.errors] == [("/region", "unknown_region")]
+
+
+async def a_known_tenant(world: World) -> None:
+    tenant = Tenant._create(
+        Tenant.Created,
+        id=world.tenant_id,
+        name="Acme",
+        region="us",
+        time_zone="UTC",
+        reseller_id=None,
+    )
+    await world.store.append([tenant], Envelope(world.tenant_id, "operator"))
+
+
+async def test_a_tenant_leaves_by_its_name_and_may_still_cancel_though_it_is_held() -> None:
+    world = World()
+    await a_known_tenant(world)
+    with pytest.raises(Invalid) as refused:
+        await world.when(LeavePlatform(grace_days=7, confirm_name="acme"))
+    assert [(e.path, e.code) for e in refused.value.errors] == [("/confirm_name", "not_confirmed")]
+    due_at = world.clock.now() + timedelta(days=7)
+    answer = await world.when(LeavePlatform(grace_days=7, confirm_name="Acme"))
+    assert answer.result["due_at"] == due_at.isoformat()
+    assert world.store.side_rows == [OpenedOffboarding(due_at)]
+    standings = FakeStandings()
+    standings.suspended.add(world.tenant_id)
+    world.dispatcher = Dispatcher(replace(world.ports, standings=standings))
+    with pytest.raises(TenantSuspended):
+        await world.when(SetRetention(payload_days=1))
+    await world.when(StayOnPlatform())
+    assert world.store.side_rows[-1] == ClosedOffboarding("active")
+
+
+async def test_no_tenant_cancels_what_the_operator_began() -> None:
+    world = World()
+    await a_known_tenant(world)
+    await world.when(OffboardTenant(world.tenant_id, 0), caller=world.operator)
+    with pytest.raises(OffboardedByOperator):
+        await world.when(StayOnPlatform())
+    await world.when(KeepTenant(world.tenant_id), caller=world.operator)
+    assert world.store.topics[-1] == "tenant.offboarding_cancelled"
+
+
+async def test_a_reseller_offboards_nobody() -> None:
+    world = World()
+    customer_id = await a_customer(world, a_reseller(world))
+    for command in (OffboardTenant(customer_id, 0), KeepTenant(customer_id)):
+        with pytest.raises(MissingScope):
+            await world.when(command, caller=a_reseller(world))

@@ -1,12 +1,20 @@
 """A tenant keeps its settings, and is suspended and resumed by those who may."""
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 
-from domain.tenants import SuspendedByOperator, Tenant
+from domain.tenants import (
+    OffboardedByOperator,
+    SuspendedByOperator,
+    Tenant,
+    TenantLeaves,
+    TenantStays,
+)
 from tests.domain.given import Act, Story, given
 
+DUE = datetime(2026, 12, 24, tzinfo=UTC)
 TENANT_ID = UUID("01890000-0000-7000-8000-0000000000aa")
 
 
@@ -66,3 +74,53 @@ def test_a_reseller_is_told_how_many_customers_it_may_have() -> None:
     story = given(a_tenant()).when(lambda story: story.aggregate.allow_customers(3))
     story.then(("tenant.reseller_quota_changed", {"customers_max": 3}))
     given(a_tenant()).when(lambda story: story.aggregate.allow_customers(0)).then()
+
+
+def leave(*, is_by_operator: bool = False) -> Act:
+    return lambda story: story.aggregate.request_offboarding(DUE, is_by_operator=is_by_operator)
+
+
+def stay(*, is_by_operator: bool = False) -> Act:
+    return lambda story: story.aggregate.cancel_offboarding(is_by_operator=is_by_operator)
+
+
+def test_a_tenant_leaves_and_stays_after_all() -> None:
+    story = given(a_tenant()).when(leave())
+    story.then(
+        ("tenant.offboarding_requested", {"due_at": DUE.isoformat(), "is_by_operator": False})
+    )
+    assert story.aggregate.standing == "offboarding"
+    story = given(a_tenant(), leave()).when(stay()).then(("tenant.offboarding_cancelled", {}))
+    assert story.aggregate.standing == "active"
+
+
+def test_a_tenant_that_was_suspended_and_stays_is_suspended() -> None:
+    story = given(a_tenant(), suspend(), leave(is_by_operator=True))
+    assert story.aggregate.standing == "offboarding"
+    story.when(stay(is_by_operator=True)).then_topics("tenant.offboarding_cancelled")
+    assert story.aggregate.standing == "suspended"
+
+
+def test_leaving_twice_is_refused_so_that_the_grace_is_not_shortened() -> None:
+    story = given(a_tenant(), leave())
+    with pytest.raises(TenantLeaves):
+        story.aggregate.request_offboarding(DUE, is_by_operator=True)
+
+
+def test_whoever_is_not_leaving_has_nothing_to_cancel() -> None:
+    with pytest.raises(TenantStays):
+        a_tenant().aggregate.cancel_offboarding(is_by_operator=True)
+
+
+def test_a_tenant_does_not_cancel_what_the_operator_began() -> None:
+    story = given(a_tenant(), leave(is_by_operator=True))
+    with pytest.raises(OffboardedByOperator):
+        story.aggregate.cancel_offboarding(is_by_operator=False)
+
+
+def test_the_end_of_a_tenant_is_the_end_of_its_key_and_the_last_that_is_known() -> None:
+    story = given(a_tenant(), leave()).when(lambda story: story.aggregate.offboard())
+    story.then_topics("tenant.key_destroyed", "tenant.offboarded")
+    assert story.aggregate.standing == "offboarded"
+    with pytest.raises(TenantStays):
+        story.aggregate.cancel_offboarding(is_by_operator=True)

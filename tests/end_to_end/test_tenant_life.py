@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.end_to_end.stack import Api, Stack, free_port, new_tenant, operator_key_of
 
-WAIT_S = 30.0
+WAIT_S = 90.0  # A lease of a process that died has to run out.
+TENANTS = "{ tenants(first: 100) { edges { node { id } } } }"
 
 
 @pytest.fixture(scope="module")
@@ -126,9 +128,7 @@ async def test_a_suspended_tenants_runs_stand_still_across_a_death_and_go_on_whe
 async def test_a_reseller_makes_and_manages_only_its_own_tenants(
     own_process: Stack, operator: httpx.AsyncClient, tenant: Api
 ) -> None:
-    listed = await operator.post(
-        "/graphql", json={"query": "{ tenants { edges { node { id } } } }"}
-    )
+    listed = await operator.post("/graphql", json={"query": TENANTS})
     ids = [edge["node"]["id"] for edge in listed.json()["data"]["tenants"]["edges"]]
     assert await its_id(tenant) in ids
     quota = await operator.put(
@@ -139,3 +139,91 @@ async def test_a_reseller_makes_and_manages_only_its_own_tenants(
     refused = await tenant.http.post("/api/v1/tenants", json=body)
     assert refused.status_code == 403
     assert own_process.verify()["ok"]
+
+
+async def test_everything_of_a_tenant_is_exported_and_can_be_checked(
+    own_process: Stack, operator: httpx.AsyncClient, tenant: Api, tmp_path: Path
+) -> None:
+    workflow = await tenant.post("/workflows", naps(0))
+    path = f"/workflows/{workflow['workflow_id']}/execute?wait_s=10"
+    done = await tenant.post(path, {"input": {"text": "ü" * 70_000}})
+    suspend = f"/api/v1/tenants/{await its_id(tenant)}/suspend"
+    assert (await operator.post(suspend, json={"reason": "x"})).status_code == 200
+    archive = tmp_path / "export.tar"
+    async with tenant.http.stream("GET", "/api/v1/tenant/export") as answer:
+        assert answer.status_code == 200
+        archive.write_bytes(await answer.aread())
+    content = archive.read_bytes()
+    assert done["execution_id"].encode() in content
+    assert tenant.api_key.encode() not in content
+    checked = own_process.run("verify-export", str(archive), "--json")
+    assert checked.returncode == 0, checked.stderr
+    assert '"payloads":1' in checked.stdout
+    archive.write_bytes(content[: len(content) // 2])
+    cut = own_process.run("verify-export", str(archive))
+    assert (cut.returncode, "whole" in cut.stderr) == (1, True)
+
+
+CHAINS = {
+    "offboarding": [
+        "offboarding.after_claim",
+        "offboarding.after_cancel",
+        "offboarding.before_end",
+        "offboarding.after_end",
+    ],
+}
+
+
+async def test_a_tenant_that_stays_goes_on_where_it_was(
+    operator: httpx.AsyncClient, tenant: Api
+) -> None:
+    execution_id = await begun(tenant, 6)
+    left = await tenant.post("/tenant/offboard", {"confirm_name": "Acme", "grace_days": 1})
+    assert left["standing"] == "offboarding"
+    refused = await tenant.http.put("/api/v1/retention", json={"payload_days": 30})
+    assert refused.status_code == 403, refused.text
+    kept = await tenant.post("/tenant/offboard/cancel", {})
+    assert kept["standing"] == "active"
+    assert (await tenant.execution_at_end(execution_id))["status"] == "COMPLETED"
+    gone = await operator.post(f"/api/v1/tenants/{await its_id(tenant)}/offboard/cancel")
+    assert (gone.status_code, gone.json()["code"]) == (409, "tenant_stays")
+
+
+@pytest.mark.parametrize("point", CHAINS["offboarding"])
+async def test_a_tenant_is_seen_off_whatever_dies_meanwhile(
+    own_process: Stack, operator: httpx.AsyncClient, tenant: Api, point: str
+) -> None:
+    """It has a run that sleeps, and the process that offboards it dies at the point."""
+    await begun(tenant, 3600)
+    tenant_id = await its_id(tenant)
+    started_anew(own_process, AGENTLEDGER_CRASH_AT=point)
+    path = f"/api/v1/tenants/{tenant_id}/offboard"
+    asked = await operator.post(path, json={"grace_days": 0})
+    assert asked.status_code == 200, asked.text
+
+    async def is_dead() -> bool:
+        return not own_process.processes["up"].is_running()
+
+    await until(is_dead, point)
+    started_anew(own_process)
+
+    async def is_unknown() -> bool:
+        answer = await tenant.http.post("/graphql", json={"query": "{ tenant { id } }"})
+        return answer.status_code == 401
+
+    await until(is_unknown, "its key is unknown")
+    listed = await operator.post("/graphql", json={"query": TENANTS})
+    edges = listed.json()["data"]["tenants"]["edges"]
+    assert tenant_id not in [edge["node"]["id"] for edge in edges]
+
+
+async def test_what_is_left_of_those_who_went_can_be_rebuilt_and_holds(own_process: Stack) -> None:
+    rebuilt = own_process.run("rebuild", "all")
+    assert rebuilt.returncode == 0, rebuilt.stderr
+    own_process.verify()
+
+
+def started_anew(stack: Stack, **environment: str) -> None:
+    stack.processes["up"].stop()
+    stack.add("up", "up", "--port", stack.url.rpartition(":")[2], **environment)
+    stack.wait_until_ready()

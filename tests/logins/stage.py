@@ -46,13 +46,21 @@ from infra.session_tokens import SessionTokens
 from infra.signing_keys import SigningKeys
 from infra.users import PostgresUsers
 from infra.webhook_keys import WebhookKeys
-from tests.commands.fakes import FakeVault
+from tests.commands.fakes import World
 from tests.infra.conftest import Parts
 from tests.infra.log_steps import IDS
 from tests.rate_limits import TestLimits
-from tests.write_api.api import OPERATOR_KEY, FakeAuditLog, FakeBlobs, FakeWaiter, ToldModels
+from tests.write_api.api import (
+    OPERATOR_KEY,
+    FakeAuditLog,
+    FakeBlobs,
+    FakeExport,
+    FakeWaiter,
+    ToldModels,
+)
+from tests.write_api.fake_oauth import FakeIdentityProvider, a_flow
 from write_api.app import build_write_routes
-from write_api.edge import Logins, WriteDependencies
+from write_api.edge import Logins, ScimParts, WriteDependencies
 
 MASTER_KEY = "a master key of the tests, thirty-two bytes or more"
 ISSUER, AUDIENCE = "https://ledger.example", "agentledger"
@@ -324,10 +332,13 @@ def _dependencies(
         strangers=limits.strangers,
         callers=limits.callers,
         webhook_tenant=WebhookKeys(MASTER_KEY).tenant,
+        oauth=a_flow(World(), FakeIdentityProvider()),
+        scim=ScimParts(World().ports, "http://ledger"),
         logins=logins,
         login_limits=limits.logins,
-        provider_tests=ShortCalls(TenantProviders(FakeVault()), ToldModels()),
         audit=AuditTrail(audit_log.store, IDS, lost=lambda _: None, gather_s=0, count_s=0),
         audit_log=audit_log,
+        exports=FakeExport(),
+        provider_tests=ShortCalls(TenantProviders(World().vault), ToldModels()),
         body_bytes_max=1024 * 1024,
     )

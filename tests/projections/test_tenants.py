@@ -21,6 +21,7 @@ def test_a_tenant_has_a_name() -> None:
             "suspended_at": None,
             "suspended_reason": None,
             "suspended_by": None,
+            "offboarding_due_at": None,
             "customers_max": 0,
             "version": 1,
         }

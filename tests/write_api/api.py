@@ -18,12 +18,14 @@ from infra.audit_trail import AuditEntry, AuditTrail
 from infra.authentication import Credentials
 from infra.client_addresses import ClientAddresses
 from infra.models.tenant_providers import ShortCalls, TenantProviders
+from infra.tenant_archive import ArchiveFile
 from infra.webhook_keys import WebhookKeys
 from tests.commands.fakes import FakeEventStore, World
 from tests.commands.login_fakes import LoginWorld
 from tests.rate_limits import TestLimits
+from tests.write_api.fake_oauth import FakeIdentityProvider, a_flow
 from write_api.app import build_write_routes
-from write_api.edge import WriteDependencies
+from write_api.edge import ScimParts, WriteDependencies
 
 KEY = "Bearer al_test"
 OPERATOR_KEY = "operator"
@@ -94,6 +96,18 @@ class FakeBlobs:
         return None if person is not None else self.contents.get((tenant_id, sha256))
 
 
+class FakeExport:
+    """files_of: by tenant."""
+
+    def __init__(self) -> None:
+        self.running_count = 0
+        self.files_of: dict[TenantId, list[ArchiveFile]] = {}
+
+    async def files(self, tenant_id: TenantId) -> AsyncGenerator[ArchiveFile]:
+        for file in self.files_of.get(tenant_id, []):
+            yield file
+
+
 class FakeAuditLog:
     """Entries in the order in which they were stored. is_away: nothing can be."""
 
@@ -139,12 +153,15 @@ class Api:
         self.authentication = FakeAuthentication(self.world)
         self.waiter = FakeWaiter()
         self.blobs = FakeBlobs()
+        self.exports = FakeExport()
         self.models = ToldModels()
         self.audit_log = FakeAuditLog()
         self.audit = AuditTrail(
             self.audit_log.store, self.world.ids, lost=lambda _: None, gather_s=0, count_s=0
         )
         self.webhook_keys = WebhookKeys("a master key of the tests")
+        self.provider = FakeIdentityProvider()
+        self.oauth = a_flow(self.world, self.provider)
         self.login = LoginWorld(self.world.accounts)
         self.time_s = 0.0
         self.limits = TestLimits(
@@ -164,10 +181,13 @@ class Api:
             dispatcher=self.world.dispatcher,
             waiter=self.waiter,
             blobs=self.blobs,
+            exports=self.exports,
             ids=self.world.ids,
             strangers=self.limits.strangers,
             callers=self.limits.callers,
             webhook_tenant=self.webhook_keys.tenant,
+            oauth=self.oauth,
+            scim=ScimParts(self.world.ports, "http://ledger"),
             logins=self.login.logins(self.store, self.world.clock, self.world.dispatcher),
             login_limits=self.limits.logins,
             audit=self.audit,
