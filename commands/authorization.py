@@ -99,6 +99,9 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "tenants:manage": {"RESELLER": "own"},
 }
 
+# About nothing but the account of who uses them; every role has them.
+PERSONAL_SCOPES = frozenset({"account:write", "external_identities:write"})
+
 # What a custom role is made of: a scope, or a scope that reaches only what is one's own. A scope
 # that no role holds for its own alone has nothing that could be somebody's own.
 PERMISSIONS: Mapping[str, str] = {
@@ -203,8 +206,10 @@ def require_grantable(caller: Caller, scopes: Sequence[str]) -> None:
 
 
 def require_grants_held(caller: Caller, grants: Grants) -> None:
-    """Nobody lets others do, or do further, what they cannot do themselves. Raises ScopeNotHeld."""
-    for scope in sorted(grants.scopes):
+    """Nobody lets others do, or do further, what they cannot do themselves; what concerns only
+    oneself is everybody's. Raises ScopeNotHeld.
+    """
+    for scope in sorted(grants.scopes - (PERSONAL_SCOPES & grants.own_only)):
         is_further = scope in caller.own_only and scope not in grants.own_only
         if is_further or not holds(caller, scope):
             raise ScopeNotHeld(f"The scope {scope} cannot be passed on without holding it.")
