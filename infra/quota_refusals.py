@@ -1,5 +1,5 @@
-"""How the functions of the database say that a quota is reached, inside of the append that would have
-used more of it. MESSAGE is its name, DETAIL how much it is.
+"""How the functions of the database say that a quota is reached, inside of the append that would
+have used more of it. MESSAGE is its name, DETAIL how much it is.
 """
 
 from psycopg import DatabaseError
