@@ -27,6 +27,7 @@ from infra.open_executions import PostgresOpenExecutions
 from infra.opened_log import OpenedLog
 from infra.postgres import Database, Role, role_conninfo
 from infra.postgres_log import PostgresLog
+from infra.process_memory import forbid_core_dumps
 from infra.relay import Relay
 from infra.retention import RetentionKnown
 from infra.settings import Settings
@@ -278,6 +279,7 @@ class Runtime:
 @asynccontextmanager
 async def build_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
     """A runtime that ends with the block, however it ends."""
+    forbid_core_dumps()
     runtime = Runtime(settings, Uuid7Ids().new())
     try:
         yield runtime

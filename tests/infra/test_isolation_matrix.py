@@ -263,8 +263,11 @@ BREAKS = {
         DROP POLICY tenant_floor ON agentledger.definitions;
         ALTER POLICY tenant_only ON agentledger.definitions USING (true)""",
         """
-        DROP POLICY tenant_only ON agentledger.definitions;
-        SELECT agentledger.isolate('agentledger.definitions', 'api', 'worker')""",
+        ALTER POLICY tenant_only ON agentledger.definitions
+          USING (tenant_id = (SELECT agentledger.current_tenant()));
+        CREATE POLICY tenant_floor ON agentledger.definitions AS RESTRICTIVE
+          TO agentledger_api, agentledger_worker
+          USING (tenant_id = (SELECT agentledger.current_tenant()))""",
     ),
     "a tenant for whoever has none": (
         f"""

@@ -13,7 +13,15 @@ from domain.identifiers import TenantId
 from domain.secrets import Secret
 from infra import vault as vault_module
 from infra.data_keys import DataKeys
-from infra.key_encryption import KeyEncryption
+from infra.key_encryption import (
+    KeyEncryption,
+    WrappedKey,
+    WrongMasterKey,
+    new_derivation,
+    scrypt_key,
+    unwrap,
+    wrap,
+)
 from infra.postgres import Role
 from infra.vault import PostgresVault, VaultFull
 from tests.infra.conftest import Parts
@@ -221,3 +229,42 @@ async def test_a_tenant_keeps_a_bounded_number_of_them(
         await kept(parts, tenant, IDS.new())
     await kept(parts, tenant, ids[0], "replaced", value_version=2)
     await kept(parts, a_tenant(), IDS.new())
+
+
+async def test_a_value_stays_readable_when_the_master_key_changes(
+    parts: Parts, database_url: str
+) -> None:
+    """As who changes it does: the data key is wrapped again, and no value is touched."""
+    tenant, entry_id, changed = a_tenant(), IDS.new(), "another master key, thirty-two bytes long"
+    row = await kept(parts, tenant, entry_id)
+    ((version, *_), *_) = await execute(
+        database_url, "SELECT max(key_version) FROM agentledger.key_encryption_keys"
+    )
+    assert isinstance(version, int)
+    database = await parts.database("worker")
+    old = await KeyEncryption(database, [MASTER_KEY], scrypt_n=16).key(1)
+    made = new_derivation(changed, version + 1, scrypt_n=16)
+    columns = "encrypted_key, iv, auth_tag, key_version"
+    (found,) = await execute(
+        database_url, f"SELECT {columns} FROM agentledger.data_keys WHERE tenant_id = %s", tenant
+    )
+    data_key = unwrap(old, WrappedKey(*found), tenant)  # pyright: ignore[reportArgumentType] # its columns
+    new = scrypt_key(changed, made.salt, n=made.scrypt_n, r=made.scrypt_r, p=made.scrypt_p)
+    await execute(
+        database_url,
+        "INSERT INTO agentledger.key_encryption_keys VALUES (%s, %s, %s, %s, %s, %s, %s)",
+        *(made.key_version, made.salt, made.scrypt_n, made.scrypt_r, made.scrypt_p),
+        *(made.iv, made.auth_tag),
+    )
+    await execute(
+        database_url,
+        f"UPDATE agentledger.data_keys SET ({columns}) = (%s, %s, %s, %s) WHERE tenant_id = %s",
+        *wrap(new, data_key, tenant, made.key_version),
+        tenant,
+    )
+    after = await (await vault_of(parts, master_key=changed)).open(tenant, [entry_id])
+    assert after[entry_id].value == VALUE
+    query = "SELECT encrypted_key FROM agentledger.vault_entries WHERE entry_id = %s"
+    assert await execute(database_url, query, entry_id) == [(row.sealed.encrypted_key,)]
+    with pytest.raises(WrongMasterKey):
+        await opened(parts, tenant, entry_id)
