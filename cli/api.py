@@ -4,7 +4,9 @@ application.
 
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import UUID
 
 from fastapi import FastAPI
 
@@ -69,7 +71,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     seals = await runtime.event_seals("api")
     waiter = ExecutionWaiter(database, tail, blobs, seals)
     runtime.neighbours.execution_ended = waiter.ended
-    runtime.neighbours.access_changed = authentication.forget
+    runtime.neighbours.access_changed = await _forgetting(runtime, authentication)
     runtime.neighbours.worker_began = metrics.worker_began
     addresses = ClientAddresses(settings.trusted_proxies)
     rate_limits = build_rate_limits(runtime, database, metrics)
@@ -142,6 +144,17 @@ def _positions(runtime: Runtime, database: Database) -> ReadPositions:
         projections=[projection.table for projection in PROJECTIONS],
         poll_s=runtime.settings.poll_min_s,
     )
+
+
+async def _forgetting(runtime: Runtime, authentication: Authentication) -> Callable[[UUID], None]:
+    """Told at once of what was stored here: callers, and whether tenants may act."""
+    standings = await runtime.standings()
+
+    def forget(stream_id: UUID) -> None:
+        authentication.forget(stream_id)
+        standings.forget(stream_id)
+
+    return forget
 
 
 async def _ports(
