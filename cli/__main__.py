@@ -57,6 +57,14 @@ def migrate(json: Json = False) -> None:  # noqa: FBT002 # typer's way to say a 
     raise typer.Exit(run(is_json=json))
 
 
+@app.command("rotate-master-key")
+def rotate_master_key(json: Json = False) -> None:  # noqa: FBT002
+    """Wrap every data key by AGENTLEDGER_MASTER_KEY that AGENTLEDGER_MASTER_KEY_PREVIOUS wraps."""
+    from cli.rotate_master_key import rotate_master_key as run
+
+    raise typer.Exit(run(is_json=json))
+
+
 @app.command()
 def verify(json: Json = False) -> None:  # noqa: FBT002
     """Check the promises: the log is whole, every projection is the fold of its events, every run

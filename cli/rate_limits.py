@@ -16,26 +16,29 @@ from write_api.rate_limits import AddressLimits
 
 @dataclass(frozen=True, eq=False)
 class RateLimitParts:
-    """limits, store: have loops to run. strangers, callers: count requests."""
+    """limits, store: have loops to run. strangers, logins, callers: count requests."""
 
     limits: RateLimits
     store: PostgresRateLimits
     strangers: AddressLimits
+    logins: AddressLimits
     callers: CallerLimits
 
 
 def build_rate_limits(runtime: Runtime, database: Database, metrics: Metrics) -> RateLimitParts:
     settings = runtime.settings
     # A key of its own for the one use, so that the hash of an address says nothing to who has it.
-    key = hmac.digest(runtime.master_key.encode(), b"agentledger rate limits", hashlib.sha256)
+    key = hmac.digest(runtime.lookup_key.encode(), b"agentledger rate limits", hashlib.sha256)
     store = PostgresRateLimits(database, key)
     limits = RateLimits(store, metrics, time.monotonic)
     per_address = Limit("address", settings.rate_limit_ip_per_min, refusal=TooManyAttempts)
+    per_login = Limit("login", settings.rate_limit_login_per_min, refusal=TooManyAttempts)
     plan = _default_plan(runtime)
     return RateLimitParts(
         limits,
         store,
         AddressLimits(limits, per_address),
+        AddressLimits(limits, per_login),
         CallerLimits(
             limits,
             lambda _tenant_id: plan,

@@ -103,7 +103,7 @@ async def _dispatcher() -> AsyncGenerator[Dispatcher]:
                 runtime.ids,
                 SecretsSource(bcrypt_cost=settings.bcrypt_cost),
                 EveryoneAdmitted(),
-                users=PostgresUsers(await runtime.database("api"), runtime.master_key),
+                users=PostgresUsers(await runtime.database("api"), runtime.lookup_key),
                 regions=settings.regions,
             )
         )

@@ -76,6 +76,9 @@ CrashPoint: TypeAlias = Literal[
     # What is left of erased tenants (infra/erasure.py).
     "erasure.before_page",
     "erasure.after_page",
+    # Another master key (infra/master_key_rotation.py).
+    "rotation.before_commit",
+    "rotation.after_commit",
     # The schema (infra/migrations, projections/schema.py).
     "migration.before_commit",
     "migration.after_commit",

@@ -89,8 +89,14 @@ class Runtime:
         return [self.master_key, *([previous.get_secret_value()] if previous else ())]
 
     @property
+    def lookup_key(self) -> str:
+        """For hashes by which something is found again: they outlive a change of the master key."""
+        lookup_key = self.settings.lookup_key
+        return self.master_key if lookup_key is None else lookup_key.get_secret_value()
+
+    @property
     def webhook_keys(self) -> WebhookKeys:
-        return WebhookKeys(self.master_key)
+        return WebhookKeys(*self.master_keys)
 
     async def database(self, role: Role) -> Database:
         """The pool of a role, opened at first use."""

@@ -24,12 +24,17 @@ _KEY = re.compile(rf"[A-Za-z0-9_-]{{{KEY_CHARACTERS}}}")
 
 
 class WebhookKeys:
-    def __init__(self, master_key: str) -> None:
-        self._master_key = master_key.encode()
+    """master_keys: the first makes keys, all of them are taken: those made before the master key
+    was changed work as long as the previous one is known.
+    """
+
+    def __init__(self, *master_keys: str) -> None:
+        self._master_keys = [master_key.encode() for master_key in master_keys]
 
     def path(self, tenant_id: TenantId, execution_id: UUID) -> str:
         """Of the run; `/<name>` comes after it."""
-        return f"{WEBHOOKS_PATH}/{execution_id}/{self._key(tenant_id, execution_id)}"
+        key = self._key(tenant_id, execution_id, self._master_keys[0])
+        return f"{WEBHOOKS_PATH}/{execution_id}/{key}"
 
     def tenant(self, execution_id: UUID, key: str) -> TenantId | None:
         """The tenant of the run when this is its key. Nobody else's key is told from nonsense, nor
@@ -39,10 +44,11 @@ class WebhookKeys:
             return None
         claimed = urlsafe_b64decode(key[:TENANT_CHARACTERS])[:TENANT_BYTES]
         tenant_id = TenantId(UUID(bytes=claimed))
-        is_right = hmac.compare_digest(self._key(tenant_id, execution_id), key)
+        right = [self._key(tenant_id, execution_id, made_of) for made_of in self._master_keys]
+        is_right = any(hmac.compare_digest(one, key) for one in right)
         return tenant_id if is_right else None
 
-    def _key(self, tenant_id: TenantId, execution_id: UUID) -> str:
+    def _key(self, tenant_id: TenantId, execution_id: UUID, master_key: bytes) -> str:
         message = f"agentledger:webhook:{tenant_id}:{execution_id}".encode()
-        digest = hmac.digest(self._master_key, message, hashlib.sha256)
+        digest = hmac.digest(master_key, message, hashlib.sha256)
         return urlsafe_b64encode(tenant_id.bytes + digest).decode()

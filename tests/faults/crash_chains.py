@@ -51,6 +51,8 @@ OF_COMMANDS: frozenset[CrashPoint] = frozenset(
         "replay.after_commit",
         "erasure.before_page",
         "erasure.after_page",
+        "rotation.before_commit",
+        "rotation.after_commit",
         "migration.before_commit",
         "migration.after_commit",
         "schema.before_commit",

@@ -28,6 +28,7 @@ from cli.roles import (
     run_worker,
     stop_signal,
 )
+from cli.rotate_master_key import rotate_master_key
 from cli.session import run
 from cli.tenants import erase_tenant
 from cli.web_server import listen
@@ -74,7 +75,7 @@ def _cut_waits_short() -> None:
         infra.kafka.SESSION_TIMEOUT_MS = SESSION_TIMEOUT_MS
 
 
-def _begin(arguments: tuple[str, ...]) -> int:
+def _begin(arguments: tuple[str, ...]) -> int:  # noqa: PLR0911 # one answer per command
     match arguments:
         case ("all",):
             return run(_serve_all)
@@ -86,6 +87,8 @@ def _begin(arguments: tuple[str, ...]) -> int:
             return rebuild(name, is_json=True)
         case ("erase", tenant):
             return erase_tenant(tenant, is_json=True)
+        case ("rotate",):
+            return rotate_master_key(is_json=True)
         case ("replay",):
             return replay_parked(projection=None, stream=None, is_json=True)
         case _:

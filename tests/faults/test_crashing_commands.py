@@ -4,6 +4,7 @@ installation.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -31,6 +32,7 @@ CHAINS = {
         "rebuild.after_swap",
     ],
     "replay": ["replay.before_commit", "replay.after_commit"],
+    "rotate": ["rotation.before_commit", "rotation.after_commit"],
     "erase": ["erasure.before_page", "erasure.after_page"],
 }
 # A state that is no JSON, in the last event of a run.
@@ -103,6 +105,25 @@ async def test_an_erasure_that_died_is_ended_by_the_next_try(on_postgres: Broken
         left = await (await conn.execute("SELECT count(*) FROM executions_v3")).fetchone()
     assert left == (0,)
     assert [check.name for check in await on_postgres.checks() if not check.ok] == []
+
+
+async def test_a_rotation_that_died_goes_on_where_it_was(on_postgres: Broken) -> None:
+    await lived(on_postgres)
+    installation = on_postgres.installation
+    environment = cast("dict[str, str]", installation.environment)
+    old = environment["AGENTLEDGER_MASTER_KEY"]
+    environment["AGENTLEDGER_MASTER_KEY"] = "the next master key, of thirty-two bytes or more"
+    environment["AGENTLEDGER_MASTER_KEY_PREVIOUS"] = old
+    migrated = await installation.run("migrate")
+    assert migrated.exit_code == 0, migrated.said()
+    for point in CHAINS["rotate"]:
+        await on_postgres.crash(point, "rotate")
+    rotated = await installation.run("rotate")
+    assert rotated.exit_code == 0, rotated.said()
+    async with on_postgres.owner() as conn:
+        cursor = await conn.execute("SELECT key_version FROM key_encryption_keys")
+        assert await cursor.fetchall() == [(2,)]
+    await on_postgres.require_verified()
 
 
 async def park_a_run(broken: Broken) -> None:

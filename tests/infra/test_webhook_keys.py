@@ -54,3 +54,12 @@ def test_a_key_with_one_character_changed_is_none() -> None:
 )
 def test_what_is_no_key_opens_nothing(key: str) -> None:
     assert KEYS.tenant(RUN, key) is None
+
+
+def test_a_key_of_the_previous_master_key_works_while_that_is_known() -> None:
+    changed = WebhookKeys("the next master key", "a master key of the tests")
+    assert changed.tenant(RUN, key_of(OURS, RUN)) == OURS
+    made_now = key_of(OURS, RUN, changed)
+    assert made_now != key_of(OURS, RUN)
+    assert changed.tenant(RUN, made_now) == OURS
+    assert WebhookKeys("the next master key").tenant(RUN, key_of(OURS, RUN)) is None
