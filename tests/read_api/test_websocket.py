@@ -200,7 +200,7 @@ async def test_a_credential_that_is_revoked_ends_its_connections(api: Api) -> No
         await socket.subscribe(VERSIONS, id=str(run.stream_id))
         await socket.following(1)
         api.callers.known.clear()
-        assert await socket.close_code() == 4403
+        assert await socket.close_code() == 4401
 
 
 async def test_a_client_that_does_not_read_is_not_read_for(lone_api: Api) -> None:
