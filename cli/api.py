@@ -81,9 +81,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     ports = await _ports(runtime, store, secrets, admission)
     dispatcher = Dispatcher(ports)
     rate_limits = build_rate_limits(runtime, database, metrics)
-    app = FastAPI(
-        title="AgentLedger", version="1", redirect_slashes=False, openapi_url="/openapi.json"
-    )
+    app = FastAPI(title="AgentLedger", version="1", redirect_slashes=False)
     build_write_routes(
         app,
         WriteDependencies(
