@@ -81,7 +81,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     ports = await _ports(runtime, store, secrets, admission)
     dispatcher = Dispatcher(ports)
     rate_limits = build_rate_limits(runtime, database, metrics)
-    app = FastAPI(title="AgentLedger", version="1", redirect_slashes=False)
+    app = _application()
     build_write_routes(
         app,
         WriteDependencies(
@@ -128,6 +128,12 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         ),
     )
     return ApiParts(app, tail, positions, admission, key_uses, rate_limits)
+
+
+def _application() -> FastAPI:
+    return FastAPI(
+        title="AgentLedger", version="1", redirect_slashes=False, openapi_url="/openapi.json"
+    )
 
 
 def _hear_neighbours(
