@@ -71,6 +71,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     runtime.neighbours.execution_ended = waiter.ended
     runtime.neighbours.access_changed = authentication.forget
     runtime.neighbours.worker_began = metrics.worker_began
+    runtime.neighbours.cache_asked = metrics.cache_asked
     addresses = ClientAddresses(settings.trusted_proxies)
     rate_limits = build_rate_limits(runtime, database, metrics)
     app = FastAPI(
@@ -93,6 +94,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             audit_log=audit_log,
             provider_tests=await _provider_tests(runtime),
             body_bytes_max=settings.body_bytes_max,
+            cors_origins=settings.cors_origins,
         ),
     )
     build_read_routes(
@@ -113,6 +115,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             audit_log=audit_log,
             limits=ReadLimits(min_position_wait_s=settings.min_position_wait_s),
             is_introspection_allowed=settings.is_introspection_allowed,
+            cors_origins=settings.cors_origins,
         ),
     )
     return ApiParts(app, tail, positions, admission, key_uses, rate_limits)

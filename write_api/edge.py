@@ -3,7 +3,7 @@
 identify ──► Call ──► body ──► command ──► answer ──► {"data", "meta": {"position", "request_id"}}
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol, TypeVar
@@ -110,6 +110,7 @@ class WriteDependencies:
     audit_log: AuditLog
     provider_tests: ProviderTests
     body_bytes_max: int
+    cors_origins: Sequence[str] = ()
 
 
 class Edge:
