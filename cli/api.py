@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 
+from cli.logins import access_tokens, accounts, build_logins, build_signing_keys
+from cli.oauth import build_oauth
 from cli.rate_limits import RateLimitParts, build_rate_limits
 from cli.web_server import run_http
 from commands.dispatch import Dispatcher
 from commands.ports import Ports
+from infra.access_tokens import SignedAccessTokens
 from infra.admission import SampledAdmission
 from infra.api_key_uses import ApiKeyUses
 from infra.audit_entries import AuditEntries
@@ -19,8 +22,10 @@ from infra.audit_trail import AuditTrail
 from infra.authentication import Authentication
 from infra.client_addresses import ClientAddresses
 from infra.consumer import keep_running
+from infra.directory import PostgresDirectory
 from infra.event_store import PostgresEventStore
 from infra.execution_waiter import ExecutionWaiter
+from infra.mail_outbox import SealedMailbox
 from infra.metrics import Metrics
 from infra.migrations import pending
 from infra.models import build_models
@@ -29,6 +34,7 @@ from infra.postgres import Database
 from infra.read_positions import ReadPositions
 from infra.runtime import Runtime
 from infra.secrets_source import SecretsSource
+from infra.session_tokens import SessionTokens
 from infra.tail import Tail
 from infra.users import PostgresUsers
 from projections.catalogue import PROJECTIONS
@@ -37,7 +43,7 @@ from projections.tenant_export import PostgresTenantExport
 from read_api.limits import ReadLimits
 from read_api.router import ReadDependencies, build_read_routes
 from write_api.app import build_write_routes
-from write_api.edge import WriteDependencies
+from write_api.edge import ScimParts, WriteDependencies
 from write_api.problem_details import REQUEST_ID_SCOPE_KEY
 
 
@@ -58,7 +64,8 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     database = await runtime.database("api")
     store = await runtime.event_store("api")
     key_uses = ApiKeyUses(database, runtime.clock)
-    authentication = _authentication(runtime, database, key_uses)
+    tokens = access_tokens(runtime, await build_signing_keys(runtime))
+    authentication = _authentication(runtime, database, key_uses, tokens)
     tail = await runtime.tail(store, authentication)
     positions = _positions(runtime, database)
     metrics = Metrics()
@@ -68,11 +75,11 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     blobs = await runtime.blobs("api")
     seals = await runtime.event_seals("api")
     waiter = ExecutionWaiter(database, tail, blobs, seals)
-    runtime.neighbours.execution_ended = waiter.ended
-    runtime.neighbours.access_changed = authentication.forget
-    runtime.neighbours.worker_began = metrics.worker_began
-    runtime.neighbours.cache_asked = metrics.cache_asked
+    _hear_neighbours(runtime, waiter, authentication, metrics)
     addresses = ClientAddresses(settings.trusted_proxies)
+    secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
+    ports = await _ports(runtime, store, secrets, admission)
+    dispatcher = Dispatcher(ports)
     rate_limits = build_rate_limits(runtime, database, metrics)
     app = FastAPI(
         title="AgentLedger", version="1", redirect_slashes=False, openapi_url="/openapi.json"
@@ -82,7 +89,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         WriteDependencies(
             authenticate=authentication.authenticate,
             client_address=addresses.of,
-            dispatcher=Dispatcher(await _ports(runtime, database, store, admission)),
+            dispatcher=dispatcher,
             waiter=waiter,
             blobs=blobs,
             exports=PostgresTenantExport(database, seals.opened, blobs, PROJECTIONS),
@@ -90,6 +97,12 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             strangers=rate_limits.strangers,
             callers=rate_limits.callers,
             webhook_tenant=runtime.webhook_keys.tenant,
+            oauth=await build_oauth(runtime, store, dispatcher),
+            scim=ScimParts(ports, settings.public_url),
+            logins=await build_logins(
+                runtime, tokens, secrets=secrets, store=store, dispatcher=dispatcher
+            ),
+            login_limits=rate_limits.logins,
             audit=audit,
             audit_log=audit_log,
             provider_tests=await _provider_tests(runtime),
@@ -121,18 +134,30 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     return ApiParts(app, tail, positions, admission, key_uses, rate_limits)
 
 
+def _hear_neighbours(
+    runtime: Runtime, waiter: ExecutionWaiter, authentication: Authentication, metrics: Metrics
+) -> None:
+    runtime.neighbours.execution_ended = waiter.ended
+    runtime.neighbours.access_changed = authentication.forget
+    runtime.neighbours.worker_began = metrics.worker_began
+    runtime.neighbours.cache_asked = metrics.cache_asked
+
+
 async def _provider_tests(runtime: Runtime) -> ShortCalls:
     models = build_models({}, allowed=runtime.settings.http_allow)
     runtime.at_close(models.aclose)
     return ShortCalls(TenantProviders(await runtime.vault("api")), models)
 
 
-def _authentication(runtime: Runtime, database: Database, key_uses: ApiKeyUses) -> Authentication:
+def _authentication(
+    runtime: Runtime, database: Database, key_uses: ApiKeyUses, tokens: SignedAccessTokens
+) -> Authentication:
     operator_key = runtime.settings.operator_key
     return Authentication(
         database,
         runtime.clock,
         operator_key=operator_key.get_secret_value() if operator_key else None,
+        sessions=SessionTokens(database, tokens, runtime.clock, monotonic_s=time.monotonic),
         monotonic_s=time.monotonic,
         key_used=key_uses.note,
     )
@@ -148,19 +173,24 @@ def _positions(runtime: Runtime, database: Database) -> ReadPositions:
 
 
 async def _ports(
-    runtime: Runtime, database: Database, store: PostgresEventStore, admission: SampledAdmission
+    runtime: Runtime, store: PostgresEventStore, secrets: SecretsSource, admission: SampledAdmission
 ) -> Ports:
     """What commands need, all of it."""
+    database = await runtime.database("api")
     return Ports(
         events=store,
         clock=runtime.clock,
         ids=runtime.ids,
-        secrets=SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost),
+        secrets=secrets,
         admission=admission,
         search=PostgresExecutionSearch(database),
         standings=await runtime.standings(),
         regions=runtime.settings.regions,
         users=PostgresUsers(database, runtime.lookup_key),
+        mailbox=SealedMailbox(await runtime.data_keys("api"), runtime.ids),
+        accounts=await accounts(runtime),
+        sealing=await runtime.data_keys(),
+        directory=PostgresDirectory(database, runtime.lookup_key),
         vault=await runtime.vault("api"),
     )
 

@@ -18,11 +18,12 @@ from write_api.rate_limits import AddressLimits
 
 @dataclass(frozen=True, eq=False)
 class RateLimitParts:
-    """limits, store: have loops to run. strangers, callers: count requests."""
+    """limits, store: have loops to run. strangers, logins, callers: count requests."""
 
     limits: RateLimits
     store: PostgresRateLimits
     strangers: AddressLimits
+    logins: AddressLimits
     callers: CallerLimits
 
 
@@ -33,10 +34,14 @@ def build_rate_limits(runtime: Runtime, database: Database, metrics: Metrics) ->
     store = PostgresRateLimits(database, key)
     limits = RateLimits(store, metrics, time.monotonic)
     per_address = Limit("address", settings.rate_limit_ip_per_min, refusal=TooManyAttempts)
+    per_login = Limit(
+        "login", settings.rate_limit_login_per_min, is_strict=True, refusal=TooManyAttempts
+    )
     return RateLimitParts(
         limits,
         store,
         AddressLimits(limits, per_address),
+        AddressLimits(limits, per_login),
         CallerLimits(
             limits,
             limits_of(settings),

@@ -14,6 +14,9 @@ from commands.ports import Log, Ports, Position
 from infra.admission import EveryoneAdmitted
 from infra.consumer import keep_running
 from infra.http_client import GuardedHttp
+from infra.login_cleaning import LoginCleaning
+from infra.mail import SmtpMailServer, SmtpSettings
+from infra.mail_outbox import PostgresMailOutbox
 from infra.models import build_models
 from infra.models.tenant_providers import TenantProviders
 from infra.offboardings import PostgresOffboardings
@@ -31,6 +34,7 @@ from sagas.effects import Effects
 from sagas.executions import GROUP as EXECUTIONS_GROUP
 from sagas.executions import TOPICS, ExecutionSaga
 from sagas.fairness import ClaimLimits, FairSlots
+from sagas.mail import MailSaga
 from sagas.nodes import RUNNERS
 from sagas.offboarding import OffboardingSaga
 from sagas.retention import RetentionSaga
@@ -100,6 +104,8 @@ async def run_worker(runtime: Runtime) -> None:
     try:
         async with asyncio.TaskGroup() as tasks:
             for name, part in {
+                **await _mail(runtime),
+                "login cleaning": LoginCleaning(await runtime.database("worker")).run,
                 "worker": lambda: _consume(log, saga, held),
                 "suspended tenants": lambda: held.run(saga.released),
                 "worker sweep": saga.sweep,
@@ -113,6 +119,29 @@ async def run_worker(runtime: Runtime) -> None:
     finally:
         await models.aclose()
         await http.aclose()
+
+
+async def _mail(runtime: Runtime) -> dict[str, Callable[[], Awaitable[None]]]:
+    """Nothing where no server is set: mail waits."""
+    settings = runtime.settings
+    if settings.smtp_host is None:
+        return {}
+    saga = MailSaga(
+        PostgresMailOutbox(await runtime.database("worker"), await runtime.data_keys("worker")),
+        SmtpMailServer(
+            SmtpSettings(
+                host=settings.smtp_host,
+                port=settings.smtp_port,
+                tls=settings.smtp_tls,
+                sender=settings.mail_from,
+                user=settings.smtp_user,
+                password=settings.smtp_password,
+            )
+        ),
+        runtime.clock,
+        poll_s=settings.worker_mail_poll_s,
+    )
+    return {"mail": saga.run}
 
 
 async def _consume(log: Log, saga: ExecutionSaga, held: HeldTenants) -> None:

@@ -39,6 +39,10 @@ TENANT_SCOPES: Mapping[str, str] = {
     "tenant:export": "export everything of the tenant",
     "tenant:offboard": "leave the platform, and change one's mind about it",
     "approvals:decide": "decide the approvals that executions wait for",
+    "identity_providers:write": "say where people may sign in, and what they get by it",
+    "scim": "bring users and groups as the directory of an identity provider",
+    "external_identities:write": "link identities at providers to oneself, and remove them",
+    "account:write": "end sessions, and change one's own password and second factor",
     "audit:read": "read and export the audit trail",
 }
 
@@ -50,6 +54,12 @@ OPERATOR_SCOPES: Mapping[str, str] = {
     "tenants:offboard": "offboard tenants",
     "resellers:write": "say how many tenants a reseller may have",
     "audit:read": "read what strangers and the operator did",
+}
+
+# What only the platform itself holds, for somebody who has no credential yet. No `*` holds them,
+# and nobody can be given them.
+PLATFORM_SCOPES: Mapping[str, str] = {
+    "external_identities:sign_in": "say who somebody is that a provider vouches for",
 }
 
 # What the operator lets resellers do; their role names each, and no `*` holds them.
@@ -77,6 +87,10 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "providers:write": {"USER": "own", "RESELLER": "own"},
     "secrets:write": {"USER": "own", "RESELLER": "own"},
     "approvals:decide": {"USER": "own", "RESELLER": "own"},
+    "identity_providers:write": {},
+    "scim": {},
+    "external_identities:write": {"USER": "own", "VIEWER": "own", "RESELLER": "own"},
+    "account:write": {"USER": "own", "VIEWER": "own", "RESELLER": "own"},
     "tenants:create": {"RESELLER": "own"},
     "tenants:manage": {"RESELLER": "own"},
 }
@@ -121,6 +135,8 @@ class Caller:
     tenant_id: None only for the operator, who holds all OPERATOR_SCOPES and no other.
 
     own_only: those of the scopes that reach only what is this person's own.
+
+    session_id: of the login that the credential belongs to; None for keys.
     """
 
     actor: str
@@ -129,6 +145,7 @@ class Caller:
     user_id: UUID | None = None
     is_operator: bool = False
     own_only: frozenset[str] = frozenset()
+    session_id: UUID | None = None
 
     @property
     def grants(self) -> Grants:
@@ -192,7 +209,7 @@ def require_grants_held(caller: Caller, grants: Grants) -> None:
 def holds(caller: Caller, scope: str) -> bool:
     if caller.is_operator:
         return scope in OPERATOR_SCOPES
-    if scope in RESELLER_SCOPES:
+    if scope in RESELLER_SCOPES or scope in PLATFORM_SCOPES:
         return scope in caller.scopes
     if EVERY_SCOPE in caller.scopes:
         return scope in TENANT_SCOPES or scope == EVERY_SCOPE

@@ -26,6 +26,22 @@ from commands.credentials import (
     rotate_api_key,
 )
 from commands.decisions import Command, Decided, Tenancy
+from commands.directory_groups import (
+    CreateDirectoryGroup,
+    RemoveDirectoryGroup,
+    ReplaceDirectoryGroup,
+    create_directory_group,
+    remove_directory_group,
+    replace_directory_group,
+)
+from commands.directory_users import (
+    CreateDirectoryUser,
+    RemoveDirectoryUser,
+    ReplaceDirectoryUser,
+    create_directory_user,
+    remove_directory_user,
+    replace_directory_user,
+)
 from commands.execution_commands import (
     CompensateExecution,
     PauseExecution,
@@ -46,8 +62,46 @@ from commands.executions import (
     cancel_execution,
     execute_workflow,
 )
+from commands.external_identities import (
+    LinkExternalIdentity,
+    RemoveExternalIdentity,
+    SignInExternally,
+    link_external_identity,
+    remove_external_identity,
+    sign_in_externally,
+)
+from commands.identity_providers import (
+    IssueDirectoryToken,
+    PutIdentityProvider,
+    RemoveIdentityProvider,
+    issue_directory_token,
+    put_identity_provider,
+    remove_identity_provider,
+)
+from commands.logins import (
+    ChangePassword,
+    DisableSecondFactor,
+    EnableSecondFactor,
+    ReplaceRecoveryCodes,
+    RequestReset,
+    UseRecoveryCode,
+    change_password,
+    disable_second_factor,
+    enable_second_factor,
+    replace_recovery_codes,
+    request_reset,
+    use_recovery_code,
+)
 from commands.providers import PutProvider, RemoveProvider, put_provider, remove_provider
 from commands.secrets import PutSecret, RemoveSecret, put_secret, remove_secret
+from commands.sessions import (
+    EndSession,
+    EndSessions,
+    StartSession,
+    end_session,
+    end_sessions,
+    start_session,
+)
 from commands.signals import (
     ReceiveWebhook,
     SignalExecution,
@@ -136,5 +190,26 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(SignalExecution, signal_execution),
         _entry(ReceiveWebhook, receive_webhook),
         _entry(DecideApproval, decide_approval),
+        _entry(PutIdentityProvider, put_identity_provider),
+        _entry(RemoveIdentityProvider, remove_identity_provider),
+        _entry(IssueDirectoryToken, issue_directory_token),
+        _entry(CreateDirectoryUser, create_directory_user),
+        _entry(ReplaceDirectoryUser, replace_directory_user),
+        _entry(RemoveDirectoryUser, remove_directory_user),
+        _entry(CreateDirectoryGroup, create_directory_group),
+        _entry(ReplaceDirectoryGroup, replace_directory_group),
+        _entry(RemoveDirectoryGroup, remove_directory_group),
+        _entry(SignInExternally, sign_in_externally),
+        _entry(LinkExternalIdentity, link_external_identity),
+        _entry(RemoveExternalIdentity, remove_external_identity),
+        _entry(StartSession, start_session),
+        _entry(EndSession, end_session),
+        _entry(EndSessions, end_sessions),
+        _entry(ChangePassword, change_password),
+        _entry(RequestReset, request_reset),
+        _entry(EnableSecondFactor, enable_second_factor),
+        _entry(DisableSecondFactor, disable_second_factor),
+        _entry(ReplaceRecoveryCodes, replace_recovery_codes),
+        _entry(UseRecoveryCode, use_recovery_code),
     ]
 )

@@ -12,8 +12,10 @@ from uuid import UUID
 from eventsourcing.domain import Aggregate
 
 from commands.authorization import Caller
+from commands.directory_port import Directory
 from commands.identity_port import Users
 from commands.ports import AnyAggregate, Ports, SideRow
+from commands.sealing_port import Sealing
 from commands.vault_port import Vault
 from domain.errors import NotFound, Stale
 from domain.identifiers import Json, JsonObject, TenantId
@@ -67,6 +69,16 @@ class Tenancy:
     ports: Ports
     caller: Caller
     tenant_id: TenantId
+
+    @property
+    def sealing(self) -> Sealing:
+        assert self.ports.sealing is not None, "this process seals nothing"
+        return self.ports.sealing
+
+    @property
+    def directory(self) -> Directory:
+        assert self.ports.directory is not None, "this process knows no directories"
+        return self.ports.directory
 
     @property
     def users(self) -> Users:

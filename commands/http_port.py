@@ -15,7 +15,7 @@ class HttpRequest:
     idempotency_key: sent as `Idempotency-Key` unless the method is GET or HEAD, or `headers` has
     one. response_bytes_max: of the body, also after it is decompressed. allowed_hosts: of each
     secret in it (domain/allowed_hosts.py); it goes to no host, by redirect neither, that one of
-    them does not allow.
+    them does not allow. follows_redirects: False answers with the redirect itself.
     """
 
     method: str
@@ -26,6 +26,7 @@ class HttpRequest:
     timeout_s: float
     idempotency_key: str
     response_bytes_max: int
+    follows_redirects: bool = True
     allowed_hosts: tuple[tuple[str, ...], ...] = ()
 
 

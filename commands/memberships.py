@@ -12,7 +12,7 @@ from commands.authorization import ROLE_GRANTS, Grants, grants_of
 from commands.decisions import Tenancy
 from commands.identity_port import StoredUserAccess
 from commands.ports import SideRow
-from domain.administrators import Administrators, administrators_id
+from domain.administrators import Administrators, LastAdministrator, administrators_id
 from domain.errors import FieldError, Invalid, Refused
 from domain.identifiers import Json
 from domain.identity import ROLES, User
@@ -29,6 +29,14 @@ class Membership:
     """What is stored together with what else was decided."""
 
     user: User
+    aggregates: Sequence[Aggregate]
+    side_rows: Sequence[SideRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Memberships:
+    """The same, of several people."""
+
     aggregates: Sequence[Aggregate]
     side_rows: Sequence[SideRow]
 
@@ -55,6 +63,30 @@ async def membership_of(on: Tenancy, user: User) -> Membership:
         return Membership(user, (user, administrators), (row,))
     on.keep(administrators)
     return Membership(user, (user,), (row,))
+
+
+async def memberships_of(on: Tenancy, users: Sequence[User]) -> Memberships:
+    """Of several who were changed, those who may more before those who may less. Whoever would
+    leave the tenant without an administrator stays as they are, and is left out.
+    """
+    administrators = await _administrators(on)
+    aggregates: list[Aggregate] = []
+    rows: list[SideRow] = []
+    for user in sorted(users, key=lambda user: not user.is_administrator):
+        try:
+            if user.is_administrator:
+                administrators.add(user.id)
+            else:
+                administrators.remove(user.id)
+        except LastAdministrator:
+            continue
+        aggregates.append(user)
+        rows.append(
+            StoredUserAccess(user.id, on.users.email_hash(user.email), user.role, user.status)
+        )
+    if administrators.pending_events:
+        aggregates.append(administrators)
+    return Memberships(aggregates, rows)
 
 
 async def role_grants(on: Tenancy, role: str) -> Grants:

@@ -13,9 +13,12 @@ from eventsourcing.domain import Aggregate
 from commands.admission_port import Admission
 from commands.bulk_port import ExecutionSearch
 from commands.credential_port import ApiKeyRow
+from commands.directory_port import Directory, DirectoryRow
 from commands.identity_port import AccessRow, Users
+from commands.login_port import Accounts, LoginRow
 from commands.mail_port import Mailbox, QueuedMail
-from commands.sealing_port import DestroyedTenantKey
+from commands.oauth_port import ClientSecretRow
+from commands.sealing_port import DestroyedTenantKey, Sealing
 from commands.standing_port import EveryoneActive, Standings, TenantSideRow
 from commands.vault_port import Vault, VaultRow
 from domain.envelope import Envelope
@@ -112,7 +115,6 @@ class StoredPassword:
     """password_hash: bcrypt."""
 
     user_id: UUID
-    email: str
     password_hash: str
 
 
@@ -154,8 +156,11 @@ SideRow = (
     | RemovedPayloads
     | TenantSideRow
     | AccessRow
+    | ClientSecretRow
+    | DirectoryRow
     | VaultRow
     | QueuedMail
+    | LoginRow
     | DestroyedTenantKey
 )
 
@@ -364,7 +369,10 @@ class Ports:
     admission: Admission
     search: ExecutionSearch | None = None  # Only what is done in bulk needs it.
     users: Users | None = None  # Only what is decided about people needs it.
+    sealing: Sealing | None = None  # Only what is kept sealed beside the log needs it.
+    directory: Directory | None = None  # Only what directories of identity providers do needs it.
     mailbox: Mailbox | None = None  # Only where people are written to.
+    accounts: Accounts | None = None  # Only what is decided about logins needs it.
     vault: Vault | None = None  # Only what keeps secrets needs it.
     standings: Standings = field(default_factory=EveryoneActive)
     regions: Sequence[str] = ("us", "eu", "ap")  # The first is where a tenant is by default.

@@ -24,10 +24,8 @@ from commands.standing_port import (
 from domain.errors import FieldError, Invalid
 from domain.identifiers import TenantId
 from domain.identity import ADMIN
+from domain.logins import require_password
 from domain.tenants import TIME_ZONE_DEFAULT, Tenant, TenantNotFound
-
-PASSWORD_CHARACTERS_MIN = 12
-PASSWORD_BYTES_MAX = 72  # bcrypt looks at no more; a longer one would be cut silently.
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ class CreateTenant(Command):
 
 
 async def create_tenant(command: CreateTenant, on: Tenancy) -> Decided:
-    _require_password(command.admin_password)
+    require_password(command.admin_password, "/admin/password")
     region = command.region or on.ports.regions[0]
     if region not in on.ports.regions:
         reason = f"the regions of this installation are {', '.join(on.ports.regions)}"
@@ -77,7 +75,7 @@ async def create_tenant(command: CreateTenant, on: Tenancy) -> Decided:
         side_rows=(
             RegisteredTenant(reseller_id),
             *membership.side_rows,
-            StoredPassword(admin.id, admin.email, password_hash),
+            StoredPassword(admin.id, password_hash),
             issued.stored,
         ),
         shown_once={"api_key": issued.secret_text, "key_shown": True},
@@ -290,12 +288,3 @@ async def managed_tenant(on: Tenancy) -> Tenant:
         on.keep(tenant)
         raise TenantNotFound
     return tenant
-
-
-def _require_password(password: str) -> None:
-    if len(password) < PASSWORD_CHARACTERS_MIN:
-        reason = f"a password has at least {PASSWORD_CHARACTERS_MIN} characters"
-        raise Invalid(errors=[FieldError("/admin/password", "password_too_short", reason)])
-    if len(password.encode()) > PASSWORD_BYTES_MAX:
-        reason = f"a password has at most {PASSWORD_BYTES_MAX} bytes of UTF-8"
-        raise Invalid(errors=[FieldError("/admin/password", "password_too_long", reason)])

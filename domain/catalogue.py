@@ -8,11 +8,17 @@ from domain.administrators import Administrators
 from domain.agents import Agent
 from domain.bulk_operations import BulkOperation
 from domain.credentials import ApiKey
+from domain.directory_groups import DirectoryGroup
+from domain.directory_users import DirectoryUser
 from domain.executions import Execution
+from domain.external_identities import ExternalIdentity
 from domain.identity import User
+from domain.identity_providers import IdentityProvider
+from domain.logins import Login
 from domain.providers import Provider
 from domain.roles import Role
 from domain.secrets import Secret
+from domain.sessions import Session
 from domain.tenants import Tenant
 from domain.workflows import Workflow
 
@@ -21,10 +27,16 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Agent,
     ApiKey,
     BulkOperation,
+    DirectoryGroup,
+    DirectoryUser,
     Execution,
+    ExternalIdentity,
+    IdentityProvider,
+    Login,
     Provider,
     Role,
     Secret,
+    Session,
     Tenant,
     User,
     Workflow,

@@ -10,7 +10,7 @@ one, one that ended and one that comes from a foreign address are the same answe
 import hashlib
 import hmac
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from ipaddress import ip_network
 from typing import LiteralString
@@ -30,10 +30,12 @@ from commands.ports import Clock
 from domain.errors import DomainError, Forbidden, OverLimit, Unauthenticated, Unavailable
 from domain.identifiers import TenantId
 from domain.networks import Network
+from infra.access_tokens import looks_like_token
 from infra.caller_memory import CallerMemory
 from infra.client_addresses import parsed_address
 from infra.postgres import Database
 from infra.secrets_source import has_valid_checksum
+from infra.session_tokens import SessionTokens
 
 # The read side knows who is calling and what went wrong through this file; it imports neither
 # commands nor domain.
@@ -66,7 +68,7 @@ class UnknownCredential(Unauthenticated):
 
 
 class MissingCredential(Unauthenticated):
-    """Send an API key: `Authorization: Bearer al_...`."""
+    """Send an API key or an access token: `Authorization: Bearer ...`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,11 @@ class Authentication:
         clock: Clock,
         *,
         operator_key: str | None,
+        sessions: SessionTokens | None = None,
         monotonic_s: Callable[[], float],
         key_used: Callable[[UUID, TenantId], None],
     ) -> None:
+        self._sessions = sessions
         self._database = database
         self._clock = clock
         self._operator_key = operator_key
@@ -122,7 +126,10 @@ class Authentication:
         scheme, _, credential = credentials.authorization.partition(" ")
         if scheme.lower() != "bearer" or len(credential) > CREDENTIAL_LENGTH_MAX:
             raise UnknownCredential
-        return await self._api_key(credential.strip(), credentials.address)
+        text = credential.strip()
+        if self._sessions is not None and looks_like_token(text):
+            return await self._session(self._sessions, text)
+        return await self._api_key(text, credentials.address)
 
     async def caller_of_user(self, tenant_id: TenantId, user_id: UUID) -> Caller:
         """Somebody who has proven to be this person. Raises Unauthenticated unless they are
@@ -154,6 +161,13 @@ class Authentication:
         """Something changed; whoever was made from it is looked up again."""
         self._keys.forget(stream_id)
         self._users.forget(stream_id)
+        if self._sessions is not None:
+            self._sessions.forget(stream_id)
+
+    async def _session(self, sessions: SessionTokens, text: str) -> Caller:
+        claims = await sessions.verified(text)
+        caller = await self.caller_of_user(claims.tenant_id, claims.user_id)
+        return replace(caller, session_id=claims.session_id)
 
     def _operator(self, operator_key: str) -> Caller:
         wanted = self._operator_key or ""

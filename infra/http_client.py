@@ -89,7 +89,10 @@ class GuardedHttp:
                 async with await self._response(hop) as response:
                     reach("http.after_request")
                     on_progress()
-                    following = next_hop(hop, response.status, response.headers.get("Location"))
+                    following = None
+                    if request.follows_redirects:
+                        location = response.headers.get("Location")
+                        following = next_hop(hop, response.status, location)
                     if following is None:
                         body = await read_body(response, request.response_bytes_max, on_progress)
                         headers = _joined(response)

@@ -3,15 +3,15 @@
 The row is stored with the events (infra/side_rows.py), so neither exists without the other.
 """
 
-import logging
 from datetime import datetime
-from typing import LiteralString, Protocol
+from typing import LiteralString
 from uuid import UUID
 
 import orjson
 
 from commands.mail_port import DueMail, Mail, QueuedMail
 from commands.ports import Ids
+from commands.sealing_port import Sealing
 from domain.identifiers import TenantId
 from infra.postgres import Database
 
@@ -36,20 +36,6 @@ GIVE_UP: LiteralString = (
     " WHERE tenant_id = %s AND mail_id = %s"
 )
 # fmt: on
-
-log = logging.getLogger(__name__)
-
-
-class Sealing(Protocol):
-    """What is needed of infra/data_keys.py."""
-
-    async def seal(
-        self, tenant_id: TenantId, purpose: str, plaintext: bytes, bound_to: str
-    ) -> bytes: ...
-
-    async def open(
-        self, tenant_id: TenantId, purpose: str, sealed: bytes, bound_to: str
-    ) -> bytes: ...
 
 
 class SealedMailbox:

@@ -14,6 +14,7 @@ from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId
 from domain.identity import User
 from domain.roles import Role
+from domain.sessions import Session
 from domain.tenants import Tenant
 
 
@@ -36,8 +37,8 @@ class Neighbours:
 
     execution_ended: a run has ended, and this is its result as `wait_s` answers it, for who waits.
 
-    access_changed: what somebody may do has changed with this stream (a key, a user, a role or the
-    tenant), for who remembers callers.
+    access_changed: what somebody may do has changed with this stream (a key, a user, a role, a
+    session or the tenant), for who remembers callers.
 
     worker_began: what the worker has in hand may be asked from now on, by who tells Prometheus.
 
@@ -54,7 +55,7 @@ class Neighbours:
         match aggregate:
             case Execution():
                 self.execution_stored(tenant_id, aggregate)
-            case ApiKey() | User() | Role() | Tenant():
+            case ApiKey() | User() | Role() | Session() | Tenant():
                 self.access_changed(aggregate.id)
             case _:
                 pass

@@ -11,7 +11,6 @@ from uuid import UUID
 
 from commands.ports import Log
 from domain.errors import Unavailable
-from domain.identifiers import TenantId
 from infra.authentication import Authentication
 from infra.blobs import Blobs
 from infra.caches import Cache

@@ -11,10 +11,14 @@ import hashlib
 import secrets
 import string
 import zlib
+from collections.abc import Callable
+from typing import TypeVar
 
 import bcrypt
 
 from commands.ports import NewApiKey
+from domain.errors import OverLimit
+from domain.logins import PASSWORD_BYTES_MAX, canonical_password
 
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 PREFIX = "al_"
@@ -25,6 +29,19 @@ KEY_ID_END = len(PREFIX) + KEY_ID_CHARACTERS
 API_KEY_CHARACTERS = KEY_ID_END + 1 + SECRET_CHARACTERS + CHECKSUM_CHARACTERS
 # bcrypt keeps a core busy: more at once would only starve the event loop.
 PASSWORD_HASHES_AT_ONCE = 2
+PASSWORD_HASHES_WAITING_MAX = 32
+BUSY_RETRY_AFTER_S = 2.0
+# Of no password: what is compared with when there is no account.
+NOBODY = b"nobody has this password"
+
+
+Answer = TypeVar("Answer")
+
+
+class PasswordsBusy(OverLimit):
+    """Too many passwords are being checked; try again in a moment."""
+
+    code = "passwords_busy"
 
 
 class SecretsSource:
@@ -33,6 +50,8 @@ class SecretsSource:
     def __init__(self, *, bcrypt_cost: int) -> None:
         self._bcrypt_cost = bcrypt_cost
         self._may_hash = asyncio.Semaphore(PASSWORD_HASHES_AT_ONCE)
+        self._waiting = 0
+        self._nobody_hash: bytes | None = None
 
     def new_api_key(self) -> NewApiKey:
         key_id = _random_base62(KEY_ID_CHARACTERS)
@@ -41,11 +60,49 @@ class SecretsSource:
         return NewApiKey(key_id, text, hashlib.sha256(text.encode()).digest())
 
     async def hash_password(self, password: str) -> str:
-        async with self._may_hash:
-            return await asyncio.to_thread(self._hash, password)
+        """Raises PasswordsBusy."""
+        return await self._in_turn(self._hash, password)
+
+    async def is_password(self, password: str, password_hash: str | None) -> bool:
+        """Implements commands.login_port.Passwords. Raises PasswordsBusy."""
+        return await self._in_turn(self._check, password, password_hash)
+
+    def needs_rehash(self, password_hash: str) -> bool:
+        return cost_of(password_hash) < self._bcrypt_cost
+
+    async def _in_turn(self, work: Callable[..., Answer], *arguments: object) -> Answer:
+        """In a thread, a few at a time, behind a bounded queue."""
+        if self._waiting >= PASSWORD_HASHES_WAITING_MAX:
+            raise PasswordsBusy(retry_after_s=BUSY_RETRY_AFTER_S)
+        self._waiting += 1
+        try:
+            async with self._may_hash:
+                return await asyncio.to_thread(work, *arguments)
+        finally:
+            self._waiting -= 1
 
     def _hash(self, password: str) -> str:
-        return bcrypt.hashpw(password.encode(), bcrypt.gensalt(self._bcrypt_cost)).decode()
+        raw = canonical_password(password).encode()
+        return bcrypt.hashpw(raw, bcrypt.gensalt(self._bcrypt_cost)).decode()
+
+    def _check(self, password: str, password_hash: str | None) -> bool:
+        """One bcrypt, whatever is asked."""
+        nobody = self._nobody()
+        raw = canonical_password(password).encode()
+        is_possible = password_hash is not None and len(raw) <= PASSWORD_BYTES_MAX
+        stored = password_hash.encode() if password_hash is not None else nobody
+        return bcrypt.checkpw(raw[:PASSWORD_BYTES_MAX], stored) and is_possible
+
+    def _nobody(self) -> bytes:
+        """A hash at the present cost, made once."""
+        if self._nobody_hash is None:
+            self._nobody_hash = bcrypt.hashpw(NOBODY, bcrypt.gensalt(self._bcrypt_cost))
+        return self._nobody_hash
+
+
+def cost_of(password_hash: str) -> int:
+    """Of bcrypt: `$2b$12$...`."""
+    return int(password_hash.split("$")[2])
 
 
 def has_valid_checksum(text: str) -> bool:

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, SecretStr
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PositiveInt,
+    SecretStr,
+    StringConstraints,
+)
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -65,7 +72,17 @@ def _power_of_two(number: int) -> int:
 
 _WEBSITE = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 
+
+def _texts(given: object) -> object:
+    """`a,b` as a set; what is no text is left to pydantic."""
+    if not isinstance(given, str):
+        return given
+    return frozenset(text.strip() for text in given.split(",") if text.strip())
+
+
 Pairs = BeforeValidator(_pairs)
+Texts = BeforeValidator(_texts)
+HttpBase = Annotated[str, StringConstraints(pattern=r"^https?://[^\s?#]+[^\s?#/]$")]
 Names = BeforeValidator(_names)
 # Beyond these a tenant would hardly be served, or hardly anybody else.
 Weight = Annotated[float, Field(ge=0.01, le=100)]
@@ -143,6 +160,14 @@ class Settings(BaseSettings):
     worker_retention_poll_s: float = Field(default=300, gt=0)
     worker_offboarding_poll_s: float = Field(default=5, gt=0)
 
+    # Logins. Who we are to those who check our tokens: the URL that people use.
+    public_url: HttpBase = "http://127.0.0.1:8000"
+    access_token_minutes: int = Field(default=15, ge=1, le=60)
+    session_days_max: int = Field(default=30, ge=1, le=365)
+    session_idle_days: int = Field(default=7, ge=1, le=365)
+    signing_key_days: int = Field(default=30, ge=1, le=365)
+    rate_limit_login_per_min: int = Field(default=20, ge=1)
+
     # Mail. Without a host it waits until there is one.
     smtp_host: str | None = None
     smtp_port: int = Field(default=587, ge=1, le=65535)
@@ -154,6 +179,14 @@ class Settings(BaseSettings):
 
     # What the outbound client may reach although it is not public: `host:port,...` as in the URL.
     http_allow: Annotated[frozenset[Origin], NoDecode, BeforeValidator(_allowed)] = frozenset()
+
+    # Logins at identity providers, which send browsers back to public_url. login_return_to: pages
+    # of applications that may pick up a login.
+    login_return_to: Annotated[frozenset[str], NoDecode, Texts] = frozenset()
+    github_url: HttpBase = "https://github.com"
+    github_api_url: HttpBase = "https://api.github.com"
+    google_issuer: HttpBase = "https://accounts.google.com"
+    login_connections_max: int = Field(default=64, ge=1)
 
     # Fairness. 0: no limit but the total. Mappings are written `name=number,name=number`.
     worker_attempts_per_tenant_max: int = Field(default=0, ge=0)

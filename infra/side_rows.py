@@ -14,8 +14,17 @@ from commands.credential_port import (
     RotatedApiKey,
     StoredApiKey,
 )
+from commands.directory_port import (
+    ChangedDirectoryMembers,
+    DirectoryRow,
+    RemovedDirectoryEntry,
+    StoredDirectoryEntry,
+    StoredDirectoryToken,
+)
 from commands.identity_port import AccessRow, RemovedRole, StoredRole, StoredUserAccess
+from commands.login_port import LoginRow
 from commands.mail_port import QueuedMail
+from commands.oauth_port import ClientSecretRow, RemovedClientSecret, StoredClientSecret
 from commands.ports import (
     ClosedBulkOperation,
     OpenedBulkOperation,
@@ -26,11 +35,18 @@ from commands.ports import (
 )
 from commands.sealing_port import DestroyedTenantKey
 from commands.standing_port import (
+    ChangedStanding,
+    ClosedOffboarding,
+    OpenedOffboarding,
+    RegisteredTenant,
+    StoredResellerQuota,
     TenantSideRow,
 )
 from commands.vault_port import RemovedVaultEntry, StoredVaultEntry, VaultRow
 from domain.identifiers import TenantId
 from infra.data_keys import TenantKey
+from infra.directory_rows import directory_statement
+from infra.login_rows import login_statement
 from infra.tenant_side_rows import tenant_statement
 
 # What definitions are sealed as.
@@ -46,9 +62,12 @@ RareRow = (
     | RemovedPayloads
     | TenantSideRow
     | AccessRow
+    | ClientSecretRow
+    | DirectoryRow
     | StoredVaultEntry
     | RemovedVaultEntry
     | QueuedMail
+    | LoginRow
     | DestroyedTenantKey
 )
 
@@ -75,7 +94,9 @@ REVOKE_API_KEY: LiteralString = (
     " WHERE tenant_id = %s AND api_key_id = %s"
 )
 STORE_CREDENTIAL: LiteralString = (
-    "INSERT INTO passwords (tenant_id, user_id, email, password_hash) VALUES (%s, %s, %s, %s)"
+    "INSERT INTO passwords (tenant_id, user_id, password_hash) VALUES (%s, %s, %s)"
+    # Not EXCLUDED, for which the writer would have to be able to read it.
+    " ON CONFLICT (tenant_id, user_id) DO UPDATE SET password_hash = %s"
 )
 OPEN_BULK_OPERATION: LiteralString = (
     "INSERT INTO open_bulk_operations (tenant_id, operation_id) VALUES (%s, %s)"
@@ -118,11 +139,19 @@ STORE_ROLE: LiteralString = (
 )
 REMOVE_ROLE: LiteralString = "DELETE FROM role_permissions WHERE tenant_id = %s AND role_id = %s"
 
+KEEP_CLIENT: LiteralString = (
+    "INSERT INTO client_secrets (tenant_id, provider_id, sealed) VALUES (%s, %s, %s)"
+    " ON CONFLICT (tenant_id, provider_id) DO UPDATE SET sealed = EXCLUDED.sealed"
+)
+FORGET_CLIENT: LiteralString = (
+    "DELETE FROM client_secrets WHERE tenant_id = %s AND provider_id = %s"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class SideStatement:
     sql: LiteralString
-    params: tuple[object, ...]
+    params: tuple[object, ...] | dict[str, object]
 
 
 def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
@@ -137,7 +166,7 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return _of_api_key(tenant_id, row)
         case StoredPassword():
             return SideStatement(
-                STORE_CREDENTIAL, (tenant_id, row.user_id, row.email, row.password_hash)
+                STORE_CREDENTIAL, (tenant_id, row.user_id, *(row.password_hash,) * 2)
             )
         case OpenedBulkOperation():
             return SideStatement(OPEN_BULK_OPERATION, (tenant_id, row.operation_id))
@@ -153,12 +182,32 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return SideStatement(QUEUE_MAIL, (tenant_id, row.mail_id, row.sealed, row.expires_at))
         case ClosedBulkOperation():
             return SideStatement(CLOSE_BULK_OPERATION, (tenant_id, row.operation_id))
+        case StoredClientSecret():
+            values = (tenant_id, row.provider_id, row.sealed)
+            return SideStatement(KEEP_CLIENT, values)
+        case RemovedClientSecret():
+            return SideStatement(FORGET_CLIENT, (tenant_id, row.provider_id))
+        case (
+            StoredDirectoryToken()
+            | StoredDirectoryEntry()
+            | RemovedDirectoryEntry()
+            | ChangedDirectoryMembers()
+        ):
+            return SideStatement(*directory_statement(tenant_id, row))
         case StoredUserAccess() | StoredRole() | RemovedRole():
             return _access_statement(tenant_id, row)
         case StoredVaultEntry() | RemovedVaultEntry():
             return _vault_statement(tenant_id, row)
-        case _:
+        case (
+            RegisteredTenant()
+            | ChangedStanding()
+            | StoredResellerQuota()
+            | OpenedOffboarding()
+            | ClosedOffboarding()
+        ):
             return SideStatement(*tenant_statement(tenant_id, row))
+        case _:
+            return SideStatement(*login_statement(tenant_id, row))
 
 
 def _access_statement(tenant_id: TenantId, row: AccessRow) -> SideStatement:

@@ -4,7 +4,9 @@ from projections.agents import AGENT_VERSIONS, AGENTS
 from projections.bulk_operations import BULK_OPERATIONS
 from projections.credentials import API_KEYS
 from projections.executions import EXECUTIONS
+from projections.external_identities import EXTERNAL_IDENTITIES
 from projections.identity import USERS
+from projections.identity_providers import IDENTITY_PROVIDERS
 from projections.node_runs import NODE_RUNS
 from projections.providers import PROVIDERS
 from projections.roles import ROLES
@@ -19,6 +21,8 @@ PROJECTIONS: tuple[AnyProjection, ...] = (
     API_KEYS,
     BULK_OPERATIONS,
     EXECUTIONS,
+    EXTERNAL_IDENTITIES,
+    IDENTITY_PROVIDERS,
     NODE_RUNS,
     ROLES,
     PROVIDERS,

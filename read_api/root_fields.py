@@ -55,6 +55,8 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "tenant": RootFieldRule("read", is_sensitive=False),
     "tenants": RootFieldRule("tenants:manage", check_page, is_of_tenant=False),
     "users": RootFieldRule("read", check_page),
+    "identityProviders": RootFieldRule("read", check_page),
+    "externalIdentities": RootFieldRule("read", check_page),
     "user": RootFieldRule("read"),
     "me": RootFieldRule("read", is_sensitive=False),
     "roles": RootFieldRule("read", check_page, is_sensitive=False),

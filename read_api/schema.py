@@ -18,7 +18,9 @@ from read_api.execution_diff import Difference, execution_diff
 from read_api.execution_stats import ExecutionStats, execution_stats
 from read_api.executions import Execution, execution, execution_at, executions
 from read_api.executor import ReadExecutor
+from read_api.external_identities import ExternalIdentity, external_identities
 from read_api.identity import Me, User, me, user, users
+from read_api.identity_providers import IdentityProvider, identity_providers
 from read_api.projections import ProjectionStatus, projections
 from read_api.providers import Provider, providers
 from read_api.roles import Permission, Role, permissions, roles
@@ -58,6 +60,11 @@ class Query:
         description="Those that a reseller has created, oldest first; for the operator all.",
     )
     users: Connection[User] = strawberry.field(resolver=users)
+    identity_providers: Connection[IdentityProvider] = strawberry.field(resolver=identity_providers)
+    external_identities: Connection[ExternalIdentity] = strawberry.field(
+        resolver=external_identities,
+        description="Accounts at identity providers that people sign in with.",
+    )
     roles: Connection[Role] = strawberry.field(
         resolver=roles, description="Those of the tenant's own making."
     )

@@ -6,6 +6,7 @@ They start when the first test asks and stop with the session.
 import asyncio
 import os
 import shutil
+import socket
 import tempfile
 import uuid
 from collections.abc import Generator
@@ -17,8 +18,9 @@ import pytest
 from psycopg import sql
 
 from infra.embedded_postgres import EmbeddedPostgres
-from tests.kafka.broker import NoBroker
 from tests.kafka_broker import any_broker
+from tests.maven import NoServer
+from tests.oidc.provider import OpenIdProvider
 
 # Failures inside the stories of runs show what differs, whichever folder imports them first.
 pytest.register_assert_rewrite("tests.domain.given", "tests.domain.resuming")
@@ -97,7 +99,7 @@ def kafka_bootstrap() -> Generator[str]:
     """The address of a real broker; tests use topics of their own."""
     try:
         broker = any_broker()
-    except NoBroker as reason:
+    except NoServer as reason:
         if os.environ.get("CI"):
             pytest.fail(f"Kafka tests must run in CI. {reason}")
         pytest.skip(str(reason))
@@ -105,6 +107,28 @@ def kafka_bootstrap() -> Generator[str]:
         yield broker.bootstrap_servers
     finally:
         broker.stop()
+
+
+@pytest.fixture(scope="session")
+def openid_port() -> int:
+    """Where the provider will listen, known before it runs: an installation lets it through."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def openid_provider(openid_port: int) -> Generator[OpenIdProvider]:
+    """A real OpenID provider; tests use issuers of their own."""
+    try:
+        provider = OpenIdProvider(openid_port)
+    except NoServer as reason:
+        if os.environ.get("CI"):
+            pytest.fail(f"The tests of logins must run in CI. {reason}")
+        pytest.skip(str(reason))
+    try:
+        yield provider
+    finally:
+        provider.stop()
 
 
 def database_url_of(postgres_url: str, name: str) -> str:

@@ -11,6 +11,7 @@ import sys
 from tests.kafka.broker import Broker, NoBroker, wait_until_ready
 from tests.kafka.docker_broker import DockerBroker, has_docker_engine
 from tests.kafka.maven_broker import MavenBroker
+from tests.maven import NoServer
 
 
 class GivenBroker:
@@ -32,13 +33,13 @@ class GivenBroker:
 
 
 def any_broker() -> Broker:
-    """A broker that answers. Raises NoBroker."""
+    """A broker that answers. Raises NoServer."""
     given = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
     return GivenBroker(given) if given else own_broker()
 
 
 def own_broker() -> Broker:
-    """A broker nobody else uses, which a fault test may kill. Raises NoBroker."""
+    """A broker nobody else uses, which a fault test may kill. Raises NoServer."""
     return DockerBroker() if has_docker_engine() else MavenBroker()
 
 
@@ -47,7 +48,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         broker = own_broker()
-    except NoBroker as error:
+    except NoServer as error:
         print(error, file=sys.stderr)
         return 1
     try:

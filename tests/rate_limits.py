@@ -39,11 +39,15 @@ class TestLimits:
 
     __test__ = False
 
-    def __init__(self, monotonic_s: Callable[[], float], *, address_per_min: int) -> None:
+    def __init__(
+        self, monotonic_s: Callable[[], float], *, address_per_min: int, login_per_min: int = 20
+    ) -> None:
         self.store = MemoryRateLimits(monotonic_s)
         self.limits = RateLimits(self.store, Metrics(), monotonic_s)
         per_address = Limit("address", address_per_min, refusal=TooManyAttempts)
         self.strangers = AddressLimits(self.limits, per_address)
+        per_login = Limit("login", login_per_min, refusal=TooManyAttempts)
+        self.logins = AddressLimits(self.limits, per_login)
         self.plan = tenant_limits(60_000)
         self.callers = CallerLimits(
             self.limits, lambda _tenant_id: self.plan, operator=Limit("operator", 6000)

@@ -23,9 +23,13 @@ from write_api import (
     execution_upgrades,
     executions,
     exports,
+    external_identities,
+    identity_providers,
+    logins,
     node_types,
     providers,
     secrets,
+    sessions,
     signals,
     tenants,
     webhooks,
@@ -40,6 +44,7 @@ from write_api.problem_details import (
     unexpected_problem,
 )
 from write_api.routes import add_routes
+from write_api.scim import add_scim
 from write_api.security_headers import SecurityHeaders
 
 # The most called first: they are matched one after the other.
@@ -55,11 +60,15 @@ ROUTES = (
     *execution_forks.ROUTES,
     *execution_upgrades.ROUTES,
     *credentials.ROUTES,
+    *identity_providers.ROUTES,
+    *external_identities.ROUTES,
     *secrets.ROUTES,
     *providers.ROUTES,
     *tenants.ROUTES,
     *node_types.ROUTES,
     *blobs.ROUTES,
+    *sessions.ROUTES,
+    *logins.ROUTES,
     *exports.ROUTES,
     *audit.ROUTES,
 )
@@ -74,9 +83,13 @@ BODIES = (
     *execution_forks.BODIES,
     *execution_upgrades.BODIES,
     *credentials.BODIES,
+    *identity_providers.BODIES,
+    *external_identities.BODIES,
     *secrets.BODIES,
     *providers.BODIES,
     *tenants.BODIES,
+    *sessions.BODIES,
+    *logins.BODIES,
 )
 
 # What a website that is let in may send, and its script may read. No cookies: there are none.
@@ -105,7 +118,10 @@ def build_write_routes(app: FastAPI, dependencies: WriteDependencies) -> None:
 
     The routes lie on `app` itself: an included router costs each request 45 us (FastAPI 0.165).
     """
-    add_routes(app, Edge(dependencies), ROUTES)
+    edge = Edge(dependencies)
+    app.state.later = edge.later
+    add_routes(app, edge, ROUTES)
+    add_scim(app, edge, dependencies.scim)
     add_problem_handlers(app)
     document_schemas(app, BODIES)
     app.add_middleware(LastResort, ids=dependencies.ids)

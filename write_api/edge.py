@@ -14,10 +14,12 @@ from pydantic import TypeAdapter
 from starlette.responses import Response
 from starlette.types import Receive, Scope
 
+from commands.account_flow import AccountFlow
 from commands.authorization import Caller
 from commands.decisions import Command
 from commands.dispatch import Answer, Dispatcher, Origin
-from commands.ports import Ids
+from commands.login_flow import LoginFlow
+from commands.ports import Ids, Ports
 from commands.provider_port import ProviderTests
 from commands.signals import ReceiveWebhook
 from domain.errors import Unauthenticated
@@ -30,6 +32,8 @@ from infra.caller_limits import CallerLimits
 from infra.client_addresses import told_user_agent
 from infra.tenant_archive import ArchiveFile
 from write_api.audited import POSITION_SCOPE_KEY, audited_target
+from write_api.later import Later
+from write_api.oauth_flow import OAuthFlow
 from write_api.problem_details import request_id_of
 from write_api.rate_limits import AddressLimits
 from write_api.requests import (
@@ -86,6 +90,29 @@ class TenantExport(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ScimParts:
+    """ports: to read with. public_url: as directories reach us, without a slash at the end."""
+
+    ports: Ports
+    public_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Logins:
+    """published_keys: JWKs of those who check access tokens."""
+
+    flow: LoginFlow
+    account: AccountFlow
+    published_keys: Callable[[], Awaitable[Sequence[JsonObject]]]
+
+
+# Who shows no credential, and needs none.
+STRANGER = Caller("stranger", None, frozenset())
+# Where an endpoint leaves who a stranger proved to be.
+BECAME_SCOPE_KEY = "agentledger.became"
+
+
+@dataclass(frozen=True, slots=True)
 class WriteDependencies:
     """What the edge needs.
 
@@ -93,7 +120,8 @@ class WriteDependencies:
     strangers, callers: count requests without and with a valid credential, together with the read
     side.
     webhook_tenant: of an execution, when this is the key to its webhooks.
-    audit: where every request is put on record; audit_log: what is on it.
+    audit: where every request is put on record; audit_log: what is on it. login_limits: of the
+    routes that need no credential.
     """
 
     authenticate: Callable[[Credentials], Awaitable[Caller]]
@@ -106,6 +134,10 @@ class WriteDependencies:
     strangers: AddressLimits
     callers: CallerLimits
     webhook_tenant: Callable[[UUID, str], TenantId | None]
+    oauth: OAuthFlow
+    scim: ScimParts
+    logins: Logins
+    login_limits: AddressLimits
     audit: AuditTrail
     audit_log: AuditLog
     provider_tests: ProviderTests
@@ -120,11 +152,15 @@ class Edge:
         self.dispatcher = dependencies.dispatcher
         self.waiter = dependencies.waiter
         self.blobs = dependencies.blobs
+        self.oauth = dependencies.oauth
         self.exports = dependencies.exports
         self.audit = dependencies.audit
         self.audit_log = dependencies.audit_log
         self.provider_tests = dependencies.provider_tests
         self.body_bytes_max = dependencies.body_bytes_max
+        self.logins = dependencies.logins
+        self.later = Later()
+        self._login_limits = dependencies.login_limits
         self._authenticate = dependencies.authenticate
         self._client_address = dependencies.client_address
         self._strangers = dependencies.strangers
@@ -141,6 +177,20 @@ class Edge:
             raise
         await self._callers.take(scope, caller)
         return Call(self, scope, receive, headers, caller, credentials)
+
+    async def identify_stranger(self, scope: Scope, receive: Receive) -> "Call":
+        """Of a route that is there to become known. Every call counts against the address."""
+        headers = header_map(scope)
+        credentials = self._credentials(scope, headers)
+        await self._login_limits.take(scope, credentials.address)
+        return Call(self, scope, receive, headers, STRANGER, credentials)
+
+    async def identify_anybody(self, scope: Scope, receive: Receive) -> "Call":
+        """Of a route whose answer is the same for all."""
+        headers = header_map(scope)
+        credentials = self._credentials(scope, headers)
+        await self._strangers.take(scope, credentials.address)
+        return Call(self, scope, receive, headers, STRANGER, credentials)
 
     async def identify_webhook(self, scope: Scope, receive: Receive) -> "Call":
         """By the key in the path, which is the credential of whoever has no other.
@@ -165,7 +215,8 @@ class Edge:
         if call is None:
             caller, credentials = None, self._credentials(scope, header_map(scope))
         else:
-            caller, credentials = call.caller, call.credentials
+            caller = scope.get(BECAME_SCOPE_KEY) if call.caller is STRANGER else call.caller
+            credentials = call.credentials
         source = Source(credentials.address, credentials.user_agent)
         return Asked(caller, action, request_id_of(scope), source, audited_target(scope))
 
@@ -241,15 +292,28 @@ class Call:
         finished = Answer(ended, answer.position, answer.is_replayed)
         return self._response(finished, HTTPStatus.OK)
 
-    async def _decide(self, command: Command, key: str | None = None) -> Answer:
-        key = key or idempotency_key(self.headers)
-        origin = Origin(
+    def became(self, tenant_id: TenantId, user_id: UUID) -> None:
+        """Who this stranger proved to be, for the record."""
+        person = Caller(f"user:{user_id}", tenant_id, frozenset(), user_id)
+        self.scope[BECAME_SCOPE_KEY] = person
+
+    def secret_answer(self, data: JsonObject, status: HTTPStatus) -> Response:
+        """What no cache and no idempotency key may keep."""
+        meta: JsonObject = {"position": None, "request_id": str(self.request_id)}
+        headers = {"Cache-Control": "no-store"}
+        return json_response({"data": data, "meta": meta}, status, headers)
+
+    def origin(self, key: str | None = None) -> Origin:
+        return Origin(
             self.request_id,
             key,
             traceparent(self.headers),
             self.credentials.address,
             self.credentials.user_agent,
         )
+
+    async def _decide(self, command: Command, key: str | None = None) -> Answer:
+        origin = self.origin(key or idempotency_key(self.headers))
         answer = await self.edge.dispatcher.dispatch(command, self.caller, origin)
         self.scope[POSITION_SCOPE_KEY] = answer.position
         return answer

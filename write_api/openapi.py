@@ -96,7 +96,7 @@ SECURITY_SCHEMES: Mapping[str, Any] = {
     "api_key": {
         "type": "http",
         "scheme": "bearer",
-        "description": "An API key: `Authorization: Bearer al_...`.",
+        "description": "An API key or an access token: `Authorization: Bearer ...`.",
     },
     "operator_key": {"type": "apiKey", "in": "header", "name": "X-Operator-Key"},
 }
@@ -201,6 +201,58 @@ def documented(
         "responses": responses,
         "openapi_extra": extra,
         PATH_PARAMETERS: path_parameters or {},
+    }
+
+
+def documented_open(
+    operation_id: str,
+    summary: str,
+    *,
+    answers: type[BaseModel],
+    body: str | None,
+    example: Any,
+    status: HTTPStatus = HTTPStatus.OK,
+    refusals: Sequence[type[DomainError]] = (),
+) -> dict[str, Any]:
+    """A route by which somebody becomes known: no credential, and no idempotency key."""
+    kinds: list[type[DomainError]] = [Invalid, OverLimit, Unavailable, *refusals]
+    extra: dict[str, Any] = {"security": []}
+    if body:
+        kinds += ANY_BODY
+        content = {"schema": {"$ref": SCHEMA_REF.format(model=body)}, "example": example}
+        extra["requestBody"] = {"required": True, "content": {"application/json": content}}
+    return {
+        "operation_id": operation_id,
+        "summary": summary,
+        "status_code": status.value,
+        "response_model": answers,
+        "responses": problems(kinds),
+        "openapi_extra": extra,
+    }
+
+
+def documented_personal(
+    operation_id: str,
+    summary: str,
+    *,
+    requires: str,
+    answers: type[BaseModel],
+    body: str,
+    example: Any,
+    refusals: Sequence[type[DomainError]] = (),
+) -> dict[str, Any]:
+    """A route for somebody who is logged in, whose answer is kept nowhere."""
+    open_to_all = documented_open(
+        operation_id,
+        summary,
+        answers=answers,
+        body=body,
+        example=example,
+        refusals=[*ANY_ROUTE, *refusals],
+    )
+    return {
+        **open_to_all,
+        "openapi_extra": {**open_to_all["openapi_extra"], **_permission(requires)},
     }
 
 

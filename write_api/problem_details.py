@@ -100,7 +100,7 @@ async def _answer_domain_error(request: Request, error: Exception) -> Response:
         error.code,
         error.detail,
         errors=error.errors if isinstance(error, Invalid) else (),
-        headers=_headers_of(error),
+        headers=headers_of(error),
     )
 
 
@@ -125,7 +125,7 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
     return _problem(request.scope, error.status_code, code, error.detail, headers=error.headers)
 
 
-def _headers_of(error: DomainError) -> dict[str, str] | None:
+def headers_of(error: DomainError) -> dict[str, str] | None:
     if isinstance(error, OverLimit):
         return {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))}
     if isinstance(error, Unavailable):

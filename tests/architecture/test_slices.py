@@ -13,12 +13,14 @@ from tests.architecture.sources import ROOT, modules, parse
 # What carries every command, and belongs to no concept.
 MACHINERY = {
     *("__init__", "authorization", "catalogue", "decisions", "dispatch"),
-    *("credential_port",),
-    *("admission_port", "bulk_port", "execution_families", "http_port"),
-    *("identity_port", "memberships", "ownership"),
-    *("mail_port", "model_port", "open_executions_port", "provider_port", "vault_port"),
-    *("offboarding_port",),
-    *("pinned_definitions", "ports", "retention_port", "sealing_port", "standing_port"),
+    *("account_flow", "admission_port", "bulk_port"),
+    *("credential_port", "directory_port", "execution_families"),
+    *("http_port", "identity_port", "login_flow"),
+    *("login_port", "mail_port", "memberships"),
+    *("model_port", "oauth_port", "offboarding_port"),
+    *("open_executions_port", "ownership", "pinned_definitions"),
+    *("ports", "provider_port", "retention_port"),
+    *("sealing_port", "standing_port", "vault_port"),
 }
 
 CONCEPTS = sorted({path.stem for path in modules("commands")} - MACHINERY)

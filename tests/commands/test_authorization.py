@@ -99,8 +99,9 @@ def test_an_admin_reaches_everything(scope: str) -> None:
     assert reaches(somebody("ADMIN"), scope, None)
 
 
-def test_a_viewer_writes_nothing() -> None:
-    assert somebody("VIEWER").scopes == {"read"}
+def test_a_viewer_writes_nothing_but_their_own_account() -> None:
+    own = {"account:write", "external_identities:write"}
+    assert somebody("VIEWER").scopes == {"read", *own}
 
 
 @pytest.mark.parametrize("role", ["USER", "VIEWER", "RESELLER"])
@@ -148,7 +149,7 @@ def test_only_what_can_be_somebodys_own_has_a_permission_for_it() -> None:
     [
         ("ADMIN", {"*"}, {"*"}),
         ("ADMIN", {"read", "tenants:create"}, {"read"}),
-        ("VIEWER", {"*"}, {"read"}),
+        ("VIEWER", {"*"}, {"read", "account:write", "external_identities:write"}),
         ("VIEWER", {"workflows:write"}, set[str]()),
         ("RESELLER", {"tenants:create"}, {"tenants:create"}),
         ("RESELLER", {"*"}, ROLE_GRANTS["RESELLER"].scopes - RESELLER_SCOPES.keys()),

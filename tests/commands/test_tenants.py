@@ -9,6 +9,7 @@ import pytest
 from commands.authorization import Caller, MissingScope
 from commands.credential_port import StoredApiKey
 from commands.dispatch import Dispatcher
+from commands.identity_port import StoredUserAccess
 from commands.ports import StoredPassword, StoredRetention
 from commands.standing_port import (
     ChangedStanding,
@@ -80,9 +81,9 @@ async def test_the_email_is_stored_in_one_spelling() -> None:
     world = World()
     await world.when(ACME, caller=world.operator)
     assert world.store.states[1]["email"] == "ada@example.com"
-    _, _, password, _ = world.store.side_rows
-    assert isinstance(password, StoredPassword)
-    assert password.email == "ada@example.com"
+    _, access, *_ = world.store.side_rows
+    assert isinstance(access, StoredUserAccess)
+    assert access.email_hash == world.users.email_hash("ada@example.com")
 
 
 async def test_a_retry_finds_the_same_tenant_but_not_its_key() -> None:

@@ -13,7 +13,7 @@ OPERATOR_KEY = "op_end_to_end"
 
 
 @pytest.fixture(scope="session")
-def one_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def one_process(tmp_path_factory: pytest.TempPathFactory, openid_port: int) -> Iterator[Stack]:
     """`agentledger up` in a fresh data directory."""
     directory = tmp_path_factory.mktemp("up")
     port, reachable_port = free_port(), free_port()
@@ -22,7 +22,8 @@ def one_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         {
             "AGENTLEDGER_DATA_DIR": str(directory / "data"),
             "AGENTLEDGER_BCRYPT_COST": "4",
-            "AGENTLEDGER_HTTP_ALLOW": f"127.0.0.1:{reachable_port}",
+            "AGENTLEDGER_HTTP_ALLOW": f"127.0.0.1:{reachable_port},127.0.0.1:{openid_port}",
+            "AGENTLEDGER_PUBLIC_URL": f"http://127.0.0.1:{port}",
         },
         directory,
         reachable_port=reachable_port,

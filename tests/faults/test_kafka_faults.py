@@ -9,8 +9,9 @@ from aiokafka import AIOKafkaProducer
 from tests.faults.broken import Broken
 from tests.faults.conftest import PARTITIONS, use_kafka
 from tests.faults.processes import pause
-from tests.kafka.broker import Broker, NoBroker
+from tests.kafka.broker import Broker
 from tests.kafka_broker import own_broker
+from tests.maven import NoServer
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -28,7 +29,7 @@ def broker() -> Iterator[Broker]:
     """One that these tests may kill."""
     try:
         own = own_broker()
-    except NoBroker as reason:
+    except NoServer as reason:
         pytest.fail(str(reason))
     try:
         yield own

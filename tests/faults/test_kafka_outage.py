@@ -13,8 +13,9 @@ from infra.kafka_verification import verify_published
 from infra.relay import Relay
 from tests.infra.conftest import Parts, conninfo, parts
 from tests.infra.log_steps import IDS, Recorder, append_streams, until
-from tests.kafka.broker import Broker, NoBroker
+from tests.kafka.broker import Broker
 from tests.kafka_broker import own_broker
+from tests.maven import NoServer
 
 __all__ = ["conninfo", "parts"]
 
@@ -30,7 +31,7 @@ def broker() -> Iterator[Broker]:
     """One that this test may kill."""
     try:
         own = own_broker()
-    except NoBroker as reason:
+    except NoServer as reason:
         pytest.fail(str(reason))
     try:
         yield own

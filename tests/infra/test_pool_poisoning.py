@@ -28,6 +28,7 @@ OF_TENANT = "SELECT tenant_id FROM definitions"
 MANNERS = {
     "reads": 8,
     "reads_json": 8,
+    "reads_as_a_person": 4,
     "fails": 4,
     "is_cancelled": 1,
     "times_out": 4,
@@ -72,6 +73,12 @@ class Visitor:
     async def reads_json(self) -> None:
         query = "SELECT json_agg(tenant_id)::text FROM definitions"
         text = await self._database.tenant_json(self.tenant_id, query, {})
+        assert text is not None
+        self.seen += [UUID(one) for one in orjson.loads(text)]
+
+    async def reads_as_a_person(self) -> None:
+        query = "SELECT json_agg(tenant_id)::text FROM definitions"
+        text = await self._database.tenant_json(self.tenant_id, query, {}, person=IDS.new())
         assert text is not None
         self.seen += [UUID(one) for one in orjson.loads(text)]
 
@@ -137,7 +144,10 @@ async def tenants_left(database: Database) -> list[object]:
     """What is set on each connection of the pool, as its next user would find it."""
     async with contextlib.AsyncExitStack() as stack:
         conns = [await stack.enter_async_context(database.shared()) for _ in range(CONNECTIONS)]
-        query = "SELECT nullif(current_setting('app.tenant_id', true), '')"
+        query = (
+            "SELECT nullif(concat(current_setting('app.tenant_id', true),"
+            " current_setting('app.user_id', true)), '')"
+        )
         rows = [await (await conn.execute(query)).fetchone() for conn in conns]
     return [row[0] for row in rows if row and row[0] is not None]
 

@@ -62,10 +62,12 @@ async def test_a_table_without_a_tenant_holds_no_tenants_data(owner: AsyncConnec
     assert without <= {
         "group_members",
         "key_encryption_keys",
+        "login_attempts",
         "partition_leases",
         "projection_positions",
         "rate_limit_buckets",
         "relay_positions",
+        "signing_keys",
     } | {name for name in without if name.startswith("projection_")}
 
 
@@ -126,7 +128,10 @@ async def test_open_policies_exist_only_for_the_roles_that_serve_all_tenants(
         "open_bulk_operations",
         "open_offboardings",
         "open_executions",
+        "refresh_tokens",
+        "reset_tokens",
         "retention",
+        "sessions",
         "tenant_standings",
     }
 
@@ -221,6 +226,7 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
         "keep_data_key",
         "keep_first_key_encryption_key",
         "known_key_encryption_keys",
+        "login_accounts",
         "managed_tenants",
         "projection_lag",
     }

@@ -9,12 +9,14 @@ from typing import Protocol
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
+from tests.maven import NoServer
+
 DIRECTORY = Path(__file__).parent
 START_WAIT_S = 90  # A cold machine with a full test run on its cores.
 POLL_S = 0.1
 
 
-class NoBroker(Exception):
+class NoBroker(NoServer):
     """No Kafka broker can be had here; the message says why in one sentence."""
 
 

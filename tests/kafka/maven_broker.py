@@ -1,8 +1,6 @@
 """A real Apache Kafka broker from Maven artefacts, run by this machine's Java: no Docker needed."""
 
 import base64
-import fcntl
-import hashlib
 import os
 import secrets
 import shutil
@@ -13,14 +11,12 @@ import tempfile
 from pathlib import Path
 
 from tests.kafka.broker import DIRECTORY, NoBroker, server_properties, wait_until_ready
+from tests.maven import JAVA_OPTIONS, jars, java
 
-LIBRARIES = DIRECTORY.parents[1] / ".agentledger-tools" / "kafka-libs"
-JAVA_VERSION_MIN = 17
-JAVA_OPTIONS = (
-    *("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
+BROKER_OPTIONS = (
+    *("-Xms256m", "-Xmx512m", *JAVA_OPTIONS),
     f"-Dlog4j2.configurationFile={DIRECTORY / 'log4j2.yaml'}",
 )
-FETCH_WAIT_S = 600
 STOP_WAIT_S = 30
 
 
@@ -28,8 +24,8 @@ class MavenBroker:
     """One broker in a directory and on ports of its own, so that two test runs do not meet."""
 
     def __init__(self) -> None:
-        self._java = _java()
-        self._classpath = f"{_libraries()}/*"
+        self._java = java()
+        self._classpath = f"{jars(DIRECTORY / 'pom.xml', 'kafka')}/*"
         self._directory = Path(tempfile.mkdtemp(prefix="agentledger-kafka-"))
         self._log = self._directory / "broker.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -96,48 +92,7 @@ class MavenBroker:
             raise NoBroker(f"The Kafka broker did not become ready; its log ends with: {tail}")
 
     def _command(self, main: str, *arguments: str) -> list[str]:
-        return [self._java, *JAVA_OPTIONS, "-cp", self._classpath, main, *arguments]
-
-
-def _java() -> str:
-    java = shutil.which("java")
-    if java is None:
-        raise NoBroker(f"No Java is installed: the broker needs {JAVA_VERSION_MIN} or newer.")
-    shown = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    version = shown.partition('"')[2].partition(".")[0].partition('"')[0]
-    if not version.isdigit() or int(version) < JAVA_VERSION_MIN:
-        raise NoBroker(f"The broker needs Java {JAVA_VERSION_MIN} or newer; `java` says: {shown}")
-    return java
-
-
-def _libraries() -> Path:
-    """The directory of the broker's jars, fetched once per version of pom.xml."""
-    pom = DIRECTORY / "pom.xml"
-    wanted = LIBRARIES / hashlib.sha256(pom.read_bytes()).hexdigest()[:12]
-    LIBRARIES.mkdir(parents=True, exist_ok=True)
-    with (LIBRARIES / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # Several workers of one test run may want them at once.
-        if not wanted.exists():
-            partial = wanted.with_suffix(".partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            _fetch(pom, partial)
-            partial.rename(wanted)
-    return wanted
-
-
-def _fetch(pom: Path, target: Path) -> None:
-    maven = shutil.which("mvn")
-    if maven is None:
-        raise NoBroker("No Maven is installed to fetch the broker's jars.")
-    command = [maven, "-q", "-B", "-f", str(pom), "dependency:copy-dependencies"]
-    command += ["-DincludeScope=runtime", f"-DoutputDirectory={target}"]
-    if not os.access(Path.home(), os.W_OK):
-        command.append(f"-Dmaven.repo.local={LIBRARIES / 'repository'}")
-    fetched = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=FETCH_WAIT_S
-    )
-    if fetched.returncode:
-        raise NoBroker(f"Maven could not fetch the broker's jars: {fetched.stdout[-2000:]}")
+        return [self._java, *BROKER_OPTIONS, "-cp", self._classpath, main, *arguments]
 
 
 def _free_addresses(count: int) -> list[str]:

@@ -31,9 +31,11 @@ def overheard(api: Api, monkeypatch: pytest.MonkeyPatch) -> Overheard:
     kept = Overheard()
     send = api.database.tenant_json
 
-    async def overhear(tenant_id: TenantId, query: LiteralString, params: JsonObject) -> Any:
+    async def overhear(
+        tenant_id: TenantId, query: LiteralString, params: JsonObject, **bound: Any
+    ) -> Any:
         kept.sent.append((query, params))
-        return await send(tenant_id, query, params)
+        return await send(tenant_id, query, params, **bound)
 
     monkeypatch.setattr(api.database, "tenant_json", overhear)
     return kept

@@ -21,9 +21,11 @@ from infra.models.tenant_providers import ShortCalls, TenantProviders
 from infra.tenant_archive import ArchiveFile
 from infra.webhook_keys import WebhookKeys
 from tests.commands.fakes import FakeEventStore, World
+from tests.commands.login_fakes import LoginWorld
 from tests.rate_limits import TestLimits
+from tests.write_api.fake_oauth import FakeIdentityProvider, a_flow
 from write_api.app import build_write_routes
-from write_api.edge import WriteDependencies
+from write_api.edge import ScimParts, WriteDependencies
 
 KEY = "Bearer al_test"
 OPERATOR_KEY = "operator"
@@ -31,6 +33,7 @@ PREFIX = "/api/v1"
 # httpx sends from 127.0.0.1 where there is no socket, which is no proxy.
 TRUSTED_PROXIES = (ip_network("10.0.0.0/8"),)
 RATE_LIMIT_IP_PER_MIN = 100
+RATE_LIMIT_LOGIN_PER_MIN = 20
 BODY_BYTES_MAX = 1024 * 1024
 
 
@@ -160,8 +163,15 @@ class Api:
             self.audit_log.store, self.world.ids, lost=lambda _: None, gather_s=0, count_s=0
         )
         self.webhook_keys = WebhookKeys("a master key of the tests")
+        self.provider = FakeIdentityProvider()
+        self.oauth = a_flow(self.world, self.provider)
+        self.login = LoginWorld(self.world.accounts)
         self.time_s = 0.0
-        self.limits = TestLimits(lambda: self.time_s, address_per_min=RATE_LIMIT_IP_PER_MIN)
+        self.limits = TestLimits(
+            lambda: self.time_s,
+            address_per_min=RATE_LIMIT_IP_PER_MIN,
+            login_per_min=RATE_LIMIT_LOGIN_PER_MIN,
+        )
         self.app = FastAPI(title="AgentLedger", version="0", redirect_slashes=False)
         build_write_routes(self.app, self._dependencies())
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
@@ -179,12 +189,20 @@ class Api:
             strangers=self.limits.strangers,
             callers=self.limits.callers,
             webhook_tenant=self.webhook_keys.tenant,
+            oauth=self.oauth,
+            scim=ScimParts(self.world.ports, "http://ledger"),
+            logins=self.login.logins(self.store, self.world.clock, self.world.dispatcher),
+            login_limits=self.limits.logins,
             audit=self.audit,
             audit_log=self.audit_log,
             provider_tests=ShortCalls(TenantProviders(self.world.vault), self.models),
             body_bytes_max=BODY_BYTES_MAX,
             cors_origins=self._cors_origins,
         )
+
+    async def edge_done(self) -> None:
+        """What is done after the answers is done."""
+        await self.app.state.later.done()
 
     @property
     def store(self) -> FakeEventStore:

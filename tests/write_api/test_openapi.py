@@ -59,7 +59,10 @@ class Described:
             **ids,
             "tenant_id": await self._a_tenant(),
             "execution_id": str(begun["execution_id"]),
+            "session_id": str(begun["execution_id"]),  # Of nobody: it is not found.
+            "user_id": str(begun["execution_id"]),
             "name": "paid",
+            "identity_id": str(self.api.world.ids.new()),
             "sha256": SHA256,
             "node_id": "ok",
             "key": path.rsplit("/", 1)[1],
@@ -81,8 +84,16 @@ def operations() -> list[tuple[str, str]]:
     return [(method, path) for path, methods in paths.items() for method in methods]
 
 
-@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
-@pytest.mark.parametrize(("method", "path"), operations())
+MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+# Takes nothing that could be wrong.
+ALWAYS_RIGHT = "/.well-known/jwks.json"
+
+
+@pytest.mark.parametrize(("method", "path", "mode"), [
+    (method, path, mode)
+    for method, path in operations()
+    for mode in (MODES[:1] if path == ALWAYS_RIGHT else MODES)
+])  # fmt: skip
 def test_the_api_keeps_to_its_document(
     described: Described, method: str, path: str, mode: GenerationMode
 ) -> None:

@@ -1,0 +1,80 @@
+"""The parts that people log in by, of one API process."""
+
+import time
+from datetime import timedelta
+
+from commands.account_flow import AccountFlow
+from commands.dispatch import Dispatcher
+from commands.login_flow import LoginFlow, LoginPorts
+from commands.ports import EventStore
+from infra.access_tokens import SignedAccessTokens
+from infra.accounts import PostgresAccounts
+from infra.login_attempts import PostgresAttempts
+from infra.refresh_tokens import PostgresRefreshTokens
+from infra.reset_tokens import RandomResetTokens
+from infra.runtime import Runtime
+from infra.second_factors import PostgresSecondFactors
+from infra.secrets_source import SecretsSource
+from infra.signing_keys import SigningKeys
+from infra.users import PostgresUsers
+from write_api.edge import Logins
+
+AUDIENCE = "agentledger"
+
+
+async def build_signing_keys(runtime: Runtime) -> SigningKeys:
+    return SigningKeys(
+        await runtime.database("api"),
+        await runtime.data_keys("api"),
+        runtime.clock,
+        runtime.ids,
+        max_age=timedelta(days=runtime.settings.signing_key_days),
+        monotonic_s=time.monotonic,
+    )
+
+
+def access_tokens(runtime: Runtime, keys: SigningKeys) -> SignedAccessTokens:
+    settings = runtime.settings
+    return SignedAccessTokens(
+        keys,
+        runtime.clock,
+        runtime.ids,
+        issuer=settings.public_url,
+        audience=AUDIENCE,
+        lifetime_s=settings.access_token_minutes * 60,
+    )
+
+
+async def accounts(runtime: Runtime) -> PostgresAccounts:
+    database = await runtime.database("api")
+    return PostgresAccounts(database, PostgresUsers(database, runtime.lookup_key).email_hash)
+
+
+async def build_logins(
+    runtime: Runtime,
+    tokens: SignedAccessTokens,
+    *,
+    secrets: SecretsSource,
+    store: EventStore,
+    dispatcher: Dispatcher,
+) -> Logins:
+    settings = runtime.settings
+    database = await runtime.database("api")
+    idle = timedelta(days=settings.session_idle_days)
+    ports = LoginPorts(
+        accounts=await accounts(runtime),
+        attempts=PostgresAttempts(database, runtime.lookup_key, runtime.clock),
+        passwords=secrets,
+        access_tokens=tokens,
+        refresh_tokens=PostgresRefreshTokens(database, idle=idle),
+        second_factors=PostgresSecondFactors(
+            database, await runtime.data_keys("api"), runtime.clock
+        ),
+        events=store,
+        clock=runtime.clock,
+        dispatcher=dispatcher,
+        session=timedelta(days=settings.session_days_max),
+        idle=idle,
+    )
+    flow = LoginFlow(ports)
+    return Logins(flow, AccountFlow(ports, flow, RandomResetTokens()), tokens.keys.published)

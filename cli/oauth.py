@@ -1,0 +1,38 @@
+"""Logins at identity providers, put together for the role `api`."""
+
+import time
+
+from commands.dispatch import Dispatcher
+from commands.ports import EventStore
+from infra.client_secrets import PostgresClientSecrets
+from infra.github_login import GitHub
+from infra.http_client import GuardedHttp
+from infra.oauth_attempts import PostgresOAuthAttempts
+from infra.oauth_exchange import OAuthExchange
+from infra.openid import OpenId
+from infra.runtime import Runtime
+from write_api.external_identities import CALLBACK_PATH
+from write_api.oauth_flow import OAuthFlow
+
+
+async def build_oauth(runtime: Runtime, events: EventStore, dispatcher: Dispatcher) -> OAuthFlow:
+    settings = runtime.settings
+    database = await runtime.database("api")
+    http = GuardedHttp(allowed=settings.http_allow, connections_max=settings.login_connections_max)
+    runtime.at_close(http.aclose)
+    exchange = OAuthExchange(http, allowed=settings.http_allow)
+    openid = OpenId(exchange, runtime.clock, monotonic_s=time.monotonic)
+    redirect_uri = f"{settings.public_url}{CALLBACK_PATH}"
+    return OAuthFlow(
+        events=events,
+        dispatcher=dispatcher,
+        attempts=PostgresOAuthAttempts(database, runtime.clock, redirect_uri=redirect_uri),
+        secrets=PostgresClientSecrets(database, await runtime.data_keys()),
+        kinds={
+            "oidc": openid,
+            "google": openid,
+            "github": GitHub(exchange, api_url=settings.github_api_url),
+        },
+        issuers={"google": settings.google_issuer, "github": settings.github_url},
+        return_to=settings.login_return_to,
+    )

@@ -1,0 +1,152 @@
+"""What people do about their own password and second factor: prove who they are once more, then
+change it. Somebody who forgot the password proves it by a mail.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from commands.authorization import Caller, require
+from commands.decisions import Command
+from commands.dispatch import Origin
+from commands.login_flow import LoginFlow, LoginPorts, WrongCredentials, proving
+from commands.login_port import Account, NewSecondFactor, ResetTokens
+from commands.logins import (
+    ChangePassword,
+    DisableSecondFactor,
+    EnableSecondFactor,
+    ReplaceRecoveryCodes,
+    RequestReset,
+)
+from domain.errors import FieldError, Forbidden, Invalid
+from domain.identifiers import JsonObject, TenantId
+from domain.identity import User
+from domain.logins import require_password
+
+
+class NeedsSession(Forbidden):
+    """Log in to do this; an API key is not enough."""
+
+    code = "needs_session"
+
+
+class ResetRefused(Invalid):
+    """This token does not count (any more); ask for a new one."""
+
+    code = "reset_refused"
+
+
+class AccountFlow:
+    def __init__(self, ports: LoginPorts, login: LoginFlow, reset_tokens: ResetTokens) -> None:
+        self._ports = ports
+        self._login = login
+        self._reset_tokens = reset_tokens
+
+    async def change_password(self, caller: Caller, old: str, new: str, origin: Origin) -> int:
+        """How many other sessions it ended. Raises Invalid, WrongCredentials, TooManyAttempts."""
+        tenant_id, user_id = _person(caller)
+        require_password(new, "/new_password")
+        await self._require_password(tenant_id, user_id, old, origin)
+        hashed = await self._ports.passwords.hash_password(new)
+        command = ChangePassword("changed", hashed, caller.session_id)
+        answer = await self._dispatch(command, tenant_id, user_id, origin)
+        return int(str(answer["ended_count"]))
+
+    async def admit_reset(self, email: str, origin: Origin) -> None:
+        """Raises TooManyAttempts, whether anybody has this address or not."""
+        await self._ports.attempts.begin("reset", email.casefold(), origin.address)
+
+    async def request_reset(self, email: str, origin: Origin) -> None:
+        """Mails a token to each account of the address, if there are any. How long it takes tells
+        which, so nobody waits for it.
+        """
+        ports = self._ports
+        for account in await ports.accounts.of_email(email, None):
+            text, token_hash = self._reset_tokens.new(account.tenant_id)
+            command = RequestReset(text, token_hash)
+            await self._dispatch(command, account.tenant_id, account.user_id, origin)
+
+    async def confirm_reset(self, token: str, password: str, origin: Origin) -> None:
+        """Raises Invalid, ResetRefused."""
+        require_password(password, "/password")
+        parsed = self._reset_tokens.parsed(token)
+        if parsed is None:
+            raise _reset_refused()
+        tenant_id, token_hash = parsed
+        hashed = await self._ports.passwords.hash_password(password)
+        now = self._ports.clock.now()
+        user_id = await self._ports.accounts.take_reset_token(tenant_id, token_hash, now)
+        if user_id is None:
+            raise _reset_refused()
+        await self._dispatch(ChangePassword("reset", hashed), tenant_id, user_id, origin)
+
+    async def enrol(self, caller: Caller, password: str, origin: Origin) -> NewSecondFactor:
+        """Raises WrongCredentials, TooManyAttempts, SecondFactorPresent."""
+        tenant_id, user_id = _person(caller)
+        await self._require_password(tenant_id, user_id, password, origin)
+        user = await self._ports.events.load(User, user_id, tenant_id)
+        if user is None:
+            raise WrongCredentials
+        self._ports.events.keep(user, tenant_id)
+        return await self._ports.second_factors.enrol(tenant_id, user_id, user.email)
+
+    async def confirm(self, caller: Caller, code: str, origin: Origin) -> Sequence[str]:
+        """The recovery codes. Raises WrongCredentials, TooManyAttempts."""
+        tenant_id, user_id = _person(caller)
+        ports = self._ports
+        attempt = await ports.attempts.begin("second_factor", str(user_id), origin.address)
+        factors = ports.second_factors
+        if not await factors.take_code(tenant_id, user_id, code, is_confirmed=False):
+            raise WrongCredentials
+        await ports.attempts.succeeded(attempt)
+        codes, hashes = factors.new_recovery_codes(user_id)
+        await self._dispatch(EnableSecondFactor(hashes), tenant_id, user_id, origin)
+        return codes
+
+    async def disable(self, caller: Caller, password: str, code: str, origin: Origin) -> None:
+        """Raises WrongCredentials, TooManyAttempts, SecondFactorMissing."""
+        tenant_id, user_id = _person(caller)
+        await self._require_password(tenant_id, user_id, password, origin)
+        await self._login.require_second_factor(tenant_id, user_id, code, origin)
+        await self._dispatch(DisableSecondFactor(), tenant_id, user_id, origin)
+
+    async def renew_codes(
+        self, caller: Caller, password: str, code: str, origin: Origin
+    ) -> Sequence[str]:
+        """New recovery codes; the old ones count no more. Raises as `disable`."""
+        tenant_id, user_id = _person(caller)
+        await self._require_password(tenant_id, user_id, password, origin)
+        await self._login.require_second_factor(tenant_id, user_id, code, origin)
+        codes, hashes = self._ports.second_factors.new_recovery_codes(user_id)
+        await self._dispatch(ReplaceRecoveryCodes(hashes), tenant_id, user_id, origin)
+        return codes
+
+    async def _require_password(
+        self, tenant_id: TenantId, user_id: UUID, password: str, origin: Origin
+    ) -> Account:
+        """Counted as the second factor is: by the person, whose address is not asked for here."""
+        ports = self._ports
+        attempt = await ports.attempts.begin("second_factor", str(user_id), origin.address)
+        account = await ports.accounts.of_user(tenant_id, user_id)
+        stored = None if account is None else account.password_hash
+        if not await ports.passwords.is_password(password, stored) or account is None:
+            raise WrongCredentials
+        await ports.attempts.succeeded(attempt)
+        return account
+
+    async def _dispatch(
+        self, command: Command, tenant_id: TenantId, user_id: UUID, origin: Origin
+    ) -> JsonObject:
+        caller = proving(tenant_id, user_id)
+        return (await self._ports.dispatcher.dispatch(command, caller, origin)).result
+
+
+def _person(caller: Caller) -> tuple[TenantId, UUID]:
+    """Raises NeedsSession."""
+    require(caller, ChangePassword.requires)
+    if caller.session_id is None or caller.tenant_id is None or caller.user_id is None:
+        raise NeedsSession
+    return caller.tenant_id, caller.user_id
+
+
+def _reset_refused() -> ResetRefused:
+    return ResetRefused(errors=[FieldError("/token", "reset_refused", "it does not count")])

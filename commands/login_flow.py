@@ -1,0 +1,230 @@
+"""From an address and a password to a session, and from one refresh token to the next.
+
+    login ──► WrongCredentials
+         ├──► Choice of tenants, when the password fits several
+         ├──► SecondFactorNeeded ── totp ──► LoggedIn
+         └──► LoggedIn ── refresh ──► LoggedIn ── ... ──► session over
+
+Who does not exist costs one bcrypt, as who does, and gets the same answer. An address with accounts
+in several tenants costs one for each, unless the tenant is said.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+from commands.authorization import Caller
+from commands.dispatch import Dispatcher, Origin
+from commands.login_port import (
+    AccessTokens,
+    Account,
+    Accounts,
+    Attempts,
+    Passwords,
+    RefreshTokens,
+    Reused,
+    SecondFactors,
+)
+from commands.logins import UseRecoveryCode
+from commands.ports import Clock, EventStore
+from commands.sessions import EndSession, StartSession
+from domain.errors import Unauthenticated
+from domain.identifiers import TenantId
+from domain.identity import User
+
+# What somebody may do in the moment of proving who they are.
+PROVING_SCOPES = frozenset({StartSession.requires})
+
+
+class WrongCredentials(Unauthenticated):
+    """The address, the password or the code is wrong."""
+
+    code = "wrong_credentials"
+
+
+class RefreshRefused(Unauthenticated):
+    """This refresh token does not count (any more); log in again."""
+
+    code = "refresh_refused"
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """expires_in_s: of the access token."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    expires_in_s: int
+    tenant_id: TenantId
+    user_id: UUID
+    email: str = field(repr=False)
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class SecondFactorNeeded:
+    """mfa_token: says that the password was right, for a few minutes."""
+
+    mfa_token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantNeeded:
+    """tenant_ids: those whose password this is."""
+
+    tenant_ids: Sequence[TenantId]
+
+
+LoginAnswer = LoggedIn | SecondFactorNeeded | TenantNeeded
+
+
+@dataclass(frozen=True, slots=True)
+class LoginPorts:
+    """session: how long a session lasts at most. idle: how long a refresh token waits."""
+
+    accounts: Accounts
+    attempts: Attempts
+    passwords: Passwords
+    access_tokens: AccessTokens
+    refresh_tokens: RefreshTokens
+    second_factors: SecondFactors
+    events: EventStore
+    clock: Clock
+    dispatcher: Dispatcher
+    session: timedelta
+    idle: timedelta
+
+
+class LoginFlow:
+    def __init__(self, ports: LoginPorts) -> None:
+        self._ports = ports
+
+    async def login(
+        self, email: str, password: str, tenant_id: TenantId | None, origin: Origin
+    ) -> LoginAnswer:
+        """Raises WrongCredentials, TooManyAttempts."""
+        ports = self._ports
+        attempt = await ports.attempts.begin("password", email.casefold(), origin.address)
+        accounts = await self._fitting(email, password, tenant_id)
+        if not accounts:
+            raise WrongCredentials
+        await ports.attempts.succeeded(attempt)
+        if len(accounts) > 1:
+            return TenantNeeded([account.tenant_id for account in accounts])
+        (account,) = accounts
+        if ports.passwords.needs_rehash(account.password_hash):
+            rehashed = await ports.passwords.hash_password(password)
+            await ports.accounts.rehashed(account, rehashed)
+        if account.has_second_factor:
+            token = await ports.access_tokens.mint_mfa(account.tenant_id, account.user_id)
+            return SecondFactorNeeded(token)
+        return await self.begin_session(account.tenant_id, account.user_id, ["password"], origin)
+
+    async def second_factor(self, mfa_token: str, code: str, origin: Origin) -> LoggedIn:
+        """Raises Unauthenticated, TooManyAttempts."""
+        ports = self._ports
+        tenant_id, user_id = await ports.access_tokens.verify_mfa(mfa_token)
+        await self.require_second_factor(tenant_id, user_id, code, origin)
+        return await self.begin_session(tenant_id, user_id, ["password", "totp"], origin)
+
+    async def require_second_factor(
+        self, tenant_id: TenantId, user_id: UUID, code: str, origin: Origin
+    ) -> None:
+        """A code of now, or a recovery code. Raises WrongCredentials, TooManyAttempts."""
+        ports = self._ports
+        attempt = await ports.attempts.begin("second_factor", str(user_id), origin.address)
+        factors = ports.second_factors
+        if await factors.take_code(tenant_id, user_id, code, is_confirmed=True):
+            await ports.attempts.succeeded(attempt)
+            return
+        if not await factors.take_recovery_code(tenant_id, user_id, code):
+            raise WrongCredentials
+        await ports.attempts.succeeded(attempt)
+        caller = proving(tenant_id, user_id)
+        await ports.dispatcher.dispatch(UseRecoveryCode(), caller, origin)
+
+    async def refresh(self, refresh_token: str, origin: Origin) -> LoggedIn:
+        """Raises RefreshRefused. A token that had been replaced ends its session."""
+        ports = self._ports
+        rotated = await ports.refresh_tokens.rotate(refresh_token, ports.clock.now())
+        if rotated is None:
+            raise RefreshRefused
+        if isinstance(rotated, Reused):
+            caller = proving(rotated.tenant_id, rotated.user_id)
+            end = EndSession(rotated.session_id, "token_reused")
+            await ports.dispatcher.dispatch(end, caller, origin)
+            raise RefreshRefused
+        return await self._logged_in(
+            rotated.tenant_id, rotated.user_id, rotated.session_id, rotated.text
+        )
+
+    async def begin_session(
+        self, tenant_id: TenantId, user_id: UUID, factors: Sequence[str], origin: Origin
+    ) -> LoggedIn:
+        """For a person who has proven who they are by these factors."""
+        ports = self._ports
+        now = ports.clock.now()
+        await self._active_user(tenant_id, user_id)
+        token = ports.refresh_tokens.first(tenant_id)
+        start = StartSession(
+            factors=tuple(factors),
+            client=origin.user_agent,
+            expires_at=now + ports.session,
+            token_hash=token.token_hash,
+            token_expires_at=now + min(ports.idle, ports.session),
+        )
+        answer = await ports.dispatcher.dispatch(start, proving(tenant_id, user_id), origin)
+        session_id = UUID(str(answer.result["session_id"]))
+        return await self._logged_in(tenant_id, user_id, session_id, token.text)
+
+    async def _logged_in(
+        self, tenant_id: TenantId, user_id: UUID, session_id: UUID, refresh_token: str
+    ) -> LoggedIn:
+        ports = self._ports
+        user = await self._active_user(tenant_id, user_id)
+        return LoggedIn(
+            access_token=await ports.access_tokens.mint(tenant_id, user_id, session_id),
+            refresh_token=refresh_token,
+            expires_in_s=ports.access_tokens.lifetime_s,
+            tenant_id=tenant_id,
+            user_id=user_id,
+            email=user.email,
+            role=user.role,
+        )
+
+    async def _active_user(self, tenant_id: TenantId, user_id: UUID) -> User:
+        """Raises WrongCredentials."""
+        user = await self._ports.events.load(User, user_id, tenant_id)
+        if user is None:
+            raise WrongCredentials
+        self._ports.events.keep(user, tenant_id)
+        if not user.is_active:
+            raise WrongCredentials
+        return user
+
+    async def _fitting(
+        self, email: str, password: str, tenant_id: TenantId | None
+    ) -> list[Account]:
+        ports = self._ports
+        accounts = await ports.accounts.of_email(email, tenant_id)
+        if not accounts:
+            await ports.passwords.is_password(password, None)
+        return [
+            account
+            for account in accounts
+            if await ports.passwords.is_password(password, account.password_hash)
+        ]
+
+
+def proving(tenant_id: TenantId, user_id: UUID) -> Caller:
+    """Somebody who has just proven to be this person; may change what is theirs and nothing
+    else.
+    """
+    return Caller(
+        actor=f"user:{user_id}",
+        tenant_id=tenant_id,
+        scopes=PROVING_SCOPES,
+        user_id=user_id,
+        own_only=PROVING_SCOPES,
+    )

@@ -1,0 +1,75 @@
+"""Session: one person logged in on one device, from the login to the logout.
+
+    created ──► ended (logged_out | revoked | password_changed | token_reused)
+
+That a token of it was refreshed is no event: it happens every few minutes and says nothing new.
+When it was refreshed last is kept beside the log (infra/refresh_tokens.py). A session that nobody
+ends is over at expires_at without an event.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from eventsourcing.domain import Aggregate, event
+
+from domain.errors import NotFound
+
+EndReason = Literal[
+    "logged_out",
+    "revoked",
+    "password_changed",
+    "token_reused",
+]
+
+
+class SessionNotFound(NotFound):
+    """There is no such session."""
+
+
+class Session(Aggregate):
+    TOPIC = "session"
+
+    class Created(Aggregate.Created):
+        """factors: how the person proved to be who they are, e.g. `password`, `totp`. client: what
+        the program called itself. expires_at: RFC 3339; no refresh goes beyond it.
+        """
+
+        TOPIC = "session.created"
+        user_id: str
+        factors: list[str]
+        client: str | None
+        expires_at: str
+
+    class Ended(Aggregate.Event):
+        TOPIC = "session.ended"
+        reason: str
+
+    @event(Created)
+    def __init__(
+        self,
+        *,
+        id: UUID,  # noqa: A002, ARG002 # taken by the library, which calls it so
+        user_id: str,
+        factors: Sequence[str],
+        client: str | None,
+        expires_at: str,
+    ) -> None:
+        self.user_id = user_id
+        self.factors = list(factors)
+        self.client = client
+        self.expires_at = expires_at
+        self.end_reason: str | None = None
+
+    def is_alive(self, now: datetime) -> bool:
+        return self.end_reason is None and now < datetime.fromisoformat(self.expires_at)
+
+    def end(self, reason: EndReason) -> None:
+        """Ending twice is once, for the first reason."""
+        if self.end_reason is None:
+            self._ended(reason)
+
+    @event(Ended)
+    def _ended(self, reason: str) -> None:
+        self.end_reason = reason

@@ -1,0 +1,156 @@
+"""Access tokens: JWTs (RFC 9068) that say who a person is, for a quarter of an hour, to us and to
+whoever has our public keys. What they may do is not in them: it is looked up, so that it changes at
+once.
+
+    {"alg": "Ed25519", "kid": ..., "typ": "at+jwt"} . {iss, aud, sub, tid, sid, jti, iat, nbf, exp}
+
+Only a header of exactly these members is looked at further, so nothing in it can name another key
+or algorithm. A token that only proves a right password (`mfa+jwt`) has another type and audience.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+
+from commands.login_port import MfaClaims
+from commands.ports import Clock, Ids
+from domain.errors import Unauthenticated
+from domain.identifiers import TenantId
+from infra.signing_keys import SigningKeys
+
+ALGORITHM = "Ed25519"
+ACCESS_TYPE, MFA_TYPE = "at+jwt", "mfa+jwt"
+TOKEN_CHARACTERS_MAX = 2048
+MFA_LIFETIME_S = 300
+# Clocks of our processes differ by less.
+SKEW_S = 5
+
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_HEADER = {"alg", "kid", "typ"}
+_TEXTS = ("iss", "aud", "sub", "tid", "jti")
+_NUMBERS = ("iat", "nbf", "exp")
+
+
+class BadToken(Unauthenticated):
+    """The access token is not valid or has expired."""
+
+
+class AccessClaims(NamedTuple):
+    tenant_id: TenantId
+    user_id: UUID
+    session_id: UUID
+    expires_at_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignedAccessTokens:
+    """Implements commands.login_port.AccessTokens. issuer: who we are, to others too. audience: the
+    one service that these tokens are for.
+    """
+
+    keys: SigningKeys
+    clock: Clock
+    ids: Ids
+    issuer: str
+    audience: str
+    lifetime_s: int
+
+    async def mint(self, tenant_id: TenantId, user_id: UUID, session_id: UUID) -> str:
+        own = {"aud": self.audience, "sid": str(session_id)}
+        return await self._mint(
+            ACCESS_TYPE, tenant_id, user_id, own=own, lifetime_s=self.lifetime_s
+        )
+
+    async def mint_mfa(self, tenant_id: TenantId, user_id: UUID) -> str:
+        own = {"aud": f"{self.audience}/second-factor"}
+        return await self._mint(MFA_TYPE, tenant_id, user_id, own=own, lifetime_s=MFA_LIFETIME_S)
+
+    async def verify(self, text: str) -> AccessClaims:
+        """Raises BadToken."""
+        claims = await self._verify(text, ACCESS_TYPE, self.audience)
+        tenant_id, user_id = TenantId(_uuid(claims["tid"])), _uuid(claims["sub"])
+        return AccessClaims(tenant_id, user_id, _uuid(claims.get("sid")), claims["exp"])
+
+    async def verify_mfa(self, text: str) -> MfaClaims:
+        claims = await self._verify(text, MFA_TYPE, f"{self.audience}/second-factor")
+        return MfaClaims(TenantId(_uuid(claims["tid"])), _uuid(claims["sub"]))
+
+    async def _mint(
+        self,
+        kind: str,
+        tenant_id: TenantId,
+        user_id: UUID,
+        *,
+        own: dict[str, str],
+        lifetime_s: int,
+    ) -> str:
+        key = await self.keys.signing()
+        now_s = int(self.clock.now().timestamp())
+        claims = {
+            "iss": self.issuer,
+            "sub": str(user_id),
+            "tid": str(tenant_id),
+            "jti": str(self.ids.new()),
+            "iat": now_s,
+            "nbf": now_s,
+            "exp": now_s + lifetime_s,
+            **own,
+        }
+        header = {"alg": ALGORITHM, "kid": key.kid, "typ": kind}
+        return jwt.encode(header, claims, key, algorithms=[ALGORITHM])
+
+    async def _verify(self, text: str, kind: str, audience: str) -> dict[str, Any]:
+        if len(text) > TOKEN_CHARACTERS_MAX or _COMPACT.fullmatch(text) is None:
+            raise BadToken
+        key = await self.keys.verifying(_key_id(text, kind))
+        if key is None:
+            raise BadToken
+        try:
+            claims = jwt.decode(text, key, algorithms=[ALGORITHM]).claims
+        except (JoseError, ValueError):
+            raise BadToken from None
+        self._require_claims(claims, audience)
+        return claims
+
+    def _require_claims(self, claims: dict[str, Any], audience: str) -> None:
+        """Raises BadToken. Types first: a list of issuers is no issuer, and true is no time."""
+        if any(type(claims.get(name)) is not str for name in _TEXTS):
+            raise BadToken
+        if any(type(claims.get(name)) is not int for name in _NUMBERS):
+            raise BadToken
+        if claims["iss"] != self.issuer or claims["aud"] != audience:
+            raise BadToken
+        now_s = int(self.clock.now().timestamp())
+        is_in_time = claims["nbf"] <= now_s + SKEW_S and claims["iat"] <= now_s + SKEW_S
+        if not is_in_time or claims["exp"] <= now_s:
+            raise BadToken
+
+
+def looks_like_token(text: str) -> bool:
+    """Whether it has the form of a JWT, which no API key has."""
+    return _COMPACT.fullmatch(text) is not None
+
+
+def _key_id(text: str, kind: str) -> str:
+    """Of a header that is exactly as ours. Raises BadToken."""
+    try:
+        header = jws.extract_compact(text.encode()).headers()
+    except (JoseError, ValueError, TypeError, AttributeError):
+        raise BadToken from None
+    key_id = header.get("kid")
+    if header.keys() != _HEADER or header["alg"] != ALGORITHM or header["typ"] != kind:
+        raise BadToken
+    if type(key_id) is not str:
+        raise BadToken
+    return key_id
+
+
+def _uuid(text: object) -> UUID:
+    try:
+        return UUID(str(text))
+    except ValueError:
+        raise BadToken from None

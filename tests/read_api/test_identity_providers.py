@@ -1,0 +1,35 @@
+"""Identity providers: what they let people do, and never what they are told to be believed."""
+
+from domain.identity_providers import IdentityProvider
+from tests.projections.histories import a_tenant
+from tests.projections.identity_histories import an_identity_provider
+from tests.read_api.api import Api
+from tests.read_api.queries import by_resolvers
+
+QUERY = (
+    "{ identityProviders { edges { node { id name kind issuer clientId allowedDomains defaultRole"
+    " groupRoles isDirectory secretReplacedAt createdAt } } } }"
+)
+
+
+async def test_providers_are_listed_until_they_are_removed(api: Api) -> None:
+    provider = an_identity_provider(api.tenant_id).happens(IdentityProvider.SecretReplaced)
+    removed = an_identity_provider(api.tenant_id).happens(IdentityProvider.Removed)
+    await api.happened(provider, removed, an_identity_provider(a_tenant()))
+    for query in (QUERY, by_resolvers(QUERY)):
+        edges = (await api.read(query))["identityProviders"]["edges"]
+        assert [edge["node"] for edge in edges] == [
+            {
+                "id": str(provider.stream_id),
+                "name": "acme",
+                "kind": "oidc",
+                "issuer": "https://login.acme.example",
+                "clientId": "ledger",
+                "allowedDomains": ["acme.example"],
+                "defaultRole": "USER",
+                "groupRoles": {"platform": "ADMIN"},
+                "isDirectory": True,
+                "secretReplacedAt": "2026-01-01T00:00:03+00:00",
+                "createdAt": "2026-01-01T00:00:01+00:00",
+            }
+        ]
