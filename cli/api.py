@@ -81,9 +81,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     ports = await _ports(runtime, store, secrets, admission)
     dispatcher = Dispatcher(ports)
     rate_limits = build_rate_limits(runtime, database, metrics)
-    app = FastAPI(
-        title="AgentLedger", version="1", redirect_slashes=False, openapi_url="/openapi.json"
-    )
+    app = _application()
     build_write_routes(
         app,
         WriteDependencies(
@@ -147,6 +145,12 @@ async def _provider_tests(runtime: Runtime) -> ShortCalls:
     models = build_models({}, allowed=runtime.settings.http_allow)
     runtime.at_close(models.aclose)
     return ShortCalls(TenantProviders(await runtime.vault("api")), models)
+
+
+def _application() -> FastAPI:
+    return FastAPI(
+        title="AgentLedger", version="1", redirect_slashes=False, openapi_url="/openapi.json"
+    )
 
 
 def _authentication(
