@@ -68,7 +68,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     authentication = _authentication(runtime, database, key_uses, tokens)
     tail = await runtime.tail(store, authentication)
     positions = _positions(runtime, database)
-    metrics = Metrics()
+    client_address, metrics = ClientAddresses(settings.trusted_proxies).of, Metrics()
     admission = _admission(runtime, database, metrics)
     audit_log = AuditEntries(await runtime.database("writer"), database, await runtime.data_keys())
     audit = _audit(runtime, audit_log, metrics)
@@ -76,7 +76,6 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     seals = await runtime.event_seals("api")
     waiter = ExecutionWaiter(database, tail, blobs, seals)
     _hear_neighbours(runtime, waiter, authentication, metrics)
-    addresses = ClientAddresses(settings.trusted_proxies)
     secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
     ports = await _ports(runtime, store, secrets, admission)
     dispatcher = Dispatcher(ports)
@@ -86,7 +85,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         app,
         WriteDependencies(
             authenticate=authentication.authenticate,
-            client_address=addresses.of,
+            client_address=client_address,
             dispatcher=dispatcher,
             waiter=waiter,
             blobs=blobs,
@@ -116,7 +115,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             tail=tail,
             positions=positions,
             authenticate=authentication.authenticate,
-            client_address=addresses.of,
+            client_address=client_address,
             count_stranger=rate_limits.strangers.take,
             callers=rate_limits.callers,
             request_id_of=lambda scope: scope.get(REQUEST_ID_SCOPE_KEY) or runtime.ids.new(),
