@@ -22,6 +22,8 @@ tenants_app = typer.Typer(no_args_is_help=True, help="Tenants of this installati
 app.add_typer(dead_letters_app, name="dead-letters")
 erasures_app = typer.Typer(no_args_is_help=True, help="Keys that were destroyed.")
 app.add_typer(tenants_app, name="tenants")
+signing_keys_app = typer.Typer(no_args_is_help=True, help="The keys that sign access tokens.")
+app.add_typer(signing_keys_app, name="signing-keys")
 app.add_typer(erasures_app, name="erasures")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
@@ -230,6 +232,19 @@ def erasures_replay(
     from cli.erasures import replay_erasures
 
     raise typer.Exit(replay_erasures(file))
+
+
+@signing_keys_app.command("rotate")
+def signing_keys_rotate(
+    revoke_others: Annotated[  # noqa: FBT002 # typer's way to say a flag
+        bool, typer.Option("--revoke-others", help="No other key counts any more: one has leaked.")
+    ] = False,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Sign with a new key from now on."""
+    from cli.signing_keys import rotate_signing_keys
+
+    raise typer.Exit(rotate_signing_keys(revoke_others=revoke_others, is_json=json))
 
 
 @app.command()

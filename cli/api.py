@@ -4,7 +4,9 @@ application.
 
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import UUID
 
 from fastapi import FastAPI
 
@@ -75,7 +77,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     blobs = await runtime.blobs("api")
     seals = await runtime.event_seals("api")
     waiter = ExecutionWaiter(database, tail, blobs, seals)
-    _hear_neighbours(runtime, waiter, authentication, metrics)
+    await _hear_neighbours(runtime, waiter, authentication, metrics)
     secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
     ports = await _ports(runtime, store, secrets, admission)
     dispatcher = Dispatcher(ports)
@@ -131,11 +133,17 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     return ApiParts(app, tail, positions, admission, key_uses, rate_limits)
 
 
-def _hear_neighbours(
+def _application() -> FastAPI:
+    return FastAPI(
+        title="AgentLedger", version="1", redirect_slashes=False, openapi_url="/openapi.json"
+    )
+
+
+async def _hear_neighbours(
     runtime: Runtime, waiter: ExecutionWaiter, authentication: Authentication, metrics: Metrics
 ) -> None:
     runtime.neighbours.execution_ended = waiter.ended
-    runtime.neighbours.access_changed = authentication.forget
+    runtime.neighbours.access_changed = await _forgetting(runtime, authentication)
     runtime.neighbours.worker_began = metrics.worker_began
     runtime.neighbours.cache_asked = metrics.cache_asked
 
@@ -173,6 +181,17 @@ def _positions(runtime: Runtime, database: Database) -> ReadPositions:
         projections=[projection.table for projection in PROJECTIONS],
         poll_s=runtime.settings.poll_min_s,
     )
+
+
+async def _forgetting(runtime: Runtime, authentication: Authentication) -> Callable[[UUID], None]:
+    """Told at once of what was stored here: callers, and whether tenants may act."""
+    standings = await runtime.standings()
+
+    def forget(stream_id: UUID) -> None:
+        authentication.forget(stream_id)
+        standings.forget(stream_id)
+
+    return forget
 
 
 async def _ports(

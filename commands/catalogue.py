@@ -70,6 +70,18 @@ from commands.external_identities import (
     remove_external_identity,
     sign_in_externally,
 )
+from commands.identity import (
+    AcceptInvitation,
+    ChangeUser,
+    DeactivateUser,
+    InviteUser,
+    RenewInvitation,
+    accept_invitation,
+    change_user,
+    deactivate_user,
+    invite_user,
+    renew_invitation,
+)
 from commands.identity_providers import (
     IssueDirectoryToken,
     PutIdentityProvider,
@@ -93,6 +105,14 @@ from commands.logins import (
     use_recovery_code,
 )
 from commands.providers import PutProvider, RemoveProvider, put_provider, remove_provider
+from commands.roles import (
+    ChangeRole,
+    CreateRole,
+    DeleteRole,
+    change_role,
+    create_role,
+    delete_role,
+)
 from commands.secrets import PutSecret, RemoveSecret, put_secret, remove_secret
 from commands.sessions import (
     EndSession,
@@ -162,6 +182,14 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(KeepTenant, keep_tenant),
         _entry(StayOnPlatform, stay_on_platform),
         _entry(SetResellerQuota, set_reseller_quota),
+        _entry(InviteUser, invite_user),
+        _entry(RenewInvitation, renew_invitation),
+        _entry(AcceptInvitation, accept_invitation),
+        _entry(ChangeUser, change_user),
+        _entry(DeactivateUser, deactivate_user),
+        _entry(CreateRole, create_role),
+        _entry(ChangeRole, change_role),
+        _entry(DeleteRole, delete_role),
         _entry(CreateApiKey, create_api_key),
         _entry(RestrictApiKey, restrict_api_key),
         _entry(RotateApiKey, rotate_api_key),

@@ -69,3 +69,7 @@ class Users(Protocol):
     async def is_actor(self, tenant_id: TenantId, user_id: UUID, actor: str) -> bool:
         """Whether the actor is this person, or a key of theirs."""
         ...
+
+    def invitation_proof(self, tenant_id: TenantId, user_id: UUID, expires_at: str) -> bytes:
+        """Of domain/invitations.py; nobody else can make it."""
+        ...

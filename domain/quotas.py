@@ -1,12 +1,6 @@
 """What a tenant may have of something, and what is said when it is used up."""
 
-from domain.errors import OverLimit, Refused
-
-
-class QuotaUsedUp(OverLimit):
-    """This quota is used up for now; it begins anew later."""
-
-    code = "quota_used_up"
+from domain.errors import Refused
 
 
 class QuotaReached(Refused):

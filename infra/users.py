@@ -78,3 +78,7 @@ class PostgresUsers:
         asked: JsonObject = {"actor": actor}
         found = await self._database.tenant_json(tenant_id, IS_ACTOR, asked, person=user_id)
         return found == b"true"
+
+    def invitation_proof(self, tenant_id: TenantId, user_id: UUID, expires_at: str) -> bytes:
+        message = f"agentledger:invitation:{tenant_id}:{user_id}:{expires_at}".encode()
+        return hmac.digest(self._master_key.encode(), message, hashlib.sha256)

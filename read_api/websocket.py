@@ -139,7 +139,7 @@ class _Connection:
         if message["type"] != "connection_init":
             raise Closed(UNAUTHORIZED, "Unauthorized")
         self._credential = self._credential_of(message.get("payload"))
-        caller = await self._authenticate()
+        caller = await self._authenticate(FORBIDDEN)
         try:
             await self._dependencies.callers.take(self._websocket.scope, caller)
         except OverLimit as error:
@@ -156,21 +156,22 @@ class _Connection:
             raise Closed(BAD_MESSAGE, "Authorization is a string")
         return given
 
-    async def _authenticate(self) -> Caller:
+    async def _authenticate(self, code: int) -> Caller:
+        """code: what the connection ends with when the credential does not hold."""
         connection = HTTPConnection(self._websocket.scope)
         try:
             self._caller = await authenticated(
                 self._dependencies, connection, self._credential, None
             )
         except (Unauthenticated, OverLimit) as error:
-            raise Closed(FORBIDDEN, error.detail) from None
+            raise Closed(code, error.detail) from None
         return self._caller
 
     async def _authenticate_again(self) -> None:
         while True:
             await asyncio.sleep(self._limits.authenticate_again_s)
             try:
-                await self._authenticate()
+                await self._authenticate(UNAUTHORIZED)
             except DomainError as error:
                 # The credential could not be looked at; it is neither good nor bad.
                 log.warning("a subscriber's credential was not checked: %s", error)

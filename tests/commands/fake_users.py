@@ -1,6 +1,7 @@
 """What is known of people, from the rows of a store in memory."""
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Protocol
 from uuid import UUID
 
@@ -73,3 +74,6 @@ class FakeUsers:
             if owner == tenant_id and isinstance(row, StoredApiKey) and row.user_id == user_id
         }
         return actor in {f"user:{user_id}", *keys}
+
+    def invitation_proof(self, tenant_id: TenantId, user_id: UUID, expires_at: str) -> bytes:
+        return sha256(f"{tenant_id}{user_id}{expires_at}".encode()).digest()

