@@ -133,12 +133,6 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     return ApiParts(app, tail, positions, admission, key_uses, rate_limits)
 
 
-def _application() -> FastAPI:
-    return FastAPI(
-        title="AgentLedger", version="1", redirect_slashes=False, openapi_url="/openapi.json"
-    )
-
-
 async def _hear_neighbours(
     runtime: Runtime, waiter: ExecutionWaiter, authentication: Authentication, metrics: Metrics
 ) -> None:
