@@ -70,7 +70,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     authentication = _authentication(runtime, database, key_uses, tokens)
     tail = await runtime.tail(store, authentication)
     positions = _positions(runtime, database)
-    metrics = Metrics()
+    client_address, metrics = ClientAddresses(settings.trusted_proxies).of, Metrics()
     admission = _admission(runtime, database, metrics)
     audit_log = AuditEntries(await runtime.database("writer"), database, await runtime.data_keys())
     audit = _audit(runtime, audit_log, metrics)
@@ -78,7 +78,6 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     seals = await runtime.event_seals("api")
     waiter = ExecutionWaiter(database, tail, blobs, seals)
     await _hear_neighbours(runtime, waiter, authentication, metrics)
-    addresses = ClientAddresses(settings.trusted_proxies)
     secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
     ports = await _ports(runtime, store, secrets, admission)
     dispatcher = Dispatcher(ports)
@@ -88,7 +87,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         app,
         WriteDependencies(
             authenticate=authentication.authenticate,
-            client_address=addresses.of,
+            client_address=client_address,
             dispatcher=dispatcher,
             waiter=waiter,
             blobs=blobs,
@@ -107,6 +106,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             audit_log=audit_log,
             provider_tests=await _provider_tests(runtime),
             body_bytes_max=settings.body_bytes_max,
+            cors_origins=settings.cors_origins,
         ),
     )
     build_read_routes(
@@ -117,7 +117,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             tail=tail,
             positions=positions,
             authenticate=authentication.authenticate,
-            client_address=addresses.of,
+            client_address=client_address,
             count_stranger=rate_limits.strangers.take,
             callers=rate_limits.callers,
             request_id_of=lambda scope: scope.get(REQUEST_ID_SCOPE_KEY) or runtime.ids.new(),
@@ -127,15 +127,10 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             audit_log=audit_log,
             limits=ReadLimits(min_position_wait_s=settings.min_position_wait_s),
             is_introspection_allowed=settings.is_introspection_allowed,
+            cors_origins=settings.cors_origins,
         ),
     )
     return ApiParts(app, tail, positions, admission, key_uses, rate_limits)
-
-
-def _application() -> FastAPI:
-    return FastAPI(
-        title="AgentLedger", version="1", redirect_slashes=False, openapi_url="/openapi.json"
-    )
 
 
 async def _hear_neighbours(
@@ -144,12 +139,19 @@ async def _hear_neighbours(
     runtime.neighbours.execution_ended = waiter.ended
     runtime.neighbours.access_changed = await _forgetting(runtime, authentication)
     runtime.neighbours.worker_began = metrics.worker_began
+    runtime.neighbours.cache_asked = metrics.cache_asked
 
 
 async def _provider_tests(runtime: Runtime) -> ShortCalls:
     models = build_models({}, allowed=runtime.settings.http_allow)
     runtime.at_close(models.aclose)
     return ShortCalls(TenantProviders(await runtime.vault("api")), models)
+
+
+def _application() -> FastAPI:
+    return FastAPI(
+        title="AgentLedger", version="1", redirect_slashes=False, openapi_url="/openapi.json"
+    )
 
 
 def _authentication(

@@ -5,12 +5,14 @@ import hmac
 import time
 from dataclasses import dataclass
 
-from infra.caller_limits import CallerLimits, TenantLimits, tenant_limits
+from domain.identifiers import TenantId
+from infra.caller_limits import CallerLimits, LimitsOf, TenantLimits, tenant_limits
 from infra.metrics import Metrics
 from infra.postgres import Database
 from infra.rate_limit_store import PostgresRateLimits
 from infra.rate_limits import Limit, RateLimits, TooManyAttempts
 from infra.runtime import Runtime
+from infra.settings import Settings
 from write_api.rate_limits import AddressLimits
 
 
@@ -32,8 +34,9 @@ def build_rate_limits(runtime: Runtime, database: Database, metrics: Metrics) ->
     store = PostgresRateLimits(database, key)
     limits = RateLimits(store, metrics, time.monotonic)
     per_address = Limit("address", settings.rate_limit_ip_per_min, refusal=TooManyAttempts)
-    per_login = Limit("login", settings.rate_limit_login_per_min, refusal=TooManyAttempts)
-    plan = _default_plan(runtime)
+    per_login = Limit(
+        "login", settings.rate_limit_login_per_min, is_strict=True, refusal=TooManyAttempts
+    )
     return RateLimitParts(
         limits,
         store,
@@ -41,16 +44,25 @@ def build_rate_limits(runtime: Runtime, database: Database, metrics: Metrics) ->
         AddressLimits(limits, per_login),
         CallerLimits(
             limits,
-            lambda _tenant_id: plan,
+            limits_of(settings),
             operator=Limit("operator", settings.rate_limit_operator_per_min),
         ),
     )
 
 
-def _default_plan(runtime: Runtime) -> TenantLimits:
-    settings = runtime.settings
-    return tenant_limits(
-        settings.rate_limit_tenant_per_min,
-        user_per_min=settings.rate_limit_user_per_min,
-        key_per_min=settings.rate_limit_key_per_min,
-    )
+def limits_of(settings: Settings) -> LimitsOf:
+    """The plan of a tenant: its own if the settings name it."""
+
+    def plan(per_min: int) -> TenantLimits:
+        return tenant_limits(
+            per_min,
+            user_per_min=settings.rate_limit_user_per_min,
+            key_per_min=settings.rate_limit_key_per_min,
+        )
+
+    default = plan(settings.rate_limit_tenant_per_min)
+    own = {
+        TenantId(tenant_id): plan(per_min)
+        for tenant_id, per_min in settings.rate_limit_tenants.items()
+    }
+    return lambda tenant_id: own.get(tenant_id, default)

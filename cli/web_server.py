@@ -8,6 +8,7 @@ from collections.abc import Generator
 import uvicorn
 from fastapi import FastAPI
 
+from cli.guarded_protocol import GuardedProtocol
 from cli.installation import PortUnavailable
 from infra.settings import Settings
 
@@ -45,7 +46,7 @@ def web_config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="none",
-        http="httptools",
+        http=GuardedProtocol,
         ws="websockets-sansio",
         ws_max_size=64 * 1024,
         ws_per_message_deflate=False,

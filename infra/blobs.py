@@ -13,6 +13,7 @@ from uuid import UUID
 from domain.errors import OverLimit
 from domain.identifiers import Json, JsonObject, TenantId
 from infra.data_keys import DataKeys, TenantKey
+from infra.lru import Lru
 from infra.payload_offloading import Blob, hash_in, whole
 from infra.postgres import Database
 from infra.sealing import is_sealed
@@ -23,6 +24,7 @@ TOTAL_FRESH_S = 5.0
 TOTALS_MAX = 10_000
 # A payload that another process removed may still be loaded here for so long.
 CACHED_S = 60.0
+CACHED_MAX = 100_000
 RETRY_AFTER_S = 60.0
 # What they are sealed as.
 BLOBS = "blobs"
@@ -38,12 +40,6 @@ class BlobQuotaUsedUp(OverLimit):
     """The tenant has stored as many bytes of large payloads as it may."""
 
     code = "blob_quota"
-
-
-@dataclass(frozen=True, slots=True)
-class _Cached:
-    content: bytes
-    read_at: float
 
 
 @dataclass(slots=True)
@@ -71,22 +67,25 @@ class Blobs:
     ) -> None:
         self._database = database
         self._keys = keys
-        self._cache_bytes_max = cache_bytes_max
         self._tenant_bytes_max = tenant_bytes_max
         self._monotonic_s = monotonic_s
-        self._cache: OrderedDict[tuple[TenantId, bytes], _Cached] = OrderedDict()
-        self.cached_bytes = 0
+        self.cache = Lru[bytes](
+            count_max=CACHED_MAX,
+            bytes_max=cache_bytes_max,
+            age_s_max=CACHED_S,
+            monotonic_s=monotonic_s,
+        )
         self._totals: OrderedDict[TenantId, _Total] = OrderedDict()
 
     async def read(self, tenant_id: TenantId, hashes: Collection[bytes]) -> dict[bytes, bytes]:
         """The contents, by hash, of those that the tenant has."""
-        found = {sha256: self._cached(tenant_id, sha256) for sha256 in hashes}
+        found = {sha256: self.cache.get(tenant_id, sha256) for sha256 in hashes}
         contents = {sha256: content for sha256, content in found.items() if content is not None}
         missing = [sha256 for sha256, content in found.items() if content is None]
         if missing:
             for sha256, content in (await self._read(tenant_id, missing)).items():
                 contents[sha256] = content
-                self.keep(tenant_id, sha256, content)
+                self.cache.put(tenant_id, sha256, content)
         return contents
 
     async def _read(self, tenant_id: TenantId, hashes: list[bytes]) -> dict[bytes, bytes]:
@@ -124,18 +123,11 @@ class Blobs:
 
     def keep(self, tenant_id: TenantId, sha256: bytes, content: bytes) -> None:
         """It is stored, and may be read soon."""
-        key = (tenant_id, sha256)
-        if key in self._cache or len(content) > self._cache_bytes_max:
-            return
-        self._cache[key] = _Cached(content, self._monotonic_s())
-        self.cached_bytes += len(content)
-        while self.cached_bytes > self._cache_bytes_max:
-            self._drop(next(iter(self._cache)))
+        self.cache.put(tenant_id, sha256, content)
 
     def forget(self, tenant_id: TenantId) -> None:
         """Some of its blobs were removed."""
-        for key in [key for key in self._cache if key[0] == tenant_id]:
-            self._drop(key)
+        self.cache.forget_tenant(tenant_id)
 
     async def require_room(self, tenant_id: TenantId, bytes_count: int) -> None:
         """Raises BlobQuotaUsedUp when the tenant may not store so many more."""
@@ -169,17 +161,3 @@ class Blobs:
 
     def _is_fresh(self, total: _Total) -> bool:
         return self._monotonic_s() - total.read_at < TOTAL_FRESH_S
-
-    def _cached(self, tenant_id: TenantId, sha256: bytes) -> bytes | None:
-        key = (tenant_id, sha256)
-        cached = self._cache.get(key)
-        if cached is None:
-            return None
-        if self._monotonic_s() - cached.read_at >= CACHED_S:
-            self._drop(key)
-            return None
-        self._cache.move_to_end(key)
-        return cached.content
-
-    def _drop(self, key: tuple[TenantId, bytes]) -> None:
-        self.cached_bytes -= len(self._cache.pop(key).content)

@@ -29,6 +29,7 @@ from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId
 from infra.append_statement import Append, EventRow
 from infra.blobs import BLOBS, Blobs, sealed_blob
+from infra.caches import Cache
 from infra.data_keys import DataKeys, TenantKey
 from infra.event_codec import decode, mutated
 from infra.event_log import read_from_snapshot, read_stream
@@ -79,6 +80,7 @@ class PostgresEventStore:
         *,
         keys: DataKeys,
         blobs: Blobs,
+        definitions: Cache,
         snapshots: Snapshots,
         retention: RetentionKnown,
         page_events: int,
@@ -89,6 +91,7 @@ class PostgresEventStore:
         self._group_commit = group_commit
         self._keys = keys
         self._blobs = blobs
+        self._definitions = definitions
         self._snapshots = snapshots
         self._retention = retention
         self._new_id: Callable[[], UUID] = ids.new
@@ -183,6 +186,7 @@ class PostgresEventStore:
         """Its key may be destroyed: what is in memory of it goes."""
         self._keys.forget(tenant_id)
         self._blobs.forget(TenantId(tenant_id))
+        self._definitions.forget_tenant(TenantId(tenant_id))
         for stream_id in [s for s, (owner, _) in self._cache.items() if owner == tenant_id]:
             del self._cache[stream_id]
 
@@ -237,13 +241,23 @@ class PostgresEventStore:
         return RecordedAnswer(bytes(row[0]), orjson.loads(result), position)
 
     async def definition(self, tenant_id: TenantId, definition_hash: str) -> JsonObject | None:
+        """A hash names its content, so what was kept of it is what it is."""
+        kept = await self._definitions.get(tenant_id, definition_hash)
+        if kept is None:
+            kept = await self._read_definition(tenant_id, definition_hash)
+            if kept is None:
+                return None
+            await self._definitions.put(tenant_id, definition_hash, kept)
+        return orjson.loads(kept)
+
+    async def _read_definition(self, tenant_id: TenantId, definition_hash: str) -> bytes | None:
         async with self._database.tenant_transaction(tenant_id) as conn:
             cursor = await conn.execute(DEFINITION, (tenant_id, definition_hash))
             row = await cursor.fetchone()
         if row is None:
             return None
         bound_to = definition_hash.encode()
-        return orjson.loads(await self._opened(tenant_id, DEFINITIONS, row[0], bound_to))
+        return await self._opened(tenant_id, DEFINITIONS, row[0], bound_to)
 
     async def _opened(
         self, tenant_id: TenantId, purpose: str, stored: bytes, bound_to: bytes

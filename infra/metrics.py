@@ -76,6 +76,12 @@ class Metrics:
             "agentledger_audit_entries_lost",
             "Entries of the audit trail that could not be stored.",
         )
+        self.cache_hits = self._counter(
+            "agentledger_cache_hits", "What a cache had.", "cache", "level"
+        )
+        self.cache_misses = self._counter(
+            "agentledger_cache_misses", "What a cache did not have.", "cache", "level"
+        )
         self._declare_engine()
 
     def _declare_engine(self) -> None:
@@ -121,6 +127,9 @@ class Metrics:
         self.database_connections.labels("idle").set(idle)
         self.database_connections.labels("busy").set(total - idle)
         self.database_connections.labels("awaited").set(sizes.get("requests_waiting", 0))
+
+    def cache_asked(self, name: str, level: str, had_it: bool) -> None:  # noqa: FBT001 # Neighbours'
+        (self.cache_hits if had_it else self.cache_misses).labels(name, level).inc()
 
     def worker_began(self, counts: Callable[[], WorkerCounts]) -> None:
         """A worker of this process is asked at each scrape; without one its gauges say 0."""

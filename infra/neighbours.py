@@ -41,12 +41,15 @@ class Neighbours:
     session or the tenant), for who remembers callers.
 
     worker_began: what the worker has in hand may be asked from now on, by who tells Prometheus.
+
+    cache_asked: a cache of this name and level was asked, and had it or not.
     """
 
     execution_stored: Callable[[TenantId, Execution], None] = _to_nobody
     execution_ended: Callable[[UUID, JsonObject], None] = _to_nobody
     access_changed: Callable[[UUID], None] = _to_nobody
     worker_began: Callable[[Callable[[], WorkerCounts]], None] = _to_nobody
+    cache_asked: Callable[[str, str, bool], None] = _to_nobody
 
     def stored(self, tenant_id: TenantId, aggregate: Aggregate) -> None:
         match aggregate:

@@ -13,6 +13,7 @@ from commands.ports import Log
 from domain.errors import Unavailable
 from infra.authentication import Authentication
 from infra.blobs import Blobs
+from infra.caches import Cache
 from infra.clock import SystemClock, Uuid7Ids
 from infra.consumer import keep_running
 from infra.data_keys import DataKeys
@@ -22,6 +23,7 @@ from infra.event_store import PostgresEventStore
 from infra.group_commit import GroupCommit
 from infra.kafka import KafkaLog
 from infra.key_encryption import KeyEncryption
+from infra.lru import Lru
 from infra.neighbours import Neighbours
 from infra.open_executions import PostgresOpenExecutions
 from infra.opened_log import OpenedLog
@@ -31,12 +33,15 @@ from infra.process_memory import forbid_core_dumps
 from infra.relay import Relay
 from infra.retention import RetentionKnown
 from infra.settings import Settings
+from infra.shared_cache import SharedCache
 from infra.snapshots import Snapshots
 from infra.standings import PostgresStandings
 from infra.tail import Tail
 from infra.vault import PostgresVault
 from infra.wakeups import Wakeups
 from infra.webhook_keys import WebhookKeys
+
+DEFINITIONS_KEPT_S = 600.0
 
 
 class SettingMissing(Unavailable):
@@ -59,6 +64,7 @@ class Runtime:
     _blobs: dict[Role, Blobs] = field(default_factory=dict[Role, Blobs])
     _data_keys: DataKeys | None = None
     _group_commit: GroupCommit | None = None
+    _definitions: Cache | None = None
     _standings: PostgresStandings | None = None
 
     @property
@@ -127,6 +133,33 @@ class Runtime:
             )
         return self._blobs[role]
 
+    async def definitions(self, role: Role) -> Cache:
+        """What is pinned by runs: of workflows, and of agents that run alone."""
+        if self._definitions is None:
+            settings, monotonic_s = self.settings, asyncio.get_running_loop().time
+            first = Lru[str](
+                count_max=settings.definition_cache_max,
+                bytes_max=settings.definition_cache_bytes_max,
+                age_s_max=DEFINITIONS_KEPT_S,
+                monotonic_s=monotonic_s,
+            )
+            second = None
+            if settings.redis_url is not None:
+                second = SharedCache(settings.redis_url.get_secret_value(), monotonic_s)
+                self._stack.push_async_callback(second.close)
+            self._definitions = Cache(
+                "definitions",
+                first,
+                second,
+                await self.data_keys(role),
+                asked=self._cache_asked,
+            )
+        return self._definitions
+
+    def _cache_asked(self, name: str, level: str, had_it: bool) -> None:  # noqa: FBT001 # as told
+        """Whoever counts may begin later than the cache."""
+        self.neighbours.cache_asked(name, level, had_it)
+
     async def data_keys(self, role: Role = "api") -> DataKeys:
         """One for the process, so that what it forgets is forgotten everywhere. role: the one it
         asks as, if it is the first time: api, worker or projector.
@@ -155,6 +188,7 @@ class Runtime:
             self.ids,
             keys=await self.data_keys(role),
             blobs=await self.blobs(role),
+            definitions=await self.definitions(role),
             retention=RetentionKnown(
                 await self.database(role), monotonic_s=asyncio.get_running_loop().time
             ),

@@ -2,6 +2,7 @@
 of the platform.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 from uuid import UUID
@@ -36,6 +37,18 @@ def _networks(text: object) -> object:
         raise PydanticCustomError("networks", "{error}", {"error": str(error)}) from None
 
 
+def _websites(given: object) -> object:
+    """Exact origins; `*` and `null` are not among them, for they are everybody."""
+    if not isinstance(given, str):
+        return given
+    origins = tuple(part.strip() for part in given.split(",") if part.strip())
+    for origin in origins:
+        if _WEBSITE.fullmatch(origin) is None:
+            message = f"{origin!r} is no origin such as https://app.example.com, without a slash"
+            raise PydanticCustomError("origin", "{error}", {"error": message})
+    return origins
+
+
 def _pairs(given: object) -> object:
     """`a=1,b=2` as a mapping; what is no text is left to pydantic."""
     if not isinstance(given, str):
@@ -55,6 +68,9 @@ def _power_of_two(number: int) -> int:
     if number & (number - 1):
         raise PydanticCustomError("power_of_two", "must be a power of two")
     return number
+
+
+_WEBSITE = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 
 
 def _texts(given: object) -> object:
@@ -117,6 +133,11 @@ class Settings(BaseSettings):
     # Payloads over 64 KiB, which lie beside the log.
     tenant_blob_bytes_max: int = Field(default=10 * 1024**3, ge=0)
     blob_cache_bytes_max: int = Field(default=64 * 1024 * 1024, ge=0)
+    # Definitions that runs pin, and a server with the Redis protocol through which all processes
+    # share them.
+    definition_cache_max: int = Field(default=2000, ge=1)
+    definition_cache_bytes_max: int = Field(default=32 * 1024 * 1024, ge=0)
+    redis_url: SecretStr | None = None
 
     # Events of a run between two snapshots of it; 0 takes none.
     snapshot_every: int = Field(default=500, ge=0)
@@ -191,9 +212,12 @@ class Settings(BaseSettings):
     # Edge.
     # Proxies whose X-Forwarded-For is believed: `10.0.0.0/8,2001:db8::/32`.
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
+    # Websites whose scripts may call us: `https://app.example.com,...`.
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_websites)] = ()
     rate_limit_ip_per_min: int = Field(default=100, ge=1)
-    # For tenants whose plan says nothing else. 0: as much as the tenant.
+    # 0: as much as the tenant. rate_limit_tenants: of those with another plan, by id.
     rate_limit_tenant_per_min: int = Field(default=60_000, ge=1)
+    rate_limit_tenants: Annotated[dict[UUID, PositiveInt], NoDecode, Pairs] = {}
     rate_limit_user_per_min: int = Field(default=0, ge=0)
     rate_limit_key_per_min: int = Field(default=0, ge=0)
     rate_limit_operator_per_min: int = Field(default=6000, ge=1)

@@ -45,3 +45,4 @@ class ReadDependencies:
     audit_log: AuditEntries
     limits: ReadLimits = field(default_factory=ReadLimits)
     is_introspection_allowed: bool = True
+    cors_origins: Sequence[str] = ()

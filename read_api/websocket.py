@@ -11,6 +11,7 @@ ends. The protocol and its close codes: github.com/enisdenjo/graphql-ws, PROTOCO
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -63,7 +64,7 @@ class GraphqlSocket:
 
     async def serve(self, websocket: WebSocket) -> None:
         """Until the connection ends."""
-        if not is_of_own_origin(websocket):
+        if not is_of_own_origin(websocket, self._dependencies.cors_origins):
             await websocket.close()  # Before it is accepted: the handshake is answered with 403.
             return
         if PROTOCOL not in websocket.scope.get("subprotocols", ()):
@@ -80,12 +81,14 @@ class GraphqlSocket:
             pass
 
 
-def is_of_own_origin(connection: HTTPConnection) -> bool:
+def is_of_own_origin(connection: HTTPConnection, allowed: Sequence[str]) -> bool:
     """A browser says which page opens a socket, and may send credentials that the page does not
-    know. Programs send no Origin.
+    know. Programs send no Origin. allowed: origins of other websites.
     """
     origin = connection.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == connection.headers.get("host")
+    if origin is None or origin in allowed:
+        return True
+    return urlsplit(origin).netloc == connection.headers.get("host")
 
 
 class _Connection:

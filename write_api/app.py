@@ -7,6 +7,7 @@ Nothing happens at import; an entry point builds the dependencies and calls buil
 import logging
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from commands.ports import Ids
@@ -97,6 +98,24 @@ BODIES = (
     *logins.BODIES,
 )
 
+# What a website that is let in may send, and its script may read. No cookies: there are none.
+CORS_METHODS = sorted({route.method for route in ROUTES})
+CORS_REQUEST_HEADERS = (
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-Match",
+    "X-Min-Position",
+)
+CORS_ANSWER_HEADERS = (
+    "ETag",
+    "Idempotency-Replayed",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+)
+CORS_KEPT_S = 600
+
 log = logging.getLogger(__name__)
 
 
@@ -112,6 +131,15 @@ def build_write_routes(app: FastAPI, dependencies: WriteDependencies) -> None:
     add_problem_handlers(app)
     document_schemas(app, BODIES)
     app.add_middleware(LastResort, ids=dependencies.ids)
+    if dependencies.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(dependencies.cors_origins),
+            allow_methods=CORS_METHODS,
+            allow_headers=CORS_REQUEST_HEADERS,
+            expose_headers=CORS_ANSWER_HEADERS,
+            max_age=CORS_KEPT_S,
+        )
     app.add_middleware(SecurityHeaders)
 
 

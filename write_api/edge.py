@@ -142,6 +142,7 @@ class WriteDependencies:
     audit_log: AuditLog
     provider_tests: ProviderTests
     body_bytes_max: int
+    cors_origins: Sequence[str] = ()
 
 
 class Edge:

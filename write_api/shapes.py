@@ -1,5 +1,6 @@
 """What several bodies have in common: strictness, and the size of a name."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeAlias
 
@@ -16,7 +17,21 @@ from pydantic import (
 # guessed around.
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+# Characters that show nothing, or show the others in another order: what a person reads would not
+# be what is stored. The joiner within emoji and some scripts is not among them.
+_HIDDEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
+)
+
+
+def _shown(text: str) -> str:
+    if _HIDDEN.search(text):
+        message = "a name has no control characters, and none that hide or reorder others"
+        raise ValueError(message)
+    return text
+
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_shown)]
 AnyJson: TypeAlias = Annotated[Any, Field(description="Any JSON value.")]
 AnyObject: TypeAlias = dict[str, Any]
 # The path of a node in a run: `draft`, or `map[3]/draft` inside a body.

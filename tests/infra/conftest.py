@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import pytest
 
 from infra.blobs import Blobs
+from infra.caches import Cache
 from infra.data_keys import DataKeys
 from infra.event_sealing import EventSeals
 from infra.event_store import PostgresEventStore
 from infra.group_commit import GroupCommit
+from infra.lru import Lru
 from infra.postgres import Database, Role, role_conninfo
 from infra.retention import KNOWN_S, RetentionKnown
 from infra.snapshots import Snapshots
@@ -35,6 +37,7 @@ class Parts:
     group_commit: GroupCommit
     keys: DataKeys
     blobs: Blobs
+    definitions: Cache
     snapshots: Snapshots
     forget_retention: Callable[[], None]
     stack: AsyncExitStack
@@ -95,6 +98,13 @@ async def build_parts(conninfo: Conninfo) -> AsyncIterator[Parts]:
         def forget_retention() -> None:
             time_s[0] += KNOWN_S
 
+        first = Lru[str](
+            count_max=100,
+            bytes_max=1 << 20,
+            age_s_max=60,
+            monotonic_s=asyncio.get_running_loop().time,
+        )
+        definitions = Cache("definitions", first, None, keys, asked=lambda *_: None)
         snapshots = Snapshots(database, keys, every=SNAPSHOT_EVERY)
         store = PostgresEventStore(
             database,
@@ -102,6 +112,7 @@ async def build_parts(conninfo: Conninfo) -> AsyncIterator[Parts]:
             IDS,
             keys=keys,
             blobs=blobs,
+            definitions=definitions,
             snapshots=snapshots,
             retention=RetentionKnown(database, monotonic_s=lambda: time_s[0]),
             page_events=3,
@@ -114,6 +125,7 @@ async def build_parts(conninfo: Conninfo) -> AsyncIterator[Parts]:
             group_commit,
             keys,
             blobs,
+            definitions,
             snapshots,
             forget_retention,
             stack,

@@ -143,6 +143,6 @@ async def test_the_cache_holds_no_more_bytes_than_it_may(parts: Parts, tenant_id
     )
     for number in range(10):
         blobs.keep(tenant_id, bytes([number]), LARGE.encode())
-        assert blobs.cached_bytes <= 2 * LARGE_BYTES
+        assert blobs.cache.bytes_count <= 2 * LARGE_BYTES
     kept = await blobs.read(tenant_id, [bytes([number]) for number in range(10)])
     assert kept == {bytes([8]): LARGE.encode(), bytes([9]): LARGE.encode()}

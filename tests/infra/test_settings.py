@@ -5,6 +5,8 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
+from cli.rate_limits import limits_of
+from domain.identifiers import TenantId
 from infra.settings import Settings
 
 TENANT = "019aa000-0000-7000-8000-000000000001"
@@ -36,3 +38,48 @@ def test_a_weight_that_would_starve_somebody_is_refused(
     monkeypatch.setenv("AGENTLEDGER_TENANT_WEIGHTS", f"{TENANT}={weight}")
     with pytest.raises(ValidationError):
         Settings()
+
+
+def test_websites_are_written_as_origins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENTLEDGER_CORS_ORIGINS", "https://app.example.com, http://localhost:3000")
+    assert Settings().cors_origins == ("https://app.example.com", "http://localhost:3000")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "*",
+        "null",
+        "app.example.com",
+        "https://app.example.com/",
+        "https://*.example.com",
+        "https://",
+    ],
+)
+def test_what_is_no_website_or_everybody_is_refused(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("AGENTLEDGER_CORS_ORIGINS", text)
+    with pytest.raises(ValidationError):
+        Settings()
+
+
+def test_a_proxy_that_is_everybody_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENTLEDGER_TRUSTED_PROXIES", "10.0.0.0/8,0.0.0.0/0")
+    with pytest.raises(ValidationError):
+        Settings()
+    monkeypatch.setenv("AGENTLEDGER_TRUSTED_PROXIES", "10.0.0.0/8")
+    assert [str(network) for network in Settings().trusted_proxies] == ["10.0.0.0/8"]
+
+
+def test_a_tenant_with_a_plan_of_its_own_is_held_to_that_and_others_to_the_default() -> None:
+    settings = Settings(
+        rate_limit_tenant_per_min=10,
+        rate_limit_tenants={UUID(TENANT): 20},
+        rate_limit_key_per_min=5,
+    )
+    own, other = (
+        limits_of(settings)(TenantId(tenant_id)) for tenant_id in (UUID(TENANT), UUID(int=1))
+    )
+    assert (own.tenant.per_min, own.key.per_min, own.user.per_min) == (20, 5, 20)
+    assert (other.tenant.per_min, other.key.per_min, other.user.per_min) == (10, 5, 10)

@@ -250,6 +250,7 @@ def _store(
         IDS,
         keys=keys,
         blobs=parts.blobs,
+        definitions=parts.definitions,
         snapshots=parts.snapshots,
         retention=RetentionKnown(database, monotonic_s=asyncio.get_running_loop().time),
         page_events=100,

@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from websockets.exceptions import InvalidStatus
 
+from read_api.router import build_read_routes
 from tests.projections.histories import an_execution, completed, started, the_tenant
 from tests.read_api.api import KEY, Api
 from tests.read_api.sockets import connected, serving
@@ -237,3 +241,26 @@ async def until_still(number: Callable[[], int]) -> int:
                 before, still_since = number(), monotonic()
             elif still_since is not None and monotonic() - still_since > 0.3:
                 return before
+
+
+async def test_cross_site_websocket_hijacking_is_refused_before_the_connection(
+    api: Api, address: str
+) -> None:
+    for origin in ("https://evil.example", "null", f"http://{address}.evil.example"):
+        with pytest.raises(InvalidStatus) as refusal:
+            async with connected(address, headers={"Origin": origin}):
+                pass
+        assert refusal.value.response.status_code == 403
+    async with connected(address, headers={"Origin": f"http://{address}"}) as socket:
+        await socket.begin()
+
+
+async def test_a_website_that_is_allowed_may_connect(api: Api) -> None:
+    allowed = replace(api.dependencies, cors_origins=("https://app.example.com",))
+    app = FastAPI()
+    build_read_routes(app, allowed)
+    async with (
+        serving(app) as address,
+        connected(address, headers={"Origin": "https://app.example.com"}) as socket,
+    ):
+        await socket.begin()

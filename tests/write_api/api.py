@@ -148,7 +148,10 @@ class ToldModels:
 class Api:
     """One client of the API. time_s: what the rate limiter's clock shows."""
 
-    def __init__(self, store: FakeEventStore | None = None) -> None:
+    def __init__(
+        self, store: FakeEventStore | None = None, *, cors_origins: Sequence[str] = ()
+    ) -> None:
+        self._cors_origins = cors_origins
         self.world = World(store)
         self.authentication = FakeAuthentication(self.world)
         self.waiter = FakeWaiter()
@@ -194,6 +197,7 @@ class Api:
             audit_log=self.audit_log,
             provider_tests=ShortCalls(TenantProviders(self.world.vault), self.models),
             body_bytes_max=BODY_BYTES_MAX,
+            cors_origins=self._cors_origins,
         )
 
     async def edge_done(self) -> None:
