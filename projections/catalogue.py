@@ -11,6 +11,7 @@ from projections.node_runs import NODE_RUNS
 from projections.providers import PROVIDERS
 from projections.roles import ROLES
 from projections.secrets import SECRETS
+from projections.sessions import SESSIONS
 from projections.table import AnyProjection
 from projections.tenants import TENANTS
 from projections.workflows import WORKFLOW_VERSIONS, WORKFLOWS
@@ -27,6 +28,7 @@ PROJECTIONS: tuple[AnyProjection, ...] = (
     ROLES,
     PROVIDERS,
     SECRETS,
+    SESSIONS,
     TENANTS,
     USERS,
     WORKFLOW_VERSIONS,

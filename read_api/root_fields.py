@@ -62,6 +62,7 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "roles": RootFieldRule("read", check_page, is_sensitive=False),
     "permissions": RootFieldRule("read", is_sensitive=False),
     "apiKeys": RootFieldRule("read", check_page),
+    "sessions": RootFieldRule("read", check_page),
     "providers": RootFieldRule("read", check_page),
     "secrets": RootFieldRule("read", check_page),
     "events": RootFieldRule("read", check_event_page),

@@ -26,6 +26,7 @@ from read_api.providers import Provider, providers
 from read_api.roles import Permission, Role, permissions, roles
 from read_api.scalars import SCALARS
 from read_api.secrets import Secret, secrets
+from read_api.sessions import Session, sessions
 from read_api.shaping import Field, Shaper
 from read_api.tenants import Tenant, tenant, tenants
 from read_api.updates import EventNotice, ExecutionUpdate, execution_updates, tenant_updates
@@ -72,6 +73,9 @@ class Query:
         resolver=permissions, description="What a role can be made of."
     )
     api_keys: Connection[ApiKey] = strawberry.field(resolver=api_keys)
+    sessions: Connection[Session] = strawberry.field(
+        resolver=sessions, description="The caller's own; for who may read all, everybody's."
+    )
     providers: Connection[Provider] = strawberry.field(
         resolver=providers, description="Of the tenant, and the caller's own."
     )

@@ -362,27 +362,6 @@ def _is_undone(draw: random.Random, run: Stream, waiting: list[str], done: list[
     run.happens(Execution.Compensated, paths=done)
 
 
-def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list[Stream]:
-    streams = [random_run(draw, tenant_id) for _ in range(count)]
-    agent = an_agent(tenant_id)
-    for number in range(draw.randrange(3)):
-        agent.happens(
-            Agent.Revised, agent_version=number + 2, profile=PROFILE | {"tools": [{"name": "t"}]}
-        )
-    workflow = a_workflow(tenant_id)
-    if draw.random() < 0.5:
-        content = workflow_content("v2")
-        workflow.happens(Workflow.Revised, workflow_version=2, **content).happens(Workflow.Deleted)
-    key = a_rotated_key(tenant_id, expires_at="2027-01-01T00:00:00Z").happens(ApiKey.Revoked)
-    operation = a_page_of(a_page_of(a_bulk_operation(tenant_id)), REFUSAL)
-    operation.happens(BulkOperation.Completed)
-    secret = a_secret(tenant_id).happens(Secret.Removed)
-    provider = a_provider(tenant_id).happens(Provider.Removed)
-    people = [a_user(tenant_id), a_role(tenant_id)]
-    others = [key, operation, secret, provider, *people, the_tenant(tenant_id)]
-    return [*streams, agent, workflow, *others]
-
-
 def interleaved(draw: random.Random, streams: Sequence[Stream]) -> list[LoggedEvent]:
     """The events of all streams in some order that keeps each stream's."""
     left = [list(stream.events) for stream in streams]

@@ -3,6 +3,7 @@
 from domain.external_identities import ExternalIdentity
 from domain.identifiers import TenantId
 from domain.identity_providers import IdentityProvider
+from domain.sessions import Session
 from tests.projections.histories import IDS, Stream, a_tenant
 
 
@@ -32,3 +33,15 @@ def an_external_identity(tenant_id: TenantId | None = None, **fields: object) ->
     }
     stream = Stream(ExternalIdentity, tenant_id or a_tenant())
     return stream.happens(ExternalIdentity.Created, **created)
+
+
+def a_session(tenant_id: TenantId | None = None, **fields: object) -> Stream:
+    created = {
+        "user_id": str(IDS.new()),
+        "factors": ["password", "totp"],
+        "client": "curl/8",
+        "expires_at": "2026-02-01T00:00:00+00:00",
+        **fields,
+    }
+    stream = Stream(Session, tenant_id or a_tenant())
+    return stream.happens(Session.Created, **created)

@@ -25,10 +25,10 @@ from tests.projections.histories import (
     an_execution,
     interleaved,
     placed,
-    random_streams,
     started,
 )
 from tests.projections.ledger import ALL_PARTITIONS, PARTITIONS, Ledger, batches, folded_once
+from tests.projections.tenant_histories import random_streams
 
 
 @dataclass

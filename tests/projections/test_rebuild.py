@@ -27,10 +27,10 @@ from tests.projections.histories import (
     completed,
     interleaved,
     random_run,
-    random_streams,
     started,
 )
 from tests.projections.ledger import ALL_PARTITIONS, PARTITIONS, Ledger, batches, folded_once
+from tests.projections.tenant_histories import random_streams
 
 
 async def applied(

@@ -8,8 +8,9 @@ import pytest
 from domain.identifiers import TenantId
 from projections.catalogue import PROJECTIONS
 from projections.schema import create_missing_tables
-from tests.projections.histories import a_tenant, random_streams
+from tests.projections.histories import a_tenant
 from tests.projections.ledger import Ledger, batches
+from tests.projections.tenant_histories import random_streams
 
 READ_MODELS = [projection.table for projection in PROJECTIONS]
 TABLES = [*READ_MODELS, *(f"{table}_streams" for table in READ_MODELS)]

@@ -14,9 +14,9 @@ from tests.projections.histories import (
     a_finished_run,
     a_tenant,
     interleaved,
-    random_streams,
 )
 from tests.projections.ledger import Ledger, batches
+from tests.projections.tenant_histories import random_streams
 
 
 async def three_runs(ledger: Ledger) -> list[Stream]:

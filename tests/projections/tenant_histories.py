@@ -1,0 +1,60 @@
+"""Histories of all there is in a tenant."""
+
+import random
+
+from domain.agents import Agent
+from domain.bulk_operations import BulkOperation
+from domain.credentials import ApiKey
+from domain.identifiers import TenantId
+from domain.providers import Provider
+from domain.secrets import Secret
+from domain.sessions import Session
+from domain.workflows import Workflow
+from tests.projections.histories import (
+    PROFILE,
+    REFUSAL,
+    Stream,
+    a_bulk_operation,
+    a_page_of,
+    a_provider,
+    a_role,
+    a_rotated_key,
+    a_secret,
+    a_user,
+    a_workflow,
+    an_agent,
+    random_run,
+    the_tenant,
+    workflow_content,
+)
+from tests.projections.identity_histories import (
+    a_session,
+    an_external_identity,
+    an_identity_provider,
+)
+
+
+def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list[Stream]:
+    streams = [random_run(draw, tenant_id) for _ in range(count)]
+    agent = an_agent(tenant_id)
+    for number in range(draw.randrange(3)):
+        agent.happens(
+            Agent.Revised, agent_version=number + 2, profile=PROFILE | {"tools": [{"name": "t"}]}
+        )
+    workflow = a_workflow(tenant_id)
+    if draw.random() < 0.5:
+        content = workflow_content("v2")
+        workflow.happens(Workflow.Revised, workflow_version=2, **content).happens(Workflow.Deleted)
+    key = a_rotated_key(tenant_id, expires_at="2027-01-01T00:00:00Z").happens(ApiKey.Revoked)
+    operation = a_page_of(a_page_of(a_bulk_operation(tenant_id)), REFUSAL)
+    operation.happens(BulkOperation.Completed)
+    secret = a_secret(tenant_id).happens(Secret.Removed)
+    provider = a_provider(tenant_id).happens(Provider.Removed)
+    people = [a_user(tenant_id), a_role(tenant_id)]
+    sign_ins = [
+        an_identity_provider(tenant_id),
+        an_external_identity(tenant_id),
+        a_session(tenant_id).happens(Session.Ended, reason="revoked"),
+    ]
+    others = [key, operation, secret, provider, *people, *sign_ins, the_tenant(tenant_id)]
+    return [*streams, agent, workflow, *others]
