@@ -203,7 +203,11 @@ async def _ports(
         standings=await runtime.standings(),
         regions=runtime.settings.regions,
         users=PostgresUsers(database, runtime.lookup_key),
-        mailbox=SealedMailbox(await runtime.data_keys("api"), runtime.ids),
+        mailbox=SealedMailbox(
+            await runtime.data_keys("api"),
+            runtime.ids,
+            has_server=runtime.settings.smtp_host is not None,
+        ),
         accounts=await accounts(runtime),
         sealing=await runtime.data_keys(),
         directory=PostgresDirectory(database, runtime.lookup_key),

@@ -172,7 +172,7 @@ async def _sent(
     user: User, token: str, expires_at: datetime, on: Tenancy
 ) -> tuple[tuple[SideRow, ...], JsonObject]:
     mailbox = on.ports.mailbox
-    if mailbox is None:
+    if mailbox is None or not mailbox.has_server:
         return (), {"invitation_token": token}
     mail = Mail(user.email, SUBJECT, TEXT.format(token=token))
     return (await mailbox.queued(on.tenant_id, mail, expires_at=expires_at),), {}

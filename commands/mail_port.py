@@ -35,7 +35,12 @@ class QueuedMail:
 
 
 class Mailbox(Protocol):
-    """What a command handler needs to write to somebody."""
+    """What a command handler needs to write to somebody.
+
+    has_server: whether mail leaves this installation at all; without a server it waits for one.
+    """
+
+    has_server: bool
 
     async def queued(self, tenant_id: TenantId, mail: Mail, *, expires_at: datetime) -> QueuedMail:
         """A side row for Decided.side_rows: sent once its events are stored.

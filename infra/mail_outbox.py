@@ -41,7 +41,8 @@ GIVE_UP: LiteralString = (
 class SealedMailbox:
     """Implements commands.mail_port.Mailbox."""
 
-    def __init__(self, keys: Sealing, ids: Ids) -> None:
+    def __init__(self, keys: Sealing, ids: Ids, *, has_server: bool) -> None:
+        self.has_server = has_server
         self._keys = keys
         self._ids = ids
 

@@ -154,6 +154,7 @@ class FakeMailbox:
 
     def __init__(self, ids: FakeIds) -> None:
         self.mails: list[Mail] = []
+        self.has_server = True
         self._ids = ids
 
     async def queued(

@@ -276,7 +276,7 @@ def _ports(
         secrets,
         EveryoneAdmitted(),
         users=users,
-        mailbox=SealedMailbox(keys, IDS),
+        mailbox=SealedMailbox(keys, IDS, has_server=True),
         accounts=PostgresAccounts(database, users.email_hash),
     )
 
