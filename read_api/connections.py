@@ -128,7 +128,8 @@ async def read_page(
         ),
     )
     if shape is not None:
-        return fragment(await context.json("SELECT " + shape + page, asked))
+        # One row, also of a page of which nothing is asked that is gathered from its rows.
+        return fragment(await context.json("SELECT " + shape + page + " HAVING true", asked))
     row = (
         "json_build_array("
         + listing.page_shape.cursor

@@ -6,7 +6,7 @@ from collections import Counter
 from infra.crash_points import CRASH_POINTS
 from tests.architecture.sources import modules, parse
 from tests.end_to_end.test_tenant_life import CHAINS as OF_TENANTS
-from tests.faults.crash_chains import OF_COMMANDS, ON_KAFKA, ON_POSTGRES, chains
+from tests.faults.crash_chains import OF_COMMANDS, OF_LEAVING, ON_KAFKA, ON_POSTGRES, chains
 from tests.faults.test_crashing_commands import CHAINS
 
 
@@ -42,6 +42,6 @@ def test_the_tests_kill_at_every_point() -> None:
 
 
 def test_a_point_belongs_to_one_log_or_to_both() -> None:
-    kinds = Counter([*ON_KAFKA, *ON_POSTGRES, *OF_COMMANDS])
+    kinds = Counter([*ON_KAFKA, *ON_POSTGRES, *OF_COMMANDS, *OF_LEAVING])
     assert kinds.keys() <= set(CRASH_POINTS)
     assert max(kinds.values()) == 1

@@ -59,6 +59,15 @@ OF_COMMANDS: frozenset[CrashPoint] = frozenset(
         "schema.after_commit",
     }
 )
+# Passed once in the life of a tenant: tests/end_to_end/test_tenant_life.py.
+OF_LEAVING: frozenset[CrashPoint] = frozenset(
+    {
+        "offboarding.after_claim",
+        "offboarding.after_cancel",
+        "offboarding.before_end",
+        "offboarding.after_end",
+    }
+)
 # Passed by every run many times: also when some of it is done, such as in a compensation.
 ALSO_LATER: dict[CrashPoint, int] = {
     "append.before_statement": 8,
@@ -79,7 +88,7 @@ def chains(other_log: frozenset[CrashPoint]) -> list[list[str]]:
     """
     points: list[str] = []
     for point in CRASH_POINTS:
-        if point not in other_log | OF_COMMANDS:
+        if point not in other_log | OF_COMMANDS | OF_LEAVING:
             points.append(point)
             if point in ALSO_LATER:
                 points.append(f"{point}:{ALSO_LATER[point]}")

@@ -33,9 +33,12 @@ SMALL = {
     ("agent.revised", "profile"),
     ("bulk_operation.created", "filter"),
     ("bulk_operation.progressed", "refusals"),
+    ("directory_user.changed", "attributes"),
+    ("directory_user.created", "attributes"),
     ("execution.child_ended", "error"),
     ("execution.compensation_started", "error"),
     ("execution.iteration_ended", "error"),
+    ("identity_provider.configured", "group_roles"),
     ("workflow.created", "definition"),
     ("workflow.revised", "definition"),
 }

@@ -347,3 +347,12 @@ async def test_the_children_of_a_run_are_those_its_nodes_started(api: Api) -> No
     assert await ids(api, filter={"parentId": str(parent.stream_id)}) == newest_first
     forks = await ids(api, filter={"forkedFromId": str(parent.stream_id)})
     assert forks == [str(fork.stream_id)]
+
+
+async def test_a_page_may_be_asked_for_nothing_of_its_rows(api: Api) -> None:
+    query = "{ executions { __typename pageInfo { hasPreviousPage } } }"
+    answer = {"__typename": "ExecutionConnection", "pageInfo": {"hasPreviousPage": False}}
+    assert (await api.read(query))["executions"] == answer
+    await api.happened(*[an_execution(api.tenant_id) for _ in range(3)])
+    for asked in (query, by_resolvers(query)):
+        assert (await api.read(asked))["executions"] == answer

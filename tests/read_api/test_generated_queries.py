@@ -114,6 +114,7 @@ async def test_whatever_the_schema_allows_is_answered_the_same_on_both_paths(api
         codes = {error["extensions"]["code"] for error in answer.get("errors", ())}
         assert codes <= MISTAKES, (query, answer)
         answered += not codes
-        if "projections" not in query:  # Its numbers are of the moment.
+        # The numbers of one are of the moment, and the other has an entry more for every query.
+        if "projections" not in query and "auditEntries" not in query:
             assert await api.ask(by_resolvers(query)) == answer, query
     assert answered > QUERIES_COUNT / 2
