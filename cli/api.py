@@ -25,6 +25,7 @@ from infra.authentication import Authentication
 from infra.client_addresses import ClientAddresses
 from infra.consumer import keep_running
 from infra.directory import PostgresDirectory
+from infra.event_commitments import EventCommitments
 from infra.event_store import PostgresEventStore
 from infra.execution_waiter import ExecutionWaiter
 from infra.mail_outbox import SealedMailbox
@@ -82,6 +83,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     ports = await _ports(runtime, store, secrets, admission)
     dispatcher = Dispatcher(ports)
     rate_limits = build_rate_limits(runtime, database, metrics)
+    seal_proofs = await runtime.seal_proofs()
     app = _application()
     build_write_routes(
         app,
@@ -91,7 +93,15 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             dispatcher=dispatcher,
             waiter=waiter,
             blobs=blobs,
-            exports=PostgresTenantExport(database, seals.opened, blobs, PROJECTIONS),
+            exports=PostgresTenantExport(
+                database,
+                seals.opened,
+                blobs,
+                PROJECTIONS,
+                seal_proofs,
+                EventCommitments(await runtime.data_keys()),
+            ),
+            published_seal_keys=seal_proofs.published_keys,
             ids=runtime.ids,
             strangers=rate_limits.strangers,
             callers=rate_limits.callers,
@@ -125,6 +135,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             metrics=metrics,
             audit=audit,
             audit_log=audit_log,
+            seal_proofs=seal_proofs,
             limits=ReadLimits(min_position_wait_s=settings.min_position_wait_s),
             is_introspection_allowed=settings.is_introspection_allowed,
             cors_origins=settings.cors_origins,

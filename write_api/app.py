@@ -30,6 +30,7 @@ from write_api import (
     node_types,
     providers,
     roles,
+    seal_keys,
     secrets,
     sessions,
     signals,
@@ -74,6 +75,7 @@ ROUTES = (
     *sessions.ROUTES,
     *logins.ROUTES,
     *exports.ROUTES,
+    *seal_keys.ROUTES,
     *audit.ROUTES,
 )
 BODIES = (

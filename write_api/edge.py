@@ -130,6 +130,7 @@ class WriteDependencies:
     waiter: ExecutionWaiter
     blobs: Blobs
     exports: TenantExport
+    published_seal_keys: Callable[[], Awaitable[Sequence[JsonObject]]]
     ids: Ids
     strangers: AddressLimits
     callers: CallerLimits
@@ -154,6 +155,7 @@ class Edge:
         self.blobs = dependencies.blobs
         self.oauth = dependencies.oauth
         self.exports = dependencies.exports
+        self.published_seal_keys = dependencies.published_seal_keys
         self.audit = dependencies.audit
         self.audit_log = dependencies.audit_log
         self.provider_tests = dependencies.provider_tests

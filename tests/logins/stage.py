@@ -340,6 +340,7 @@ def _dependencies(
         audit=AuditTrail(audit_log.store, IDS, lost=lambda _: None, gather_s=0, count_s=0),
         audit_log=audit_log,
         exports=FakeExport(),
+        published_seal_keys=logins.published_keys,
         provider_tests=ShortCalls(TenantProviders(World().vault), ToldModels()),
         body_bytes_max=1024 * 1024,
     )
