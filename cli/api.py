@@ -36,6 +36,7 @@ from infra.models.tenant_providers import ShortCalls, TenantProviders
 from infra.postgres import Database
 from infra.read_positions import ReadPositions
 from infra.runtime import Runtime
+from infra.seal_proofs import SealProofs
 from infra.secrets_source import SecretsSource
 from infra.session_tokens import SessionTokens
 from infra.tail import Tail
@@ -75,16 +76,14 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     admission = _admission(runtime, database, metrics)
     audit_log = AuditEntries(await runtime.database("writer"), database, await runtime.data_keys())
     audit = _audit(runtime, audit_log, metrics)
-    blobs = await runtime.blobs("api")
-    seals = await runtime.event_seals("api")
+    blobs, seals = await runtime.blobs("api"), await runtime.event_seals("api")
     waiter = ExecutionWaiter(database, tail, blobs, seals)
     await _hear_neighbours(runtime, waiter, authentication, metrics)
     secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
     ports = await _ports(runtime, store, secrets, admission)
     dispatcher = Dispatcher(ports)
     rate_limits = build_rate_limits(runtime, database, metrics)
-    seal_proofs = await runtime.seal_proofs()
-    app = _application()
+    app, seal_proofs = _application(), await runtime.seal_proofs()
     build_write_routes(
         app,
         WriteDependencies(
@@ -93,14 +92,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             dispatcher=dispatcher,
             waiter=waiter,
             blobs=blobs,
-            exports=PostgresTenantExport(
-                database,
-                seals.opened,
-                blobs,
-                PROJECTIONS,
-                seal_proofs,
-                EventCommitments(await runtime.data_keys()),
-            ),
+            exports=await _exports(runtime, seal_proofs),
             published_seal_keys=seal_proofs.published_keys,
             ids=runtime.ids,
             strangers=rate_limits.strangers,
@@ -151,6 +143,17 @@ async def _hear_neighbours(
     runtime.neighbours.access_changed = await _forgetting(runtime, authentication)
     runtime.neighbours.worker_began = metrics.worker_began
     runtime.neighbours.cache_asked = metrics.cache_asked
+
+
+async def _exports(runtime: Runtime, proofs: SealProofs) -> PostgresTenantExport:
+    return PostgresTenantExport(
+        await runtime.database("api"),
+        (await runtime.event_seals("api")).opened,
+        await runtime.blobs("api"),
+        PROJECTIONS,
+        proofs=proofs,
+        commitments=EventCommitments(await runtime.data_keys()),
+    )
 
 
 async def _provider_tests(runtime: Runtime) -> ShortCalls:

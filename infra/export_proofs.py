@@ -89,6 +89,10 @@ class _Archive:
     commitments: dict[int, bytes] = field(default_factory=dict[int, bytes])
     events: list[_Told] = field(default_factory=list[_Told])
 
+    def commitment(self, place: int) -> bytes:
+        begin = place % WIDTH * HASH_BYTES
+        return self.commitments.get(place // WIDTH, b"")[begin : begin + HASH_BYTES]
+
 
 def prove_archive(path: Path, keys: Mapping[str, Ed25519PublicKey]) -> Proved:
     """keys: those that are believed, by id. Raises NotReadable, OSError."""
@@ -98,36 +102,26 @@ def prove_archive(path: Path, keys: Mapping[str, Ed25519PublicKey]) -> Proved:
         if archive.events:
             proved.violated("there is no seal in it: nothing in it is proved")
         return proved
-    _prove_seal(archive.signed, archive.head, archive.head_path, keys, proved)
-    leaves = _proved_leaves(archive.head, archive.tiles, proved)
-    commitments = [
-        archive.commitments.get(place // WIDTH, b"")[
-            place % WIDTH * HASH_BYTES : (place % WIDTH + 1) * HASH_BYTES
-        ]
-        for place in range(len(leaves))
-    ]
-    _prove_events(archive.signed, leaves, commitments, archive.events, proved)
+    _prove_seal(archive.signed, keys, proved)
+    seal = archive.signed.seal
+    root = root_of_inclusion(
+        archive.head.leaf, archive.head.leaf_index, seal.tree_size, archive.head_path
+    )
+    if root != seal.root or archive.head.number > seal.number:
+        proved.violated(f"seal {seal.number}: the head of the tenant is not in it")
+    _prove_events(archive, _leaves(archive.head, archive.tiles, proved), seal.until, proved)
     return proved
 
 
-def _prove_seal(
-    signed: SignedSeal,
-    head: Head,
-    path: list[bytes],
-    keys: Mapping[str, Ed25519PublicKey],
-    proved: Proved,
-) -> None:
+def _prove_seal(signed: SignedSeal, keys: Mapping[str, Ed25519PublicKey], proved: Proved) -> None:
     seal = signed.seal
     if seal.key_id not in keys:
         proved.violated(f"seal {seal.number}: the key {seal.key_id} is not one that is believed")
     elif not signed.is_signed_by(keys[seal.key_id]):
         proved.violated(f"seal {seal.number}: its signature is not of the key {seal.key_id}")
-    root = root_of_inclusion(head.leaf, head.leaf_index, seal.tree_size, path)
-    if root != seal.root or head.number > seal.number:
-        proved.violated(f"seal {seal.number}: the head of the tenant is not in it")
 
 
-def _proved_leaves(head: Head, tiles: dict[Tile, bytes], proved: Proved) -> list[bytes]:
+def _leaves(head: Head, tiles: dict[Tile, bytes], proved: Proved) -> list[bytes]:
     """Those that the archive has, whatever they are worth."""
     wanted = -(-head.size // WIDTH)
     together = b"".join(tiles.get(Tile(0, place), b"") for place in range(wanted))
@@ -142,16 +136,10 @@ def _proved_leaves(head: Head, tiles: dict[Tile, bytes], proved: Proved) -> list
     return leaves
 
 
-def _prove_events(
-    signed: SignedSeal,
-    leaves: list[bytes],
-    commitments: list[bytes],
-    events: list[_Told],
-    proved: Proved,
-) -> None:
-    until = signed.seal.until
-    sealed = [told for told in events if told.event.position <= until]
-    proved.unsealed = len(events) - len(sealed)
+def _prove_events(archive: _Archive, leaves: list[bytes], until: Position, proved: Proved) -> None:
+    commitments = [archive.commitment(place) for place in range(len(leaves))]
+    sealed = [told for told in archive.events if told.event.position <= until]
+    proved.unsealed = len(archive.events) - len(sealed)
 
     def is_same(place: int, found: int) -> bool:
         return sealed[found].leaf(commitments[place]) == leaves[place]

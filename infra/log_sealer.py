@@ -70,6 +70,7 @@ class LogSealer:
         conninfo: str,
         commitments: EventCommitments,
         keys: SealKeys,
+        *,
         clock: Clock,
         limits: SealLimits,
     ) -> None:

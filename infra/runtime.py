@@ -320,8 +320,10 @@ class Runtime:
             self.conninfo("projector"),
             EventCommitments(await self.data_keys("projector")),
             await self.seal_keys(),
-            self.clock,
-            SealLimits(settings.seal_every_s, settings.seal_events_max, settings.seal_share_max),
+            clock=self.clock,
+            limits=SealLimits(
+                settings.seal_every_s, settings.seal_events_max, settings.seal_share_max
+            ),
         )
 
     async def seal_proofs(self) -> SealProofs:

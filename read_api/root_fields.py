@@ -16,6 +16,7 @@ from read_api.execution_diff import check_versions
 from read_api.execution_stats import check_stats
 from read_api.limits import ReadLimits
 from read_api.past import check_version
+from read_api.seals import check_seal_order, check_seal_page
 
 # What a refusal is of that concerns the operation as a whole.
 ANY_FIELD = "graphql"
@@ -67,6 +68,9 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "secrets": RootFieldRule("read", check_page),
     "events": RootFieldRule("read", check_event_page),
     "auditEntries": RootFieldRule("audit:read", check_page, is_of_tenant=False),
+    "seals": RootFieldRule("audit:read", check_seal_page, is_sensitive=False),
+    "inclusionProof": RootFieldRule("audit:read"),
+    "consistencyProof": RootFieldRule("audit:read", check_seal_order, is_sensitive=False),
     "projections": RootFieldRule("read", is_of_tenant=False, is_sensitive=False),
     "executionUpdates": RootFieldRule("read", is_sensitive=False),
     "tenantUpdates": RootFieldRule("read", is_of_all=True),

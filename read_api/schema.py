@@ -25,6 +25,14 @@ from read_api.projections import ProjectionStatus, projections
 from read_api.providers import Provider, providers
 from read_api.roles import Permission, Role, permissions, roles
 from read_api.scalars import SCALARS
+from read_api.seals import (
+    ConsistencyProof,
+    InclusionProof,
+    Seal,
+    consistency_proof,
+    inclusion_proof,
+    seals,
+)
 from read_api.secrets import Secret, secrets
 from read_api.sessions import Session, sessions
 from read_api.shaping import Field, Shaper
@@ -88,6 +96,16 @@ class Query:
     audit_entries: Connection[AuditEntry] = strawberry.field(
         resolver=audit_entries,
         description="Who asked what, from where, and what came of it, newest first.",
+    )
+    seals: Connection[Seal] = strawberry.field(
+        resolver=seals, description="Of the log, signed and chained, the newest first."
+    )
+    inclusion_proof: InclusionProof | None = strawberry.field(
+        resolver=inclusion_proof,
+        description="That an event is sealed, as of a seal or of the newest; null while it is not.",
+    )
+    consistency_proof: ConsistencyProof | None = strawberry.field(
+        resolver=consistency_proof, description="That one seal only adds to an earlier one."
     )
     projections: list[ProjectionStatus] = strawberry.field(
         resolver=projections, description="How far the read models are behind."

@@ -46,8 +46,8 @@ class SealedLog:
             self.parts.conninfo("projector"),
             self.commitments,
             self.keys,
-            self.clock,
-            SealLimits(every_s=0.01, events_max=events_max, share_max=1),
+            clock=self.clock,
+            limits=SealLimits(every_s=0.01, events_max=events_max, share_max=1),
         )
 
     async def proofs(self) -> SealProofs:

@@ -4,23 +4,18 @@ import copy
 import io
 import re
 import tarfile
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from psycopg import AsyncConnection
 
-from infra.clock import SystemClock
 from infra.event_commitments import EventCommitments
 from infra.export_proofs import NotReadable, Proved, prove_archive
-from infra.log_sealer import LogSealer, SealLimits
 from infra.seal_documents import read_public_keys, read_seal
-from infra.seal_keys import SealKeys
 from infra.seal_proofs import SealProofs
 from infra.seal_verification import verify_seals
 from infra.tenant_archive import archived
@@ -68,10 +63,7 @@ class Archive:
 @dataclass
 class Sealing:
     ledger: Ledger
-    conn: AsyncConnection
     exports: PostgresTenantExport
-    sealer: LogSealer
-    keys: dict[str, Any] = field(default_factory=dict)
 
     async def archive(self, stream: Stream) -> Archive:
         tenant_id = stream.tenant_id
@@ -90,23 +82,15 @@ class Sealing:
 
 
 @pytest.fixture
-async def sealing(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sealing]:
+async def sealing(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Sealing:
     monkeypatch.setattr("projections.tenant_export.PAGE_ROWS", 1000)
-    api, projector = await ledger.database("api"), await ledger.database("projector")
-    clock, keys = SystemClock(), data_keys_on(projector)
+    api = await ledger.database("api")
     commitments = EventCommitments(data_keys_on(api))
+    proofs = SealProofs(api, commitments)
     exports = PostgresTenantExport(
-        api, ledger.opened, NoPayloads(), (), SealProofs(api, commitments), commitments
+        api, ledger.opened, NoPayloads(), (), proofs=proofs, commitments=commitments
     )
-    sealer = LogSealer(
-        projector.conninfo,
-        EventCommitments(keys),
-        SealKeys(keys, clock, IDS, max_age=timedelta(days=1)),
-        clock,
-        SealLimits(every_s=1, events_max=1000, share_max=1),
-    )
-    async with await AsyncConnection.connect(projector.conninfo, autocommit=True) as conn:
-        yield Sealing(ledger, conn, exports, sealer)
+    return Sealing(ledger, exports)
 
 
 async def a_sealed_tenant(sealing: Sealing) -> Stream:
@@ -116,7 +100,7 @@ async def a_sealed_tenant(sealing: Sealing) -> Stream:
     for _ in range(SEALED - 3):
         await sealing.ledger.append(an_agent(first.tenant_id).events)
     await sealing.ledger.append(an_agent(a_tenant()).events)
-    await sealing.sealer.seal_next(sealing.conn)
+    await sealing.ledger.seal()
     await sealing.ledger.append(an_agent(first.tenant_id).events)
     return first
 
@@ -306,7 +290,7 @@ DAMAGES = {
 async def test_verify_finds_what_was_changed_in_the_database(sealing: Sealing) -> None:
     tenant = await a_sealed_tenant(sealing)
     owner = sealing.ledger.owner
-    await sealing.sealer.seal_next(sealing.conn)
+    await sealing.ledger.seal()
     check = await verify_seals(owner)
     assert (check.violations, check.checked) == ([], SEALED + 2)
     asked = {"stream": tenant.stream_id, "tenant": tenant.tenant_id}
