@@ -104,6 +104,7 @@ from commands.logins import (
     request_reset,
     use_recovery_code,
 )
+from commands.price_books import PublishPrices, publish_prices
 from commands.providers import PutProvider, RemoveProvider, put_provider, remove_provider
 from commands.roles import (
     ChangeRole,
@@ -182,6 +183,7 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(KeepTenant, keep_tenant),
         _entry(StayOnPlatform, stay_on_platform),
         _entry(SetResellerQuota, set_reseller_quota),
+        _entry(PublishPrices, publish_prices),
         _entry(InviteUser, invite_user),
         _entry(RenewInvitation, renew_invitation),
         _entry(AcceptInvitation, accept_invitation),
