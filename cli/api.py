@@ -33,6 +33,7 @@ from infra.migrations import pending
 from infra.models import build_models
 from infra.models.tenant_providers import ShortCalls, TenantProviders
 from infra.postgres import Database
+from infra.price_books import StoredPrices
 from infra.read_positions import ReadPositions
 from infra.runtime import Runtime
 from infra.secrets_source import SecretsSource
@@ -201,6 +202,7 @@ async def _ports(
         admission=admission,
         search=PostgresExecutionSearch(database),
         standings=await runtime.standings(),
+        prices=StoredPrices(store),
         regions=runtime.settings.regions,
         users=PostgresUsers(database, runtime.lookup_key),
         mailbox=SealedMailbox(

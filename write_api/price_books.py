@@ -201,14 +201,18 @@ class _Missing(NamedTuple):
 
 
 def _price(body: PriceBody) -> Price | _Missing:
-    if body.kind in ("unit", "package"):
-        if body.usd is None:
-            return _Missing("usd", "missing", f"a price of kind {body.kind} needs it")
-        if body.kind == "unit":
-            return UnitPrice(usd_pico(body.usd), body.per)
-        if body.size is None:
-            return _Missing("size", "missing", "a price of kind package needs it")
-        return Package(usd_pico(body.usd), body.size)
+    if body.kind not in ("unit", "package"):
+        return _tiered(body)
+    if body.usd is None:
+        return _Missing("usd", "missing", f"a price of kind {body.kind} needs it")
+    if body.kind == "unit":
+        return UnitPrice(usd_pico(body.usd), body.per)
+    if body.size is None:
+        return _Missing("size", "missing", "a price of kind package needs it")
+    return Package(usd_pico(body.usd), body.size)
+
+
+def _tiered(body: PriceBody) -> Price | _Missing:
     tiers = tuple(Tier(one.up_to, usd_pico(one.usd), one.per) for one in body.tiers or ())
     if not are_tiers_complete(tiers):
         reason = "tiers ascend, and the last one (and no other) has up_to null"

@@ -201,7 +201,7 @@ def nothing_follows_an_end(history: History) -> Iterator[str]:
     for fact in history.facts:
         if fact.topic in {"retried", "compensation_started", "resolved"}:
             is_over = False
-        elif is_over:
+        elif is_over and fact.topic != "usage_resolved":  # Its answer came late.
             yield f"{history.name}: {fact.topic} after the end"
         is_over = is_over or fact.event.topic in ENDS
 
