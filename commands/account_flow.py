@@ -8,7 +8,7 @@ from uuid import UUID
 from commands.authorization import Caller, require
 from commands.decisions import Command
 from commands.dispatch import Origin
-from commands.login_flow import LoginFlow, LoginPorts, WrongCredentials, proving
+from commands.login_flow import LoggedIn, LoginFlow, LoginPorts, WrongCredentials, proving
 from commands.login_port import Account, NewSecondFactor, ResetTokens
 from commands.logins import (
     ChangePassword,
@@ -20,6 +20,7 @@ from commands.logins import (
 from domain.errors import FieldError, Forbidden, Invalid
 from domain.identifiers import JsonObject, TenantId
 from domain.identity import User
+from domain.login_rules import TOTP
 from domain.logins import require_password
 
 
@@ -83,15 +84,39 @@ class AccountFlow:
         """Raises WrongCredentials, TooManyAttempts, SecondFactorPresent."""
         tenant_id, user_id = _person(caller)
         await self._require_password(tenant_id, user_id, password, origin)
-        user = await self._ports.events.load(User, user_id, tenant_id)
-        if user is None:
-            raise WrongCredentials
-        self._ports.events.keep(user, tenant_id)
-        return await self._ports.second_factors.enrol(tenant_id, user_id, user.email)
+        return await self._enrolled(tenant_id, user_id)
 
     async def confirm(self, caller: Caller, code: str, origin: Origin) -> Sequence[str]:
         """The recovery codes. Raises WrongCredentials, TooManyAttempts."""
         tenant_id, user_id = _person(caller)
+        return await self._confirmed(tenant_id, user_id, code, origin)
+
+    async def set_up(self, mfa_token: str) -> NewSecondFactor:
+        """For somebody who cannot log in without. Raises Unauthenticated, SecondFactorPresent."""
+        verify = self._ports.access_tokens.verify_mfa
+        tenant_id, user_id, _ = await verify("second-factor-setup", mfa_token)
+        return await self._enrolled(tenant_id, user_id)
+
+    async def finish_setup(
+        self, mfa_token: str, code: str, origin: Origin
+    ) -> tuple[LoggedIn, Sequence[str]]:
+        """The session, and the recovery codes. Raises Unauthenticated, TooManyAttempts."""
+        verify = self._ports.access_tokens.verify_mfa
+        tenant_id, user_id, factors = await verify("second-factor-setup", mfa_token)
+        codes = await self._confirmed(tenant_id, user_id, code, origin)
+        session = await self._login.begin_session(tenant_id, user_id, [*factors, TOTP], origin)
+        return session, codes
+
+    async def _enrolled(self, tenant_id: TenantId, user_id: UUID) -> NewSecondFactor:
+        user = await self._ports.events.load(User, user_id, tenant_id)
+        if user is None or not user.is_active:
+            raise WrongCredentials
+        self._ports.events.keep(user, tenant_id)
+        return await self._ports.second_factors.enrol(tenant_id, user_id, user.email)
+
+    async def _confirmed(
+        self, tenant_id: TenantId, user_id: UUID, code: str, origin: Origin
+    ) -> Sequence[str]:
         ports = self._ports
         attempt = await ports.attempts.begin("second_factor", str(user_id), origin.address)
         factors = ports.second_factors
@@ -103,7 +128,7 @@ class AccountFlow:
         return codes
 
     async def disable(self, caller: Caller, password: str, code: str, origin: Origin) -> None:
-        """Raises WrongCredentials, TooManyAttempts, SecondFactorMissing."""
+        """Raises WrongCredentials, TooManyAttempts, SecondFactorMissing, SecondFactorRequired."""
         tenant_id, user_id = _person(caller)
         await self._require_password(tenant_id, user_id, password, origin)
         await self._login.require_second_factor(tenant_id, user_id, code, origin)

@@ -14,6 +14,7 @@ from domain.executions import Execution
 from domain.external_identities import ExternalIdentity
 from domain.identity import User
 from domain.identity_providers import IdentityProvider
+from domain.login_rules import LoginRules
 from domain.logins import Login
 from domain.providers import Provider
 from domain.roles import Role
@@ -33,6 +34,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     ExternalIdentity,
     IdentityProvider,
     Login,
+    LoginRules,
     Provider,
     Role,
     Secret,

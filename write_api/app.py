@@ -26,10 +26,12 @@ from write_api import (
     external_identities,
     identity,
     identity_providers,
+    login_rules,
     logins,
     node_types,
     providers,
     roles,
+    second_factors,
     secrets,
     sessions,
     signals,
@@ -73,6 +75,8 @@ ROUTES = (
     *blobs.ROUTES,
     *sessions.ROUTES,
     *logins.ROUTES,
+    *second_factors.ROUTES,
+    *login_rules.ROUTES,
     *exports.ROUTES,
     *audit.ROUTES,
 )
@@ -96,6 +100,8 @@ BODIES = (
     *tenants.BODIES,
     *sessions.BODIES,
     *logins.BODIES,
+    *second_factors.BODIES,
+    *login_rules.BODIES,
 )
 
 # What a website that is let in may send, and its script may read. No cookies: there are none.

@@ -14,6 +14,7 @@ from commands.login_port import (
     Attempt,
     AttemptKind,
     MfaClaims,
+    MfaPurpose,
     NewRefreshToken,
     NewSecondFactor,
     Reused,
@@ -82,14 +83,16 @@ class FakeAccessTokens:
     async def mint(self, tenant_id: TenantId, user_id: UUID, session_id: UUID) -> str:
         return f"access {tenant_id} {user_id} {session_id}"
 
-    async def mint_mfa(self, tenant_id: TenantId, user_id: UUID) -> str:
-        return f"mfa {tenant_id} {user_id}"
+    async def mint_mfa(
+        self, purpose: MfaPurpose, tenant_id: TenantId, user_id: UUID, factors: Sequence[str]
+    ) -> str:
+        return f"{purpose} {tenant_id} {user_id} {','.join(factors)}"
 
-    async def verify_mfa(self, text: str) -> MfaClaims:
+    async def verify_mfa(self, purpose: MfaPurpose, text: str) -> MfaClaims:
         parts = text.split()
-        if len(parts) != 3 or parts[0] != "mfa":
+        if len(parts) != 4 or parts[0] != purpose:
             raise Unauthenticated
-        return MfaClaims(TenantId(UUID(parts[1])), UUID(parts[2]))
+        return MfaClaims(TenantId(UUID(parts[1])), UUID(parts[2]), parts[3].split(","))
 
 
 class FakeRefreshTokens:
@@ -107,6 +110,10 @@ class FakeRefreshTokens:
 
 
 class FakeSecondFactors:
+    async def is_confirmed(self, tenant_id: TenantId, user_id: UUID) -> bool:
+        del tenant_id, user_id
+        return False
+
     async def enrol(self, tenant_id: TenantId, user_id: UUID, label: str) -> NewSecondFactor:
         del tenant_id, user_id
         return NewSecondFactor("SECRET", f"otpauth://totp/{label}")

@@ -118,6 +118,7 @@ class Stage:
     authentication: Authentication
     store: PostgresEventStore
     outbox: PostgresMailOutbox
+    logins: Logins
     client: httpx.AsyncClient
     app: FastAPI
     time_s: list[float]
@@ -162,6 +163,10 @@ class Stage:
         assert answer.status_code == 200, answer.text
         data = answer.json()["data"]
         return Tokens(data["access_token"], data["refresh_token"])
+
+    async def set_rules(self, tokens: Tokens, **rules: Any) -> None:
+        answer = await self.send("PUT", "/api/v1/login-rules", rules, headers=tokens.header)
+        assert answer.status_code == 200, answer.text
 
     async def is_known(self, access_token: str) -> bool:
         """Whether a route that anybody of the tenant may use lets it in."""
@@ -234,6 +239,7 @@ async def stage(
             authentication,
             store,
             PostgresMailOutbox(await parts.database("worker"), keys),
+            logins,
             client,
             app,
             time_s,
