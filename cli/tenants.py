@@ -10,6 +10,7 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
+from cli.logins import build_password_judge
 from cli.session import complain, installation, owner_connection, run, settings_or_complain
 from commands.authorization import Caller
 from commands.decisions import Command
@@ -96,13 +97,15 @@ async def _dispatcher() -> AsyncGenerator[Dispatcher]:
         installation(settings_or_complain()) as settings,
         build_runtime(settings) as runtime,
     ):
+        secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
         yield Dispatcher(
             Ports(
                 await runtime.event_store("api"),
                 runtime.clock,
                 runtime.ids,
-                SecretsSource(bcrypt_cost=settings.bcrypt_cost),
+                secrets,
                 EveryoneAdmitted(),
+                password_judge=build_password_judge(runtime, secrets, failed=lambda: None),
                 users=PostgresUsers(await runtime.database("api"), runtime.lookup_key),
                 regions=settings.regions,
             )

@@ -17,6 +17,8 @@ from commands.logins import (
     ReplaceRecoveryCodes,
     RequestReset,
 )
+from commands.memberships import personal_words
+from commands.password_port import require_new_password
 from domain.errors import FieldError, Forbidden, Invalid
 from domain.identifiers import JsonObject, TenantId
 from domain.identity import User
@@ -47,6 +49,7 @@ class AccountFlow:
         tenant_id, user_id = _person(caller)
         require_password(new, "/new_password")
         await self._require_password(tenant_id, user_id, old, origin)
+        await self._require_new(tenant_id, user_id, new, "/new_password")
         hashed = await self._ports.passwords.hash_password(new)
         command = ChangePassword("changed", hashed, caller.session_id)
         answer = await self._dispatch(command, tenant_id, user_id, origin)
@@ -73,10 +76,14 @@ class AccountFlow:
         if parsed is None:
             raise _reset_refused()
         tenant_id, token_hash = parsed
-        hashed = await self._ports.passwords.hash_password(password)
-        now = self._ports.clock.now()
-        user_id = await self._ports.accounts.take_reset_token(tenant_id, token_hash, now)
+        accounts, now = self._ports.accounts, self._ports.clock.now()
+        # Looked at first, so that a password that is refused does not cost the token.
+        user_id = await accounts.reset_token_of(tenant_id, token_hash, now)
         if user_id is None:
+            raise _reset_refused()
+        await self._require_new(tenant_id, user_id, password, "/password")
+        hashed = await self._ports.passwords.hash_password(password)
+        if await accounts.take_reset_token(tenant_id, token_hash, now) is None:
             raise _reset_refused()
         await self._dispatch(ChangePassword("reset", hashed), tenant_id, user_id, origin)
 
@@ -106,6 +113,18 @@ class AccountFlow:
         codes = await self._confirmed(tenant_id, user_id, code, origin)
         session = await self._login.begin_session(tenant_id, user_id, [*factors, TOTP], origin)
         return session, codes
+
+    async def _require_new(
+        self, tenant_id: TenantId, user_id: UUID, password: str, path: str
+    ) -> None:
+        """Raises Invalid."""
+        events = self._ports.events
+        user = await events.load(User, user_id, tenant_id)
+        if user is None:
+            raise WrongCredentials
+        events.keep(user, tenant_id)
+        words = await personal_words(events, tenant_id, user)
+        await require_new_password(self._ports.password_judge, password, path, words)
 
     async def _enrolled(self, tenant_id: TenantId, user_id: UUID) -> NewSecondFactor:
         user = await self._ports.events.load(User, user_id, tenant_id)

@@ -13,17 +13,16 @@ from uuid import UUID
 from commands.authorization import require_grants_held
 from commands.decisions import SECRET, Command, Decided, Tenancy, require_version
 from commands.mail_port import Mail
-from commands.memberships import begin_user, membership_of, role_grants
+from commands.memberships import begin_user, membership_of, personal_words, role_grants
+from commands.password_port import require_new_password
 from commands.ports import SideRow, StoredPassword
-from domain.errors import FieldError, Invalid
+from domain.errors import Invalid
 from domain.identifiers import Json, JsonObject
 from domain.identity import InvitationOver, User, UserNotFound
 from domain.invitations import InvitationToken
 from domain.tenants import TenantSuspended
 
 INVITATION_LIFETIME = timedelta(days=7)
-PASSWORD_CHARACTERS_MIN = 12
-PASSWORD_BYTES_MAX = 72  # bcrypt looks at no more; a longer one would be cut silently.
 SUBJECT = "You are invited to AgentLedger"
 TEXT = """\
 Somebody invited you to their tenant of AgentLedger.
@@ -108,7 +107,6 @@ async def accept_invitation(command: AcceptInvitation, on: Tenancy) -> Decided:
     """Whatever is wrong with a token is the same answer. Raises InvitationOver, Invalid,
     TenantSuspended.
     """
-    _require_password(command.password)
     user = await on.ports.events.load(User, command.token.user_id, on.tenant_id)
     if user is None or user.invited_until is None:
         raise InvitationOver
@@ -117,6 +115,8 @@ async def accept_invitation(command: AcceptInvitation, on: Tenancy) -> Decided:
         raise InvitationOver
     if await on.ports.standings.of(on.tenant_id) != "active":
         raise TenantSuspended
+    words = (*await personal_words(on.ports.events, on.tenant_id, user), command.name or "")
+    await require_new_password(on.ports.password_judge, command.password, "/password", words)
     user.accept(on.ports.clock.now())
     if command.name is not None:
         user.rename(command.name)
@@ -200,12 +200,3 @@ async def _decided(user: User, on: Tenancy, *side_rows: SideRow) -> Decided:
         return Decided(result, aggregates=())
     membership = await membership_of(on, user)
     return Decided(result, membership.aggregates, (*membership.side_rows, *side_rows))
-
-
-def _require_password(password: str) -> None:
-    if len(password) < PASSWORD_CHARACTERS_MIN:
-        reason = f"a password has at least {PASSWORD_CHARACTERS_MIN} characters"
-        raise Invalid(errors=[FieldError("/password", "password_too_short", reason)])
-    if len(password.encode()) > PASSWORD_BYTES_MAX:
-        reason = f"a password has at most {PASSWORD_BYTES_MAX} bytes of UTF-8"
-        raise Invalid(errors=[FieldError("/password", "password_too_long", reason)])

@@ -31,6 +31,7 @@ from commands.login_port import (
     SecondFactors,
 )
 from commands.logins import UseRecoveryCode
+from commands.password_port import PasswordJudge
 from commands.ports import Clock, EventStore
 from commands.sessions import EndSession, StartSession
 from domain.errors import Unauthenticated
@@ -109,6 +110,7 @@ class LoginPorts:
     events: EventStore
     clock: Clock
     dispatcher: Dispatcher
+    password_judge: PasswordJudge
     session: timedelta
     idle: timedelta
 

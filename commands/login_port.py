@@ -106,6 +106,12 @@ class Accounts(Protocol):
         """The newest SESSIONS_MAX of a person."""
         ...
 
+    async def reset_token_of(
+        self, tenant_id: TenantId, token_hash: bytes, now: datetime
+    ) -> UUID | None:
+        """Whose it is, without using it."""
+        ...
+
     async def take_reset_token(
         self, tenant_id: TenantId, token_hash: bytes, now: datetime
     ) -> UUID | None:

@@ -141,6 +141,11 @@ class FakeAccounts:
         begun = [row for row in rows if isinstance(row, StoredSession) and row.user_id == user_id]
         return [row.session_id for row in reversed(begun) if row.session_id not in ended]
 
+    async def reset_token_of(
+        self, tenant_id: TenantId, token_hash: bytes, now: datetime
+    ) -> UUID | None:
+        return await self.take_reset_token(tenant_id, token_hash, now)
+
     async def take_reset_token(
         self, tenant_id: TenantId, token_hash: bytes, now: datetime
     ) -> UUID | None:

@@ -20,6 +20,7 @@ from commands.login_port import (
     Reused,
     Rotated,
 )
+from commands.password_port import AnyPassword
 from commands.ports import Clock, EventStore
 from domain.errors import Unauthenticated
 from domain.identifiers import JsonObject, TenantId
@@ -168,6 +169,7 @@ class LoginWorld:
             events=events,
             clock=clock,
             dispatcher=dispatcher,
+            password_judge=AnyPassword(),
             session=timedelta(days=30),
             idle=timedelta(days=7),
         )

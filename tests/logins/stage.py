@@ -36,6 +36,7 @@ from infra.login_attempts import PostgresAttempts
 from infra.mail_outbox import PostgresMailOutbox, SealedMailbox
 from infra.models.tenant_providers import ShortCalls, TenantProviders
 from infra.neighbours import Neighbours
+from infra.password_judge import InformedPasswordJudge
 from infra.postgres import Database
 from infra.refresh_tokens import PostgresRefreshTokens
 from infra.reset_tokens import RandomResetTokens
@@ -284,6 +285,7 @@ def _ports(
         users=users,
         mailbox=SealedMailbox(keys, IDS, has_server=True),
         accounts=PostgresAccounts(database, users.email_hash),
+        password_judge=InformedPasswordJudge(secrets.in_turn),
     )
 
 
@@ -307,6 +309,7 @@ def _logins(
         events=ports.events,
         clock=ports.clock,
         dispatcher=Dispatcher(ports),
+        password_judge=ports.password_judge,
         session=SESSION,
         idle=IDLE,
     )

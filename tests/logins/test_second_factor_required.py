@@ -56,6 +56,9 @@ async def an_invited_person(login: Stage, tokens: Tokens, role: str) -> tuple[st
     assert due is not None
     await login.outbox.sent(due)
     (token,) = (line for line in due.mail.text.splitlines() if len(line) > 60 and " " not in line)
+    body = {"token": token, "password": "acmeacmeacme"}
+    refused = await login.post("/auth/invitations/accept", body)
+    assert problem(refused, 422, "invalid") == [("/password", "password_personal")]
     accepted = await login.post("/auth/invitations/accept", {"token": token, "password": PASSWORD})
     assert accepted.status_code == 200, accepted.text
     return email, UUID(made.json()["data"]["user_id"])
