@@ -210,7 +210,7 @@ async def _ports(
         ids=runtime.ids,
         secrets=secrets,
         admission=admission,
-        password_judge=build_password_judge(runtime, secrets, failed=metrics.breaches_unknown.inc),
+        password_judge=build_password_judge(runtime, failed=metrics.breaches_unknown.inc),
         search=PostgresExecutionSearch(database),
         standings=await runtime.standings(),
         regions=runtime.settings.regions,

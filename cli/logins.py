@@ -87,14 +87,12 @@ async def build_logins(
     return Logins(flow, account, tokens.keys.published)
 
 
-def build_password_judge(
-    runtime: Runtime, secrets: SecretsSource, *, failed: Callable[[], None]
-) -> InformedPasswordJudge:
+def build_password_judge(runtime: Runtime, *, failed: Callable[[], None]) -> InformedPasswordJudge:
     """failed: told when a server that knows breaches was to be asked, and could not be."""
     settings = runtime.settings
     if settings.breached_passwords_url is None:
-        return InformedPasswordJudge(secrets.in_turn)
+        return InformedPasswordJudge()
     http = GuardedHttp(allowed=settings.http_allow, connections_max=BREACH_CONNECTIONS_MAX)
     runtime.at_close(http.aclose)
     breached = BreachedPasswords(http, settings.breached_passwords_url, failed=failed)
-    return InformedPasswordJudge(secrets.in_turn, breached.is_breached)
+    return InformedPasswordJudge(breached.is_breached)

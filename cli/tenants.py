@@ -97,15 +97,14 @@ async def _dispatcher() -> AsyncGenerator[Dispatcher]:
         installation(settings_or_complain()) as settings,
         build_runtime(settings) as runtime,
     ):
-        secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
         yield Dispatcher(
             Ports(
                 await runtime.event_store("api"),
                 runtime.clock,
                 runtime.ids,
-                secrets,
+                SecretsSource(bcrypt_cost=settings.bcrypt_cost),
                 EveryoneAdmitted(),
-                password_judge=build_password_judge(runtime, secrets, failed=lambda: None),
+                password_judge=build_password_judge(runtime, failed=lambda: None),
                 users=PostgresUsers(await runtime.database("api"), runtime.lookup_key),
                 regions=settings.regions,
             )

@@ -61,16 +61,16 @@ class SecretsSource:
 
     async def hash_password(self, password: str) -> str:
         """Raises PasswordsBusy."""
-        return await self.in_turn(self._hash, password)
+        return await self._in_turn(self._hash, password)
 
     async def is_password(self, password: str, password_hash: str | None) -> bool:
         """Implements commands.login_port.Passwords. Raises PasswordsBusy."""
-        return await self.in_turn(self._check, password, password_hash)
+        return await self._in_turn(self._check, password, password_hash)
 
     def needs_rehash(self, password_hash: str) -> bool:
         return cost_of(password_hash) < self._bcrypt_cost
 
-    async def in_turn(self, work: Callable[..., Answer], *arguments: object) -> Answer:
+    async def _in_turn(self, work: Callable[..., Answer], *arguments: object) -> Answer:
         """In a thread, a few at a time, behind a bounded queue. Raises PasswordsBusy."""
         if self._waiting >= PASSWORD_HASHES_WAITING_MAX:
             raise PasswordsBusy(retry_after_s=BUSY_RETRY_AFTER_S)

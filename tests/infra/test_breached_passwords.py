@@ -7,7 +7,6 @@ import pytest
 from infra.breached_passwords import BreachedPasswords
 from infra.http_client import GuardedHttp
 from infra.password_judge import InformedPasswordJudge
-from infra.secrets_source import SecretsSource
 from tests.web_server import Answer, answer, web_server
 
 PASSWORD = "correct horse battery"
@@ -39,7 +38,7 @@ async def test_a_password_is_refused_when_it_is_known_and_taken_when_nobody_can_
         http = GuardedHttp(allowed=frozenset({("127.0.0.1", server.port)}), connections_max=2)
         url = f"http://127.0.0.1:{server.port}"
         breached = BreachedPasswords(http, url, failed=lambda: failed.append(None))
-        judge = InformedPasswordJudge(SecretsSource(bcrypt_cost=4).in_turn, breached.is_breached)
+        judge = InformedPasswordJudge(breached.is_breached)
         objection = await judge.objection(PASSWORD, ())
         await http.aclose()
         (asked,) = server.requests

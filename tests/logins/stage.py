@@ -285,7 +285,7 @@ def _ports(
         users=users,
         mailbox=SealedMailbox(keys, IDS, has_server=True),
         accounts=PostgresAccounts(database, users.email_hash),
-        password_judge=InformedPasswordJudge(secrets.in_turn),
+        password_judge=InformedPasswordJudge(),
     )
 
 
