@@ -25,7 +25,7 @@ from commands.ports import Clock, EventStore
 from domain.errors import Unauthenticated
 from domain.identifiers import JsonObject, TenantId
 from infra.login_attempts import TooManyAttempts
-from tests.commands.fakes import RESET_TOKEN, FakeAccounts
+from tests.commands.fake_accounts import RESET_TOKEN, FakeAccounts
 from write_api.edge import Logins
 
 PASSWORD = "correct horse battery"
