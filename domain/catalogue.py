@@ -14,6 +14,7 @@ from domain.executions import Execution
 from domain.external_identities import ExternalIdentity
 from domain.identity import User
 from domain.identity_providers import IdentityProvider
+from domain.login_rules import LoginRules
 from domain.logins import Login
 from domain.price_books import PriceBook
 from domain.providers import Provider
@@ -34,6 +35,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     ExternalIdentity,
     IdentityProvider,
     Login,
+    LoginRules,
     PriceBook,
     Provider,
     Role,
