@@ -10,7 +10,13 @@ from uuid import UUID
 
 from fastapi import FastAPI
 
-from cli.logins import access_tokens, accounts, build_logins, build_signing_keys
+from cli.logins import (
+    access_tokens,
+    accounts,
+    build_logins,
+    build_password_judge,
+    build_signing_keys,
+)
 from cli.oauth import build_oauth
 from cli.rate_limits import RateLimitParts, build_rate_limits
 from cli.web_server import run_http
@@ -34,6 +40,7 @@ from infra.migrations import pending
 from infra.models import build_models
 from infra.models.tenant_providers import ShortCalls, TenantProviders
 from infra.postgres import Database
+from infra.price_books import StoredPrices
 from infra.read_positions import ReadPositions
 from infra.runtime import Runtime
 from infra.seal_proofs import SealProofs
@@ -74,13 +81,12 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     positions = _positions(runtime, database)
     client_address, metrics = ClientAddresses(settings.trusted_proxies).of, Metrics()
     admission = _admission(runtime, database, metrics)
-    audit_log = AuditEntries(await runtime.database("writer"), database, await runtime.data_keys())
-    audit = _audit(runtime, audit_log, metrics)
+    audit_log, audit = await _audit(runtime, metrics)
     blobs, seals = await runtime.blobs("api"), await runtime.event_seals("api")
     waiter = ExecutionWaiter(database, tail, blobs, seals)
     await _hear_neighbours(runtime, waiter, authentication, metrics)
     secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
-    ports = await _ports(runtime, store, secrets, admission)
+    ports = await _ports(runtime, store, secrets=secrets, admission=admission, metrics=metrics)
     dispatcher = Dispatcher(ports)
     rate_limits = build_rate_limits(runtime, database, metrics)
     app, seal_proofs = _application(), await runtime.seal_proofs()
@@ -101,7 +107,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             oauth=await build_oauth(runtime, store, dispatcher),
             scim=ScimParts(ports, settings.public_url),
             logins=await build_logins(
-                runtime, tokens, secrets=secrets, store=store, dispatcher=dispatcher
+                runtime, tokens, ports, dispatcher=dispatcher, passwords=secrets
             ),
             login_limits=rate_limits.logins,
             audit=audit,
@@ -203,7 +209,12 @@ async def _forgetting(runtime: Runtime, authentication: Authentication) -> Calla
 
 
 async def _ports(
-    runtime: Runtime, store: PostgresEventStore, secrets: SecretsSource, admission: SampledAdmission
+    runtime: Runtime,
+    store: PostgresEventStore,
+    *,
+    secrets: SecretsSource,
+    admission: SampledAdmission,
+    metrics: Metrics,
 ) -> Ports:
     """What commands need, all of it."""
     database = await runtime.database("api")
@@ -213,8 +224,10 @@ async def _ports(
         ids=runtime.ids,
         secrets=secrets,
         admission=admission,
+        password_judge=build_password_judge(runtime, failed=metrics.breaches_unknown.inc),
         search=PostgresExecutionSearch(database),
         standings=await runtime.standings(),
+        prices=StoredPrices(store),
         regions=runtime.settings.regions,
         users=PostgresUsers(database, runtime.lookup_key),
         mailbox=SealedMailbox(
@@ -229,10 +242,12 @@ async def _ports(
     )
 
 
-def _audit(runtime: Runtime, audit_log: AuditEntries, metrics: Metrics) -> AuditTrail:
+async def _audit(runtime: Runtime, metrics: Metrics) -> tuple[AuditEntries, AuditTrail]:
+    writer, api = await runtime.database("writer"), await runtime.database("api")
+    audit_log = AuditEntries(writer, api, await runtime.data_keys())
     audit = AuditTrail(audit_log.store, runtime.ids, lost=metrics.audit_entries_lost.inc)
     runtime.at_close(audit.close)
-    return audit
+    return audit_log, audit
 
 
 def _admission(runtime: Runtime, database: Database, metrics: Metrics) -> SampledAdmission:
