@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from domain.identifiers import Json
 
@@ -25,8 +25,7 @@ class ModelRequest:
     api_key: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class ModelResponse:
+class ModelResponse(NamedTuple):
     """finish_reason: stop | length | tool_calls | content_filter. tokens_cached is part of
     tokens_in.
 

@@ -157,8 +157,9 @@ class Drive:
     async def _hold(self, execution: Execution) -> None:
         tenant_id = self._run.tenant_id
         self._execution = execution
-        execution.webhook_path = self._parts.webhook_path(tenant_id, execution.id)
         self._definition = await self._parts.definition(tenant_id, execution.definition_hash)
+        if self._definition.flow.reads_execution:
+            execution.webhook_path = self._parts.webhook_path(tenant_id, execution.id)
         self._run = Run(tenant_id, execution.id, execution.depth, execution.created_by)
         self.version = execution.version
 

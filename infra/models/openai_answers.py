@@ -5,7 +5,7 @@ vary (missing indexes, usage in the finish chunk, content as a list of parts), s
 choice must be there.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
 from domain.identifiers import Json, JsonObject
@@ -132,7 +132,7 @@ class Answer:
         estimate = self._estimate(request)
         if self.usage is None:
             return estimate
-        return replace(self.usage, tokens_out=max(self.usage.tokens_out, estimate.tokens_out))
+        return self.usage._replace(tokens_out=max(self.usage.tokens_out, estimate.tokens_out))
 
     def _estimate(self, request: ModelRequest) -> Usage:
         called = [part for call in self._tool_calls for part in (call.name, *call.arguments)]

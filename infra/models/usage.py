@@ -3,8 +3,7 @@ nothing.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from domain.identifiers import Json
 
@@ -17,8 +16,7 @@ _UNRATED_IN = ("audio_tokens", "image_tokens", "cache_write_tokens", "cache_crea
 _UNRATED_OUT = ("audio_tokens", "image_tokens")
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """tokens_cached is part of tokens_in; reasoning tokens are part of tokens_out.
 
     is_rateable: false when some of it has a price of its own that prices.py does not know.
