@@ -18,9 +18,9 @@ def a_cipher() -> Cipher:
 
 
 def test_no_iv_is_used_twice_also_by_threads() -> None:
-    cipher = a_cipher()
+    ciphers = [a_cipher()] * (4 * SEALS)
     with ThreadPoolExecutor(4) as threads:
-        ivs = list(threads.map(lambda _: an_iv(cipher), range(4 * SEALS)))
+        ivs = list(threads.map(an_iv, ciphers))
     assert len(set(ivs)) == len(ivs) == 4 * SEALS
 
 
