@@ -21,6 +21,7 @@ from infra.models import build_models
 from infra.models.tenant_providers import TenantProviders
 from infra.offboardings import PostgresOffboardings
 from infra.open_bulk_operations import PostgresOpenBulkOperations
+from infra.parts import PostgresPartRights
 from infra.retention import PostgresRetentions
 from infra.runtime import Runtime
 from infra.secrets_source import SecretsSource
@@ -160,7 +161,15 @@ async def _executions(runtime: Runtime, log: Log, models: Models, http: Http) ->
         parts=DriveParts(
             actor=f"worker:{runtime.name}",
             events=store,
-            effects=Effects(store, models, http, vault, RunOwners(store), TenantProviders(vault)),
+            effects=Effects(
+                store,
+                models,
+                http,
+                vault,
+                RunOwners(store),
+                TenantProviders(vault),
+                PostgresPartRights(await runtime.database("worker")),
+            ),
             runners=RUNNERS,
             clock=runtime.clock,
             ids=runtime.ids,

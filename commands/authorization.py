@@ -181,6 +181,11 @@ def reaches(caller: Caller, scope: str, owner_id: UUID | str | None) -> bool:
     return caller.user_id is not None and str(owner_id) == str(caller.user_id)
 
 
+def reaches_everything(grants: Grants, scope: str) -> bool:
+    """Whether somebody with these grants may use the scope, of a tenant, whoever owns what."""
+    return bool(grants.scopes & {scope, EVERY_SCOPE}) and scope not in grants.own_only
+
+
 def require_own(
     caller: Caller, scope: str, owner_id: UUID | str | None, missing: type[NotFound]
 ) -> None:

@@ -18,7 +18,9 @@ from commands.identity_port import AccessRow, Users
 from commands.login_port import Accounts, LoginRow
 from commands.mail_port import Mailbox, QueuedMail
 from commands.oauth_port import ClientSecretRow
+from commands.parts_port import PartRights
 from commands.sealing_port import DestroyedTenantKey, Sealing
+from commands.sharing_port import ShareRow
 from commands.standing_port import EveryoneActive, Standings, TenantSideRow
 from commands.vault_port import Vault, VaultRow
 from domain.envelope import Envelope
@@ -155,6 +157,7 @@ SideRow = (
     | StoredRetention
     | RemovedPayloads
     | TenantSideRow
+    | ShareRow
     | AccessRow
     | ClientSecretRow
     | DirectoryRow
@@ -374,5 +377,6 @@ class Ports:
     mailbox: Mailbox | None = None  # Only where people are written to.
     accounts: Accounts | None = None  # Only what is decided about logins needs it.
     vault: Vault | None = None  # Only what keeps secrets needs it.
+    parts: PartRights | None = None  # Only what runs, or says what runs, needs it.
     standings: Standings = field(default_factory=EveryoneActive)
     regions: Sequence[str] = ("us", "eu", "ap")  # The first is where a tenant is by default.

@@ -32,6 +32,7 @@ from write_api import (
     roles,
     secrets,
     sessions,
+    sharing,
     signals,
     tenants,
     webhooks,
@@ -53,6 +54,7 @@ from write_api.security_headers import SecurityHeaders
 ROUTES = (
     *workflows.ROUTES,
     *agents.ROUTES,
+    *sharing.ROUTES,
     *bulk_operations.ROUTES,  # Before those of one execution: `bulk` is no id.
     *executions.ROUTES,
     *signals.ROUTES,
@@ -79,6 +81,7 @@ ROUTES = (
 BODIES = (
     *workflows.BODIES,
     *agents.BODIES,
+    *sharing.BODIES,
     *bulk_operations.BODIES,
     *executions.BODIES,
     *signals.BODIES,

@@ -211,7 +211,8 @@ class Worker:
 
 def effects_of(world: World, models: Models, http: Http) -> Effects:
     vault = world.vault
-    return Effects(world.store, models, http, vault, RunOwners(world.store), TenantProviders(vault))
+    owners, providers = RunOwners(world.store), TenantProviders(vault)
+    return Effects(world.store, models, http, vault, owners, providers, world.parts)
 
 
 async def until(condition: Callable[[], object], what: str) -> None:
