@@ -42,7 +42,7 @@ def keys(event: Decoded) -> Sequence[Key]:
         case Sharing.Created():
             return ()  # The first share follows it.
         case Sharing.Granted() | Sharing.Ended() as fact:
-            return ((event.logged.tenant_id, UUID(fact.share_id)),)
+            return ((event.logged.tenant_id, event.logged.stream_id, UUID(fact.share_id)),)
         case _:
             raise UnexpectedEvent(event.logged.topic)
 
@@ -75,7 +75,7 @@ SHARES = Projection(
     name="shares",
     version=1,
     row=ShareRow,
-    key=("tenant_id", "share_id"),
+    key=("tenant_id", "sharing_id", "share_id"),
     stream_column="sharing_id",
     aggregate=Sharing,
     events=(Sharing.Created, Sharing.Granted, Sharing.Ended),
