@@ -118,7 +118,8 @@ async def test_what_an_administrator_named_is_the_owners_to_run_only_when_it_is_
     world = house.world
     carl = await somebody(world, "USER")
     agent = await world.when(CreateAgent(PROFILE), caller=carl)
-    change = {"definition": naming_agent(str(agent.result["agent_id"]))}
-    await world.when(ReviseWorkflow(house.workflow_id, change), caller=house.admin)
+    named = naming_agent(str(agent.result["agent_id"]))
+    change = ReviseWorkflow(house.workflow_id, {"definition": named})
+    await world.when(change, caller=house.admin)
     with pytest.raises(UnknownParts):
         await world.when(ExecuteWorkflow(house.workflow_id, {}), caller=house.ada)

@@ -3,13 +3,14 @@
 from uuid import UUID
 
 from domain.definitions import parse_definition
+from domain.identifiers import JsonObject
 from domain.parts import NamedPart
 from tests.domain.given import a_graph, a_map, a_node, an_llm
 
 AGENT, CHILD, UNDO = (UUID(int=number) for number in (1, 2, 3))
 
 
-def an_agent_node(node_id: str, agent_id: str) -> dict[str, object]:
+def an_agent_node(node_id: str, agent_id: str) -> JsonObject:
     return a_node("agent", node_id, agent_id=agent_id, input="{{ input }}")
 
 

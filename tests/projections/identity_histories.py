@@ -1,5 +1,6 @@
 """Histories of who signs in where, and with whom what is shared."""
 
+from domain.agents import Agent
 from domain.external_identities import ExternalIdentity
 from domain.identifiers import TenantId
 from domain.identity_providers import IdentityProvider
@@ -56,7 +57,10 @@ def a_sharing(shared: Stream, *shares: Share, actor: str | None = None) -> Strea
         stream_id=sharing_id(shared.stream_id),
         actor=actor or shared.actor,
     )
-    told = {"shared_kind": shared.aggregate.TOPIC, "shared_id": str(shared.stream_id)}
+    told = {
+        "shared_kind": "agent" if shared.aggregate is Agent else "workflow",
+        "shared_id": str(shared.stream_id),
+    }
     stream.happens(Sharing.Created, **told)
     for share in shares:
         stream.happens(

@@ -8,6 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from commands.authorization import ROLE_GRANTS, Caller
+from domain.agents import Agent
 from domain.executions import Execution
 from domain.sharing import Share
 from domain.workflows import Workflow
@@ -72,7 +73,7 @@ class House:
     async def unshare(self) -> None:
         await self.api.ledger.fetch("DELETE FROM shares WHERE tenant_id = %s", self.api.tenant_id)
 
-    async def read(self, query: str, **variables: str) -> Any:
+    async def read(self, query: str, **variables: Any) -> Any:
         answer = await self.api.ask(query, app=self.app, **variables)
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
@@ -112,7 +113,7 @@ def a_workflow_of(api: Api, person: UUID, *, is_public: bool = False) -> Stream:
 def a_run_of(source: Stream, person: UUID) -> Stream:
     actor = f"user:{person}"
     run = Stream(an_execution().aggregate, source.tenant_id, actor=actor)
-    key = "agent_id" if source.aggregate.TOPIC == "agent" else "workflow_id"
+    key = "agent_id" if source.aggregate is Agent else "workflow_id"
     told = {key: str(source.stream_id), "created_by": actor}
     for event in an_execution(source.tenant_id, **told).events:
         run.logs(event.topic, event.state)
