@@ -38,7 +38,9 @@ from infra.metrics import Metrics
 from infra.migrations import pending
 from infra.models import build_models
 from infra.models.tenant_providers import ShortCalls, TenantProviders
+from infra.parts import PostgresPartRights
 from infra.postgres import Database
+from infra.price_books import StoredPrices
 from infra.read_positions import ReadPositions
 from infra.runtime import Runtime
 from infra.secrets_source import SecretsSource
@@ -213,6 +215,7 @@ async def _ports(
         password_judge=build_password_judge(runtime, failed=metrics.breaches_unknown.inc),
         search=PostgresExecutionSearch(database),
         standings=await runtime.standings(),
+        prices=StoredPrices(store),
         regions=runtime.settings.regions,
         users=PostgresUsers(database, runtime.lookup_key),
         mailbox=SealedMailbox(
@@ -224,6 +227,7 @@ async def _ports(
         sealing=await runtime.data_keys(),
         directory=PostgresDirectory(database, runtime.lookup_key),
         vault=await runtime.vault("api"),
+        parts=PostgresPartRights(database),
     )
 
 

@@ -107,6 +107,7 @@ from commands.logins import (
     reset_second_factor,
     use_recovery_code,
 )
+from commands.price_books import PublishPrices, publish_prices
 from commands.providers import PutProvider, RemoveProvider, put_provider, remove_provider
 from commands.roles import (
     ChangeRole,
@@ -124,6 +125,16 @@ from commands.sessions import (
     end_session,
     end_sessions,
     start_session,
+)
+from commands.sharing import (
+    EndAgentShare,
+    EndWorkflowShare,
+    ShareAgent,
+    ShareWorkflow,
+    end_agent_share,
+    end_workflow_share,
+    share_agent,
+    share_workflow,
 )
 from commands.signals import (
     ReceiveWebhook,
@@ -185,6 +196,7 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(KeepTenant, keep_tenant),
         _entry(StayOnPlatform, stay_on_platform),
         _entry(SetResellerQuota, set_reseller_quota),
+        _entry(PublishPrices, publish_prices),
         _entry(InviteUser, invite_user),
         _entry(RenewInvitation, renew_invitation),
         _entry(AcceptInvitation, accept_invitation),
@@ -209,6 +221,10 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(ReviseWorkflow, revise_workflow),
         _entry(DeleteWorkflow, delete_workflow),
         _entry(ExecuteWorkflow, execute_workflow),
+        _entry(ShareWorkflow, share_workflow),
+        _entry(EndWorkflowShare, end_workflow_share),
+        _entry(ShareAgent, share_agent),
+        _entry(EndAgentShare, end_agent_share),
         _entry(CancelExecution, cancel_execution),
         _entry(PauseExecution, pause_execution),
         _entry(ResumeExecution, resume_execution),

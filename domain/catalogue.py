@@ -16,10 +16,12 @@ from domain.identity import User
 from domain.identity_providers import IdentityProvider
 from domain.login_rules import LoginRules
 from domain.logins import Login
+from domain.price_books import PriceBook
 from domain.providers import Provider
 from domain.roles import Role
 from domain.secrets import Secret
 from domain.sessions import Session
+from domain.sharing import Sharing
 from domain.tenants import Tenant
 from domain.workflows import Workflow
 
@@ -35,10 +37,12 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     IdentityProvider,
     Login,
     LoginRules,
+    PriceBook,
     Provider,
     Role,
     Secret,
     Session,
+    Sharing,
     Tenant,
     User,
     Workflow,

@@ -144,7 +144,7 @@ class Authentication:
             async with self._database.connection() as conn:
                 cursor = await conn.execute(FIND_USER, (tenant_id, user_id))
                 row = await cursor.fetchone()
-            grants = None if row is None else _grants_now(*row)
+            grants = None if row is None else grants_now(*row)
             if row is None or grants is None:
                 raise _refused(tenant_id, f"user:{user_id}", "the person is not active")
             caller = Caller(
@@ -212,7 +212,7 @@ class Authentication:
                 raise _refused(tenant_id, actor, "the key was revoked")
             grants = Grants(frozenset(scopes))
             if user_id is not None:
-                present = _grants_now(role, status, named)
+                present = grants_now(role, status, named)
                 if present is None:
                     raise _refused(tenant_id, actor, "the person of the key is not active")
                 grants = narrowed(present, scopes)
@@ -242,7 +242,7 @@ def _is_allowed(allowed: Sequence[Network], address: str) -> bool:
     return parsed is not None and any(parsed in network for network in allowed)
 
 
-def _grants_now(
+def grants_now(
     role: str | None, status: str | None, permissions: Sequence[str] | None
 ) -> Grants | None:
     """Of somebody with this role. None unless they are active: whoever is not, and whoever is
