@@ -20,6 +20,7 @@ from infra.event_log import BEGINNING, read_commit_order
 from infra.log_seals import NO_COMMITMENT, NO_SEAL, Head, Seal, SignedSeal, event_leaf
 from infra.merkle import HASH_BYTES
 from infra.merkle_tiles import WIDTH, Tile, edge_of, grown, root_of
+from infra.prepared_statements import PreparedStatements
 from infra.seal_keys import SealKeys
 from infra.seal_rows import (
     Sealing,
@@ -86,13 +87,16 @@ class LogSealer:
         """Be the active sealer or wait to become it, until cancelled. Raises on any failure: the
         caller restarts it.
         """
-        async with await AsyncConnection.connect(self._conninfo, autocommit=True) as conn:
+        async with await AsyncConnection.connect(
+            self._conninfo, autocommit=True, prepare_threshold=None
+        ) as conn:
             await conn.execute(LIMIT_SILENCE)
+            statements = PreparedStatements(conn)
             await self._become_active(conn)
             self.is_active = True
             try:
                 while True:
-                    if await self.seal_next(conn) < self._limits.events_max:
+                    if await self.seal_next(conn, statements) < self._limits.events_max:
                         await asyncio.sleep(self._limits.every_s)
             finally:
                 self.is_active = False
@@ -104,11 +108,13 @@ class LogSealer:
                 return
             await asyncio.sleep(STANDBY_RETRY_S)
 
-    async def seal_next(self, conn: AsyncConnection) -> int:
-        """Seals what is settled and not sealed yet, up to a limit; how many events that are."""
+    async def seal_next(self, conn: AsyncConnection, statements: PreparedStatements) -> int:
+        """Seals what is settled and not sealed yet, up to a limit; how many events that are.
+        statements: of conn.
+        """
         before = await last_seal(conn)
         after = BEGINNING if before is None else before.seal.until
-        events = await read_commit_order(conn, after, limit=self._limits.events_max)
+        events = await read_commit_order(statements, after, limit=self._limits.events_max)
         if not events:
             return 0
         sealing = await self._sealing(conn, before, await self._added(events), events)

@@ -11,6 +11,7 @@ from domain.identifiers import TenantId
 from infra.event_commitments import EventCommitments
 from infra.event_log import BEGINNING, read_commit_order
 from infra.log_sealer import LogSealer, SealLimits
+from infra.prepared_statements import PreparedStatements
 from infra.seal_keys import SealKeys
 from infra.seal_proofs import SealProofs
 from tests.infra.conftest import Parts
@@ -60,11 +61,13 @@ class SealedLog:
     async def seal(self, *, events_max: int = 1000) -> int:
         """All there is, in seals of so many; how many seals that are."""
         sealer, count = self.sealer(events_max=events_max), 0
-        while await sealer.seal_next(self.conn):
+        while await sealer.seal_next(self.conn, PreparedStatements(self.conn)):
             count += 1
         return count
 
     async def events(self, tenant_id: TenantId) -> list[LoggedEvent]:
         """As they are stored, in commit order."""
-        everything = await read_commit_order(self.conn, BEGINNING, limit=100_000)
+        everything = await read_commit_order(
+            PreparedStatements(self.conn), BEGINNING, limit=100_000
+        )
         return [event for event in everything if event.tenant_id == tenant_id]

@@ -13,6 +13,7 @@ from domain.identifiers import TenantId
 from infra.event_log import BEGINNING
 from infra.log_seals import NO_COMMITMENT, NO_SEAL, event_leaf, follows
 from infra.merkle import is_consistent, leaf_hash, root_of_inclusion
+from infra.prepared_statements import PreparedStatements
 from infra.seal_documents import read_public_keys, read_seal, seal_document
 from infra.seal_rows import next_seals
 from tests.infra.conftest import Conninfo, Parts
@@ -23,7 +24,9 @@ from tests.infra.test_merkle import naive_root
 
 @pytest.fixture
 async def log(parts: Parts, conninfo: Conninfo) -> AsyncIterator[SealedLog]:
-    async with await AsyncConnection.connect(conninfo("projector"), autocommit=True) as conn:
+    async with await AsyncConnection.connect(
+        conninfo("projector"), autocommit=True, prepare_threshold=None
+    ) as conn:
         sealed = SealedLog(parts, conn)
         await sealed.seal()  # What other tests left.
         yield sealed
@@ -225,7 +228,7 @@ async def test_who_lost_the_lock_cannot_seal_a_place_twice(log: SealedLog) -> No
 
     late._sealing = delayed  # type: ignore[method-assign]
     with pytest.raises(UniqueViolation):
-        await late.seal_next(log.conn)
+        await late.seal_next(log.conn, PreparedStatements(log.conn))
 
 
 @pytest.mark.parametrize(

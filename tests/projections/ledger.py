@@ -15,6 +15,7 @@ from infra.event_log import BEGINNING, read_commit_order
 from infra.event_sealing import EventSeals
 from infra.log_sealer import LogSealer, SealLimits
 from infra.postgres import Database, Role, role_conninfo
+from infra.prepared_statements import PreparedStatements
 from infra.seal_keys import SealKeys
 from projections.catalogue import PROJECTIONS
 from projections.fold import Row, rows_after
@@ -117,13 +118,15 @@ class Ledger:
             clock=clock,
             limits=SealLimits(every_s=1, events_max=events_max, share_max=1),
         )
-        async with database.connection() as conn:
-            return await sealer.seal_next(conn)
+        async with await AsyncConnection.connect(
+            database.conninfo, autocommit=True, prepare_threshold=None
+        ) as conn:
+            return await sealer.seal_next(conn, PreparedStatements(conn))
 
     async def log(self, *streams: Stream) -> list[LoggedEvent]:
         """Everything in commit order, or what belongs to some streams."""
         wanted = {stream.stream_id for stream in streams}
-        events = await read_commit_order(self.owner, BEGINNING, limit=1_000_000)
+        events = await read_commit_order(PreparedStatements(self.owner), BEGINNING, limit=1_000_000)
         return [event for event in events if not wanted or event.stream_id in wanted]
 
     async def rows(self, projection: AnyProjection) -> dict[Key, Row]:
