@@ -14,6 +14,7 @@ from projections.secrets import SECRETS
 from projections.sessions import SESSIONS
 from projections.table import AnyProjection
 from projections.tenants import TENANTS
+from projections.usage import USAGE_FACTS
 from projections.workflows import WORKFLOW_VERSIONS, WORKFLOWS
 
 PROJECTIONS: tuple[AnyProjection, ...] = (
@@ -30,6 +31,7 @@ PROJECTIONS: tuple[AnyProjection, ...] = (
     SECRETS,
     SESSIONS,
     TENANTS,
+    USAGE_FACTS,
     USERS,
     WORKFLOW_VERSIONS,
     WORKFLOWS,
