@@ -38,6 +38,7 @@ from infra.metrics import Metrics
 from infra.migrations import pending
 from infra.models import build_models
 from infra.models.tenant_providers import ShortCalls, TenantProviders
+from infra.parts import PostgresPartRights
 from infra.postgres import Database
 from infra.price_books import StoredPrices
 from infra.read_positions import ReadPositions
@@ -226,6 +227,7 @@ async def _ports(
         sealing=await runtime.data_keys(),
         directory=PostgresDirectory(database, runtime.lookup_key),
         vault=await runtime.vault("api"),
+        parts=PostgresPartRights(database),
     )
 
 
