@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 from uuid import UUID
 
+from commands.authorization import Whose
 from domain.identifiers import TenantId
 
 # Rows that are stored with the events of sessions and logins.
@@ -106,6 +107,12 @@ class Accounts(Protocol):
         """The newest SESSIONS_MAX of a person."""
         ...
 
+    async def reset_token_of(
+        self, tenant_id: TenantId, token_hash: bytes, now: datetime
+    ) -> UUID | None:
+        """Whose it is, without using it."""
+        ...
+
     async def take_reset_token(
         self, tenant_id: TenantId, token_hash: bytes, now: datetime
     ) -> UUID | None:
@@ -160,6 +167,10 @@ class Reused(NamedTuple):
 
 
 class RefreshTokens(Protocol):
+    async def owner(self, text: str) -> Whose | None:
+        """Of whose session it was once a token."""
+        ...
+
     def first(self, tenant_id: TenantId) -> NewRefreshToken:
         """Of a new session."""
         ...
@@ -169,9 +180,16 @@ class RefreshTokens(Protocol):
         ...
 
 
+# What a token that is not enough to log in is good for.
+MfaPurpose = Literal["second-factor", "second-factor-setup"]
+
+
 class MfaClaims(NamedTuple):
+    """factors: how they have proven so far who they are."""
+
     tenant_id: TenantId
     user_id: UUID
+    factors: Sequence[str]
 
 
 class AccessTokens(Protocol):
@@ -182,11 +200,13 @@ class AccessTokens(Protocol):
 
     async def mint(self, tenant_id: TenantId, user_id: UUID, session_id: UUID) -> str: ...
 
-    async def mint_mfa(self, tenant_id: TenantId, user_id: UUID) -> str:
-        """Says that the password was right; good for nothing but the second factor."""
+    async def mint_mfa(
+        self, purpose: MfaPurpose, tenant_id: TenantId, user_id: UUID, factors: Sequence[str]
+    ) -> str:
+        """Says that the first factor was right; good for nothing but its purpose."""
         ...
 
-    async def verify_mfa(self, text: str) -> MfaClaims:
+    async def verify_mfa(self, purpose: MfaPurpose, text: str) -> MfaClaims:
         """Raises Unauthenticated."""
         ...
 
@@ -197,6 +217,10 @@ class NewSecondFactor(NamedTuple):
 
 
 class SecondFactors(Protocol):
+    async def is_confirmed(self, tenant_id: TenantId, user_id: UUID) -> bool:
+        """Whether this person has one that counts."""
+        ...
+
     async def enrol(self, tenant_id: TenantId, user_id: UUID, label: str) -> NewSecondFactor:
         """A new secret that counts once it is confirmed; one that was not is replaced. Raises
         SecondFactorPresent.

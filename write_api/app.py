@@ -26,12 +26,16 @@ from write_api import (
     external_identities,
     identity,
     identity_providers,
+    login_rules,
     logins,
     node_types,
+    price_books,
     providers,
     roles,
+    second_factors,
     secrets,
     sessions,
+    sharing,
     signals,
     tenants,
     webhooks,
@@ -53,6 +57,7 @@ from write_api.security_headers import SecurityHeaders
 ROUTES = (
     *workflows.ROUTES,
     *agents.ROUTES,
+    *sharing.ROUTES,
     *bulk_operations.ROUTES,  # Before those of one execution: `bulk` is no id.
     *executions.ROUTES,
     *signals.ROUTES,
@@ -69,16 +74,20 @@ ROUTES = (
     *secrets.ROUTES,
     *providers.ROUTES,
     *tenants.ROUTES,
+    *price_books.ROUTES,
     *node_types.ROUTES,
     *blobs.ROUTES,
     *sessions.ROUTES,
     *logins.ROUTES,
+    *second_factors.ROUTES,
+    *login_rules.ROUTES,
     *exports.ROUTES,
     *audit.ROUTES,
 )
 BODIES = (
     *workflows.BODIES,
     *agents.BODIES,
+    *sharing.BODIES,
     *bulk_operations.BODIES,
     *executions.BODIES,
     *signals.BODIES,
@@ -94,8 +103,11 @@ BODIES = (
     *secrets.BODIES,
     *providers.BODIES,
     *tenants.BODIES,
+    *price_books.BODIES,
     *sessions.BODIES,
     *logins.BODIES,
+    *second_factors.BODIES,
+    *login_rules.BODIES,
 )
 
 # What a website that is let in may send, and its script may read. No cookies: there are none.

@@ -8,16 +8,18 @@ letter, and only it can change the code, for it kept the verifier of its challen
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlencode
 from uuid import UUID
 
 from commands.account_flow import NeedsSession
-from commands.authorization import Caller
+from commands.authorization import Caller, Whose
 from commands.dispatch import Dispatcher, Origin
 from commands.external_identities import LinkExternalIdentity, SignInExternally
 from commands.oauth_port import (
+    Attempt,
     Begun,
     ClientSecrets,
     IdentityProviders,
@@ -36,17 +38,30 @@ from domain.identity_providers import (
     IdentityProviderNotFound,
     identity_provider_id,
 )
+from domain.login_rules import MULTIPLE, PROVIDER
+from domain.tenants import TenantSuspended
 
 CODE_CHARACTERS_MAX = 4096
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
+@contextmanager
+def _on_record_of(tenant_id: TenantId, provider_id: UUID) -> Generator[None]:
+    """The tenant and its provider are there, so a refusal is on that tenant's trail."""
+    try:
+        yield
+    except LoginRefused as refusal:
+        whose = (Whose(tenant_id, f"identity_provider:{provider_id}"),)
+        raise LoginRefused(refusal.reason, whose) from refusal
+
+
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """Somebody whom a session may be begun for."""
+    """Somebody whom a session may be begun for. factors: how they proved who they are."""
 
     tenant_id: TenantId
     user_id: UUID
+    factors: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +116,22 @@ class OAuthFlow:
         self, query: Mapping[str, str], browser_secret: str | None, origin: Origin
     ) -> Finished:
         """Raises LoginRefused."""
-        state, code = query.get("state", ""), query.get("code", "")
+        state = query.get("state", "")
         tenant_id = self._tenant_of(state)
         pending, attempt = await self.attempts.finish(tenant_id, state, browser_secret)
+        with _on_record_of(tenant_id, pending.provider_id):
+            return await self._finished(tenant_id, pending, attempt, query=query, origin=origin)
+
+    async def _finished(
+        self,
+        tenant_id: TenantId,
+        pending: Pending,
+        attempt: Attempt,
+        *,
+        query: Mapping[str, str],
+        origin: Origin,
+    ) -> Finished:
+        code = query.get("code", "")
         if not 0 < len(code) <= CODE_CHARACTERS_MAX:
             raise LoginRefused("the provider sent the browser back without a code")
         provider = await self._provider(tenant_id, pending.provider_id)
@@ -111,12 +139,15 @@ class OAuthFlow:
         returned = Returned(code, query.get("iss"))
         profile = await self.kinds[provider.kind].profile(client, attempt, returned)
         user_id = await self._identified(tenant_id, pending, profile, origin)
-        signed_in = SignedIn(tenant_id, user_id)
+        factors = [PROVIDER, MULTIPLE] if profile.is_multi_factor else [PROVIDER]
+        signed_in = SignedIn(tenant_id, user_id, factors)
         if pending.user_id is not None:
             return Finished(signed_in, is_linked=True)
         if pending.return_to is None or pending.code_challenge is None:
             return Finished(signed_in)
-        handed = await self.attempts.keep_login(tenant_id, user_id, pending.code_challenge)
+        handed = await self.attempts.keep_login(
+            tenant_id, user_id, factors, code_challenge=pending.code_challenge
+        )
         sign = "&" if "?" in pending.return_to else "?"
         url = f"{pending.return_to}{sign}{urlencode({'code': handed})}"
         return Finished(signed_in, return_to=url)
@@ -124,13 +155,15 @@ class OAuthFlow:
     async def pick_up(self, code: str, code_verifier: str) -> SignedIn:
         """Raises LoginRefused."""
         tenant_id = self._tenant_of(code)
-        return SignedIn(tenant_id, await self.attempts.pick_up(tenant_id, code, code_verifier))
+        user_id, factors = await self.attempts.pick_up(tenant_id, code, code_verifier)
+        return SignedIn(tenant_id, user_id, factors)
 
     async def _begin(self, tenant_id: TenantId, pending: Pending) -> tuple[Begun, str]:
         provider = await self._provider(tenant_id, pending.provider_id)
         begun = await self.attempts.begin(tenant_id, pending)
         client = await self._client(tenant_id, provider)
-        url = await self.kinds[provider.kind].authorization_url(client, begun.attempt)
+        with _on_record_of(tenant_id, provider.id):
+            url = await self.kinds[provider.kind].authorization_url(client, begun.attempt)
         return begun, url
 
     async def _identified(
@@ -143,7 +176,11 @@ class OAuthFlow:
         )
         actor = f"identity_provider:{pending.provider_id}"
         caller = Caller(actor, tenant_id, frozenset({command.requires}))
-        answer = await self.dispatcher.dispatch(command, caller, origin)
+        try:
+            answer = await self.dispatcher.dispatch(command, caller, origin)
+        except TenantSuspended:
+            # Whoever has an account at the provider gets so far, whether they belong here or not.
+            raise LoginRefused("the tenant is suspended") from None
         return UUID(str(answer.result["user_id"]))
 
     def _tenant_of(self, state: str) -> TenantId:

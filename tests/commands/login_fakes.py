@@ -8,22 +8,25 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from commands.account_flow import AccountFlow
+from commands.authorization import Whose
 from commands.dispatch import Dispatcher
 from commands.login_flow import LoginFlow, LoginPorts
 from commands.login_port import (
     Attempt,
     AttemptKind,
     MfaClaims,
+    MfaPurpose,
     NewRefreshToken,
     NewSecondFactor,
     Reused,
     Rotated,
 )
+from commands.password_port import AnyPassword
 from commands.ports import Clock, EventStore
 from domain.errors import Unauthenticated
 from domain.identifiers import JsonObject, TenantId
 from infra.login_attempts import TooManyAttempts
-from tests.commands.fakes import RESET_TOKEN, FakeAccounts
+from tests.commands.fake_accounts import RESET_TOKEN, FakeAccounts
 from write_api.edge import Logins
 
 PASSWORD = "correct horse battery"
@@ -82,18 +85,23 @@ class FakeAccessTokens:
     async def mint(self, tenant_id: TenantId, user_id: UUID, session_id: UUID) -> str:
         return f"access {tenant_id} {user_id} {session_id}"
 
-    async def mint_mfa(self, tenant_id: TenantId, user_id: UUID) -> str:
-        return f"mfa {tenant_id} {user_id}"
+    async def mint_mfa(
+        self, purpose: MfaPurpose, tenant_id: TenantId, user_id: UUID, factors: Sequence[str]
+    ) -> str:
+        return f"{purpose} {tenant_id} {user_id} {','.join(factors)}"
 
-    async def verify_mfa(self, text: str) -> MfaClaims:
+    async def verify_mfa(self, purpose: MfaPurpose, text: str) -> MfaClaims:
         parts = text.split()
-        if len(parts) != 3 or parts[0] != "mfa":
+        if len(parts) != 4 or parts[0] != purpose:
             raise Unauthenticated
-        return MfaClaims(TenantId(UUID(parts[1])), UUID(parts[2]))
+        return MfaClaims(TenantId(UUID(parts[1])), UUID(parts[2]), parts[3].split(","))
 
 
 class FakeRefreshTokens:
     """answers: what each token is worth."""
+
+    async def owner(self, text: str) -> Whose | None:
+        del text
 
     def __init__(self) -> None:
         self.answers: dict[str, Rotated | Reused] = {}
@@ -107,6 +115,10 @@ class FakeRefreshTokens:
 
 
 class FakeSecondFactors:
+    async def is_confirmed(self, tenant_id: TenantId, user_id: UUID) -> bool:
+        del tenant_id, user_id
+        return False
+
     async def enrol(self, tenant_id: TenantId, user_id: UUID, label: str) -> NewSecondFactor:
         del tenant_id, user_id
         return NewSecondFactor("SECRET", f"otpauth://totp/{label}")
@@ -161,6 +173,7 @@ class LoginWorld:
             events=events,
             clock=clock,
             dispatcher=dispatcher,
+            password_judge=AnyPassword(),
             session=timedelta(days=30),
             idle=timedelta(days=7),
         )

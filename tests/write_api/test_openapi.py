@@ -63,6 +63,7 @@ class Described:
             "session_id": str(begun["execution_id"]),  # Of nobody: it is not found.
             "user_id": str(begun["execution_id"]),
             "role_id": str(begun["execution_id"]),
+            "share_id": str(begun["execution_id"]),
             "name": "paid",
             "identity_id": str(self.api.world.ids.new()),
             "sha256": SHA256,
