@@ -15,6 +15,7 @@ from infra.seal_verification import verify_seals
 from infra.settings import Settings
 from infra.verification import Check, verify_log
 from projections.catalogue import PROJECTIONS
+from projections.rollups import verify_rollup
 from projections.verification import verify_projection
 
 
@@ -47,6 +48,8 @@ async def _checks(settings: Settings, progress: Callable[[str], None]) -> list[C
         for projection in PROJECTIONS:
             progress(f"the projection {projection.table}")
             checks.append(await verify_projection(conn, projection, open_events))
+            if projection.rollup is not None:
+                checks.append(await verify_rollup(conn, projection))
     return checks
 
 
