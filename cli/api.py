@@ -32,6 +32,7 @@ from infra.metrics import Metrics
 from infra.migrations import pending
 from infra.models import build_models
 from infra.models.tenant_providers import ShortCalls, TenantProviders
+from infra.plan_views import PlanViews
 from infra.postgres import Database
 from infra.read_positions import ReadPositions
 from infra.runtime import Runtime
@@ -81,7 +82,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
     ports = await _ports(runtime, store, secrets, admission)
     dispatcher = Dispatcher(ports)
-    rate_limits = build_rate_limits(runtime, database, metrics)
+    rate_limits = build_rate_limits(runtime, database, metrics, await runtime.plans("api"))
     app = _application()
     build_write_routes(
         app,
@@ -102,6 +103,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
                 runtime, tokens, secrets=secrets, store=store, dispatcher=dispatcher
             ),
             login_limits=rate_limits.logins,
+            plan_views=PlanViews(database),
             audit=audit,
             audit_log=audit_log,
             provider_tests=await _provider_tests(runtime),
@@ -178,12 +180,13 @@ def _positions(runtime: Runtime, database: Database) -> ReadPositions:
 
 
 async def _forgetting(runtime: Runtime, authentication: Authentication) -> Callable[[UUID], None]:
-    """Told at once of what was stored here: callers, and whether tenants may act."""
-    standings = await runtime.standings()
+    """Told at once of what was stored here: callers, whether tenants may act, and their plans."""
+    standings, plans = await runtime.standings(), await runtime.plans("api")
 
     def forget(stream_id: UUID) -> None:
         authentication.forget(stream_id)
         standings.forget(stream_id)
+        plans.forget(stream_id)
 
     return forget
 
@@ -201,6 +204,7 @@ async def _ports(
         admission=admission,
         search=PostgresExecutionSearch(database),
         standings=await runtime.standings(),
+        plans=await runtime.plans("api"),
         regions=runtime.settings.regions,
         users=PostgresUsers(database, runtime.lookup_key),
         mailbox=SealedMailbox(

@@ -15,6 +15,7 @@ from commands.decisions import (
 )
 from commands.executions import Pinned, begin_execution
 from commands.ownership import load_own
+from commands.plan_port import CountedPart, RemovedPart
 from commands.ports import StoredDefinition
 from domain.agents import Agent, AgentNotFound
 from domain.definitions import Definition, single_node_definition
@@ -62,7 +63,8 @@ class ExecuteAgent(Command):
 async def create_agent(command: CreateAgent, on: Tenancy) -> Decided:
     _require_profile_size(command.profile)
     agent = on.begin(Agent, on.ports.ids.new(), profile=command.profile)
-    return Decided(_present(agent), aggregates=(agent,))
+    row = CountedPart("agents", agent.id)
+    return Decided(_present(agent), aggregates=(agent,), side_rows=(row,))
 
 
 async def revise_agent(command: ReviseAgent, on: Tenancy) -> Decided:
@@ -79,7 +81,9 @@ async def delete_agent(command: DeleteAgent, on: Tenancy) -> Decided:
     agent.require_present()
     require_version(agent, command.expected_version)
     agent.delete()
-    return Decided({"agent_id": str(agent.id), "is_deleted": True}, aggregates=(agent,))
+    result: JsonObject = {"agent_id": str(agent.id), "is_deleted": True}
+    row = RemovedPart("agents", agent.id)
+    return Decided(result, aggregates=(agent,), side_rows=(row,))
 
 
 async def execute_agent(command: ExecuteAgent, on: Tenancy) -> Decided:
@@ -89,7 +93,7 @@ async def execute_agent(command: ExecuteAgent, on: Tenancy) -> Decided:
     agent_version = agent.current_version
     on.keep(agent)
     definition = _definition_of(str(command.agent_id), agent_version)
-    return begin_execution(
+    return await begin_execution(
         on,
         Pinned(definition.hash, agent_id=str(command.agent_id)),
         command.input,

@@ -104,6 +104,16 @@ from commands.logins import (
     request_reset,
     use_recovery_code,
 )
+from commands.plans import (
+    ArchivePlan,
+    AssignPlan,
+    CreatePlan,
+    RevisePlan,
+    archive_plan,
+    assign_plan,
+    create_plan,
+    revise_plan,
+)
 from commands.providers import PutProvider, RemoveProvider, put_provider, remove_provider
 from commands.roles import (
     ChangeRole,
@@ -182,6 +192,10 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(KeepTenant, keep_tenant),
         _entry(StayOnPlatform, stay_on_platform),
         _entry(SetResellerQuota, set_reseller_quota),
+        _entry(CreatePlan, create_plan),
+        _entry(RevisePlan, revise_plan),
+        _entry(ArchivePlan, archive_plan),
+        _entry(AssignPlan, assign_plan),
         _entry(InviteUser, invite_user),
         _entry(RenewInvitation, renew_invitation),
         _entry(AcceptInvitation, accept_invitation),

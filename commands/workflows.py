@@ -12,6 +12,7 @@ import orjson
 from commands.decisions import Command, Decided, Tenancy, require_version
 from commands.ownership import load_own
 from commands.pinned_definitions import PARSED_AT_ONCE_BYTES_MAX
+from commands.plan_port import CountedPart, RemovedPart
 from commands.ports import StoredDefinition
 from domain.definitions import Definition, InvalidDefinition, parse_definition
 from domain.identifiers import Json, JsonObject
@@ -65,7 +66,8 @@ async def create_workflow(command: CreateWorkflow, on: Tenancy) -> Decided:
         definition=definition.canonical,
         definition_hash=definition.hash,
     )
-    return Decided(_present(workflow), aggregates=(workflow,), side_rows=(_stored(workflow.text),))
+    rows = (_stored(workflow.text), CountedPart("workflows", workflow.id))
+    return Decided(_present(workflow), aggregates=(workflow,), side_rows=rows)
 
 
 async def revise_workflow(command: ReviseWorkflow, on: Tenancy) -> Decided:
@@ -86,7 +88,9 @@ async def delete_workflow(command: DeleteWorkflow, on: Tenancy) -> Decided:
     workflow.require_present()
     require_version(workflow, command.expected_version)
     workflow.delete()
-    return Decided({"workflow_id": str(workflow.id), "is_deleted": True}, aggregates=(workflow,))
+    result: JsonObject = {"workflow_id": str(workflow.id), "is_deleted": True}
+    row = RemovedPart("workflows", workflow.id)
+    return Decided(result, aggregates=(workflow,), side_rows=(row,))
 
 
 async def _changed(text: WorkflowText, changes: WorkflowChanges) -> WorkflowText:

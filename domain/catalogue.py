@@ -15,6 +15,7 @@ from domain.external_identities import ExternalIdentity
 from domain.identity import User
 from domain.identity_providers import IdentityProvider
 from domain.logins import Login
+from domain.plans import Plan
 from domain.providers import Provider
 from domain.roles import Role
 from domain.secrets import Secret
@@ -33,6 +34,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     ExternalIdentity,
     IdentityProvider,
     Login,
+    Plan,
     Provider,
     Role,
     Secret,

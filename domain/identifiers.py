@@ -14,6 +14,9 @@ JsonObject: TypeAlias = dict[str, Json]
 
 SHARDS_COUNT = 64
 
+# What belongs to no tenant lies in this one.
+PLATFORM = TenantId(UUID(int=0))
+
 
 def shard_of(stream_id: UUID) -> Shard:
     """The shard that owns a stream: 0..63, stable for ever (stored with every event, maps to the

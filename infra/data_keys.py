@@ -17,7 +17,7 @@ from uuid import UUID
 
 from commands.sealing_port import KeyDestroyed
 from domain.errors import Unavailable
-from domain.identifiers import TenantId
+from domain.identifiers import PLATFORM, TenantId
 from infra.key_encryption import KeyEncryption, WrappedKey, unwrap, wrap
 from infra.postgres import Database
 from infra.sealing import KEY_BYTES, Cipher
@@ -28,8 +28,6 @@ KEYS_KEPT_S = 60.0
 CIPHERS_KEPT_MAX = 256
 # Somebody else may retire the key that a new one was wrapped by; then it is wrapped again.
 MAKE_ATTEMPTS_MAX = 3
-# What belongs to no tenant.
-PLATFORM = TenantId(UUID(int=0))
 
 KEYS_OF: LiteralString = "SELECT * FROM data_keys_of(%s)"
 KEEP: LiteralString = "SELECT keep_data_key(%s, %s, %s, %s, %s)"

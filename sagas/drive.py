@@ -9,6 +9,7 @@ owns it and there is something to do.
 import asyncio
 import sys
 from collections.abc import Coroutine
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
@@ -159,6 +160,8 @@ class Drive:
         self._execution = execution
         execution.webhook_path = self._parts.webhook_path(tenant_id, execution.id)
         self._definition = await self._parts.definition(tenant_id, execution.definition_hash)
+        with suppress(Unavailable):  # Then it is as was known last.
+            await self._parts.plans.of(tenant_id)
         self._run = Run(tenant_id, execution.id, execution.depth, execution.created_by)
         self.version = execution.version
 
@@ -185,6 +188,7 @@ class Drive:
         now = self._parts.clock.now()
         execution.live.has_room = self._parts.events.has_room(self._run.tenant_id)
         execution.live.is_held = self._parts.is_held(self._run.tenant_id)
+        execution.live.seconds_max = self._parts.plans.known(self._run.tenant_id).run_duration_s
         self._children = []
         attempts: list[Attempt] = []
         if any(not attempt.has_intent for attempt, _ in unsaved) and not execution.live.frames:

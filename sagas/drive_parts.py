@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
 
+from commands.plan_port import NobodyLimited, Plans
 from commands.ports import Clock, EventStore, Ids
 from domain.definitions import Definition, parse_definition
 from domain.executions import Execution
@@ -27,9 +28,9 @@ class DriveEnded(Exception):
 class DriveParts:
     """What all drives of a worker share. attempts: how many effects may be in flight in this
     process. steps: whose is next. webhook_path: of a run, where strangers may send it requests.
-    is_held: whether a tenant is suspended, so that its runs stand still. on_ended: told of each run
-    that has ended, after that is stored. offer: told of other runs that were stored with one of
-    ours.
+    plans: how long runs of a tenant may take. is_held: whether a tenant is suspended, so that its
+    runs stand still. on_ended: told of each run that has ended, after that is stored. offer: told
+    of other runs that were stored with one of ours.
     """
 
     actor: str
@@ -41,6 +42,7 @@ class DriveParts:
     attempts: FairSlots
     webhook_path: Callable[[TenantId, UUID], str]
     steps: StepTurns
+    plans: Plans = field(default_factory=NobodyLimited)
     is_held: Callable[[TenantId], bool] = lambda _: False
     on_ended: Callable[[Execution], None] = lambda _: None
     offer: Callable[[TenantId, Execution], None] = lambda _tenant_id, _execution: None

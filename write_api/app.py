@@ -28,6 +28,7 @@ from write_api import (
     identity_providers,
     logins,
     node_types,
+    plans,
     providers,
     roles,
     secrets,
@@ -69,6 +70,7 @@ ROUTES = (
     *secrets.ROUTES,
     *providers.ROUTES,
     *tenants.ROUTES,
+    *plans.ROUTES,
     *node_types.ROUTES,
     *blobs.ROUTES,
     *sessions.ROUTES,
@@ -94,6 +96,7 @@ BODIES = (
     *secrets.BODIES,
     *providers.BODIES,
     *tenants.BODIES,
+    *plans.BODIES,
     *sessions.BODIES,
     *logins.BODIES,
 )

@@ -18,7 +18,7 @@ MACHINERY = {
     *("http_port", "identity_port", "login_flow"),
     *("login_port", "mail_port", "memberships"),
     *("model_port", "oauth_port", "offboarding_port"),
-    *("open_executions_port", "ownership", "pinned_definitions"),
+    *("open_executions_port", "ownership", "pinned_definitions", "plan_port"),
     *("ports", "provider_port", "retention_port"),
     *("sealing_port", "standing_port", "vault_port"),
 }
