@@ -32,7 +32,7 @@ from infra.metrics import Metrics
 from infra.migrations import pending
 from infra.models import build_models
 from infra.models.tenant_providers import ShortCalls, TenantProviders
-from infra.plan_views import PlanViews
+from infra.plan_usage import PlanUsage
 from infra.postgres import Database
 from infra.read_positions import ReadPositions
 from infra.runtime import Runtime
@@ -69,14 +69,12 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     key_uses = ApiKeyUses(database, runtime.clock)
     tokens = access_tokens(runtime, await build_signing_keys(runtime))
     authentication = _authentication(runtime, database, key_uses, tokens)
-    tail = await runtime.tail(store, authentication)
-    positions = _positions(runtime, database)
+    tail, positions = await runtime.tail(store, authentication), _positions(runtime, database)
     client_address, metrics = ClientAddresses(settings.trusted_proxies).of, Metrics()
     admission = _admission(runtime, database, metrics)
     audit_log = AuditEntries(await runtime.database("writer"), database, await runtime.data_keys())
     audit = _audit(runtime, audit_log, metrics)
-    blobs = await runtime.blobs("api")
-    seals = await runtime.event_seals("api")
+    blobs, seals = await runtime.blobs("api"), await runtime.event_seals("api")
     waiter = ExecutionWaiter(database, tail, blobs, seals)
     await _hear_neighbours(runtime, waiter, authentication, metrics)
     secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
@@ -103,7 +101,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
                 runtime, tokens, secrets=secrets, store=store, dispatcher=dispatcher
             ),
             login_limits=rate_limits.logins,
-            plan_views=PlanViews(database),
+            plan_usage=PlanUsage(database),
             audit=audit,
             audit_log=audit_log,
             provider_tests=await _provider_tests(runtime),

@@ -22,18 +22,8 @@ from domain.plans import (
 )
 
 
-class PlatformCommand(Command):
-    """About something that belongs to no tenant."""
-
-    __slots__ = ()
-
-    def subject(self, own: TenantId | None) -> TenantId:
-        del own
-        return PLATFORM
-
-
 @dataclass(frozen=True, slots=True)
-class CreatePlan(PlatformCommand):
+class CreatePlan(Command):
     """limits: of domain/plans.py. is_for_resellers: whether they may put their customers on it."""
 
     requires: ClassVar[str] = "plans:write"
@@ -41,6 +31,10 @@ class CreatePlan(PlatformCommand):
     name: str
     limits: Mapping[str, Json]
     is_for_resellers: bool
+
+    def subject(self, own: TenantId | None) -> TenantId:
+        del own
+        return PLATFORM
 
 
 async def create_plan(command: CreatePlan, on: Tenancy) -> Decided:
@@ -57,7 +51,7 @@ async def create_plan(command: CreatePlan, on: Tenancy) -> Decided:
 
 
 @dataclass(frozen=True, slots=True)
-class RevisePlan(PlatformCommand):
+class RevisePlan(Command):
     """None leaves something as it is; limits: those that change, None takes one away."""
 
     requires: ClassVar[str] = "plans:write"
@@ -67,6 +61,10 @@ class RevisePlan(PlatformCommand):
     limits: Mapping[str, Json]
     is_for_resellers: bool | None
     expected_version: int | None = None
+
+    def subject(self, own: TenantId | None) -> TenantId:
+        del own
+        return PLATFORM
 
 
 async def revise_plan(command: RevisePlan, on: Tenancy) -> Decided:
@@ -78,13 +76,17 @@ async def revise_plan(command: RevisePlan, on: Tenancy) -> Decided:
 
 
 @dataclass(frozen=True, slots=True)
-class ArchivePlan(PlatformCommand):
+class ArchivePlan(Command):
     """Tenants on it stay on it."""
 
     requires: ClassVar[str] = "plans:write"
 
     plan_id: UUID
     expected_version: int | None = None
+
+    def subject(self, own: TenantId | None) -> TenantId:
+        del own
+        return PLATFORM
 
 
 async def archive_plan(command: ArchivePlan, on: Tenancy) -> Decided:

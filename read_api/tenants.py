@@ -50,7 +50,9 @@ class Quota:
     used: BigInt | None = column(
         "q.used", "Null: nobody counts, for nothing limits it. As it is enforced, at this moment."
     )
-    remaining: BigInt | None = column("greatest(q.allowed - q.used, 0)")
+    remaining: BigInt | None = column(
+        "CASE WHEN q.allowed IS NOT NULL THEN greatest(q.allowed - q.used, 0) END"
+    )
     resets_at: Instant | None = column("q.resets_at", "When it is counted from 0 again.")
 
 

@@ -89,8 +89,8 @@ class TenantExport(Protocol):
         ...
 
 
-class PlanViews(Protocol):
-    """See infra/plan_views.py."""
+class PlanUsage(Protocol):
+    """See infra/plan_usage.py."""
 
     async def plans(self, *, is_of_reseller: bool) -> list[JsonObject]: ...
 
@@ -150,7 +150,7 @@ class WriteDependencies:
     scim: ScimParts
     logins: Logins
     login_limits: AddressLimits
-    plan_views: PlanViews
+    plan_usage: PlanUsage
     audit: AuditTrail
     audit_log: AuditLog
     provider_tests: ProviderTests
@@ -170,7 +170,7 @@ class Edge:
         self.audit = dependencies.audit
         self.audit_log = dependencies.audit_log
         self.provider_tests = dependencies.provider_tests
-        self.plan_views = dependencies.plan_views
+        self.plan_usage = dependencies.plan_usage
         self.body_bytes_max = dependencies.body_bytes_max
         self.logins = dependencies.logins
         self.later = Later()

@@ -237,7 +237,7 @@ async def archive(call: Call) -> Response:
 )
 async def listed(call: Call) -> Response:
     require(call.caller, MANAGE)
-    plans = await call.edge.plan_views.plans(is_of_reseller=not call.caller.is_operator)
+    plans = await call.edge.plan_usage.plans(is_of_reseller=not call.caller.is_operator)
     return _told(call, {"plans": [*plans]})
 
 
@@ -255,7 +255,7 @@ async def listed(call: Call) -> Response:
 )
 async def versions(call: Call) -> Response:
     require(call.caller, CreatePlan.requires)
-    return _told(call, {"plans": [*await call.edge.plan_views.versions(call.id("plan_id"))]})
+    return _told(call, {"plans": [*await call.edge.plan_usage.versions(call.id("plan_id"))]})
 
 
 @route(
@@ -296,7 +296,7 @@ async def assign(call: Call) -> Response:
 )
 async def usage(call: Call) -> Response:
     require(call.caller, MANAGE)
-    told = await call.edge.plan_views.of_tenant(
+    told = await call.edge.plan_usage.of_tenant(
         TenantId(call.id("tenant_id")), reseller_id=call.caller.tenant_id
     )
     return _told(call, told)

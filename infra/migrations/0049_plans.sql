@@ -33,7 +33,7 @@ CREATE TABLE agentledger.tenant_plans (
 SELECT agentledger.isolate('agentledger.tenant_plans', 'api');
 CREATE POLICY writer_keeps ON agentledger.tenant_plans FOR ALL TO agentledger_writer USING (true) WITH CHECK (true);
 GRANT SELECT ON agentledger.tenant_plans TO agentledger_api;
-GRANT SELECT (tenant_id) ON agentledger.tenant_plans TO agentledger_writer;
+GRANT SELECT ON agentledger.tenant_plans TO agentledger_writer;
 GRANT INSERT, UPDATE (plan_id, plan_version, overrides) ON agentledger.tenant_plans TO agentledger_writer;
 
 -- What a tenant has of things of which no other table beside the log knows how many there are.

@@ -76,7 +76,7 @@ def test_the_standard_plan_is_never_archived() -> None:
 
 def test_what_is_said_is_what_limits() -> None:
     assert said({"users": None, "agents": 0}) == {"agents": 0}
-    assert list(said(dict.fromkeys(reversed(LIMITS), 1))) == list(LIMITS)
+    assert list(said(dict.fromkeys(reversed(list(LIMITS)), 1))) == list(LIMITS)
 
 
 @pytest.mark.parametrize(

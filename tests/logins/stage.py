@@ -55,7 +55,7 @@ from tests.write_api.api import (
     FakeAuditLog,
     FakeBlobs,
     FakeExport,
-    FakePlanViews,
+    FakePlanUsage,
     FakeWaiter,
     ToldModels,
 )
@@ -341,7 +341,7 @@ def _dependencies(
         audit=AuditTrail(audit_log.store, IDS, lost=lambda _: None, gather_s=0, count_s=0),
         audit_log=audit_log,
         exports=FakeExport(),
-        plan_views=FakePlanViews(),
+        plan_usage=FakePlanUsage(),
         provider_tests=ShortCalls(TenantProviders(World().vault), ToldModels()),
         body_bytes_max=1024 * 1024,
     )

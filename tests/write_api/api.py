@@ -132,7 +132,7 @@ class FakeAuditLog:
         yield AuditPage(older[:entries_max], more)
 
 
-class FakePlanViews:
+class FakePlanUsage:
     """plans, tenants: what there is, with whose customer each tenant is."""
 
     def __init__(self) -> None:
@@ -188,7 +188,7 @@ class Api:
             self.audit_log.store, self.world.ids, lost=lambda _: None, gather_s=0, count_s=0
         )
         self.webhook_keys = WebhookKeys("a master key of the tests")
-        self.plan_views = FakePlanViews()
+        self.plan_usage = FakePlanUsage()
         self.provider = FakeIdentityProvider()
         self.oauth = a_flow(self.world, self.provider)
         self.login = LoginWorld(self.world.accounts)
@@ -219,7 +219,7 @@ class Api:
             scim=ScimParts(self.world.ports, "http://ledger"),
             logins=self.login.logins(self.store, self.world.clock, self.world.dispatcher),
             login_limits=self.limits.logins,
-            plan_views=self.plan_views,
+            plan_usage=self.plan_usage,
             audit=self.audit,
             audit_log=self.audit_log,
             provider_tests=ShortCalls(TenantProviders(self.world.vault), self.models),

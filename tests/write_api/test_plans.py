@@ -105,7 +105,7 @@ async def test_a_reseller_reads_the_plans_that_it_can_use_and_its_customers_only
     plans: list[JsonObject] = [
         {"plan_id": str(api.world.ids.new()), "is_for_resellers": shown} for shown in (True, False)
     ]
-    api.plan_views.all = plans
+    api.plan_usage.all = plans
     reseller = api.allow("rita", api.world.caller_with("tenants:manage"))
     headers = {"Authorization": reseller}
     listed = await api.send("GET", "/plans", headers=headers)
@@ -113,7 +113,7 @@ async def test_a_reseller_reads_the_plans_that_it_can_use_and_its_customers_only
     listed = await api.send("GET", "/plans", headers=OPERATOR)
     assert listed.json()["data"]["plans"] == plans
     own, foreign = TenantId(api.world.ids.new()), TenantId(api.world.ids.new())
-    api.plan_views.tenants = {
+    api.plan_usage.tenants = {
         own: (api.world.tenant_id, {"plan_name": "Team"}),
         foreign: (None, {"plan_name": "Team"}),
     }

@@ -36,13 +36,14 @@ PLAN_OF: LiteralString = (
     " LEFT JOIN tenant_plans AS t ON t.tenant_id = %(tenant_id)s"
 )
 QUOTAS: LiteralString = (
-    'SELECT name, allowed AS "limit", used, greatest(allowed - used, 0) AS remaining,'
+    'SELECT name, allowed AS "limit", used,'
+    " CASE WHEN allowed IS NOT NULL THEN greatest(allowed - used, 0) END AS remaining,"
     " to_json(resets_at) #>> '{}' AS resets_at FROM own_quotas() ORDER BY place"
 )
 # fmt: on
 
 
-class PlanViews:
+class PlanUsage:
     """database: the role `api`."""
 
     def __init__(self, database: Database) -> None:
