@@ -90,18 +90,21 @@ from commands.identity_providers import (
     put_identity_provider,
     remove_identity_provider,
 )
+from commands.login_rules import SetLoginRules, set_login_rules
 from commands.logins import (
     ChangePassword,
     DisableSecondFactor,
     EnableSecondFactor,
     ReplaceRecoveryCodes,
     RequestReset,
+    ResetSecondFactor,
     UseRecoveryCode,
     change_password,
     disable_second_factor,
     enable_second_factor,
     replace_recovery_codes,
     request_reset,
+    reset_second_factor,
     use_recovery_code,
 )
 from commands.plans import (
@@ -253,5 +256,7 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(DisableSecondFactor, disable_second_factor),
         _entry(ReplaceRecoveryCodes, replace_recovery_codes),
         _entry(UseRecoveryCode, use_recovery_code),
+        _entry(ResetSecondFactor, reset_second_factor),
+        _entry(SetLoginRules, set_login_rules),
     ]
 )

@@ -18,6 +18,7 @@ from commands.identity_port import AccessRow, Users
 from commands.login_port import Accounts, LoginRow
 from commands.mail_port import Mailbox, QueuedMail
 from commands.oauth_port import ClientSecretRow
+from commands.password_port import AnyPassword, PasswordJudge
 from commands.plan_port import NobodyLimited, PlanRow, Plans
 from commands.sealing_port import DestroyedTenantKey, Sealing
 from commands.standing_port import EveryoneActive, Standings, TenantSideRow
@@ -376,6 +377,7 @@ class Ports:
     mailbox: Mailbox | None = None  # Only where people are written to.
     accounts: Accounts | None = None  # Only what is decided about logins needs it.
     vault: Vault | None = None  # Only what keeps secrets needs it.
+    password_judge: PasswordJudge = field(default_factory=AnyPassword)
     standings: Standings = field(default_factory=EveryoneActive)
     plans: Plans = field(default_factory=NobodyLimited)
     regions: Sequence[str] = ("us", "eu", "ap")  # The first is where a tenant is by default.

@@ -14,6 +14,7 @@ from domain.executions import Execution
 from domain.external_identities import ExternalIdentity
 from domain.identity import User
 from domain.identity_providers import IdentityProvider
+from domain.login_rules import LoginRules
 from domain.logins import Login
 from domain.plans import Plan
 from domain.providers import Provider
@@ -35,6 +36,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     IdentityProvider,
     Login,
     Plan,
+    LoginRules,
     Provider,
     Role,
     Secret,

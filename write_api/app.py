@@ -26,11 +26,13 @@ from write_api import (
     external_identities,
     identity,
     identity_providers,
+    login_rules,
     logins,
     node_types,
     plans,
     providers,
     roles,
+    second_factors,
     secrets,
     sessions,
     signals,
@@ -75,6 +77,8 @@ ROUTES = (
     *blobs.ROUTES,
     *sessions.ROUTES,
     *logins.ROUTES,
+    *second_factors.ROUTES,
+    *login_rules.ROUTES,
     *exports.ROUTES,
     *audit.ROUTES,
 )
@@ -99,6 +103,8 @@ BODIES = (
     *plans.BODIES,
     *sessions.BODIES,
     *logins.BODIES,
+    *second_factors.BODIES,
+    *login_rules.BODIES,
 )
 
 # What a website that is let in may send, and its script may read. No cookies: there are none.
