@@ -38,8 +38,10 @@ from infra.metrics import Metrics
 from infra.migrations import pending
 from infra.models import build_models
 from infra.models.tenant_providers import ShortCalls, TenantProviders
+from infra.parts import PostgresPartRights
 from infra.plan_usage import PlanUsage
 from infra.postgres import Database
+from infra.price_books import StoredPrices
 from infra.read_positions import ReadPositions
 from infra.runtime import Runtime
 from infra.secrets_source import SecretsSource
@@ -215,6 +217,7 @@ async def _ports(
         search=PostgresExecutionSearch(database),
         standings=await runtime.standings(),
         plans=await runtime.plans("api"),
+        prices=StoredPrices(store),
         regions=runtime.settings.regions,
         users=PostgresUsers(database, runtime.lookup_key),
         mailbox=SealedMailbox(
@@ -226,6 +229,7 @@ async def _ports(
         sealing=await runtime.data_keys(),
         directory=PostgresDirectory(database, runtime.lookup_key),
         vault=await runtime.vault("api"),
+        parts=PostgresPartRights(database),
     )
 
 

@@ -55,6 +55,7 @@ OPERATOR_SCOPES: Mapping[str, str] = {
     "tenants:manage": "list, suspend and resume tenants, and say which plan they are on",
     "tenants:offboard": "offboard tenants",
     "plans:write": "make, revise and archive plans",
+    "prices:write": "publish prices, for everybody or for one tenant",
     "resellers:write": "say how many tenants a reseller may have",
     "audit:read": "read what strangers and the operator did",
 }
@@ -181,6 +182,11 @@ def reaches(caller: Caller, scope: str, owner_id: UUID | str | None) -> bool:
     if scope not in caller.own_only:
         return True
     return caller.user_id is not None and str(owner_id) == str(caller.user_id)
+
+
+def reaches_everything(grants: Grants, scope: str) -> bool:
+    """Whether somebody with these grants may use the scope, of a tenant, whoever owns what."""
+    return bool(grants.scopes & {scope, EVERY_SCOPE}) and scope not in grants.own_only
 
 
 def require_own(

@@ -117,6 +117,7 @@ from commands.plans import (
     create_plan,
     revise_plan,
 )
+from commands.price_books import PublishPrices, publish_prices
 from commands.providers import PutProvider, RemoveProvider, put_provider, remove_provider
 from commands.roles import (
     ChangeRole,
@@ -134,6 +135,16 @@ from commands.sessions import (
     end_session,
     end_sessions,
     start_session,
+)
+from commands.sharing import (
+    EndAgentShare,
+    EndWorkflowShare,
+    ShareAgent,
+    ShareWorkflow,
+    end_agent_share,
+    end_workflow_share,
+    share_agent,
+    share_workflow,
 )
 from commands.signals import (
     ReceiveWebhook,
@@ -199,6 +210,7 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(RevisePlan, revise_plan),
         _entry(ArchivePlan, archive_plan),
         _entry(AssignPlan, assign_plan),
+        _entry(PublishPrices, publish_prices),
         _entry(InviteUser, invite_user),
         _entry(RenewInvitation, renew_invitation),
         _entry(AcceptInvitation, accept_invitation),
@@ -223,6 +235,10 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(ReviseWorkflow, revise_workflow),
         _entry(DeleteWorkflow, delete_workflow),
         _entry(ExecuteWorkflow, execute_workflow),
+        _entry(ShareWorkflow, share_workflow),
+        _entry(EndWorkflowShare, end_workflow_share),
+        _entry(ShareAgent, share_agent),
+        _entry(EndAgentShare, end_agent_share),
         _entry(CancelExecution, cancel_execution),
         _entry(PauseExecution, pause_execution),
         _entry(ResumeExecution, resume_execution),

@@ -14,6 +14,7 @@ from eventsourcing.domain import Aggregate
 from commands.authorization import Caller
 from commands.directory_port import Directory
 from commands.identity_port import Users
+from commands.parts_port import PartRights
 from commands.ports import AnyAggregate, Ports, SideRow
 from commands.sealing_port import Sealing
 from commands.vault_port import Vault
@@ -79,6 +80,11 @@ class Tenancy:
     def directory(self) -> Directory:
         assert self.ports.directory is not None, "this process knows no directories"
         return self.ports.directory
+
+    @property
+    def parts(self) -> PartRights:
+        assert self.ports.parts is not None, "this process runs nothing for people"
+        return self.ports.parts
 
     @property
     def users(self) -> Users:

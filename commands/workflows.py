@@ -11,9 +11,11 @@ import orjson
 
 from commands.decisions import Command, Decided, Tenancy, require_version
 from commands.ownership import load_own
+from commands.parts import require_parts
 from commands.pinned_definitions import PARSED_AT_ONCE_BYTES_MAX
 from commands.plan_port import CountedPart, RemovedPart
 from commands.ports import StoredDefinition
+from commands.sharing import shares_ended_with
 from domain.definitions import Definition, InvalidDefinition, parse_definition
 from domain.identifiers import Json, JsonObject
 from domain.workflows import Workflow, WorkflowNotFound, WorkflowText
@@ -57,6 +59,7 @@ class DeleteWorkflow(Command):
 
 async def create_workflow(command: CreateWorkflow, on: Tenancy) -> Decided:
     definition = await _parsed(command.definition)
+    await require_parts(on, definition.parts)
     workflow = on.begin(
         Workflow,
         on.ports.ids.new(),
@@ -76,7 +79,7 @@ async def revise_workflow(command: ReviseWorkflow, on: Tenancy) -> Decided:
     )
     workflow.require_present()
     require_version(workflow, command.expected_version)
-    text = await _changed(workflow.text, command.changes)
+    text = await _changed(on, workflow, command.changes)
     workflow.revise(text)
     return Decided(_present(workflow), aggregates=(workflow,), side_rows=(_stored(text),))
 
@@ -88,12 +91,14 @@ async def delete_workflow(command: DeleteWorkflow, on: Tenancy) -> Decided:
     workflow.require_present()
     require_version(workflow, command.expected_version)
     workflow.delete()
+    sharing, rows = await shares_ended_with(on, command.workflow_id)
+    gone = RemovedPart("workflows", workflow.id)
     result: JsonObject = {"workflow_id": str(workflow.id), "is_deleted": True}
-    row = RemovedPart("workflows", workflow.id)
-    return Decided(result, aggregates=(workflow,), side_rows=(row,))
+    return Decided(result, aggregates=(workflow, *sharing), side_rows=(gone, *rows))
 
 
-async def _changed(text: WorkflowText, changes: WorkflowChanges) -> WorkflowText:
+async def _changed(on: Tenancy, workflow: Workflow, changes: WorkflowChanges) -> WorkflowText:
+    text = workflow.text
     changed = replace(
         text,
         name=changes.get("name", text.name),
@@ -102,6 +107,7 @@ async def _changed(text: WorkflowText, changes: WorkflowChanges) -> WorkflowText
     )
     if "definition" in changes:
         definition = await _parsed(changes["definition"])
+        await require_parts(on, definition.parts, workflow.id)
         changed = replace(changed, definition=definition.canonical, definition_hash=definition.hash)
     return changed
 

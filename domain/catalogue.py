@@ -17,10 +17,12 @@ from domain.identity_providers import IdentityProvider
 from domain.login_rules import LoginRules
 from domain.logins import Login
 from domain.plans import Plan
+from domain.price_books import PriceBook
 from domain.providers import Provider
 from domain.roles import Role
 from domain.secrets import Secret
 from domain.sessions import Session
+from domain.sharing import Sharing
 from domain.tenants import Tenant
 from domain.workflows import Workflow
 
@@ -35,12 +37,14 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     ExternalIdentity,
     IdentityProvider,
     Login,
-    Plan,
     LoginRules,
+    Plan,
+    PriceBook,
     Provider,
     Role,
     Secret,
     Session,
+    Sharing,
     Tenant,
     User,
     Workflow,

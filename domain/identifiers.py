@@ -13,8 +13,7 @@ Json: TypeAlias = dict[str, "Json"] | list["Json"] | str | int | float | bool | 
 JsonObject: TypeAlias = dict[str, Json]
 
 SHARDS_COUNT = 64
-
-# What belongs to no tenant lies in this one.
+# What belongs to no tenant.
 PLATFORM = TenantId(UUID(int=0))
 
 

@@ -145,7 +145,7 @@ class Authentication:
                 row = await cursor.fetchone()
             if row is None:
                 raise UnknownCredential
-            grants = _grants_now(*row)
+            grants = grants_now(*row)
             caller = Caller(
                 actor=f"user:{user_id}",
                 tenant_id=tenant_id,
@@ -207,7 +207,7 @@ class Authentication:
                 raise UnknownCredential
             grants = Grants(frozenset(scopes))
             if user_id is not None:
-                grants = narrowed(_grants_now(role, status, named), scopes)
+                grants = narrowed(grants_now(role, status, named), scopes)
             caller = Caller(
                 actor=f"api_key:{api_key_id}",
                 tenant_id=TenantId(tenant_id),
@@ -234,7 +234,7 @@ def _require_allowed(allowed: Sequence[Network], address: str) -> None:
         raise UnknownCredential
 
 
-def _grants_now(role: str | None, status: str | None, permissions: Sequence[str] | None) -> Grants:
+def grants_now(role: str | None, status: str | None, permissions: Sequence[str] | None) -> Grants:
     """Of somebody with this role. Raises UnknownCredential unless they are active: whoever is not,
     and whoever is unknown, has no credential that counts.
     """

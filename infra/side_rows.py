@@ -42,7 +42,9 @@ from commands.ports import (
     StoredPassword,
     StoredRetention,
 )
+from commands.price_port import PublishedPrices
 from commands.sealing_port import DestroyedTenantKey
+from commands.sharing_port import RemovedShare, ShareRow, StoredShare
 from commands.standing_port import (
     ChangedStanding,
     ClosedOffboarding,
@@ -57,6 +59,7 @@ from infra.data_keys import TenantKey
 from infra.directory_rows import directory_statement
 from infra.login_rows import login_statement
 from infra.plan_rows import plan_statement
+from infra.share_rows import share_statement
 from infra.tenant_side_rows import tenant_statement
 
 # What definitions are sealed as.
@@ -71,6 +74,7 @@ RareRow = (
     | StoredRetention
     | RemovedPayloads
     | TenantSideRow
+    | ShareRow
     | AccessRow
     | ClientSecretRow
     | DirectoryRow
@@ -80,6 +84,7 @@ RareRow = (
     | LoginRow
     | PlanRow
     | DestroyedTenantKey
+    | PublishedPrices
 )
 
 STORE_DEFINITION: LiteralString = (
@@ -123,6 +128,10 @@ KEEP_FOR: LiteralString = (
 KEEP_FOR_EVER: LiteralString = "DELETE FROM retention WHERE tenant_id = %s"
 QUEUE_MAIL: LiteralString = (
     "INSERT INTO mail_outbox (tenant_id, mail_id, sealed, expires_at) VALUES (%s, %s, %s, %s)"
+)
+PUBLISH_PRICES: LiteralString = (
+    "INSERT INTO price_books (tenant_id, book_id, book_version) VALUES (%s, %s, %s)"
+    " ON CONFLICT (tenant_id, book_id) DO UPDATE SET book_version = EXCLUDED.book_version"
 )
 DESTROY_TENANT_KEY: LiteralString = "SELECT destroy_tenant_key(%s)"
 REMOVE_PAYLOADS: LiteralString = "SELECT remove_payloads(%s, %s)"
@@ -185,6 +194,8 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return SideStatement(KEEP_FOR_EVER, (tenant_id,))
         case StoredRetention():
             return SideStatement(KEEP_FOR, (tenant_id, row.payload_days))
+        case PublishedPrices():
+            return SideStatement(PUBLISH_PRICES, (tenant_id, row.book_id, row.book_version))
         case DestroyedTenantKey():
             return SideStatement(DESTROY_TENANT_KEY, (tenant_id,))
         case RemovedPayloads():
@@ -207,6 +218,8 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return SideStatement(*directory_statement(tenant_id, row))
         case StoredUserAccess() | StoredRole() | RemovedRole():
             return _access_statement(tenant_id, row)
+        case StoredShare() | RemovedShare():
+            return SideStatement(*share_statement(tenant_id, row))
         case StoredVaultEntry() | RemovedVaultEntry():
             return _vault_statement(tenant_id, row)
         case (

@@ -77,6 +77,7 @@ def evolve(row: ExecutionRow | None, event: Decoded, _key: Key) -> ExecutionRow:
             | Execution.NodeDoubted()
             | Execution.IterationEnded()
             | Execution.NodeCopied()
+            | Execution.UsageUnresolved()
         ):
             return {**present(row), "version": event.logged.version}
         case (
@@ -91,6 +92,8 @@ def evolve(row: ExecutionRow | None, event: Decoded, _key: Key) -> ExecutionRow:
             return _gone_on(present(row), event)
         case Execution.NodeCompleted() | Execution.NodeFailed() as fact:
             return _with_usage(_gone_on(present(row), event), fact)
+        case Execution.UsageResolved() as fact:
+            return _with_usage({**present(row), "version": event.logged.version}, fact)
         case _:
             return _decided(present(row), event)
 
@@ -207,7 +210,8 @@ def _moved(row: ExecutionRow, event: Decoded, status: ExecutionStatus) -> Execut
 
 
 def _with_usage(
-    row: ExecutionRow, fact: Execution.NodeCompleted | Execution.NodeFailed
+    row: ExecutionRow,
+    fact: Execution.NodeCompleted | Execution.NodeFailed | Execution.UsageResolved,
 ) -> ExecutionRow:
     return {
         **row,
@@ -256,6 +260,8 @@ EXECUTIONS = Projection(
         Execution.NodeCompleted,
         Execution.NodeFailed,
         Execution.NodeDoubted,
+        Execution.UsageUnresolved,
+        Execution.UsageResolved,
         Execution.NodesSkipped,
         Execution.NodeOpened,
         Execution.IterationEnded,
@@ -281,7 +287,11 @@ EXECUTIONS = Projection(
     ),
     keys=stream_key,
     evolve=evolve,
-    own=BEGUN_BY_PERSON,
+    # As agentledger.sees_execution says it of one run (projections/visibility.py).
+    own=BEGUN_BY_PERSON + " OR workflow_id IN (SELECT agentledger.run_sources())"
+    " OR agent_id IN (SELECT agentledger.run_sources())"
+    " OR (workflow_id, created_by) IN (SELECT r.workflow_id, r.actor"
+    " FROM agentledger.public_runs() AS r)",
     indexes=(
         ("tenant_id", "status", "execution_id"),
         ("tenant_id", "workflow_id", "execution_id"),

@@ -162,7 +162,14 @@ class Drive:
         self._definition = await self._parts.definition(tenant_id, execution.definition_hash)
         with suppress(Unavailable):  # Then it is as was known last.
             await self._parts.plans.of(tenant_id)
-        self._run = Run(tenant_id, execution.id, execution.depth, execution.created_by)
+        self._run = Run(
+            tenant_id,
+            execution.id,
+            execution.depth,
+            execution.created_by,
+            None if execution.workflow_id is None else UUID(execution.workflow_id),
+            self._definition.named,
+        )
         self.version = execution.version
 
     def _advance_to_effects(self, unsaved: list[Ended]) -> tuple[list[Ended], list[Attempt]]:

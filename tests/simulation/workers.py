@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from commands.ports import Log
 from infra.consumer import keep_running
 from infra.models.tenant_providers import TenantProviders
+from infra.price_books import ListedPrices
 from sagas.drive import DriveParts
 from sagas.effects import Effects
 from sagas.executions import ExecutionSaga
@@ -14,6 +15,7 @@ from sagas.nodes import RUNNERS
 from sagas.run_owners import RunOwners
 from sagas.start_queue import StartLimits, StartQueue
 from sagas.step_turns import StepLimits, StepTurns
+from tests.commands.fake_parts import FakePartRights
 from tests.commands.fakes import FakeIds, FakeVault
 from tests.sagas.steps import WEBHOOK_KEYS, ToldHttp
 from tests.simulation.effects import ModelClient, ModelServer
@@ -60,6 +62,9 @@ class Worker:
                     FakeVault(),
                     RunOwners(self.connection),
                     TenantProviders(FakeVault()),
+                    ListedPrices(),
+                    self.process,
+                    FakePartRights(self.store),
                 ),
                 runners=RUNNERS,
                 clock=self.process,
