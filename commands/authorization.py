@@ -8,7 +8,7 @@ one or public. ROLE_CELLS is the permission table.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from domain.errors import FieldError, Forbidden, Invalid, NotFound
@@ -123,6 +123,15 @@ class MissingScope(Forbidden):
 
 class ScopeNotHeld(Forbidden):
     """A credential cannot pass on a scope that it does not hold itself."""
+
+
+class Whose(NamedTuple):
+    """Whose credential was refused: in the data of a refusal as `whose`, with `reason`, for the
+    audit trail of that tenant and for no answer.
+    """
+
+    tenant_id: TenantId
+    actor: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ owns it and there is something to do.
 import asyncio
 import sys
 from collections.abc import Coroutine
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
@@ -158,10 +157,10 @@ class Drive:
     async def _hold(self, execution: Execution) -> None:
         tenant_id = self._run.tenant_id
         self._execution = execution
-        execution.webhook_path = self._parts.webhook_path(tenant_id, execution.id)
         self._definition = await self._parts.definition(tenant_id, execution.definition_hash)
-        with suppress(Unavailable):  # Then it is as was known last.
-            await self._parts.plans.of(tenant_id)
+        await self._parts.ask_plan(tenant_id)
+        if self._definition.flow.reads_execution:
+            execution.webhook_path = self._parts.webhook_path(tenant_id, execution.id)
         self._run = Run(
             tenant_id,
             execution.id,

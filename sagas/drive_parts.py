@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
@@ -10,6 +11,7 @@ from uuid import UUID
 from commands.plan_port import NobodyLimited, Plans
 from commands.ports import Clock, EventStore, Ids
 from domain.definitions import Definition, parse_definition
+from domain.errors import Unavailable
 from domain.executions import Execution
 from domain.identifiers import TenantId
 from sagas.effects import Effects, Runner
@@ -49,6 +51,11 @@ class DriveParts:
     definitions: OrderedDict[tuple[TenantId, str], asyncio.Future[Definition]] = field(
         default_factory=OrderedDict[tuple[TenantId, str], "asyncio.Future[Definition]"]
     )
+
+    async def ask_plan(self, tenant_id: TenantId) -> None:
+        """So that it is known without waiting; where nobody answers, it is as was known last."""
+        with suppress(Unavailable):
+            await self.plans.of(tenant_id)
 
     async def definition(self, tenant_id: TenantId, definition_hash: str) -> Definition:
         """Read and parsed once, also when a thousand runs are taken up together."""
