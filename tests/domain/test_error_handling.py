@@ -185,7 +185,8 @@ def test_a_run_over_the_time_of_its_plan_fails_and_says_so() -> None:
     run.aggregate.live.seconds_max = 5
     assert run.wake_at == NOON + timedelta(seconds=5)
     message = "the plan lets a run take 5 s"
-    run.when(advance(5)).then(failed(None, "plan_run_duration", message, "work", attempt=None))
+    given(run, advance(5))
+    assert run.recorded[-1] == failed(None, "plan_run_duration", message, "work", attempt=None)
 
 
 def test_a_run_that_is_tried_again_has_its_whole_time_again() -> None:
