@@ -40,6 +40,7 @@ from infra.migrations import pending
 from infra.models import build_models
 from infra.models.tenant_providers import ShortCalls, TenantProviders
 from infra.parts import PostgresPartRights
+from infra.plan_usage import PlanUsage
 from infra.postgres import Database
 from infra.price_books import StoredPrices
 from infra.read_positions import ReadPositions
@@ -78,8 +79,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     key_uses = ApiKeyUses(database, runtime.clock)
     tokens = access_tokens(runtime, await build_signing_keys(runtime))
     authentication = _authentication(runtime, database, key_uses, tokens)
-    tail = await runtime.tail(store, authentication)
-    positions = _positions(runtime, database)
+    tail, positions = await runtime.tail(store, authentication), _positions(runtime, database)
     client_address, metrics = ClientAddresses(settings.trusted_proxies).of, Metrics()
     admission = _admission(runtime, database, metrics)
     audit_log, audit = await _audit(runtime, metrics)
@@ -89,7 +89,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
     ports = await _ports(runtime, store, secrets=secrets, admission=admission, metrics=metrics)
     dispatcher = Dispatcher(ports)
-    rate_limits = build_rate_limits(runtime, database, metrics)
+    rate_limits = build_rate_limits(runtime, database, metrics, await runtime.plans("api"))
     app, seal_proofs = _application(), await runtime.seal_proofs()
     build_write_routes(
         app,
@@ -111,6 +111,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
                 runtime, tokens, ports, dispatcher=dispatcher, passwords=secrets
             ),
             login_limits=rate_limits.logins,
+            plan_usage=PlanUsage(database),
             audit=audit,
             audit_log=audit_log,
             provider_tests=await _provider_tests(runtime),
@@ -199,12 +200,13 @@ def _positions(runtime: Runtime, database: Database) -> ReadPositions:
 
 
 async def _forgetting(runtime: Runtime, authentication: Authentication) -> Callable[[UUID], None]:
-    """Told at once of what was stored here: callers, and whether tenants may act."""
-    standings = await runtime.standings()
+    """Told at once of what was stored here: callers, whether tenants may act, and their plans."""
+    standings, plans = await runtime.standings(), await runtime.plans("api")
 
     def forget(stream_id: UUID) -> None:
         authentication.forget(stream_id)
         standings.forget(stream_id)
+        plans.forget(stream_id)
 
     return forget
 
@@ -228,6 +230,7 @@ async def _ports(
         password_judge=build_password_judge(runtime, failed=metrics.breaches_unknown.inc),
         search=PostgresExecutionSearch(database),
         standings=await runtime.standings(),
+        plans=await runtime.plans("api"),
         prices=StoredPrices(store),
         regions=runtime.settings.regions,
         users=PostgresUsers(database, runtime.lookup_key),
