@@ -32,6 +32,7 @@ from infra.client_addresses import ClientAddresses
 from infra.consumer import keep_running
 from infra.directory import PostgresDirectory
 from infra.event_commitments import EventCommitments
+from infra.event_search import EventSearch
 from infra.event_store import PostgresEventStore
 from infra.execution_waiter import ExecutionWaiter
 from infra.mail_outbox import SealedMailbox
@@ -136,6 +137,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             audit=audit,
             audit_log=audit_log,
             seal_proofs=seal_proofs,
+            event_search=EventSearch(database, seals.opened),
             limits=ReadLimits(min_position_wait_s=settings.min_position_wait_s),
             is_introspection_allowed=settings.is_introspection_allowed,
             cors_origins=settings.cors_origins,

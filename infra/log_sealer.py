@@ -166,7 +166,9 @@ class LogSealer:
             key_id=key_id,
         )
         changed = {tile: hashes for tile, hashes in head_tiles.items() if edge.get(tile) != hashes}
-        return Sealing(SignedSeal(seal, private.sign(seal.text)), heads, tiles, changed)
+        signed = SignedSeal(seal, private.sign(seal.text))
+        recorded_until = max([event.recorded_at for event in events])
+        return Sealing(signed, recorded_until, heads, tiles, changed)
 
 
 async def _grown_trees(
