@@ -42,6 +42,7 @@ from write_api import (
     workflows,
 )
 from write_api.edge import Edge, WriteDependencies
+from write_api.open_paths import add_open_paths
 from write_api.openapi import document_schemas
 from write_api.problem_details import (
     REQUEST_ID_SCOPE_KEY,
@@ -141,6 +142,7 @@ def build_write_routes(app: FastAPI, dependencies: WriteDependencies) -> None:
     add_routes(app, edge, ROUTES)
     add_scim(app, edge, dependencies.scim)
     add_problem_handlers(app)
+    add_open_paths(app, edge)
     document_schemas(app, BODIES)
     app.add_middleware(LastResort, ids=dependencies.ids)
     if dependencies.cors_origins:
