@@ -58,6 +58,7 @@ from tests.write_api.api import (
     FakeAuditLog,
     FakeBlobs,
     FakeExport,
+    FakePlanUsage,
     FakeWaiter,
     ToldModels,
 )
@@ -382,6 +383,8 @@ def _dependencies(
         audit=AuditTrail(audit_log.store, IDS, lost=lambda _: None, gather_s=0, count_s=3600),
         audit_log=audit_log,
         exports=FakeExport(),
+        plan_usage=FakePlanUsage(),
+        published_seal_keys=logins.published_keys,
         provider_tests=ShortCalls(TenantProviders(World().vault), ToldModels()),
         body_bytes_max=1024 * 1024,
     )
