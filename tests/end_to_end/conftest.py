@@ -22,6 +22,7 @@ def one_process(tmp_path_factory: pytest.TempPathFactory, openid_port: int) -> I
         {
             "AGENTLEDGER_DATA_DIR": str(directory / "data"),
             "AGENTLEDGER_BCRYPT_COST": "4",
+            "AGENTLEDGER_RATE_LIMIT_LOGIN_PER_MIN": "1000",
             "AGENTLEDGER_HTTP_ALLOW": f"127.0.0.1:{reachable_port},127.0.0.1:{openid_port}",
             "AGENTLEDGER_PUBLIC_URL": f"http://127.0.0.1:{port}",
         },
