@@ -39,6 +39,7 @@ from infra.migrations import pending
 from infra.models import build_models
 from infra.models.tenant_providers import ShortCalls, TenantProviders
 from infra.parts import PostgresPartRights
+from infra.plan_usage import PlanUsage
 from infra.postgres import Database
 from infra.price_books import StoredPrices
 from infra.read_positions import ReadPositions
@@ -76,20 +77,18 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     key_uses = ApiKeyUses(database, runtime.clock)
     tokens = access_tokens(runtime, await build_signing_keys(runtime))
     authentication = _authentication(runtime, database, key_uses, tokens)
-    tail = await runtime.tail(store, authentication)
-    positions = _positions(runtime, database)
+    tail, positions = await runtime.tail(store, authentication), _positions(runtime, database)
     client_address, metrics = ClientAddresses(settings.trusted_proxies).of, Metrics()
     admission = _admission(runtime, database, metrics)
     audit_log = AuditEntries(await runtime.database("writer"), database, await runtime.data_keys())
     audit = _audit(runtime, audit_log, metrics)
-    blobs = await runtime.blobs("api")
-    seals = await runtime.event_seals("api")
+    blobs, seals = await runtime.blobs("api"), await runtime.event_seals("api")
     waiter = ExecutionWaiter(database, tail, blobs, seals)
     await _hear_neighbours(runtime, waiter, authentication, metrics)
     secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
     ports = await _ports(runtime, store, secrets=secrets, admission=admission, metrics=metrics)
     dispatcher = Dispatcher(ports)
-    rate_limits = build_rate_limits(runtime, database, metrics)
+    rate_limits = build_rate_limits(runtime, database, metrics, await runtime.plans("api"))
     app = _application()
     build_write_routes(
         app,
@@ -110,6 +109,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
                 runtime, tokens, ports, dispatcher=dispatcher, passwords=secrets
             ),
             login_limits=rate_limits.logins,
+            plan_usage=PlanUsage(database),
             audit=audit,
             audit_log=audit_log,
             provider_tests=await _provider_tests(runtime),
@@ -186,12 +186,13 @@ def _positions(runtime: Runtime, database: Database) -> ReadPositions:
 
 
 async def _forgetting(runtime: Runtime, authentication: Authentication) -> Callable[[UUID], None]:
-    """Told at once of what was stored here: callers, and whether tenants may act."""
-    standings = await runtime.standings()
+    """Told at once of what was stored here: callers, whether tenants may act, and their plans."""
+    standings, plans = await runtime.standings(), await runtime.plans("api")
 
     def forget(stream_id: UUID) -> None:
         authentication.forget(stream_id)
         standings.forget(stream_id)
+        plans.forget(stream_id)
 
     return forget
 
@@ -215,6 +216,7 @@ async def _ports(
         password_judge=build_password_judge(runtime, failed=metrics.breaches_unknown.inc),
         search=PostgresExecutionSearch(database),
         standings=await runtime.standings(),
+        plans=await runtime.plans("api"),
         prices=StoredPrices(store),
         regions=runtime.settings.regions,
         users=PostgresUsers(database, runtime.lookup_key),

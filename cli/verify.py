@@ -14,6 +14,7 @@ from infra.kafka_verification import verify_published
 from infra.settings import Settings
 from infra.verification import Check, verify_log
 from projections.catalogue import PROJECTIONS
+from projections.rollups import verify_rollup
 from projections.verification import verify_projection
 
 
@@ -44,6 +45,8 @@ async def _checks(settings: Settings, progress: Callable[[str], None]) -> list[C
         for projection in PROJECTIONS:
             progress(f"the projection {projection.table}")
             checks.append(await verify_projection(conn, projection, open_events))
+            if projection.rollup is not None:
+                checks.append(await verify_rollup(conn, projection))
     return checks
 
 

@@ -8,7 +8,7 @@ one or public. ROLE_CELLS is the permission table.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from domain.errors import FieldError, Forbidden, Invalid, NotFound
@@ -52,8 +52,9 @@ TENANT_SCOPES: Mapping[str, str] = {
 OPERATOR_SCOPES: Mapping[str, str] = {
     "read": "read what belongs to no tenant",
     "tenants:create": "create tenants",
-    "tenants:manage": "list, suspend and resume tenants",
+    "tenants:manage": "list, suspend and resume tenants, and say which plan they are on",
     "tenants:offboard": "offboard tenants",
+    "plans:write": "make, revise and archive plans",
     "prices:write": "publish prices, for everybody or for one tenant",
     "resellers:write": "say how many tenants a reseller may have",
     "audit:read": "read what strangers and the operator did",
@@ -68,7 +69,8 @@ PLATFORM_SCOPES: Mapping[str, str] = {
 # What the operator lets resellers do; their role names each, and no `*` holds them.
 RESELLER_SCOPES: Mapping[str, str] = {
     "tenants:create": "create tenants, within the quota that the operator gave",
-    "tenants:manage": "list, suspend and resume the tenants that one has created",
+    "tenants:manage": "list, suspend and resume the tenants that one has created, and say"
+    " which plan they are on",
 }
 
 # Role by role, for each scope: how far it reaches, and nothing for those that are not named. An
@@ -121,6 +123,15 @@ class MissingScope(Forbidden):
 
 class ScopeNotHeld(Forbidden):
     """A credential cannot pass on a scope that it does not hold itself."""
+
+
+class Whose(NamedTuple):
+    """Whose credential was refused: in the data of a refusal as `whose`, with `reason`, for the
+    audit trail of that tenant and for no answer.
+    """
+
+    tenant_id: TenantId
+    actor: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ class Decided:
     result: JsonObject
     aggregates: Sequence[Aggregate]
     side_rows: Sequence[SideRow] = ()
-    shown_once: JsonObject = field(default_factory=dict[str, Json], repr=False)
+    shown_once: JsonObject = field(default_factory=lambda: {}, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

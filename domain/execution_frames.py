@@ -81,16 +81,18 @@ class Live:
     """frames: by prefix. memory: of loops and maps, by path. in_flight: attempts without an intent,
     by path. changed: frames to look at. caught: the failure that the handler of errors is about.
     has_room: whether the tenant may store more large payloads. is_held: whether the tenant is
-    suspended, so that no step may begin. undo_plan: once it is being undone.
+    suspended, so that no step may begin. seconds_max: how long the tenant's plan lets a run take.
+    undo_plan: once it is being undone.
     """
 
-    frames: dict[str, LiveFrame] = field(default_factory=dict[str, LiveFrame])
-    memory: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
-    in_flight: dict[str, Attempt] = field(default_factory=dict[str, Attempt])
-    changed: dict[str, None] = field(default_factory=dict[str, None])
+    frames: dict[str, LiveFrame] = field(default_factory=lambda: {})
+    memory: dict[str, JsonObject] = field(default_factory=lambda: {})
+    in_flight: dict[str, Attempt] = field(default_factory=lambda: {})
+    changed: dict[str, None] = field(default_factory=lambda: {})
     caught: str | None = None
     has_room: bool = True
     is_held: bool = False
+    seconds_max: int | None = None
     undo_plan: UndoPlan | None = None
 
     def outermost(self, flow: Flow, roots: JsonObject, runs: NodeRuns) -> LiveFrame:

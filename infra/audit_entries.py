@@ -80,9 +80,10 @@ class _Opened(NamedTuple):
 
     source: Source | None
     target: str | None
+    reason: str | None
 
 
-NOTHING = _Opened(None, None)
+NOTHING = _Opened(None, None, None)
 
 
 class AuditEntries:
@@ -93,12 +94,12 @@ class AuditEntries:
         self._reader = reader
         self._data_keys = data_keys
         # Sealing the same source again for each request would be most of what an entry costs.
-        self._sealed: OrderedDict[tuple[TenantId, Source, str | None], bytes] = OrderedDict()
+        self._sealed: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
         self._exports_count = 0
 
     async def store(self, entries: Sequence[AuditEntry]) -> None:
         """All or none; again is no error. Raises Unavailable."""
-        tenants = {entry.tenant_id for entry in entries if entry.source is not None}
+        tenants = {entry.tenant_id for entry in entries if _is_sealed(entry)}
         ciphers = await self._data_keys.ciphers(tenants, PURPOSE)
         rows = [self._row(entry, ciphers) for entry in entries]
         async with self._writer.connection() as conn:
@@ -171,7 +172,7 @@ class AuditEntries:
     def _row(
         self, entry: AuditEntry, ciphers: Mapping[TenantId, Cipher | None]
     ) -> tuple[object, ...]:
-        cipher = None if entry.source is None else ciphers.get(entry.tenant_id)
+        cipher = ciphers.get(entry.tenant_id) if _is_sealed(entry) else None
         return (
             entry.entry_id,
             entry.tenant_id,
@@ -190,10 +191,11 @@ class AuditEntries:
 
     def _seal(self, entry: AuditEntry, cipher: Cipher) -> bytes:
         source = entry.source or Source()
-        key = (entry.tenant_id, source, entry.target)
+        key = (entry.tenant_id, source, entry.target, entry.reason)
         known = self._sealed.get(key)
         if known is None:
-            content = orjson.dumps([source.address, source.user_agent, entry.target])
+            told = [source.address, source.user_agent, entry.target, entry.reason]
+            content = orjson.dumps(told)
             known = cipher.seal(content, PURPOSE.encode())
             self._sealed[key] = known
             if len(self._sealed) > SEALED_MAX:
@@ -219,6 +221,10 @@ def id_at(instant: datetime) -> UUID:
     return UUID(int=milliseconds << 80)
 
 
+def _is_sealed(entry: AuditEntry) -> bool:
+    return entry.source is not None or entry.reason is not None
+
+
 def _searchable(text: str | None) -> str | None:
     """PostgreSQL takes no NUL in a text, and no entry has one."""
     return None if text is None else text.replace("\x00", "\ufffd")
@@ -237,12 +243,13 @@ def _entry(
         if sealed not in opened:
             opened[sealed] = _open(sealed, cipher)
         found = opened[sealed]
-    return AuditEntry(*told, times=times, source=found.source, target=found.target)  # pyright: ignore[reportArgumentType] # as READ lists them
+    return AuditEntry(*told, times=times, **found._asdict())  # pyright: ignore[reportArgumentType] # as READ lists them
 
 
 def _open(sealed: bytes, cipher: Cipher) -> _Opened:
     try:
-        address, user_agent, target = orjson.loads(cipher.open(sealed, PURPOSE.encode()))
+        # Entries of before have no reason.
+        address, user_agent, target, *reason = orjson.loads(cipher.open(sealed, PURPOSE.encode()))
     except Tampered:
         return NOTHING
-    return _Opened(Source(address, user_agent), target)
+    return _Opened(Source(address, user_agent), target, reason[0] if reason else None)

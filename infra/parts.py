@@ -10,8 +10,6 @@ from domain.identifiers import TenantId
 from infra.authentication import grants_now
 from infra.postgres import Database
 
-ACTIVE = "ACTIVE"
-
 RUNNABLE: LiteralString = "SELECT runnable_by(%s, %s, %s, %s::uuid[])"
 ACCESS: LiteralString = "SELECT role, status, permissions FROM access_of_principals(%s, %s, %s)"
 
@@ -33,7 +31,8 @@ class PostgresPartRights:
             if not left:
                 return left
             people = await (await conn.execute(ACCESS, asked, prepare=True)).fetchall()
-        everybodys = [grants_now(*row) for row in people if row[1] == ACTIVE]
+        present = (grants_now(*row) for row in people)
+        everybodys = [grants for grants in present if grants is not None]
         return {
             part.part_id
             for part in parts

@@ -37,6 +37,7 @@ from infra.shared_cache import SharedCache
 from infra.snapshots import Snapshots
 from infra.standings import PostgresStandings
 from infra.tail import Tail
+from infra.tenant_plans import TenantPlans
 from infra.vault import PostgresVault
 from infra.wakeups import Wakeups
 from infra.webhook_keys import WebhookKeys
@@ -66,6 +67,7 @@ class Runtime:
     _group_commit: GroupCommit | None = None
     _definitions: Cache | None = None
     _standings: PostgresStandings | None = None
+    _plans: dict[Role, TenantPlans] = field(default_factory=dict[Role, TenantPlans])
 
     @property
     def name(self) -> str:
@@ -129,6 +131,7 @@ class Runtime:
                 await self.data_keys(role),
                 cache_bytes_max=self.settings.blob_cache_bytes_max,
                 tenant_bytes_max=self.settings.tenant_blob_bytes_max,
+                plans=await self.plans(role),
                 monotonic_s=asyncio.get_running_loop().time,
             )
         return self._blobs[role]
@@ -259,13 +262,21 @@ class Runtime:
             self._standings = PostgresStandings(database, monotonic_s=monotonic_s)
         return self._standings
 
+    async def plans(self, role: Role) -> TenantPlans:
+        """role: api or worker. One for each, for it remembers."""
+        if role not in self._plans:
+            monotonic_s = asyncio.get_running_loop().time
+            self._plans[role] = TenantPlans(await self.database(role), monotonic_s=monotonic_s)
+        return self._plans[role]
+
     async def tail(self, store: PostgresEventStore, authentication: Authentication) -> Tail:
-        standings = await self.standings()
+        standings, plans = await self.standings(), await self.plans("api")
 
         def forget(stream_id: UUID, version: int) -> None:
             store.forget(stream_id, version)
             authentication.forget(stream_id)
             standings.forget(stream_id)
+            plans.forget(stream_id)
             # The stream of a tenant has the tenant's id.
             if self._data_keys is not None and self._data_keys.forget(stream_id):
                 store.forget_tenant(stream_id)

@@ -33,6 +33,7 @@ FIELD_WEIGHTS: Mapping[tuple[str, str], int] = {
     ("Query", "executionDiff"): 400,
     ("Query", "executionStats"): 500,
     ("Query", "projections"): 50,
+    ("Query", "usage"): 500,
     ("Query", "__schema"): 1000,
     ("Query", "__type"): 100,
     ("Workflow", "definition"): 20,

@@ -16,6 +16,7 @@ from read_api.execution_diff import check_versions
 from read_api.execution_stats import check_stats
 from read_api.limits import ReadLimits
 from read_api.past import check_version
+from read_api.usage import check_usage
 
 # What a refusal is of that concerns the operation as a whole.
 ANY_FIELD = "graphql"
@@ -46,6 +47,8 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "executionAt": RootFieldRule("read", check_version, is_sensitive=False),
     "executionDiff": RootFieldRule("read", check_versions, is_sensitive=False),
     "executionStats": RootFieldRule("read", check_stats, is_sensitive=False),
+    "usage": RootFieldRule("read", check_usage, is_sensitive=False),
+    "usageFacts": RootFieldRule("read", check_usage, is_sensitive=False),
     "workflow": RootFieldRule("read", is_sensitive=False),
     "workflows": RootFieldRule("read", check_page, is_sensitive=False),
     "agent": RootFieldRule("read", is_sensitive=False),

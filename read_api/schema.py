@@ -30,6 +30,7 @@ from read_api.sessions import Session, sessions
 from read_api.shaping import Field, Shaper
 from read_api.tenants import Tenant, tenant, tenants
 from read_api.updates import EventNotice, ExecutionUpdate, execution_updates, tenant_updates
+from read_api.usage import UsageBucket, UsageFact, usage, usage_facts
 from read_api.workflows import Workflow, workflow, workflows
 
 
@@ -47,6 +48,13 @@ class Query:
         description="What differs between two versions of an execution, in either direction.",
     )
     execution_stats: list[ExecutionStats] = strawberry.field(resolver=execution_stats)
+    usage: list[UsageBucket] = strawberry.field(
+        resolver=usage,
+        description="What was used and what it cost; intervals without any are there, with zeros.",
+    )
+    usage_facts: list[UsageFact] = strawberry.field(
+        resolver=usage_facts, description="What sums are made of, newest first."
+    )
     workflow: Workflow | None = strawberry.field(resolver=workflow)
     workflows: Connection[Workflow] = strawberry.field(resolver=workflows)
     agent: Agent | None = strawberry.field(resolver=agent)

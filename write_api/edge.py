@@ -89,6 +89,18 @@ class TenantExport(Protocol):
         ...
 
 
+class PlanUsage(Protocol):
+    """See infra/plan_usage.py."""
+
+    async def plans(self, *, is_of_reseller: bool) -> list[JsonObject]: ...
+
+    async def versions(self, plan_id: UUID) -> list[JsonObject]: ...
+
+    async def of_tenant(
+        self, tenant_id: TenantId, *, reseller_id: TenantId | None
+    ) -> JsonObject: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ScimParts:
     """ports: to read with. public_url: as directories reach us, without a slash at the end."""
@@ -138,6 +150,7 @@ class WriteDependencies:
     scim: ScimParts
     logins: Logins
     login_limits: AddressLimits
+    plan_usage: PlanUsage
     audit: AuditTrail
     audit_log: AuditLog
     provider_tests: ProviderTests
@@ -157,6 +170,7 @@ class Edge:
         self.audit = dependencies.audit
         self.audit_log = dependencies.audit_log
         self.provider_tests = dependencies.provider_tests
+        self.plan_usage = dependencies.plan_usage
         self.body_bytes_max = dependencies.body_bytes_max
         self.logins = dependencies.logins
         self.later = Later()

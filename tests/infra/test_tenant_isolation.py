@@ -241,6 +241,10 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
         "known_key_encryption_keys",
         "login_accounts",
         "managed_tenants",
+        "own_quotas",
+        "plan_of",
+        "quota_used",
+        "require_quota",
         "projection_lag",
     }
     for is_super, config in functions.values():
