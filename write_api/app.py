@@ -33,6 +33,7 @@ from write_api import (
     price_books,
     providers,
     roles,
+    seal_keys,
     second_factors,
     secrets,
     sessions,
@@ -43,6 +44,7 @@ from write_api import (
     workflows,
 )
 from write_api.edge import Edge, WriteDependencies
+from write_api.open_paths import add_open_paths
 from write_api.openapi import document_schemas
 from write_api.problem_details import (
     REQUEST_ID_SCOPE_KEY,
@@ -84,6 +86,7 @@ ROUTES = (
     *second_factors.ROUTES,
     *login_rules.ROUTES,
     *exports.ROUTES,
+    *seal_keys.ROUTES,
     *audit.ROUTES,
 )
 BODIES = (
@@ -144,6 +147,7 @@ def build_write_routes(app: FastAPI, dependencies: WriteDependencies) -> None:
     add_routes(app, edge, ROUTES)
     add_scim(app, edge, dependencies.scim)
     add_problem_handlers(app)
+    add_open_paths(app, edge)
     document_schemas(app, BODIES)
     app.add_middleware(LastResort, ids=dependencies.ids)
     if dependencies.cors_origins:

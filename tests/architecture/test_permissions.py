@@ -61,6 +61,7 @@ def test_every_command_is_a_frozen_dataclass_that_names_a_scope(kind: type[Comma
 def test_nothing_is_open_but_webhooks_and_what_makes_somebody_known() -> None:
     assert {path for _, path, _ in OPEN_OPERATIONS} == {
         "/.well-known/jwks.json",
+        "/.well-known/seal-keys.json",
         "/api/v1/auth/invitations/accept",
         "/api/v1/auth/login",
         "/api/v1/auth/oauth/callback",

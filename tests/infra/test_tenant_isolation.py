@@ -62,11 +62,14 @@ async def test_a_table_without_a_tenant_holds_no_tenants_data(owner: AsyncConnec
     assert without <= {
         "group_members",
         "key_encryption_keys",
+        "log_seals",
         "login_attempts",
         "partition_leases",
         "projection_positions",
         "rate_limit_buckets",
         "relay_positions",
+        "seal_head_tiles",
+        "seal_keys",
         "signing_keys",
     } | {name for name in without if name.startswith("projection_")}
 
