@@ -208,6 +208,10 @@ class Edge:
         await self._strangers.take(scope, credentials.address)
         return Call(self, scope, receive, headers, STRANGER, credentials)
 
+    async def count_stranger(self, scope: Scope) -> None:
+        """Of what needs no credential and is no route of ours. Raises OverLimit."""
+        await self._strangers.take(scope, self._client_address(scope))
+
     async def identify_webhook(self, scope: Scope, receive: Receive) -> "Call":
         """By the key in the path, which is the credential of whoever has no other.
 
