@@ -125,7 +125,7 @@ async def events(
     context = info.context
     size = first or PAGE_SIZE_DEFAULT
     if filter is not None:
-        return await _found(context, stream_id, filter, size, after)
+        return await _found(context, _wanted(stream_id, filter), size=size, after=after)
     place = (
         cursor_place(after) if after is not None else (ERA_MAX, NUMBER_MAX, NUMBER_MAX, NUMBER_MAX)
     )
@@ -153,16 +153,14 @@ async def events(
 
 
 async def _found(
-    context: ReadContext, stream_id: str | None, asked: EventFilter, size: int, after: str | None
+    context: ReadContext, wanted: Wanted, *, size: int, after: str | None
 ) -> Connection[Event]:
     tenant_id = context.caller.tenant_id
     assert tenant_id is not None  # read_api/root_fields.py
     before = None if after is None else Position(*cursor_place(after)[:3])
-    if stream_id is not None and not await _is_seen(context, stream_id):
+    if wanted.stream_id is not None and not await _is_seen(context, str(wanted.stream_id)):
         return connection([], size=size, is_after=after is not None)
-    page = await context.sources.event_search.page(
-        tenant_id, _wanted(stream_id, asked), before=before, limit=size
-    )
+    page = await context.sources.event_search.page(tenant_id, wanted, before=before, limit=size)
     edges = [Edge(cursor=cursor_of(event), node=Event(logged=event)) for event in page.events]
     end = page.next_before
     return Connection(
