@@ -56,6 +56,7 @@ from commands.execution_commands import (
 )
 from commands.execution_forks import ForkExecution, fork_execution
 from commands.execution_upgrades import UpgradeExecution, upgrade_execution
+from commands.execution_usage import ResolveUsage, resolve_usage
 from commands.executions import (
     CancelExecution,
     ExecuteWorkflow,
@@ -106,6 +107,16 @@ from commands.logins import (
     request_reset,
     reset_second_factor,
     use_recovery_code,
+)
+from commands.plans import (
+    ArchivePlan,
+    AssignPlan,
+    CreatePlan,
+    RevisePlan,
+    archive_plan,
+    assign_plan,
+    create_plan,
+    revise_plan,
 )
 from commands.price_books import PublishPrices, publish_prices
 from commands.providers import PutProvider, RemoveProvider, put_provider, remove_provider
@@ -164,6 +175,7 @@ from commands.tenants import (
     stay_on_platform,
     suspend_tenant,
 )
+from commands.usage_events import SendUsageEvents, send_usage_events
 from commands.workflows import (
     CreateWorkflow,
     DeleteWorkflow,
@@ -196,7 +208,13 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(KeepTenant, keep_tenant),
         _entry(StayOnPlatform, stay_on_platform),
         _entry(SetResellerQuota, set_reseller_quota),
+        _entry(CreatePlan, create_plan),
+        _entry(RevisePlan, revise_plan),
+        _entry(ArchivePlan, archive_plan),
+        _entry(AssignPlan, assign_plan),
         _entry(PublishPrices, publish_prices),
+        _entry(SendUsageEvents, send_usage_events),
+        _entry(ResolveUsage, resolve_usage),
         _entry(InviteUser, invite_user),
         _entry(RenewInvitation, renew_invitation),
         _entry(AcceptInvitation, accept_invitation),

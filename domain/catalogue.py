@@ -16,6 +16,7 @@ from domain.identity import User
 from domain.identity_providers import IdentityProvider
 from domain.login_rules import LoginRules
 from domain.logins import Login
+from domain.plans import Plan
 from domain.price_books import PriceBook
 from domain.providers import Provider
 from domain.roles import Role
@@ -23,6 +24,7 @@ from domain.secrets import Secret
 from domain.sessions import Session
 from domain.sharing import Sharing
 from domain.tenants import Tenant
+from domain.usage_events import UsageEvent
 from domain.workflows import Workflow
 
 AGGREGATES: tuple[type[Aggregate], ...] = (
@@ -37,6 +39,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     IdentityProvider,
     Login,
     LoginRules,
+    Plan,
     PriceBook,
     Provider,
     Role,
@@ -44,6 +47,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Session,
     Sharing,
     Tenant,
+    UsageEvent,
     User,
     Workflow,
 )

@@ -73,11 +73,27 @@ class Column:
     is_nullable: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollup:
+    """Sums over the rows of many streams, kept beside a projection (projections/rollups.py).
+
+    key: columns with their types, tenant_id first. sums: numeric columns. count: the one that is 0
+    when nothing is left. select: all of these from `{facts}`, whose rows have a sign.
+    """
+
+    suffix: LiteralString
+    key: tuple[LiteralString, ...]
+    sums: tuple[LiteralString, ...]
+    count: LiteralString
+    select: LiteralString
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Projection(Generic[RowT]):
     """row: a TypedDict of the column types above. key: the primary key, tenant_id first.
 
-    stream_column: the column that holds the stream's id. aggregate: whose streams are followed.
+    stream_column: the column that holds the stream's id. aggregate, also: whose streams are
+    followed.
     events: the event classes that change rows; the others only move the stream's version on.
     sparse_indexes: only of the rows that have something in the second column.
     own: the condition under which a row is seen by whoever sees only what is theirs; see
@@ -98,6 +114,8 @@ class Projection(Generic[RowT]):
     own: LiteralString
     indexes: tuple[tuple[str, ...], ...] = ()
     sparse_indexes: tuple[tuple[str, ...], ...] = ()
+    rollup: Rollup | None = None
+    also: tuple[type[Aggregate], ...] = ()
 
     @cached_property
     def table(self) -> str:
@@ -119,7 +137,8 @@ class Projection(Generic[RowT]):
     @cached_property
     def stream_topics(self) -> frozenset[str]:
         """Every topic of the streams followed."""
-        members = vars(self.aggregate).values()
+        kinds = (self.aggregate, *self.also)
+        members = (member for kind in kinds for member in vars(kind).values())
         events = (m for m in members if isinstance(m, type) and hasattr(m, "TOPIC"))
         return frozenset(get_topic(event) for event in events)
 

@@ -21,6 +21,7 @@ from write_api import (
     execution_commands,
     execution_forks,
     execution_upgrades,
+    execution_usage,
     executions,
     exports,
     external_identities,
@@ -29,19 +30,23 @@ from write_api import (
     login_rules,
     logins,
     node_types,
+    plans,
     price_books,
     providers,
     roles,
+    seal_keys,
     second_factors,
     secrets,
     sessions,
     sharing,
     signals,
     tenants,
+    usage_events,
     webhooks,
     workflows,
 )
 from write_api.edge import Edge, WriteDependencies
+from write_api.open_paths import add_open_paths
 from write_api.openapi import document_schemas
 from write_api.problem_details import (
     REQUEST_ID_SCOPE_KEY,
@@ -66,6 +71,8 @@ ROUTES = (
     *execution_commands.ROUTES,
     *execution_forks.ROUTES,
     *execution_upgrades.ROUTES,
+    *usage_events.ROUTES,
+    *execution_usage.ROUTES,
     *credentials.ROUTES,
     *identity.ROUTES,
     *roles.ROUTES,
@@ -74,6 +81,7 @@ ROUTES = (
     *secrets.ROUTES,
     *providers.ROUTES,
     *tenants.ROUTES,
+    *plans.ROUTES,
     *price_books.ROUTES,
     *node_types.ROUTES,
     *blobs.ROUTES,
@@ -82,6 +90,7 @@ ROUTES = (
     *second_factors.ROUTES,
     *login_rules.ROUTES,
     *exports.ROUTES,
+    *seal_keys.ROUTES,
     *audit.ROUTES,
 )
 BODIES = (
@@ -95,6 +104,8 @@ BODIES = (
     *execution_commands.BODIES,
     *execution_forks.BODIES,
     *execution_upgrades.BODIES,
+    *usage_events.BODIES,
+    *execution_usage.BODIES,
     *credentials.BODIES,
     *identity.BODIES,
     *roles.BODIES,
@@ -103,6 +114,7 @@ BODIES = (
     *secrets.BODIES,
     *providers.BODIES,
     *tenants.BODIES,
+    *plans.BODIES,
     *price_books.BODIES,
     *sessions.BODIES,
     *logins.BODIES,
@@ -141,6 +153,7 @@ def build_write_routes(app: FastAPI, dependencies: WriteDependencies) -> None:
     add_routes(app, edge, ROUTES)
     add_scim(app, edge, dependencies.scim)
     add_problem_handlers(app)
+    add_open_paths(app, edge)
     document_schemas(app, BODIES)
     app.add_middleware(LastResort, ids=dependencies.ids)
     if dependencies.cors_origins:
