@@ -20,6 +20,7 @@ from commands.mail_port import Mailbox, QueuedMail
 from commands.oauth_port import ClientSecretRow
 from commands.parts_port import PartRights
 from commands.password_port import AnyPassword, PasswordJudge
+from commands.plan_port import NobodyLimited, PlanRow, Plans
 from commands.price_port import Prices, PublishedPrices
 from commands.sealing_port import DestroyedTenantKey, Sealing
 from commands.sharing_port import ShareRow
@@ -162,6 +163,7 @@ SideRow = (
     | ShareRow
     | AccessRow
     | ClientSecretRow
+    | PlanRow
     | DirectoryRow
     | VaultRow
     | QueuedMail
@@ -384,4 +386,5 @@ class Ports:
     prices: Prices | None = None  # Only what prices usage needs them.
     password_judge: PasswordJudge = field(default_factory=AnyPassword)
     standings: Standings = field(default_factory=EveryoneActive)
+    plans: Plans = field(default_factory=NobodyLimited)
     regions: Sequence[str] = ("us", "eu", "ap")  # The first is where a tenant is by default.
