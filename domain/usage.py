@@ -13,7 +13,7 @@ from domain.identifiers import Json, JsonObject
 
 Unit: TypeAlias = Literal["tokens", "requests", "calls", "seconds", "bytes", "units"]
 # Where the counts are from. unknown: nobody knows what the attempt used, until somebody says.
-Source: TypeAlias = Literal["provider", "estimated", "resolved", "unknown"]
+Source: TypeAlias = Literal["provider", "estimated", "resolved", "sent", "unknown"]
 
 # Every meter of the platform, and what it counts. Others are tenants' own (domain/usage_events.py).
 METERS: Mapping[str, Unit] = {
