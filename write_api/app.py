@@ -18,6 +18,7 @@ from write_api import (
     blobs,
     bulk_operations,
     credentials,
+    events,
     execution_commands,
     execution_forks,
     execution_upgrades,
@@ -92,6 +93,7 @@ ROUTES = (
     *exports.ROUTES,
     *seal_keys.ROUTES,
     *audit.ROUTES,
+    *events.ROUTES,
 )
 BODIES = (
     *workflows.BODIES,
