@@ -18,7 +18,7 @@ from commands.identity_port import AccessRow, Users
 from commands.login_port import Accounts, LoginRow
 from commands.mail_port import Mailbox, QueuedMail
 from commands.oauth_port import ClientSecretRow
-from commands.sealing_port import DestroyedTenantKey, Sealing
+from commands.sealing_port import Sealing, SealingRow
 from commands.standing_port import EveryoneActive, Standings, TenantSideRow
 from commands.vault_port import Vault, VaultRow
 from domain.envelope import Envelope
@@ -161,7 +161,7 @@ SideRow = (
     | VaultRow
     | QueuedMail
     | LoginRow
-    | DestroyedTenantKey
+    | SealingRow
 )
 
 

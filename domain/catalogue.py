@@ -8,6 +8,7 @@ from domain.administrators import Administrators
 from domain.agents import Agent
 from domain.bulk_operations import BulkOperation
 from domain.credentials import ApiKey
+from domain.data_subjects import DataSubject
 from domain.directory_groups import DirectoryGroup
 from domain.directory_users import DirectoryUser
 from domain.executions import Execution
@@ -27,6 +28,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Agent,
     ApiKey,
     BulkOperation,
+    DataSubject,
     DirectoryGroup,
     DirectoryUser,
     Execution,

@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 from typing import TypedDict
 
-from domain.executions import ENDED, Execution, ExecutionStatus
+from domain.execution_status import ENDED, ExecutionStatus
+from domain.executions import Execution
 from domain.identifiers import JsonObject
 from projections.table import (
     BEGUN_BY_PERSON,
