@@ -24,6 +24,7 @@ from infra.audit_trail import AuditTrail
 from infra.authentication import Authentication
 from infra.client_addresses import ClientAddresses
 from infra.consumer import keep_running
+from infra.data_subjects import PostgresDataSubjects
 from infra.directory import PostgresDirectory
 from infra.event_store import PostgresEventStore
 from infra.execution_waiter import ExecutionWaiter
@@ -210,6 +211,7 @@ async def _ports(
         ),
         accounts=await accounts(runtime),
         sealing=await runtime.data_keys(),
+        data_subjects=PostgresDataSubjects(database, await runtime.data_keys(), runtime.lookup_key),
         directory=PostgresDirectory(database, runtime.lookup_key),
         vault=await runtime.vault("api"),
     )

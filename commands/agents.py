@@ -1,12 +1,13 @@
 """Agents: created, revised into new immutable versions, deleted, and run alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import ClassVar
 from uuid import UUID
 
 import orjson
 
+from commands.data_subjects import named_subject
 from commands.decisions import (
     Command,
     Decided,
@@ -57,6 +58,7 @@ class ExecuteAgent(Command):
 
     agent_id: UUID
     input: Json
+    data_subject: str | None = field(default=None, repr=False)
 
 
 async def create_agent(command: CreateAgent, on: Tenancy) -> Decided:
@@ -94,6 +96,7 @@ async def execute_agent(command: ExecuteAgent, on: Tenancy) -> Decided:
         Pinned(definition.hash, agent_id=str(command.agent_id)),
         command.input,
         StoredDefinition(definition.hash, definition.canonical),
+        subject=await named_subject(on, command.data_subject),
     )
 
 

@@ -25,6 +25,12 @@ from commands.credentials import (
     revoke_api_key,
     rotate_api_key,
 )
+from commands.data_subjects import (
+    EraseDataSubject,
+    EraseUser,
+    erase_data_subject,
+    erase_user,
+)
 from commands.decisions import Command, Decided, Tenancy
 from commands.directory_groups import (
     CreateDirectoryGroup,
@@ -187,6 +193,8 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(AcceptInvitation, accept_invitation),
         _entry(ChangeUser, change_user),
         _entry(DeactivateUser, deactivate_user),
+        _entry(EraseUser, erase_user),
+        _entry(EraseDataSubject, erase_data_subject),
         _entry(CreateRole, create_role),
         _entry(ChangeRole, change_role),
         _entry(DeleteRole, delete_role),

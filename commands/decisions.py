@@ -12,6 +12,7 @@ from uuid import UUID
 from eventsourcing.domain import Aggregate
 
 from commands.authorization import Caller
+from commands.data_subject_port import DataSubjects
 from commands.directory_port import Directory
 from commands.identity_port import Users
 from commands.ports import AnyAggregate, Ports, SideRow
@@ -74,6 +75,11 @@ class Tenancy:
     def sealing(self) -> Sealing:
         assert self.ports.sealing is not None, "this process seals nothing"
         return self.ports.sealing
+
+    @property
+    def data_subjects(self) -> DataSubjects:
+        assert self.ports.data_subjects is not None, "this process knows no data subjects"
+        return self.ports.data_subjects
 
     @property
     def directory(self) -> Directory:

@@ -9,6 +9,7 @@ from commands.executions import Pinned, created_execution, require_small
 from commands.ownership import load_own_execution, load_runnable_workflow
 from commands.pinned_definitions import pinned_definition
 from commands.ports import OpenedExecution
+from domain.data_subjects import NamedSubject
 from domain.definition_graph import START
 from domain.errors import FieldError, Invalid
 from domain.execution_commands import require_payloads
@@ -45,7 +46,12 @@ async def fork_execution(command: ForkExecution, on: Tenancy) -> Decided:
     copies = plan_fork(original, definition, target, command.from_node)
     on.ports.admission.require_admitted(on.tenant_id)
     given = command.input if command.has_input else original.input
-    fork = created_execution(on, pinned, given, forked_from=(original.id, command.from_node))
+    subject = None
+    if original.subject_id is not None:
+        subject = NamedSubject(original.subject_id, original.data_subject or "")
+    fork = created_execution(
+        on, pinned, given, forked_from=(original.id, command.from_node), subject=subject
+    )
     for copy in copies:
         _copy(fork, copy)
     on.keep(original)

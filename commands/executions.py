@@ -2,15 +2,17 @@
 the rest.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 from uuid import UUID
 
+from commands.data_subjects import named_subject
 from commands.decisions import Command, Decided, Tenancy
 from commands.execution_families import decided_about
 from commands.ownership import load_own_execution, load_runnable_workflow
 from commands.pinned_definitions import pinned_definition
 from commands.ports import OpenedExecution, SideRow
+from domain.data_subjects import NamedSubject
 from domain.errors import FieldError, Invalid
 from domain.execution_commands import cancel, cancel_and_undo
 from domain.executions import Execution
@@ -20,13 +22,14 @@ from domain.payloads import PayloadRefused, require_payload
 
 @dataclass(frozen=True, slots=True)
 class ExecuteWorkflow(Command):
-    """workflow_version: None runs the newest."""
+    """workflow_version: None runs the newest. data_subject: whose data it works on."""
 
     requires: ClassVar[str] = "workflows:execute"
 
     workflow_id: UUID
     input: Json
     workflow_version: int | None = None
+    data_subject: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,8 @@ async def execute_workflow(command: ExecuteWorkflow, on: Tenancy) -> Decided:
     pinned = Pinned(
         definition_hash, workflow_id=str(command.workflow_id), workflow_version=workflow_version
     )
-    return begin_execution(on, pinned, command.input)
+    subject = await named_subject(on, command.data_subject)
+    return begin_execution(on, pinned, command.input, subject=subject)
 
 
 async def cancel_execution(command: CancelExecution, on: Tenancy) -> Decided:
@@ -73,11 +77,17 @@ async def cancel_execution(command: CancelExecution, on: Tenancy) -> Decided:
     return await decided_about(execution, on)
 
 
-def begin_execution(on: Tenancy, pinned: Pinned, given: Json, *side_rows: SideRow) -> Decided:
+def begin_execution(
+    on: Tenancy,
+    pinned: Pinned,
+    given: Json,
+    *side_rows: SideRow,
+    subject: NamedSubject | None = None,
+) -> Decided:
     """given: the input. Raises what Admission raises."""
     require_small(given, "input")
     on.ports.admission.require_admitted(on.tenant_id)
-    execution = created_execution(on, pinned, given)
+    execution = created_execution(on, pinned, given, subject=subject)
     return Decided(
         result={"execution_id": str(execution.id), "status": execution.status},
         aggregates=(execution,),
@@ -86,7 +96,12 @@ def begin_execution(on: Tenancy, pinned: Pinned, given: Json, *side_rows: SideRo
 
 
 def created_execution(
-    on: Tenancy, pinned: Pinned, given: Json, *, forked_from: tuple[UUID, str] | None = None
+    on: Tenancy,
+    pinned: Pinned,
+    given: Json,
+    *,
+    forked_from: tuple[UUID, str] | None = None,
+    subject: NamedSubject | None = None,
 ) -> Execution:
     """forked_from: a run and its node."""
     return on.begin(
@@ -103,6 +118,8 @@ def created_execution(
         depth=0,
         forked_from_id=None if forked_from is None else str(forked_from[0]),
         forked_from_node=None if forked_from is None else forked_from[1],
+        subject_id=None if subject is None else str(subject.subject_id),
+        data_subject=None if subject is None else subject.name,
     )
 
 

@@ -146,6 +146,7 @@ async def deactivate_user(command: DeactivateUser, on: Tenancy) -> Decided:
 
 async def _changeable(user_id: UUID, on: Tenancy) -> User:
     user = await on.load(User, user_id, UserNotFound)
+    user.require_present()
     # A role that is gone lets nobody do anything.
     with suppress(Invalid):
         require_grants_held(on.caller, await role_grants(on, user.role))
@@ -175,7 +176,8 @@ async def _sent(
     if mailbox is None or not mailbox.has_server:
         return (), {"invitation_token": token}
     mail = Mail(user.email, SUBJECT, TEXT.format(token=token))
-    return (await mailbox.queued(on.tenant_id, mail, expires_at=expires_at),), {}
+    row = await mailbox.queued(on.tenant_id, mail, user_id=user.id, expires_at=expires_at)
+    return (row,), {}
 
 
 async def _decided(user: User, on: Tenancy, *side_rows: SideRow) -> Decided:

@@ -13,6 +13,7 @@ from eventsourcing.domain import Aggregate
 from commands.admission_port import Admission
 from commands.bulk_port import ExecutionSearch
 from commands.credential_port import ApiKeyRow
+from commands.data_subject_port import DataSubjects
 from commands.directory_port import Directory, DirectoryRow
 from commands.identity_port import AccessRow, Users
 from commands.login_port import Accounts, LoginRow
@@ -375,4 +376,5 @@ class Ports:
     accounts: Accounts | None = None  # Only what is decided about logins needs it.
     vault: Vault | None = None  # Only what keeps secrets needs it.
     standings: Standings = field(default_factory=EveryoneActive)
+    data_subjects: DataSubjects | None = None  # Only what is done for or to one person needs it.
     regions: Sequence[str] = ("us", "eu", "ap")  # The first is where a tenant is by default.

@@ -32,15 +32,7 @@ class DestroyedSubjectKey:
     subject_id: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class ErasedStream:
-    """A row of an append: the stream says now that its data subject is erased."""
-
-    subject_id: UUID
-    stream_id: UUID
-
-
-SealingRow = DestroyedTenantKey | DestroyedSubjectKey | ErasedStream
+SealingRow = DestroyedTenantKey | DestroyedSubjectKey
 
 
 class Sealing(Protocol):

@@ -52,6 +52,10 @@ from infra.snapshots import FORMS, Snapshots
 STORED_DEFINITIONS_MAX = 4096
 # What recorded answers are sealed as.
 ANSWERS = "answers"
+# In the place of a fingerprint, which lies before its answer: what was asked for could be guessed
+# by it. Older ones lie open.
+SEALED_TOO = b""
+FINGERPRINT_BYTES = 32
 
 # fmt: off
 RECORDED_ANSWER: LiteralString = (
@@ -226,12 +230,12 @@ class PostgresEventStore:
                 self.keep(aggregate, envelope.tenant_id)
             return None
         if command is not None:
-            result = orjson.dumps(command.result)
+            result = command.fingerprint + orjson.dumps(command.result)
             subject_key = key_of_answer(subject_keys, side_rows)
             sealed_result = sealed_for(
                 key, subject_key, ANSWERS, result, bound_to=command.command_id.bytes
             )
-            row = (command.command_id, command.fingerprint, sealed_result, len(append.events))
+            row = (command.command_id, SEALED_TOO, sealed_result, len(append.events))
             append.commands = [row]
         definitions = self._add_side_rows(append, side_rows if append.events else (), key)
         if blobs:
@@ -272,7 +276,10 @@ class PostgresEventStore:
             return None
         position = None if row[2] is None else PositionToken.parse(row[2])
         result = await self._opened(tenant_id, ANSWERS, row[1], command_id.bytes)
-        return RecordedAnswer(bytes(row[0]), orjson.loads(result), position)
+        fingerprint = bytes(row[0])
+        if fingerprint == SEALED_TOO:
+            fingerprint, result = result[:FINGERPRINT_BYTES], result[FINGERPRINT_BYTES:]
+        return RecordedAnswer(fingerprint, orjson.loads(result), position)
 
     async def definition(self, tenant_id: TenantId, definition_hash: str) -> JsonObject | None:
         """A hash names its content, so what was kept of it is what it is."""

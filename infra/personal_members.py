@@ -96,7 +96,9 @@ def _left(member: str, value: Json) -> Json:
             return ERASED_TEXT
         case "compensations", _:
             return []
-        case (("request" | "attributes"), _):
+        case "attributes", _:
             return {}
+        case "email", _:
+            return ""
         case _:
             return None

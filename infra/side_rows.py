@@ -36,7 +36,6 @@ from commands.ports import (
 from commands.sealing_port import (
     DestroyedSubjectKey,
     DestroyedTenantKey,
-    ErasedStream,
     SealingRow,
 )
 from commands.standing_port import (
@@ -116,13 +115,11 @@ KEEP_FOR: LiteralString = (
 )
 KEEP_FOR_EVER: LiteralString = "DELETE FROM retention WHERE tenant_id = %s"
 QUEUE_MAIL: LiteralString = (
-    "INSERT INTO mail_outbox (tenant_id, mail_id, sealed, expires_at) VALUES (%s, %s, %s, %s)"
+    "INSERT INTO mail_outbox (tenant_id, mail_id, user_id, sealed, expires_at)"
+    " VALUES (%s, %s, %s, %s, %s)"
 )
 DESTROY_TENANT_KEY: LiteralString = "SELECT destroy_tenant_key(%s)"
 DESTROY_SUBJECT_KEY: LiteralString = "SELECT destroy_subject_key(%s, %s)"
-FORGET_SUBJECT_STREAM: LiteralString = (
-    "DELETE FROM subject_streams WHERE tenant_id = %s AND subject_id = %s AND stream_id = %s"
-)
 REMOVE_PAYLOADS: LiteralString = "SELECT remove_payloads(%s, %s)"
 STORE_VAULT_ENTRY: LiteralString = (
     "INSERT INTO vault_entries (tenant_id, entry_id, value_version, allowed_hosts, key_version,"
@@ -187,13 +184,11 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return SideStatement(DESTROY_TENANT_KEY, (tenant_id,))
         case DestroyedSubjectKey():
             return SideStatement(DESTROY_SUBJECT_KEY, (tenant_id, row.subject_id))
-        case ErasedStream():
-            erased = (tenant_id, row.subject_id, row.stream_id)
-            return SideStatement(FORGET_SUBJECT_STREAM, erased)
         case RemovedPayloads():
             return SideStatement(REMOVE_PAYLOADS, (tenant_id, row.execution_id))
         case QueuedMail():
-            return SideStatement(QUEUE_MAIL, (tenant_id, row.mail_id, row.sealed, row.expires_at))
+            mail = (tenant_id, row.mail_id, row.user_id, row.sealed, row.expires_at)
+            return SideStatement(QUEUE_MAIL, mail)
         case ClosedBulkOperation():
             return SideStatement(CLOSE_BULK_OPERATION, (tenant_id, row.operation_id))
         case StoredClientSecret():

@@ -9,7 +9,7 @@ import strawberry
 
 from infra.event_codec import decode
 from infra.event_log import COLUMNS, LoggedEvent, logged_event
-from infra.event_sealing import is_erased
+from infra.event_sealing import is_erased, is_without_personal
 from read_api.connections import Connection, Edge, connection, uuid_or_nobody, uuid_or_none
 from read_api.context import ReadContext, ReadInfo
 from read_api.errors import refuse
@@ -84,6 +84,13 @@ class Event:
     )
     def data(self) -> Json | None:
         return None if is_erased(self.logged) else Json(event_data(self.logged))
+
+    @strawberry.field(
+        description="Whether what was personal in it is gone: its data subject, or all of the"
+        " tenant, was erased."
+    )
+    def is_erased(self) -> bool:
+        return is_erased(self.logged) or is_without_personal(self.logged)
 
 
 def event_data(event: LoggedEvent) -> dict[str, Any]:

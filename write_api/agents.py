@@ -9,8 +9,10 @@ from typing_extensions import TypedDict
 
 from commands.agents import CreateAgent, DeleteAgent, ExecuteAgent, ReviseAgent
 from domain.agents import AgentNotFound
+from domain.data_subjects import DataSubjectErased
 from domain.errors import Stale
 from domain.identifiers import JsonObject
+from write_api.data_subjects import DataSubjectName
 from write_api.edge import Call
 from write_api.executions import ExecutionAccepted, ExecutionResult
 from write_api.openapi import Answered, documented
@@ -46,6 +48,7 @@ class AgentInput(BaseModel):
     model_config = STRICT
 
     input: AnyJson
+    data_subject: DataSubjectName | None = None
 
 
 class AgentWritten(BaseModel):
@@ -146,12 +149,13 @@ async def delete(call: Call) -> Response:
         ended=Answered[ExecutionResult],
         body="AgentInput",
         example={"input": "What is an event store?"},
-        refusals=[AgentNotFound],
+        refusals=[AgentNotFound, DataSubjectErased],
     ),
 )
 async def execute(call: Call) -> Response:
     body = await call.body(AGENT_INPUT)
-    return await call.answer_at_end(ExecuteAgent(call.id("agent_id"), body.input))
+    command = ExecuteAgent(call.id("agent_id"), body.input, body.data_subject)
+    return await call.answer_at_end(command)
 
 
 ROUTES = (create, revise, delete, execute)

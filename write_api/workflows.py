@@ -9,9 +9,11 @@ from typing_extensions import TypedDict
 
 from commands.executions import ExecuteWorkflow
 from commands.workflows import CreateWorkflow, DeleteWorkflow, ReviseWorkflow
+from domain.data_subjects import DataSubjectErased
 from domain.definitions import InvalidDefinition
 from domain.errors import Stale
 from domain.workflows import WorkflowNotFound
+from write_api.data_subjects import DataSubjectName
 from write_api.edge import Call
 from write_api.executions import ExecutionAccepted, ExecutionResult
 from write_api.openapi import Answered, documented
@@ -55,6 +57,7 @@ class WorkflowInput(BaseModel):
 
     input: AnyJson
     version: VersionNumber | None = None
+    data_subject: DataSubjectName | None = None
 
 
 class WorkflowWritten(BaseModel):
@@ -161,12 +164,12 @@ async def delete(call: Call) -> Response:
         ended=Answered[ExecutionResult],
         body="WorkflowInput",
         example={"input": {"question": "What is an event store?"}},
-        refusals=[WorkflowNotFound],
+        refusals=[WorkflowNotFound, DataSubjectErased],
     ),
 )
 async def execute(call: Call) -> Response:
     body = await call.body(WORKFLOW_INPUT)
-    command = ExecuteWorkflow(call.id("workflow_id"), body.input, body.version)
+    command = ExecuteWorkflow(call.id("workflow_id"), body.input, body.version, body.data_subject)
     return await call.answer_at_end(command)
 
 

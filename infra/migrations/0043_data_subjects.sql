@@ -65,8 +65,20 @@ SELECT agentledger.isolate('agentledger.subject_streams', 'api');
 -- A worker serves all tenants.
 CREATE POLICY worker_reads ON agentledger.subject_streams FOR SELECT TO agentledger_worker USING (true);
 CREATE POLICY writer_keeps ON agentledger.subject_streams FOR ALL TO agentledger_writer USING (true) WITH CHECK (true);
-GRANT SELECT ON agentledger.subject_streams TO agentledger_worker;
-GRANT SELECT, INSERT, DELETE ON agentledger.subject_streams TO agentledger_writer;
+GRANT SELECT ON agentledger.subject_streams TO agentledger_api, agentledger_worker;
+GRANT INSERT ON agentledger.subject_streams TO agentledger_writer;
+
+-- A stream of somebody who is erased says so now, or has nothing to say.
+CREATE FUNCTION agentledger.forget_subject_stream(tenant uuid, subject uuid, stream uuid) RETURNS void LANGUAGE sql VOLATILE
+  SECURITY DEFINER SET search_path = '' AS
+$$
+  DELETE FROM agentledger.subject_streams AS s
+   WHERE s.tenant_id = tenant AND s.subject_id = subject AND s.stream_id = stream
+     AND agentledger.is_destroyed(tenant, subject)
+$$;
+
+-- To whom a mail goes that waits: it goes with them.
+ALTER TABLE agentledger.mail_outbox ADD COLUMN user_id uuid;
 
 -- The destroyed subject whose turn it is, for so long nobody else's. Of a tenant that is gone itself nothing is left to do.
 CREATE FUNCTION agentledger.claim_subject_erasure(lease_s double precision)
@@ -128,9 +140,9 @@ END $$;
 
 REVOKE EXECUTE ON FUNCTION agentledger.data_keys_of, agentledger.keep_data_key, agentledger.is_destroyed,
   agentledger.destroy_subject_key, agentledger.claim_subject_erasure, agentledger.end_subject_sweep,
-  agentledger.erase_person_rows FROM PUBLIC;
+  agentledger.erase_person_rows, agentledger.forget_subject_stream FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION agentledger.data_keys_of, agentledger.keep_data_key
   TO agentledger_api, agentledger_worker, agentledger_projector;
 GRANT EXECUTE ON FUNCTION agentledger.destroy_subject_key TO agentledger_writer;
-GRANT EXECUTE ON FUNCTION agentledger.claim_subject_erasure, agentledger.end_subject_sweep, agentledger.erase_person_rows
-  TO agentledger_worker;
+GRANT EXECUTE ON FUNCTION agentledger.claim_subject_erasure, agentledger.end_subject_sweep, agentledger.erase_person_rows,
+  agentledger.forget_subject_stream TO agentledger_worker;

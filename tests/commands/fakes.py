@@ -162,10 +162,11 @@ class FakeMailbox:
         tenant_id: TenantId,  # noqa: ARG002 # the port's
         mail: Mail,
         *,
+        user_id: UUID,
         expires_at: datetime,
     ) -> QueuedMail:
         self.mails.append(mail)
-        return QueuedMail(self._ids.new(), mail.text.encode(), expires_at)
+        return QueuedMail(self._ids.new(), user_id, mail.text.encode(), expires_at)
 
 
 class FakeAdmission:
