@@ -114,6 +114,8 @@ def _child(run: Run, data: st.DataObject) -> object:
             depth=0,
             forked_from_id=None,
             forked_from_node=None,
+            subject_id=None,
+            data_subject=None,
         )
         commands.cancel(child, None)
         return outcomes.child_ended(run.aggregate, child)

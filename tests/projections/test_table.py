@@ -4,6 +4,7 @@ import pytest
 
 from domain.administrators import Administrators
 from domain.catalogue import AGGREGATES
+from domain.data_subjects import DataSubject
 from domain.directory_groups import DirectoryGroup
 from domain.directory_users import DirectoryUser
 from domain.logins import Login
@@ -51,7 +52,7 @@ def test_a_projection_changes_rows_by_events_of_its_own_streams(projection: AnyP
 
 
 # What commands decide from, and readers see elsewhere: of users, of the audit trail, of the log.
-KEPT_FOR_DECIDING = {Administrators, DirectoryGroup, DirectoryUser, Login}
+KEPT_FOR_DECIDING = {Administrators, DataSubject, DirectoryGroup, DirectoryUser, Login}
 
 
 def test_every_event_there_is_changes_some_read_model() -> None:
