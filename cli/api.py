@@ -10,7 +10,13 @@ from uuid import UUID
 
 from fastapi import FastAPI
 
-from cli.logins import access_tokens, accounts, build_logins, build_signing_keys
+from cli.logins import (
+    access_tokens,
+    accounts,
+    build_logins,
+    build_password_judge,
+    build_signing_keys,
+)
 from cli.oauth import build_oauth
 from cli.rate_limits import RateLimitParts, build_rate_limits
 from cli.web_server import run_http
@@ -34,6 +40,7 @@ from infra.migrations import pending
 from infra.models import build_models
 from infra.models.tenant_providers import ShortCalls, TenantProviders
 from infra.postgres import Database
+from infra.price_books import StoredPrices
 from infra.read_positions import ReadPositions
 from infra.runtime import Runtime
 from infra.secrets_source import SecretsSource
@@ -80,7 +87,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     waiter = ExecutionWaiter(database, tail, blobs, seals)
     await _hear_neighbours(runtime, waiter, authentication, metrics)
     secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
-    ports = await _ports(runtime, store, secrets, admission)
+    ports = await _ports(runtime, store, secrets=secrets, admission=admission, metrics=metrics)
     dispatcher = Dispatcher(ports)
     rate_limits = build_rate_limits(runtime, database, metrics)
     app = _application()
@@ -100,7 +107,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             oauth=await build_oauth(runtime, store, dispatcher),
             scim=ScimParts(ports, settings.public_url),
             logins=await build_logins(
-                runtime, tokens, secrets=secrets, store=store, dispatcher=dispatcher
+                runtime, tokens, ports, dispatcher=dispatcher, passwords=secrets
             ),
             login_limits=rate_limits.logins,
             audit=audit,
@@ -190,7 +197,12 @@ async def _forgetting(runtime: Runtime, authentication: Authentication) -> Calla
 
 
 async def _ports(
-    runtime: Runtime, store: PostgresEventStore, secrets: SecretsSource, admission: SampledAdmission
+    runtime: Runtime,
+    store: PostgresEventStore,
+    *,
+    secrets: SecretsSource,
+    admission: SampledAdmission,
+    metrics: Metrics,
 ) -> Ports:
     """What commands need, all of it."""
     database = await runtime.database("api")
@@ -200,8 +212,10 @@ async def _ports(
         ids=runtime.ids,
         secrets=secrets,
         admission=admission,
+        password_judge=build_password_judge(runtime, failed=metrics.breaches_unknown.inc),
         search=PostgresExecutionSearch(database),
         standings=await runtime.standings(),
+        prices=StoredPrices(store),
         regions=runtime.settings.regions,
         users=PostgresUsers(database, runtime.lookup_key),
         mailbox=SealedMailbox(

@@ -22,6 +22,7 @@ from infra.models import build_models
 from infra.models.tenant_providers import TenantProviders
 from infra.offboardings import PostgresOffboardings
 from infra.open_bulk_operations import PostgresOpenBulkOperations
+from infra.price_books import PriceBooks
 from infra.retention import PostgresRetentions
 from infra.runtime import Runtime
 from infra.secrets_source import SecretsSource
@@ -89,7 +90,8 @@ async def run_worker(runtime: Runtime) -> None:
         connections_max=runtime.settings.worker_attempts_max,
     )
     held = HeldTenants(await runtime.database("worker"))
-    saga = await _executions(runtime, log, models, http)
+    prices = PriceBooks(await runtime.database("worker"), await runtime.event_store("worker"))
+    saga = await _executions(runtime, log, models, http, prices=prices)
     saga.parts.is_held = held.is_held
     runtime.neighbours.execution_stored = saga.offer
     runtime.neighbours.worker_began(saga.counts)
@@ -110,8 +112,9 @@ async def run_worker(runtime: Runtime) -> None:
             for name, part in {
                 **await _mail(runtime),
                 "login cleaning": LoginCleaning(await runtime.database("worker")).run,
-                "worker": lambda: _consume(log, saga, held),
+                "worker": lambda: _consume(log, saga, held, prices),
                 "suspended tenants": lambda: held.run(saga.released),
+                "prices": prices.run,
                 "worker sweep": saga.sweep,
                 "worker timers": saga.wake_due,
                 "bulk operations": bulk.run,
@@ -149,13 +152,16 @@ async def _mail(runtime: Runtime) -> dict[str, Callable[[], Awaitable[None]]]:
     return {"mail": saga.run}
 
 
-async def _consume(log: Log, saga: ExecutionSaga, held: HeldTenants) -> None:
-    """Not before it is known whose runs stand still."""
+async def _consume(log: Log, saga: ExecutionSaga, held: HeldTenants, prices: PriceBooks) -> None:
+    """Not before it is known whose runs stand still, and what calls cost."""
     await held.refresh()
+    await prices.refresh()
     await log.consume(EXECUTIONS_GROUP, saga, topics=TOPICS)
 
 
-async def _executions(runtime: Runtime, log: Log, models: Models, http: Http) -> ExecutionSaga:
+async def _executions(
+    runtime: Runtime, log: Log, models: Models, http: Http, *, prices: PriceBooks
+) -> ExecutionSaga:
     settings = runtime.settings
     store = await runtime.event_store("worker")
     vault = await runtime.vault("worker")
@@ -165,7 +171,16 @@ async def _executions(runtime: Runtime, log: Log, models: Models, http: Http) ->
         parts=DriveParts(
             actor=f"worker:{runtime.name}",
             events=store,
-            effects=Effects(store, models, http, vault, RunOwners(store), TenantProviders(vault)),
+            effects=Effects(
+                events=store,
+                models=models,
+                http=http,
+                secrets=vault,
+                owners=RunOwners(store),
+                providers=TenantProviders(vault),
+                prices=prices,
+                clock=runtime.clock,
+            ),
             runners=RUNNERS,
             clock=runtime.clock,
             ids=runtime.ids,

@@ -10,6 +10,7 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
+from cli.logins import build_password_judge
 from cli.session import complain, installation, owner_connection, run, settings_or_complain
 from commands.authorization import Caller
 from commands.decisions import Command
@@ -103,6 +104,7 @@ async def _dispatcher() -> AsyncGenerator[Dispatcher]:
                 runtime.ids,
                 SecretsSource(bcrypt_cost=settings.bcrypt_cost),
                 EveryoneAdmitted(),
+                password_judge=build_password_judge(runtime, failed=lambda: None),
                 users=PostgresUsers(await runtime.database("api"), runtime.lookup_key),
                 regions=settings.regions,
             )

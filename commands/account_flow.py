@@ -8,7 +8,7 @@ from uuid import UUID
 from commands.authorization import Caller, require
 from commands.decisions import Command
 from commands.dispatch import Origin
-from commands.login_flow import LoginFlow, LoginPorts, WrongCredentials, proving
+from commands.login_flow import LoggedIn, LoginFlow, LoginPorts, WrongCredentials, proving
 from commands.login_port import Account, NewSecondFactor, ResetTokens
 from commands.logins import (
     ChangePassword,
@@ -17,9 +17,12 @@ from commands.logins import (
     ReplaceRecoveryCodes,
     RequestReset,
 )
+from commands.memberships import personal_words
+from commands.password_port import require_new_password
 from domain.errors import FieldError, Forbidden, Invalid
 from domain.identifiers import JsonObject, TenantId
 from domain.identity import User
+from domain.login_rules import TOTP
 from domain.logins import require_password
 
 
@@ -46,6 +49,7 @@ class AccountFlow:
         tenant_id, user_id = _person(caller)
         require_password(new, "/new_password")
         await self._require_password(tenant_id, user_id, old, origin)
+        await self._require_new(tenant_id, user_id, new, "/new_password")
         hashed = await self._ports.passwords.hash_password(new)
         command = ChangePassword("changed", hashed, caller.session_id)
         answer = await self._dispatch(command, tenant_id, user_id, origin)
@@ -72,10 +76,14 @@ class AccountFlow:
         if parsed is None:
             raise _reset_refused()
         tenant_id, token_hash = parsed
-        hashed = await self._ports.passwords.hash_password(password)
-        now = self._ports.clock.now()
-        user_id = await self._ports.accounts.take_reset_token(tenant_id, token_hash, now)
+        accounts, now = self._ports.accounts, self._ports.clock.now()
+        # Looked at first, so that a password that is refused does not cost the token.
+        user_id = await accounts.reset_token_of(tenant_id, token_hash, now)
         if user_id is None:
+            raise _reset_refused()
+        await self._require_new(tenant_id, user_id, password, "/password")
+        hashed = await self._ports.passwords.hash_password(password)
+        if await accounts.take_reset_token(tenant_id, token_hash, now) is None:
             raise _reset_refused()
         await self._dispatch(ChangePassword("reset", hashed), tenant_id, user_id, origin)
 
@@ -83,15 +91,51 @@ class AccountFlow:
         """Raises WrongCredentials, TooManyAttempts, SecondFactorPresent."""
         tenant_id, user_id = _person(caller)
         await self._require_password(tenant_id, user_id, password, origin)
-        user = await self._ports.events.load(User, user_id, tenant_id)
-        if user is None:
-            raise WrongCredentials
-        self._ports.events.keep(user, tenant_id)
-        return await self._ports.second_factors.enrol(tenant_id, user_id, user.email)
+        return await self._enrolled(tenant_id, user_id)
 
     async def confirm(self, caller: Caller, code: str, origin: Origin) -> Sequence[str]:
         """The recovery codes. Raises WrongCredentials, TooManyAttempts."""
         tenant_id, user_id = _person(caller)
+        return await self._confirmed(tenant_id, user_id, code, origin)
+
+    async def set_up(self, mfa_token: str) -> NewSecondFactor:
+        """For somebody who cannot log in without. Raises Unauthenticated, SecondFactorPresent."""
+        verify = self._ports.access_tokens.verify_mfa
+        tenant_id, user_id, _ = await verify("second-factor-setup", mfa_token)
+        return await self._enrolled(tenant_id, user_id)
+
+    async def finish_setup(
+        self, mfa_token: str, code: str, origin: Origin
+    ) -> tuple[LoggedIn, Sequence[str]]:
+        """The session, and the recovery codes. Raises Unauthenticated, TooManyAttempts."""
+        verify = self._ports.access_tokens.verify_mfa
+        tenant_id, user_id, factors = await verify("second-factor-setup", mfa_token)
+        codes = await self._confirmed(tenant_id, user_id, code, origin)
+        session = await self._login.begin_session(tenant_id, user_id, [*factors, TOTP], origin)
+        return session, codes
+
+    async def _require_new(
+        self, tenant_id: TenantId, user_id: UUID, password: str, path: str
+    ) -> None:
+        """Raises Invalid."""
+        events = self._ports.events
+        user = await events.load(User, user_id, tenant_id)
+        if user is None:
+            raise WrongCredentials
+        events.keep(user, tenant_id)
+        words = await personal_words(events, tenant_id, user)
+        await require_new_password(self._ports.password_judge, password, path, words)
+
+    async def _enrolled(self, tenant_id: TenantId, user_id: UUID) -> NewSecondFactor:
+        user = await self._ports.events.load(User, user_id, tenant_id)
+        if user is None or not user.is_active:
+            raise WrongCredentials
+        self._ports.events.keep(user, tenant_id)
+        return await self._ports.second_factors.enrol(tenant_id, user_id, user.email)
+
+    async def _confirmed(
+        self, tenant_id: TenantId, user_id: UUID, code: str, origin: Origin
+    ) -> Sequence[str]:
         ports = self._ports
         attempt = await ports.attempts.begin("second_factor", str(user_id), origin.address)
         factors = ports.second_factors
@@ -103,7 +147,7 @@ class AccountFlow:
         return codes
 
     async def disable(self, caller: Caller, password: str, code: str, origin: Origin) -> None:
-        """Raises WrongCredentials, TooManyAttempts, SecondFactorMissing."""
+        """Raises WrongCredentials, TooManyAttempts, SecondFactorMissing, SecondFactorRequired."""
         tenant_id, user_id = _person(caller)
         await self._require_password(tenant_id, user_id, password, origin)
         await self._login.require_second_factor(tenant_id, user_id, code, origin)

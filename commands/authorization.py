@@ -55,6 +55,7 @@ OPERATOR_SCOPES: Mapping[str, str] = {
     "tenants:create": "create tenants",
     "tenants:manage": "list, suspend and resume tenants",
     "tenants:offboard": "offboard tenants",
+    "prices:write": "publish prices, for everybody or for one tenant",
     "resellers:write": "say how many tenants a reseller may have",
     "audit:read": "read what strangers and the operator did",
 }

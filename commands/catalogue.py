@@ -96,20 +96,24 @@ from commands.identity_providers import (
     put_identity_provider,
     remove_identity_provider,
 )
+from commands.login_rules import SetLoginRules, set_login_rules
 from commands.logins import (
     ChangePassword,
     DisableSecondFactor,
     EnableSecondFactor,
     ReplaceRecoveryCodes,
     RequestReset,
+    ResetSecondFactor,
     UseRecoveryCode,
     change_password,
     disable_second_factor,
     enable_second_factor,
     replace_recovery_codes,
     request_reset,
+    reset_second_factor,
     use_recovery_code,
 )
+from commands.price_books import PublishPrices, publish_prices
 from commands.providers import PutProvider, RemoveProvider, put_provider, remove_provider
 from commands.roles import (
     ChangeRole,
@@ -188,6 +192,7 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(KeepTenant, keep_tenant),
         _entry(StayOnPlatform, stay_on_platform),
         _entry(SetResellerQuota, set_reseller_quota),
+        _entry(PublishPrices, publish_prices),
         _entry(InviteUser, invite_user),
         _entry(RenewInvitation, renew_invitation),
         _entry(AcceptInvitation, accept_invitation),
@@ -247,5 +252,7 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(DisableSecondFactor, disable_second_factor),
         _entry(ReplaceRecoveryCodes, replace_recovery_codes),
         _entry(UseRecoveryCode, use_recovery_code),
+        _entry(ResetSecondFactor, reset_second_factor),
+        _entry(SetLoginRules, set_login_rules),
     ]
 )

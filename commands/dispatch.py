@@ -90,7 +90,7 @@ class Dispatcher:
     async def dispatch(self, command: Command, caller: Caller, origin: Origin) -> Answer:
         """Raises DomainErrors only, for whatever the caller may have sent."""
         require(caller, command.requires)
-        await self._require_active(command, caller)
+        await self.require_active(type(command), caller)
         subject = command.subject(caller.tenant_id)
         if origin.idempotency_key is None:
             tenant_id = subject or TenantId(self._ports.ids.new())
@@ -108,7 +108,7 @@ class Dispatcher:
         finally:
             self._in_progress.discard(command_id)
 
-    async def _require_active(self, command: Command, caller: Caller) -> None:
+    async def require_active(self, command: type[Command], caller: Caller) -> None:
         """Raises TenantSuspended. The operator belongs to no tenant."""
         if caller.tenant_id is None or command.is_open_to_suspended:
             return

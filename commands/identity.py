@@ -13,16 +13,16 @@ from uuid import UUID
 from commands.authorization import require_grants_held
 from commands.decisions import SECRET, Command, Decided, Tenancy, require_version
 from commands.mail_port import Mail
-from commands.memberships import begin_user, membership_of, role_grants
+from commands.memberships import begin_user, membership_of, personal_words, role_grants
+from commands.password_port import require_new_password
 from commands.ports import SideRow, StoredPassword
-from domain.errors import FieldError, Invalid
+from domain.errors import Invalid
 from domain.identifiers import Json, JsonObject
 from domain.identity import InvitationOver, User, UserNotFound
 from domain.invitations import InvitationToken
+from domain.tenants import TenantSuspended
 
 INVITATION_LIFETIME = timedelta(days=7)
-PASSWORD_CHARACTERS_MIN = 12
-PASSWORD_BYTES_MAX = 72  # bcrypt looks at no more; a longer one would be cut silently.
 SUBJECT = "You are invited to AgentLedger"
 TEXT = """\
 Somebody invited you to their tenant of AgentLedger.
@@ -56,9 +56,12 @@ class RenewInvitation(Command):
 
 @dataclass(frozen=True, slots=True)
 class AcceptInvitation(Command):
-    """By who holds the token: the edge makes a caller of it (write_api/identity.py)."""
+    """By who holds the token: the edge makes a caller of it (write_api/identity.py). Whether the
+    tenant is suspended is told after the token was found right.
+    """
 
     requires: ClassVar[str] = "users:write"
+    is_open_to_suspended: ClassVar[bool] = True
 
     token: InvitationToken = field(repr=False, metadata=SECRET)
     password: str = field(repr=False, metadata=SECRET)
@@ -97,18 +100,23 @@ async def invite_user(command: InviteUser, on: Tenancy) -> Decided:
 
 
 async def renew_invitation(command: RenewInvitation, on: Tenancy) -> Decided:
-    return await _invited(await _changeable(command.user_id, on), on)
+    return await _invited(await changeable_user(command.user_id, on), on)
 
 
 async def accept_invitation(command: AcceptInvitation, on: Tenancy) -> Decided:
-    """Whatever is wrong with a token is the same answer. Raises InvitationOver, Invalid."""
-    _require_password(command.password)
+    """Whatever is wrong with a token is the same answer. Raises InvitationOver, Invalid,
+    TenantSuspended.
+    """
     user = await on.ports.events.load(User, command.token.user_id, on.tenant_id)
     if user is None or user.invited_until is None:
         raise InvitationOver
     wanted = on.users.invitation_proof(on.tenant_id, user.id, user.invited_until)
     if not hmac.compare_digest(wanted, command.token.proof):
         raise InvitationOver
+    if await on.ports.standings.of(on.tenant_id) != "active":
+        raise TenantSuspended
+    words = (*await personal_words(on.ports.events, on.tenant_id, user), command.name or "")
+    await require_new_password(on.ports.password_judge, command.password, "/password", words)
     user.accept(on.ports.clock.now())
     if command.name is not None:
         user.rename(command.name)
@@ -118,7 +126,7 @@ async def accept_invitation(command: AcceptInvitation, on: Tenancy) -> Decided:
 
 async def change_user(command: ChangeUser, on: Tenancy) -> Decided:
     """Deactivated and given another role at once, when both are asked for."""
-    user = await _changeable(command.user_id, on)
+    user = await changeable_user(command.user_id, on)
     require_version(user, command.expected_version)
     changes = command.changes
     if "role" in changes:
@@ -138,13 +146,14 @@ async def change_user(command: ChangeUser, on: Tenancy) -> Decided:
 
 async def deactivate_user(command: DeactivateUser, on: Tenancy) -> Decided:
     """Their keys and sessions count for nothing from now on; so does an invitation."""
-    user = await _changeable(command.user_id, on)
+    user = await changeable_user(command.user_id, on)
     require_version(user, command.expected_version)
     user.deactivate()
     return await _decided(user, on)
 
 
-async def _changeable(user_id: UUID, on: Tenancy) -> User:
+async def changeable_user(user_id: UUID, on: Tenancy) -> User:
+    """Somebody who holds no more than the caller. Raises UserNotFound, ScopeNotHeld."""
     user = await on.load(User, user_id, UserNotFound)
     user.require_present()
     # A role that is gone lets nobody do anything.
@@ -193,12 +202,3 @@ async def _decided(user: User, on: Tenancy, *side_rows: SideRow) -> Decided:
         return Decided(result, aggregates=())
     membership = await membership_of(on, user)
     return Decided(result, membership.aggregates, (*membership.side_rows, *side_rows))
-
-
-def _require_password(password: str) -> None:
-    if len(password) < PASSWORD_CHARACTERS_MIN:
-        reason = f"a password has at least {PASSWORD_CHARACTERS_MIN} characters"
-        raise Invalid(errors=[FieldError("/password", "password_too_short", reason)])
-    if len(password.encode()) > PASSWORD_BYTES_MAX:
-        reason = f"a password has at most {PASSWORD_BYTES_MAX} bytes of UTF-8"
-        raise Invalid(errors=[FieldError("/password", "password_too_long", reason)])

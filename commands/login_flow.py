@@ -3,10 +3,13 @@
     login ──► WrongCredentials
          ├──► Choice of tenants, when the password fits several
          ├──► SecondFactorNeeded ── totp ──► LoggedIn
+         ├──► SetupNeeded ── enrol, confirm ──► LoggedIn   the tenant wants a second factor, and
+         │                                                 there is none yet
          └──► LoggedIn ── refresh ──► LoggedIn ── ... ──► session over
 
 Who does not exist costs one bcrypt, as who does, and gets the same answer. An address with accounts
-in several tenants costs one for each, unless the tenant is said.
+in several tenants costs one for each, unless the tenant is said. Only the right password (or a
+provider's word) is told that the tenant is suspended.
 """
 
 from collections.abc import Sequence
@@ -24,14 +27,18 @@ from commands.login_port import (
     Passwords,
     RefreshTokens,
     Reused,
+    Rotated,
     SecondFactors,
 )
 from commands.logins import UseRecoveryCode
+from commands.password_port import PasswordJudge
 from commands.ports import Clock, EventStore
 from commands.sessions import EndSession, StartSession
 from domain.errors import Unauthenticated
 from domain.identifiers import TenantId
 from domain.identity import User
+from domain.login_rules import PASSWORD, TOTP, LoginRules, login_rules_id
+from domain.sessions import EndReason, Session
 
 # What somebody may do in the moment of proving who they are.
 PROVING_SCOPES = frozenset({StartSession.requires})
@@ -70,13 +77,24 @@ class SecondFactorNeeded:
 
 
 @dataclass(frozen=True, slots=True)
+class SetupNeeded:
+    """mfa_token: lets somebody set up the second factor that the tenant asks for, and nothing
+    else.
+    """
+
+    mfa_token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class TenantNeeded:
     """tenant_ids: those whose password this is."""
 
     tenant_ids: Sequence[TenantId]
 
 
-LoginAnswer = LoggedIn | SecondFactorNeeded | TenantNeeded
+# Of somebody who has proven to be one person.
+Proven = LoggedIn | SecondFactorNeeded | SetupNeeded
+LoginAnswer = Proven | TenantNeeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +110,7 @@ class LoginPorts:
     events: EventStore
     clock: Clock
     dispatcher: Dispatcher
+    password_judge: PasswordJudge
     session: timedelta
     idle: timedelta
 
@@ -103,7 +122,7 @@ class LoginFlow:
     async def login(
         self, email: str, password: str, tenant_id: TenantId | None, origin: Origin
     ) -> LoginAnswer:
-        """Raises WrongCredentials, TooManyAttempts."""
+        """Raises WrongCredentials, TooManyAttempts, TenantSuspended."""
         ports = self._ports
         attempt = await ports.attempts.begin("password", email.casefold(), origin.address)
         accounts = await self._fitting(email, password, tenant_id)
@@ -116,17 +135,48 @@ class LoginFlow:
         if ports.passwords.needs_rehash(account.password_hash):
             rehashed = await ports.passwords.hash_password(password)
             await ports.accounts.rehashed(account, rehashed)
-        if account.has_second_factor:
-            token = await ports.access_tokens.mint_mfa(account.tenant_id, account.user_id)
-            return SecondFactorNeeded(token)
-        return await self.begin_session(account.tenant_id, account.user_id, ["password"], origin)
+        return await self.go_on(
+            account.tenant_id,
+            account.user_id,
+            [PASSWORD],
+            origin,
+            is_second_due=account.has_second_factor,
+        )
+
+    async def go_on(
+        self,
+        tenant_id: TenantId,
+        user_id: UUID,
+        factors: Sequence[str],
+        origin: Origin,
+        *,
+        is_second_due: bool,
+    ) -> Proven:
+        """For a person who has proven who they are by these factors. is_second_due: whether they
+        are asked for the second one, whatever the tenant's rules. Raises WrongCredentials,
+        TenantSuspended.
+        """
+        ports = self._ports
+        await ports.dispatcher.require_active(StartSession, proving(tenant_id, user_id))
+        user = await self._active_user(tenant_id, user_id)
+        rules = await self.rules(tenant_id)
+        if not is_second_due and (rules is None or rules.is_enough(user.role, factors)):
+            return await self.begin_session(tenant_id, user_id, factors, origin)
+        mint = ports.access_tokens.mint_mfa
+        if is_second_due or await ports.second_factors.is_confirmed(tenant_id, user_id):
+            return SecondFactorNeeded(await mint("second-factor", tenant_id, user_id, factors))
+        return SetupNeeded(await mint("second-factor-setup", tenant_id, user_id, factors))
 
     async def second_factor(self, mfa_token: str, code: str, origin: Origin) -> LoggedIn:
-        """Raises Unauthenticated, TooManyAttempts."""
+        """Raises Unauthenticated, TooManyAttempts, TenantSuspended."""
         ports = self._ports
-        tenant_id, user_id = await ports.access_tokens.verify_mfa(mfa_token)
+        tenant_id, user_id, factors = await ports.access_tokens.verify_mfa(
+            "second-factor", mfa_token
+        )
+        # Before a code is used up in vain.
+        await ports.dispatcher.require_active(StartSession, proving(tenant_id, user_id))
         await self.require_second_factor(tenant_id, user_id, code, origin)
-        return await self.begin_session(tenant_id, user_id, ["password", "totp"], origin)
+        return await self.begin_session(tenant_id, user_id, [*factors, TOTP], origin)
 
     async def require_second_factor(
         self, tenant_id: TenantId, user_id: UUID, code: str, origin: Origin
@@ -145,19 +195,45 @@ class LoginFlow:
         await ports.dispatcher.dispatch(UseRecoveryCode(), caller, origin)
 
     async def refresh(self, refresh_token: str, origin: Origin) -> LoggedIn:
-        """Raises RefreshRefused. A token that had been replaced ends its session."""
+        """Raises RefreshRefused. A token that had been replaced ends its session; so does a session
+        that the tenant's rules ask more of by now.
+        """
         ports = self._ports
         rotated = await ports.refresh_tokens.rotate(refresh_token, ports.clock.now())
         if rotated is None:
             raise RefreshRefused
-        if isinstance(rotated, Reused):
+        ended = await self._reason_to_end(rotated)
+        if ended is not None:
             caller = proving(rotated.tenant_id, rotated.user_id)
-            end = EndSession(rotated.session_id, "token_reused")
-            await ports.dispatcher.dispatch(end, caller, origin)
+            await ports.dispatcher.dispatch(EndSession(rotated.session_id, ended), caller, origin)
             raise RefreshRefused
+        assert isinstance(rotated, Rotated)
         return await self._logged_in(
             rotated.tenant_id, rotated.user_id, rotated.session_id, rotated.text
         )
+
+    async def _reason_to_end(self, rotated: Rotated | Reused) -> EndReason | None:
+        if isinstance(rotated, Reused):
+            return "token_reused"
+        rules = await self.rules(rotated.tenant_id)
+        if rules is None or not rules.requires_second_factor:
+            return None
+        user = await self._active_user(rotated.tenant_id, rotated.user_id)
+        events = self._ports.events
+        session = await events.load(Session, rotated.session_id, rotated.tenant_id)
+        if session is None:
+            return None
+        events.keep(session, rotated.tenant_id)
+        is_enough = rules.is_enough(user.role, session.factors)
+        return None if is_enough else "second_factor_required"
+
+    async def rules(self, tenant_id: TenantId) -> LoginRules | None:
+        """None: nobody has changed any."""
+        events = self._ports.events
+        rules = await events.load(LoginRules, login_rules_id(tenant_id), tenant_id)
+        if rules is not None:
+            events.keep(rules, tenant_id)
+        return rules
 
     async def begin_session(
         self, tenant_id: TenantId, user_id: UUID, factors: Sequence[str], origin: Origin

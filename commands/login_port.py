@@ -106,6 +106,12 @@ class Accounts(Protocol):
         """The newest SESSIONS_MAX of a person."""
         ...
 
+    async def reset_token_of(
+        self, tenant_id: TenantId, token_hash: bytes, now: datetime
+    ) -> UUID | None:
+        """Whose it is, without using it."""
+        ...
+
     async def take_reset_token(
         self, tenant_id: TenantId, token_hash: bytes, now: datetime
     ) -> UUID | None:
@@ -169,9 +175,16 @@ class RefreshTokens(Protocol):
         ...
 
 
+# What a token that is not enough to log in is good for.
+MfaPurpose = Literal["second-factor", "second-factor-setup"]
+
+
 class MfaClaims(NamedTuple):
+    """factors: how they have proven so far who they are."""
+
     tenant_id: TenantId
     user_id: UUID
+    factors: Sequence[str]
 
 
 class AccessTokens(Protocol):
@@ -182,11 +195,13 @@ class AccessTokens(Protocol):
 
     async def mint(self, tenant_id: TenantId, user_id: UUID, session_id: UUID) -> str: ...
 
-    async def mint_mfa(self, tenant_id: TenantId, user_id: UUID) -> str:
-        """Says that the password was right; good for nothing but the second factor."""
+    async def mint_mfa(
+        self, purpose: MfaPurpose, tenant_id: TenantId, user_id: UUID, factors: Sequence[str]
+    ) -> str:
+        """Says that the first factor was right; good for nothing but its purpose."""
         ...
 
-    async def verify_mfa(self, text: str) -> MfaClaims:
+    async def verify_mfa(self, purpose: MfaPurpose, text: str) -> MfaClaims:
         """Raises Unauthenticated."""
         ...
 
@@ -197,6 +212,10 @@ class NewSecondFactor(NamedTuple):
 
 
 class SecondFactors(Protocol):
+    async def is_confirmed(self, tenant_id: TenantId, user_id: UUID) -> bool:
+        """Whether this person has one that counts."""
+        ...
+
     async def enrol(self, tenant_id: TenantId, user_id: UUID, label: str) -> NewSecondFactor:
         """A new secret that counts once it is confirmed; one that was not is replaced. Raises
         SecondFactorPresent.

@@ -9,6 +9,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from commands.decisions import SECRET, Command, Decided, Tenancy
+from commands.identity import changeable_user
 from commands.login_port import (
     ConfirmedSecondFactor,
     EndedSession,
@@ -21,7 +22,8 @@ from commands.login_port import (
 from commands.mail_port import Mail, QueuedMail
 from commands.sessions import ended_sessions
 from domain.identity import User, UserNotFound
-from domain.logins import Login, PasswordChange, login_id
+from domain.login_rules import LoginRules, SecondFactorRequired, login_rules_id
+from domain.logins import Login, OwnSecondFactor, PasswordChange, login_id
 
 RESET_LIFETIME = timedelta(hours=1)
 RESET_SUBJECT = "Your new AgentLedger password"
@@ -43,6 +45,13 @@ If it was not you, ask for a new password at once (POST /api/v1/auth/password-re
 administrator.
 """
 CHANGED_LIFETIME = timedelta(days=1)
+FACTOR_SUBJECT = "Your AgentLedger second factor was reset"
+FACTOR_TEXT = """\
+An administrator removed the second factor of your account, and all sessions were ended.
+
+Log in with your password and set up a new one. If you did not ask for this, change your password
+and tell an administrator.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,15 @@ class DisableSecondFactor(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class ResetSecondFactor(Command):
+    """Of somebody else, who has lost it; their sessions end."""
+
+    requires: ClassVar[str] = "users:write"
+
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class ReplaceRecoveryCodes(Command):
     requires: ClassVar[str] = "account:write"
 
@@ -88,6 +106,7 @@ class UseRecoveryCode(Command):
     """It was taken already; this records that it was."""
 
     requires: ClassVar[str] = "account:write"
+    is_open_to_suspended: ClassVar[bool] = True
 
 
 async def change_password(command: ChangePassword, on: Tenancy) -> Decided:
@@ -135,11 +154,36 @@ async def enable_second_factor(command: EnableSecondFactor, on: Tenancy) -> Deci
 
 
 async def disable_second_factor(command: DisableSecondFactor, on: Tenancy) -> Decided:
+    """Raises SecondFactorMissing, SecondFactorRequired."""
     del command
     user_id = _person(on)
+    await _require_dispensable(on, user_id)
     login = await _login(on, user_id)
     login.disable_second_factor()
     return Decided({}, (login,), (RemovedSecondFactor(user_id),))
+
+
+async def reset_second_factor(command: ResetSecondFactor, on: Tenancy) -> Decided:
+    """Raises OwnSecondFactor, SecondFactorMissing, ScopeNotHeld."""
+    if command.user_id == on.caller.user_id:
+        raise OwnSecondFactor
+    user = await changeable_user(command.user_id, on)
+    on.keep(user)
+    login = await _login(on, user.id)
+    login.remove_second_factor()
+    ended = await ended_sessions(on, user.id, "second_factor_reset")
+    told = await _mail(
+        on, user.id, subject=FACTOR_SUBJECT, text=FACTOR_TEXT, lifetime=CHANGED_LIFETIME
+    )
+    return Decided(
+        result={"user_id": str(user.id), "ended_count": len(ended)},
+        aggregates=(login, *ended),
+        side_rows=(
+            RemovedSecondFactor(user.id),
+            *(EndedSession(session.id) for session in ended),
+            told,
+        ),
+    )
 
 
 async def replace_recovery_codes(command: ReplaceRecoveryCodes, on: Tenancy) -> Decided:
@@ -159,6 +203,18 @@ async def use_recovery_code(command: UseRecoveryCode, on: Tenancy) -> Decided:
 def _person(on: Tenancy) -> UUID:
     assert on.caller.user_id is not None
     return on.caller.user_id
+
+
+async def _require_dispensable(on: Tenancy, user_id: UUID) -> None:
+    """Raises SecondFactorRequired."""
+    rules = await on.ports.events.load(LoginRules, login_rules_id(on.tenant_id), on.tenant_id)
+    if rules is None:
+        return
+    on.keep(rules)
+    user = await on.load(User, user_id, UserNotFound)
+    on.keep(user)
+    if rules.concerns(user.role):
+        raise SecondFactorRequired
 
 
 async def _login(on: Tenancy, user_id: UUID) -> Login:

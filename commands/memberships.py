@@ -11,11 +11,12 @@ from eventsourcing.domain import Aggregate
 from commands.authorization import ROLE_GRANTS, Grants, grants_of
 from commands.decisions import Tenancy
 from commands.identity_port import StoredUserAccess
-from commands.ports import SideRow
+from commands.ports import EventStore, SideRow
 from domain.administrators import Administrators, LastAdministrator, administrators_id
 from domain.errors import FieldError, Invalid, Refused
-from domain.identifiers import Json
+from domain.identifiers import Json, TenantId
 from domain.identity import ROLES, User
+from domain.tenants import Tenant
 
 
 class EmailTaken(Refused):
@@ -102,6 +103,15 @@ async def role_grants(on: Tenancy, role: str) -> Grants:
         reason = f"{', '.join(ROLES)}, or the id of a role of this tenant is expected"
         raise Invalid(errors=[FieldError("/role", "unknown_role", reason)])
     return grants_of(permissions)
+
+
+async def personal_words(events: EventStore, tenant_id: TenantId, user: User) -> Sequence[str]:
+    """What no password of this person may consist of."""
+    tenant = await events.load(Tenant, tenant_id, tenant_id)
+    if tenant is None:
+        return (user.email, user.name or "")
+    events.keep(tenant, tenant_id)
+    return (tenant.name, user.email, user.name or "")
 
 
 async def _administrators(on: Tenancy) -> Administrators:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 from domain.identifiers import Json
+from domain.usage import Measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +28,13 @@ class ModelRequest:
 
 @dataclass(frozen=True, slots=True)
 class ModelResponse:
-    """finish_reason: stop | length | tool_calls | content_filter. tokens_cached is part of
-    tokens_in.
-
-    cost_usd_pico: None when no price is known for this model and call (never silently 0).
-    """
+    """finish_reason: stop | length | tool_calls | content_filter. measured: what is to be paid."""
 
     text: str
     finish_reason: str
-    tokens_in: int
-    tokens_out: int
-    tokens_cached: int
-    cost_usd_pico: int | None
+    measured: Measured
     model: str
     provider: str
-    usage_source: Literal["provider", "estimated", "none"]
     tool_calls: Sequence[Mapping[str, Json]] = ()
 
 
@@ -50,8 +43,10 @@ class ModelFailed(Exception):
     characters.
 
     code: rate_limited | timeout | unavailable | invalid | unauthorized | context_window |
-    content_filtered | unknown_model | interrupted | secret_missing | secret_not_allowed. The token
-    counts are what was billed all the same.
+    content_filtered | unknown_model | interrupted | secret_missing | secret_not_allowed.
+
+    measured: what was billed all the same; None is nothing. is_unresolved: it may have been billed,
+    and nobody here can know.
     """
 
     def __init__(
@@ -61,18 +56,16 @@ class ModelFailed(Exception):
         *,
         retryable: bool,
         retry_after_s: float | None = None,
-        tokens_in: int = 0,
-        tokens_out: int = 0,
-        cost_usd_pico: int | None = 0,
+        measured: Measured | None = None,
+        is_unresolved: bool = False,
     ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
         self.retryable = retryable
         self.retry_after_s = retry_after_s
-        self.tokens_in = tokens_in
-        self.tokens_out = tokens_out
-        self.cost_usd_pico = cost_usd_pico
+        self.measured = measured
+        self.is_unresolved = is_unresolved
 
 
 class Models(Protocol):

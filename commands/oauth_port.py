@@ -4,6 +4,7 @@ Implemented by infra/openid.py and infra/github_login.py. What goes wrong is a L
 reason is for the operator and the auditor; whoever tries to sign in hears only that it failed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
@@ -75,7 +76,8 @@ class Returned:
 class Profile:
     """Who signed in, as the provider said and we verified. subject: never changes at its issuer.
 
-    email: in lower case. domain: of which the provider says the person is a member, which is more
+    email: in lower case. is_multi_factor: whether it says that there was more than a password.
+    domain: of which the provider says the person is a member, which is more
     than an address that was verified once; None where it says nothing.
     """
 
@@ -85,6 +87,7 @@ class Profile:
     is_email_verified: bool = False
     domain: str | None = None
     groups: tuple[str, ...] = ()
+    is_multi_factor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +127,17 @@ class OAuthAttempts(Protocol):
         """Whatever comes of it, this was its one use. Raises LoginRefused."""
         ...
 
-    async def keep_login(self, tenant_id: TenantId, user_id: UUID, code_challenge: str) -> str:
+    async def keep_login(
+        self, tenant_id: TenantId, user_id: UUID, factors: Sequence[str], *, code_challenge: str
+    ) -> str:
         """The code that an application changes for a session."""
         ...
 
-    async def pick_up(self, tenant_id: TenantId, code: str, code_verifier: str) -> UUID:
-        """Who signed in. Whatever comes of it, this was the one use of the code. Raises
-        LoginRefused.
+    async def pick_up(
+        self, tenant_id: TenantId, code: str, code_verifier: str
+    ) -> tuple[UUID, Sequence[str]]:
+        """Who signed in, and by which factors. Whatever comes of it, this was the one use of the
+        code. Raises LoginRefused.
         """
         ...
 

@@ -19,6 +19,8 @@ from commands.identity_port import AccessRow, Users
 from commands.login_port import Accounts, LoginRow
 from commands.mail_port import Mailbox, QueuedMail
 from commands.oauth_port import ClientSecretRow
+from commands.password_port import AnyPassword, PasswordJudge
+from commands.price_port import Prices, PublishedPrices
 from commands.sealing_port import Sealing, SealingRow
 from commands.standing_port import EveryoneActive, Standings, TenantSideRow
 from commands.vault_port import Vault, VaultRow
@@ -163,6 +165,7 @@ SideRow = (
     | QueuedMail
     | LoginRow
     | SealingRow
+    | PublishedPrices
 )
 
 
@@ -375,6 +378,8 @@ class Ports:
     mailbox: Mailbox | None = None  # Only where people are written to.
     accounts: Accounts | None = None  # Only what is decided about logins needs it.
     vault: Vault | None = None  # Only what keeps secrets needs it.
+    prices: Prices | None = None  # Only what prices usage needs them.
+    password_judge: PasswordJudge = field(default_factory=AnyPassword)
     standings: Standings = field(default_factory=EveryoneActive)
     data_subjects: DataSubjects | None = None  # Only what is done for or to one person needs it.
     regions: Sequence[str] = ("us", "eu", "ap")  # The first is where a tenant is by default.

@@ -32,7 +32,10 @@ class StartSession(Command):
 
 @dataclass(frozen=True, slots=True)
 class EndSession(Command):
+    """Also in a tenant that is suspended: whose token was stolen does not wait for that."""
+
     requires: ClassVar[str] = "account:write"
+    is_open_to_suspended: ClassVar[bool] = True
 
     session_id: UUID
     reason: EndReason = "revoked"
@@ -43,6 +46,7 @@ class EndSessions(Command):
     """All of one person; None is the caller's own. kept: the one that goes on."""
 
     requires: ClassVar[str] = "account:write"
+    is_open_to_suspended: ClassVar[bool] = True
 
     user_id: UUID | None = None
     kept: UUID | None = None

@@ -13,6 +13,7 @@ from commands.authorization import EVERY_SCOPE
 from commands.credentials import issue_api_key
 from commands.decisions import SECRET, Command, Decided, Tenancy
 from commands.memberships import begin_user, membership_of
+from commands.password_port import require_new_password
 from commands.ports import StoredPassword, StoredRetention
 from commands.standing_port import (
     ChangedStanding,
@@ -24,7 +25,6 @@ from commands.standing_port import (
 from domain.errors import FieldError, Invalid
 from domain.identifiers import TenantId
 from domain.identity import ADMIN
-from domain.logins import require_password
 from domain.tenants import TIME_ZONE_DEFAULT, Tenant, TenantNotFound
 
 
@@ -44,7 +44,10 @@ class CreateTenant(Command):
 
 
 async def create_tenant(command: CreateTenant, on: Tenancy) -> Decided:
-    require_password(command.admin_password, "/admin/password")
+    words = (command.name, command.admin_email)
+    await require_new_password(
+        on.ports.password_judge, command.admin_password, "/admin/password", words
+    )
     region = command.region or on.ports.regions[0]
     if region not in on.ports.regions:
         reason = f"the regions of this installation are {', '.join(on.ports.regions)}"

@@ -15,7 +15,9 @@ from domain.executions import Execution
 from domain.external_identities import ExternalIdentity
 from domain.identity import User
 from domain.identity_providers import IdentityProvider
+from domain.login_rules import LoginRules
 from domain.logins import Login
+from domain.price_books import PriceBook
 from domain.providers import Provider
 from domain.roles import Role
 from domain.secrets import Secret
@@ -35,6 +37,8 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     ExternalIdentity,
     IdentityProvider,
     Login,
+    LoginRules,
+    PriceBook,
     Provider,
     Role,
     Secret,

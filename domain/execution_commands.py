@@ -7,6 +7,7 @@ from domain.definitions import Definition
 from domain.errors import Forbidden, Invalid, NotFound, Refused
 from domain.execution_compensation import must_undo, start_undoing
 from domain.execution_status import FINISHED
+from domain.execution_usage import leave_running_unresolved
 from domain.executions import Execution, ExecutionEnded
 from domain.identifiers import Json
 from domain.node_runs import COMPENSATE, is_compensation
@@ -66,6 +67,7 @@ def cancel(execution: Execution, reason: str | None) -> None:
     _require_going_on(execution)
     if execution.undoing is not None:
         raise BeingCompensated(execution_id=str(execution.id))
+    leave_running_unresolved(execution)
     execution.trigger_event(
         Execution.Cancelled,
         reason=None if reason is None else capped(reason),
@@ -245,6 +247,7 @@ def erase(execution: Execution) -> None:
     if execution.is_erased:
         return
     if execution.status not in FINISHED:
+        leave_running_unresolved(execution)
         execution.trigger_event(
             Execution.Failed,
             path=None,

@@ -16,6 +16,7 @@ from domain.attempts import Attempt, Failure, request_of
 from domain.definitions import Definition
 from domain.execution_frames import LiveFrame, known_roots
 from domain.execution_outcomes import record
+from domain.execution_usage import leave_running_unresolved
 from domain.executions import Execution
 from domain.identifiers import JsonObject
 from domain.node_runs import COMPENSATE, NodeRun, is_compensation, prefix_of
@@ -43,6 +44,7 @@ def fail(
     if must_undo(execution, definition):
         start_undoing(execution, "failed", error=error)
         return
+    leave_running_unresolved(execution)
     execution.trigger_event(
         Execution.Failed,
         path=path,

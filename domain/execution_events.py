@@ -3,9 +3,31 @@
 Paths name nodes: see node_runs.py. Instants are RFC 3339.
 """
 
+from typing import Any
+
 from eventsourcing.domain import Aggregate
 
 from domain.identifiers import Json, JsonObject
+
+
+def upcast_usage(state: dict[str, Any]) -> None:
+    """Before meters, an attempt knew its cost as a whole: that is the cost of its request."""
+    cost = state["cost_usd_pico"]
+    state["usage"] = None
+    if state["model"] is None:
+        return
+    counts = {"input_tokens": state["tokens_in"], "output_tokens": state["tokens_out"]}
+    rest = None if cost is None else 0
+    lines = [[meter, count, rest] for meter, count in counts.items() if count]
+    state["usage"] = {
+        "provider": str(state["model"]).partition("/")[0],
+        "agent_id": None,
+        "workflow_id": None,
+        "created_by": "",
+        "source": "provider",
+        "prices": "",
+        "lines": [["requests", 1, cost], *lines],
+    }
 
 
 class ExecutionEvents:
@@ -23,9 +45,12 @@ class ExecutionEvents:
         idempotency_key: str
 
     class NodeCompleted(Aggregate.Event):
-        """ports: those whose edges are taken; none are the edges without a port."""
+        """ports: those whose edges are taken; none are the edges without a port. usage: of an
+        attempt that was paid for, as domain/usage.py writes it.
+        """
 
         TOPIC = "execution.node_completed"
+        class_version = 2
         path: str
         node_type: str
         attempt: int
@@ -35,11 +60,17 @@ class ExecutionEvents:
         tokens_in: int
         tokens_out: int
         cost_usd_pico: int | None
+        usage: JsonObject | None
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            upcast_usage(state)
 
     class NodeFailed(Aggregate.Event):
         """retry_at: RFC 3339; None when the node failed for good."""
 
         TOPIC = "execution.node_failed"
+        class_version = 2
         path: str
         node_type: str
         attempt: int
@@ -50,6 +81,11 @@ class ExecutionEvents:
         tokens_in: int
         tokens_out: int
         cost_usd_pico: int | None
+        usage: JsonObject | None
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            upcast_usage(state)
 
     class NodeDoubted(Aggregate.Event):
         """An attempt whose outcome nobody knows, and a node that asks before it is tried again."""
@@ -60,6 +96,33 @@ class ExecutionEvents:
         attempt: int
         code: str
         message: str
+
+    class UsageUnresolved(Aggregate.Event):
+        """An attempt that may have been billed ended, and nobody here can know what it used."""
+
+        TOPIC = "execution.usage_unresolved"
+        path: str
+        node_type: str
+        attempt: int
+        model: str | None
+        workflow_id: str | None
+        created_by: str
+
+    class UsageResolved(Aggregate.Event):
+        """What such an attempt used, as somebody found out, or as its answer said that came late.
+        usage: as domain/usage.py writes it. reason: in the words of who found out.
+        """
+
+        TOPIC = "execution.usage_resolved"
+        path: str
+        node_type: str
+        attempt: int
+        model: str | None
+        tokens_in: int
+        tokens_out: int
+        cost_usd_pico: int | None
+        usage: JsonObject
+        reason: str
 
     class NodesSkipped(Aggregate.Event):
         TOPIC = "execution.nodes_skipped"

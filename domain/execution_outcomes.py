@@ -17,6 +17,7 @@ from domain.attempts import (
 from domain.definition_fields import NO_RETRY, OnUnknown, RetryPolicy
 from domain.definitions import Definition
 from domain.execution_status import FINISHED
+from domain.execution_usage import heard_late, leave_unresolved, usage_facts
 from domain.executions import Execution
 from domain.identifiers import Json, JsonObject
 from domain.node_runs import is_compensation, prefix_of, undone_by
@@ -28,9 +29,11 @@ def complete_node(
 ) -> None:
     """The outcome of an attempt. Nothing, unless exactly this attempt is running."""
     node_type = _running_type(execution, path, attempt)
-    if node_type is not None:
-        outcome = payload_result(Result(output), usage)
-        record(execution, outcome, path, node_type, attempt=attempt, usage=usage)
+    if node_type is None:
+        heard_late(execution, path, attempt, usage)
+        return
+    outcome = payload_result(Result(output), usage)
+    record(execution, outcome, path, node_type, attempt=attempt, usage=usage)
 
 
 def fail_node(
@@ -45,6 +48,7 @@ def fail_node(
     """An attempt without outcome. Nothing, unless exactly this attempt is running."""
     node_type = _running_type(execution, path, attempt)
     if node_type is None:
+        heard_late(execution, path, attempt, failure.usage)
         return
     when = _retry_at(execution, definition, path, attempt, failure=failure, now=now)
     record(execution, failure, path, node_type, attempt=attempt, when=when)
@@ -125,6 +129,9 @@ def record(
     execution.live.changed[prefix_of(path)] = None
     outcome = with_room(execution, outcome, usage)
     if isinstance(outcome, Failure):
+        if outcome.usage.is_unknown:
+            model = outcome.usage.model
+            leave_unresolved(execution, path, attempt, node_type=node_type, model=model)
         execution.trigger_event(
             Execution.NodeFailed,
             path=path,
@@ -133,7 +140,7 @@ def record(
             code=outcome.code,
             message=capped(outcome.message),
             retry_at=None if when is None else when.isoformat(),
-            **outcome.usage.facts(),
+            **usage_facts(execution, outcome.usage),
         )
     else:
         execution.trigger_event(
@@ -143,7 +150,7 @@ def record(
             attempt=attempt,
             output=outcome.output,
             ports=list(outcome.ports),
-            **usage.facts(),
+            **usage_facts(execution, usage),
         )
 
 
@@ -174,6 +181,7 @@ def _interrupt(
     if run.unknown_outcomes >= UNKNOWN_OUTCOMES_MAX:
         on_unknown = "fail"
     if on_unknown == "ask" and execution.undoing is None:
+        leave_unresolved(execution, path, attempt, node_type=run.node_type)
         execution.trigger_event(
             Execution.NodeDoubted,
             path=path,

@@ -11,14 +11,15 @@ from typing import Any, cast
 from uuid import UUID
 
 from domain.execution_frames import Live
-from domain.executions import Child, Execution, Undoing
+from domain.execution_parts import Child, Undoing
+from domain.executions import Execution
 from domain.identifiers import Json, JsonObject
 from domain.node_runs import Body, Frame, KeptCompensation, NodeRun, NodeRuns
 from domain.node_types import Iterations
 from domain.payloads import payload_bytes
 from domain.signals import PendingSignals
 
-SNAPSHOT_VERSION = 3
+SNAPSHOT_VERSION = 4
 
 # What is JSON already.
 PLAIN = (
@@ -45,6 +46,7 @@ def snapshot_of(execution: Execution) -> JsonObject:
             child_id: [child.path, child.policy] for child_id, child in execution.children.items()
         },
         "undoing": None if execution.undoing is None else asdict(execution.undoing),
+        "unresolved": [[*key, node_type] for key, node_type in execution.unresolved.items()],
     }
 
 
@@ -66,6 +68,7 @@ def execution_from(snapshot: JsonObject) -> Execution:
             "signals": _signals_from(state["signals"]),
             "children": {key: Child(*child) for key, child in state["children"].items()},
             "undoing": None if state["undoing"] is None else Undoing(**state["undoing"]),
+            "unresolved": {(path, attempt): kind for path, attempt, kind in state["unresolved"]},
             "roots": {"input": state["input"], "execution": state["execution_root"]},
         }
     )

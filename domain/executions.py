@@ -13,7 +13,6 @@ definition in execution_steps.py, and what it reports in execution_outcomes.py. 
 reads a clock or draws a number.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -24,6 +23,7 @@ from domain.errors import NotFound, Refused
 from domain.event_recording import record_event
 from domain.execution_events import ExecutionEvents
 from domain.execution_frames import Live
+from domain.execution_parts import Child, Undoing
 from domain.execution_status import ENDED, ExecutionStatus, cancellation
 from domain.identifiers import Json, JsonObject
 from domain.node_runs import KeptCompensation, NodeRun, NodeRuns
@@ -36,22 +36,6 @@ class ExecutionNotFound(NotFound):
 
 class ExecutionEnded(Refused):
     """This execution has finished or was cancelled; nothing more can happen to it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Child:
-    """A run that a node of this one started. policy: what becomes of it when this run ends."""
-
-    path: str
-    policy: str
-
-
-@dataclass(frozen=True, slots=True)
-class Undoing:
-    """Why what was done is undone. error: of a run that failed, {code, message, path, attempt}."""
-
-    reason: str
-    error: JsonObject | None
 
 
 # Of a run that no other run began, as its first event has it.
@@ -146,6 +130,8 @@ class Execution(ExecutionEvents, Aggregate):
         self.signals = PendingSignals()
         self.children: dict[str, Child] = {}
         self.undoing: Undoing | None = None
+        # Node types by (path, attempt): what these attempts were billed is not known.
+        self.unresolved: dict[tuple[str, int], str] = {}
         # Whether what it was given and made can be read.
         self.has_payloads = True
         self.is_erased = False
@@ -233,6 +219,14 @@ class Execution(ExecutionEvents, Aggregate):
     @event(ExecutionEvents.NodeDoubted)
     def _node_doubted(self, path: str, attempt: int, code: str, message: str) -> None:
         self.runs.doubt(path, {"code": code, "message": message, "attempt": attempt})
+
+    @event(ExecutionEvents.UsageUnresolved)
+    def _usage_unresolved(self, path: str, attempt: int, node_type: str) -> None:
+        self.unresolved[path, attempt] = node_type
+
+    @event(ExecutionEvents.UsageResolved)
+    def _usage_resolved(self, path: str, attempt: int) -> None:
+        del self.unresolved[path, attempt]
 
     @event(ExecutionEvents.NodesSkipped)
     def _nodes_skipped(self, paths: list[str]) -> None:

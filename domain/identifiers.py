@@ -13,6 +13,8 @@ Json: TypeAlias = dict[str, "Json"] | list["Json"] | str | int | float | bool | 
 JsonObject: TypeAlias = dict[str, Json]
 
 SHARDS_COUNT = 64
+# What belongs to no tenant.
+PLATFORM = TenantId(UUID(int=0))
 
 
 def shard_of(stream_id: UUID) -> Shard:

@@ -32,6 +32,12 @@ class SecondFactorMissing(Refused):
     code = "second_factor_missing"
 
 
+class OwnSecondFactor(Refused):
+    """One's own second factor is removed with one of its codes (POST /auth/totp/disable)."""
+
+    code = "own_second_factor"
+
+
 def login_id(user_id: UUID) -> StreamId:
     """Never changes: the stream of a person is found by it."""
     return StreamId(uuid5(user_id, "login"))
@@ -72,6 +78,11 @@ class Login(Aggregate):
     class SecondFactorDisabled(Aggregate.Event):
         TOPIC = "login.second_factor_disabled"
 
+    class SecondFactorRemoved(Aggregate.Event):
+        """By an administrator, for somebody who has lost it."""
+
+        TOPIC = "login.second_factor_removed"
+
     class RecoveryCodesReplaced(Aggregate.Event):
         TOPIC = "login.recovery_codes_replaced"
 
@@ -106,6 +117,11 @@ class Login(Aggregate):
             raise SecondFactorMissing
         self._second_factor_disabled()
 
+    def remove_second_factor(self) -> None:
+        if not self.has_second_factor:
+            raise SecondFactorMissing
+        self._second_factor_removed()
+
     def replace_recovery_codes(self) -> None:
         if not self.has_second_factor:
             raise SecondFactorMissing
@@ -126,6 +142,10 @@ class Login(Aggregate):
 
     @event(SecondFactorDisabled)
     def _second_factor_disabled(self) -> None:
+        self.has_second_factor = False
+
+    @event(SecondFactorRemoved)
+    def _second_factor_removed(self) -> None:
         self.has_second_factor = False
 
     @event(RecoveryCodesReplaced)

@@ -26,6 +26,7 @@ from domain.expressions import Expression
 from domain.identifiers import Json, JsonObject
 from domain.secret_references import SecretReference, reference_at
 from domain.templates import JsonTemplate, Roots, pointer_step
+from domain.usage import Metered
 
 ERROR_PORT = "error"
 
@@ -50,20 +51,29 @@ class Result(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """What an attempt was billed. cost_usd_pico: None when nobody knows."""
+    """What an attempt was billed. cost_usd_pico: None when nobody knows. metered: of one that was
+    paid for; without it and without a cost, what it used is unknown.
+    """
 
     model: str | None = None
     tokens_in: int = 0
     tokens_out: int = 0
     cost_usd_pico: int | None = 0
+    metered: Metered | None = None
 
-    def facts(self) -> JsonObject:
-        """As the events of a node have it."""
+    @property
+    def is_unknown(self) -> bool:
+        return self.cost_usd_pico is None and self.metered is None
+
+    def facts(self, *, workflow_id: str | None, created_by: str) -> JsonObject:
+        """As the events of a node have it. workflow_id, created_by: of the run."""
+        metered = self.metered
         return {
             "model": self.model,
             "tokens_in": self.tokens_in,
             "tokens_out": self.tokens_out,
             "cost_usd_pico": self.cost_usd_pico,
+            "usage": metered and metered.fact(workflow_id=workflow_id, created_by=created_by),
         }
 
 

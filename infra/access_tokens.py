@@ -5,27 +5,31 @@ once.
     {"alg": "Ed25519", "kid": ..., "typ": "at+jwt"} . {iss, aud, sub, tid, sid, jti, iat, nbf, exp}
 
 Only a header of exactly these members is looked at further, so nothing in it can name another key
-or algorithm. A token that only proves a right password (`mfa+jwt`) has another type and audience.
+or algorithm. A token that only proves a first factor (`mfa+jwt`) has another type, and an audience
+for each purpose: to prove the second factor, or to set one up. `amr` (RFC 8176) names the first.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
 
-from commands.login_port import MfaClaims
+from commands.login_port import MfaClaims, MfaPurpose
 from commands.ports import Clock, Ids
 from domain.errors import Unauthenticated
 from domain.identifiers import TenantId
+from domain.login_rules import FACTORS
 from infra.signing_keys import SigningKeys
 
 ALGORITHM = "Ed25519"
 ACCESS_TYPE, MFA_TYPE = "at+jwt", "mfa+jwt"
 TOKEN_CHARACTERS_MAX = 2048
-MFA_LIFETIME_S = 300
+# An authenticator may have to be installed first.
+MFA_LIFETIMES_S: Mapping[MfaPurpose, int] = {"second-factor": 300, "second-factor-setup": 900}
 # Clocks of our processes differ by less.
 SKEW_S = 5
 
@@ -65,9 +69,12 @@ class SignedAccessTokens:
             ACCESS_TYPE, tenant_id, user_id, own=own, lifetime_s=self.lifetime_s
         )
 
-    async def mint_mfa(self, tenant_id: TenantId, user_id: UUID) -> str:
-        own = {"aud": f"{self.audience}/second-factor"}
-        return await self._mint(MFA_TYPE, tenant_id, user_id, own=own, lifetime_s=MFA_LIFETIME_S)
+    async def mint_mfa(
+        self, purpose: MfaPurpose, tenant_id: TenantId, user_id: UUID, factors: Sequence[str]
+    ) -> str:
+        own = {"aud": f"{self.audience}/{purpose}", "amr": list(factors)}
+        lifetime_s = MFA_LIFETIMES_S[purpose]
+        return await self._mint(MFA_TYPE, tenant_id, user_id, own=own, lifetime_s=lifetime_s)
 
     async def verify(self, text: str) -> AccessClaims:
         """Raises BadToken."""
@@ -75,9 +82,10 @@ class SignedAccessTokens:
         tenant_id, user_id = TenantId(_uuid(claims["tid"])), _uuid(claims["sub"])
         return AccessClaims(tenant_id, user_id, _uuid(claims.get("sid")), claims["exp"])
 
-    async def verify_mfa(self, text: str) -> MfaClaims:
-        claims = await self._verify(text, MFA_TYPE, f"{self.audience}/second-factor")
-        return MfaClaims(TenantId(_uuid(claims["tid"])), _uuid(claims["sub"]))
+    async def verify_mfa(self, purpose: MfaPurpose, text: str) -> MfaClaims:
+        claims = await self._verify(text, MFA_TYPE, f"{self.audience}/{purpose}")
+        tenant_id, user_id = TenantId(_uuid(claims["tid"])), _uuid(claims["sub"])
+        return MfaClaims(tenant_id, user_id, _factors(claims.get("amr")))
 
     async def _mint(
         self,
@@ -85,7 +93,7 @@ class SignedAccessTokens:
         tenant_id: TenantId,
         user_id: UUID,
         *,
-        own: dict[str, str],
+        own: Mapping[str, str | list[str]],
         lifetime_s: int,
     ) -> str:
         key = await self.keys.signing()
@@ -147,6 +155,15 @@ def _key_id(text: str, kind: str) -> str:
     if type(key_id) is not str:
         raise BadToken
     return key_id
+
+
+def _factors(told: object) -> list[str]:
+    """Raises BadToken for what no token of ours has."""
+    named = cast("list[object]", told) if isinstance(told, list) else []
+    factors = [one for one in named if isinstance(one, str) and one in FACTORS]
+    if not factors or len(factors) != len(named):
+        raise BadToken
+    return factors
 
 
 def _uuid(text: object) -> UUID:

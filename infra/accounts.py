@@ -32,6 +32,9 @@ ALIVE: LiteralString = (
     "SELECT session_id FROM sessions WHERE tenant_id = %s AND user_id = %s"
     " AND ended_at IS NULL AND expires_at > %s ORDER BY session_id DESC LIMIT %s"
 )
+FIND_RESET: LiteralString = (
+    "SELECT user_id, expires_at FROM reset_tokens WHERE tenant_id = %s AND token_hash = %s"
+)
 TAKE_RESET: LiteralString = (
     "DELETE FROM reset_tokens WHERE tenant_id = %s AND token_hash = %s"
     " RETURNING user_id, expires_at"
@@ -71,9 +74,19 @@ class PostgresAccounts:
             cursor = await conn.execute(ALIVE, (tenant_id, user_id, now, SESSIONS_MAX))
             return [row[0] for row in await cursor.fetchall()]
 
+    async def reset_token_of(
+        self, tenant_id: TenantId, token_hash: bytes, now: datetime
+    ) -> UUID | None:
+        return await self._reset_token(FIND_RESET, tenant_id, token_hash, now)
+
     async def take_reset_token(
         self, tenant_id: TenantId, token_hash: bytes, now: datetime
     ) -> UUID | None:
+        return await self._reset_token(TAKE_RESET, tenant_id, token_hash, now)
+
+    async def _reset_token(
+        self, statement: LiteralString, tenant_id: TenantId, token_hash: bytes, now: datetime
+    ) -> UUID | None:
         async with self._database.tenant_transaction(tenant_id) as conn:
-            row = await (await conn.execute(TAKE_RESET, (tenant_id, token_hash))).fetchone()
+            row = await (await conn.execute(statement, (tenant_id, token_hash))).fetchone()
         return row[0] if row is not None and row[1] > now else None

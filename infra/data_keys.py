@@ -21,7 +21,7 @@ from uuid import UUID
 
 from commands.sealing_port import KeyDestroyed
 from domain.errors import Unavailable
-from domain.identifiers import TenantId
+from domain.identifiers import PLATFORM, TenantId
 from infra.key_encryption import (
     WHOLE_TENANT,
     KeyEncryption,
@@ -39,8 +39,6 @@ KEYS_KEPT_S = 60.0
 CIPHERS_KEPT_MAX = 256
 # Somebody else may retire the key that a new one was wrapped by; then it is wrapped again.
 MAKE_ATTEMPTS_MAX = 3
-# What belongs to no tenant.
-PLATFORM = TenantId(UUID(int=0))
 
 KEYS_OF: LiteralString = "SELECT * FROM data_keys_of(%s, %s)"
 KEEP: LiteralString = "SELECT keep_data_key(%s, %s, %s, %s, %s, %s)"

@@ -76,6 +76,10 @@ class Metrics:
             "agentledger_audit_entries_lost",
             "Entries of the audit trail that could not be stored.",
         )
+        self.breaches_unknown = self._counter(
+            "agentledger_password_breaches_unknown",
+            "New passwords of which nobody could say whether they are known from breaches.",
+        )
         self.cache_hits = self._counter(
             "agentledger_cache_hits", "What a cache had.", "cache", "level"
         )

@@ -13,6 +13,7 @@ import hmac
 import re
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import LiteralString
 from uuid import UUID
@@ -47,12 +48,12 @@ DELETE FROM oauth_attempts WHERE tenant_id = %s AND state_hash = %s
 RETURNING browser_hash, provider_id, user_id, return_to, code_challenge, expires_at
 """
 KEEP: LiteralString = """
-INSERT INTO oauth_codes (tenant_id, code_hash, user_id, code_challenge, expires_at)
-VALUES (%s, %s, %s, %s, %s)
+INSERT INTO oauth_codes (tenant_id, code_hash, user_id, code_challenge, expires_at, factors)
+VALUES (%s, %s, %s, %s, %s, %s)
 """
 PICK_UP: LiteralString = """
 DELETE FROM oauth_codes WHERE tenant_id = %s AND code_hash = %s
-RETURNING user_id, code_challenge, expires_at
+RETURNING user_id, code_challenge, expires_at, factors
 """
 REMOVE_EXPIRED_ATTEMPTS: LiteralString = """
 DELETE FROM oauth_attempts WHERE tenant_id = %(tenant_id)s AND state_hash IN (
@@ -108,21 +109,25 @@ class PostgresOAuthAttempts:
         pending = Pending(provider_id, user_id, return_to, code_challenge)
         return pending, self._attempt(state, browser_secret)
 
-    async def keep_login(self, tenant_id: TenantId, user_id: UUID, code_challenge: str) -> str:
+    async def keep_login(
+        self, tenant_id: TenantId, user_id: UUID, factors: Sequence[str], *, code_challenge: str
+    ) -> str:
         code = _new_state(tenant_id)
         expires_at = self._clock.now() + CODE_LIFETIME
         async with self._database.tenant_transaction(tenant_id) as conn:
             await self._remove_expired(conn, REMOVE_EXPIRED_CODES, tenant_id)
-            values = (tenant_id, _hash(code), user_id, code_challenge, expires_at)
-            await conn.execute(KEEP, values)
+            told = (user_id, code_challenge, expires_at, list(factors))
+            await conn.execute(KEEP, (tenant_id, _hash(code), *told))
         return code
 
-    async def pick_up(self, tenant_id: TenantId, code: str, code_verifier: str) -> UUID:
+    async def pick_up(
+        self, tenant_id: TenantId, code: str, code_verifier: str
+    ) -> tuple[UUID, Sequence[str]]:
         async with self._database.tenant_transaction(tenant_id) as conn:
             row = await (await conn.execute(PICK_UP, (tenant_id, _hash(code)))).fetchone()
         if row is None:
             raise LoginRefused("the code is unknown, or was used before")
-        user_id, code_challenge, expires_at = row
+        user_id, code_challenge, expires_at, factors = row
         if expires_at <= self._clock.now():
             raise LoginRefused("the code was picked up too late")
         if _VERIFIER.fullmatch(code_verifier) is None:
@@ -130,7 +135,7 @@ class PostgresOAuthAttempts:
         answer = _text(_hash(code_verifier))
         if not hmac.compare_digest(answer, code_challenge):
             raise LoginRefused("the code verifier is another")
-        return user_id
+        return user_id, factors
 
     async def _remove_expired(
         self, conn: AsyncConnection, statement: LiteralString, tenant_id: TenantId

@@ -11,6 +11,7 @@ from authlib.oidc.discovery import get_well_known_url
 
 from commands.oauth_port import Attempt, LoginRefused, OAuthClient, Profile, Returned
 from commands.ports import Clock
+from domain.login_rules import MULTIPLE
 from infra.id_tokens import Claims, key_id_of, key_named, verified_claims
 from infra.kept_documents import KeptDocuments
 from infra.oauth_exchange import Document, OAuthExchange
@@ -18,7 +19,7 @@ from infra.oauth_exchange import Document, OAuthExchange
 SCOPE = "openid email profile"
 DOCUMENT_KEPT_S = 600.0
 EMAIL_CHARACTERS_MAX = 254
-GROUPS_MAX = 200
+TEXTS_MAX = 200
 
 
 class OpenId:
@@ -50,10 +51,11 @@ class OpenId:
             endpoint=metadata.get("token_endpoint"),
             method=_client_method(metadata),
         )
-        claims = await self._claims(client, attempt, metadata, tokens)
+        signed = claims = await self._claims(client, attempt, metadata, tokens)
         if "email" not in claims and "userinfo_endpoint" in metadata:
             claims = {**await self._userinfo(metadata, tokens, claims["sub"]), **claims}
-        return _profile(client.issuer, claims)
+        is_multi_factor = MULTIPLE in _texts(signed.get("amr"))
+        return _profile(client.issuer, claims, is_multi_factor=is_multi_factor)
 
     async def _metadata(self, issuer: str) -> Document:
         url = get_well_known_url(issuer, external=True)
@@ -105,7 +107,7 @@ def _require_issuer(metadata: Document, issuer: str, returned: str | None) -> No
         raise LoginRefused("the answer came from another issuer")
 
 
-def _profile(issuer: str, claims: Claims) -> Profile:
+def _profile(issuer: str, claims: Claims, *, is_multi_factor: bool) -> Profile:
     email, domain = claims.get("email"), claims.get("hd")
     if not isinstance(email, str) or not 0 < len(email) <= EMAIL_CHARACTERS_MAX:
         email = None
@@ -115,13 +117,12 @@ def _profile(issuer: str, claims: Claims) -> Profile:
         email=None if email is None else email.casefold(),
         is_email_verified=email is not None and claims.get("email_verified") is True,
         domain=domain.casefold() if isinstance(domain, str) else None,
-        groups=_groups(claims.get("groups")),
+        groups=_texts(claims.get("groups")),
+        is_multi_factor=is_multi_factor,
     )
 
 
-def _groups(told: object) -> tuple[str, ...]:
+def _texts(told: object) -> tuple[str, ...]:
     if not isinstance(told, list):
         return ()
-    return tuple(
-        group for group in cast("list[object]", told)[:GROUPS_MAX] if isinstance(group, str)
-    )
+    return tuple(text for text in cast("list[object]", told)[:TEXTS_MAX] if isinstance(text, str))

@@ -43,6 +43,10 @@ FIND_SEALED: LiteralString = (
     "SELECT sealed_secret FROM second_factors"
     " WHERE tenant_id = %s AND user_id = %s AND (confirmed_at IS NOT NULL) = %s"
 )
+IS_CONFIRMED: LiteralString = (
+    "SELECT EXISTS (SELECT FROM second_factors"
+    " WHERE tenant_id = %s AND user_id = %s AND confirmed_at IS NOT NULL)"
+)
 TAKE_STEP: LiteralString = (
     "UPDATE second_factors SET used_step = %s"
     " WHERE tenant_id = %s AND user_id = %s AND used_step < %s RETURNING true"
@@ -61,6 +65,11 @@ class PostgresSecondFactors:
         self._database = database
         self._keys = keys
         self._clock = clock
+
+    async def is_confirmed(self, tenant_id: TenantId, user_id: UUID) -> bool:
+        async with self._database.tenant_transaction(tenant_id) as conn:
+            row = await (await conn.execute(IS_CONFIRMED, (tenant_id, user_id))).fetchone()
+        return row is not None and row[0]
 
     async def enrol(self, tenant_id: TenantId, user_id: UUID, label: str) -> NewSecondFactor:
         secret = random_base32()

@@ -71,7 +71,7 @@ class SecretsSource:
         return cost_of(password_hash) < self._bcrypt_cost
 
     async def _in_turn(self, work: Callable[..., Answer], *arguments: object) -> Answer:
-        """In a thread, a few at a time, behind a bounded queue."""
+        """In a thread, a few at a time, behind a bounded queue. Raises PasswordsBusy."""
         if self._waiting >= PASSWORD_HASHES_WAITING_MAX:
             raise PasswordsBusy(retry_after_s=BUSY_RETRY_AFTER_S)
         self._waiting += 1

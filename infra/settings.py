@@ -168,6 +168,9 @@ class Settings(BaseSettings):
     session_idle_days: int = Field(default=7, ge=1, le=365)
     signing_key_days: int = Field(default=30, ge=1, le=365)
     rate_limit_login_per_min: int = Field(default=20, ge=1)
+    # Speaks the range protocol of Have I Been Pwned, e.g. https://api.pwnedpasswords.com; absent:
+    # nobody is asked.
+    breached_passwords_url: HttpBase | None = None
 
     # Mail. Without a host it waits until there is one.
     smtp_host: str | None = None

@@ -33,6 +33,7 @@ from commands.ports import (
     StoredPassword,
     StoredRetention,
 )
+from commands.price_port import PublishedPrices
 from commands.sealing_port import (
     DestroyedSubjectKey,
     DestroyedTenantKey,
@@ -73,6 +74,7 @@ RareRow = (
     | QueuedMail
     | LoginRow
     | SealingRow
+    | PublishedPrices
 )
 
 STORE_DEFINITION: LiteralString = (
@@ -117,6 +119,10 @@ KEEP_FOR_EVER: LiteralString = "DELETE FROM retention WHERE tenant_id = %s"
 QUEUE_MAIL: LiteralString = (
     "INSERT INTO mail_outbox (tenant_id, mail_id, user_id, sealed, expires_at)"
     " VALUES (%s, %s, %s, %s, %s)"
+)
+PUBLISH_PRICES: LiteralString = (
+    "INSERT INTO price_books (tenant_id, book_id, book_version) VALUES (%s, %s, %s)"
+    " ON CONFLICT (tenant_id, book_id) DO UPDATE SET book_version = EXCLUDED.book_version"
 )
 DESTROY_TENANT_KEY: LiteralString = "SELECT destroy_tenant_key(%s)"
 DESTROY_SUBJECT_KEY: LiteralString = "SELECT destroy_subject_key(%s, %s)"
@@ -180,6 +186,8 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return SideStatement(KEEP_FOR_EVER, (tenant_id,))
         case StoredRetention():
             return SideStatement(KEEP_FOR, (tenant_id, row.payload_days))
+        case PublishedPrices():
+            return SideStatement(PUBLISH_PRICES, (tenant_id, row.book_id, row.book_version))
         case DestroyedTenantKey():
             return SideStatement(DESTROY_TENANT_KEY, (tenant_id,))
         case DestroyedSubjectKey():

@@ -118,6 +118,16 @@ WRONG_TOTALS: LiteralString = (
     " WHERE NOT t.tenant_id" + IS_ERASED + " GROUP BY t.tenant_id, t.bytes"
     " HAVING t.bytes <> coalesce(sum(b.bytes), 0)"
 )
+PRICE_BOOKS: LiteralString = "SELECT count(*) FROM price_books"
+WRONG_PRICE_BOOKS: LiteralString = (
+    "SELECT book_id, coalesce(b.book_version, 0) || ' versions are known to who prices, ' ||"
+    " coalesce(p.versions, 0) || ' are published'"
+    " FROM price_books AS b FULL JOIN"
+    " (SELECT tenant_id, originator_id AS book_id, count(*) AS versions FROM events"
+    "   WHERE topic = 'price_book.published' GROUP BY tenant_id, originator_id) AS p"
+    " USING (tenant_id, book_id)"
+    " WHERE b.book_version IS DISTINCT FROM p.versions AND NOT tenant_id" + IS_ERASED
+)
 HAS_ENDED: LiteralString = (
     "SELECT 1 FROM events WHERE originator_id = %s AND topic = ANY(%s) LIMIT 1"
 )
@@ -136,6 +146,7 @@ async def verify_log(
         ("every execution is ended or owned", EXECUTIONS, UNOWNED),
         ("every payload beside the log is stored", BLOB_USES, LOST_BLOBS),
         ("the payloads of every tenant are counted", BLOB_TOTALS, WRONG_TOTALS),
+        ("every price book is known to who prices", PRICE_BOOKS, WRONG_PRICE_BOOKS),
     ]
     checks: list[Check] = []
     for name, count, violations in plan:

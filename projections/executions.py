@@ -81,6 +81,7 @@ def evolve(row: ExecutionRow | None, event: Decoded, _key: Key) -> ExecutionRow:
             | Execution.NodeDoubted()
             | Execution.IterationEnded()
             | Execution.NodeCopied()
+            | Execution.UsageUnresolved()
         ):
             return {**present(row), "version": event.logged.version}
         case (
@@ -95,6 +96,8 @@ def evolve(row: ExecutionRow | None, event: Decoded, _key: Key) -> ExecutionRow:
             return _gone_on(present(row), event)
         case Execution.NodeCompleted() | Execution.NodeFailed() as fact:
             return _with_usage(_gone_on(present(row), event), fact)
+        case Execution.UsageResolved() as fact:
+            return _with_usage({**present(row), "version": event.logged.version}, fact)
         case _:
             return _decided(present(row), event)
 
@@ -217,7 +220,8 @@ def _moved(row: ExecutionRow, event: Decoded, status: ExecutionStatus) -> Execut
 
 
 def _with_usage(
-    row: ExecutionRow, fact: Execution.NodeCompleted | Execution.NodeFailed
+    row: ExecutionRow,
+    fact: Execution.NodeCompleted | Execution.NodeFailed | Execution.UsageResolved,
 ) -> ExecutionRow:
     return {
         **row,
@@ -266,6 +270,8 @@ EXECUTIONS = Projection(
         Execution.NodeCompleted,
         Execution.NodeFailed,
         Execution.NodeDoubted,
+        Execution.UsageUnresolved,
+        Execution.UsageResolved,
         Execution.NodesSkipped,
         Execution.NodeOpened,
         Execution.IterationEnded,

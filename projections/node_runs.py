@@ -82,6 +82,7 @@ def _paths(event: Decoded) -> Sequence[str]:
             Execution.NodeStarted()
             | Execution.NodeFailed()
             | Execution.NodeDoubted()
+            | Execution.UsageResolved()
             | Execution.NodeOpened()
             | Execution.IterationEnded()
             | Execution.NodeSuspended()
@@ -122,6 +123,9 @@ def evolve(  # noqa: PLR0911 # one answer per kind of event
             return _reopened(present(row))
         case Execution.Resolved() as fact:
             return _resolved(present(row), event, fact)
+        case Execution.UsageResolved() as fact:
+            before = present(row)
+            return {**before, **_usage(before, fact), "attempt": before["attempt"]}
         case Execution.IterationEnded():
             before = present(row)
             return {**before, "iterations": (before["iterations"] or 0) + 1}
@@ -265,7 +269,10 @@ def _error(fact: Execution.NodeFailed | Execution.NodeDoubted) -> str:
     return json_text({"code": fact.code, "message": fact.message, "attempt": fact.attempt})
 
 
-def _usage(row: NodeRunRow, fact: Execution.NodeCompleted | Execution.NodeFailed) -> Usage:
+def _usage(
+    row: NodeRunRow,
+    fact: Execution.NodeCompleted | Execution.NodeFailed | Execution.UsageResolved,
+) -> Usage:
     return {
         "type": fact.node_type,
         "attempt": fact.attempt,
@@ -289,6 +296,7 @@ NODE_RUNS = Projection(
         Execution.NodeCompleted,
         Execution.NodeFailed,
         Execution.NodeDoubted,
+        Execution.UsageResolved,
         Execution.NodesSkipped,
         Execution.NodeOpened,
         Execution.IterationEnded,

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from commands.http_port import Http
 from commands.model_port import Models
-from commands.ports import EventStore
+from commands.ports import Clock, EventStore
+from commands.price_port import Prices
 from commands.provider_port import Providers
 from commands.vault_port import SecretReader
 from domain.attempts import Attempt, Usage
@@ -27,6 +28,8 @@ class Effects:
     secrets: SecretReader
     owners: RunOwners
     providers: Providers
+    prices: Prices
+    clock: Clock
 
 
 def _no_beat() -> None:

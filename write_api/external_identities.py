@@ -33,14 +33,12 @@ from write_api.openapi import (
     documented_personal,
 )
 from write_api.routes import Documentation, Route
-from write_api.sessions import LoggedInUser, SessionTokens, session_tokens
+from write_api.sessions import LoginAnswered, answered
 from write_api.shapes import STRICT
 
 PREFIX = "/api/v1/auth"
 CALLBACK_PATH = f"{PREFIX}/oauth/callback"
 STRANGER = Edge.identify_stranger
-# How the person proved who they are, as sessions tell it.
-FACTOR = "identity_provider"
 ATTEMPT_LIFETIME_S = 600
 QUERY_FIELDS_MAX = 50
 
@@ -92,14 +90,9 @@ class LinkBegun(BaseModel):
     authorization_url: str
 
 
-class LoginFinished(BaseModel):
-    """Tokens; or only is_linked, for somebody who linked an account."""
+class LoginFinished(LoginAnswered):
+    """As of a login; or only is_linked, for somebody who linked an account."""
 
-    access_token: str | None = None
-    refresh_token: str | None = None
-    token_type: str | None = None
-    expires_in: int | None = None
-    user: LoggedInUser | None = None
     is_linked: bool | None = None
 
 
@@ -162,11 +155,15 @@ async def exchange(call: Call) -> Response:
 
 
 async def _session(call: Call, signed_in: SignedIn) -> Response:
-    """A second factor is the provider's business: it knows how the person proved who they are."""
-    logged_in = await call.edge.logins.flow.begin_session(
-        signed_in.tenant_id, signed_in.user_id, [FACTOR], call.origin()
+    """A second factor is the provider's business, as far as the tenant's rules leave it to it."""
+    answer = await call.edge.logins.flow.go_on(
+        signed_in.tenant_id,
+        signed_in.user_id,
+        signed_in.factors,
+        call.origin(),
+        is_second_due=False,
     )
-    return call.secret_answer(session_tokens(logged_in), HTTPStatus.OK)
+    return answered(call, answer)
 
 
 async def link(call: Call) -> Response:
@@ -277,7 +274,7 @@ CALLBACK = _redirecting(
 EXCHANGE = documented_open(
     "exchangeLogin",
     "Change the code of a login for a session",
-    answers=Answered[SessionTokens],
+    answers=Answered[LoginAnswered],
     body="ExchangeBody",
     example={"code": "A" * 64, "code_verifier": "A" * 43},
     refusals=[LoginRefused],

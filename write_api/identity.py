@@ -26,7 +26,7 @@ from domain.invitations import TOKEN_CHARACTERS, InvitationToken
 from write_api.edge import Call, Edge
 from write_api.openapi import Answered, documented
 from write_api.routes import Route, route
-from write_api.shapes import STRICT, Name
+from write_api.shapes import STRICT, Name, NewPassword
 
 EmailAddress = Annotated[
     str, StringConstraints(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")
@@ -60,7 +60,7 @@ class AcceptBody(BaseModel):
     model_config = STRICT
 
     token: Annotated[str, StringConstraints(max_length=TOKEN_CHARACTERS)]
-    password: Annotated[str, StringConstraints(min_length=12, max_length=72)]
+    password: NewPassword
     name: Name | None = None
 
 

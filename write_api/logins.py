@@ -3,31 +3,21 @@ and recovery-codes. For people: an API key is not enough.
 """
 
 from http import HTTPStatus
-from typing import Annotated
 
-from pydantic import BaseModel, StringConstraints, TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 from starlette.responses import Response
 
 from commands.account_flow import ResetRefused
 from commands.logins import ChangePassword
 from domain.identifiers import Json
-from domain.logins import (
-    PASSWORD_BYTES_MAX,
-    PASSWORD_CHARACTERS_MIN,
-    SecondFactorMissing,
-    SecondFactorPresent,
-)
+from domain.logins import SecondFactorMissing, SecondFactorPresent
 from write_api.edge import Call, Edge
 from write_api.openapi import Answered, documented_open, documented_personal
 from write_api.routes import Route, route
 from write_api.sessions import Code, GivenPassword, SessionsEnded, Token, require_given
-from write_api.shapes import STRICT
+from write_api.shapes import STRICT, NewPassword
 from write_api.tenants import EmailAddress
 
-NewPassword = Annotated[
-    str,
-    StringConstraints(min_length=PASSWORD_CHARACTERS_MIN, max_length=PASSWORD_BYTES_MAX),
-]
 REQUIRES = ChangePassword.requires
 
 

@@ -8,7 +8,7 @@ letter, and only it can change the code, for it kept the verifier of its challen
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 from uuid import UUID
@@ -36,6 +36,7 @@ from domain.identity_providers import (
     IdentityProviderNotFound,
     identity_provider_id,
 )
+from domain.login_rules import MULTIPLE, PROVIDER
 
 CODE_CHARACTERS_MAX = 4096
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -43,10 +44,11 @@ _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """Somebody whom a session may be begun for."""
+    """Somebody whom a session may be begun for. factors: how they proved who they are."""
 
     tenant_id: TenantId
     user_id: UUID
+    factors: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +113,15 @@ class OAuthFlow:
         returned = Returned(code, query.get("iss"))
         profile = await self.kinds[provider.kind].profile(client, attempt, returned)
         user_id = await self._identified(tenant_id, pending, profile, origin)
-        signed_in = SignedIn(tenant_id, user_id)
+        factors = [PROVIDER, MULTIPLE] if profile.is_multi_factor else [PROVIDER]
+        signed_in = SignedIn(tenant_id, user_id, factors)
         if pending.user_id is not None:
             return Finished(signed_in, is_linked=True)
         if pending.return_to is None or pending.code_challenge is None:
             return Finished(signed_in)
-        handed = await self.attempts.keep_login(tenant_id, user_id, pending.code_challenge)
+        handed = await self.attempts.keep_login(
+            tenant_id, user_id, factors, code_challenge=pending.code_challenge
+        )
         sign = "&" if "?" in pending.return_to else "?"
         url = f"{pending.return_to}{sign}{urlencode({'code': handed})}"
         return Finished(signed_in, return_to=url)
@@ -124,7 +129,8 @@ class OAuthFlow:
     async def pick_up(self, code: str, code_verifier: str) -> SignedIn:
         """Raises LoginRefused."""
         tenant_id = self._tenant_of(code)
-        return SignedIn(tenant_id, await self.attempts.pick_up(tenant_id, code, code_verifier))
+        user_id, factors = await self.attempts.pick_up(tenant_id, code, code_verifier)
+        return SignedIn(tenant_id, user_id, factors)
 
     async def _begin(self, tenant_id: TenantId, pending: Pending) -> tuple[Begun, str]:
         provider = await self._provider(tenant_id, pending.provider_id)

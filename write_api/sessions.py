@@ -18,10 +18,11 @@ from commands.login_flow import (
     LoginAnswer,
     RefreshRefused,
     SecondFactorNeeded,
+    SetupNeeded,
     TenantNeeded,
 )
 from commands.sessions import EndSession, EndSessions
-from domain.errors import FieldError, Invalid, NotFound, Unauthenticated
+from domain.errors import FieldError, Forbidden, Invalid, NotFound, Unauthenticated
 from domain.identifiers import Json, JsonObject, TenantId
 from domain.logins import PASSWORD_BYTES_MAX
 from domain.sessions import SessionNotFound
@@ -84,8 +85,9 @@ class SessionTokens(BaseModel):
 
 
 class LoginAnswered(BaseModel):
-    """One of three: tokens; mfa_required with the mfa_token for POST /auth/login/totp; or
-    tenant_required with the tenants to choose from, for another login with tenant_id.
+    """One of four: tokens; mfa_required with the mfa_token for POST /auth/login/totp;
+    mfa_setup_required with the mfa_token for POST /auth/login/totp/enrol; or tenant_required with
+    the tenants to choose from, for another login with tenant_id.
     """
 
     access_token: str | None = None
@@ -94,6 +96,7 @@ class LoginAnswered(BaseModel):
     expires_in: int | None = None
     user: LoggedInUser | None = None
     mfa_required: bool | None = None
+    mfa_setup_required: bool | None = None
     mfa_token: str | None = None
     tenant_required: bool | None = None
     tenant_ids: list[str] | None = None
@@ -136,20 +139,20 @@ async def login(call: Call) -> Response:
     tenant_id = None if body.tenant_id is None else TenantId(body.tenant_id)
     flow = call.edge.logins.flow
     answer = await flow.login(body.email, body.password, tenant_id, call.origin())
-    return _answered(call, answer)
+    return answered(call, answer)
 
 
 async def second_factor(call: Call) -> Response:
     body = await call.body(SECOND_FACTOR_BODY)
     flow = call.edge.logins.flow
     answer = await flow.second_factor(body.mfa_token, body.code, call.origin())
-    return _answered(call, answer)
+    return answered(call, answer)
 
 
 async def refresh(call: Call) -> Response:
     body = await call.body(REFRESH_BODY)
     answer = await call.edge.logins.flow.refresh(body.refresh_token, call.origin())
-    return _answered(call, answer)
+    return answered(call, answer)
 
 
 @route(
@@ -245,21 +248,24 @@ def session_tokens(answer: LoggedIn) -> JsonObject:
     }
 
 
-def _told(answer: LoginAnswer) -> JsonObject:
+def told_login(answer: LoginAnswer) -> JsonObject:
+    """As LoginAnswered has it."""
     match answer:
         case LoggedIn():
             return session_tokens(answer)
         case SecondFactorNeeded():
             return {"mfa_required": True, "mfa_token": answer.mfa_token}
+        case SetupNeeded():
+            return {"mfa_setup_required": True, "mfa_token": answer.mfa_token}
         case TenantNeeded():
             ids: list[Json] = [str(tenant_id) for tenant_id in answer.tenant_ids]
             return {"tenant_required": True, "tenant_ids": ids}
 
 
-def _answered(call: Call, answer: LoginAnswer) -> Response:
+def answered(call: Call, answer: LoginAnswer) -> Response:
     if isinstance(answer, LoggedIn):
         call.became(answer.tenant_id, answer.user_id)
-    return call.secret_answer(_told(answer), HTTPStatus.OK)
+    return call.secret_answer(told_login(answer), HTTPStatus.OK)
 
 
 ROUTES = (
@@ -272,7 +278,7 @@ ROUTES = (
             answers=Answered[LoginAnswered],
             body="LoginBody",
             example={"email": "ada@example.com", "password": "correct horse battery"},
-            refusals=[Unauthenticated],
+            refusals=[Unauthenticated, Forbidden],
         ),
         login,
         Edge.identify_stranger,
@@ -286,7 +292,7 @@ ROUTES = (
             answers=Answered[SessionTokens],
             body="SecondFactorBody",
             example={"mfa_token": "eyJ...", "code": "123456"},
-            refusals=[Unauthenticated],
+            refusals=[Unauthenticated, Forbidden],
         ),
         second_factor,
         Edge.identify_stranger,

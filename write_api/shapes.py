@@ -13,6 +13,8 @@ from pydantic import (
     StringConstraints,
 )
 
+from domain.logins import PASSWORD_BYTES_MAX, PASSWORD_CHARACTERS_MIN
+
 # Unknown members are refused, and a number is not taken for its text: a mistake is better told than
 # guessed around.
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -32,6 +34,10 @@ def _shown(text: str) -> str:
 
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_shown)]
+NewPassword = Annotated[
+    str,
+    StringConstraints(min_length=PASSWORD_CHARACTERS_MIN, max_length=PASSWORD_BYTES_MAX),
+]
 AnyJson: TypeAlias = Annotated[Any, Field(description="Any JSON value.")]
 AnyObject: TypeAlias = dict[str, Any]
 # The path of a node in a run: `draft`, or `map[3]/draft` inside a body.

@@ -35,7 +35,7 @@ from domain.tenants import (
 from write_api.edge import Call
 from write_api.openapi import Answered, documented
 from write_api.routes import route
-from write_api.shapes import STRICT, Name
+from write_api.shapes import STRICT, Name, NewPassword
 
 RETENTION_DAYS_MAX = 3650
 CUSTOMERS_MAX = 1_000_000
@@ -45,7 +45,6 @@ GRACE_DAYS_DEFAULT = 30
 EmailAddress = Annotated[
     str, StringConstraints(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")
 ]
-Password = Annotated[str, StringConstraints(min_length=12, max_length=72)]
 Region = Annotated[
     str,
     StringConstraints(min_length=1, max_length=50),
@@ -74,7 +73,7 @@ class AdminBody(BaseModel):
     model_config = STRICT
 
     email: EmailAddress
-    password: Password
+    password: NewPassword
 
 
 class TenantBody(BaseModel):

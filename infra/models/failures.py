@@ -93,7 +93,7 @@ def failed_unresolved(code: FailureCode, message: str) -> ModelFailed:
         code,
         message[:MESSAGE_CHARACTERS_MAX],
         retryable=code in RETRYABLE,
-        cost_usd_pico=None,
+        is_unresolved=True,
     )
 
 

@@ -16,13 +16,13 @@ import orjson
 
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
 from domain.identifiers import Json, JsonObject
+from domain.usage import Measured
 from infra.models.failures import FailureCode, failed, failed_status
 from infra.models.litellm_sdk import Dumped, Sdk, Stream, import_sdk
 from infra.models.openai_answers import Answer, AnswerBrokenOff, MalformedAnswer
 from infra.models.parameters import checked_messages, checked_parameters
-from infra.models.prices import load_prices
 from infra.models.providers import check_api_base
-from infra.models.usage import Usage, reported_usage
+from infra.models.usage import reported_usage
 
 # They wait for a person to log in, or load the weights into this process.
 REFUSED_PROVIDERS = frozenset({"chatgpt", "github_copilot", "petals", "vllm"})
@@ -71,7 +71,6 @@ class LitellmModels:
         arguments = _arguments(request, is_streaming=on_token is not None)
         if self._sdk is None:
             self._sdk = await asyncio.to_thread(import_sdk)
-        await load_prices()
         provider = _checked_provider(self._sdk, request)
         answer = Answer()
         async with (
@@ -144,7 +143,7 @@ async def _read_stream(stream: Stream, answer: Answer, on_token: Callable[[str],
     """It completes what providers leave out: it invents a finish reason and estimates usage;
     we take neither.
     """
-    combined: Usage | None = None
+    combined: Measured | None = None
     try:
         async for chunk in stream:
             body = chunk.model_dump()
@@ -160,7 +159,7 @@ async def _read_stream(stream: Stream, answer: Answer, on_token: Callable[[str],
         answer.usage = combined or answer.usage
 
 
-def _reported_by_provider(stream: Stream) -> Usage | None:
+def _reported_by_provider(stream: Stream) -> Measured | None:
     """The fullest report so far: some send the prompt's tokens first and the answer's last."""
     reports = [
         usage

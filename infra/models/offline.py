@@ -13,9 +13,9 @@ from typing import cast
 
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
 from domain.identifiers import Json
+from domain.usage import Measured
 from infra.models.failures import RETRYABLE, FailureCode, failed
-from infra.models.prices import cost_usd_pico
-from infra.models.usage import TOKENS_MAX, Usage, text_of
+from infra.models.usage import TOKENS_MAX, measured_tokens, text_of
 
 ECHO = "offline/echo"
 SCRIPT = "offline/script"
@@ -63,18 +63,13 @@ class OfflineModels:
             except TimeoutError:
                 raise failed("timeout", f"no answer within {request.timeout_s:g} s") from None
         if entry.failure is not None:
-            raise _scripted_failure(request.model, entry, entry.failure)
-        usage = _usage_of(entry, prompt)
+            raise _scripted_failure(entry, entry.failure)
         return ModelResponse(
             text=entry.text,
             finish_reason="tool_calls" if entry.tool_calls else "stop",
-            tokens_in=usage.tokens_in,
-            tokens_out=usage.tokens_out,
-            tokens_cached=0,
-            cost_usd_pico=cost_usd_pico(request.model, usage),
+            measured=_measured(entry, prompt),
             model=request.model,
             provider="offline",
-            usage_source="provider",
             tool_calls=entry.tool_calls,
         )
 
@@ -92,25 +87,22 @@ async def _stream(text: str, on_token: Callable[[str], None]) -> None:
         await asyncio.sleep(0)  # Others must see the words arrive one after the other.
 
 
-def _usage_of(entry: _Entry, prompt: str) -> Usage:
-    return Usage(
-        tokens_in=len(prompt.split()) if entry.tokens_in is None else entry.tokens_in,
-        tokens_out=len(entry.text.split()) if entry.tokens_out is None else entry.tokens_out,
-        tokens_cached=0,
-        source="provider",
+def _measured(entry: _Entry, prompt: str) -> Measured:
+    return measured_tokens(
+        len(prompt.split()) if entry.tokens_in is None else entry.tokens_in,
+        len(entry.text.split()) if entry.tokens_out is None else entry.tokens_out,
     )
 
 
-def _scripted_failure(model: str, entry: _Entry, code: FailureCode) -> ModelFailed:
+def _scripted_failure(entry: _Entry, code: FailureCode) -> ModelFailed:
     """A failure bills what the entry says it used, and nothing when it says nothing."""
-    usage = Usage(entry.tokens_in or 0, entry.tokens_out or 0, 0, "provider")
+    is_billed = entry.tokens_in is not None or entry.tokens_out is not None
+    measured = measured_tokens(entry.tokens_in or 0, entry.tokens_out or 0)
     return ModelFailed(
         code,
         "the script says so",
         retryable=code in RETRYABLE,
-        tokens_in=usage.tokens_in,
-        tokens_out=usage.tokens_out,
-        cost_usd_pico=cost_usd_pico(model, usage),
+        measured=measured if is_billed else None,
     )
 
 

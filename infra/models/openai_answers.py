@@ -5,13 +5,13 @@ vary (missing indexes, usage in the finish chunk, content as a list of parts), s
 choice must be there.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
 from domain.identifiers import Json, JsonObject
+from domain.usage import Measured
 from infra.models.failures import RETRYABLE, FailureCode, failed_unresolved
-from infra.models.prices import cost_usd_pico
-from infra.models.usage import Usage, estimated_usage, reported_usage, text_of
+from infra.models.usage import estimated_usage, reported_usage, text_of, with_output
 
 TOOL_CALLS_MAX = 128
 TEXT_CHARACTERS_MAX = 8 * 1024 * 1024
@@ -55,7 +55,7 @@ class _ToolCall:
 class Answer:
     """What has arrived so far. is_begun: something has, so the provider is at work and bills."""
 
-    usage: Usage | None = None
+    usage: Measured | None = None
     finish_reason: str | None = None
     is_begun: bool = False
     _texts: list[str] = field(default_factory=list[str])
@@ -82,17 +82,12 @@ class Answer:
 
     def response(self, request: ModelRequest, provider: str) -> ModelResponse:
         """The answer as it stands; usage is estimated when the provider reported none."""
-        usage = self.usage or self._estimate(request)
         return ModelResponse(
             text=self.text,
             finish_reason=_FINISH_REASONS.get(self.finish_reason or "", "stop"),
-            tokens_in=usage.tokens_in,
-            tokens_out=usage.tokens_out,
-            tokens_cached=usage.tokens_cached,
-            cost_usd_pico=cost_usd_pico(request.model, usage),
+            measured=self.usage or self._estimate(request),
             model=request.model,
             provider=provider,
-            usage_source=usage.source,
             tool_calls=tuple(call.public() for call in self._tool_calls),
         )
 
@@ -103,14 +98,11 @@ class Answer:
         code, message = self._reason(error, request.timeout_s)
         if not self.is_begun:
             return failed_unresolved(code, f"{provider}: {message}")
-        usage = self._usage_until_now(request)
         return ModelFailed(
             code,
             f"{provider}: {message}",
             retryable=code in RETRYABLE,
-            tokens_in=usage.tokens_in,
-            tokens_out=usage.tokens_out,
-            cost_usd_pico=cost_usd_pico(request.model, usage),
+            measured=self._usage_until_now(request),
         )
 
     def _reason(self, error: Exception, timeout_s: float) -> tuple[FailureCode, str]:
@@ -125,16 +117,16 @@ class Answer:
             case _:
                 return broken_off, "the connection ended before the answer did"
 
-    def _usage_until_now(self, request: ModelRequest) -> Usage:
+    def _usage_until_now(self, request: ModelRequest) -> Measured:
         """A report from the middle of a stream may count only what had been sent by then, or a
         placeholder: Anthropic's begins with 1 or 8 output tokens.
         """
         estimate = self._estimate(request)
         if self.usage is None:
             return estimate
-        return replace(self.usage, tokens_out=max(self.usage.tokens_out, estimate.tokens_out))
+        return with_output(self.usage, estimate.tokens_out)
 
-    def _estimate(self, request: ModelRequest) -> Usage:
+    def _estimate(self, request: ModelRequest) -> Measured:
         called = [part for call in self._tool_calls for part in (call.name, *call.arguments)]
         return estimated_usage(request.messages, "".join((self.text, *called)))
 

@@ -21,7 +21,6 @@ from infra.models.failures import failed, failed_status
 from infra.models.guarded_posts import Guard
 from infra.models.openai_answers import Answer, AnswerBrokenOff, AnswerTooLarge, MalformedAnswer
 from infra.models.parameters import checked_messages, checked_parameters
-from infra.models.prices import load_prices
 from infra.models.providers import Endpoint, endpoint_of
 from infra.no_names import NoNames
 
@@ -54,7 +53,6 @@ class OpenAiProtocolModels:
         """Streams when `on_token` is given. Raises ModelFailed."""
         endpoint = endpoint_of(request, self._environment)
         body = _request_body(request, endpoint, is_streaming=on_token is not None)
-        await load_prices()
         answer = Answer()
         async with (
             _failures_named(request, endpoint, answer),

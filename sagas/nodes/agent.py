@@ -12,7 +12,7 @@ from domain.agents import Agent, AgentNotFound, AgentVersionNotFound
 from domain.attempts import Attempt
 from domain.identifiers import Json, JsonObject
 from sagas.effects import AttemptFailed, Effects, Outcome, Run
-from sagas.nodes.llm import call_model, model_output, usage_of
+from sagas.nodes.llm import call_model
 from sagas.patient_load import load_in_time
 
 
@@ -24,16 +24,17 @@ async def run_agent(attempt: Attempt, run: Run, on: Effects) -> Outcome:
         {"role": "user", "content": _text(attempt.request["input"])},
     ]
     parameters = profile.get("parameters")
-    response = await call_model(
+    answered = await call_model(
         attempt,
         run,
         on,
         model=str(profile["model"]),
         messages=[message for message in messages if message["content"]],
         parameters=parameters if isinstance(parameters, dict) else {},
+        agent_id=str(agent_id),
     )
-    output = model_output(response) | {"agent_id": str(agent_id), "agent_version": version}
-    return Outcome(output, usage_of(response))
+    output = answered.output() | {"agent_id": str(agent_id), "agent_version": version}
+    return Outcome(output, answered.usage)
 
 
 async def _profile(

@@ -4,6 +4,7 @@ call.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
 from commands.provider_port import ProviderAccess
@@ -11,11 +12,34 @@ from domain.attempts import Attempt, Usage
 from domain.identifiers import Json, JsonObject
 from sagas.blots import Blots
 from sagas.effects import AttemptFailed, Effects, Outcome, Run
+from sagas.metering import Call, charged
+
+
+class Answered(NamedTuple):
+    response: ModelResponse
+    usage: Usage
+
+    def output(self) -> JsonObject:
+        """What later nodes see as `nodes.<id>.output`."""
+        measured = self.response.measured
+        output: JsonObject = {
+            "text": self.response.text,
+            "finish_reason": self.response.finish_reason,
+            "usage": {
+                "input_tokens": measured.tokens_in,
+                "output_tokens": measured.tokens_out,
+                "cached_tokens": measured.quantities.get("cached_input_tokens", 0),
+                "source": measured.source,
+            },
+        }
+        if self.response.tool_calls:
+            output["tool_calls"] = [dict(call) for call in self.response.tool_calls]
+        return output
 
 
 async def run_llm(attempt: Attempt, run: Run, on: Effects) -> Outcome:
     request = attempt.request
-    response = await call_model(
+    answered = await call_model(
         attempt,
         run,
         on,
@@ -23,7 +47,7 @@ async def run_llm(attempt: Attempt, run: Run, on: Effects) -> Outcome:
         messages=_messages(request["messages"]),
         parameters=_object(request.get("parameters")),
     )
-    return Outcome(model_output(response), usage_of(response))
+    return Outcome(answered.output(), answered.usage)
 
 
 async def call_model(
@@ -34,7 +58,8 @@ async def call_model(
     model: str,
     messages: Sequence[Mapping[str, Json]],
     parameters: Mapping[str, Json],
-) -> ModelResponse:
+    agent_id: str | None = None,
+) -> Answered:
     """Raises AttemptFailed with what was billed all the same. Each token is a sign of life."""
 
     def beat(_token: str) -> None:
@@ -48,21 +73,34 @@ async def call_model(
         timeout_s=attempt.timeout_s,
         idempotency_key=attempt.idempotency_key,
     )
+    made = Call(run.tenant_id, model, model, model.partition("/")[0], agent_id, on.clock.now())
     try:
         access = await _own_access(model, run, on)
-        response = await on.models.complete(
-            request if access is None else _through(access, request),
-            None if attempt.heartbeat_s is None else beat,
-        )
-        return response if access is None else _told_of(access, response, model)
+        if access is not None:
+            request = _through(access, request)
+            made = made._replace(asked=access.model)
+        response = await on.models.complete(request, None if attempt.heartbeat_s is None else beat)
     except ModelFailed as failed:
         raise AttemptFailed(
             failed.code,
             failed.message,
             is_retryable=failed.retryable,
             retry_after_s=failed.retry_after_s,
-            usage=Usage(model, failed.tokens_in, failed.tokens_out, failed.cost_usd_pico),
+            usage=await _usage_of_failed(made, failed, on),
         ) from failed
+    usage = await charged(
+        made._replace(provider=response.provider),
+        response.measured,
+        len(response.tool_calls),
+        on.prices,
+    )
+    return Answered(response if access is None else _told_of(access, response, model), usage)
+
+
+async def _usage_of_failed(made: Call, failed: ModelFailed, on: Effects) -> Usage:
+    if failed.measured is None:
+        return Usage(made.told, cost_usd_pico=None if failed.is_unresolved else 0)
+    return await charged(made, failed.measured, 0, on.prices)
 
 
 async def _own_access(model: str, run: Run, on: Effects) -> ProviderAccess | None:
@@ -84,27 +122,6 @@ def _told_of(access: ProviderAccess, response: ModelResponse, model: str) -> Mod
     blots = Blots({access.name: access.api_key})
     calls = [blots.json(dict(call)) for call in response.tool_calls]
     return replace(response, model=model, text=blots.text(response.text), tool_calls=calls)
-
-
-def model_output(response: ModelResponse) -> JsonObject:
-    """What later nodes see as `nodes.<id>.output`."""
-    output: JsonObject = {
-        "text": response.text,
-        "finish_reason": response.finish_reason,
-        "usage": {
-            "input_tokens": response.tokens_in,
-            "output_tokens": response.tokens_out,
-            "cached_tokens": response.tokens_cached,
-            "source": response.usage_source,
-        },
-    }
-    if response.tool_calls:
-        output["tool_calls"] = [dict(call) for call in response.tool_calls]
-    return output
-
-
-def usage_of(response: ModelResponse) -> Usage:
-    return Usage(response.model, response.tokens_in, response.tokens_out, response.cost_usd_pico)
 
 
 def _messages(value: Json) -> list[JsonObject]:

@@ -61,6 +61,8 @@ def test_nothing_is_open_but_webhooks_and_what_makes_somebody_known() -> None:
         "/api/v1/auth/oauth/exchange",
         "/api/v1/auth/oauth/{tenant_id}/{name}/start",
         "/api/v1/auth/login/totp",
+        "/api/v1/auth/login/totp/confirm",
+        "/api/v1/auth/login/totp/enrol",
         "/api/v1/auth/password-reset",
         "/api/v1/auth/password-reset/confirm",
         "/api/v1/auth/refresh",

@@ -19,7 +19,7 @@ MACHINERY = {
     *("login_port", "mail_port", "memberships"),
     *("model_port", "oauth_port", "offboarding_port"),
     *("open_executions_port", "ownership", "pinned_definitions"),
-    *("ports", "provider_port", "retention_port"),
+    *("ports", "password_port", "price_port", "provider_port", "retention_port"),
     *("sealing_port", "standing_port", "vault_port"),
 }
 

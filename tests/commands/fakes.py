@@ -14,7 +14,6 @@ from commands.authorization import EVERY_SCOPE, Caller
 from commands.bulk_port import ExecutionFilter, OpenBulkOperation
 from commands.decisions import Command
 from commands.dispatch import Answer, Dispatcher, Origin
-from commands.login_port import Account, EndedSession, StoredSession
 from commands.mail_port import Mail, QueuedMail
 from commands.ports import (
     AnyAggregate,
@@ -35,13 +34,14 @@ from domain.errors import OverLimit, Stale
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId, shard_of
 from infra.event_codec import mapper
+from tests.commands.fake_accounts import EMAIL, FakeAccounts
 from tests.commands.fake_directory import FakeDirectory
 from tests.commands.fake_sealing import FakeSealing
 from tests.commands.fake_users import FakeUsers
 
+__all__ = ["EMAIL"]
+
 ERA = 1
-EMAIL = "ada@example.com"
-RESET_TOKEN = "alp_reset"
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
@@ -112,41 +112,6 @@ class FakeVault:
         self.opened += entry_ids
         known = {one: self.values.get((tenant_id, one)) for one in entry_ids}
         return {one: value for one, value in known.items() if value is not None}
-
-
-class FakeAccounts:
-    """accounts: of the one address that is known. Sessions are those in the store."""
-
-    def __init__(self, store: "FakeEventStore") -> None:
-        self.accounts: list[Account] = []
-        self._store = store
-
-    async def of_email(self, email: str, tenant_id: TenantId | None) -> Sequence[Account]:
-        if email.casefold() != EMAIL:
-            return []
-        return [one for one in self.accounts if tenant_id in {None, one.tenant_id}]
-
-    async def of_user(self, tenant_id: TenantId, user_id: UUID) -> Account | None:
-        wanted = (tenant_id, user_id)
-        return next((a for a in self.accounts if (a.tenant_id, a.user_id) == wanted), None)
-
-    async def rehashed(self, account: Account, password_hash: str) -> None: ...
-
-    async def alive_sessions(
-        self, tenant_id: TenantId, user_id: UUID, now: datetime
-    ) -> Sequence[UUID]:
-        del now
-        rows = [row for owner, row in self._store.owned_side_rows if owner == tenant_id]
-        ended = {row.session_id for row in rows if isinstance(row, EndedSession)}
-        begun = [row for row in rows if isinstance(row, StoredSession) and row.user_id == user_id]
-        return [row.session_id for row in reversed(begun) if row.session_id not in ended]
-
-    async def take_reset_token(
-        self, tenant_id: TenantId, token_hash: bytes, now: datetime
-    ) -> UUID | None:
-        del tenant_id, now
-        is_known = token_hash == RESET_TOKEN.encode() and self.accounts
-        return self.accounts[0].user_id if is_known else None
 
 
 class FakeMailbox:

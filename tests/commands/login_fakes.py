@@ -14,16 +14,18 @@ from commands.login_port import (
     Attempt,
     AttemptKind,
     MfaClaims,
+    MfaPurpose,
     NewRefreshToken,
     NewSecondFactor,
     Reused,
     Rotated,
 )
+from commands.password_port import AnyPassword
 from commands.ports import Clock, EventStore
 from domain.errors import Unauthenticated
 from domain.identifiers import JsonObject, TenantId
 from infra.login_attempts import TooManyAttempts
-from tests.commands.fakes import RESET_TOKEN, FakeAccounts
+from tests.commands.fake_accounts import RESET_TOKEN, FakeAccounts
 from write_api.edge import Logins
 
 PASSWORD = "correct horse battery"
@@ -82,14 +84,16 @@ class FakeAccessTokens:
     async def mint(self, tenant_id: TenantId, user_id: UUID, session_id: UUID) -> str:
         return f"access {tenant_id} {user_id} {session_id}"
 
-    async def mint_mfa(self, tenant_id: TenantId, user_id: UUID) -> str:
-        return f"mfa {tenant_id} {user_id}"
+    async def mint_mfa(
+        self, purpose: MfaPurpose, tenant_id: TenantId, user_id: UUID, factors: Sequence[str]
+    ) -> str:
+        return f"{purpose} {tenant_id} {user_id} {','.join(factors)}"
 
-    async def verify_mfa(self, text: str) -> MfaClaims:
+    async def verify_mfa(self, purpose: MfaPurpose, text: str) -> MfaClaims:
         parts = text.split()
-        if len(parts) != 3 or parts[0] != "mfa":
+        if len(parts) != 4 or parts[0] != purpose:
             raise Unauthenticated
-        return MfaClaims(TenantId(UUID(parts[1])), UUID(parts[2]))
+        return MfaClaims(TenantId(UUID(parts[1])), UUID(parts[2]), parts[3].split(","))
 
 
 class FakeRefreshTokens:
@@ -107,6 +111,10 @@ class FakeRefreshTokens:
 
 
 class FakeSecondFactors:
+    async def is_confirmed(self, tenant_id: TenantId, user_id: UUID) -> bool:
+        del tenant_id, user_id
+        return False
+
     async def enrol(self, tenant_id: TenantId, user_id: UUID, label: str) -> NewSecondFactor:
         del tenant_id, user_id
         return NewSecondFactor("SECRET", f"otpauth://totp/{label}")
@@ -161,6 +169,7 @@ class LoginWorld:
             events=events,
             clock=clock,
             dispatcher=dispatcher,
+            password_judge=AnyPassword(),
             session=timedelta(days=30),
             idle=timedelta(days=7),
         )

@@ -53,12 +53,17 @@ def node_completed(path: str, node_type: str, output: Any = None, *ports: str) -
         "tokens_in": 0,
         "tokens_out": 0,
         "cost_usd_pico": 0,
+        "usage": None,
     }
 
 
 def llm_completed(path: str, output: Json = "done", *, attempt: int = 1) -> Fact:
     _, fields = node_completed(path, "llm", output)
-    return "execution.node_completed", {**fields, "attempt": attempt, **USAGE.facts()}
+    return "execution.node_completed", {
+        **fields,
+        "attempt": attempt,
+        **USAGE.facts(workflow_id=None, created_by=""),
+    }
 
 
 def node_failed(path: str, code: str, message: str = "no", **fields: Any) -> Fact:
@@ -73,7 +78,19 @@ def node_failed(path: str, code: str, message: str = "no", **fields: Any) -> Fac
         "tokens_in": 0,
         "tokens_out": 0,
         "cost_usd_pico": 0,
+        "usage": None,
         **fields,
+    }
+
+
+def usage_unresolved(path: str, *, attempt: int = 1, model: str | None = None) -> Fact:
+    return "execution.usage_unresolved", {
+        "path": path,
+        "node_type": "llm",
+        "attempt": attempt,
+        "model": model,
+        "workflow_id": None,
+        "created_by": "user:ada",
     }
 
 

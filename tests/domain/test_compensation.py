@@ -11,7 +11,7 @@ from domain.execution_commands import (
 )
 from domain.identifiers import Json, JsonObject
 from domain.payloads import PAYLOAD_BYTES_MAX
-from tests.domain.facts import EXECUTION_ID, cancelled, fact
+from tests.domain.facts import EXECUTION_ID, cancelled, fact, usage_unresolved
 from tests.domain.given import (
     Act,
     Run,
@@ -137,7 +137,7 @@ def test_an_undoing_that_needs_somebody_is_not_cancelled_either() -> None:
 
 def test_a_cancellation_with_nothing_to_undo_is_a_cancellation() -> None:
     run = given(a_run([an_llm("a")], ["start -> a", "a -> end"]), advance())
-    run.when(cancel_and_undo("no need")).then(cancelled("no need", "a"))
+    run.when(cancel_and_undo("no need")).then(usage_unresolved("a"), cancelled("no need", "a"))
 
 
 def test_what_is_under_way_when_undoing_begins_is_undone_once_it_is_done() -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from domain.identifiers import Json, JsonObject
-from tests.domain.facts import completed, failed, node_completed, node_failed
+from tests.domain.facts import completed, failed, node_completed, node_failed, usage_unresolved
 from tests.domain.given import (
     NOON,
     Run,
@@ -84,6 +84,7 @@ def test_the_handler_sees_the_error_and_what_still_ran_is_given_up() -> None:
     output = {"why": "invalid", "where": "work"}
     gone = "the execution went on without it"
     run.then(
+        usage_unresolved("beside"),
         node_failed("beside", "abandoned", gone, cost_usd_pico=None),
         node_completed("tidy", "set", output),
         node_completed("end", "end", output),
@@ -171,7 +172,9 @@ def test_a_run_over_its_time_fails() -> None:
     run = given(a_run([an_llm("work")], ["start -> work", "work -> end"], timeout_s=10), advance())
     assert run.wake_at == NOON + timedelta(seconds=10)
     message = "the run took longer than 10 s"
-    run.when(advance(10)).then(failed(None, "run_timeout", message, "work", attempt=None))
+    run.when(advance(10)).then(
+        usage_unresolved("work"), failed(None, "run_timeout", message, "work", attempt=None)
+    )
 
 
 def test_a_run_that_is_tried_again_has_its_whole_time_again() -> None:
@@ -231,7 +234,7 @@ def test_jitter_shortens_a_wait_by_chance_the_same_at_every_reload() -> None:
 def test_who_asks_is_told_which_attempt_is_in_doubt() -> None:
     draft = an_llm("draft", on_unknown="ask")
     run = given(a_run([draft], ["start -> draft", "draft -> end"]), advance(), interrupt())
-    assert run.topics == ["node_doubted"]
+    assert run.topics == ["usage_unresolved", "node_doubted"]
     given(run, advance())
     assert run.topics == ["attention_needed"]
     assert (run.status, run.recorded[0][1]["paths"]) == ("NEEDS_ATTENTION", ["draft"])

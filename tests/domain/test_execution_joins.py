@@ -3,7 +3,13 @@
 import pytest
 
 from domain.identifiers import Json, JsonObject
-from tests.domain.facts import completed, node_completed, node_failed, nodes_skipped
+from tests.domain.facts import (
+    completed,
+    node_completed,
+    node_failed,
+    nodes_skipped,
+    usage_unresolved,
+)
 from tests.domain.given import (
     Run,
     a_condition,
@@ -42,7 +48,9 @@ def test_any_runs_at_the_first_and_the_run_does_not_wait_for_the_others() -> Non
     run.then(
         node_completed("join", "set", {"by": "join"}),
         node_completed("end", "end", {"by": "join"}),
+        usage_unresolved("a"),
         node_failed("a", "abandoned", **abandoned),
+        usage_unresolved("c"),
         node_failed("c", "abandoned", **abandoned),
         completed({"by": "join"}),
     )

@@ -6,7 +6,7 @@ import pytest
 
 from domain.attempts import RETRY_AFTER_S_MAX, UNKNOWN_OUTCOMES_MAX
 from domain.identifiers import Json
-from tests.domain.facts import failed, node_failed, node_started
+from tests.domain.facts import failed, node_failed, node_started, usage_unresolved
 from tests.domain.given import NOON, Run, a_run, advance, an_llm, complete, fail, given, interrupt
 
 
@@ -90,7 +90,8 @@ def test_an_unknown_outcome_is_tried_again_at_once_under_the_same_key() -> None:
     run = given(one_llm(), advance()).when(interrupt())
     message = "the worker went away before it recorded an outcome"
     unknown = {"retry_at": at(0), "cost_usd_pico": None}
-    run.then(node_failed("draft", "unknown_outcome", message, **unknown))
+    failure = node_failed("draft", "unknown_outcome", message, **unknown)
+    run.then(usage_unresolved("draft"), failure)
     run.when(advance()).then(node_started("draft", attempt=2, key_of=1))
 
 
@@ -101,7 +102,7 @@ def test_an_unknown_outcome_counts_as_an_attempt() -> None:
 
 def test_a_policy_may_call_an_unknown_outcome_a_failure() -> None:
     run = given(one_llm(on_unknown="fail", retry={}), advance(), interrupt())
-    assert run.recorded[0][1]["retry_at"] is None
+    assert run.recorded[-1][1]["retry_at"] is None
     given(run, advance())
     assert run.aggregate.status == "FAILED"
 
@@ -121,7 +122,7 @@ def test_interrupting_spares_what_is_still_in_hand() -> None:
     edges = ["start -> a", "start -> b", "a -> end", "b -> end"]
     run = given(a_run(nodes, edges), advance(), interrupt(("a", 1)))
     assert run.aggregate.running_attempts() == [("a", 1)]
-    assert [fields["path"] for _, fields in run.recorded] == ["b"]
+    assert [fields["path"] for _, fields in run.recorded] == ["b", "b"]
 
 
 def test_interrupting_what_has_not_begun_records_nothing() -> None:

@@ -17,6 +17,7 @@ from tests.domain.facts import (
     node_started,
     nodes_skipped,
     started,
+    usage_unresolved,
 )
 from tests.domain.given import (
     Act,
@@ -194,7 +195,8 @@ def test_parallel_branches_start_together_and_one_failure_stops_the_others() -> 
     run = given(a_run(nodes, edges), advance())
     assert run.attempts == [("a", 1), ("b", 1), ("c", 1)]
     run = given(run, fail("c"), fail("b", "invalid")).when(advance())
-    run.then(failed("b", "invalid", "node b failed at attempt 1: invalid: no", "a", "c"))
+    failure = failed("b", "invalid", "node b failed at attempt 1: invalid: no", "a", "c")
+    run.then(usage_unresolved("a"), failure)
     assert run.running == []
 
 
@@ -204,6 +206,7 @@ def test_a_branch_that_leads_nowhere_is_given_up_when_the_end_is_reached() -> No
     run = given(a_run(nodes, edges), advance(), fail("waiting"), complete("main", 1))
     run.when(advance()).then(
         node_completed("end", "end", 1),
+        usage_unresolved("aside"),
         node_failed("aside", "abandoned", "the execution went on without it", cost_usd_pico=None),
         node_failed("waiting", "abandoned", "the execution went on without it"),
         completed(1),
@@ -271,7 +274,7 @@ def test_a_cancelled_run_stops_what_runs_and_what_waits() -> None:
     nodes = [an_llm("a"), an_llm("b", retry={})]
     edges = ["start -> a", "start -> b", "a -> end", "b -> end"]
     run = given(a_run(nodes, edges), advance(), fail("b")).when(cancel("not needed"))
-    run.then(cancelled("not needed", "a", "b"))
+    run.then(usage_unresolved("a"), cancelled("not needed", "a", "b"))
     assert (run.aggregate.status, run.wake_at) == ("CANCELLED", None)
 
 

@@ -17,6 +17,7 @@ from tests.infra.conftest import Parts
 
 IDS = Uuid7Ids()
 PROVIDER = UUID(int=5)
+FACTORS = ["identity_provider", "mfa"]
 PENDING = Pending(PROVIDER, None, "https://app.example/login", "c" * 43)
 VERIFIER = "v" * 43
 CHALLENGE = urlsafe_b64encode(sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
@@ -116,7 +117,9 @@ async def test_the_table_lets_nobody_finish_a_login_and_forgets_what_nobody_came
     attempts: Attempts, database_url: str
 ) -> None:
     begun = await attempts.made.begin(attempts.tenant_id, PENDING)
-    code = await attempts.made.keep_login(attempts.tenant_id, PROVIDER, CHALLENGE)
+    code = await attempts.made.keep_login(
+        attempts.tenant_id, PROVIDER, FACTORS, code_challenge=CHALLENGE
+    )
     dump = "".join(str(row) for row in _rows(database_url, attempts.tenant_id))
     attempt = begun.attempt
     secrets = (attempt.state, attempt.nonce, attempt.code_verifier, begun.browser_secret, code)
@@ -124,13 +127,18 @@ async def test_the_table_lets_nobody_finish_a_login_and_forgets_what_nobody_came
         assert secret not in dump
     attempts.clock.pass_time(hours=1)
     await attempts.made.begin(attempts.tenant_id, PENDING)
-    await attempts.made.keep_login(attempts.tenant_id, PROVIDER, CHALLENGE)
+    await attempts.made.keep_login(attempts.tenant_id, PROVIDER, FACTORS, code_challenge=CHALLENGE)
     assert len(_rows(database_url, attempts.tenant_id)) == 2
 
 
 async def test_a_code_is_picked_up_once_and_by_who_kept_the_verifier(attempts: Attempts) -> None:
-    code = await attempts.made.keep_login(attempts.tenant_id, PROVIDER, CHALLENGE)
-    assert await attempts.made.pick_up(attempts.tenant_id, code, VERIFIER) == PROVIDER
+    code = await attempts.made.keep_login(
+        attempts.tenant_id, PROVIDER, FACTORS, code_challenge=CHALLENGE
+    )
+    assert await attempts.made.pick_up(attempts.tenant_id, code, VERIFIER) == (
+        PROVIDER,
+        FACTORS,
+    )
     assert "used before" in await attempts.refuses_code(code)
 
 
@@ -138,13 +146,17 @@ async def test_a_code_is_picked_up_once_and_by_who_kept_the_verifier(attempts: A
 async def test_a_code_that_was_stolen_is_used_up_by_a_wrong_verifier(
     attempts: Attempts, verifier: str
 ) -> None:
-    code = await attempts.made.keep_login(attempts.tenant_id, PROVIDER, CHALLENGE)
+    code = await attempts.made.keep_login(
+        attempts.tenant_id, PROVIDER, FACTORS, code_challenge=CHALLENGE
+    )
     assert "verifier" in await attempts.refuses_code(code, verifier)
     assert "used before" in await attempts.refuses_code(code)
 
 
 async def test_a_code_is_good_for_a_minute(attempts: Attempts) -> None:
-    code = await attempts.made.keep_login(attempts.tenant_id, PROVIDER, CHALLENGE)
+    code = await attempts.made.keep_login(
+        attempts.tenant_id, PROVIDER, FACTORS, code_challenge=CHALLENGE
+    )
     attempts.clock.pass_time(seconds=60)
     assert await attempts.refuses_code(code) == "the code was picked up too late"
 

@@ -128,6 +128,7 @@ async def test_open_policies_exist_only_for_the_roles_that_serve_all_tenants(
         "open_bulk_operations",
         "open_offboardings",
         "open_executions",
+        "price_books",
         "refresh_tokens",
         "reset_tokens",
         "retention",

@@ -36,6 +36,7 @@ from infra.login_attempts import PostgresAttempts
 from infra.mail_outbox import PostgresMailOutbox, SealedMailbox
 from infra.models.tenant_providers import ShortCalls, TenantProviders
 from infra.neighbours import Neighbours
+from infra.password_judge import InformedPasswordJudge
 from infra.postgres import Database
 from infra.refresh_tokens import PostgresRefreshTokens
 from infra.reset_tokens import RandomResetTokens
@@ -118,6 +119,7 @@ class Stage:
     authentication: Authentication
     store: PostgresEventStore
     outbox: PostgresMailOutbox
+    logins: Logins
     client: httpx.AsyncClient
     app: FastAPI
     time_s: list[float]
@@ -162,6 +164,10 @@ class Stage:
         assert answer.status_code == 200, answer.text
         data = answer.json()["data"]
         return Tokens(data["access_token"], data["refresh_token"])
+
+    async def set_rules(self, tokens: Tokens, **rules: Any) -> None:
+        answer = await self.send("PUT", "/api/v1/login-rules", rules, headers=tokens.header)
+        assert answer.status_code == 200, answer.text
 
     async def is_known(self, access_token: str) -> bool:
         """Whether a route that anybody of the tenant may use lets it in."""
@@ -234,6 +240,7 @@ async def stage(
             authentication,
             store,
             PostgresMailOutbox(await parts.database("worker"), keys),
+            logins,
             client,
             app,
             time_s,
@@ -278,6 +285,7 @@ def _ports(
         users=users,
         mailbox=SealedMailbox(keys, IDS, has_server=True),
         accounts=PostgresAccounts(database, users.email_hash),
+        password_judge=InformedPasswordJudge(),
     )
 
 
@@ -301,6 +309,7 @@ def _logins(
         events=ports.events,
         clock=ports.clock,
         dispatcher=Dispatcher(ports),
+        password_judge=ports.password_judge,
         session=SESSION,
         idle=IDLE,
     )

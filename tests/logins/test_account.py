@@ -4,6 +4,7 @@ import asyncio
 import re
 from datetime import timedelta
 
+import pytest
 from psycopg import AsyncConnection
 from pyotp.totp import TOTP
 
@@ -80,6 +81,35 @@ async def test_a_reset_token_is_over_after_an_hour_and_never_lies_in_the_clear(
     body = {"token": token, "password": NEW}
     refused = await login.post("/auth/password-reset/confirm", body)
     problem(refused, 422, "reset_refused")
+
+
+@pytest.mark.parametrize(
+    ("password", "code"),
+    [("password1234", "password_guessable"), ("example {local}", "password_personal")],
+)
+async def test_a_password_that_is_tried_first_becomes_nobodys(
+    login: Stage, password: str, code: str
+) -> None:
+    """At a change, at a reset (whose token is not used up by it), and for a new tenant."""
+    email, session = await somebody(login)
+    bad = password.format(local=email.partition("@")[0])
+    body = {"old_password": PASSWORD, "new_password": bad}
+    changed = await login.post("/auth/password", body, headers=session.header)
+    assert problem(changed, 422, "invalid") == [("/new_password", code)]
+    token = await mailed_token(login, email)
+    reset = await login.post("/auth/password-reset/confirm", {"token": token, "password": bad})
+    assert problem(reset, 422, "invalid") == [("/password", code)]
+    made = await login.post(
+        "/tenants",
+        {"name": "Acme", "admin": {"email": email, "password": bad}},
+        headers={"X-Operator-Key": "operator"},
+    )
+    assert problem(made, 422, "invalid") == [("/admin/password", code)]
+    body = {"token": token, "password": NEW}
+    assert (await login.post("/auth/password-reset/confirm", body)).status_code == 200
+    due = await login.outbox.claim(60)
+    assert due is not None
+    await login.outbox.sent(due)
 
 
 async def test_a_reset_for_nobody_looks_like_any_other_and_mails_nobody(login: Stage) -> None:

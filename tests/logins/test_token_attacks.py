@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jwt
 from joserfc.jwk import OctKey, OKPKey
 
+from commands.login_port import MfaPurpose
 from tests.logins.stage import AUDIENCE, ISSUER, Stage, Tokens, unique_email
 
 
@@ -184,9 +185,12 @@ async def test_a_refresh_token_is_no_access_token_and_the_other_way_round(login:
     assert answer.status_code == 401
 
 
-async def test_a_token_that_proves_a_password_is_no_access_token(login: Stage) -> None:
+@pytest.mark.parametrize("purpose", ["second-factor", "second-factor-setup"])
+async def test_a_token_that_proves_a_password_is_no_access_token(
+    login: Stage, purpose: MfaPurpose
+) -> None:
     claims = await login.tokens.verify((await somebody(login)).access)
-    mfa = await login.tokens.mint_mfa(claims.tenant_id, claims.user_id)
+    mfa = await login.tokens.mint_mfa(purpose, claims.tenant_id, claims.user_id, ["password"])
     assert not await login.is_known(mfa)
 
 

@@ -28,8 +28,26 @@ from infra.event_codec import mapper
 IDS = Uuid7Ids()
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
-USAGE = {"model": "offline/echo", "tokens_in": 3, "tokens_out": 5, "cost_usd_pico": 13_000_000}
-FREE = {"model": None, "tokens_in": 0, "tokens_out": 0, "cost_usd_pico": 0}
+USAGE = {
+    "model": "offline/echo",
+    "tokens_in": 3,
+    "tokens_out": 5,
+    "cost_usd_pico": 13_000_000,
+    "usage": {
+        "provider": "offline",
+        "agent_id": None,
+        "workflow_id": None,
+        "created_by": "api_key:test",
+        "source": "provider",
+        "prices": "offline/1",
+        "lines": [
+            ["requests", 1, 0],
+            ["input_tokens", 3, 3_000_000],
+            ["output_tokens", 5, 10_000_000],
+        ],
+    },
+}
+FREE = {"model": None, "tokens_in": 0, "tokens_out": 0, "cost_usd_pico": 0, "usage": None}
 PROFILE = {"name": "writer", "role": None, "model": "offline/echo", "instructions": "Write."}
 REFUSAL = {"execution_id": str(UUID(int=7)), "code": "refused", "detail": "It has ended."}
 

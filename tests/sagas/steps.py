@@ -24,6 +24,8 @@ from commands.workflows import CreateWorkflow
 from domain.executions import Execution
 from domain.identifiers import JsonObject, shard_of
 from infra.models.tenant_providers import TenantProviders
+from infra.models.usage import measured_tokens
+from infra.price_books import ListedPrices
 from infra.webhook_keys import WebhookKeys
 from sagas.drive import DriveParts
 from sagas.effects import Effects
@@ -54,7 +56,7 @@ class HeldModels:
 
     def answer(self, place: int, text: str) -> None:
         self.calls[place][1].set_result(
-            ModelResponse(text, "stop", 2, 3, 0, 8_000_000, "offline/echo", "offline", "provider")
+            ModelResponse(text, "stop", measured_tokens(2, 3), "offline/echo", "offline")
         )
 
     def fail(self, place: int, *, retryable: bool) -> None:
@@ -211,7 +213,16 @@ class Worker:
 
 def effects_of(world: World, models: Models, http: Http) -> Effects:
     vault = world.vault
-    return Effects(world.store, models, http, vault, RunOwners(world.store), TenantProviders(vault))
+    return Effects(
+        world.store,
+        models,
+        http,
+        vault,
+        RunOwners(world.store),
+        TenantProviders(vault),
+        ListedPrices(),
+        world.clock,
+    )
 
 
 async def until(condition: Callable[[], object], what: str) -> None:

@@ -146,7 +146,7 @@ async def test_cancelling_stops_the_effect_and_ends_the_drive() -> None:
     assert (await read(world, execution_id)).status == "CANCELLED"
 
 
-async def test_an_outcome_that_comes_after_a_cancellation_changes_nothing() -> None:
+async def test_an_outcome_after_a_cancellation_says_what_it_cost_and_changes_nothing() -> None:
     world = World()
     worker = Worker(world)
     await worker.own_everything()
@@ -156,7 +156,9 @@ async def test_an_outcome_that_comes_after_a_cancellation_changes_nothing() -> N
     await world.given(CancelExecution(execution_id=execution_id))
     worker.models.answer(0, "late")
     await until(lambda: worker.saga.driven_count() == 0, "the drive ends")
-    assert topics_of(world, execution_id)[-1] == "execution.cancelled"
+    topics = ["execution.usage_unresolved", "execution.cancelled", "execution.usage_resolved"]
+    assert topics_of(world, execution_id)[-3:] == topics
+    assert (await read(world, execution_id)).status == "CANCELLED"
 
 
 async def test_a_retry_waits_for_its_time() -> None:

@@ -8,6 +8,7 @@ from commands.model_port import ModelRequest, ModelResponse
 from commands.providers import PutProvider
 from domain.attempts import Attempt
 from domain.identifiers import JsonObject
+from infra.models.usage import measured_tokens
 from sagas.effects import Run
 from sagas.nodes.llm import run_llm
 from tests.commands.fakes import World
@@ -29,9 +30,8 @@ class Parrot:
         self.asked.append(request)
         calls: list[JsonObject] = [{"id": "1", "function": {"arguments": f"[{request.api_key}]"}}]
         text = f"Your key is {request.api_key}."
-        return ModelResponse(
-            text, "tool_calls", 1, 1, 0, 7, request.model, "p", "provider", tool_calls=calls
-        )
+        measured = measured_tokens(1, 1)
+        return ModelResponse(text, "tool_calls", measured, request.model, "p", tool_calls=calls)
 
 
 async def outcome_of(world: World, models: Parrot, model: str) -> Any:

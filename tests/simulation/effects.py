@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
+from infra.models.usage import measured_tokens
 from tests.simulation.processes import Environment, Process
 from tests.simulation.store import SimulatedStore
 
@@ -48,7 +49,7 @@ class ModelServer:
         await self.environment.pass_by(LATE_S if faults.happens(faults.delivery_is_slow) else WAY_S)
         if not answer.done():
             answer.set_result(
-                ModelResponse(key, "stop", 2, 3, 0, 8_000_000, "offline/echo", "sim", "provider")
+                ModelResponse(key, "stop", measured_tokens(2, 3), "offline/echo", "sim")
             )
 
     def _receive(self, request: ModelRequest) -> None:

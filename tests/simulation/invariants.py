@@ -82,7 +82,8 @@ def versions_have_no_gap(world: World) -> Iterator[str]:
 
 def open_rows_tell_who_is_owed(world: World, histories: dict[UUID, History]) -> Iterator[str]:
     for execution_id, history in histories.items():
-        last = history.facts[-1].topic
+        topics = [fact.topic for fact in history.facts]
+        last = next(topic for topic in reversed(topics) if topic != "usage_resolved")
         is_owed = f"execution.{last}" not in ENDS and last != "attention_needed"
         if is_owed != (execution_id in world.store.open):
             yield f"run {history.name} after {last}: its open row is wrong"
@@ -201,7 +202,7 @@ def nothing_follows_an_end(history: History) -> Iterator[str]:
     for fact in history.facts:
         if fact.topic in {"retried", "compensation_started", "resolved"}:
             is_over = False
-        elif is_over:
+        elif is_over and fact.topic != "usage_resolved":  # Its answer came late.
             yield f"{history.name}: {fact.topic} after the end"
         is_over = is_over or fact.event.topic in ENDS
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from commands.ports import Log
 from infra.consumer import keep_running
 from infra.models.tenant_providers import TenantProviders
+from infra.price_books import ListedPrices
 from sagas.drive import DriveParts
 from sagas.effects import Effects
 from sagas.executions import ExecutionSaga
@@ -60,6 +61,8 @@ class Worker:
                     FakeVault(),
                     RunOwners(self.connection),
                     TenantProviders(FakeVault()),
+                    ListedPrices(),
+                    self.process,
                 ),
                 runners=RUNNERS,
                 clock=self.process,

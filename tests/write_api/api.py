@@ -18,6 +18,7 @@ from infra.audit_trail import AuditEntry, AuditTrail
 from infra.authentication import Credentials
 from infra.client_addresses import ClientAddresses
 from infra.models.tenant_providers import ShortCalls, TenantProviders
+from infra.models.usage import measured_tokens
 from infra.tenant_archive import ArchiveFile
 from infra.webhook_keys import WebhookKeys
 from tests.commands.fakes import FakeEventStore, World
@@ -142,7 +143,7 @@ class ToldModels:
         self.asked.append(request)
         if self.failure is not None:
             raise self.failure
-        return ModelResponse("Hi", "stop", 1, 1, 0, None, request.model, "told", "provider")
+        return ModelResponse("Hi", "stop", measured_tokens(1, 1), request.model, "told")
 
 
 class Api:

@@ -1,6 +1,7 @@
 # ruff: noqa: ARG002 # What the ports take.
 """Logins on their way, in memory, and a provider that says what a test wants."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -28,7 +29,7 @@ class FakeOAuthAttempts:
 
     def __init__(self) -> None:
         self.pending: dict[str, Pending] = {}
-        self.codes: dict[str, tuple[UUID, str]] = {}
+        self.codes: dict[str, tuple[UUID, str, Sequence[str]]] = {}
 
     async def begin(self, tenant_id: TenantId, pending: Pending) -> Begun:
         state = f"{tenant_id}-{len(self.pending)}"
@@ -50,17 +51,19 @@ class FakeOAuthAttempts:
         return pending, _attempt(state)
 
     async def keep_login(
-        self, tenant_id: TenantId, user_id: UUID, code_challenge: str
-    ) -> str:  # the port's
+        self, tenant_id: TenantId, user_id: UUID, factors: Sequence[str], *, code_challenge: str
+    ) -> str:
         code = f"{tenant_id}-code-{len(self.codes)}"
-        self.codes[code] = (user_id, code_challenge)
+        self.codes[code] = (user_id, code_challenge, factors)
         return code
 
-    async def pick_up(self, tenant_id: TenantId, code: str, code_verifier: str) -> UUID:
-        user_id, challenge = self.codes.pop(code, (None, ""))
+    async def pick_up(
+        self, tenant_id: TenantId, code: str, code_verifier: str
+    ) -> tuple[UUID, Sequence[str]]:
+        user_id, challenge, factors = self.codes.pop(code, (None, "", ()))
         if user_id is None or challenge != code_verifier:
             raise LoginRefused("not this code, or not its verifier")
-        return user_id
+        return user_id, factors
 
 
 class FakeClientSecrets:

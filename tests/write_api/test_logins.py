@@ -3,7 +3,7 @@
 import pytest
 
 from domain.identifiers import JsonObject
-from tests.commands.fakes import EMAIL, RESET_TOKEN
+from tests.commands.fake_accounts import EMAIL, RESET_TOKEN
 from tests.commands.login_fakes import CODE, PASSWORD, RECOVERY_CODE
 from tests.write_api.api import Api, problem
 from tests.write_api.test_sessions import an_account, session_of

@@ -4,7 +4,14 @@ from typing import Any
 
 from domain.execution_steps import advance as take_step
 from domain.identifiers import Json, JsonObject
-from tests.domain.facts import fact, node_completed, node_failed, node_started, started
+from tests.domain.facts import (
+    fact,
+    node_completed,
+    node_failed,
+    node_started,
+    started,
+    usage_unresolved,
+)
 from tests.domain.given import (
     NOON,
     Run,
@@ -143,6 +150,7 @@ def test_a_body_that_fails_fails_its_loop_and_stops_the_rest_of_it() -> None:
     edges = ["start -> draft", "start -> beside", "draft -> end", "beside -> end"]
     run = given(looping(*nodes, edges=edges, while_="loop.index < 3"), advance())
     given(run, fail("again[0]/draft", "invalid")).when(advance()).then(
+        usage_unresolved("again[0]/beside"),
         node_failed(
             "again[0]/beside", "abandoned", "the execution went on without it", cost_usd_pico=None
         ),

@@ -7,7 +7,7 @@ import pytest
 from domain.identifiers import Json
 from domain.node_types import Iterations, Scope
 from domain.nodes.map import COLLECTED_BYTES_MAX, ITEMS_MAX, Map
-from tests.domain.facts import fact, node_failed, node_started
+from tests.domain.facts import fact, node_failed, node_started, usage_unresolved
 from tests.domain.given import (
     Run,
     a_map,
@@ -102,7 +102,8 @@ def test_results_are_in_the_order_of_the_input_whatever_ends_first() -> None:
 
 def test_an_element_that_fails_fails_the_map_and_stops_the_others() -> None:
     run = given(mapping([1, 2]), advance(), fail("each[1]/draft", "invalid")).when(advance())
-    assert run.recorded[:2] == [
+    assert run.recorded[:3] == [
+        usage_unresolved("each[0]/draft"),
         node_failed(
             "each[0]/draft", "abandoned", "the execution went on without it", cost_usd_pico=None
         ),

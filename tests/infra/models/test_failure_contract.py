@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from infra.models.usage import measured_tokens
 from tests.infra.models.subjects import HTTP, KEY, PROMPT, Subject, only
 from tests.openai_server import Answer, error
 
@@ -42,7 +43,7 @@ async def test_what_another_attempt_cannot_mend_is_not_retryable(
     failure = await subject.given(answer).fails()
 
     assert (failure.code, failure.retryable) == (code, False)
-    assert (failure.tokens_in, failure.tokens_out, failure.cost_usd_pico) == (0, 0, 0)
+    assert (failure.measured, failure.is_unresolved) == (None, False)
 
 
 @only(*HTTP)
@@ -83,8 +84,7 @@ async def test_a_cut_stream_is_no_answer_and_what_arrived_of_it_is_billed(
 
     assert tokens == ["Hello", " there"]
     assert (failure.code, failure.retryable) == ("interrupted", True)
-    assert (failure.tokens_in, failure.tokens_out) == (12, 3)
-    assert failure.cost_usd_pico is None  # No price is known for this model.
+    assert failure.measured == measured_tokens(12, 3)._replace(source="estimated")
 
 
 @only(*HTTP)
@@ -113,7 +113,10 @@ async def test_a_stream_that_falls_silent_ends_when_the_time_is_up_and_is_billed
     failure = await given.fails(tokens=tokens)
 
     assert tokens == ["Hello"]
-    assert (failure.code, failure.tokens_in, failure.tokens_out) == ("timeout", 12, 2)
+    assert (failure.code, failure.measured and failure.measured.quantities) == (
+        "timeout",
+        {"input_tokens": 12, "output_tokens": 2},
+    )
 
 
 @only(*HTTP)
@@ -134,7 +137,7 @@ async def test_an_answer_that_cannot_be_read_leaves_open_whether_it_was_billed(
     failure = await subject.given(answer).fails(tokens=[] if is_streaming else None)
 
     assert (failure.code, failure.retryable) == ("unavailable", True)
-    assert (failure.tokens_in, failure.tokens_out, failure.cost_usd_pico) == (0, 0, None)
+    assert (failure.measured, failure.is_unresolved) == (None, True)
 
 
 @only(*HTTP)
@@ -144,7 +147,7 @@ async def test_a_provider_that_cannot_be_reached_is_unavailable_and_bills_nothin
     failure = await subject.given(Answer(), api_base="http://127.0.0.1:1/v1").fails()
 
     assert (failure.code, failure.retryable) == ("unavailable", True)
-    assert failure.cost_usd_pico == 0
+    assert (failure.measured, failure.is_unresolved) == (None, False)
 
 
 @only(*HTTP)

@@ -12,6 +12,7 @@ import pytest
 
 from tests.infra.models.subjects import HTTP, KEY, Subject, only
 from tests.openai_server import Answer, error
+from tests.prices import cost_of
 
 TOOL_CALL = {
     "id": "call_1",
@@ -26,8 +27,8 @@ async def test_an_answer_brings_its_text_its_end_and_the_usage_the_provider_repo
     response = await subject.given(Answer()).completes()
 
     assert (response.text, response.finish_reason) == ("Hello there!", "stop")
-    assert (response.tokens_in, response.tokens_out, response.tokens_cached) == (7, 3, 0)
-    assert response.usage_source == "provider"
+    assert response.measured.quantities == {"input_tokens": 7, "output_tokens": 3}
+    assert response.measured.source == "provider"
     assert response.model == subject.request.model
     assert response.provider == subject.request.model.partition("/")[0]
 
@@ -80,7 +81,7 @@ async def test_a_failure_has_a_code_says_whether_to_retry_and_bills_nothing(
     failure = await subject.given(answer).fails(tokens=[] if is_streaming else None)
 
     assert (failure.code, failure.retryable) == (code, is_retryable)
-    assert (failure.tokens_in, failure.tokens_out, failure.cost_usd_pico) == (0, 0, 0)
+    assert (failure.measured, failure.is_unresolved) == (None, False)
 
 
 @pytest.mark.parametrize("is_streaming", [False, True])
@@ -161,15 +162,18 @@ async def test_usage_that_the_provider_does_not_report_is_estimated_and_says_so(
     _, streamed = await given.streams()
 
     assert whole == streamed
-    assert whole.usage_source == "estimated"
-    assert (whole.tokens_in, whole.tokens_out) == (12, 3)  # 45 and 12 bytes, 4 a token.
+    assert whole.measured.source == "estimated"
+    assert (whole.measured.tokens_in, whole.measured.tokens_out) == (
+        12,
+        3,
+    )  # 45 and 12 bytes, 4 a token.
 
 
 @only(*HTTP)
 async def test_a_model_without_a_known_price_costs_none_and_not_zero(subject: Subject) -> None:
     response = await subject.given(Answer()).completes()
 
-    assert response.cost_usd_pico is None
+    assert cost_of(subject.request.model, response.measured) is None
 
 
 @only(*HTTP)
@@ -181,5 +185,6 @@ async def test_cached_tokens_are_counted_as_part_of_the_input(subject: Subject) 
     whole = await given.completes()
     _, streamed = await given.streams()
 
-    assert (whole.tokens_in, whole.tokens_cached) == (70, 64)
+    assert whole.measured.quantities["cached_input_tokens"] == 64
+    assert whole.measured.tokens_in == 70
     assert streamed == whole

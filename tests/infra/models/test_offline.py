@@ -7,6 +7,8 @@ import pytest
 
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
 from infra.models.offline import OfflineModels
+from infra.models.usage import measured_tokens
+from tests.prices import cost_of
 
 USER = {"role": "user", "content": "What is  event sourcing?\n"}
 
@@ -54,8 +56,8 @@ async def test_echo_answers_with_the_prompt_as_it_is() -> None:
 async def test_echo_counts_words_and_costs_one_and_two_dollars_a_million() -> None:
     response = await echo(USER)
 
-    assert (response.tokens_in, response.tokens_out) == (4, 4)
-    assert response.cost_usd_pico == 4 * 1_000_000 + 4 * 2_000_000
+    assert (response.measured.tokens_in, response.measured.tokens_out) == (4, 4)
+    assert cost_of("offline/script", response.measured) == 4 * 1_000_000 + 4 * 2_000_000
 
 
 async def test_the_prompt_is_the_last_message_of_the_user() -> None:
@@ -76,7 +78,11 @@ async def test_the_prompt_is_the_last_message_of_the_user() -> None:
 async def test_without_a_user_message_there_is_nothing_to_echo() -> None:
     response = await echo({"role": "system", "content": "Be brief."})
 
-    assert (response.text, response.tokens_in, response.cost_usd_pico) == ("", 0, 0)
+    assert (
+        response.text,
+        response.measured.tokens_in,
+        cost_of("offline/script", response.measured),
+    ) == ("", 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -98,14 +104,14 @@ async def test_a_scripts_usage_is_taken_as_it_is_and_priced() -> None:
         {"text": "a b c", "usage": {"input_tokens": 1000, "output_tokens": 10}}
     )
 
-    assert (response.tokens_in, response.tokens_out) == (1000, 10)
-    assert response.cost_usd_pico == 1000 * 1_000_000 + 10 * 2_000_000
+    assert (response.measured.tokens_in, response.measured.tokens_out) == (1000, 10)
+    assert cost_of("offline/script", response.measured) == 1000 * 1_000_000 + 10 * 2_000_000
 
 
 async def test_without_usage_in_the_script_the_words_are_counted() -> None:
     response = await scripted({"text": "a b c"})
 
-    assert (response.tokens_in, response.tokens_out) == (4, 3)
+    assert (response.measured.tokens_in, response.measured.tokens_out) == (4, 3)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +129,7 @@ async def test_a_scripted_failure_with_usage_is_billed() -> None:
 
     failure = await refused(scripted(entry))
 
-    assert (failure.tokens_in, failure.tokens_out, failure.cost_usd_pico) == (5, 2, 9_000_000)
+    assert failure.measured == measured_tokens(5, 2)
 
 
 async def test_a_script_may_fail_first_and_answer_later() -> None:
@@ -139,7 +145,7 @@ async def test_a_script_may_fail_first_and_answer_later() -> None:
 async def test_a_delay_longer_than_the_calls_time_is_a_timeout() -> None:
     failure = await refused(scripted({"text": "late", "delay_s": 60}, timeout_s=0.05))
 
-    assert (failure.code, failure.tokens_out) == ("timeout", 0)
+    assert (failure.code, failure.measured) == ("timeout", None)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from infra.models import openai_protocol
 from infra.models.guarded_posts import Guard
 from infra.models.openai_protocol import OpenAiProtocolModels
 from tests.openai_server import LOOPBACK, Answer, OpenAiServer, error, openai_server
+from tests.prices import cost_of
 
 JSON = {"Content-Type": "application/json"}
 EVENTS = {"Content-Type": "text/event-stream"}
@@ -69,7 +70,7 @@ def delta(finish_reason: str | None = None, **fields: Any) -> dict[str, Any]:
 async def test_a_known_model_is_priced(server: OpenAiServer, models: OpenAiProtocolModels) -> None:
     response = await models.complete(request(server))
 
-    assert response.cost_usd_pico == 7 * 2_500_000 + 3 * 10_000_000
+    assert cost_of("openai/gpt-4o", response.measured) == 7 * 2_500_000 + 3 * 10_000_000
 
 
 async def test_what_arrived_of_a_cut_stream_is_priced(
@@ -79,8 +80,9 @@ async def test_what_arrived_of_a_cut_stream_is_priced(
 
     failure = await failure_of(models, request(server), is_streaming=True)
 
-    assert (failure.tokens_in, failure.tokens_out) == (1, 2)
-    assert failure.cost_usd_pico == 1 * 2_500_000 + 2 * 10_000_000
+    assert failure.measured is not None
+    assert (failure.measured.tokens_in, failure.measured.tokens_out) == (1, 2)
+    assert cost_of("openai/gpt-4o", failure.measured) == 1 * 2_500_000 + 2 * 10_000_000
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
@@ -114,7 +116,7 @@ async def test_an_answer_of_any_size_is_not_read(
     failure = await failure_of(models, request(server))
 
     assert (failure.code, failure.retryable) == ("invalid", False)
-    assert failure.cost_usd_pico is None
+    assert failure.is_unresolved
 
 
 async def test_a_line_of_a_stream_of_any_size_is_not_read(
@@ -137,7 +139,8 @@ async def test_a_stream_that_never_ends_is_not_read_for_ever(
     failure = await failure_of(models, request(server), is_streaming=True)
 
     assert (failure.code, failure.retryable) == ("invalid", False)
-    assert failure.tokens_out > 0
+    assert failure.measured is not None
+    assert failure.measured.tokens_out > 0
 
 
 async def test_a_compressed_answer_is_not_unpacked(
@@ -203,7 +206,7 @@ async def test_a_server_that_does_not_stream_is_understood_all_the_same(
     response = await models.complete(request(server), tokens.append)
 
     assert tokens == ["All at once"]
-    assert response.usage_source == "estimated"
+    assert response.measured.source == "estimated"
 
 
 async def test_usage_may_come_with_the_last_words(
@@ -213,8 +216,8 @@ async def test_usage_may_come_with_the_last_words(
 
     response = await streamed(models, server, delta("stop", content="Hi") | usage, b"[DONE]")
 
-    assert (response.tokens_in, response.tokens_out) == (5, 1)
-    assert response.usage_source == "provider"
+    assert (response.measured.tokens_in, response.measured.tokens_out) == (5, 1)
+    assert response.measured.source == "provider"
 
 
 async def test_a_stream_may_end_without_its_marker_once_it_has_said_why_it_ends(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
+from domain.usage import Measured
 from infra.models import RoutedModels, build_models
 
 
@@ -22,7 +23,7 @@ class Recorded:
     ) -> ModelResponse:
         if on_token is not None:
             on_token(self.name)
-        return ModelResponse(self.name, "stop", 0, 0, 0, None, request.model, self.name, "none")
+        return ModelResponse(self.name, "stop", Measured({}), request.model, self.name)
 
     async def aclose(self) -> None:
         self.is_closed = True

@@ -1,0 +1,158 @@
+"""PriceBook: the prices of the platform, or of one tenant. Every change is a new version that holds
+from an instant on, never from one that is past: what was charged stays as it was charged.
+
+A version replaces the one before it as a whole. The newest whose time has come is the one that
+holds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from typing import Any, cast
+from uuid import UUID, uuid5
+
+from eventsourcing.domain import Aggregate, event
+
+from domain.errors import Refused
+from domain.identifiers import JsonObject, StreamId, TenantId
+from domain.prices import Graduated, Package, Price, Tier, UnitPrice, Volume
+
+VERSIONS_MAX = 10_000
+
+
+class PricesInThePast(Refused):
+    """Prices hold from now on or later; what was used before has been charged."""
+
+    code = "prices_in_the_past"
+
+
+class TooManyPriceVersions(Refused):
+    """This price book has as many versions as one may have."""
+
+
+def price_book_id(tenant_id: TenantId) -> StreamId:
+    """Of the platform's book (its tenant is the nil one), or of a tenant's. Never changes: the
+    stream is found by it.
+    """
+    return StreamId(uuid5(tenant_id, "price-book"))
+
+
+@dataclass(frozen=True, slots=True)
+class PriceVersion:
+    """Implements domain.rating.PriceSource. prices: by model, then by meter; a model may be
+    `provider/*` or `*`, and the most special that has the meter counts.
+    """
+
+    name: str
+    effective_from: datetime
+    margin: Fraction
+    prices: Mapping[str, Mapping[str, Price]]
+
+    def price(self, model: str, meter: str) -> Price | None:
+        provider = model.partition("/")[0]
+        for pattern in (model, f"{provider}/*", "*"):
+            found = self.prices.get(pattern, {}).get(meter)
+            if found is not None:
+                return found
+        return None
+
+
+class PriceBook(Aggregate):
+    TOPIC = "price_book"
+
+    class Created(Aggregate.Created):
+        """owner: `platform` or `tenant`."""
+
+        TOPIC = "price_book.created"
+        owner: str
+
+    class Published(Aggregate.Event):
+        """effective_from: RFC 3339. margin: a decimal string, on all prices that are not of this
+        version. prices: model -> meter -> price, as `price_document` writes it.
+        """
+
+        TOPIC = "price_book.published"
+        book_version: int
+        effective_from: str
+        margin: str
+        prices: JsonObject
+
+    @event(Created)
+    def __init__(
+        self,
+        *,
+        id: UUID,  # noqa: A002, ARG002 # taken by the library, which calls it so
+        owner: str,
+    ) -> None:
+        self.owner = owner
+        self.versions: list[PriceVersion] = []
+
+    def publish(
+        self,
+        prices: JsonObject,
+        *,
+        margin: str,
+        effective_from: datetime,
+        now: datetime,
+    ) -> int:
+        """The number of the new version. prices: model -> meter -> price, as `price_document`
+        writes it. Raises PricesInThePast, TooManyPriceVersions.
+        """
+        if effective_from < now:
+            raise PricesInThePast(effective_from=effective_from.isoformat())
+        if len(self.versions) >= VERSIONS_MAX:
+            raise TooManyPriceVersions(versions_max=VERSIONS_MAX)
+        number = len(self.versions) + 1
+        self._published(number, effective_from.isoformat(), margin, prices)
+        return number
+
+    def version_at(self, instant: datetime) -> PriceVersion | None:
+        """None before the first of them holds."""
+        for version in reversed(self.versions):
+            if version.effective_from <= instant:
+                return version
+        return None
+
+    @event(Published)
+    def _published(
+        self, book_version: int, effective_from: str, margin: str, prices: JsonObject
+    ) -> None:
+        parsed = {
+            model: {meter: price_from(document) for meter, document in of_model.items()}
+            for model, of_model in cast("dict[str, dict[str, Any]]", prices).items()
+        }
+        name = f"{self.owner}/{book_version}"
+        since = datetime.fromisoformat(effective_from)
+        self.versions.append(PriceVersion(name, since, Fraction(margin), parsed))
+
+
+def price_document(price: Price) -> JsonObject:
+    """A price as events have it."""
+    match price:
+        case UnitPrice():
+            return {"kind": "unit", "usd_pico": price.usd_pico, "per": price.per}
+        case Package():
+            return {"kind": "package", "usd_pico": price.usd_pico, "size": price.size}
+        case Graduated():
+            return {"kind": "graduated", "tiers": [[*tier] for tier in price.tiers]}
+        case Volume():
+            kind = "volume_by_prompt" if price.is_by_prompt else "volume"
+            return {"kind": kind, "tiers": [[*tier] for tier in price.tiers]}
+
+
+def price_from(document: Any) -> Price:
+    match document["kind"]:
+        case "unit":
+            return UnitPrice(document["usd_pico"], document["per"])
+        case "package":
+            return Package(document["usd_pico"], document["size"])
+        case "graduated":
+            return Graduated(_tiers(document))
+        case kind:
+            assert kind in ("volume", "volume_by_prompt")
+            return Volume(_tiers(document), is_by_prompt=kind == "volume_by_prompt")
+
+
+def _tiers(document: Any) -> tuple[Tier, ...]:
+    return tuple(Tier(*tier) for tier in document["tiers"])

@@ -1,0 +1,114 @@
+"""Usage: what one paid attempt consumed, counted by meters that never overlap.
+
+A provider's report is measured first (`Measured`), then priced (domain/rating.py); what the event
+of the outcome says of it is `Metered`. A cached token is no input token here, a reasoning token no
+output token: what is counted under one meter is counted under no other, so costs add up.
+"""
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, TypeAlias
+from uuid import UUID, uuid5
+
+from domain.identifiers import Json, JsonObject
+
+Unit: TypeAlias = Literal["tokens", "requests", "calls", "seconds", "bytes", "units"]
+# Where the counts are from. unknown: nobody knows what the attempt used, until somebody says.
+Source: TypeAlias = Literal["provider", "estimated", "resolved", "unknown"]
+
+# Every meter of the platform, and what it counts. Others are tenants' own (domain/usage_events.py).
+METERS: Mapping[str, Unit] = {
+    "requests": "requests",
+    "input_tokens": "tokens",
+    "cached_input_tokens": "tokens",
+    "cache_write_tokens": "tokens",
+    "cache_write_1h_tokens": "tokens",
+    "input_audio_tokens": "tokens",
+    "input_image_tokens": "tokens",
+    "output_tokens": "tokens",
+    "reasoning_tokens": "tokens",
+    "output_audio_tokens": "tokens",
+    "output_image_tokens": "tokens",
+    "embedding_tokens": "tokens",
+    "tool_calls": "calls",
+    "run_seconds": "seconds",
+    "storage_bytes": "bytes",
+}
+INPUT_METERS = (
+    *("input_tokens", "cached_input_tokens", "cache_write_tokens", "cache_write_1h_tokens"),
+    *("input_audio_tokens", "input_image_tokens", "embedding_tokens"),
+)
+OUTPUT_METERS = ("output_tokens", "reasoning_tokens", "output_audio_tokens", "output_image_tokens")
+# What a model that has no price of its own for it charges it as.
+CHARGED_AS: Mapping[str, str] = {"reasoning_tokens": "output_tokens"}
+# What nobody charges unless a price book says so.
+FREE_METERS = frozenset({"requests", "tool_calls"})
+QUANTITY_MAX = 10**15
+
+
+class Measured(NamedTuple):
+    """quantities: by meter, none of them zero, and never negative. is_standard: whether it was
+    served at the rates that are listed, and not in a tier of service of another price.
+    """
+
+    quantities: Mapping[str, int]
+    source: Source = "provider"
+    is_standard: bool = True
+
+    @property
+    def tokens_in(self) -> int:
+        return sum(self.quantities.get(meter, 0) for meter in INPUT_METERS)
+
+    @property
+    def tokens_out(self) -> int:
+        return sum(self.quantities.get(meter, 0) for meter in OUTPUT_METERS)
+
+
+class UsageLine(NamedTuple):
+    """cost_usd_pico: None where no price is known."""
+
+    meter: str
+    quantity: int
+    cost_usd_pico: int | None
+
+
+class Metered(NamedTuple):
+    """What one attempt used and what it is charged, as its outcome is recorded.
+
+    model: under the name that the tenant knows. prices: the versions of the price books that priced
+    it; empty where none did. Either every line has a cost, or none has.
+    """
+
+    model: str
+    provider: str
+    agent_id: str | None
+    source: Source
+    prices: str
+    lines: tuple[UsageLine, ...]
+
+    @property
+    def cost_usd_pico(self) -> int | None:
+        """None when no price is known."""
+        total = 0
+        for line in self.lines:
+            if line.cost_usd_pico is None:
+                return None
+            total += line.cost_usd_pico
+        return total
+
+    def fact(self, *, workflow_id: str | None, created_by: str) -> JsonObject:
+        """As an event has it. It stands for itself: who reads it needs no other event."""
+        lines: list[Json] = [[*line] for line in self.lines]
+        return {
+            "provider": self.provider,
+            "agent_id": self.agent_id,
+            "workflow_id": workflow_id,
+            "created_by": created_by,
+            "source": self.source,
+            "prices": self.prices,
+            "lines": lines,
+        }
+
+
+def usage_id(stream_id: UUID, path: str, attempt: int, meter: str) -> UUID:
+    """Of one fact: the same attempt never has a second one under the same meter."""
+    return uuid5(stream_id, f"usage/{path}/{attempt}/{meter}")

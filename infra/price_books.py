@@ -1,0 +1,114 @@
+"""Prices that hold: the books of tenants and of the platform, over the list of the release.
+
+worker: PriceBooks     every book in memory; which have a new version is asked every second
+api:    StoredPrices   the two books of one tenant, loaded when a command needs them
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from typing import LiteralString
+from uuid import UUID
+
+from commands.ports import EventStore
+from commands.sealing_port import KeyDestroyed
+from domain.errors import Unavailable
+from domain.identifiers import PLATFORM, TenantId
+from domain.price_books import PriceBook, price_book_id
+from domain.rating import PriceSource
+from infra.models.prices import OFFLINE_PRICES, listed_prices, load_prices
+from infra.postgres import Database
+
+log = logging.getLogger(__name__)
+
+POLL_S = 1.0
+BOOKS_MAX = 100_000
+
+BOOKS: LiteralString = "SELECT tenant_id, book_id, book_version FROM price_books LIMIT %s"
+
+
+class ListedPrices:
+    """Implements commands.price_port.Prices with no book at all."""
+
+    async def sources(
+        self,
+        tenant_id: TenantId,  # noqa: ARG002 # the port's
+        model: str,
+        at: datetime,  # noqa: ARG002 # the port's
+    ) -> Sequence[PriceSource]:
+        return [await _list_for(model)]
+
+
+class PriceBooks:
+    """Implements commands.price_port.Prices. database: the role `worker`. Without the database what
+    was known last holds.
+    """
+
+    def __init__(self, database: Database, events: EventStore) -> None:
+        self._database = database
+        self._events = events
+        self._books: dict[TenantId, PriceBook] = {}
+
+    async def sources(self, tenant_id: TenantId, model: str, at: datetime) -> Sequence[PriceSource]:
+        own, platform = self._books.get(tenant_id), self._books.get(PLATFORM)
+        return [*_effective((own, platform), at), await _list_for(model)]
+
+    async def refresh(self) -> None:
+        async with self._database.connection() as conn:
+            rows = await (await conn.execute(BOOKS, (BOOKS_MAX,))).fetchall()
+        for tenant_id, book_id, book_version in rows:
+            known = self._books.get(tenant_id)
+            if known is None or len(known.versions) < book_version:
+                await self._load(TenantId(tenant_id), book_id)
+        for gone in self._books.keys() - {row[0] for row in rows}:
+            del self._books[gone]
+
+    async def _load(self, tenant_id: TenantId, book_id: UUID) -> None:
+        try:
+            book = await self._events.load(PriceBook, book_id, tenant_id)
+        except KeyDestroyed:
+            return  # The row goes with what is left of the tenant.
+        if book is not None:
+            self._books[tenant_id] = book
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        while True:
+            try:
+                await self.refresh()
+            except Unavailable as error:
+                log.warning("prices are not known anew: %s", error)
+            await asyncio.sleep(POLL_S)
+
+
+class StoredPrices:
+    """Implements commands.price_port.Prices."""
+
+    def __init__(self, events: EventStore) -> None:
+        self._events = events
+
+    async def sources(self, tenant_id: TenantId, model: str, at: datetime) -> Sequence[PriceSource]:
+        books = [await self._book(owner) for owner in (tenant_id, PLATFORM)]
+        return [*_effective(books, at), await _list_for(model)]
+
+    async def _book(self, owner: TenantId) -> PriceBook | None:
+        book = await self._events.load(PriceBook, price_book_id(owner), owner)
+        if book is not None:
+            self._events.keep(book, owner)
+        return book
+
+
+def _effective(books: Sequence[PriceBook | None], at: datetime) -> list[PriceSource]:
+    return [
+        version
+        for book in books
+        if book is not None and (version := book.version_at(at)) is not None
+    ]
+
+
+async def _list_for(model: str) -> PriceSource:
+    if model.startswith("offline/"):
+        return OFFLINE_PRICES
+    await load_prices()
+    return listed_prices()

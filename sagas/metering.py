@@ -1,0 +1,34 @@
+"""From what a call used to what it is charged, under the prices of the moment it was made."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from commands.price_port import Prices
+from domain.attempts import Usage
+from domain.identifiers import TenantId
+from domain.rating import rate
+from domain.usage import Measured, Metered
+
+
+class Call(NamedTuple):
+    """One call of a model. asked: the model as prices name it; told: as its tenant does."""
+
+    tenant_id: TenantId
+    asked: str
+    told: str
+    provider: str
+    agent_id: str | None
+    made_at: datetime
+
+
+async def charged(call: Call, measured: Measured, tool_calls_count: int, prices: Prices) -> Usage:
+    """The call itself counts too, though most prices ask nothing for it."""
+    quantities = {"requests": 1, **measured.quantities}
+    if tool_calls_count:
+        quantities["tool_calls"] = tool_calls_count
+    sources = await prices.sources(call.tenant_id, call.asked, call.made_at)
+    rated = rate(measured._replace(quantities=quantities), call.asked, sources)
+    metered = Metered(
+        call.told, call.provider, call.agent_id, measured.source, rated.prices, rated.lines
+    )
+    return Usage(call.told, measured.tokens_in, measured.tokens_out, metered.cost_usd_pico, metered)

@@ -1,0 +1,79 @@
+"""POST /price-books."""
+
+from typing import Any
+
+import pytest
+
+from domain.identifiers import PLATFORM
+from domain.price_books import PriceBook, price_book_id
+from domain.prices import Graduated, Tier, UnitPrice
+from tests.write_api.api import OPERATOR_KEY, Api, problem
+
+OPERATOR = {"X-Operator-Key": OPERATOR_KEY}
+
+
+def entry(meter: str = "input_tokens", **price: Any) -> dict[str, Any]:
+    return {"model": "openai/gpt-4o", "meter": meter, "price": price}
+
+
+UNIT = entry(kind="unit", usd="0.15", per=1_000_000)
+
+
+async def publish(api: Api, *entries: dict[str, Any], **fields: Any) -> Any:
+    body = {"scope": {"type": "platform"}, "prices": list(entries), **fields}
+    return await api.send("POST", "/price-books", body, headers=OPERATOR)
+
+
+async def test_prices_are_published_as_decimal_strings_and_kept_exactly(api: Api) -> None:
+    tiers = [{"up_to": 10, "usd": "0.000000000001"}, {"up_to": None, "usd": "0"}]
+    response = await publish(
+        api, UNIT, entry("tool_calls", kind="graduated", tiers=tiers), margin="0.2"
+    )
+    assert response.status_code == 201
+    assert response.json()["data"]["version"] == 1
+    book = await api.store.load(PriceBook, price_book_id(PLATFORM), PLATFORM)
+    assert book is not None
+    (version,) = book.versions
+    assert version.price("openai/gpt-4o", "input_tokens") == UnitPrice(150_000_000_000, 1_000_000)
+    assert version.price("openai/gpt-4o", "tool_calls") == Graduated((Tier(10, 1), Tier(None, 0)))
+
+
+@pytest.mark.parametrize(
+    ("mistake", "path"),
+    [
+        ({"margin": "-1.5"}, "/margin"),
+        ({"margin": 0.2}, "/margin"),
+        ({"scope": {"type": "planet"}}, "/scope"),
+        ({"effective_from": "tomorrow"}, "/effective_from"),
+        ({"prices": [entry(kind="unit", usd="1e-3")]}, "/prices/0/price/usd"),
+        ({"prices": [entry(kind="unit", usd=0.15)]}, "/prices/0/price/usd"),
+        ({"prices": [entry(kind="unit", usd="-1")]}, "/prices/0/price/usd"),
+        ({"prices": [entry(kind="unit", usd="1", per=0)]}, "/prices/0/price/per"),
+        ({"prices": [entry("Tokens", kind="unit", usd="1")]}, "/prices/0/meter"),
+        ({"prices": [UNIT, UNIT]}, "/prices/1"),
+        ({"prices": [entry(kind="unit")]}, "/prices/0/price/usd"),
+        ({"prices": [entry(kind="package", usd="1")]}, "/prices/0/price/size"),
+        ({"prices": [entry(kind="graduated")]}, "/prices/0/price/tiers"),
+        (
+            {"prices": [entry(kind="volume", tiers=[{"up_to": 5, "usd": "1"}])]},
+            "/prices/0/price/tiers",
+        ),
+    ],
+)
+async def test_a_mistake_is_named_with_its_place(
+    api: Api, mistake: dict[str, Any], path: str
+) -> None:
+    response = await publish(api, **mistake)
+    assert [place for place, _ in problem(response, 422, "invalid")] == [path]
+    assert api.store.events == []
+
+
+async def test_prices_that_would_have_held_already_are_refused(api: Api) -> None:
+    problem(
+        await publish(api, UNIT, effective_from="2020-01-01T00:00:00Z"), 409, "prices_in_the_past"
+    )
+
+
+async def test_a_tenant_cannot_set_its_prices(api: Api) -> None:
+    body = {"scope": {"type": "platform"}, "prices": [UNIT]}
+    problem(await api.send("POST", "/price-books", body), 403, "forbidden")
