@@ -30,7 +30,6 @@ from infra.audit_trail import AuditTrail
 from infra.authentication import Authentication
 from infra.client_addresses import ClientAddresses
 from infra.consumer import keep_running
-from infra.data_subjects import PostgresDataSubjects
 from infra.directory import PostgresDirectory
 from infra.event_store import PostgresEventStore
 from infra.execution_waiter import ExecutionWaiter
@@ -45,6 +44,7 @@ from infra.read_positions import ReadPositions
 from infra.runtime import Runtime
 from infra.secrets_source import SecretsSource
 from infra.session_tokens import SessionTokens
+from infra.subjects import PostgresDataSubjects
 from infra.tail import Tail
 from infra.users import PostgresUsers
 from projections.catalogue import PROJECTIONS

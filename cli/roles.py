@@ -13,7 +13,6 @@ from commands.model_port import Models
 from commands.ports import Log, Ports, Position
 from infra.admission import EveryoneAdmitted
 from infra.consumer import keep_running
-from infra.data_subjects import PostgresSubjectErasures
 from infra.http_client import GuardedHttp
 from infra.login_cleaning import LoginCleaning
 from infra.mail import SmtpMailServer, SmtpSettings
@@ -27,12 +26,12 @@ from infra.retention import PostgresRetentions
 from infra.runtime import Runtime
 from infra.secrets_source import SecretsSource
 from infra.standings import HeldTenants
+from infra.subjects import PostgresSubjectErasures
 from infra.users import PostgresUsers
 from projections.catalogue import PROJECTIONS
 from projections.execution_search import PostgresExecutionSearch
 from projections.projector import Projector
 from sagas.bulk_operations import BulkOperationSaga
-from sagas.data_subjects import DataSubjectSaga
 from sagas.drive import DriveParts
 from sagas.effects import Effects
 from sagas.executions import GROUP as EXECUTIONS_GROUP
@@ -45,6 +44,7 @@ from sagas.retention import RetentionSaga
 from sagas.run_owners import RunOwners
 from sagas.start_queue import StartLimits, StartQueue
 from sagas.step_turns import StepLimits, StepTurns
+from sagas.subjects import DataSubjectSaga
 from sagas.turns import weights
 
 ROLES = ("api", "relay", "worker", "projector")

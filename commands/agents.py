@@ -7,7 +7,6 @@ from uuid import UUID
 
 import orjson
 
-from commands.data_subjects import named_subject
 from commands.decisions import (
     Command,
     Decided,
@@ -17,6 +16,7 @@ from commands.decisions import (
 from commands.executions import Pinned, begin_execution
 from commands.ownership import load_own
 from commands.ports import StoredDefinition
+from commands.subjects import named_subject
 from domain.agents import Agent, AgentNotFound
 from domain.definitions import Definition, single_node_definition
 from domain.errors import FieldError, Invalid

@@ -25,12 +25,6 @@ from commands.credentials import (
     revoke_api_key,
     rotate_api_key,
 )
-from commands.data_subjects import (
-    EraseDataSubject,
-    EraseUser,
-    erase_data_subject,
-    erase_user,
-)
 from commands.decisions import Command, Decided, Tenancy
 from commands.directory_groups import (
     CreateDirectoryGroup,
@@ -137,6 +131,12 @@ from commands.signals import (
     SignalExecution,
     receive_webhook,
     signal_execution,
+)
+from commands.subjects import (
+    EraseDataSubject,
+    EraseUser,
+    erase_data_subject,
+    erase_user,
 )
 from commands.tenants import (
     ChangeTenant,

@@ -12,11 +12,11 @@ from uuid import UUID
 from eventsourcing.domain import Aggregate
 
 from commands.authorization import Caller
-from commands.data_subject_port import DataSubjects
 from commands.directory_port import Directory
 from commands.identity_port import Users
 from commands.ports import AnyAggregate, Ports, SideRow
 from commands.sealing_port import Sealing
+from commands.subject_port import DataSubjects
 from commands.vault_port import Vault
 from domain.errors import NotFound, Stale
 from domain.identifiers import Json, JsonObject, TenantId

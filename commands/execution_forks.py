@@ -9,13 +9,13 @@ from commands.executions import Pinned, created_execution, require_small
 from commands.ownership import load_own_execution, load_runnable_workflow
 from commands.pinned_definitions import pinned_definition
 from commands.ports import OpenedExecution
-from domain.data_subjects import NamedSubject
 from domain.definition_graph import START
 from domain.errors import FieldError, Invalid
 from domain.execution_commands import require_payloads
 from domain.execution_forks import NodeCopy, plan_fork
 from domain.executions import Execution
 from domain.identifiers import Json
+from domain.subjects import NamedSubject
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,18 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 from uuid import UUID
 
-from commands.data_subjects import named_subject
 from commands.decisions import Command, Decided, Tenancy
 from commands.execution_families import decided_about
 from commands.ownership import load_own_execution, load_runnable_workflow
 from commands.pinned_definitions import pinned_definition
 from commands.ports import OpenedExecution, SideRow
-from domain.data_subjects import NamedSubject
+from commands.subjects import named_subject
 from domain.errors import FieldError, Invalid
 from domain.execution_commands import cancel, cancel_and_undo
 from domain.executions import Execution
 from domain.identifiers import Json
 from domain.payloads import PayloadRefused, require_payload
+from domain.subjects import NamedSubject
 
 
 @dataclass(frozen=True, slots=True)

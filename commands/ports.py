@@ -13,7 +13,6 @@ from eventsourcing.domain import Aggregate
 from commands.admission_port import Admission
 from commands.bulk_port import ExecutionSearch
 from commands.credential_port import ApiKeyRow
-from commands.data_subject_port import DataSubjects
 from commands.directory_port import Directory, DirectoryRow
 from commands.identity_port import AccessRow, Users
 from commands.login_port import Accounts, LoginRow
@@ -23,6 +22,7 @@ from commands.password_port import AnyPassword, PasswordJudge
 from commands.price_port import Prices, PublishedPrices
 from commands.sealing_port import Sealing, SealingRow
 from commands.standing_port import EveryoneActive, Standings, TenantSideRow
+from commands.subject_port import DataSubjects
 from commands.vault_port import Vault, VaultRow
 from domain.envelope import Envelope
 from domain.identifiers import JsonObject, Shard, TenantId

@@ -8,7 +8,6 @@ from domain.administrators import Administrators
 from domain.agents import Agent
 from domain.bulk_operations import BulkOperation
 from domain.credentials import ApiKey
-from domain.data_subjects import DataSubject
 from domain.directory_groups import DirectoryGroup
 from domain.directory_users import DirectoryUser
 from domain.executions import Execution
@@ -22,6 +21,7 @@ from domain.providers import Provider
 from domain.roles import Role
 from domain.secrets import Secret
 from domain.sessions import Session
+from domain.subjects import DataSubject
 from domain.tenants import Tenant
 from domain.workflows import Workflow
 

@@ -61,7 +61,7 @@ class Execution(ExecutionEvents, Aggregate):
 
     class Created(Aggregate.Created):
         """parent_path: of the node that started it. depth: how many runs are above it. subject_id,
-        data_subject: whose data it works on, when the tenant said so; see data_subjects.py.
+        data_subject: whose data it works on, when the tenant said so; see subjects.py.
         """
 
         TOPIC = "execution.created"

@@ -76,7 +76,7 @@ CrashPoint: TypeAlias = Literal[
     "offboarding.after_cancel",
     "offboarding.before_end",
     "offboarding.after_end",
-    # People and data subjects who were erased (sagas/data_subjects.py).
+    # People and data subjects who were erased (sagas/subjects.py).
     "data_subject.after_claim",
     "data_subject.after_stream",
     # What is left of erased tenants (infra/erasure.py).

@@ -9,15 +9,15 @@ from typing_extensions import TypedDict
 
 from commands.agents import CreateAgent, DeleteAgent, ExecuteAgent, ReviseAgent
 from domain.agents import AgentNotFound
-from domain.data_subjects import DataSubjectErased
 from domain.errors import Stale
 from domain.identifiers import JsonObject
-from write_api.data_subjects import DataSubjectName
+from domain.subjects import DataSubjectErased
 from write_api.edge import Call
 from write_api.executions import ExecutionAccepted, ExecutionResult
 from write_api.openapi import Answered, documented
 from write_api.routes import route
 from write_api.shapes import STRICT, AnyJson, AnyObject, Name
+from write_api.subjects import DataSubjectName
 
 Instructions = Annotated[str, StringConstraints(max_length=32_000)]
 Tools = Annotated[list[str | AnyObject], Field(max_length=64)]

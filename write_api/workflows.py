@@ -9,16 +9,16 @@ from typing_extensions import TypedDict
 
 from commands.executions import ExecuteWorkflow
 from commands.workflows import CreateWorkflow, DeleteWorkflow, ReviseWorkflow
-from domain.data_subjects import DataSubjectErased
 from domain.definitions import InvalidDefinition
 from domain.errors import Stale
+from domain.subjects import DataSubjectErased
 from domain.workflows import WorkflowNotFound
-from write_api.data_subjects import DataSubjectName
 from write_api.edge import Call
 from write_api.executions import ExecutionAccepted, ExecutionResult
 from write_api.openapi import Answered, documented
 from write_api.routes import route
 from write_api.shapes import STRICT, AnyJson, Name, VersionNumber
+from write_api.subjects import DataSubjectName
 
 Description = Annotated[str, StringConstraints(max_length=4000)]
 # Validated by the domain, which can name the node; here it is only described.

@@ -4,12 +4,12 @@ import pytest
 
 from domain.administrators import Administrators
 from domain.catalogue import AGGREGATES
-from domain.data_subjects import DataSubject
 from domain.directory_groups import DirectoryGroup
 from domain.directory_users import DirectoryUser
 from domain.login_rules import LoginRules
 from domain.logins import Login
 from domain.price_books import PriceBook
+from domain.subjects import DataSubject
 from infra.event_codec import TOPICS
 from projections.catalogue import PROJECTIONS
 from projections.executions import EXECUTIONS

@@ -6,10 +6,10 @@ from typing import Annotated
 from pydantic import BaseModel, Field, StringConstraints, TypeAdapter
 from starlette.responses import Response
 
-from commands.data_subjects import EraseDataSubject, EraseUser
+from commands.subjects import EraseDataSubject, EraseUser
 from domain.administrators import LastAdministrator
-from domain.data_subjects import NAME_CHARACTERS_MAX, DataSubjectNotFound
 from domain.identity import UserNotFound
+from domain.subjects import NAME_CHARACTERS_MAX, DataSubjectNotFound
 from write_api.edge import Call
 from write_api.openapi import Answered, documented
 from write_api.routes import route

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import LiteralString
 from uuid import UUID
 
-from commands.data_subject_port import Erased, SubjectStream
+from commands.subject_port import Erased, SubjectStream
 from domain.identifiers import TenantId
 from infra.data_keys import DataKeys
 from infra.postgres import Database
@@ -37,7 +37,7 @@ def subject_id(lookup_key: str, tenant_id: TenantId, name: str) -> UUID:
 
 
 class PostgresDataSubjects:
-    """Implements commands.data_subject_port.DataSubjects. database: the role `api`."""
+    """Implements commands.subject_port.DataSubjects. database: the role `api`."""
 
     def __init__(self, database: Database, keys: DataKeys, lookup_key: str) -> None:
         self._database = database
@@ -57,7 +57,7 @@ class PostgresDataSubjects:
 
 
 class PostgresSubjectErasures:
-    """Implements commands.data_subject_port.SubjectErasures. database: the role `worker`."""
+    """Implements commands.subject_port.SubjectErasures. database: the role `worker`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

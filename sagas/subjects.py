@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from commands.authorization import Caller
-from commands.data_subject_port import Erased, SubjectErasures, SubjectStream
-from commands.data_subjects import KINDS, ended
 from commands.decisions import Tenancy
 from commands.ports import Ports
+from commands.subject_port import Erased, SubjectErasures, SubjectStream
+from commands.subjects import KINDS, ended
 from domain.envelope import Envelope
 from domain.errors import Stale
 from infra.crash_points import reach

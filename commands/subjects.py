@@ -3,7 +3,7 @@
 EraseUser ────────┐
 ├─► the event and the end of the key, in one append ──► whatever is sealed
 EraseDataSubject ─┘   with it is unreadable ──► each stream of theirs says so (`ended`), one
-by one (sagas/data_subjects.py)
+by one (sagas/subjects.py)
 """
 
 from collections.abc import Sequence
@@ -26,13 +26,6 @@ from commands.sealing_port import DestroyedSubjectKey
 from commands.vault_port import RemovedVaultEntry
 from domain.administrators import LastAdministrator
 from domain.credentials import ApiKey
-from domain.data_subjects import (
-    DataSubject,
-    DataSubjectErased,
-    DataSubjectNotFound,
-    NamedSubject,
-    require_name,
-)
 from domain.directory_users import DirectoryUser
 from domain.errors import FieldError, Invalid, NotFound
 from domain.execution_commands import erase
@@ -43,6 +36,13 @@ from domain.identity import User, UserNotFound
 from domain.providers import Provider
 from domain.secrets import Secret
 from domain.sessions import Session
+from domain.subjects import (
+    DataSubject,
+    DataSubjectErased,
+    DataSubjectNotFound,
+    NamedSubject,
+    require_name,
+)
 
 SubjectAggregate: TypeAlias = (
     Execution | User | Session | DirectoryUser | ExternalIdentity | ApiKey | Secret | Provider
