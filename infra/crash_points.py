@@ -68,17 +68,11 @@ CrashPoint: TypeAlias = Literal[
     "bulk.before_progress",
     "bulk.after_progress",
     "bulk.after_release",
-    # Streams of who is erased (projections/refold.py).
-    "refold.before_commit",
-    "refold.after_commit",
     # Tenants that leave (sagas/offboarding.py).
     "offboarding.after_claim",
     "offboarding.after_cancel",
     "offboarding.before_end",
     "offboarding.after_end",
-    # People and data subjects who were erased (sagas/subjects.py).
-    "data_subject.after_claim",
-    "data_subject.after_stream",
     # What is left of erased tenants (infra/erasure.py).
     "erasure.before_page",
     "erasure.after_page",

@@ -52,10 +52,9 @@ from infra.snapshots import FORMS, Snapshots
 STORED_DEFINITIONS_MAX = 4096
 # What recorded answers are sealed as.
 ANSWERS = "answers"
-# In the place of a fingerprint, which lies before its answer: what was asked for could be guessed
-# by it. Older ones lie open.
+# In the place of a fingerprint, which lies before its answer, behind its length: what was asked for
+# could be guessed by it. Older ones lie open.
 SEALED_TOO = b""
-FINGERPRINT_BYTES = 32
 
 # fmt: off
 RECORDED_ANSWER: LiteralString = (
@@ -230,7 +229,8 @@ class PostgresEventStore:
                 self.keep(aggregate, envelope.tenant_id)
             return None
         if command is not None:
-            result = command.fingerprint + orjson.dumps(command.result)
+            fingerprint = command.fingerprint
+            result = bytes([len(fingerprint)]) + fingerprint + orjson.dumps(command.result)
             subject_key = key_of_answer(subject_keys, side_rows)
             sealed_result = sealed_for(
                 key, subject_key, ANSWERS, result, bound_to=command.command_id.bytes
@@ -278,7 +278,8 @@ class PostgresEventStore:
         result = await self._opened(tenant_id, ANSWERS, row[1], command_id.bytes)
         fingerprint = bytes(row[0])
         if fingerprint == SEALED_TOO:
-            fingerprint, result = result[:FINGERPRINT_BYTES], result[FINGERPRINT_BYTES:]
+            end = 1 + result[0]
+            fingerprint, result = result[1:end], result[end:]
         return RecordedAnswer(fingerprint, orjson.loads(result), position)
 
     async def definition(self, tenant_id: TenantId, definition_hash: str) -> JsonObject | None:

@@ -10,7 +10,6 @@ from uuid import UUID
 from psycopg import AsyncConnection
 
 from commands.ports import LoggedEvent
-from infra.crash_points import reach
 from infra.event_sealing import OpenEvents
 from projections.dead_letters import RELEASE, record_parked, take_from_store
 from projections.fold import Fold
@@ -55,5 +54,3 @@ async def _replace(
             await tables.write_streams(conn, document)
         await conn.execute(RELEASE, (table, stream_id))
         await record_parked(conn, fold.projection, fold.parked)
-        reach("refold.before_commit")
-    reach("refold.after_commit")

@@ -37,6 +37,7 @@ from infra.event_codec import mapper
 from tests.commands.fake_accounts import EMAIL, FakeAccounts
 from tests.commands.fake_directory import FakeDirectory
 from tests.commands.fake_sealing import FakeSealing
+from tests.commands.fake_subjects import FakeDataSubjects
 from tests.commands.fake_users import FakeUsers
 
 __all__ = ["EMAIL"]
@@ -327,6 +328,7 @@ class World:
         self.mailbox = FakeMailbox(self.ids)
         self.accounts = FakeAccounts(self.store)
         self.users = FakeUsers(self.store)
+        self.data_subjects = FakeDataSubjects(self.store)
         self.ports = Ports(
             self.store,
             self.clock,
@@ -340,6 +342,7 @@ class World:
             directory=FakeDirectory(self.store),
             accounts=self.accounts,
             vault=self.vault,
+            data_subjects=self.data_subjects,
         )
         self.dispatcher = Dispatcher(self.ports)
         self.tenant_id = TenantId(self.ids.new())
