@@ -1,7 +1,8 @@
 # up: the whole platform in one process.  demo: a story on it.  test, check: what CI runs.
-# faults: the tests of faults, with those that take too long for `make test`.
+# thorough: the tests, with ten times the generated examples and those that take too long for `make test`.
+# faults: the tests of faults, with those too.
 # bench: the README's measurements.  clean: removes everything these made, data included.
-.PHONY: up demo test faults check check-format check-lint check-types check-imports check-security bench lock clean
+.PHONY: up demo test thorough faults check check-format check-lint check-types check-imports check-security bench lock clean
 
 # Where it is set, every process that starts compiles all that it imports again: seconds for each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -20,6 +21,9 @@ demo: .venv/.ready
 
 test: .venv/.ready
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+thorough: .venv/.ready
+	AGENTLEDGER_TEST_EFFORT=10 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --timeout 1800 -m "slow or not slow"
 
 faults: .venv/.ready
 	$(BIN)/python -m pytest tests/faults -m "slow or not slow"

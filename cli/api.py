@@ -38,6 +38,7 @@ from infra.metrics import Metrics
 from infra.migrations import pending
 from infra.models import build_models
 from infra.models.tenant_providers import ShortCalls, TenantProviders
+from infra.parts import PostgresPartRights
 from infra.postgres import Database
 from infra.price_books import StoredPrices
 from infra.read_positions import ReadPositions
@@ -228,6 +229,7 @@ async def _ports(
         data_subjects=PostgresDataSubjects(database, await runtime.data_keys(), runtime.lookup_key),
         directory=PostgresDirectory(database, runtime.lookup_key),
         vault=await runtime.vault("api"),
+        parts=PostgresPartRights(database),
     )
 
 

@@ -21,6 +21,7 @@ from infra.models import build_models
 from infra.models.tenant_providers import TenantProviders
 from infra.offboardings import PostgresOffboardings
 from infra.open_bulk_operations import PostgresOpenBulkOperations
+from infra.parts import PostgresPartRights
 from infra.price_books import PriceBooks
 from infra.retention import PostgresRetentions
 from infra.runtime import Runtime
@@ -180,6 +181,7 @@ async def _executions(
                 providers=TenantProviders(vault),
                 prices=prices,
                 clock=runtime.clock,
+                parts=PostgresPartRights(await runtime.database("worker")),
             ),
             runners=RUNNERS,
             clock=runtime.clock,

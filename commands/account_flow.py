@@ -8,7 +8,14 @@ from uuid import UUID
 from commands.authorization import Caller, require
 from commands.decisions import Command
 from commands.dispatch import Origin
-from commands.login_flow import LoggedIn, LoginFlow, LoginPorts, WrongCredentials, proving
+from commands.login_flow import (
+    LoggedIn,
+    LoginFlow,
+    LoginPorts,
+    WrongCredentials,
+    proving,
+    wrong_credentials,
+)
 from commands.login_port import Account, NewSecondFactor, ResetTokens
 from commands.logins import (
     ChangePassword,
@@ -137,10 +144,10 @@ class AccountFlow:
         self, tenant_id: TenantId, user_id: UUID, code: str, origin: Origin
     ) -> Sequence[str]:
         ports = self._ports
-        attempt = await ports.attempts.begin("second_factor", str(user_id), origin.address)
+        attempt = await self._login.begin_attempt(tenant_id, user_id, origin)
         factors = ports.second_factors
         if not await factors.take_code(tenant_id, user_id, code, is_confirmed=False):
-            raise WrongCredentials
+            raise wrong_credentials(tenant_id, user_id, "the code is wrong, or was used before")
         await ports.attempts.succeeded(attempt)
         codes, hashes = factors.new_recovery_codes(user_id)
         await self._dispatch(EnableSecondFactor(hashes), tenant_id, user_id, origin)
@@ -169,11 +176,11 @@ class AccountFlow:
     ) -> Account:
         """Counted as the second factor is: by the person, whose address is not asked for here."""
         ports = self._ports
-        attempt = await ports.attempts.begin("second_factor", str(user_id), origin.address)
+        attempt = await self._login.begin_attempt(tenant_id, user_id, origin)
         account = await ports.accounts.of_user(tenant_id, user_id)
         stored = None if account is None else account.password_hash
         if not await ports.passwords.is_password(password, stored) or account is None:
-            raise WrongCredentials
+            raise wrong_credentials(tenant_id, user_id, "the password is wrong")
         await ports.attempts.succeeded(attempt)
         return account
 

@@ -14,8 +14,9 @@ from commands.decisions import (
     require_version,
 )
 from commands.executions import Pinned, begin_execution
-from commands.ownership import load_own
+from commands.ownership import load_own, load_runnable_agent
 from commands.ports import StoredDefinition
+from commands.sharing import shares_ended_with
 from commands.subjects import named_subject
 from domain.agents import Agent, AgentNotFound
 from domain.definitions import Definition, single_node_definition
@@ -81,12 +82,14 @@ async def delete_agent(command: DeleteAgent, on: Tenancy) -> Decided:
     agent.require_present()
     require_version(agent, command.expected_version)
     agent.delete()
-    return Decided({"agent_id": str(agent.id), "is_deleted": True}, aggregates=(agent,))
+    sharing, rows = await shares_ended_with(on, command.agent_id)
+    result: JsonObject = {"agent_id": str(agent.id), "is_deleted": True}
+    return Decided(result, aggregates=(agent, *sharing), side_rows=rows)
 
 
 async def execute_agent(command: ExecuteAgent, on: Tenancy) -> Decided:
     """An execution of one agent node, pinned to the version the agent has now."""
-    agent = await load_own(on, Agent, command.agent_id, AgentNotFound, scope=command.requires)
+    agent = await load_runnable_agent(on, command.agent_id, scope=command.requires)
     agent.require_present()
     agent_version = agent.current_version
     on.keep(agent)

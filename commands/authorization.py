@@ -8,7 +8,7 @@ one or public. ROLE_CELLS is the permission table.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from domain.errors import FieldError, Forbidden, Invalid, NotFound
@@ -125,6 +125,15 @@ class ScopeNotHeld(Forbidden):
     """A credential cannot pass on a scope that it does not hold itself."""
 
 
+class Whose(NamedTuple):
+    """Whose credential was refused: in the data of a refusal as `whose`, with `reason`, for the
+    audit trail of that tenant and for no answer.
+    """
+
+    tenant_id: TenantId
+    actor: str
+
+
 @dataclass(frozen=True, slots=True)
 class Grants:
     """own_only: those of the scopes that reach only what is one's own."""
@@ -182,6 +191,11 @@ def reaches(caller: Caller, scope: str, owner_id: UUID | str | None) -> bool:
     if scope not in caller.own_only:
         return True
     return caller.user_id is not None and str(owner_id) == str(caller.user_id)
+
+
+def reaches_everything(grants: Grants, scope: str) -> bool:
+    """Whether somebody with these grants may use the scope, of a tenant, whoever owns what."""
+    return bool(grants.scopes & {scope, EVERY_SCOPE}) and scope not in grants.own_only
 
 
 def require_own(

@@ -126,6 +126,16 @@ from commands.sessions import (
     end_sessions,
     start_session,
 )
+from commands.sharing import (
+    EndAgentShare,
+    EndWorkflowShare,
+    ShareAgent,
+    ShareWorkflow,
+    end_agent_share,
+    end_workflow_share,
+    share_agent,
+    share_workflow,
+)
 from commands.signals import (
     ReceiveWebhook,
     SignalExecution,
@@ -219,6 +229,10 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(ReviseWorkflow, revise_workflow),
         _entry(DeleteWorkflow, delete_workflow),
         _entry(ExecuteWorkflow, execute_workflow),
+        _entry(ShareWorkflow, share_workflow),
+        _entry(EndWorkflowShare, end_workflow_share),
+        _entry(ShareAgent, share_agent),
+        _entry(EndAgentShare, end_agent_share),
         _entry(CancelExecution, cancel_execution),
         _entry(PauseExecution, pause_execution),
         _entry(ResumeExecution, resume_execution),

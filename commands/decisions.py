@@ -14,6 +14,7 @@ from eventsourcing.domain import Aggregate
 from commands.authorization import Caller
 from commands.directory_port import Directory
 from commands.identity_port import Users
+from commands.parts_port import PartRights
 from commands.ports import AnyAggregate, Ports, SideRow
 from commands.sealing_port import Sealing
 from commands.subject_port import DataSubjects
@@ -60,7 +61,7 @@ class Decided:
     result: JsonObject
     aggregates: Sequence[Aggregate]
     side_rows: Sequence[SideRow] = ()
-    shown_once: JsonObject = field(default_factory=dict[str, Json], repr=False)
+    shown_once: JsonObject = field(default_factory=lambda: {}, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,11 @@ class Tenancy:
     def directory(self) -> Directory:
         assert self.ports.directory is not None, "this process knows no directories"
         return self.ports.directory
+
+    @property
+    def parts(self) -> PartRights:
+        assert self.ports.parts is not None, "this process runs nothing for people"
+        return self.ports.parts
 
     @property
     def users(self) -> Users:

@@ -8,6 +8,7 @@ from commands.decisions import Command, Decided, Tenancy
 from commands.execution_families import decided_about
 from commands.execution_forks import workflow_version_of
 from commands.ownership import load_own_execution
+from commands.parts import require_pinned_parts
 from commands.pinned_definitions import pinned_definition
 from domain.execution_upgrades import upgrade
 
@@ -24,6 +25,7 @@ async def upgrade_execution(command: UpgradeExecution, on: Tenancy) -> Decided:
     """The worker that drives it finds the new definition when it takes it up again."""
     execution = await load_own_execution(on, command.execution_id, scope=command.requires)
     version, definition_hash = await workflow_version_of(execution, command.workflow_version, on)
+    await require_pinned_parts(on, definition_hash, execution.workflow_id)
     events = on.ports.events
     old = await pinned_definition(events, on.tenant_id, execution.definition_hash)
     new = await pinned_definition(events, on.tenant_id, definition_hash)

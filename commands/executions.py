@@ -9,6 +9,7 @@ from uuid import UUID
 from commands.decisions import Command, Decided, Tenancy
 from commands.execution_families import decided_about
 from commands.ownership import load_own_execution, load_runnable_workflow
+from commands.parts import require_pinned_parts
 from commands.pinned_definitions import pinned_definition
 from commands.ports import OpenedExecution, SideRow
 from commands.subjects import named_subject
@@ -57,6 +58,7 @@ async def execute_workflow(command: ExecuteWorkflow, on: Tenancy) -> Decided:
     workflow = await load_runnable_workflow(on, command.workflow_id, scope=command.requires)
     workflow_version, definition_hash = workflow.definition_hash(command.workflow_version)
     on.keep(workflow)
+    await require_pinned_parts(on, definition_hash, command.workflow_id)
     pinned = Pinned(
         definition_hash, workflow_id=str(command.workflow_id), workflow_version=workflow_version
     )

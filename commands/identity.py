@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar, TypedDict
 from uuid import UUID
 
-from commands.authorization import require_grants_held
+from commands.authorization import Whose, require_grants_held
 from commands.decisions import SECRET, Command, Decided, Tenancy, require_version
 from commands.mail_port import Mail
 from commands.memberships import begin_user, membership_of, personal_words, role_grants
@@ -108,11 +108,14 @@ async def accept_invitation(command: AcceptInvitation, on: Tenancy) -> Decided:
     TenantSuspended.
     """
     user = await on.ports.events.load(User, command.token.user_id, on.tenant_id)
-    if user is None or user.invited_until is None:
+    if user is None:
         raise InvitationOver
+    over = InvitationOver(whose=(Whose(on.tenant_id, f"user:{user.id}"),))
+    if user.invited_until is None:
+        raise over
     wanted = on.users.invitation_proof(on.tenant_id, user.id, user.invited_until)
     if not hmac.compare_digest(wanted, command.token.proof):
-        raise InvitationOver
+        raise over
     if await on.ports.standings.of(on.tenant_id) != "active":
         raise TenantSuspended
     words = (*await personal_words(on.ports.events, on.tenant_id, user), command.name or "")

@@ -17,12 +17,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
-from commands.authorization import Caller
+from commands.authorization import Caller, Whose
 from commands.dispatch import Dispatcher, Origin
 from commands.login_port import (
     AccessTokens,
     Account,
     Accounts,
+    Attempt,
     Attempts,
     Passwords,
     RefreshTokens,
@@ -34,7 +35,7 @@ from commands.logins import UseRecoveryCode
 from commands.password_port import PasswordJudge
 from commands.ports import Clock, EventStore
 from commands.sessions import EndSession, StartSession
-from domain.errors import Unauthenticated
+from domain.errors import OverLimit, Unauthenticated
 from domain.identifiers import TenantId
 from domain.identity import User
 from domain.login_rules import PASSWORD, TOTP, LoginRules, login_rules_id
@@ -124,10 +125,15 @@ class LoginFlow:
     ) -> LoginAnswer:
         """Raises WrongCredentials, TooManyAttempts, TenantSuspended."""
         ports = self._ports
-        attempt = await ports.attempts.begin("password", email.casefold(), origin.address)
-        accounts = await self._fitting(email, password, tenant_id)
+        try:
+            attempt = await ports.attempts.begin("password", email.casefold(), origin.address)
+        except OverLimit as refusal:
+            refusal.data["whose"] = _whose(await ports.accounts.of_email(email, tenant_id))
+            raise
+        known = await ports.accounts.of_email(email, tenant_id)
+        accounts = await self._fitting(password, known)
         if not accounts:
-            raise WrongCredentials
+            raise WrongCredentials(whose=_whose(known), reason="the password is wrong")
         await ports.attempts.succeeded(attempt)
         if len(accounts) > 1:
             return TenantNeeded([account.tenant_id for account in accounts])
@@ -183,16 +189,27 @@ class LoginFlow:
     ) -> None:
         """A code of now, or a recovery code. Raises WrongCredentials, TooManyAttempts."""
         ports = self._ports
-        attempt = await ports.attempts.begin("second_factor", str(user_id), origin.address)
+        attempt = await self.begin_attempt(tenant_id, user_id, origin)
         factors = ports.second_factors
         if await factors.take_code(tenant_id, user_id, code, is_confirmed=True):
             await ports.attempts.succeeded(attempt)
             return
         if not await factors.take_recovery_code(tenant_id, user_id, code):
-            raise WrongCredentials
+            raise wrong_credentials(tenant_id, user_id, "the code is wrong, or was used before")
         await ports.attempts.succeeded(attempt)
         caller = proving(tenant_id, user_id)
         await ports.dispatcher.dispatch(UseRecoveryCode(), caller, origin)
+
+    async def begin_attempt(self, tenant_id: TenantId, user_id: UUID, origin: Origin) -> Attempt:
+        """Of a known person, at their second factor or at their password once more. Raises
+        TooManyAttempts.
+        """
+        try:
+            attempts = self._ports.attempts
+            return await attempts.begin("second_factor", str(user_id), origin.address)
+        except OverLimit as refusal:
+            refusal.data["whose"] = (Whose(tenant_id, f"user:{user_id}"),)
+            raise
 
     async def refresh(self, refresh_token: str, origin: Origin) -> LoggedIn:
         """Raises RefreshRefused. A token that had been replaced ends its session; so does a session
@@ -201,12 +218,14 @@ class LoginFlow:
         ports = self._ports
         rotated = await ports.refresh_tokens.rotate(refresh_token, ports.clock.now())
         if rotated is None:
-            raise RefreshRefused
+            whose = await ports.refresh_tokens.owner(refresh_token)
+            told = () if whose is None else (whose,)
+            raise RefreshRefused(whose=told, reason="it has expired, or its session ended")
         ended = await self._reason_to_end(rotated)
         if ended is not None:
             caller = proving(rotated.tenant_id, rotated.user_id)
             await ports.dispatcher.dispatch(EndSession(rotated.session_id, ended), caller, origin)
-            raise RefreshRefused
+            raise RefreshRefused(whose=(Whose(rotated.tenant_id, caller.actor),), reason=ended)
         assert isinstance(rotated, Rotated)
         return await self._logged_in(
             rotated.tenant_id, rotated.user_id, rotated.session_id, rotated.text
@@ -276,14 +295,11 @@ class LoginFlow:
             raise WrongCredentials
         self._ports.events.keep(user, tenant_id)
         if not user.is_active:
-            raise WrongCredentials
+            raise wrong_credentials(tenant_id, user_id, "the person is not active")
         return user
 
-    async def _fitting(
-        self, email: str, password: str, tenant_id: TenantId | None
-    ) -> list[Account]:
+    async def _fitting(self, password: str, accounts: Sequence[Account]) -> list[Account]:
         ports = self._ports
-        accounts = await ports.accounts.of_email(email, tenant_id)
         if not accounts:
             await ports.passwords.is_password(password, None)
         return [
@@ -291,6 +307,14 @@ class LoginFlow:
             for account in accounts
             if await ports.passwords.is_password(password, account.password_hash)
         ]
+
+
+def wrong_credentials(tenant_id: TenantId, user_id: UUID, reason: str) -> WrongCredentials:
+    return WrongCredentials(whose=(Whose(tenant_id, f"user:{user_id}"),), reason=reason)
+
+
+def _whose(accounts: Sequence[Account]) -> Sequence[Whose]:
+    return [Whose(account.tenant_id, f"user:{account.user_id}") for account in accounts]
 
 
 def proving(tenant_id: TenantId, user_id: UUID) -> Caller:

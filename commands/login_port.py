@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 from uuid import UUID
 
+from commands.authorization import Whose
 from domain.identifiers import TenantId
 
 # Rows that are stored with the events of sessions and logins.
@@ -166,6 +167,10 @@ class Reused(NamedTuple):
 
 
 class RefreshTokens(Protocol):
+    async def owner(self, text: str) -> Whose | None:
+        """Of whose session it was once a token."""
+        ...
+
     def first(self, tenant_id: TenantId) -> NewRefreshToken:
         """Of a new session."""
         ...

@@ -91,8 +91,10 @@ async def memberships_of(on: Tenancy, users: Sequence[User]) -> Memberships:
     return Memberships(aggregates, rows)
 
 
-async def role_grants(on: Tenancy, role: str) -> Grants:
-    """What the role lets somebody do. Raises Invalid for one that the tenant does not have."""
+async def role_grants(on: Tenancy, role: str, member: str = "/role") -> Grants:
+    """What the role lets somebody do. member: of the body. Raises Invalid for one that the tenant
+    does not have.
+    """
     if role in ROLES:
         return ROLE_GRANTS[role]
     permissions = None
@@ -101,7 +103,7 @@ async def role_grants(on: Tenancy, role: str) -> Grants:
         permissions = await on.users.permissions_of(on.tenant_id, role_id)
     if permissions is None:
         reason = f"{', '.join(ROLES)}, or the id of a role of this tenant is expected"
-        raise Invalid(errors=[FieldError("/role", "unknown_role", reason)])
+        raise Invalid(errors=[FieldError(member, "unknown_role", reason)])
     return grants_of(permissions)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from domain.identifiers import Json
 from domain.usage import Measured
@@ -26,8 +26,7 @@ class ModelRequest:
     api_key: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class ModelResponse:
+class ModelResponse(NamedTuple):
     """finish_reason: stop | length | tool_calls | content_filter. measured: what is to be paid."""
 
     text: str

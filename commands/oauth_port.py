@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
+from commands.authorization import Whose
 from domain.errors import Unauthenticated
 from domain.identifiers import TenantId
 
@@ -21,8 +22,9 @@ class LoginRefused(Unauthenticated):
 
     code = "login_refused"
 
-    def __init__(self, reason: str) -> None:
-        super().__init__()
+    def __init__(self, reason: str, whose: Sequence[Whose] = ()) -> None:
+        """whose: of the tenant, once it is known that there is such a login or provider."""
+        super().__init__(reason=reason, whose=whose)
         self.reason = reason
 
 

@@ -1,13 +1,15 @@
 """What is somebody's own, for callers whose scope reaches no further: what they began themselves or
-with their API keys, and for running a workflow also what is public. What is out of reach is like
-what is not there.
+with their API keys, and for running also what is shared with them for that, or public. What is out
+of reach is like what is not there.
 """
 
 from uuid import UUID
 
 from commands.authorization import Caller, MissingScope
 from commands.decisions import Tenancy
+from commands.parts_port import Part, Principals
 from commands.ports import AnyAggregate
+from domain.agents import Agent, AgentNotFound
 from domain.errors import NotFound
 from domain.executions import Execution, ExecutionNotFound
 from domain.workflows import Workflow, WorkflowNotFound
@@ -18,7 +20,7 @@ async def load_own(
 ) -> AnyAggregate:
     """Raises `missing`, also for what is another's and the scope reaches only one's own."""
     aggregate = await on.load(kind, stream_id, missing)
-    if scope in on.caller.own_only and not await _began(on, stream_id):
+    if scope in on.caller.own_only and not await began(on, stream_id):
         on.keep(aggregate)
         raise missing
     return aggregate
@@ -45,11 +47,19 @@ async def is_own_execution(on: Tenancy, execution: Execution, *, scope: str) -> 
 async def load_runnable_workflow(on: Tenancy, workflow_id: UUID, *, scope: str) -> Workflow:
     """Raises WorkflowNotFound."""
     workflow = await on.load(Workflow, workflow_id, WorkflowNotFound)
-    is_free = scope not in on.caller.own_only or workflow.text.is_public
-    if not is_free and not await _began(on, workflow_id):
+    if not workflow.text.is_public and await _is_refused(on, workflow_id, scope):
         on.keep(workflow)
         raise WorkflowNotFound
     return workflow
+
+
+async def load_runnable_agent(on: Tenancy, agent_id: UUID, *, scope: str) -> Agent:
+    """Raises AgentNotFound."""
+    agent = await on.load(Agent, agent_id, AgentNotFound)
+    if await _is_refused(on, agent_id, scope):
+        on.keep(agent)
+        raise AgentNotFound
+    return agent
 
 
 def require_all(caller: Caller, scope: str) -> None:
@@ -58,6 +68,13 @@ def require_all(caller: Caller, scope: str) -> None:
         raise MissingScope(f"This needs the scope {scope} for everything of the tenant.")
 
 
-async def _began(on: Tenancy, stream_id: UUID) -> bool:
+async def began(on: Tenancy, stream_id: UUID) -> bool:
     user_id = on.caller.user_id
     return user_id is not None and await on.users.began(on.tenant_id, user_id, stream_id)
+
+
+async def _is_refused(on: Tenancy, part_id: UUID, scope: str) -> bool:
+    if scope not in on.caller.own_only:
+        return False
+    principals = Principals(on.caller.actor)
+    return bool(await on.parts.refused(on.tenant_id, [Part(part_id, scope)], principals))

@@ -18,9 +18,11 @@ from commands.identity_port import AccessRow, Users
 from commands.login_port import Accounts, LoginRow
 from commands.mail_port import Mailbox, QueuedMail
 from commands.oauth_port import ClientSecretRow
+from commands.parts_port import PartRights
 from commands.password_port import AnyPassword, PasswordJudge
 from commands.price_port import Prices, PublishedPrices
 from commands.sealing_port import Sealing, SealingRow
+from commands.sharing_port import ShareRow
 from commands.standing_port import EveryoneActive, Standings, TenantSideRow
 from commands.subject_port import DataSubjects
 from commands.vault_port import Vault, VaultRow
@@ -158,6 +160,7 @@ SideRow = (
     | StoredRetention
     | RemovedPayloads
     | TenantSideRow
+    | ShareRow
     | AccessRow
     | ClientSecretRow
     | DirectoryRow
@@ -378,6 +381,7 @@ class Ports:
     mailbox: Mailbox | None = None  # Only where people are written to.
     accounts: Accounts | None = None  # Only what is decided about logins needs it.
     vault: Vault | None = None  # Only what keeps secrets needs it.
+    parts: PartRights | None = None  # Only what runs, or says what runs, needs it.
     prices: Prices | None = None  # Only what prices usage needs them.
     password_judge: PasswordJudge = field(default_factory=AnyPassword)
     standings: Standings = field(default_factory=EveryoneActive)

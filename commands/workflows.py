@@ -11,8 +11,10 @@ import orjson
 
 from commands.decisions import Command, Decided, Tenancy, require_version
 from commands.ownership import load_own
+from commands.parts import require_parts
 from commands.pinned_definitions import PARSED_AT_ONCE_BYTES_MAX
 from commands.ports import StoredDefinition
+from commands.sharing import shares_ended_with
 from domain.definitions import Definition, InvalidDefinition, parse_definition
 from domain.identifiers import Json, JsonObject
 from domain.workflows import Workflow, WorkflowNotFound, WorkflowText
@@ -56,6 +58,7 @@ class DeleteWorkflow(Command):
 
 async def create_workflow(command: CreateWorkflow, on: Tenancy) -> Decided:
     definition = await _parsed(command.definition)
+    await require_parts(on, definition.parts)
     workflow = on.begin(
         Workflow,
         on.ports.ids.new(),
@@ -74,7 +77,7 @@ async def revise_workflow(command: ReviseWorkflow, on: Tenancy) -> Decided:
     )
     workflow.require_present()
     require_version(workflow, command.expected_version)
-    text = await _changed(workflow.text, command.changes)
+    text = await _changed(on, workflow, command.changes)
     workflow.revise(text)
     return Decided(_present(workflow), aggregates=(workflow,), side_rows=(_stored(text),))
 
@@ -86,10 +89,13 @@ async def delete_workflow(command: DeleteWorkflow, on: Tenancy) -> Decided:
     workflow.require_present()
     require_version(workflow, command.expected_version)
     workflow.delete()
-    return Decided({"workflow_id": str(workflow.id), "is_deleted": True}, aggregates=(workflow,))
+    sharing, rows = await shares_ended_with(on, command.workflow_id)
+    result: JsonObject = {"workflow_id": str(workflow.id), "is_deleted": True}
+    return Decided(result, aggregates=(workflow, *sharing), side_rows=rows)
 
 
-async def _changed(text: WorkflowText, changes: WorkflowChanges) -> WorkflowText:
+async def _changed(on: Tenancy, workflow: Workflow, changes: WorkflowChanges) -> WorkflowText:
+    text = workflow.text
     changed = replace(
         text,
         name=changes.get("name", text.name),
@@ -98,6 +104,7 @@ async def _changed(text: WorkflowText, changes: WorkflowChanges) -> WorkflowText
     )
     if "definition" in changes:
         definition = await _parsed(changes["definition"])
+        await require_parts(on, definition.parts, workflow.id)
         changed = replace(changed, definition=definition.canonical, definition_hash=definition.hash)
     return changed
 

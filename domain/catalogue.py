@@ -21,6 +21,7 @@ from domain.providers import Provider
 from domain.roles import Role
 from domain.secrets import Secret
 from domain.sessions import Session
+from domain.sharing import Sharing
 from domain.subjects import DataSubject
 from domain.tenants import Tenant
 from domain.workflows import Workflow
@@ -43,6 +44,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Role,
     Secret,
     Session,
+    Sharing,
     Tenant,
     User,
     Workflow,

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
+from uuid import UUID
 
 import orjson
 from pydantic import BaseModel, Field, ValidationError
@@ -19,6 +20,7 @@ from domain.errors import FieldError, Invalid
 from domain.expressions import shown
 from domain.flows import Flow, Node, Surroundings, read_flow
 from domain.identifiers import Json, JsonObject
+from domain.parts import NamedPart, named_parts
 
 MAX_DEFINITION_BYTES = 256 * 1024
 MAX_DEPTH = 100
@@ -46,7 +48,8 @@ class DefinitionFields(BaseModel):
 @dataclass(frozen=True, slots=True, eq=False)
 class Definition:
     """canonical: the definition as it was written, with sorted keys. hash: SHA-256 of the canonical
-    text, in hex. timeout_s, on_error: see DefinitionFields.
+    text, in hex. timeout_s, on_error: see DefinitionFields. parts: what it names to run; named:
+    their ids.
     """
 
     canonical: JsonObject
@@ -54,6 +57,8 @@ class Definition:
     flow: Flow
     timeout_s: float | None
     on_error: str | None
+    parts: tuple[NamedPart, ...]
+    named: frozenset[UUID]
 
     @property
     def nodes(self) -> Mapping[str, Node]:
@@ -87,7 +92,16 @@ def parse_definition(raw: Json) -> Definition:
     if mistakes.errors or flow is None:
         raise InvalidDefinition(errors=mistakes.errors)
     definition_hash = hashlib.sha256(text).hexdigest()
-    return Definition(canonical, definition_hash, flow, fields.timeout_s, fields.on_error)
+    parts = named_parts(canonical)
+    return Definition(
+        canonical,
+        definition_hash,
+        flow,
+        fields.timeout_s,
+        fields.on_error,
+        parts,
+        frozenset(part.part_id for part in parts),
+    )
 
 
 def single_node_definition(agent_id: str, agent_version: int | None = None) -> Definition:

@@ -84,10 +84,10 @@ class Live:
     suspended, so that no step may begin. undo_plan: once it is being undone.
     """
 
-    frames: dict[str, LiveFrame] = field(default_factory=dict[str, LiveFrame])
-    memory: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
-    in_flight: dict[str, Attempt] = field(default_factory=dict[str, Attempt])
-    changed: dict[str, None] = field(default_factory=dict[str, None])
+    frames: dict[str, LiveFrame] = field(default_factory=lambda: {})
+    memory: dict[str, JsonObject] = field(default_factory=lambda: {})
+    in_flight: dict[str, Attempt] = field(default_factory=lambda: {})
+    changed: dict[str, None] = field(default_factory=lambda: {})
     caught: str | None = None
     has_room: bool = True
     is_held: bool = False

@@ -42,11 +42,7 @@ class Frontier:
     def __init__(self, flow: Flow, run_of: Callable[[str], NodeRun]) -> None:
         self._flow = flow
         self._run_of = run_of
-        self._undecided = {node.id: len(node.incoming) for node in flow.nodes.values()}
-        for node_id in flow.asleep:
-            # Before an error leads there, nothing waits for what will come from there.
-            for edge in flow.nodes[node_id].outgoing:
-                self._undecided[edge.target] -= edge.target not in flow.asleep
+        self._undecided = dict(flow.undecided)
         self._taken = dict.fromkeys(flow.nodes, 0)
         # These wait for no edge any more: they are ready, were begun, or are skipped.
         self._released = {flow.start}

@@ -51,7 +51,7 @@ class Walk:
     execution: Execution
     definition: Definition
     at: datetime
-    attempts: list[Attempt] = field(default_factory=list[Attempt])
+    attempts: list[Attempt] = field(default_factory=lambda: [])
 
     @property
     def runs(self) -> NodeRuns:

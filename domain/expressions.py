@@ -107,6 +107,10 @@ class Expression:
         return frozenset(reading.root for reading in self._readings.values()) & SCOPED_ROOTS
 
     @property
+    def reads_execution(self) -> bool:
+        return any(reading.root == "execution" for reading in self._readings.values())
+
+    @property
     def reads_any_node(self) -> bool:
         """Whether it may read nodes that it does not name, as in `nodes[input.which]`."""
         return any(

@@ -59,7 +59,9 @@ class Flow:
     """nodes: by id, in an order of execution. places: by id, its place in that order.
 
     before: by id, a bit for the place of each node that runs before it. asleep: the ids of nodes
-    that only an error leads to. rescued: of others that an error may lead to as well.
+    that only an error leads to. rescued: of others that an error may lead to as well. undecided: by
+    id, how many edges a node waits for when a run begins. reads_execution: whether an expression of
+    it or of its bodies reads `execution`.
     """
 
     nodes: Mapping[str, Node]
@@ -69,6 +71,8 @@ class Flow:
     places: Mapping[str, int]
     asleep: frozenset[str]
     rescued: frozenset[str]
+    undecided: Mapping[str, int]
+    reads_execution: bool
 
     def runs_before(self, earlier: str, later: str) -> bool:
         return bool(self.before[later] >> self.places[earlier] & 1)
@@ -294,7 +298,32 @@ def _built(graph: Graph, bodies: Mapping[str, Flow | None]) -> Flow:
     rescued = frozenset(
         other for other in awake if any(graph.runs_before(one, other) for one in asleep)
     )
-    return Flow(nodes, edges, start, graph.before, places, asleep, rescued)
+    return Flow(
+        nodes=nodes,
+        edges=edges,
+        start=start,
+        before=graph.before,
+        places=places,
+        asleep=asleep,
+        rescued=rescued,
+        undecided=_undecided(nodes, asleep),
+        reads_execution=any(_reads_execution(node) for node in nodes.values()),
+    )
+
+
+def _undecided(nodes: Mapping[str, Node], asleep: frozenset[str]) -> Mapping[str, int]:
+    """Before an error leads there, nothing waits for what will come from there."""
+    return {
+        node.id: sum(edge.source not in asleep or node.id in asleep for edge in node.incoming)
+        for node in nodes.values()
+    }
+
+
+def _reads_execution(node: Node) -> bool:
+    if node.body is not None and node.body.reads_execution:
+        return True
+    configs = [node.config, *([node.compensation.config] if node.compensation else ())]
+    return any(e.reads_execution for config in configs for _, e in config.expressions())
 
 
 def _built_node(

@@ -91,9 +91,9 @@ class Frame:
     order. visible: `nodes` in expressions. paths: all that is known of it.
     """
 
-    decided: list[str] = field(default_factory=list[str])
-    visible: JsonObject = field(default_factory=dict[str, Json])
-    paths: dict[str, None] = field(default_factory=dict[str, None])
+    decided: list[str] = field(default_factory=lambda: [])
+    visible: JsonObject = field(default_factory=lambda: {})
+    paths: dict[str, None] = field(default_factory=lambda: {})
 
 
 @dataclass(slots=True)
@@ -125,13 +125,13 @@ class NodeRuns:
     completed. kept: of iterations that ended, by path.
     """
 
-    by_path: dict[str, NodeRun] = field(default_factory=dict[str, NodeRun])
-    running: dict[str, int] = field(default_factory=dict[str, int])
-    waiting: dict[str, datetime | None] = field(default_factory=dict[str, datetime | None])
-    doubted: dict[str, None] = field(default_factory=dict[str, None])
-    bodies: dict[str, Body] = field(default_factory=dict[str, Body])
+    by_path: dict[str, NodeRun] = field(default_factory=lambda: {})
+    running: dict[str, int] = field(default_factory=lambda: {})
+    waiting: dict[str, datetime | None] = field(default_factory=lambda: {})
+    doubted: dict[str, None] = field(default_factory=lambda: {})
+    bodies: dict[str, Body] = field(default_factory=lambda: {})
     frames: dict[str, Frame] = field(default_factory=lambda: {"": Frame()})
-    kept: dict[str, KeptCompensation] = field(default_factory=dict[str, KeptCompensation])
+    kept: dict[str, KeptCompensation] = field(default_factory=lambda: {})
     decided_count: int = 0
 
     def get(self, path: str) -> NodeRun:

@@ -214,8 +214,8 @@ class Iterations:
 
     ended: int = 0
     last: Json = None
-    results: dict[int, Json] = field(default_factory=dict[int, Json])
-    errors: dict[int, JsonObject] = field(default_factory=dict[int, JsonObject])
+    results: dict[int, Json] = field(default_factory=lambda: {})
+    errors: dict[int, JsonObject] = field(default_factory=lambda: {})
     bytes: int = 0
 
 

@@ -62,9 +62,7 @@ class PendingSignal(NamedTuple):
 class PendingSignals:
     """by_name: oldest first."""
 
-    by_name: dict[str, deque[PendingSignal]] = field(
-        default_factory=dict[str, deque[PendingSignal]]
-    )
+    by_name: dict[str, deque[PendingSignal]] = field(default_factory=lambda: {})
 
     def keep(self, name: str, payload: Json) -> None:
         signal = PendingSignal(payload, payload_bytes(payload))

@@ -18,6 +18,7 @@ from uuid import UUID
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
 
+from commands.authorization import Whose
 from commands.login_port import MfaClaims, MfaPurpose
 from commands.ports import Clock, Ids
 from domain.errors import Unauthenticated
@@ -32,6 +33,7 @@ TOKEN_CHARACTERS_MAX = 2048
 MFA_LIFETIMES_S: Mapping[MfaPurpose, int] = {"second-factor": 300, "second-factor-setup": 900}
 # Clocks of our processes differ by less.
 SKEW_S = 5
+EXPIRED = "the token has expired"
 
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _HEADER = {"alg", "kid", "typ"}
@@ -133,9 +135,15 @@ class SignedAccessTokens:
         if claims["iss"] != self.issuer or claims["aud"] != audience:
             raise BadToken
         now_s = int(self.clock.now().timestamp())
-        is_in_time = claims["nbf"] <= now_s + SKEW_S and claims["iat"] <= now_s + SKEW_S
-        if not is_in_time or claims["exp"] <= now_s:
+        if claims["nbf"] > now_s + SKEW_S or claims["iat"] > now_s + SKEW_S:
             raise BadToken
+        if claims["exp"] <= now_s:
+            raise refused_token(TenantId(_uuid(claims["tid"])), _uuid(claims["sub"]), EXPIRED)
+
+
+def refused_token(tenant_id: TenantId, user_id: UUID, reason: str) -> BadToken:
+    """One that we signed and that does not count any more: the tenant can read why."""
+    return BadToken(whose=(Whose(tenant_id, f"user:{user_id}"),), reason=reason)
 
 
 def looks_like_token(text: str) -> bool:

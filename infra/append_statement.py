@@ -1,15 +1,13 @@
 """The one statement that stores a batch of appends, and its parameters: one array per column.
 
-The arrays are put together here in PostgreSQL's binary form (array_send), because psycopg makes
-them element by element (docs/decisions/0012), and they are sent by infra/prepared_statements.py.
+The arrays are put together in PostgreSQL's binary form (infra/binary_form.py), and they are sent by
+infra/prepared_statements.py.
 """
 
 import asyncio
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from datetime import datetime
 from typing import LiteralString, NamedTuple
 from uuid import UUID
 
@@ -18,6 +16,23 @@ from psycopg.pq.abc import PGresult
 from commands.ports import PositionToken
 from domain.envelope import Envelope
 from domain.identifiers import shard_of
+from infra.binary_form import (
+    BIGINT_OID,
+    BYTEA_OID,
+    LENGTH,
+    TEXT_OID,
+    TIMESTAMPTZ_OID,
+    UUID_LENGTH,
+    UUID_OID,
+    array,
+    bigint_element,
+    bigints,
+    bytes_element,
+    short_text_element,
+    text_element,
+    time_element,
+    uuid_element,
+)
 from infra.payload_offloading import Blob
 from infra.side_rows import SideStatement
 
@@ -123,9 +138,7 @@ def stored_at(result: PGresult) -> Stored | None:
     era, tx_id, ids = (result.get_value(0, column) for column in range(3))
     if era is None or tx_id is None or ids is None:
         return None
-    count = (len(ids) - ARRAY_HEAD.size) // BIGINT_ELEMENT_BYTES
-    numbers = struct.unpack_from("!" + "4xq" * count, ids, ARRAY_HEAD.size)
-    return Stored(int.from_bytes(era), int.from_bytes(tx_id), numbers)
+    return Stored(int.from_bytes(era), int.from_bytes(tx_id), bigints(ids))
 
 
 def append_query(batch: Sequence[Append]) -> tuple[LiteralString, list[bytes]]:
@@ -148,56 +161,62 @@ def _event_columns(batch: Sequence[Append]) -> list[bytes]:
     around = [_surroundings(append.envelope, len(append.events)) for append in batch]
     states = [part for row in rows for part in (LENGTH(len(row[3])), row[3])]
     return [
-        _array(UUID_OID, count, [UUID_LENGTH + row[0].int.to_bytes(16) for row in rows]),
-        _array(BIGINT_OID, count, [BIGINT(8, row[1]) for row in rows]),
-        _array(TEXT_OID, count, [_short_text(row[2]) for row in rows]),
-        _array(BYTEA_OID, count, states),
-        _array(UUID_OID, count, [UUID_LENGTH + row[4].int.to_bytes(16) for row in rows]),
-        _array(UUID_OID, count, [own[0] for own in around]),
-        _array(UUID_OID, count, [own[1] for own in around]),
-        _array(UUID_OID, count, [own[2] for own in around]),
-        _array(UUID_OID, count, [own[3] for own in around]),
-        _array(TEXT_OID, count, [own[4] for own in around]),
-        _array(TEXT_OID, count, [own[5] for own in around]),
+        array(UUID_OID, count, [UUID_LENGTH + row[0].int.to_bytes(16) for row in rows]),
+        array(BIGINT_OID, count, [bigint_element(row[1]) for row in rows]),
+        array(TEXT_OID, count, [short_text_element(row[2]) for row in rows]),
+        array(BYTEA_OID, count, states),
+        array(UUID_OID, count, [UUID_LENGTH + row[4].int.to_bytes(16) for row in rows]),
+        array(UUID_OID, count, [own[0] for own in around]),
+        array(UUID_OID, count, [own[1] for own in around]),
+        array(UUID_OID, count, [own[2] for own in around]),
+        array(UUID_OID, count, [own[3] for own in around]),
+        array(TEXT_OID, count, [own[4] for own in around]),
+        array(TEXT_OID, count, [own[5] for own in around]),
     ]
 
 
 def _surroundings(envelope: Envelope, times: int) -> tuple[bytes, ...]:
     """What all events of an append have in common, once for each of them."""
     return (
-        _uuid(envelope.tenant_id) * times,
-        _uuid(envelope.command_id) * times,
-        _uuid(envelope.causation_id) * times,
-        _uuid(envelope.correlation_id) * times,
-        _short_text(envelope.actor) * times,
-        _text(envelope.traceparent) * times,
+        uuid_element(envelope.tenant_id) * times,
+        uuid_element(envelope.command_id) * times,
+        uuid_element(envelope.causation_id) * times,
+        uuid_element(envelope.correlation_id) * times,
+        short_text_element(envelope.actor) * times,
+        text_element(envelope.traceparent) * times,
     )
 
 
 def _command_columns(batch: Sequence[Append]) -> list[bytes]:
     rows = [
-        (_uuid(append.envelope.tenant_id), _uuid(row[0]), _bytes(row[1]), _bytes(row[2]), row[3])
+        (
+            uuid_element(append.envelope.tenant_id),
+            uuid_element(row[0]),
+            bytes_element(row[1]),
+            bytes_element(row[2]),
+            bigint_element(row[3]),
+        )
         for append in batch
         for row in append.commands
     ]
     count = len(rows)
     return [
-        _array(UUID_OID, count, [row[0] for row in rows]),
-        _array(UUID_OID, count, [row[1] for row in rows]),
-        _array(BYTEA_OID, count, [row[2] for row in rows]),
-        _array(BYTEA_OID, count, [row[3] for row in rows]),
-        _array(BIGINT_OID, count, [_bigint(row[4]) for row in rows]),
+        array(UUID_OID, count, [row[0] for row in rows]),
+        array(UUID_OID, count, [row[1] for row in rows]),
+        array(BYTEA_OID, count, [row[2] for row in rows]),
+        array(BYTEA_OID, count, [row[3] for row in rows]),
+        array(BIGINT_OID, count, [row[4] for row in rows]),
     ]
 
 
 def _execution_columns(batch: Sequence[Append]) -> list[bytes]:
     opened = [(append.envelope.tenant_id, *row) for append in batch for row in append.opened]
-    closed = [_uuid(execution_id) for append in batch for execution_id in append.closed]
+    closed = [uuid_element(execution_id) for append in batch for execution_id in append.closed]
     return [
-        _array(UUID_OID, len(opened), [_uuid(row[0]) for row in opened]),
-        _array(UUID_OID, len(opened), [_uuid(row[1]) for row in opened]),
-        _array(TIMESTAMPTZ_OID, len(opened), [_time(row[2]) for row in opened]),
-        _array(UUID_OID, len(closed), closed),
+        array(UUID_OID, len(opened), [uuid_element(row[0]) for row in opened]),
+        array(UUID_OID, len(opened), [uuid_element(row[1]) for row in opened]),
+        array(TIMESTAMPTZ_OID, len(opened), [time_element(row[2]) for row in opened]),
+        array(UUID_OID, len(closed), closed),
     ]
 
 
@@ -205,53 +224,8 @@ def _subject_columns(batch: Sequence[Append]) -> list[bytes]:
     rows = [(append.envelope.tenant_id, *row) for append in batch for row in append.of_subjects]
     count = len(rows)
     return [
-        _array(UUID_OID, count, [_uuid(row[0]) for row in rows]),
-        _array(UUID_OID, count, [_uuid(row[1]) for row in rows]),
-        _array(UUID_OID, count, [_uuid(row[2]) for row in rows]),
-        _array(TEXT_OID, count, [_short_text(row[3]) for row in rows]),
+        array(UUID_OID, count, [uuid_element(row[0]) for row in rows]),
+        array(UUID_OID, count, [uuid_element(row[1]) for row in rows]),
+        array(UUID_OID, count, [uuid_element(row[2]) for row in rows]),
+        array(TEXT_OID, count, [short_text_element(row[3]) for row in rows]),
     ]
-
-
-# The binary form: a head, then every element behind its length.
-ARRAY_HEAD = struct.Struct("!iiIii")  # dimensions, whether nulls may follow, type, count, first
-EMPTY_HEAD = struct.Struct("!iiI")
-LENGTH = struct.Struct("!i").pack
-BIGINT_ELEMENT_BYTES = 12
-NULL = LENGTH(-1)
-UUID_LENGTH = LENGTH(16)
-BIGINT = struct.Struct("!iq").pack
-BYTEA_OID, BIGINT_OID, TEXT_OID, TIMESTAMPTZ_OID, UUID_OID = 17, 20, 25, 1184, 2950
-POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
-
-
-def _array(element_oid: int, count: int, elements: Sequence[bytes]) -> bytes:
-    if not count:
-        return EMPTY_HEAD.pack(0, 0, element_oid)
-    return ARRAY_HEAD.pack(1, 1, element_oid, count, 1) + b"".join(elements)
-
-
-def _uuid(value: UUID | None) -> bytes:
-    return NULL if value is None else UUID_LENGTH + value.int.to_bytes(16)
-
-
-def _bigint(value: int) -> bytes:
-    return BIGINT(8, value)
-
-
-def _bytes(value: bytes) -> bytes:
-    return LENGTH(len(value)) + value
-
-
-def _text(value: str | None) -> bytes:
-    return NULL if value is None else _bytes(value.encode())
-
-
-@lru_cache(maxsize=1024)
-def _short_text(value: str) -> bytes:
-    """Topics and actors: few, and the same again and again."""
-    return _text(value)
-
-
-def _time(value: datetime | None) -> bytes:
-    return NULL if value is None else _bigint((value - POSTGRES_EPOCH) // MICROSECOND)

@@ -80,9 +80,10 @@ class _Opened(NamedTuple):
 
     source: Source | None
     target: str | None
+    reason: str | None
 
 
-NOTHING = _Opened(None, None)
+NOTHING = _Opened(None, None, None)
 # Of an entry that has nothing sealed.
 NO_SEAL = b""
 
@@ -95,14 +96,12 @@ class AuditEntries:
         self._reader = reader
         self._data_keys = data_keys
         # Sealing the same source again for each request would be most of what an entry costs.
-        self._sealed: OrderedDict[tuple[Scope, Source, str | None], bytes] = OrderedDict()
+        self._sealed: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
         self._exports_count = 0
 
     async def store(self, entries: Sequence[AuditEntry]) -> None:
         """All or none; again is no error. Raises Unavailable."""
-        scopes = {
-            scope for entry in entries if entry.source is not None for scope in _scopes(entry)
-        }
+        scopes = {scope for entry in entries if _is_sealed(entry) for scope in _scopes(entry)}
         keys = await self._data_keys.of_all(scopes)
         rows = [self._row(entry, keys) for entry in entries]
         async with self._writer.connection() as conn:
@@ -177,11 +176,12 @@ class AuditEntries:
             content = await self._data_keys.opened(tenant_id, PURPOSE, sealed, PURPOSE.encode())
         except (KeyDestroyed, Tampered):
             return NOTHING
-        address, user_agent, target = orjson.loads(content)
-        return _Opened(Source(address, user_agent), target)
+        # Entries of before have no reason.
+        address, user_agent, target, *reason = orjson.loads(content)
+        return _Opened(Source(address, user_agent), target, reason[0] if reason else None)
 
     def _row(self, entry: AuditEntry, keys: Mapping[Scope, TenantKey]) -> tuple[object, ...]:
-        own = [] if entry.source is None else [keys[scope] for scope in _scopes(entry)]
+        own = [keys[scope] for scope in _scopes(entry)] if _is_sealed(entry) else []
         is_told = bool(own) and not any(key.is_destroyed for key in own)
         return (
             entry.entry_id,
@@ -203,10 +203,11 @@ class AuditEntries:
         self, entry: AuditEntry, key: TenantKey, person_key: TenantKey | None = None
     ) -> bytes:
         source = entry.source or Source()
-        sealed_as = (_scopes(entry)[-1], source, entry.target)
+        sealed_as = (_scopes(entry)[-1], source, entry.target, entry.reason)
         known = self._sealed.get(sealed_as)
         if known is None:
-            content = orjson.dumps([source.address, source.user_agent, entry.target])
+            told = [source.address, source.user_agent, entry.target, entry.reason]
+            content = orjson.dumps(told)
             known = sealed_for(key, person_key, PURPOSE, content, bound_to=PURPOSE.encode())
             self._sealed[sealed_as] = known
             if len(self._sealed) > SEALED_MAX:
@@ -230,6 +231,10 @@ def id_at(instant: datetime) -> UUID:
         reason = "no entry can be of this time"
         raise Invalid(errors=[FieldError("query:from", "out_of_range", reason)])
     return UUID(int=milliseconds << 80)
+
+
+def _is_sealed(entry: AuditEntry) -> bool:
+    return entry.source is not None or entry.reason is not None
 
 
 def _searchable(text: str | None) -> str | None:
@@ -256,4 +261,4 @@ def _sealed_in(row: tuple[object, ...]) -> bytes:
 
 def _entry(row: tuple[object, ...], found: _Opened) -> AuditEntry:
     *told, times, _ = row
-    return AuditEntry(*told, times=times, source=found.source, target=found.target)  # pyright: ignore[reportArgumentType] # as READ lists them
+    return AuditEntry(*told, times=times, **found._asdict())  # pyright: ignore[reportArgumentType] # as READ lists them

@@ -18,10 +18,10 @@ import logging
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 from uuid import UUID
 
-from commands.authorization import Caller
+from commands.authorization import Caller, Whose
 from commands.ports import Ids
 from domain.errors import DomainError, Forbidden, OverLimit, Unauthenticated, Unavailable
 from domain.identifiers import TenantId
@@ -44,9 +44,13 @@ RETRY_MAX_S = 2.0
 STRANGER = "stranger"
 NO_REQUEST = UUID(int=0)
 INTERNAL = "internal"
-# In the data of an error that refuses somebody: whose credential it was, where that is known.
-OF_TENANT = "tenant_id"
-OF_ACTOR = "actor"
+# In the data of an error that refuses somebody: whose credential it was, where that is known
+# (commands.authorization.Whose), and why, which nobody was told.
+WHOSE = "whose"
+REASON = "reason"
+# Sources of counted refusals that one tenant's trail tells apart within COUNT_S; further ones are
+# one, so that nobody fills it by asking from everywhere.
+COUNTED_OF_TENANT_MAX = 100
 TEXT_CHARACTERS_MAX = 200
 TARGET_CHARACTERS_MAX = 300
 
@@ -77,7 +81,7 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
     """entry_id: of version 7, so it has the time. times: how many alike this one stands for; then
-    request_id is the first one's.
+    request_id is the first one's. reason: more than the answer told, in our words.
     """
 
     entry_id: UUID
@@ -93,6 +97,7 @@ class AuditEntry:
     source: Source | None = None
     target: str | None = None
     times: int = 1
+    reason: str | None = None
 
 
 Store: TypeAlias = Callable[[Sequence[AuditEntry]], Awaitable[None]]
@@ -125,6 +130,7 @@ class AuditTrail:
         self._count_s = count_s
         self._queue: deque[_Waiting] = deque()
         self._counted: OrderedDict[tuple[object, ...], AuditEntry] = OrderedDict()
+        self._counted_of: dict[TenantId, int] = {}
         self._writing: asyncio.Task[None] | None = None
         self._gathering: asyncio.TimerHandle | None = None
         self._counting: asyncio.TimerHandle | None = None
@@ -143,9 +149,10 @@ class AuditTrail:
     async def refused(self, asked: Asked, error: Exception) -> None:
         """Returns when it is on record, or when that takes too long."""
         code = error.code if isinstance(error, DomainError) else INTERNAL
-        entry = self._entry(asked, outcome_of(error), code)
+        entry = replace(self._entry(asked, outcome_of(error), code), reason=_reason_of(error))
         if asked.caller is None:
-            self._count(_of_whom(entry, error))
+            for each in _of_whom(entry, error):
+                self._count(each)
         else:
             await self._keep_or_count(entry, code)
 
@@ -211,13 +218,18 @@ class AuditTrail:
         return True
 
     def _count(self, entry: AuditEntry) -> None:
-        is_full = len(self._counted) >= COUNTED_MAX
+        of_tenant = self._counted_of.get(entry.tenant_id, 0)
+        is_full = len(self._counted) >= COUNTED_MAX or (
+            entry.tenant_id != PLATFORM and of_tenant >= COUNTED_OF_TENANT_MAX
+        )
         source = None if is_full or entry.source is None else Source(entry.source.address)
-        key = (entry.tenant_id, entry.actor, entry.action, entry.code, source)
+        why = (entry.code, entry.reason)
+        key = (entry.tenant_id, entry.actor, entry.action, *why, source)
         known = self._counted.get(key)
         if known is None:
             # A few beyond the maximum: one for each action and code, without an address.
             self._counted[key] = replace(entry, source=source, target=None)
+            self._counted_of[entry.tenant_id] = of_tenant + 1
         else:
             self._counted[key] = replace(known, times=known.times + 1)
         if self._counting is None:
@@ -226,6 +238,7 @@ class AuditTrail:
 
     def _write_counted(self) -> None:
         self._counting = None
+        self._counted_of.clear()
         while self._counted:
             _, entry = self._counted.popitem(last=False)
             self._put(entry)
@@ -280,16 +293,35 @@ class AuditTrail:
             self._lost(count)
 
 
-def _of_whom(entry: AuditEntry, error: Exception) -> AuditEntry:
+def _of_whom(entry: AuditEntry, error: Exception) -> Sequence[AuditEntry]:
     """A credential that counts no more, or a wrong password, is refused like any other. But whose
-    it is, that tenant should see: the error knows, and no answer tells.
+    it is, that tenant should see (several: an address with accounts in each): the error knows, and
+    no answer tells.
     """
-    known = error.data if isinstance(error, DomainError) else {}
-    tenant_id, actor = known.get(OF_TENANT), known.get(OF_ACTOR)
-    if not isinstance(tenant_id, UUID) or not isinstance(actor, str):
-        return entry
-    credential = actor.partition(":")[0]
-    return replace(entry, tenant_id=TenantId(tenant_id), actor=actor, credential=credential)
+    told = error.data.get(WHOSE) if isinstance(error, DomainError) else None
+    if not isinstance(told, Sequence) or not told:
+        return [entry]
+    whose = cast("Sequence[Whose]", told)
+    return [
+        replace(
+            entry,
+            tenant_id=one.tenant_id,
+            actor=one.actor,
+            credential=one.actor.partition(":")[0],
+            user_id=_person(one.actor),
+        )
+        for one in whose
+    ]
+
+
+def _person(actor: str) -> UUID | None:
+    kind, _, name = actor.partition(":")
+    return UUID(name) if kind == "user" else None
+
+
+def _reason_of(error: Exception) -> str | None:
+    told = error.data.get(REASON) if isinstance(error, DomainError) else None
+    return told[:TEXT_CHARACTERS_MAX] if isinstance(told, str) else None
 
 
 def outcome_of(error: Exception) -> Outcome:

@@ -22,6 +22,7 @@ from commands.authorization import (
     ROLE_GRANTS,
     Caller,
     Grants,
+    Whose,
     grants_of,
     narrowed,
     require,
@@ -143,9 +144,9 @@ class Authentication:
             async with self._database.connection() as conn:
                 cursor = await conn.execute(FIND_USER, (tenant_id, user_id))
                 row = await cursor.fetchone()
-            if row is None:
-                raise UnknownCredential
-            grants = _grants_now(*row)
+            grants = None if row is None else grants_now(*row)
+            if row is None or grants is None:
+                raise _refused(tenant_id, f"user:{user_id}", "the person is not active")
             caller = Caller(
                 actor=f"user:{user_id}",
                 tenant_id=tenant_id,
@@ -187,9 +188,10 @@ class Authentication:
             if not has_valid_checksum(text):
                 raise UnknownCredential
             known = await self._look_up(text)
-        self._require_unexpired(known.expires_at)
-        if known.allowed:
-            _require_allowed(known.allowed, address)
+        if known.expires_at is not None and known.expires_at <= self._clock.now():
+            raise _refused(known.tenant_id, known.caller.actor, "the key has expired")
+        if known.allowed and not _is_allowed(known.allowed, address):
+            raise _refused(known.tenant_id, known.caller.actor, "the key is not for this address")
         self._key_used(known.api_key_id, known.tenant_id)
         return known.caller
 
@@ -202,14 +204,20 @@ class Authentication:
                 raise UnknownCredential
             tenant_id, api_key_id, secret_hash, scopes, user_id, *bounds, role, status, named = row
             expires_at, revoked_at, allowed = bounds
+            actor = f"api_key:{api_key_id}"
             found = hashlib.sha256(text.encode()).digest()
-            if not hmac.compare_digest(bytes(secret_hash), found) or revoked_at is not None:
-                raise UnknownCredential
+            if not hmac.compare_digest(bytes(secret_hash), found):
+                raise _refused(tenant_id, actor, "the secret of the key is another")
+            if revoked_at is not None:
+                raise _refused(tenant_id, actor, "the key was revoked")
             grants = Grants(frozenset(scopes))
             if user_id is not None:
-                grants = narrowed(_grants_now(role, status, named), scopes)
+                present = grants_now(role, status, named)
+                if present is None:
+                    raise _refused(tenant_id, actor, "the person of the key is not active")
+                grants = narrowed(present, scopes)
             caller = Caller(
-                actor=f"api_key:{api_key_id}",
+                actor=actor,
                 tenant_id=TenantId(tenant_id),
                 scopes=grants.scopes,
                 user_id=user_id,
@@ -222,24 +230,26 @@ class Authentication:
             self._keys.remember(text, known, streams=streams, forgotten=forgotten)
         return known
 
-    def _require_unexpired(self, expires_at: datetime | None) -> None:
-        if expires_at is not None and expires_at <= self._clock.now():
-            raise UnknownCredential
+
+def _refused(tenant_id: TenantId, actor: str, reason: str) -> UnknownCredential:
+    """The same to whoever sent it; its tenant can read why."""
+    return UnknownCredential(whose=(Whose(TenantId(tenant_id), actor),), reason=reason)
 
 
-def _require_allowed(allowed: Sequence[Network], address: str) -> None:
+def _is_allowed(allowed: Sequence[Network], address: str) -> bool:
     """An address that is unknown is in no network."""
     parsed = parsed_address(address)
-    if parsed is None or not any(parsed in network for network in allowed):
-        raise UnknownCredential
+    return parsed is not None and any(parsed in network for network in allowed)
 
 
-def _grants_now(role: str | None, status: str | None, permissions: Sequence[str] | None) -> Grants:
-    """Of somebody with this role. Raises UnknownCredential unless they are active: whoever is not,
-    and whoever is unknown, has no credential that counts.
+def grants_now(
+    role: str | None, status: str | None, permissions: Sequence[str] | None
+) -> Grants | None:
+    """Of somebody with this role. None unless they are active: whoever is not, and whoever is
+    unknown, has no credential that counts.
     """
     if role is None or status != "ACTIVE":
-        raise UnknownCredential
+        return None
     if role in ROLE_GRANTS:
         return ROLE_GRANTS[role]
     return NO_GRANTS if permissions is None else grants_of(permissions)

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from starlette.types import Scope
 
-from commands.authorization import Caller
+from commands.authorization import Caller, Whose
 from domain.identifiers import TenantId
 from infra.rate_limits import Limit, RateLimits, Standing, TooManyRequests
 
@@ -53,6 +53,14 @@ class CallerLimits:
         """Count one call, the narrowest first: what a key is refused, its tenant does not pay.
         Raises TooManyRequests.
         """
+        try:
+            await self._take(scope, caller)
+        except TooManyRequests as refusal:
+            if caller.tenant_id is not None:
+                refusal.data["whose"] = (Whose(caller.tenant_id, caller.actor),)
+            raise
+
+    async def _take(self, scope: Scope, caller: Caller) -> None:
         if caller.tenant_id is None:
             await take(self._limits, scope, self._operator, caller.actor)
             return

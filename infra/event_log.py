@@ -14,7 +14,9 @@ from psycopg import AsyncConnection
 
 from commands.ports import LoggedEvent, Position
 from domain.identifiers import Shard, TenantId
+from infra.binary_form import BIGINT, SMALLINT, smallint_array, text_array
 from infra.postgres import Database
+from infra.prepared_statements import PreparedStatements
 
 BEGINNING = Position(0, 0, 0)
 # Marks the row of a snapshot among those of events (stream_from_snapshot).
@@ -66,16 +68,16 @@ READ_STREAM_UNBOUND: LiteralString = (
 )
 READ_COMMIT_ORDER: LiteralString = (
     "SELECT " + COLUMNS + " FROM events"
-    " WHERE (era, tx_id, notification_id) > (%s, %s::text::xid8, %s)"
+    " WHERE (era, tx_id, notification_id) > (%b::smallint, %b::text::xid8, %b::bigint)"
     " AND (era < current_era() OR tx_id < pg_snapshot_xmin(pg_current_snapshot()))"
-    " ORDER BY events.era, events.tx_id, events.notification_id LIMIT %s"
+    " ORDER BY events.era, events.tx_id, events.notification_id LIMIT %b::bigint"
 )
 READ_COMMIT_ORDER_OF_SHARDS: LiteralString = (
     "SELECT " + COLUMNS + " FROM events"
-    " WHERE (era, tx_id, notification_id) > (%s, %s::text::xid8, %s)"
+    " WHERE (era, tx_id, notification_id) > (%b::smallint, %b::text::xid8, %b::bigint)"
     " AND (era < current_era() OR tx_id < pg_snapshot_xmin(pg_current_snapshot()))"
-    " AND shard = ANY(%s)"
-    " ORDER BY events.era, events.tx_id, events.notification_id LIMIT %s"
+    " AND shard = ANY(%b::smallint[])"
+    " ORDER BY events.era, events.tx_id, events.notification_id LIMIT %b::bigint"
 )
 # The events of some topics, and on every row how far the log was searched for them: the end as the
 # same snapshot has it. Without events there is one row that says only that.
@@ -84,10 +86,10 @@ READ_TOPICS: LiteralString = (
     " (SELECT current_era() AS end_era,"
     "         pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS end_tx_id) AS present"
     " LEFT JOIN LATERAL (SELECT * FROM events"
-    "   WHERE (era, tx_id, notification_id) > (%s, %s::text::xid8, %s)"
+    "   WHERE (era, tx_id, notification_id) > (%b::smallint, %b::text::xid8, %b::bigint)"
     "   AND (era < current_era() OR tx_id < pg_snapshot_xmin(pg_current_snapshot()))"
-    "   AND shard = ANY(%s) AND topic = ANY(%s)"
-    "   ORDER BY era, tx_id, notification_id LIMIT %s) AS found ON true"
+    "   AND shard = ANY(%b::smallint[]) AND topic = ANY(%b::text[])"
+    "   ORDER BY era, tx_id, notification_id LIMIT %b::bigint) AS found ON true"
     " ORDER BY found.era, found.tx_id, found.notification_id"
 )
 # Everything before this place is committed and visible; whatever commits later comes after it.
@@ -157,24 +159,26 @@ async def read_stream_unbound(
 
 
 async def read_commit_order(
-    conn: AsyncConnection, after: Position, *, limit: int, shards: Sequence[int] | None = None
+    statements: PreparedStatements,
+    after: Position,
+    *,
+    limit: int,
+    shards: Sequence[int] | None = None,
 ) -> list[LoggedEvent]:
     """Settled events after a place, in commit order. The connection must be in autocommit: one
     statement, one snapshot.
     """
-    cursor = conn.cursor(binary=True)
-    place = (after.era, str(after.tx_id), after.notification_id)
+    place = place_params(after)
     if shards is None:
-        await cursor.execute(READ_COMMIT_ORDER, (*place, limit), prepare=True)
+        rows = await statements.rows(READ_COMMIT_ORDER, [*place, BIGINT(limit)])
     else:
-        await cursor.execute(
-            READ_COMMIT_ORDER_OF_SHARDS, (*place, list(shards), limit), prepare=True
-        )
-    return [logged_event(row) for row in await cursor.fetchall()]
+        params = [*place, smallint_array(shards), BIGINT(limit)]
+        rows = await statements.rows(READ_COMMIT_ORDER_OF_SHARDS, params)
+    return [logged_event(row) for row in rows]
 
 
 async def read_topics(
-    conn: AsyncConnection,
+    statements: PreparedStatements,
     after: Position,
     *,
     topics: Sequence[str],
@@ -185,13 +189,11 @@ async def read_topics(
 
     That place moves on over what was left out, so that nobody looks at it again.
     """
-    cursor = conn.cursor(binary=True)
-    place = (after.era, str(after.tx_id), after.notification_id)
-    await cursor.execute(READ_TOPICS, (*place, list(shards), list(topics), limit), prepare=True)
-    rows = await cursor.fetchall()
+    wanted = [smallint_array(shards), text_array(topics), BIGINT(limit)]
+    rows = await statements.rows(READ_TOPICS, [*place_params(after), *wanted])
     *_, end_era, end_tx_id = rows[-1]
     end = Position(end_era, end_tx_id, -1)
-    events = [logged_event(row[:-2]) for row in rows if row[0] is not None]
+    events = [logged_event(row) for row in rows if row[0] is not None]
     return events, events[-1].position if len(events) == limit else max(after, end)
 
 
@@ -200,6 +202,11 @@ async def read_end(conn: AsyncConnection) -> Position:
     row = await (await conn.execute(READ_END)).fetchone()
     assert row is not None
     return Position(int(row[0]), int(row[1]), -1)
+
+
+def place_params(after: Position) -> list[bytes]:
+    """A place as statements take it that read what comes after it."""
+    return [SMALLINT(after.era), str(after.tx_id).encode(), BIGINT(after.notification_id)]
 
 
 def logged_event(row: Row) -> LoggedEvent:

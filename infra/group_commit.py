@@ -30,6 +30,8 @@ RECONNECT_MIN_S = 0.05
 RECONNECT_MAX_S = 1.0
 # How often, in one timeout_s, overdue appends are looked for.
 LOOKS_PER_TIMEOUT = 30
+# Fewer are not divided among idle writers: a transaction more costs more than waiting less brings.
+PART_APPENDS_MIN = 8
 
 FIND_APPENDED: LiteralString = """
 SELECT event_id, era, tx_id::text::bigint, notification_id FROM events
@@ -136,9 +138,12 @@ class GroupCommit:
             await writer.close()
 
     def _take(self) -> list[Append]:
+        """What this writer stores next: of many appends a part only, while others are idle too."""
+        idle = self._writers - len(self._storing)
+        part = max(PART_APPENDS_MIN, -(-len(self._queue) // idle))
         batch: list[Append] = []
         events = size = 0
-        while self._queue:
+        while self._queue and len(batch) < part:
             append = self._queue[0]
             events += len(append.events)
             size += append.bytes_count

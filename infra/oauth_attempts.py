@@ -20,6 +20,7 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
+from commands.authorization import Whose
 from commands.oauth_port import Attempt, Begun, LoginRefused, Pending
 from commands.ports import Clock
 from domain.identifiers import TenantId
@@ -100,12 +101,13 @@ class PostgresOAuthAttempts:
         if row is None:
             raise LoginRefused("the state is unknown, or was used before")
         browser_hash, provider_id, user_id, return_to, code_challenge, expires_at = row
+        whose = (Whose(tenant_id, f"identity_provider:{provider_id}"),)
         if expires_at <= self._clock.now():
-            raise LoginRefused("the login took too long")
+            raise LoginRefused("the login took too long", whose)
         if browser_secret is None or _SECRET.fullmatch(browser_secret) is None:
-            raise LoginRefused("the browser is not the one that began")
+            raise LoginRefused("the browser is not the one that began", whose)
         if not hmac.compare_digest(bytes(browser_hash), _hash(browser_secret)):
-            raise LoginRefused("the browser is not the one that began")
+            raise LoginRefused("the browser is not the one that began", whose)
         pending = Pending(provider_id, user_id, return_to, code_challenge)
         return pending, self._attempt(state, browser_secret)
 
@@ -128,13 +130,14 @@ class PostgresOAuthAttempts:
         if row is None:
             raise LoginRefused("the code is unknown, or was used before")
         user_id, code_challenge, expires_at, factors = row
+        whose = (Whose(tenant_id, f"user:{user_id}"),)
         if expires_at <= self._clock.now():
-            raise LoginRefused("the code was picked up too late")
+            raise LoginRefused("the code was picked up too late", whose)
         if _VERIFIER.fullmatch(code_verifier) is None:
-            raise LoginRefused("the code verifier cannot be one")
+            raise LoginRefused("the code verifier cannot be one", whose)
         answer = _text(_hash(code_verifier))
         if not hmac.compare_digest(answer, code_challenge):
-            raise LoginRefused("the code verifier is another")
+            raise LoginRefused("the code verifier is another", whose)
         return user_id, factors
 
     async def _remove_expired(

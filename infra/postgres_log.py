@@ -23,6 +23,7 @@ from infra.consumer import Pace
 from infra.crash_points import reach
 from infra.event_log import BEGINNING, read_commit_order, read_end, read_topics
 from infra.postgres import Database
+from infra.prepared_statements import PreparedStatements
 from infra.wakeups import Wakeups
 
 log = logging.getLogger(__name__)
@@ -251,13 +252,14 @@ class PostgresLog:
     async def _read(
         self, reader: AsyncConnection, membership: _Membership, handler: LogHandler
     ) -> None:
+        statements = PreparedStatements(reader)
         pause_s = self._poll_min_s
         pace = Pace(self._pace_s)
         while True:
             await pace.wait()
             seen = self._wakeups.count
             async with membership.handling:
-                found = await self._read_page(reader, membership, handler)
+                found = await self._read_page(statements, membership, handler)
             if found == self._batch_events_max:
                 continue
             pause_s = self._poll_min_s if found else min(pause_s * 2, self._poll_max_s)
@@ -269,12 +271,12 @@ class PostgresLog:
                 await self._wakeups.wait(seen, pause_s)
 
     async def _read_page(
-        self, reader: AsyncConnection, membership: _Membership, handler: LogHandler
+        self, statements: PreparedStatements, membership: _Membership, handler: LogHandler
     ) -> int:
         positions = membership.positions
         if not positions:
             return 0
-        events, read_to = await self._next_events(reader, membership)
+        events, read_to = await self._next_events(statements, membership)
         batches = self._batches(events, positions)
         if batches:
             reach("postgres_log.before_handling")
@@ -285,7 +287,7 @@ class PostgresLog:
         return len(events)
 
     async def _next_events(
-        self, reader: AsyncConnection, membership: _Membership
+        self, statements: PreparedStatements, membership: _Membership
     ) -> tuple[Sequence[LoggedEvent], Position]:
         """The events behind the partition that is least far, and the place up to which that is all
         there is for us.
@@ -294,14 +296,14 @@ class PostgresLog:
         after = min(positions.values())
         if membership.topics is not None:
             return await read_topics(
-                reader,
+                statements,
                 after,
                 topics=sorted(membership.topics),
                 shards=self._shards_of(positions),
                 limit=limit,
             )
         shards = self._shards_of(positions) if len(positions) < self.partitions_count else None
-        events = await read_commit_order(reader, after, limit=limit, shards=shards)
+        events = await read_commit_order(statements, after, limit=limit, shards=shards)
         return events, events[-1].position if events else after
 
     def _batches(

@@ -2,15 +2,17 @@
 
 A cursor of psycopg's finds out anew, at each execution, how every parameter is to be sent and every
 column to be read: some 180 µs of processor time for an append. Here parameters are bytes in
-PostgreSQL's binary form, and so are the columns of the result.
+PostgreSQL's binary form (infra/binary_form.py), and so are the columns of the result.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 from psycopg import AsyncConnection
+from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, Format
 from psycopg.pq.abc import PGresult
@@ -37,6 +39,7 @@ class PreparedStatements:
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
         self._known: dict[str, _Prepared] = {}
+        self._reading = Transformer(conn)
 
     async def execute(self, query: str, params: Sequence[bytes]) -> PGresult:
         """query: its parameters are written `%b`. Raises what psycopg raises. Cancelled, it closes
@@ -51,6 +54,12 @@ class PreparedStatements:
             except asyncio.CancelledError:
                 pgconn.finish()
                 raise
+
+    async def rows(self, query: str, params: Sequence[bytes]) -> list[tuple[Any, ...]]:
+        """As execute; what it answers as psycopg reads it, for rows of many columns."""
+        result = await self.execute(query, params)
+        self._reading.set_pgresult(result)
+        return self._reading.load_rows(0, result.ntuples, tuple)
 
     async def _prepare(self, query: str) -> _Prepared:
         first, *others = query.split(PLACEHOLDER)

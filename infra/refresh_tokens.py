@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from psycopg import AsyncConnection
 
+from commands.authorization import Whose
 from commands.login_port import NewRefreshToken, Reused, Rotated
 from domain.identifiers import TenantId
 from infra.postgres import Database
@@ -63,6 +64,11 @@ USED: LiteralString = (
     " WHERE t.tenant_id = %s AND t.token_hash = %s AND t.used_at IS NOT NULL"
     "  AND s.ended_at IS NULL AND s.expires_at > %s"
 )
+OWNER: LiteralString = (
+    "SELECT s.user_id FROM refresh_tokens AS t"
+    " JOIN sessions AS s ON s.tenant_id = t.tenant_id AND s.session_id = t.session_id"
+    " WHERE t.tenant_id = %s AND t.token_hash = %s"
+)
 # fmt: on
 
 
@@ -80,11 +86,18 @@ class PostgresRefreshTokens:
         text = PREFIX + urlsafe_b64encode(tenant_id.bytes + random).decode()
         return NewRefreshToken(text, hash_of(text))
 
+    async def owner(self, text: str) -> Whose | None:
+        if _TOKEN.fullmatch(text) is None:
+            return None
+        tenant_id = _tenant_of(text)
+        async with self._database.tenant_transaction(tenant_id) as conn:
+            row = await (await conn.execute(OWNER, (tenant_id, hash_of(text)))).fetchone()
+        return None if row is None else Whose(tenant_id, f"user:{row[0]}")
+
     async def rotate(self, text: str, now: datetime) -> Rotated | Reused | None:
         if _TOKEN.fullmatch(text) is None:
             return None
-        claimed = urlsafe_b64decode(text.removeprefix(PREFIX))[:TENANT_BYTES]
-        tenant_id = TenantId(UUID(bytes=claimed))
+        tenant_id = _tenant_of(text)
         successor = self.first(tenant_id)
         async with self._database.tenant_transaction(tenant_id) as conn:
             used = await self._use(conn, tenant_id, text, successor=successor, now=now)
@@ -130,6 +143,12 @@ class PostgresRefreshTokens:
         if is_successor_unused and now - used_at <= timedelta(seconds=GRACE_S):
             return Rotated(tenant_id, user_id, session_id, _opened(bytes(sealed), text))
         return Reused(tenant_id, user_id, session_id)
+
+
+def _tenant_of(text: str) -> TenantId:
+    """As the token claims."""
+    claimed = urlsafe_b64decode(text.removeprefix(PREFIX))[:TENANT_BYTES]
+    return TenantId(UUID(bytes=claimed))
 
 
 def hash_of(text: str) -> bytes:

@@ -20,6 +20,7 @@ from infra.consumer import Pace
 from infra.crash_points import reach
 from infra.event_log import BEGINNING, read_commit_order
 from infra.kafka import discard, ensure_topic, headers_of, producer
+from infra.prepared_statements import PreparedStatements
 from infra.wakeups import Wakeups
 
 log = logging.getLogger(__name__)
@@ -112,12 +113,13 @@ class Relay:
         log.info("relay %s is active from %s", self._range, position)
         pause_s = self._poll_min_s
         shards = None if len(self._shards) == SHARDS_COUNT else list(self._shards)
+        statements = PreparedStatements(conn)
         pace = Pace(self._pace_s)
         while True:
             await pace.wait()
             seen = self._wakeups.count
             events = await read_commit_order(
-                conn, position, limit=self._batch_events_max, shards=shards
+                statements, position, limit=self._batch_events_max, shards=shards
             )
             if events:
                 reach("relay.before_send")

@@ -9,7 +9,7 @@ from typing import LiteralString
 from uuid import UUID
 
 from commands.ports import Clock
-from infra.access_tokens import AccessClaims, BadToken, SignedAccessTokens
+from infra.access_tokens import EXPIRED, AccessClaims, SignedAccessTokens, refused_token
 from infra.caller_memory import CallerMemory
 from infra.postgres import Database
 
@@ -40,7 +40,7 @@ class SessionTokens:
         remembered = self._memory.recall(text)
         if remembered is not None:
             if remembered.expires_at_s <= self._clock.now().timestamp():
-                raise BadToken
+                raise refused_token(remembered.tenant_id, remembered.user_id, EXPIRED)
             return remembered
         claims = await self._tokens.verify(text)
         with self._memory.looking_up() as forgotten:
@@ -57,4 +57,4 @@ class SessionTokens:
         async with self._database.tenant_transaction(claims.tenant_id) as conn:
             row = await (await conn.execute(IS_ALIVE, (*session, self._clock.now()))).fetchone()
         if row is None or not row[0]:
-            raise BadToken
+            raise refused_token(claims.tenant_id, claims.user_id, "the session is over")

@@ -39,6 +39,7 @@ from commands.sealing_port import (
     DestroyedTenantKey,
     SealingRow,
 )
+from commands.sharing_port import RemovedShare, ShareRow, StoredShare
 from commands.standing_port import (
     ChangedStanding,
     ClosedOffboarding,
@@ -52,6 +53,7 @@ from domain.identifiers import TenantId
 from infra.data_keys import TenantKey
 from infra.directory_rows import directory_statement
 from infra.login_rows import login_statement
+from infra.share_rows import share_statement
 from infra.tenant_side_rows import tenant_statement
 
 # What definitions are sealed as.
@@ -66,6 +68,7 @@ RareRow = (
     | StoredRetention
     | RemovedPayloads
     | TenantSideRow
+    | ShareRow
     | AccessRow
     | ClientSecretRow
     | DirectoryRow
@@ -213,6 +216,8 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return SideStatement(*directory_statement(tenant_id, row))
         case StoredUserAccess() | StoredRole() | RemovedRole():
             return _access_statement(tenant_id, row)
+        case StoredShare() | RemovedShare():
+            return SideStatement(*share_statement(tenant_id, row))
         case StoredVaultEntry() | RemovedVaultEntry():
             return _vault_statement(tenant_id, row)
         case (

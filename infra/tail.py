@@ -7,11 +7,11 @@ then reads its own stream under its own tenant.
 
 import asyncio
 import logging
-import struct
 from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import LiteralString, NamedTuple
+from itertools import groupby
+from typing import LiteralString
 from uuid import UUID
 
 from psycopg import AsyncConnection
@@ -20,8 +20,9 @@ from psycopg.pq.abc import PGresult
 from commands.ports import Position
 from domain.errors import Unavailable
 from domain.identifiers import TenantId
+from infra.binary_form import BIGINT
 from infra.consumer import Pace
-from infra.event_log import read_end
+from infra.event_log import place_params, read_end
 from infra.postgres import Database
 from infra.prepared_statements import PreparedStatements
 from infra.wakeups import Wakeups
@@ -30,13 +31,14 @@ log = logging.getLogger(__name__)
 
 PAGE = 2000
 RETRY_S = 0.5
-SMALLINT, BIGINT = struct.Struct("!h"), struct.Struct("!q")
-PLACE_COLUMNS = 7
+
+# The columns of READ_PLACES, which are never NULL.
+STREAM_ID, VERSION, TENANT_ID, TOPIC, ERA, TX_ID, NOTIFICATION_ID = range(7)
 
 # fmt: off
 READ_PLACES: LiteralString = (
-    "SELECT era, tx_id::text::bigint, notification_id, originator_id, originator_version,"
-    " tenant_id, topic"
+    "SELECT originator_id, originator_version, tenant_id, topic,"
+    " era, tx_id::text::bigint, notification_id"
     " FROM events WHERE (era, tx_id, notification_id) > (%b::smallint, %b::text::xid8, %b::bigint)"
     " AND (era < current_era() OR tx_id < pg_snapshot_xmin(pg_current_snapshot()))"
     " ORDER BY events.era, events.tx_id, events.notification_id LIMIT %b::bigint"
@@ -175,44 +177,37 @@ class Tail:
 
     async def _read_page(self, statements: PreparedStatements) -> int:
         assert self._position is not None
-        result = await statements.execute(READ_PLACES, _params(self._position))
-        for row in range(result.ntuples):
-            place = _place(result, row)
-            self._on_place(place.stream_id, place.version)
-            for subscription in self._of_stream.get(place.stream_id, ()):
-                subscription.tell(place.topic)
-            for subscription in self._of_tenant.get(place.tenant_id, ()):
-                subscription.tell(place.topic)
-            self._position = place.position
+        result = await statements.execute(
+            READ_PLACES, [*place_params(self._position), BIGINT(PAGE)]
+        )
+        if result.ntuples:
+            self._tell(result)
+            last = result.ntuples - 1
+            self._position = Position(
+                *(_number(result, last, column) for column in (ERA, TX_ID, NOTIFICATION_ID))
+            )
         return result.ntuples
 
+    def _tell(self, result: PGresult) -> None:
+        """The events of an append stand together: who listens to their stream is found once."""
+        for stored_id, rows in groupby(
+            range(result.ntuples), lambda row: _bytes(result, row, STREAM_ID)
+        ):
+            stream_id = UUID(bytes=stored_id)
+            *_, last = own = list(rows)
+            self._on_place(stream_id, _number(result, last, VERSION))
+            listeners = self._of_stream.get(stream_id, ())
+            if self._of_tenant:
+                tenant_id = TenantId(UUID(bytes=_bytes(result, last, TENANT_ID)))
+                listeners = [*listeners, *self._of_tenant.get(tenant_id, ())]
+            for subscription in listeners:
+                for row in own:
+                    subscription.tell(_bytes(result, row, TOPIC).decode())
 
-class _Place(NamedTuple):
-    position: Position
-    stream_id: UUID
-    version: int
-    tenant_id: TenantId
-    topic: str
+
+def _bytes(result: PGresult, row: int, column: int) -> bytes:
+    return result.get_value(row, column) or b""
 
 
-def _params(after: Position) -> list[bytes]:
-    return [
-        SMALLINT.pack(after.era),
-        str(after.tx_id).encode(),
-        BIGINT.pack(after.notification_id),
-        BIGINT.pack(PAGE),
-    ]
-
-
-def _place(result: PGresult, row: int) -> _Place:
-    """Of READ_PLACES, whose columns are never NULL."""
-    era, tx_id, notification_id, stream_id, version, tenant_id, topic = (
-        result.get_value(row, column) or b"" for column in range(PLACE_COLUMNS)
-    )
-    return _Place(
-        Position(int.from_bytes(era), int.from_bytes(tx_id), int.from_bytes(notification_id)),
-        UUID(bytes=stream_id),
-        int.from_bytes(version),
-        TenantId(UUID(bytes=tenant_id)),
-        topic.decode(),
-    )
+def _number(result: PGresult, row: int, column: int) -> int:
+    return int.from_bytes(_bytes(result, row, column))

@@ -7,6 +7,7 @@ from domain.agents import Agent
 from domain.identifiers import JsonObject
 from projections.table import (
     BEGUN_BY_PERSON,
+    SHARED_WITH_PERSON,
     BigInt,
     Boolean,
     Decoded,
@@ -140,7 +141,7 @@ AGENTS = Projection(
     events=(Agent.Created, Agent.Revised, Agent.Deleted),
     keys=stream_key,
     evolve=evolve,
-    own=BEGUN_BY_PERSON,
+    own=BEGUN_BY_PERSON + " OR agent_id" + SHARED_WITH_PERSON,
 )
 AGENT_VERSIONS = Projection(
     name="agent_versions",

@@ -12,6 +12,7 @@ from projections.providers import PROVIDERS
 from projections.roles import ROLES
 from projections.secrets import SECRETS
 from projections.sessions import SESSIONS
+from projections.sharing import SHARES
 from projections.table import AnyProjection
 from projections.tenants import TENANTS
 from projections.workflows import WORKFLOW_VERSIONS, WORKFLOWS
@@ -29,6 +30,7 @@ PROJECTIONS: tuple[AnyProjection, ...] = (
     PROVIDERS,
     SECRETS,
     SESSIONS,
+    SHARES,
     TENANTS,
     USERS,
     WORKFLOW_VERSIONS,

@@ -298,7 +298,11 @@ EXECUTIONS = Projection(
     ),
     keys=stream_key,
     evolve=evolve,
-    own=BEGUN_BY_PERSON,
+    # As agentledger.sees_execution says it of one run (projections/visibility.py).
+    own=BEGUN_BY_PERSON + " OR workflow_id IN (SELECT agentledger.run_sources())"
+    " OR agent_id IN (SELECT agentledger.run_sources())"
+    " OR (workflow_id, created_by) IN (SELECT r.workflow_id, r.actor"
+    " FROM agentledger.public_runs() AS r)",
     indexes=(
         ("tenant_id", "status", "execution_id"),
         ("tenant_id", "workflow_id", "execution_id"),

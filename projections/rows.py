@@ -52,10 +52,13 @@ class Tables:
     @cached_property
     def own_only(self) -> sql.Composed:
         """Within the tenant, what somebody sees who sees only what is theirs."""
+        own = self.projection.own
         return sql.SQL(
             "CREATE POLICY own_only ON {} AS RESTRICTIVE FOR SELECT TO agentledger_api"
-            " USING ((SELECT agentledger.current_person()) IS NULL OR ({}))"
-        ).format(self.rows, sql.SQL(self.projection.own))
+            " USING ((SELECT agentledger.current_person()) IS NULL OR ({}));"
+            # By which a later version finds out whether it says the same.
+            " COMMENT ON POLICY own_only ON {} IS {}"
+        ).format(self.rows, sql.SQL(own), self.rows, sql.Literal(own))
 
     async def create(self, conn: AsyncConnection) -> None:
         """conn: in a transaction as agentledger_owner."""

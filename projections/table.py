@@ -47,6 +47,8 @@ RowT = TypeVar("RowT", bound=Mapping[str, object])
 
 # For `own`: rows that this person began.
 BEGUN_BY_PERSON: LiteralString = "created_by = ANY ((SELECT agentledger.own_actors())::text[])"
+# Of a workflow or an agent with this id, that it is shared with them, whatever for.
+SHARED_WITH_PERSON: LiteralString = " IN (SELECT agentledger.shared_with_person())"
 
 
 class RowMissing(Exception):

@@ -6,6 +6,7 @@ from typing import TypedDict
 from domain.workflows import Workflow
 from projections.table import (
     BEGUN_BY_PERSON,
+    SHARED_WITH_PERSON,
     BigInt,
     Boolean,
     Decoded,
@@ -131,7 +132,7 @@ WORKFLOWS = Projection(
     events=(Workflow.Created, Workflow.Revised, Workflow.Deleted),
     keys=stream_key,
     evolve=evolve,
-    own="is_public OR " + BEGUN_BY_PERSON,
+    own="is_public OR " + BEGUN_BY_PERSON + " OR workflow_id" + SHARED_WITH_PERSON,
 )
 WORKFLOW_VERSIONS = Projection(
     name="workflow_versions",

@@ -80,6 +80,10 @@ class AuditEntry:
     def code(self) -> str | None:
         return self.stored.code
 
+    @strawberry.field(description="More than whoever asked was told.")
+    def reason(self) -> str | None:
+        return self.stored.reason
+
     @strawberry.field
     def request_id(self) -> strawberry.ID:
         return strawberry.ID(str(self.stored.request_id))

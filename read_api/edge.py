@@ -79,6 +79,18 @@ async def authenticated(
         raise
 
 
+async def admit(
+    dependencies: ReadDependencies, connection: HTTPConnection, caller: Caller, action: str
+) -> None:
+    """Counts one call of somebody we know. Raises OverLimit, which is on record."""
+    try:
+        await dependencies.callers.take(connection.scope, caller)
+    except OverLimit as error:
+        asked = origin_of(dependencies, connection).asked(caller, action)
+        await dependencies.audit.refused(asked, error)
+        raise
+
+
 def origin_of(dependencies: ReadDependencies, connection: HTTPConnection) -> ReadOrigin:
     user_agent = connection.headers.get("user-agent", "").encode("latin-1")
     source = Source(

@@ -14,10 +14,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from infra.authentication import DomainError
+from infra.authentication import Caller, DomainError
 from read_api.dependencies import ReadDependencies
 from read_api.edge import (
     BodyTooLarge,
+    admit,
     headers_of,
     identify,
     origin_of,
@@ -26,6 +27,7 @@ from read_api.edge import (
 )
 from read_api.errors import UNAVAILABLE, RequestRefused, refuse
 from read_api.operations import Operation, Operations, parse_operation, refusal_of
+from read_api.root_fields import ANY_FIELD, audited_refusal
 
 JSON_TYPE = "application/json"
 RESPONSE_TYPE = "application/graphql-response+json"
@@ -57,20 +59,23 @@ class GraphqlEndpoint:
     async def _answer(self, request: Request) -> Response:
         try:
             caller = await identify(self._dependencies, request)
-            await self._dependencies.callers.take(request.scope, caller)
+            await admit(self._dependencies, request, caller, ANY_FIELD)
         except DomainError as error:
             return self._refusal(request, refusal_of(error), status_of(error), headers_of(error))
         try:
             operation = await self._operation(request)
         except _Malformed as malformed:
+            await self._on_record(request, caller, malformed.refused)
             return self._refusal(request, malformed.refused, malformed.status)
         try:
             origin = origin_of(self._dependencies, request)
             prepared = await self._operations.prepare(operation, caller, origin)
             if prepared.is_subscription:
-                raise refuse(
+                refused = refuse(
                     "needs_websocket", "Subscriptions are served over graphql-transport-ws."
                 )
+                await self._on_record(request, caller, refused)
+                raise refused
             answer = await self._operations.execute(prepared)
         except RequestRefused as refused:
             is_new = RESPONSE_TYPE in request.headers.get("accept", "")
@@ -83,6 +88,12 @@ class GraphqlEndpoint:
             status = HTTPStatus.SERVICE_UNAVAILABLE
             return self._json(request, orjson.dumps(answer), status, {"Retry-After": "1"})
         return self._json(request, orjson.dumps(answer), HTTPStatus.OK)
+
+    async def _on_record(self, request: Request, caller: Caller, refused: RequestRefused) -> None:
+        """What Operations does not see."""
+        action, code, outcome = audited_refusal(refused)
+        asked = origin_of(self._dependencies, request).asked(caller, action)
+        await self._dependencies.audit.refused_with(asked, code, outcome)
 
     async def _operation(self, request: Request) -> Operation:
         """Raises _Malformed."""

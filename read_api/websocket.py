@@ -22,9 +22,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from infra.authentication import Caller, DomainError, OverLimit, Unauthenticated
 from read_api.dependencies import ReadDependencies
-from read_api.edge import authenticated, origin_of
+from read_api.edge import admit, authenticated, origin_of
 from read_api.errors import RequestRefused, refuse
 from read_api.operations import Operations, Prepared, parse_operation, refusal_of
+from read_api.root_fields import ANY_FIELD
 from read_api.subscription_count import SubscriptionCount
 
 PROTOCOL = "graphql-transport-ws"
@@ -141,7 +142,8 @@ class _Connection:
         self._credential = self._credential_of(message.get("payload"))
         caller = await self._authenticate(FORBIDDEN)
         try:
-            await self._dependencies.callers.take(self._websocket.scope, caller)
+            connection = HTTPConnection(self._websocket.scope)
+            await admit(self._dependencies, connection, caller, ANY_FIELD)
         except OverLimit as error:
             raise Closed(FORBIDDEN, error.detail) from None
         await self._send({"type": "connection_ack"})
@@ -227,8 +229,9 @@ class _Connection:
 
     async def _answer(self, operation_id: str, payload: object) -> None:
         assert self._caller is not None
-        await self._dependencies.callers.take(self._websocket.scope, self._caller)
-        origin = origin_of(self._dependencies, HTTPConnection(self._websocket.scope))
+        connection = HTTPConnection(self._websocket.scope)
+        await admit(self._dependencies, connection, self._caller, ANY_FIELD)
+        origin = origin_of(self._dependencies, connection)
         operation = parse_operation(payload)
         prepared = await self._operations.prepare(operation, self._caller, origin)
         if prepared.is_subscription:

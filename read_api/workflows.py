@@ -8,6 +8,7 @@ from read_api.connections import Connection, Listing, read_one, read_page
 from read_api.context import ReadInfo
 from read_api.limits import PAGE_SIZE_DEFAULT
 from read_api.scalars import Instant, Json
+from read_api.sharing import TOLD, Share, shares_of
 
 VERSIONS = Relation(
     outer="w",
@@ -18,6 +19,7 @@ VERSIONS = Relation(
     count_max="20",
 )
 VERSIONS_FIRST = int(VERSIONS.count_max)
+SHARES = shares_of("w", "workflow_id")
 WORKFLOWS = Listing("Workflow", "w", "workflows_v1 AS w", "workflow_id", "NOT w.is_deleted")
 
 
@@ -55,6 +57,11 @@ class Workflow:
     ) -> list[WorkflowVersion]:
         rows = await info.context.related(VERSIONS, "WorkflowVersion", self.id, first=first)
         return [WorkflowVersion(**row) for row in rows]
+
+    @relation(SHARES, TOLD)
+    async def shares(self, info: ReadInfo) -> list[Share]:
+        rows = await info.context.related(SHARES, "Share", self.id)
+        return [Share(**row) for row in rows]
 
 
 async def workflow(info: ReadInfo, id_: Id, _min_position: MinPosition = None) -> Workflow | None:

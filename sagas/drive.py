@@ -157,9 +157,17 @@ class Drive:
     async def _hold(self, execution: Execution) -> None:
         tenant_id = self._run.tenant_id
         self._execution = execution
-        execution.webhook_path = self._parts.webhook_path(tenant_id, execution.id)
         self._definition = await self._parts.definition(tenant_id, execution.definition_hash)
-        self._run = Run(tenant_id, execution.id, execution.depth, execution.created_by)
+        if self._definition.flow.reads_execution:
+            execution.webhook_path = self._parts.webhook_path(tenant_id, execution.id)
+        self._run = Run(
+            tenant_id,
+            execution.id,
+            execution.depth,
+            execution.created_by,
+            None if execution.workflow_id is None else UUID(execution.workflow_id),
+            self._definition.named,
+        )
         self.version = execution.version
 
     def _advance_to_effects(self, unsaved: list[Ended]) -> tuple[list[Ended], list[Attempt]]:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from commands.http_port import Http
 from commands.model_port import Models
+from commands.parts_port import PartRights
 from commands.ports import Clock, EventStore
 from commands.price_port import Prices
 from commands.provider_port import Providers
@@ -30,6 +31,7 @@ class Effects:
     providers: Providers
     prices: Prices
     clock: Clock
+    parts: PartRights
 
 
 def _no_beat() -> None:
@@ -39,13 +41,16 @@ def _no_beat() -> None:
 @dataclass(frozen=True, slots=True)
 class Run:
     """The execution an attempt belongs to. depth: how many runs are above it. created_by: the actor
-    who began it, or the run above it. beat: a sign of life of this attempt.
+    who began it, or the run above it. workflow_id: what it runs; None for an agent alone. named:
+    the agents and workflows that its definition names. beat: a sign of life of this attempt.
     """
 
     tenant_id: TenantId
     execution_id: UUID
     depth: int = 0
     created_by: str = ""
+    workflow_id: UUID | None = None
+    named: frozenset[UUID] = frozenset()
     beat: Callable[[], None] = _no_beat
 
 

@@ -6,6 +6,8 @@ Only reading is repeated here. A runner as a whole may have had its effect.
 
 import asyncio
 import math
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 from uuid import UUID
 
 from commands.ports import AnyAggregate, EventStore
@@ -17,9 +19,21 @@ LOAD_PAUSE_MIN_S = 0.1
 LOAD_PAUSE_MAX_S = 5.0
 
 
+Answer = TypeVar("Answer")
+
+
 async def load_in_time(
     kind: type[AnyAggregate], stream_id: UUID, events: EventStore, *, attempt: Attempt, run: Run
 ) -> AnyAggregate | None:
+    """Raises Unavailable, as read_in_time."""
+    return await read_in_time(
+        lambda: events.load(kind, stream_id, run.tenant_id), attempt=attempt, run=run
+    )
+
+
+async def read_in_time(
+    read: Callable[[], Awaitable[Answer]], *, attempt: Attempt, run: Run
+) -> Answer:
     """Each try is a sign of life. Raises Unavailable when the next pause would outlast the
     attempt.
     """
@@ -30,7 +44,7 @@ async def load_in_time(
     pause_s = min(LOAD_PAUSE_MIN_S, pause_max_s)
     while True:
         try:
-            return await events.load(kind, stream_id, run.tenant_id)
+            return await read()
         except Unavailable:
             if loop.time() + pause_s >= gives_up_at:
                 raise

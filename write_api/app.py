@@ -35,6 +35,7 @@ from write_api import (
     second_factors,
     secrets,
     sessions,
+    sharing,
     signals,
     subjects,
     tenants,
@@ -57,6 +58,7 @@ from write_api.security_headers import SecurityHeaders
 ROUTES = (
     *workflows.ROUTES,
     *agents.ROUTES,
+    *sharing.ROUTES,
     *bulk_operations.ROUTES,  # Before those of one execution: `bulk` is no id.
     *executions.ROUTES,
     *signals.ROUTES,
@@ -87,6 +89,7 @@ ROUTES = (
 BODIES = (
     *workflows.BODIES,
     *agents.BODIES,
+    *sharing.BODIES,
     *bulk_operations.BODIES,
     *executions.BODIES,
     *signals.BODIES,

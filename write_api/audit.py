@@ -44,6 +44,7 @@ def json_line(entry: AuditEntry) -> str:
             "target": entry.target,
             "outcome": entry.outcome,
             "code": entry.code,
+            "reason": entry.reason,
             "request_id": entry.request_id,
             "position": entry.position,
             "times": entry.times,
@@ -74,6 +75,7 @@ def cef_line(entry: AuditEntry) -> str:
         "cs2": entry.tenant_id,
         "cs3Label": "target" if entry.target else None,
         "cs3": entry.target,
+        "msg": entry.reason,
     }
     pairs = " ".join(
         f"{name}={_in_extension(value)}" for name, value in told.items() if value is not None

@@ -8,16 +8,18 @@ letter, and only it can change the code, for it kept the verifier of its challen
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlencode
 from uuid import UUID
 
 from commands.account_flow import NeedsSession
-from commands.authorization import Caller
+from commands.authorization import Caller, Whose
 from commands.dispatch import Dispatcher, Origin
 from commands.external_identities import LinkExternalIdentity, SignInExternally
 from commands.oauth_port import (
+    Attempt,
     Begun,
     ClientSecrets,
     IdentityProviders,
@@ -37,9 +39,20 @@ from domain.identity_providers import (
     identity_provider_id,
 )
 from domain.login_rules import MULTIPLE, PROVIDER
+from domain.tenants import TenantSuspended
 
 CODE_CHARACTERS_MAX = 4096
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+@contextmanager
+def _on_record_of(tenant_id: TenantId, provider_id: UUID) -> Generator[None]:
+    """The tenant and its provider are there, so a refusal is on that tenant's trail."""
+    try:
+        yield
+    except LoginRefused as refusal:
+        whose = (Whose(tenant_id, f"identity_provider:{provider_id}"),)
+        raise LoginRefused(refusal.reason, whose) from refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +116,22 @@ class OAuthFlow:
         self, query: Mapping[str, str], browser_secret: str | None, origin: Origin
     ) -> Finished:
         """Raises LoginRefused."""
-        state, code = query.get("state", ""), query.get("code", "")
+        state = query.get("state", "")
         tenant_id = self._tenant_of(state)
         pending, attempt = await self.attempts.finish(tenant_id, state, browser_secret)
+        with _on_record_of(tenant_id, pending.provider_id):
+            return await self._finished(tenant_id, pending, attempt, query=query, origin=origin)
+
+    async def _finished(
+        self,
+        tenant_id: TenantId,
+        pending: Pending,
+        attempt: Attempt,
+        *,
+        query: Mapping[str, str],
+        origin: Origin,
+    ) -> Finished:
+        code = query.get("code", "")
         if not 0 < len(code) <= CODE_CHARACTERS_MAX:
             raise LoginRefused("the provider sent the browser back without a code")
         provider = await self._provider(tenant_id, pending.provider_id)
@@ -136,7 +162,8 @@ class OAuthFlow:
         provider = await self._provider(tenant_id, pending.provider_id)
         begun = await self.attempts.begin(tenant_id, pending)
         client = await self._client(tenant_id, provider)
-        url = await self.kinds[provider.kind].authorization_url(client, begun.attempt)
+        with _on_record_of(tenant_id, provider.id):
+            url = await self.kinds[provider.kind].authorization_url(client, begun.attempt)
         return begun, url
 
     async def _identified(
@@ -149,7 +176,11 @@ class OAuthFlow:
         )
         actor = f"identity_provider:{pending.provider_id}"
         caller = Caller(actor, tenant_id, frozenset({command.requires}))
-        answer = await self.dispatcher.dispatch(command, caller, origin)
+        try:
+            answer = await self.dispatcher.dispatch(command, caller, origin)
+        except TenantSuspended:
+            # Whoever has an account at the provider gets so far, whether they belong here or not.
+            raise LoginRefused("the tenant is suspended") from None
         return UUID(str(answer.result["user_id"]))
 
     def _tenant_of(self, state: str) -> TenantId:

@@ -11,6 +11,7 @@ Importing this module is cheap: aiohttp comes with `build_models`, litellm with 
 import asyncio
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Protocol
 
 from commands.model_port import ModelRequest, ModelResponse, Models
@@ -41,7 +42,7 @@ class RoutedModels:
         self, request: ModelRequest, on_token: Callable[[str], None] | None = None
     ) -> ModelResponse:
         """Raises ModelFailed; `unknown_model` for a name that can be none."""
-        if not _NAME.fullmatch(request.model) or ".." in request.model:
+        if not _is_name(request.model):
             raise failed("unknown_model", "this is not a model's name")
         return await (await self._adapter_of(request)).complete(request, on_token)
 
@@ -65,6 +66,11 @@ class RoutedModels:
         # Some of OpenAI's models only answer its newer protocol; litellm translates.
         is_chat = (known is None or known.mode != "responses") and not name.startswith("responses/")
         return self._openai_protocol if is_chat else self._litellm
+
+
+@lru_cache(maxsize=1024)
+def _is_name(model: str) -> bool:
+    return _NAME.fullmatch(model) is not None and ".." not in model
 
 
 def build_models(

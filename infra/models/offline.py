@@ -8,8 +8,7 @@ import asyncio
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
 from domain.identifiers import Json
@@ -32,8 +31,7 @@ _USAGE_FIELDS = frozenset({"input_tokens", "output_tokens"})
 _WORD_WITH_SPACE = re.compile(r"\s*\S+|\s+$")
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     """What one attempt is answered with. Counts are None where the words are to be counted."""
 
     text: str = ""

@@ -8,12 +8,14 @@ from uuid import UUID
 
 import orjson
 
+from commands.parts_port import Part
 from domain.agents import Agent, AgentNotFound, AgentVersionNotFound
 from domain.attempts import Attempt
 from domain.identifiers import Json, JsonObject
 from sagas.effects import AttemptFailed, Effects, Outcome, Run
 from sagas.nodes.llm import call_model
 from sagas.patient_load import load_in_time
+from sagas.run_parts import is_refused
 
 
 async def run_agent(attempt: Attempt, run: Run, on: Effects) -> Outcome:
@@ -41,6 +43,10 @@ async def _profile(
     attempt: Attempt, run: Run, on: Effects, agent_id: UUID
 ) -> tuple[int, JsonObject]:
     agent = await load_in_time(Agent, agent_id, on.events, attempt=attempt, run=run)
+    part = Part(agent_id, "agents:execute")
+    if agent is not None and await is_refused(part, on.parts, attempt=attempt, run=run):
+        on.events.keep(agent, run.tenant_id)
+        agent = None
     if agent is None:
         raise AttemptFailed("agent_not_found", f"there is no agent {agent_id}", is_retryable=False)
     on.events.keep(agent, run.tenant_id)

@@ -118,10 +118,10 @@ def _through(access: ProviderAccess, request: ModelRequest) -> ModelRequest:
 def _told_of(access: ProviderAccess, response: ModelResponse, model: str) -> ModelResponse:
     """Under the name that the tenant knows, and without the key if the server repeats it."""
     if access.api_key is None:
-        return replace(response, model=model)
+        return response._replace(model=model)
     blots = Blots({access.name: access.api_key})
     calls = [blots.json(dict(call)) for call in response.tool_calls]
-    return replace(response, model=model, text=blots.text(response.text), tool_calls=calls)
+    return response._replace(model=model, text=blots.text(response.text), tool_calls=calls)
 
 
 def _messages(value: Json) -> list[JsonObject]:

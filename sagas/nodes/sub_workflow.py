@@ -5,11 +5,13 @@ Looking that up is all there is to do here; the child begins with the append tha
 
 from uuid import UUID
 
+from commands.parts_port import Part
 from domain.attempts import Attempt
 from domain.nodes.sub_workflow import DEPTH_MAX
 from domain.workflows import Workflow, WorkflowNotFound, WorkflowVersionNotFound
 from sagas.effects import AttemptFailed, ChildWanted, Effects, Run
 from sagas.patient_load import load_in_time
+from sagas.run_parts import is_refused
 
 
 async def run_sub_workflow(attempt: Attempt, run: Run, on: Effects) -> ChildWanted:
@@ -19,6 +21,11 @@ async def run_sub_workflow(attempt: Attempt, run: Run, on: Effects) -> ChildWant
         raise AttemptFailed("too_deep", message, is_retryable=False)
     workflow_id = UUID(str(request["workflow_id"]))
     workflow = await load_in_time(Workflow, workflow_id, on.events, attempt=attempt, run=run)
+    if workflow is not None and not workflow.text.is_public:
+        part = Part(workflow_id, "workflows:execute")
+        if await is_refused(part, on.parts, attempt=attempt, run=run):
+            on.events.keep(workflow, run.tenant_id)
+            workflow = None
     if workflow is None:
         message = f"there is no workflow {workflow_id}"
         raise AttemptFailed("workflow_not_found", message, is_retryable=False)

@@ -22,6 +22,7 @@ from commands.authorization import (
 )
 from commands.catalogue import HANDLERS
 from commands.decisions import Command
+from infra.data_keys import PLATFORM
 from tests.write_api.api import Api, problem
 
 ALL_SCOPES = frozenset([*TENANT_SCOPES, *OPERATOR_SCOPES, *PLATFORM_SCOPES])
@@ -96,6 +97,9 @@ async def test_every_route_refuses_a_caller_without_its_scope(
     response = await api.send(*request_of(method, path, operation), headers=headers)
     problem(response, 403, "forbidden")
     assert api.store.events == []
+    assert await on_record(api) == [
+        (api.world.tenant_id, "api_key:narrow", operation["operationId"], "denied", "forbidden")
+    ]
 
 
 @pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=NAMES)
@@ -106,6 +110,9 @@ async def test_every_route_refuses_a_caller_it_does_not_know(
     headers = {"Authorization": "Bearer al_unknown"}
     response = await api.send(*request_of(method, path, operation), headers=headers)
     problem(response, 401, "unauthenticated")
+    assert await on_record(api) == [
+        (PLATFORM, "stranger", operation["operationId"], "denied", "unauthenticated")
+    ]
 
 
 @pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=NAMES)
@@ -129,6 +136,14 @@ async def test_every_route_lets_its_scope_alone_in(
         problem(response, 401, "wrong_credentials")
     else:
         assert response.status_code in {200, 201, 404}, response.text
+
+
+async def on_record(api: Api) -> list[tuple[object, ...]]:
+    await api.audit.close()
+    return [
+        (entry.tenant_id, entry.actor, entry.action, entry.outcome, entry.code)
+        for entry in api.audit_log.entries
+    ]
 
 
 def request_of(method: str, path: str, operation: dict[str, Any]) -> tuple[str, str, object]:

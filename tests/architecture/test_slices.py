@@ -18,9 +18,9 @@ MACHINERY = {
     *("http_port", "identity_port", "login_flow"),
     *("login_port", "mail_port", "memberships"),
     *("model_port", "oauth_port", "offboarding_port"),
-    *("open_executions_port", "ownership", "pinned_definitions"),
+    *("open_executions_port", "ownership", "parts", "parts_port", "pinned_definitions"),
     *("ports", "password_port", "price_port", "provider_port", "retention_port"),
-    *("sealing_port", "standing_port", "vault_port"),
+    *("sealing_port", "sharing_port", "standing_port", "vault_port"),
 }
 
 CONCEPTS = sorted({path.stem for path in modules("commands")} - MACHINERY)

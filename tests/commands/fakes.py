@@ -36,6 +36,7 @@ from domain.identifiers import JsonObject, TenantId, shard_of
 from infra.event_codec import mapper
 from tests.commands.fake_accounts import EMAIL, FakeAccounts
 from tests.commands.fake_directory import FakeDirectory
+from tests.commands.fake_parts import FakePartRights
 from tests.commands.fake_sealing import FakeSealing
 from tests.commands.fake_subjects import FakeDataSubjects
 from tests.commands.fake_users import FakeUsers
@@ -329,6 +330,7 @@ class World:
         self.accounts = FakeAccounts(self.store)
         self.users = FakeUsers(self.store)
         self.data_subjects = FakeDataSubjects(self.store)
+        self.parts = FakePartRights(self.store)
         self.ports = Ports(
             self.store,
             self.clock,
@@ -343,6 +345,7 @@ class World:
             accounts=self.accounts,
             vault=self.vault,
             data_subjects=self.data_subjects,
+            parts=self.parts,
         )
         self.dispatcher = Dispatcher(self.ports)
         self.tenant_id = TenantId(self.ids.new())

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from commands.account_flow import AccountFlow
+from commands.authorization import Whose
 from commands.dispatch import Dispatcher
 from commands.login_flow import LoginFlow, LoginPorts
 from commands.login_port import (
@@ -98,6 +99,9 @@ class FakeAccessTokens:
 
 class FakeRefreshTokens:
     """answers: what each token is worth."""
+
+    async def owner(self, text: str) -> Whose | None:
+        del text
 
     def __init__(self) -> None:
         self.answers: dict[str, Rotated | Reused] = {}

@@ -10,6 +10,7 @@ from domain.identifiers import Json, JsonObject
 from tests.domain import facts
 from tests.domain import given as stories
 from tests.domain.given import Run, a_condition, a_set, an_llm
+from tests.effort import EFFORT
 
 NODES_MAX = 12
 STEPS_MAX = 400
@@ -90,7 +91,7 @@ def _happen(run: Run, data: st.DataObject) -> None:
     stories.given(run, act[happening])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80 * EFFORT, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(graph=graphs(), data=st.data())
 def test_every_run_ends_and_no_attempt_is_made_twice(
     graph: tuple[list[JsonObject], list[str]], data: st.DataObject

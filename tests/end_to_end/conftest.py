@@ -21,7 +21,6 @@ def one_process(tmp_path_factory: pytest.TempPathFactory, openid_port: int) -> I
         f"http://127.0.0.1:{port}",
         {
             "AGENTLEDGER_DATA_DIR": str(directory / "data"),
-            "AGENTLEDGER_BCRYPT_COST": "4",
             "AGENTLEDGER_HTTP_ALLOW": f"127.0.0.1:{reachable_port},127.0.0.1:{openid_port}",
             "AGENTLEDGER_PUBLIC_URL": f"http://127.0.0.1:{port}",
         },
@@ -57,7 +56,6 @@ def roles_on_kafka(database_url: str, kafka_bootstrap: str, tmp_path: Path) -> I
             "AGENTLEDGER_KAFKA_TOPIC": f"agentledger.{port}",
             "AGENTLEDGER_MASTER_KEY": "a master key of the tests, thirty-two bytes or more",
             "AGENTLEDGER_OPERATOR_KEY": OPERATOR_KEY,
-            "AGENTLEDGER_BCRYPT_COST": "4",
             "AGENTLEDGER_WORKER_SWEEP_S": "3",
             "AGENTLEDGER_LOG_PARTITIONS": "4",
         },

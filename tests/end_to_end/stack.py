@@ -20,6 +20,8 @@ from domain.identifiers import JsonObject
 ROOT = Path(__file__).parents[2]
 READY_S = 60
 STOP_S = 20
+# Hashing that is dear on purpose, at its cheapest.
+CHEAP_HASHING = {"AGENTLEDGER_BCRYPT_COST": "4", "AGENTLEDGER_SCRYPT_N": str(2**14)}
 
 
 def free_port() -> int:
@@ -42,7 +44,7 @@ class Process:
         with self.log.open("ab") as output:
             self._running = subprocess.Popen(  # our own program
                 [sys.executable, "-m", "cli", *self.arguments],
-                env={**os.environ, **self.environment},
+                env={**os.environ, **CHEAP_HASHING, **self.environment},
                 cwd=ROOT,
                 stdout=output,
                 stderr=output,
@@ -122,7 +124,7 @@ class Stack:
         """A command of the installation, to its end."""
         return subprocess.run(  # our own program
             [sys.executable, "-m", "cli", *arguments],
-            env={**os.environ, **self.environment},
+            env={**os.environ, **CHEAP_HASHING, **self.environment},
             cwd=ROOT,
             capture_output=True,
             text=True,

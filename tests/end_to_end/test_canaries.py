@@ -95,8 +95,6 @@ def stack(
             "AGENTLEDGER_LOG_PARTITIONS": str(PARTITIONS),
             "AGENTLEDGER_MASTER_KEY": MASTER_KEY,
             "AGENTLEDGER_OPERATOR_KEY": OPERATOR_KEY,
-            "AGENTLEDGER_BCRYPT_COST": "4",
-            "AGENTLEDGER_SCRYPT_N": "16384",
         },
         directory,
     )

@@ -34,8 +34,6 @@ def stack(database_url: str, tmp_path: Path) -> Iterator[Stack]:
             "AGENTLEDGER_DATA_DIR": str(tmp_path / "data"),
             "AGENTLEDGER_MASTER_KEY": MASTER_KEY,
             "AGENTLEDGER_OPERATOR_KEY": OPERATOR_KEY,
-            "AGENTLEDGER_BCRYPT_COST": "4",
-            "AGENTLEDGER_SCRYPT_N": "16384",
             "AGENTLEDGER_SNAPSHOT_EVERY": "5",
         },
         tmp_path,

@@ -13,13 +13,14 @@ from schemathesis.checks import (
     status_code_conformance,
 )
 
+from tests.effort import EFFORT
 from tests.end_to_end.stack import Api, Stack, new_tenant, operator_key_of
 
 pytestmark = pytest.mark.timeout(300)
 
 # Bounded, and the same cases in every run: a failure can be repeated.
 FEW = settings(
-    max_examples=12,
+    max_examples=5 * EFFORT,
     deadline=None,
     derandomize=True,
     database=None,

@@ -22,8 +22,8 @@ def own_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         f"http://127.0.0.1:{port}",
         {
             "AGENTLEDGER_DATA_DIR": str(directory / "data"),
-            "AGENTLEDGER_BCRYPT_COST": "4",
-            "AGENTLEDGER_WORKER_SWEEP_S": "3",
+            "AGENTLEDGER_LEASE_TTL_S": "1",
+            "AGENTLEDGER_WORKER_SWEEP_S": "1",
         },
         directory,
     )
@@ -164,16 +164,6 @@ async def test_everything_of_a_tenant_is_exported_and_can_be_checked(
     assert (cut.returncode, "whole" in cut.stderr) == (1, True)
 
 
-CHAINS = {
-    "offboarding": [
-        "offboarding.after_claim",
-        "offboarding.after_cancel",
-        "offboarding.before_end",
-        "offboarding.after_end",
-    ],
-}
-
-
 async def test_a_tenant_that_stays_goes_on_where_it_was(
     operator: httpx.AsyncClient, tenant: Api
 ) -> None:
@@ -187,43 +177,3 @@ async def test_a_tenant_that_stays_goes_on_where_it_was(
     assert (await tenant.execution_at_end(execution_id))["status"] == "COMPLETED"
     gone = await operator.post(f"/api/v1/tenants/{await its_id(tenant)}/offboard/cancel")
     assert (gone.status_code, gone.json()["code"]) == (409, "tenant_stays")
-
-
-@pytest.mark.parametrize("point", CHAINS["offboarding"])
-async def test_a_tenant_is_seen_off_whatever_dies_meanwhile(
-    own_process: Stack, operator: httpx.AsyncClient, tenant: Api, point: str
-) -> None:
-    """It has a run that sleeps, and the process that offboards it dies at the point."""
-    await begun(tenant, 3600)
-    tenant_id = await its_id(tenant)
-    started_anew(own_process, AGENTLEDGER_CRASH_AT=point)
-    path = f"/api/v1/tenants/{tenant_id}/offboard"
-    asked = await operator.post(path, json={"grace_days": 0})
-    assert asked.status_code == 200, asked.text
-
-    async def is_dead() -> bool:
-        return not own_process.processes["up"].is_running()
-
-    await until(is_dead, point)
-    started_anew(own_process)
-
-    async def is_unknown() -> bool:
-        answer = await tenant.http.post("/graphql", json={"query": "{ tenant { id } }"})
-        return answer.status_code == 401
-
-    await until(is_unknown, "its key is unknown")
-    listed = await operator.post("/graphql", json={"query": TENANTS})
-    edges = listed.json()["data"]["tenants"]["edges"]
-    assert tenant_id not in [edge["node"]["id"] for edge in edges]
-
-
-async def test_what_is_left_of_those_who_went_can_be_rebuilt_and_holds(own_process: Stack) -> None:
-    rebuilt = own_process.run("rebuild", "all")
-    assert rebuilt.returncode == 0, rebuilt.stderr
-    own_process.verify()
-
-
-def started_anew(stack: Stack, **environment: str) -> None:
-    stack.processes["up"].stop()
-    stack.add("up", "up", "--port", stack.url.rpartition(":")[2], **environment)
-    stack.wait_until_ready()

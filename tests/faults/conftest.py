@@ -13,7 +13,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.conftest import database_url_of
-from tests.end_to_end.stack import free_port
+from tests.end_to_end.stack import CHEAP_HASHING, free_port
 from tests.faults.broken import Broken
 from tests.faults.effect_server import effect_server
 from tests.faults.load import Client, a_parent, workflows_of
@@ -43,7 +43,7 @@ def environment_of(database_url: str, master_key: str, effects_port: int) -> dic
         "AGENTLEDGER_OPERATOR_KEY": OPERATOR_KEY,
         "AGENTLEDGER_PORT": str(free_port()),
         "AGENTLEDGER_HTTP_ALLOW": f"127.0.0.1:{effects_port}",
-        "AGENTLEDGER_BCRYPT_COST": "4",
+        **CHEAP_HASHING,
         "AGENTLEDGER_LOG_PARTITIONS": str(PARTITIONS),
         "AGENTLEDGER_LEASE_TTL_S": str(LEASE_TTL_S),
         "AGENTLEDGER_WORKER_SWEEP_S": "1",

@@ -59,7 +59,7 @@ OF_COMMANDS: frozenset[CrashPoint] = frozenset(
         "schema.after_commit",
     }
 )
-# Passed once in the life of a tenant: tests/end_to_end/test_tenant_life.py.
+# Passed once in the life of a tenant: test_crashing_offboarding.py.
 OF_LEAVING: frozenset[CrashPoint] = frozenset(
     {
         "offboarding.after_claim",

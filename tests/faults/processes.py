@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.faults import driver
 
 FORKED = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload(["tests.faults.driver"])
+FORKED.set_forkserver_preload(["tests.faults.preload"])
 
 POLL_S = 0.02
 STOP_S = 20.0

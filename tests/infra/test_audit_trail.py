@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from commands.authorization import Caller, MissingScope
+from commands.authorization import Caller, MissingScope, Whose
 from domain.errors import NotFound, OverLimit, Unauthenticated, Unavailable
 from domain.identifiers import TenantId
 from infra import audit_trail
@@ -15,6 +15,8 @@ from infra.data_keys import PLATFORM
 from tests.infra.log_steps import IDS
 
 TENANT = TenantId(IDS.new())
+OTHER = TenantId(IDS.new())
+ADA = IDS.new()
 CALLER = Caller("api_key:one", TENANT, frozenset({"read"}))
 NEVER_S = 3600.0
 
@@ -121,14 +123,35 @@ async def test_strangers_are_counted_by_address_and_reason() -> None:
 async def test_whose_credential_was_refused_is_on_record_of_that_tenant() -> None:
     shelf = Shelf()
     for _ in range(3):
-        error = Unauthenticated(tenant_id=TENANT, actor="user:ada")
+        whose = (Whose(TENANT, f"user:{ADA}"), Whose(OTHER, f"api_key:{ADA}"))
+        error = Unauthenticated(whose=whose, reason="it was revoked")
         await shelf.trail.refused(asked(None), error)
-    assert "ada" not in error.detail
+    assert str(ADA) not in error.detail + str(error)
     await shelf.trail.close()
     told = [
-        (entry.tenant_id, entry.actor, entry.credential, entry.times) for entry in shelf.entries
+        (entry.tenant_id, entry.user_id, entry.credential, entry.reason, entry.times)
+        for entry in shelf.entries
     ]
-    assert told == [(TENANT, "user:ada", "user", 3)]
+    assert told == [
+        (TENANT, ADA, "user", "it was revoked", 3),
+        (OTHER, None, "api_key", "it was revoked", 3),
+    ]
+
+
+async def test_nobody_fills_the_trail_of_a_tenant_by_asking_from_everywhere() -> None:
+    shelf = Shelf()
+    whose = (Whose(TENANT, f"user:{ADA}"),)
+    for number in range(300):
+        error = Unauthenticated(whose=whose, reason="the password is wrong")
+        await shelf.trail.refused(asked(None, address=f"2001:db8::{number:x}"), error)
+    await shelf.trail.refused(asked(None), Unauthenticated(whose=(Whose(OTHER, "api_key:x"),)))
+    await shelf.trail.close()
+    of_tenant = [entry for entry in shelf.entries if entry.tenant_id == TENANT]
+    assert len(of_tenant) == audit_trail.COUNTED_OF_TENANT_MAX + 1
+    assert sum(entry.times for entry in of_tenant) == 300
+    assert of_tenant[-1].source is None
+    (other,) = [entry for entry in shelf.entries if entry.tenant_id == OTHER]
+    assert other.source is not None
 
 
 async def test_a_caller_over_its_limit_is_counted() -> None:

@@ -12,6 +12,7 @@ from psycopg import AsyncConnection
 from domain.envelope import Envelope
 from domain.identifiers import TenantId
 from infra.event_log import BEGINNING, read_commit_order, read_end
+from infra.prepared_statements import PreparedStatements
 from tests.infra.conftest import Parts
 from tests.infra.log_steps import IDS, a_key, append_streams
 
@@ -28,9 +29,10 @@ async def test_a_reader_beside_many_writers_misses_nothing_and_keeps_every_strea
             parts.conninfo("relay"), autocommit=True
         ) as reader:
             position = BEGINNING
+            statements = PreparedStatements(reader)
             while True:
                 was_done = done.is_set()
-                page = await read_commit_order(reader, position, limit=37)
+                page = await read_commit_order(statements, position, limit=37)
                 for event in page:
                     assert event.position > position
                     position = event.position
@@ -68,9 +70,9 @@ async def test_an_open_transaction_holds_readers_back_so_that_it_cannot_be_passe
             (late, tenant_id),
         )
         (quick,) = await append_streams(parts.store, tenant_id, streams=1, revoke=False)
-        assert await read_commit_order(reader, end, limit=10) == []
+        assert await read_commit_order(PreparedStatements(reader), end, limit=10) == []
         await slow.commit()
-        page = await read_commit_order(reader, end, limit=10)
+        page = await read_commit_order(PreparedStatements(reader), end, limit=10)
         assert [event.stream_id for event in page] == [late, quick]
 
 
@@ -84,7 +86,7 @@ async def test_the_token_of_an_append_names_the_place_its_event_has_in_the_log(
     async with await AsyncConnection.connect(parts.conninfo("relay"), autocommit=True) as reader:
         (event,) = [
             e
-            for e in await read_commit_order(reader, BEGINNING, limit=5000)
+            for e in await read_commit_order(PreparedStatements(reader), BEGINNING, limit=5000)
             if e.stream_id == key.id
         ]
     assert token.positions() == {event.shard: event.position}
@@ -94,8 +96,10 @@ async def test_a_shard_filter_gives_exactly_the_streams_of_those_shards(parts: P
     tenant_id = TenantId(IDS.new())
     await append_streams(parts.store, tenant_id, streams=100)
     async with await AsyncConnection.connect(parts.conninfo("relay"), autocommit=True) as reader:
-        everything = await read_commit_order(reader, BEGINNING, limit=10_000)
-        some = await read_commit_order(reader, BEGINNING, limit=10_000, shards=[1, 5, 63])
+        everything = await read_commit_order(PreparedStatements(reader), BEGINNING, limit=10_000)
+        some = await read_commit_order(
+            PreparedStatements(reader), BEGINNING, limit=10_000, shards=[1, 5, 63]
+        )
     assert some == [event for event in everything if event.shard in {1, 5, 63}]
     assert {event.shard for event in everything} == {
         event.stream_id.int % 64 for event in everything

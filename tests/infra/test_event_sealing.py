@@ -17,6 +17,7 @@ from infra.event_codec import decode
 from infra.event_log import BEGINNING, read_commit_order
 from infra.event_sealing import StoredFact, is_erased
 from infra.opened_log import OpenedLog
+from infra.prepared_statements import PreparedStatements
 from infra.sealing import OVERHEAD_BYTES, is_sealed
 from tests.infra.conftest import Parts
 from tests.infra.log_steps import IDS, Recorder, a_key
@@ -41,7 +42,7 @@ def tenant_id() -> TenantId:
 
 
 async def stored(owner: AsyncConnection, tenant_id: TenantId) -> list[LoggedEvent]:
-    everything = await read_commit_order(owner, BEGINNING, limit=10_000)
+    everything = await read_commit_order(PreparedStatements(owner), BEGINNING, limit=10_000)
     return [event for event in everything if event.tenant_id == tenant_id]
 
 

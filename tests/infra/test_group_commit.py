@@ -1,6 +1,7 @@
 """Group commit: callers share transactions; only the caller whose append is wrong hears of it."""
 
 import asyncio
+from collections import Counter
 from datetime import UTC, datetime
 
 import psycopg
@@ -26,6 +27,16 @@ async def test_appends_that_wait_together_are_stored_in_few_transactions(parts: 
     assert all(tokens)
     assert parts.group_commit.batches_count - before < 100
     assert len({token.tx_id for token in tokens if token}) < 100
+
+
+async def test_appends_that_wait_together_are_divided_among_the_writers_that_are_idle(
+    parts: Parts,
+) -> None:
+    tokens = await asyncio.gather(
+        *(parts.group_commit.append(an_append()) for _ in range(100)),
+    )
+    transactions = Counter(token.tx_id for token in tokens if token)
+    assert sorted(transactions.values()) == [50, 50]
 
 
 async def test_only_the_conflicting_append_of_a_batch_is_refused(parts: Parts) -> None:

@@ -120,6 +120,8 @@ class Stage:
     store: PostgresEventStore
     outbox: PostgresMailOutbox
     logins: Logins
+    audit: AuditTrail
+    audit_log: FakeAuditLog
     client: httpx.AsyncClient
     app: FastAPI
     time_s: list[float]
@@ -177,6 +179,19 @@ class Stage:
         assert answer.status_code in {200, 401}, answer.text
         return answer.status_code == 200
 
+    async def refusals_of(
+        self, tenant_id: TenantId, action: str | None = None
+    ) -> list[tuple[str, str | None, str | None, int]]:
+        """On the tenant's trail: (actor, code, reason, times)."""
+        await self.audit.close()
+        return [
+            (entry.actor, entry.code, entry.reason, entry.times)
+            for entry in self.audit_log.entries
+            if entry.tenant_id == tenant_id
+            and entry.outcome == "denied"
+            and action in {None, entry.action}
+        ]
+
     async def later(self) -> None:
         """What is done after the answers is done."""
         await self.app.state.later.done()
@@ -229,7 +244,9 @@ async def stage(
     dispatcher = Dispatcher(ports)
     logins = _logins(ports, database, keys, master_key=master_key, secrets=secrets, tokens=tokens)
     app = FastAPI(redirect_slashes=False)
-    build_write_routes(app, _dependencies(authentication, dispatcher, logins, time_s))
+    audit_log = FakeAuditLog()
+    dependencies = _dependencies(authentication, dispatcher, logins, time_s, audit_log=audit_log)
+    build_write_routes(app, dependencies)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("10.0.0.1", 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://ledger") as client:
         yield Stage(
@@ -241,6 +258,8 @@ async def stage(
             store,
             PostgresMailOutbox(await parts.database("worker"), keys),
             logins,
+            dependencies.audit,
+            audit_log,
             client,
             app,
             time_s,
@@ -328,9 +347,10 @@ def _dependencies(
     dispatcher: Dispatcher,
     logins: Logins,
     time_s: list[float],
+    *,
+    audit_log: FakeAuditLog,
 ) -> WriteDependencies:
     """Every client is behind one proxy of ours, so that a test chooses its address."""
-    audit_log = FakeAuditLog()
     limits = TestLimits(lambda: time_s[0], address_per_min=10_000, login_per_min=10_000)
     return WriteDependencies(
         authenticate=authentication.authenticate,
@@ -346,7 +366,7 @@ def _dependencies(
         scim=ScimParts(World().ports, "http://ledger"),
         logins=logins,
         login_limits=limits.logins,
-        audit=AuditTrail(audit_log.store, IDS, lost=lambda _: None, gather_s=0, count_s=0),
+        audit=AuditTrail(audit_log.store, IDS, lost=lambda _: None, gather_s=0, count_s=3600),
         audit_log=audit_log,
         exports=FakeExport(),
         provider_tests=ShortCalls(TenantProviders(World().vault), ToldModels()),

@@ -25,6 +25,7 @@ from domain.errors import Stale
 from domain.identifiers import TenantId
 from tests.commands.event_store_contract import a_record, an_agent, an_envelope, new_id
 from tests.commands.fakes import FakeEventStore
+from tests.effort import EFFORT
 from tests.infra.conftest import Conninfo, build_parts, conninfo
 
 __all__ = ["conninfo"]
@@ -33,7 +34,7 @@ Answer = TypeVar("Answer")
 
 FAKE = settings(max_examples=100, stateful_step_count=30, deadline=None)
 REAL = settings(
-    max_examples=40,
+    max_examples=20 * EFFORT,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

@@ -27,6 +27,7 @@ from psycopg import AsyncConnection
 from commands.ports import Batch, Start
 from infra.postgres_log import LIVE, PostgresLog, _Membership
 from infra.wakeups import Wakeups
+from tests.effort import EFFORT
 from tests.infra.conftest import Conninfo, conninfo
 from tests.infra.log_steps import IDS
 
@@ -39,7 +40,7 @@ MEMBERS_MAX = 4
 # Nobody's lease runs out by itself while a step takes its time.
 LEASE_TTL_S = 3600.0
 REAL = settings(
-    max_examples=25,
+    max_examples=15 * EFFORT,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

@@ -18,6 +18,7 @@ from commands.open_executions_port import OpenExecution
 from domain.identifiers import TenantId
 from sagas.timers import Timers
 from tests.commands.fakes import NOON
+from tests.effort import EFFORT
 from tests.simulation.loop import SimulatedLoop
 
 TENANT = TenantId(UUID(int=1))
@@ -139,4 +140,4 @@ class TimersMachine(RuleBasedStateMachine):
 
 
 TestTimers = TimersMachine.TestCase
-TestTimers.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestTimers.settings = settings(max_examples=80 * EFFORT, stateful_step_count=40, deadline=None)

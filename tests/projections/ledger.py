@@ -11,6 +11,7 @@ from commands.ports import Batch, LoggedEvent, Position, partition_of
 from infra.event_log import BEGINNING, read_commit_order
 from infra.event_sealing import EventSeals
 from infra.postgres import Database, Role, role_conninfo
+from infra.prepared_statements import PreparedStatements
 from projections.catalogue import PROJECTIONS
 from projections.fold import Row, rows_after
 from projections.projector import Projector
@@ -104,7 +105,7 @@ class Ledger:
     async def log(self, *streams: Stream) -> list[LoggedEvent]:
         """Everything in commit order, or what belongs to some streams."""
         wanted = {stream.stream_id for stream in streams}
-        events = await read_commit_order(self.owner, BEGINNING, limit=1_000_000)
+        events = await read_commit_order(PreparedStatements(self.owner), BEGINNING, limit=1_000_000)
         return [event for event in events if not wanted or event.stream_id in wanted]
 
     async def rows(self, projection: AnyProjection) -> dict[Key, Row]:

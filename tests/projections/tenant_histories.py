@@ -9,6 +9,7 @@ from domain.identifiers import TenantId
 from domain.providers import Provider
 from domain.secrets import Secret
 from domain.sessions import Session
+from domain.sharing import Share, Sharing, share_id
 from domain.workflows import Workflow
 from tests.projections.histories import (
     PROFILE,
@@ -29,6 +30,7 @@ from tests.projections.histories import (
 )
 from tests.projections.identity_histories import (
     a_session,
+    a_sharing,
     an_external_identity,
     an_identity_provider,
 )
@@ -56,5 +58,8 @@ def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list
         an_external_identity(tenant_id),
         a_session(tenant_id).happens(Session.Ended, reason="revoked"),
     ]
-    others = [key, operation, secret, provider, *people, *sign_ins, the_tenant(tenant_id)]
+    with_viewers = Share(None, "VIEWER", "view")
+    sharing = a_sharing(agent, with_viewers, Share(str(tenant_id), None, "execute"))
+    sharing.happens(Sharing.Ended, share_id=str(share_id(agent.stream_id, with_viewers)))
+    others = [sharing, key, operation, secret, provider, *people, *sign_ins, the_tenant(tenant_id)]
     return [*streams, agent, workflow, *others]

@@ -26,6 +26,7 @@ from projections.node_runs import NODE_RUNS
 from tests.domain import given as stories
 from tests.domain.given import EXECUTION_ID, Run, an_llm
 from tests.domain.test_execution_properties import graphs
+from tests.effort import EFFORT
 from tests.projections.histories import Stream, a_tenant
 
 HAPPENINGS_MAX = 80
@@ -197,7 +198,7 @@ def _live(run: Run, data: st.DataObject) -> None:
 
 
 @settings(
-    max_examples=150,
+    max_examples=50 * EFFORT,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -11,6 +11,7 @@ import projections.long_fold
 import projections.rebuild
 from commands.ports import LoggedEvent, partition_of
 from infra.event_log import BEGINNING, read_commit_order
+from infra.prepared_statements import PreparedStatements
 from projections.agents import AGENTS
 from projections.catalogue import PROJECTIONS
 from projections.executions import EXECUTIONS
@@ -282,9 +283,10 @@ class Traffic:
     async def project(self) -> None:
         projector, position = await self.ledger.projector(), BEGINNING
         async with self.ledger.connect() as conn:
+            statements = PreparedStatements(conn)
             while True:
                 was_over = self.is_over
-                events: list[LoggedEvent] = await read_commit_order(conn, position, limit=100)
+                events: list[LoggedEvent] = await read_commit_order(statements, position, limit=100)
                 await projector.handle(batches(events))
                 if events:
                     position = events[-1].position

@@ -88,3 +88,17 @@ async def test_the_children_and_forks_of_a_run_come_from_an_index_in_order(
         plan = "\n".join(str(row) for row in await cursor.fetchall())
     assert f"executions_v4_tenant_id_{column}_execution_id_idx" in plan
     assert "Sort" not in plan, plan
+
+
+async def test_a_table_that_is_older_than_its_policy_gets_the_policy_of_today(
+    ledger: Ledger,
+) -> None:
+    policy = (
+        "SELECT pg_get_expr(polqual, polrelid) FROM pg_policy"
+        " WHERE polrelid = 'agents_v1'::regclass AND polname = 'own_only'"
+    )
+    today = await ledger.scalar(policy)
+    await ledger.fetch("ALTER POLICY own_only ON agents_v1 USING (true)")
+    await ledger.fetch("COMMENT ON POLICY own_only ON agents_v1 IS NULL")
+    assert await create_missing_tables(ledger.owner) == []
+    assert await ledger.scalar(policy) == today

@@ -64,6 +64,27 @@ async def test_a_document_that_is_refused_is_on_record_with_its_reason(api: Api)
     ]
 
 
+@pytest.mark.parametrize(
+    ("content", "headers", "code"),
+    [
+        (b"{", {}, "unparsable_json"),
+        (b"[]", {}, "no_batching"),
+        (b"{}", {}, "bad_request"),
+        (b"{}", {"Content-Type": "text/plain"}, "unsupported_media_type"),
+        (b'{"query": "subscription { tenantUpdates { position } }"}', {}, "needs_websocket"),
+    ],
+)
+async def test_what_is_no_operation_is_on_record_too(
+    api: Api, content: bytes, headers: dict[str, str], code: str
+) -> None:
+    async with api.client() as client:
+        sent = {"Content-Type": "application/json", **headers}
+        response = await client.post("/graphql", content=content, headers=sent)
+    assert code in response.text
+    entries = [entry for entry in await trail(api) if entry["outcome"] != "ALLOWED"]
+    assert [(entry["action"], entry["code"]) for entry in entries] == [("graphql", code)]
+
+
 async def test_a_subscription_to_the_events_of_a_tenant_is_on_record(api: Api) -> None:
     async with serving(api.app()) as address, connected(address) as socket:
         await socket.begin()

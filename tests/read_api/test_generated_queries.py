@@ -21,6 +21,7 @@ from hypothesis import strategies
 from hypothesis_graphql import queries
 
 from read_api.schema import build_schema
+from tests.effort import EFFORT
 from tests.projections.histories import (
     Stream,
     a_user,
@@ -34,7 +35,7 @@ from tests.projections.histories import (
 from tests.read_api.api import Api
 from tests.read_api.queries import by_resolvers
 
-QUERIES_COUNT = 150
+QUERIES_COUNT = 60 * EFFORT
 MOMENTS = ("2026-01-01T00:00:00Z", "2026-01-01T12:00:00+02:00", "2026-01-02T00:00:00Z")
 # What a caller is told about its own request.
 MISTAKES = {"too_complex", "bad_version", "too_many_root_fields"}

@@ -222,6 +222,7 @@ def effects_of(world: World, models: Models, http: Http) -> Effects:
         TenantProviders(vault),
         ListedPrices(),
         world.clock,
+        world.parts,
     )
 
 

@@ -62,6 +62,11 @@ class RelayConnection:
             raise ConnectionLost
 
 
+def statements_of(conn: RelayConnection) -> RelayConnection:
+    """In the place of infra.prepared_statements.PreparedStatements."""
+    return conn
+
+
 async def read_commit_order(
     conn: RelayConnection, after: Position, *, limit: int, shards: object = None
 ) -> list[LoggedEvent]:

@@ -12,7 +12,7 @@ from tests.simulation.loop import Stuck, run
 from tests.simulation.seams import in_memory
 from tests.simulation.world import World
 
-CPU_S_MAX = 8.0
+CPU_S_MAX = 3.0
 
 
 @dataclass(frozen=True, slots=True)

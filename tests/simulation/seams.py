@@ -37,6 +37,7 @@ def _virtual_now() -> datetime:
 def in_memory() -> Generator[None]:
     replacements = [
         (eventsourcing.domain, "datetime_now_with_tzinfo", _virtual_now),
+        (infra.relay, "PreparedStatements", relaying.statements_of),
         (infra.relay, "read_commit_order", relaying.read_commit_order),
         # What an earlier run of this process remembers is a load that this one would not make.
         (commands.pinned_definitions, "_kept", OrderedDict()),

@@ -15,6 +15,7 @@ from sagas.nodes import RUNNERS
 from sagas.run_owners import RunOwners
 from sagas.start_queue import StartLimits, StartQueue
 from sagas.step_turns import StepLimits, StepTurns
+from tests.commands.fake_parts import FakePartRights
 from tests.commands.fakes import FakeIds, FakeVault
 from tests.sagas.steps import WEBHOOK_KEYS, ToldHttp
 from tests.simulation.effects import ModelClient, ModelServer
@@ -63,6 +64,7 @@ class Worker:
                     TenantProviders(FakeVault()),
                     ListedPrices(),
                     self.process,
+                    FakePartRights(self.store),
                 ),
                 runners=RUNNERS,
                 clock=self.process,

@@ -69,6 +69,17 @@ async def test_the_key_of_a_webhook_is_not_told(api: Api) -> None:
     assert entry.credential == "webhook"
 
 
+async def test_who_is_over_a_limit_is_on_record_of_their_tenant(api: Api) -> None:
+    api.limits.narrowed(tenant_per_min=3)
+    statuses = [(await api.send("GET", "/node-types")).status_code for _ in range(6)]
+    assert statuses[-1] == 429
+    entries = await told(api)
+    assert {(entry.tenant_id, entry.actor, entry.code, entry.outcome) for entry in entries} == {
+        (api.world.tenant_id, api.world.caller.actor, "too_many_requests", "denied")
+    }
+    assert sum(entry.times for entry in entries) == statuses.count(429)
+
+
 async def test_strangers_are_on_record_of_the_platform(api: Api) -> None:
     for _ in range(2):
         await api.send("POST", "/agents", AGENT, headers=UNKNOWN)

@@ -14,12 +14,13 @@ from schemathesis.checks import CHECKS
 from schemathesis.generation import GenerationMode
 
 from domain.identifiers import JsonObject
+from tests.effort import EFFORT
 from tests.write_api.api import KEY, OPERATOR_KEY, Api
 from tests.write_api.bodies import AGENT, API_KEY, TENANT, WORKFLOW
 from tests.write_api.test_blobs import SHA256, hold
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "openapi.json"
-EXAMPLES_MAX = 30
+EXAMPLES_MAX = 10 * EFFORT
 
 # A valid body may still break a rule of the domain (a definition, a scope, a date in the past), and
 # what a deleted or revoked thing answers is the subject of other tests.
@@ -62,6 +63,7 @@ class Described:
             "session_id": str(begun["execution_id"]),  # Of nobody: it is not found.
             "user_id": str(begun["execution_id"]),
             "role_id": str(begun["execution_id"]),
+            "share_id": str(begun["execution_id"]),
             "name": "paid",
             "identity_id": str(self.api.world.ids.new()),
             "sha256": SHA256,

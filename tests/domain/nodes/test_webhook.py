@@ -15,6 +15,8 @@ from domain.signals import (
 from tests.domain.facts import EXECUTION_ID, completed, fact, node_completed
 from tests.domain.given import (
     Run,
+    a_definition,
+    a_map,
     a_node,
     a_run,
     a_set,
@@ -29,6 +31,7 @@ from tests.domain.given import (
 from tests.domain.waits import node_suspended, suspended, waiting
 
 PATH = "/api/v1/webhooks/run/key"
+CHAIN = ["start -> tell", "tell -> end"]
 
 
 def a_webhook(*edges: str, **config: Any) -> Run:
@@ -133,4 +136,19 @@ def test_what_undoes_a_node_sees_the_path_too() -> None:
     assert attempt.request["messages"] == [{"role": "user", "content": PATH}]
 
 
-CHAIN = ["start -> tell", "tell -> end"]
+def test_a_definition_knows_whether_anything_in_it_may_ask_for_the_path() -> None:
+    path = "{{ execution.webhook_path }}"
+    asking = a_set("tell", config={"values": {"url": path}})
+    silent = a_set("tell", config={"values": {"url": "{{ input.execution }}"}})
+    undoing = {"type": "llm", "config": {"model": "m", "prompt": path}}
+    in_a_map = a_map("tell", [asking], CHAIN)
+    for node, is_read in (
+        (asking, True),
+        (silent, False),
+        (an_effect("tell"), False),
+        (an_effect("tell", compensate=undoing), True),
+        (a_map("tell", [silent], CHAIN), False),
+        (in_a_map, True),
+        (a_map("tell", [{**in_a_map, "id": "tell"}], CHAIN), True),
+    ):
+        assert a_definition([node], CHAIN).flow.reads_execution == is_read
