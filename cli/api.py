@@ -31,6 +31,7 @@ from infra.authentication import Authentication
 from infra.client_addresses import ClientAddresses
 from infra.consumer import keep_running
 from infra.directory import PostgresDirectory
+from infra.event_commitments import EventCommitments
 from infra.event_store import PostgresEventStore
 from infra.execution_waiter import ExecutionWaiter
 from infra.mail_outbox import SealedMailbox
@@ -39,10 +40,12 @@ from infra.migrations import pending
 from infra.models import build_models
 from infra.models.tenant_providers import ShortCalls, TenantProviders
 from infra.parts import PostgresPartRights
+from infra.plan_usage import PlanUsage
 from infra.postgres import Database
 from infra.price_books import StoredPrices
 from infra.read_positions import ReadPositions
 from infra.runtime import Runtime
+from infra.seal_proofs import SealProofs
 from infra.secrets_source import SecretsSource
 from infra.session_tokens import SessionTokens
 from infra.subjects import PostgresDataSubjects
@@ -77,21 +80,18 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     key_uses = ApiKeyUses(database, runtime.clock)
     tokens = access_tokens(runtime, await build_signing_keys(runtime))
     authentication = _authentication(runtime, database, key_uses, tokens)
-    tail = await runtime.tail(store, authentication)
-    positions = _positions(runtime, database)
+    tail, positions = await runtime.tail(store, authentication), _positions(runtime, database)
     client_address, metrics = ClientAddresses(settings.trusted_proxies).of, Metrics()
     admission = _admission(runtime, database, metrics)
-    audit_log = AuditEntries(await runtime.database("writer"), database, await runtime.data_keys())
-    audit = _audit(runtime, audit_log, metrics)
-    blobs = await runtime.blobs("api")
-    seals = await runtime.event_seals("api")
+    audit_log, audit = await _audit(runtime, metrics)
+    blobs, seals = await runtime.blobs("api"), await runtime.event_seals("api")
     waiter = ExecutionWaiter(database, tail, blobs, seals)
     await _hear_neighbours(runtime, waiter, authentication, metrics)
     secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
     ports = await _ports(runtime, store, secrets=secrets, admission=admission, metrics=metrics)
     dispatcher = Dispatcher(ports)
-    rate_limits = build_rate_limits(runtime, database, metrics)
-    app = _application()
+    rate_limits = build_rate_limits(runtime, database, metrics, await runtime.plans("api"))
+    app, seal_proofs = _application(), await runtime.seal_proofs()
     build_write_routes(
         app,
         WriteDependencies(
@@ -100,7 +100,8 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             dispatcher=dispatcher,
             waiter=waiter,
             blobs=blobs,
-            exports=PostgresTenantExport(database, seals.opened, blobs, PROJECTIONS),
+            exports=await _exports(runtime, seal_proofs),
+            published_seal_keys=seal_proofs.published_keys,
             ids=runtime.ids,
             strangers=rate_limits.strangers,
             callers=rate_limits.callers,
@@ -111,6 +112,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
                 runtime, tokens, ports, dispatcher=dispatcher, passwords=secrets
             ),
             login_limits=rate_limits.logins,
+            plan_usage=PlanUsage(database),
             audit=audit,
             audit_log=audit_log,
             provider_tests=await _provider_tests(runtime),
@@ -134,6 +136,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             metrics=metrics,
             audit=audit,
             audit_log=audit_log,
+            seal_proofs=seal_proofs,
             limits=ReadLimits(min_position_wait_s=settings.min_position_wait_s),
             is_introspection_allowed=settings.is_introspection_allowed,
             cors_origins=settings.cors_origins,
@@ -149,6 +152,17 @@ async def _hear_neighbours(
     runtime.neighbours.access_changed = await _forgetting(runtime, authentication)
     runtime.neighbours.worker_began = metrics.worker_began
     runtime.neighbours.cache_asked = metrics.cache_asked
+
+
+async def _exports(runtime: Runtime, proofs: SealProofs) -> PostgresTenantExport:
+    return PostgresTenantExport(
+        await runtime.database("api"),
+        (await runtime.event_seals("api")).opened,
+        await runtime.blobs("api"),
+        PROJECTIONS,
+        proofs=proofs,
+        commitments=EventCommitments(await runtime.data_keys()),
+    )
 
 
 async def _provider_tests(runtime: Runtime) -> ShortCalls:
@@ -187,12 +201,13 @@ def _positions(runtime: Runtime, database: Database) -> ReadPositions:
 
 
 async def _forgetting(runtime: Runtime, authentication: Authentication) -> Callable[[UUID], None]:
-    """Told at once of what was stored here: callers, and whether tenants may act."""
-    standings = await runtime.standings()
+    """Told at once of what was stored here: callers, whether tenants may act, and their plans."""
+    standings, plans = await runtime.standings(), await runtime.plans("api")
 
     def forget(stream_id: UUID) -> None:
         authentication.forget(stream_id)
         standings.forget(stream_id)
+        plans.forget(stream_id)
 
     return forget
 
@@ -216,6 +231,7 @@ async def _ports(
         password_judge=build_password_judge(runtime, failed=metrics.breaches_unknown.inc),
         search=PostgresExecutionSearch(database),
         standings=await runtime.standings(),
+        plans=await runtime.plans("api"),
         prices=StoredPrices(store),
         regions=runtime.settings.regions,
         users=PostgresUsers(database, runtime.lookup_key),
@@ -233,10 +249,12 @@ async def _ports(
     )
 
 
-def _audit(runtime: Runtime, audit_log: AuditEntries, metrics: Metrics) -> AuditTrail:
+async def _audit(runtime: Runtime, metrics: Metrics) -> tuple[AuditEntries, AuditTrail]:
+    writer, api = await runtime.database("writer"), await runtime.database("api")
+    audit_log = AuditEntries(writer, api, await runtime.data_keys())
     audit = AuditTrail(audit_log.store, runtime.ids, lost=metrics.audit_entries_lost.inc)
     runtime.at_close(audit.close)
-    return audit
+    return audit_log, audit
 
 
 def _admission(runtime: Runtime, database: Database, metrics: Metrics) -> SampledAdmission:

@@ -5,6 +5,7 @@ import hmac
 import time
 from dataclasses import dataclass
 
+from commands.plan_port import Plans
 from domain.identifiers import TenantId
 from infra.caller_limits import CallerLimits, LimitsOf, TenantLimits, tenant_limits
 from infra.metrics import Metrics
@@ -27,7 +28,9 @@ class RateLimitParts:
     callers: CallerLimits
 
 
-def build_rate_limits(runtime: Runtime, database: Database, metrics: Metrics) -> RateLimitParts:
+def build_rate_limits(
+    runtime: Runtime, database: Database, metrics: Metrics, plans: Plans
+) -> RateLimitParts:
     settings = runtime.settings
     # A key of its own for the one use, so that the hash of an address says nothing to who has it.
     key = hmac.digest(runtime.lookup_key.encode(), b"agentledger rate limits", hashlib.sha256)
@@ -44,25 +47,29 @@ def build_rate_limits(runtime: Runtime, database: Database, metrics: Metrics) ->
         AddressLimits(limits, per_login),
         CallerLimits(
             limits,
-            limits_of(settings),
+            limits_of(settings, plans),
             operator=Limit("operator", settings.rate_limit_operator_per_min),
         ),
     )
 
 
-def limits_of(settings: Settings) -> LimitsOf:
-    """The plan of a tenant: its own if the settings name it."""
+def limits_of(settings: Settings, plans: Plans) -> LimitsOf:
+    """As the plan of a tenant says; where it says nothing, as the settings have it."""
+    own = {
+        TenantId(tenant_id): per_min for tenant_id, per_min in settings.rate_limit_tenants.items()
+    }
 
-    def plan(per_min: int) -> TenantLimits:
+    async def of_tenant(tenant_id: TenantId) -> TenantLimits:
+        plan = await plans.of(tenant_id)
+        per_min = plan.whole("requests_per_min")
+        if per_min is None:
+            per_min = own.get(tenant_id, settings.rate_limit_tenant_per_min)
         return tenant_limits(
             per_min,
+            # A newer version of the plan may have become narrower than the tenant's own burst.
+            burst=min(plan.whole("requests_burst") or per_min, per_min),
             user_per_min=settings.rate_limit_user_per_min,
             key_per_min=settings.rate_limit_key_per_min,
         )
 
-    default = plan(settings.rate_limit_tenant_per_min)
-    own = {
-        TenantId(tenant_id): plan(per_min)
-        for tenant_id, per_min in settings.rate_limit_tenants.items()
-    }
-    return lambda tenant_id: own.get(tenant_id, default)
+    return of_tenant

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequ
 from commands.dispatch import Dispatcher
 from commands.http_port import Http
 from commands.model_port import Models
+from commands.plan_port import Plans
 from commands.ports import Log, Ports, Position
 from infra.admission import EveryoneAdmitted
 from infra.consumer import keep_running
@@ -46,7 +47,7 @@ from sagas.run_owners import RunOwners
 from sagas.start_queue import StartLimits, StartQueue
 from sagas.step_turns import StepLimits, StepTurns
 from sagas.subjects import DataSubjectSaga
-from sagas.turns import weights
+from sagas.turns import WeightOf, weights
 
 ROLES = ("api", "relay", "worker", "projector")
 PROJECTIONS_GROUP = "projections"
@@ -74,13 +75,16 @@ async def build_projector(
 
 
 async def run_projector(runtime: Runtime, projector: Projector) -> None:
+    """The read models, and beside them the seals of the log, of which one process makes all."""
     log = await runtime.log("projector")
+    sealer = await runtime.log_sealer()
     pause_max_s = runtime.settings.consumer_restart_max_s
-    await keep_running(
-        "projector",
-        lambda: log.consume(PROJECTIONS_GROUP, projector),
-        pause_max_s=pause_max_s,
-    )
+    async with asyncio.TaskGroup() as tasks:
+        for name, part in {
+            "projector": lambda: log.consume(PROJECTIONS_GROUP, projector),
+            "log sealer": sealer.run,
+        }.items():
+            tasks.create_task(keep_running(name, part, pause_max_s=pause_max_s))
 
 
 async def run_worker(runtime: Runtime) -> None:
@@ -166,6 +170,8 @@ async def _executions(
     settings = runtime.settings
     store = await runtime.event_store("worker")
     vault = await runtime.vault("worker")
+    plans = await runtime.plans("worker")
+    weight_of = _weights(runtime, plans)
     return ExecutionSaga(
         log=log,
         open_executions=await runtime.open_executions(),
@@ -194,14 +200,16 @@ async def _executions(
                     per_tenant_max=settings.worker_attempts_per_tenant_max or None,
                     per_workflow_max=settings.worker_attempts_per_workflow_max or None,
                     per_node_type_max=settings.worker_attempts_per_node_type,
+                    own_max_of=lambda tenant_id: plans.known(tenant_id).whole("concurrent_steps"),
                 ),
-                weights(settings.tenant_weights),
+                weight_of,
             ),
             steps=StepTurns(
                 StepLimits(settings.worker_steps_own_max, settings.worker_steps_spare_max),
                 asyncio.get_running_loop().time,
-                weights(settings.tenant_weights),
+                weight_of,
             ),
+            plans=plans,
         ),
         clock=runtime.clock,
         sweep_s=settings.worker_sweep_s,
@@ -211,9 +219,15 @@ async def _executions(
                 queued_max=settings.worker_starts_queued_max,
                 per_tenant_max=settings.worker_drives_per_tenant_max or None,
             ),
-            weights(settings.tenant_weights),
+            weight_of,
         ),
     )
+
+
+def _weights(runtime: Runtime, plans: Plans) -> WeightOf:
+    """As the plan says; where it says nothing, as the settings have it."""
+    by_settings = weights(runtime.settings.tenant_weights)
+    return lambda tenant_id: plans.known(tenant_id).step_weight or by_settings(tenant_id)
 
 
 async def _bulk_operations(runtime: Runtime) -> BulkOperationSaga:
@@ -221,7 +235,15 @@ async def _bulk_operations(runtime: Runtime) -> BulkOperationSaga:
     store = await runtime.event_store("api")
     search = PostgresExecutionSearch(await runtime.database("api"))
     secrets = SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost)
-    ports = Ports(store, runtime.clock, runtime.ids, secrets, EveryoneAdmitted(), search)
+    ports = Ports(
+        store,
+        runtime.clock,
+        runtime.ids,
+        secrets,
+        EveryoneAdmitted(),
+        search,
+        plans=await runtime.plans("api"),
+    )
     return BulkOperationSaga(
         PostgresOpenBulkOperations(await runtime.database("worker")),
         search,

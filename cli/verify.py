@@ -11,9 +11,11 @@ from rich.console import Console
 
 from cli.session import installation, opening, owner_connection, run, settings_or_complain
 from infra.kafka_verification import verify_published
+from infra.seal_verification import verify_seals
 from infra.settings import Settings
 from infra.verification import Check, verify_log
 from projections.catalogue import PROJECTIONS
+from projections.rollups import verify_rollup
 from projections.verification import verify_projection
 
 
@@ -36,6 +38,8 @@ def verify(*, is_json: bool) -> int:
 async def _checks(settings: Settings, progress: Callable[[str], None]) -> list[Check]:
     async with owner_connection(settings) as conn, opening(settings) as open_events:
         checks = await verify_log(conn, open_events, progress)
+        progress("the seals of the log")
+        checks.append(await verify_seals(conn))
         if settings.kafka_bootstrap_servers:
             progress("what Kafka has")
             checks.append(
@@ -44,6 +48,8 @@ async def _checks(settings: Settings, progress: Callable[[str], None]) -> list[C
         for projection in PROJECTIONS:
             progress(f"the projection {projection.table}")
             checks.append(await verify_projection(conn, projection, open_events))
+            if projection.rollup is not None:
+                checks.append(await verify_rollup(conn, projection))
     return checks
 
 

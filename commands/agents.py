@@ -15,6 +15,7 @@ from commands.decisions import (
 )
 from commands.executions import Pinned, begin_execution
 from commands.ownership import load_own, load_runnable_agent
+from commands.plan_port import CountedPart, RemovedPart
 from commands.ports import StoredDefinition
 from commands.sharing import shares_ended_with
 from commands.subjects import named_subject
@@ -65,7 +66,8 @@ class ExecuteAgent(Command):
 async def create_agent(command: CreateAgent, on: Tenancy) -> Decided:
     _require_profile_size(command.profile)
     agent = on.begin(Agent, on.ports.ids.new(), profile=command.profile)
-    return Decided(_present(agent), aggregates=(agent,))
+    row = CountedPart("agents", agent.id)
+    return Decided(_present(agent), aggregates=(agent,), side_rows=(row,))
 
 
 async def revise_agent(command: ReviseAgent, on: Tenancy) -> Decided:
@@ -83,8 +85,9 @@ async def delete_agent(command: DeleteAgent, on: Tenancy) -> Decided:
     require_version(agent, command.expected_version)
     agent.delete()
     sharing, rows = await shares_ended_with(on, command.agent_id)
+    gone = RemovedPart("agents", agent.id)
     result: JsonObject = {"agent_id": str(agent.id), "is_deleted": True}
-    return Decided(result, aggregates=(agent, *sharing), side_rows=rows)
+    return Decided(result, aggregates=(agent, *sharing), side_rows=(gone, *rows))
 
 
 async def execute_agent(command: ExecuteAgent, on: Tenancy) -> Decided:
@@ -94,7 +97,7 @@ async def execute_agent(command: ExecuteAgent, on: Tenancy) -> Decided:
     agent_version = agent.current_version
     on.keep(agent)
     definition = _definition_of(str(command.agent_id), agent_version)
-    return begin_execution(
+    return await begin_execution(
         on,
         Pinned(definition.hash, agent_id=str(command.agent_id)),
         command.input,

@@ -53,8 +53,9 @@ TENANT_SCOPES: Mapping[str, str] = {
 OPERATOR_SCOPES: Mapping[str, str] = {
     "read": "read what belongs to no tenant",
     "tenants:create": "create tenants",
-    "tenants:manage": "list, suspend and resume tenants",
+    "tenants:manage": "list, suspend and resume tenants, and say which plan they are on",
     "tenants:offboard": "offboard tenants",
+    "plans:write": "make, revise and archive plans",
     "prices:write": "publish prices, for everybody or for one tenant",
     "resellers:write": "say how many tenants a reseller may have",
     "audit:read": "read what strangers and the operator did",
@@ -69,7 +70,8 @@ PLATFORM_SCOPES: Mapping[str, str] = {
 # What the operator lets resellers do; their role names each, and no `*` holds them.
 RESELLER_SCOPES: Mapping[str, str] = {
     "tenants:create": "create tenants, within the quota that the operator gave",
-    "tenants:manage": "list, suspend and resume the tenants that one has created",
+    "tenants:manage": "list, suspend and resume the tenants that one has created, and say"
+    " which plan they are on",
 }
 
 # Role by role, for each scope: how far it reaches, and nothing for those that are not named. An

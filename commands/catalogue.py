@@ -107,6 +107,16 @@ from commands.logins import (
     reset_second_factor,
     use_recovery_code,
 )
+from commands.plans import (
+    ArchivePlan,
+    AssignPlan,
+    CreatePlan,
+    RevisePlan,
+    archive_plan,
+    assign_plan,
+    create_plan,
+    revise_plan,
+)
 from commands.price_books import PublishPrices, publish_prices
 from commands.providers import PutProvider, RemoveProvider, put_provider, remove_provider
 from commands.roles import (
@@ -202,6 +212,10 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(KeepTenant, keep_tenant),
         _entry(StayOnPlatform, stay_on_platform),
         _entry(SetResellerQuota, set_reseller_quota),
+        _entry(CreatePlan, create_plan),
+        _entry(RevisePlan, revise_plan),
+        _entry(ArchivePlan, archive_plan),
+        _entry(AssignPlan, assign_plan),
         _entry(PublishPrices, publish_prices),
         _entry(InviteUser, invite_user),
         _entry(RenewInvitation, renew_invitation),

@@ -5,7 +5,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from commands.decisions import Command, Decided, Tenancy
-from commands.executions import Pinned, created_execution, require_small
+from commands.executions import Pinned, created_execution, require_small, rows_of_begun
 from commands.ownership import (
     load_own_execution,
     load_runnable_agent,
@@ -13,7 +13,6 @@ from commands.ownership import (
 )
 from commands.parts import require_pinned_parts
 from commands.pinned_definitions import pinned_definition
-from commands.ports import OpenedExecution
 from domain.definition_graph import START
 from domain.errors import FieldError, Invalid
 from domain.execution_commands import require_payloads
@@ -64,7 +63,7 @@ async def fork_execution(command: ForkExecution, on: Tenancy) -> Decided:
     return Decided(
         result={"execution_id": str(fork.id), "status": fork.status},
         aggregates=(fork,),
-        side_rows=(OpenedExecution(fork.id),),
+        side_rows=await rows_of_begun(on, fork),
     )
 
 

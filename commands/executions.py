@@ -11,6 +11,7 @@ from commands.execution_families import decided_about
 from commands.ownership import load_own_execution, load_runnable_workflow
 from commands.parts import require_pinned_parts
 from commands.pinned_definitions import pinned_definition
+from commands.plan_port import AdmittedExecution
 from commands.ports import OpenedExecution, SideRow
 from commands.subjects import named_subject
 from domain.errors import FieldError, Invalid
@@ -63,7 +64,7 @@ async def execute_workflow(command: ExecuteWorkflow, on: Tenancy) -> Decided:
         definition_hash, workflow_id=str(command.workflow_id), workflow_version=workflow_version
     )
     subject = await named_subject(on, command.data_subject)
-    return begin_execution(on, pinned, command.input, subject=subject)
+    return await begin_execution(on, pinned, command.input, subject=subject)
 
 
 async def cancel_execution(command: CancelExecution, on: Tenancy) -> Decided:
@@ -79,7 +80,7 @@ async def cancel_execution(command: CancelExecution, on: Tenancy) -> Decided:
     return await decided_about(execution, on)
 
 
-def begin_execution(
+async def begin_execution(
     on: Tenancy,
     pinned: Pinned,
     given: Json,
@@ -93,8 +94,17 @@ def begin_execution(
     return Decided(
         result={"execution_id": str(execution.id), "status": execution.status},
         aggregates=(execution,),
-        side_rows=(*side_rows, OpenedExecution(execution.id)),
+        side_rows=(*side_rows, *await rows_of_begun(on, execution)),
     )
+
+
+async def rows_of_begun(on: Tenancy, execution: Execution) -> tuple[SideRow, ...]:
+    """Who is not limited pays nothing for those who are: executions are counted where a plan limits
+    them.
+    """
+    plan = await on.ports.plans.of(on.tenant_id)
+    opened = OpenedExecution(execution.id)
+    return (opened, AdmittedExecution()) if plan.limits_executions else (opened,)
 
 
 def created_execution(

@@ -20,6 +20,7 @@ from commands.mail_port import Mailbox, QueuedMail
 from commands.oauth_port import ClientSecretRow
 from commands.parts_port import PartRights
 from commands.password_port import AnyPassword, PasswordJudge
+from commands.plan_port import NobodyLimited, PlanRow, Plans
 from commands.price_port import Prices, PublishedPrices
 from commands.sealing_port import Sealing, SealingRow
 from commands.sharing_port import ShareRow
@@ -163,6 +164,7 @@ SideRow = (
     | ShareRow
     | AccessRow
     | ClientSecretRow
+    | PlanRow
     | DirectoryRow
     | VaultRow
     | QueuedMail
@@ -386,4 +388,5 @@ class Ports:
     password_judge: PasswordJudge = field(default_factory=AnyPassword)
     standings: Standings = field(default_factory=EveryoneActive)
     data_subjects: DataSubjects | None = None  # Only what is done for or to one person needs it.
+    plans: Plans = field(default_factory=NobodyLimited)
     regions: Sequence[str] = ("us", "eu", "ap")  # The first is where a tenant is by default.

@@ -95,6 +95,10 @@ class SetRetention(Command):
 
 
 async def set_retention(command: SetRetention, on: Tenancy) -> Decided:
+    days_max = (await on.ports.plans.of(on.tenant_id)).whole("retention_days")
+    if days_max is not None and (command.payload_days is None or command.payload_days > days_max):
+        reason = f"at most the {days_max} days of the plan are expected"
+        raise Invalid(errors=[FieldError("/payload_days", "over_plan", reason)])
     tenant = await on.load(Tenant, on.tenant_id, TenantNotFound)
     tenant.keep_payloads(command.payload_days)
     return Decided(

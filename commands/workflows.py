@@ -13,6 +13,7 @@ from commands.decisions import Command, Decided, Tenancy, require_version
 from commands.ownership import load_own
 from commands.parts import require_parts
 from commands.pinned_definitions import PARSED_AT_ONCE_BYTES_MAX
+from commands.plan_port import CountedPart, RemovedPart
 from commands.ports import StoredDefinition
 from commands.sharing import shares_ended_with
 from domain.definitions import Definition, InvalidDefinition, parse_definition
@@ -68,7 +69,8 @@ async def create_workflow(command: CreateWorkflow, on: Tenancy) -> Decided:
         definition=definition.canonical,
         definition_hash=definition.hash,
     )
-    return Decided(_present(workflow), aggregates=(workflow,), side_rows=(_stored(workflow.text),))
+    rows = (_stored(workflow.text), CountedPart("workflows", workflow.id))
+    return Decided(_present(workflow), aggregates=(workflow,), side_rows=rows)
 
 
 async def revise_workflow(command: ReviseWorkflow, on: Tenancy) -> Decided:
@@ -90,8 +92,9 @@ async def delete_workflow(command: DeleteWorkflow, on: Tenancy) -> Decided:
     require_version(workflow, command.expected_version)
     workflow.delete()
     sharing, rows = await shares_ended_with(on, command.workflow_id)
+    gone = RemovedPart("workflows", workflow.id)
     result: JsonObject = {"workflow_id": str(workflow.id), "is_deleted": True}
-    return Decided(result, aggregates=(workflow, *sharing), side_rows=rows)
+    return Decided(result, aggregates=(workflow, *sharing), side_rows=(gone, *rows))
 
 
 async def _changed(on: Tenancy, workflow: Workflow, changes: WorkflowChanges) -> WorkflowText:

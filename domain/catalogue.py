@@ -16,6 +16,7 @@ from domain.identity import User
 from domain.identity_providers import IdentityProvider
 from domain.login_rules import LoginRules
 from domain.logins import Login
+from domain.plans import Plan
 from domain.price_books import PriceBook
 from domain.providers import Provider
 from domain.roles import Role
@@ -39,6 +40,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     IdentityProvider,
     Login,
     LoginRules,
+    Plan,
     PriceBook,
     Provider,
     Role,

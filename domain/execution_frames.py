@@ -81,7 +81,8 @@ class Live:
     """frames: by prefix. memory: of loops and maps, by path. in_flight: attempts without an intent,
     by path. changed: frames to look at. caught: the failure that the handler of errors is about.
     has_room: whether the tenant may store more large payloads. is_held: whether the tenant is
-    suspended, so that no step may begin. undo_plan: once it is being undone.
+    suspended, so that no step may begin. seconds_max: how long the tenant's plan lets a run take.
+    undo_plan: once it is being undone.
     """
 
     frames: dict[str, LiveFrame] = field(default_factory=lambda: {})
@@ -91,6 +92,7 @@ class Live:
     caught: str | None = None
     has_room: bool = True
     is_held: bool = False
+    seconds_max: int | None = None
     undo_plan: UndoPlan | None = None
 
     def outermost(self, flow: Flow, roots: JsonObject, runs: NodeRuns) -> LiveFrame:

@@ -40,10 +40,11 @@ STEP_EVENTS_MAX = 500
 
 
 def run_ends_at(execution: Execution, definition: Definition) -> datetime | None:
-    """When the run has taken too long."""
-    if definition.timeout_s is None or execution.started_at is None:
+    """When the run has taken too long: for its definition, or for the plan of its tenant."""
+    limits = [one for one in (definition.timeout_s, execution.live.seconds_max) if one is not None]
+    if not limits or execution.started_at is None:
         return None
-    return execution.started_at + timedelta(seconds=definition.timeout_s)
+    return execution.started_at + timedelta(seconds=min(limits))
 
 
 @dataclass(slots=True)
@@ -61,11 +62,16 @@ class Walk:
     def live(self) -> Live:
         return self.execution.live
 
+    def _too_long(self) -> tuple[str, str]:
+        own, of_plan = self.definition.timeout_s, self.live.seconds_max
+        if own is None or (of_plan is not None and of_plan < own):
+            return "plan_run_duration", f"the plan lets a run take {of_plan} s"
+        return "run_timeout", f"the run took longer than {own:g} s"
+
     def take(self) -> list[Attempt]:
         ends_at = run_ends_at(self.execution, self.definition)
         if ends_at is not None and ends_at <= self.at:
-            message = f"the run took longer than {self.definition.timeout_s:g} s"
-            fail(self.execution, self.definition, "run_timeout", message)
+            fail(self.execution, self.definition, *self._too_long())
             return []
         if not self.live.frames:
             self._restore()

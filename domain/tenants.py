@@ -18,6 +18,7 @@ from uuid import UUID
 from eventsourcing.domain import Aggregate, event
 
 from domain.errors import Forbidden, NotFound, Refused
+from domain.identifiers import JsonObject
 
 REGION_DEFAULT = "us"
 TIME_ZONE_DEFAULT = "UTC"
@@ -106,6 +107,16 @@ class Tenant(Aggregate):
         TOPIC = "tenant.reseller_quota_changed"
         customers_max: int
 
+    class PlanChanged(Aggregate.Event):
+        """plan_version: None follows the newest. overrides: single limits that are the tenant's
+        own; None in them is no limit.
+        """
+
+        TOPIC = "tenant.plan_changed"
+        plan_id: str
+        plan_version: int | None
+        overrides: JsonObject
+
     class OffboardingRequested(Aggregate.Event):
         """due_at: the end of the grace, RFC 3339; until then it can be cancelled."""
 
@@ -145,6 +156,7 @@ class Tenant(Aggregate):
         self.reseller_id = reseller_id
         self.payload_days: int | None = None
         self.customers_max = 0
+        self.plan: tuple[str | None, int | None, JsonObject] = (None, None, {})
         self.is_suspended = False
         self.is_suspended_by_operator = False
         self.is_leaving = False
@@ -209,6 +221,10 @@ class Tenant(Aggregate):
         if customers_max != self.customers_max:
             self._reseller_quota_changed(customers_max)
 
+    def change_plan(self, plan_id: str, *, plan_version: int | None, overrides: JsonObject) -> None:
+        if self.plan != (plan_id, plan_version, overrides):
+            self._plan_changed(plan_id, plan_version, overrides)
+
     @event(RetentionChanged)
     def _retention_changed(self, payload_days: int | None) -> None:
         self.payload_days = payload_days
@@ -231,6 +247,10 @@ class Tenant(Aggregate):
     @event(ResellerQuotaChanged)
     def _reseller_quota_changed(self, customers_max: int) -> None:
         self.customers_max = customers_max
+
+    @event(PlanChanged)
+    def _plan_changed(self, plan_id: str, plan_version: int | None, overrides: JsonObject) -> None:
+        self.plan = (plan_id, plan_version, overrides)
 
     @event(OffboardingRequested)
     def _offboarding_requested(self, due_at: str, is_by_operator: bool) -> None:  # noqa: ARG002, FBT001 # the library passes the event's fields

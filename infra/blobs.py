@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import LiteralString
 from uuid import UUID
 
+from commands.plan_port import Plans
 from domain.errors import OverLimit
 from domain.identifiers import Json, JsonObject, TenantId
 from infra.data_keys import DataKeys, SubjectErased, TenantKey, sealed_for
@@ -56,7 +57,9 @@ def sealed_blob(blob: Blob, key: TenantKey, subject_key: TenantKey | None = None
 
 
 class Blobs:
-    """database: a role that reads one tenant at a time. Raises KeyDestroyed, Tampered."""
+    """database: a role that reads one tenant at a time. tenant_bytes_max: of tenants whose plan
+    says nothing of payloads. Raises KeyDestroyed, Tampered.
+    """
 
     def __init__(
         self,
@@ -65,11 +68,13 @@ class Blobs:
         *,
         cache_bytes_max: int,
         tenant_bytes_max: int,
+        plans: Plans,
         monotonic_s: Callable[[], float],
     ) -> None:
         self._database = database
         self._keys = keys
         self._tenant_bytes_max = tenant_bytes_max
+        self._plans = plans
         self._monotonic_s = monotonic_s
         self.cache = Lru[bytes](
             count_max=CACHED_MAX,
@@ -137,15 +142,23 @@ class Blobs:
     async def require_room(self, tenant_id: TenantId, bytes_count: int) -> None:
         """Raises BlobQuotaUsedUp when the tenant may not store so many more."""
         total = await self._total(tenant_id)
-        if total.bytes + bytes_count > self._tenant_bytes_max:
-            raise BlobQuotaUsedUp(retry_after_s=RETRY_AFTER_S)
+        bytes_max = self._bytes_max(tenant_id)
+        if total.bytes + bytes_count > bytes_max:
+            plan = self._plans.known(tenant_id).name
+            detail = f"The plan {plan} allows {bytes_max} payload_bytes; {total.bytes} are used."
+            raise BlobQuotaUsedUp(detail, retry_after_s=RETRY_AFTER_S)
 
     def has_room(self, tenant_id: TenantId) -> bool:
         """As far as was found out lately, by `note_stored` or `require_room`."""
         known = self._totals.get(tenant_id)
         if known is None or not self._is_fresh(known):
             return True
-        return known.bytes < self._tenant_bytes_max
+        return known.bytes < self._bytes_max(tenant_id)
+
+    def _bytes_max(self, tenant_id: TenantId) -> int:
+        """Of the plan; where it says nothing, of the installation."""
+        of_plan = self._plans.known(tenant_id).whole("payload_bytes")
+        return self._tenant_bytes_max if of_plan is None else of_plan
 
     async def note_stored(self, tenant_id: TenantId, bytes_count: int) -> None:
         """So many more were stored, as far as none of them was there already."""

@@ -2,8 +2,9 @@
 by its address.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from starlette.types import Scope
@@ -25,23 +26,26 @@ class TenantLimits:
     key: Limit
 
 
-LimitsOf: TypeAlias = Callable[[TenantId], TenantLimits]
+LimitsOf: TypeAlias = Callable[[TenantId], Awaitable[TenantLimits]]
+# Plans with other rates than one another; each tenant may have its own.
+KEPT_MAX = 1024
 
 
+@lru_cache(KEPT_MAX)
 def tenant_limits(
-    tenant_per_min: int, *, user_per_min: int = 0, key_per_min: int = 0
+    tenant_per_min: int, *, burst: int = 0, user_per_min: int = 0, key_per_min: int = 0
 ) -> TenantLimits:
-    """0: as much as the tenant."""
+    """0: as much as the tenant. burst: of the tenant's, at once."""
     return TenantLimits(
-        Limit("tenant", tenant_per_min),
+        Limit("tenant", tenant_per_min, burst),
         Limit("user", user_per_min or tenant_per_min),
         Limit("key", key_per_min or tenant_per_min),
     )
 
 
 class CallerLimits:
-    """limits_of: answers from memory, for it is asked by every request. operator: for each
-    operator's credential.
+    """limits_of: answers from memory nearly always, for it is asked by every request. operator: for
+    each operator's credential.
     """
 
     def __init__(self, limits: RateLimits, limits_of: LimitsOf, *, operator: Limit) -> None:
@@ -64,7 +68,7 @@ class CallerLimits:
         if caller.tenant_id is None:
             await take(self._limits, scope, self._operator, caller.actor)
             return
-        plan = self._limits_of(caller.tenant_id)
+        plan = await self._limits_of(caller.tenant_id)
         per_min = plan.tenant.per_min
         if plan.key.per_min < per_min:
             await take(self._limits, scope, plan.key, caller.actor)

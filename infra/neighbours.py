@@ -13,6 +13,7 @@ from domain.credentials import ApiKey
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId
 from domain.identity import User
+from domain.plans import Plan
 from domain.roles import Role
 from domain.sessions import Session
 from domain.tenants import Tenant
@@ -38,7 +39,7 @@ class Neighbours:
     execution_ended: a run has ended, and this is its result as `wait_s` answers it, for who waits.
 
     access_changed: what somebody may do has changed with this stream (a key, a user, a role, a
-    session or the tenant), for who remembers callers.
+    session, the tenant or a plan), for who remembers callers.
 
     worker_began: what the worker has in hand may be asked from now on, by who tells Prometheus.
 
@@ -55,7 +56,7 @@ class Neighbours:
         match aggregate:
             case Execution():
                 self.execution_stored(tenant_id, aggregate)
-            case ApiKey() | User() | Role() | Session() | Tenant():
+            case ApiKey() | User() | Role() | Session() | Tenant() | Plan():
                 self.access_changed(aggregate.id)
             case _:
                 pass

@@ -51,7 +51,7 @@ class TooManyRequests(OverLimit):
     code = "too_many_requests"
 
     def __init__(self, standing: "Standing") -> None:
-        super().__init__(retry_after_s=standing.ahead_s - WINDOW_S)
+        super().__init__(retry_after_s=standing.ahead_s - standing.limit.window_s)
         self.standing = standing
 
 
@@ -67,18 +67,24 @@ class LimitsUnavailable(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """per_min calls at once, refilled evenly over a minute. is_strict: settled call by call."""
+    """per_min calls, refilled evenly over a minute. burst: how many of them at once; 0: all.
+    is_strict: settled call by call. window_s: in which what may come at once is refilled.
+    """
 
     name: str
     per_min: int
+    burst: int = 0
     is_strict: bool = False
     refusal: type[TooManyRequests] = TooManyRequests
     cost_s: float = field(init=False)
     lease: int = field(init=False)
+    window_s: float = field(init=False)
 
     def __post_init__(self) -> None:
+        at_once = self.burst or self.per_min
         object.__setattr__(self, "cost_s", WINDOW_S / self.per_min)
-        object.__setattr__(self, "lease", max(1, self.per_min // LEASE_SHARE))
+        object.__setattr__(self, "lease", max(1, at_once // LEASE_SHARE))
+        object.__setattr__(self, "window_s", at_once * self.cost_s)
 
 
 class Standing(NamedTuple):
@@ -92,7 +98,7 @@ class Standing(NamedTuple):
     @property
     def remaining(self) -> int:
         """Calls; the thousandth is for what floating point loses."""
-        return max(0, int((WINDOW_S - self.ahead_s) / self.limit.cost_s + 0.001))
+        return max(0, int((self.limit.window_s - self.ahead_s) / self.limit.cost_s + 0.001))
 
 
 class _Bucket:
@@ -200,7 +206,7 @@ class RateLimits:
                 return
             await self.settle()
         if not (self.is_alone or bucket.is_free(limit)):
-            raise limit.refusal(Standing(limit, WINDOW_S + 1))
+            raise limit.refusal(Standing(limit, limit.window_s + 1))
 
     async def _take_settled(self, key: _Key, bucket: _Bucket, limit: Limit) -> Standing:
         """The copy only refuses; who passes it is judged by what everybody has used up."""
@@ -243,7 +249,7 @@ class RateLimits:
 
 def _admitted(ahead_s: float, limit: Limit) -> Standing:
     """ahead_s: with the call. Raises the limit's refusal."""
-    if ahead_s - WINDOW_S > limit.cost_s / 1000:
+    if ahead_s - limit.window_s > limit.cost_s / 1000:
         raise limit.refusal(Standing(limit, ahead_s))
     return Standing(limit, ahead_s)
 
@@ -251,6 +257,7 @@ def _admitted(ahead_s: float, limit: Limit) -> Standing:
 def headers_of(standing: Standing) -> list[tuple[bytes, bytes]]:
     """RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers)."""
     limit = standing.limit
-    policy = f'"{limit.name}";q={limit.per_min};w={WINDOW_S:.0f}'
+    at_once, window_s = limit.burst or limit.per_min, max(1, math.ceil(limit.window_s - 0.001))
+    policy = f'"{limit.name}";q={at_once};w={window_s}'
     left = f'"{limit.name}";r={standing.remaining};t={math.ceil(standing.ahead_s)}'
     return [(b"ratelimit-policy", policy.encode()), (b"ratelimit", left.encode())]

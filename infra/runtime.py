@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID
 
 from commands.ports import Log
@@ -18,11 +19,13 @@ from infra.clock import SystemClock, Uuid7Ids
 from infra.consumer import keep_running
 from infra.data_keys import DataKeys
 from infra.erasure import Erasure
+from infra.event_commitments import EventCommitments
 from infra.event_sealing import EventSeals
 from infra.event_store import PostgresEventStore
 from infra.group_commit import GroupCommit
 from infra.kafka import KafkaLog
 from infra.key_encryption import KeyEncryption
+from infra.log_sealer import LogSealer, SealLimits
 from infra.lru import Lru
 from infra.neighbours import Neighbours
 from infra.open_executions import PostgresOpenExecutions
@@ -32,11 +35,14 @@ from infra.postgres_log import PostgresLog
 from infra.process_memory import forbid_core_dumps
 from infra.relay import Relay
 from infra.retention import RetentionKnown
+from infra.seal_keys import SealKeys
+from infra.seal_proofs import SealProofs
 from infra.settings import Settings
 from infra.shared_cache import SharedCache
 from infra.snapshots import Snapshots
 from infra.standings import PostgresStandings
 from infra.tail import Tail
+from infra.tenant_plans import TenantPlans
 from infra.vault import PostgresVault
 from infra.wakeups import Wakeups
 from infra.webhook_keys import WebhookKeys
@@ -66,6 +72,7 @@ class Runtime:
     _group_commit: GroupCommit | None = None
     _definitions: Cache | None = None
     _standings: PostgresStandings | None = None
+    _plans: dict[Role, TenantPlans] = field(default_factory=dict[Role, TenantPlans])
 
     @property
     def name(self) -> str:
@@ -129,6 +136,7 @@ class Runtime:
                 await self.data_keys(role),
                 cache_bytes_max=self.settings.blob_cache_bytes_max,
                 tenant_bytes_max=self.settings.tenant_blob_bytes_max,
+                plans=await self.plans(role),
                 monotonic_s=asyncio.get_running_loop().time,
             )
         return self._blobs[role]
@@ -259,13 +267,21 @@ class Runtime:
             self._standings = PostgresStandings(database, monotonic_s=monotonic_s)
         return self._standings
 
+    async def plans(self, role: Role) -> TenantPlans:
+        """role: api or worker. One for each, for it remembers."""
+        if role not in self._plans:
+            monotonic_s = asyncio.get_running_loop().time
+            self._plans[role] = TenantPlans(await self.database(role), monotonic_s=monotonic_s)
+        return self._plans[role]
+
     async def tail(self, store: PostgresEventStore, authentication: Authentication) -> Tail:
-        standings = await self.standings()
+        standings, plans = await self.standings(), await self.plans("api")
 
         def forget(stream_id: UUID, version: int) -> None:
             store.forget(stream_id, version)
             authentication.forget(stream_id)
             standings.forget(stream_id)
+            plans.forget(stream_id)
             # The stream of a tenant has the tenant's id.
             if self._data_keys is not None and self._data_keys.forget(stream_id):
                 store.forget_tenant(stream_id)
@@ -302,6 +318,28 @@ class Runtime:
             poll_max_s=settings.poll_max_s,
             pace_s=settings.relay_pace_s,
         )
+
+    async def seal_keys(self) -> SealKeys:
+        """Of who seals; reading the public ones needs none of it."""
+        max_age = timedelta(days=self.settings.seal_key_days)
+        keys = await self.data_keys("projector")
+        return SealKeys(keys, self.clock, self.ids, max_age=max_age)
+
+    async def log_sealer(self) -> LogSealer:
+        settings = self.settings
+        return LogSealer(
+            self.conninfo("projector"),
+            EventCommitments(await self.data_keys("projector")),
+            await self.seal_keys(),
+            clock=self.clock,
+            limits=SealLimits(
+                settings.seal_every_s, settings.seal_events_max, settings.seal_share_max
+            ),
+        )
+
+    async def seal_proofs(self) -> SealProofs:
+        database = await self.database("api")
+        return SealProofs(database, EventCommitments(await self.data_keys("api")))
 
     def exchange_wakeups(self) -> None:
         """Tell other processes of our appends and hear of theirs; not needed when all roles are in

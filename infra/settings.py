@@ -153,6 +153,13 @@ class Settings(BaseSettings):
     lease_ttl_s: float = Field(default=10, gt=0)
     consumer_restart_max_s: float = Field(default=30, gt=0)
 
+    # Seals of the log. An event waits at most so long for its seal, when sealing keeps up; sealing
+    # takes at most this share of one processor, and goes on later with what is left.
+    seal_every_s: float = Field(default=5, gt=0, le=20)
+    seal_events_max: int = Field(default=2000, ge=1, le=10_000)
+    seal_share_max: float = Field(default=0.1, gt=0, le=1)
+    seal_key_days: int = Field(default=90, ge=1, le=3650)
+
     # Workers.
     worker_attempts_max: int = Field(default=256, ge=1)
     worker_sweep_s: float = Field(default=15, gt=0)

@@ -25,6 +25,15 @@ from commands.identity_port import AccessRow, RemovedRole, StoredRole, StoredUse
 from commands.login_port import LoginRow
 from commands.mail_port import QueuedMail
 from commands.oauth_port import ClientSecretRow, RemovedClientSecret, StoredClientSecret
+from commands.plan_port import (
+    AdmittedExecution,
+    ArchivedPlan,
+    CountedPart,
+    PlanRow,
+    RemovedPart,
+    StoredPlan,
+    StoredTenantPlan,
+)
 from commands.ports import (
     ClosedBulkOperation,
     OpenedBulkOperation,
@@ -53,6 +62,7 @@ from domain.identifiers import TenantId
 from infra.data_keys import TenantKey
 from infra.directory_rows import directory_statement
 from infra.login_rows import login_statement
+from infra.plan_rows import plan_statement
 from infra.share_rows import share_statement
 from infra.tenant_side_rows import tenant_statement
 
@@ -76,6 +86,7 @@ RareRow = (
     | RemovedVaultEntry
     | QueuedMail
     | LoginRow
+    | PlanRow
     | SealingRow
     | PublishedPrices
 )
@@ -228,6 +239,15 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             | ClosedOffboarding()
         ):
             return SideStatement(*tenant_statement(tenant_id, row))
+        case (
+            StoredPlan()
+            | ArchivedPlan()
+            | StoredTenantPlan()
+            | CountedPart()
+            | RemovedPart()
+            | AdmittedExecution()
+        ):
+            return SideStatement(*plan_statement(tenant_id, row))
         case _:
             return SideStatement(*login_statement(tenant_id, row))
 

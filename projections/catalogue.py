@@ -15,6 +15,7 @@ from projections.sessions import SESSIONS
 from projections.sharing import SHARES
 from projections.table import AnyProjection
 from projections.tenants import TENANTS
+from projections.usage import USAGE_FACTS
 from projections.workflows import WORKFLOW_VERSIONS, WORKFLOWS
 
 PROJECTIONS: tuple[AnyProjection, ...] = (
@@ -32,6 +33,7 @@ PROJECTIONS: tuple[AnyProjection, ...] = (
     SESSIONS,
     SHARES,
     TENANTS,
+    USAGE_FACTS,
     USERS,
     WORKFLOW_VERSIONS,
     WORKFLOWS,

@@ -242,12 +242,11 @@ class _Rebuild:
             self._mark = end
             await self._fold.write_all()
         await self._drop(self._live)
-        for fresh, name in (
-            (self._fresh.rows, self._live.name),
-            (self._fresh.streams, self._live.streams_name),
-        ):
+        for fresh, name in zip(self._fresh.names, self._live.names, strict=True):
             await conn.execute(
-                sql.SQL("ALTER TABLE {} RENAME TO {}").format(fresh, sql.Identifier(name))
+                sql.SQL("ALTER TABLE {} RENAME TO {}").format(
+                    sql.Identifier("agentledger", fresh), sql.Identifier(name)
+                )
             )
         await conn.execute(FORGET_LETTERS, (self._projection.table,))
         await record_parked(conn, self._projection, self._fold.parked)
@@ -265,8 +264,9 @@ class _Rebuild:
             )
 
     async def _drop(self, tables: Tables) -> None:
+        names = [sql.Identifier("agentledger", name) for name in tables.names]
         await self._writer.execute(
-            sql.SQL("DROP TABLE IF EXISTS {}, {}").format(tables.streams, tables.rows)
+            sql.SQL("DROP TABLE IF EXISTS {}").format(sql.SQL(", ").join(names))
         )
 
     async def _count(self, end: Position) -> int:

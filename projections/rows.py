@@ -15,6 +15,7 @@ from psycopg import AsyncConnection, AsyncCursor, sql
 
 from domain.identifiers import TenantId
 from projections.fold import Applied, Fold, Row
+from projections.rollups import rollup_definitions, rollup_name
 from projections.table import AnyProjection, Column, Key
 
 # What the data of an event can make the database or its driver say. Everything else is the weather.
@@ -40,6 +41,13 @@ class Tables:
     @property
     def streams_name(self) -> str:
         return f"{self.name}_streams"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all its tables, the dependent ones first."""
+        rollup = self.projection.rollup
+        beside = () if rollup is None else (rollup_name(self.name, rollup),)
+        return (*beside, self.streams_name, self.name)
 
     @cached_property
     def rows(self) -> sql.Identifier:
@@ -213,6 +221,8 @@ class Tables:
             ).format(table)
         yield self.own_only
         yield sql.SQL("GRANT SELECT ON {} TO agentledger_api").format(self.rows)
+        if self.projection.rollup is not None:
+            yield from rollup_definitions(self.name, self.projection.rollup, self.projection.own)
 
 
 @dataclass(frozen=True, slots=True)

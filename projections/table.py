@@ -73,6 +73,21 @@ class Column:
     is_nullable: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollup:
+    """Sums over the rows of many streams, kept beside a projection (projections/rollups.py).
+
+    key: columns with their types, tenant_id first. sums: numeric columns. count: the one that is 0
+    when nothing is left. select: all of these from `{facts}`, whose rows have a sign.
+    """
+
+    suffix: LiteralString
+    key: tuple[LiteralString, ...]
+    sums: tuple[LiteralString, ...]
+    count: LiteralString
+    select: LiteralString
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Projection(Generic[RowT]):
     """row: a TypedDict of the column types above. key: the primary key, tenant_id first.
@@ -98,6 +113,7 @@ class Projection(Generic[RowT]):
     own: LiteralString
     indexes: tuple[tuple[str, ...], ...] = ()
     sparse_indexes: tuple[tuple[str, ...], ...] = ()
+    rollup: Rollup | None = None
 
     @cached_property
     def table(self) -> str:

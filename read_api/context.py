@@ -13,6 +13,7 @@ from infra.audit_entries import AuditEntries
 from infra.authentication import Caller
 from infra.event_sealing import OpenEvents
 from infra.postgres import Database
+from infra.seal_proofs import SealProofs
 from infra.tail import Tail
 from read_api.columns import Relation
 from read_api.dependencies import ReadDependencies
@@ -34,6 +35,7 @@ class Sources:
     tail: Tail
     limits: ReadLimits
     audit_log: AuditEntries
+    seal_proofs: SealProofs
 
 
 def sources_of(dependencies: ReadDependencies) -> Sources:
@@ -43,6 +45,7 @@ def sources_of(dependencies: ReadDependencies) -> Sources:
         dependencies.tail,
         dependencies.limits,
         dependencies.audit_log,
+        dependencies.seal_proofs,
     )
 
 

@@ -33,6 +33,7 @@ FIELD_WEIGHTS: Mapping[tuple[str, str], int] = {
     ("Query", "executionDiff"): 400,
     ("Query", "executionStats"): 500,
     ("Query", "projections"): 50,
+    ("Query", "usage"): 500,
     ("Query", "__schema"): 1000,
     ("Query", "__type"): 100,
     ("Workflow", "definition"): 20,
@@ -45,6 +46,7 @@ LIST_SIZES: Mapping[tuple[str, str], int] = {
     ("Execution", "nodes"): 10,
     ("Execution", "children"): 100,
     ("Query", "executionDiff"): 100,
+    ("Query", "aggregateDiff"): 100,
 }
 
 Variables: TypeAlias = Mapping[str, Any]

@@ -14,6 +14,7 @@ from infra.event_sealing import OpenEvents
 from infra.metrics import Metrics
 from infra.postgres import Database
 from infra.read_positions import ReadPositions
+from infra.seal_proofs import SealProofs
 from infra.tail import Tail
 from read_api.limits import ReadLimits
 
@@ -43,6 +44,7 @@ class ReadDependencies:
     metrics: Metrics
     audit: AuditTrail
     audit_log: AuditEntries
+    seal_proofs: SealProofs
     limits: ReadLimits = field(default_factory=ReadLimits)
     is_introspection_allowed: bool = True
     cors_origins: Sequence[str] = ()

@@ -1,22 +1,59 @@
 """The caller's tenant, and those that the caller manages."""
 
-from typing import LiteralString
+from typing import Any, LiteralString
 from uuid import UUID
 
 import orjson
 import strawberry
 
-from infra.managed_tenants import managed_tenants
+from infra.managed_tenants import TenantId, managed_tenants
 from read_api.arguments import MinPosition
-from read_api.columns import column
+from read_api.columns import Relation, column, relation
 from read_api.connections import Connection, Edge, connection, cursor_id, cursor_of, read_row
 from read_api.context import ReadInfo
 from read_api.errors import coded
 from read_api.limits import PAGE_SIZE_DEFAULT
-from read_api.scalars import Instant
+from read_api.scalars import BigInt, Instant, Json
+from read_api.shaping import related
+
+PLAN = Relation(outer="t", key="tenant_id", alias="p", rows="plan_of(t.tenant_id) AS p")
+QUOTAS = Relation(
+    outer="t",
+    key="tenant_id",
+    alias="q",
+    rows="own_quotas() AS q",
+    order="q.place",
+    count_max="20",
+)
+ONE: LiteralString = " FROM (SELECT ($1->>'id')::uuid AS tenant_id) AS t"
 
 TENANT: LiteralString = " FROM tenants_v4 AS t"
 FIRST_ID = UUID(int=0)
+
+
+@strawberry.type(description="What a tenant may use.")
+class TenantPlan:
+    id: strawberry.ID = column("p.plan_id")
+    name: str = column("p.name")
+    version: int = column("p.plan_version")
+    limits: Json = column(
+        "p.limits",
+        "By name, with what is this tenant's own. What is null or left out is limited by the"
+        " installation alone.",
+    )
+
+
+@strawberry.type(description="Something of which a tenant has a countable amount.")
+class Quota:
+    name: str = column("q.name")
+    limit: BigInt | None = column("q.allowed", "Null: none.")
+    used: BigInt | None = column(
+        "q.used", "Null: nobody counts, for nothing limits it. As it is enforced, at this moment."
+    )
+    remaining: BigInt | None = column(
+        "CASE WHEN q.allowed IS NOT NULL THEN greatest(q.allowed - q.used, 0) END"
+    )
+    resets_at: Instant | None = column("q.resets_at", "When it is counted from 0 again.")
 
 
 @strawberry.type(description="A customer of the platform; everything else belongs to exactly one.")
@@ -43,6 +80,23 @@ class Tenant:
     customers_max: int = column(
         "t.customers_max", "How many tenants it may have created; 0: it is no reseller."
     )
+
+    @relation(PLAN)
+    async def plan(self, info: ReadInfo) -> TenantPlan:
+        return TenantPlan(**await self._joined(info, PLAN, "TenantPlan"))
+
+    @relation(QUOTAS)
+    async def quotas(self, info: ReadInfo) -> list[Quota]:
+        return [Quota(**row) for row in await self._joined(info, QUOTAS, "Quota")]
+
+    async def _joined(self, info: ReadInfo, joined: Relation, type_name: str) -> Any:
+        """Read as this tenant, which is the caller's or one that the caller manages."""
+        row = info.context.shaper.row(type_name)
+        found = related(joined, row, count_max=joined.count_max, is_past=False)
+        text = await info.context.sources.database.tenant_json(
+            TenantId(UUID(self.id)), "SELECT " + found + ONE, {"id": self.id}
+        )
+        return orjson.loads(text or b"[]")
 
 
 async def tenant(info: ReadInfo, _min_position: MinPosition = None) -> Tenant:

@@ -1,6 +1,6 @@
 """What an attempt claims, and how much of each limit is in use."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -22,13 +22,14 @@ class Claim(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class ClaimLimits:
     """How many attempts one process may have in flight, in total and of the same kind. None: as
-    many as the total allows.
+    many as the total allows. own_max_of: what a tenant's plan says, before per_tenant_max.
     """
 
     total_max: int
     per_tenant_max: int | None = None
     per_workflow_max: int | None = None
     per_node_type_max: Mapping[str, int] = field(default_factory=dict[str, int])
+    own_max_of: Callable[[TenantId], int | None] | None = None
 
 
 class Usage:
@@ -37,7 +38,7 @@ class Usage:
     def __init__(self, limits: ClaimLimits) -> None:
         self._total_max = limits.total_max
         self.in_flight = 0
-        self.of_tenant = _Counted(limits.per_tenant_max)
+        self.of_tenant = _Counted(limits.per_tenant_max, own_limit_of=limits.own_max_of)
         self.of_workflow = _Counted(limits.per_workflow_max, {None: None})
         self.of_node_type = _Counted(None, limits.per_node_type_max)
         places = enumerate((self.of_tenant, self.of_workflow, self.of_node_type))
@@ -70,12 +71,17 @@ class _Counted:
     """Counts only what has a limit, so that it holds no key for longer than an attempt lasts."""
 
     def __init__(
-        self, limit: int | None, exceptions: Mapping[Any, int | None] | None = None
+        self,
+        limit: int | None,
+        exceptions: Mapping[Any, int | None] | None = None,
+        own_limit_of: Callable[[Any], int | None] | None = None,
     ) -> None:
         self._limit = limit
+        self._own_limit_of = own_limit_of
         self._exceptions: dict[Hashable, int | None] = dict(exceptions or {})
         self._counts: dict[Hashable, int] = {}
-        self.is_limited = limit is not None or any(self._exceptions.values())
+        is_limited = limit is not None or any(self._exceptions.values())
+        self.is_limited = is_limited or own_limit_of is not None
 
     def is_full(self, key: Hashable) -> bool:
         limit = self._limit_of(key)
@@ -95,5 +101,7 @@ class _Counted:
             del self._counts[key]
 
     def _limit_of(self, key: Hashable) -> int | None:
+        if self._own_limit_of is not None and (own := self._own_limit_of(key)) is not None:
+            return own
         # Hashing a UUID is a call in Python: a third of the whole cost, where nothing is excepted.
         return self._exceptions.get(key, self._limit) if self._exceptions else self._limit

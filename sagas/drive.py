@@ -158,6 +158,7 @@ class Drive:
         tenant_id = self._run.tenant_id
         self._execution = execution
         self._definition = await self._parts.definition(tenant_id, execution.definition_hash)
+        await self._parts.ask_plan(tenant_id)
         if self._definition.flow.reads_execution:
             execution.webhook_path = self._parts.webhook_path(tenant_id, execution.id)
         self._run = Run(
@@ -193,6 +194,7 @@ class Drive:
         now = self._parts.clock.now()
         execution.live.has_room = self._parts.events.has_room(self._run.tenant_id)
         execution.live.is_held = self._parts.is_held(self._run.tenant_id)
+        execution.live.seconds_max = self._parts.plans.known(self._run.tenant_id).run_duration_s
         self._children = []
         attempts: list[Attempt] = []
         if any(not attempt.has_intent for attempt, _ in unsaved) and not execution.live.frames:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from domain.errors import Unavailable
-from infra.caller_limits import CallerLimits, tenant_limits
+from domain.identifiers import TenantId
+from infra.caller_limits import CallerLimits, TenantLimits, tenant_limits
 from infra.metrics import Metrics
 from infra.rate_limits import Limit, RateLimits, TooManyAttempts
 from write_api.rate_limits import AddressLimits
@@ -49,9 +50,10 @@ class TestLimits:
         per_login = Limit("login", login_per_min, refusal=TooManyAttempts)
         self.logins = AddressLimits(self.limits, per_login)
         self.plan = tenant_limits(60_000)
-        self.callers = CallerLimits(
-            self.limits, lambda _tenant_id: self.plan, operator=Limit("operator", 6000)
-        )
+        self.callers = CallerLimits(self.limits, self._of_tenant, operator=Limit("operator", 6000))
+
+    async def _of_tenant(self, _tenant_id: TenantId) -> TenantLimits:
+        return self.plan
 
     def narrowed(self, **per_min: Any) -> None:
         self.plan = tenant_limits(**per_min)

@@ -29,9 +29,11 @@ from write_api import (
     login_rules,
     logins,
     node_types,
+    plans,
     price_books,
     providers,
     roles,
+    seal_keys,
     second_factors,
     secrets,
     sessions,
@@ -43,6 +45,7 @@ from write_api import (
     workflows,
 )
 from write_api.edge import Edge, WriteDependencies
+from write_api.open_paths import add_open_paths
 from write_api.openapi import document_schemas
 from write_api.problem_details import (
     REQUEST_ID_SCOPE_KEY,
@@ -76,6 +79,7 @@ ROUTES = (
     *secrets.ROUTES,
     *providers.ROUTES,
     *tenants.ROUTES,
+    *plans.ROUTES,
     *price_books.ROUTES,
     *node_types.ROUTES,
     *blobs.ROUTES,
@@ -84,6 +88,7 @@ ROUTES = (
     *second_factors.ROUTES,
     *login_rules.ROUTES,
     *exports.ROUTES,
+    *seal_keys.ROUTES,
     *audit.ROUTES,
 )
 BODIES = (
@@ -106,6 +111,7 @@ BODIES = (
     *secrets.BODIES,
     *providers.BODIES,
     *tenants.BODIES,
+    *plans.BODIES,
     *price_books.BODIES,
     *sessions.BODIES,
     *logins.BODIES,
@@ -144,6 +150,7 @@ def build_write_routes(app: FastAPI, dependencies: WriteDependencies) -> None:
     add_routes(app, edge, ROUTES)
     add_scim(app, edge, dependencies.scim)
     add_problem_handlers(app)
+    add_open_paths(app, edge)
     document_schemas(app, BODIES)
     app.add_middleware(LastResort, ids=dependencies.ids)
     if dependencies.cors_origins:

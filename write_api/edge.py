@@ -89,6 +89,18 @@ class TenantExport(Protocol):
         ...
 
 
+class PlanUsage(Protocol):
+    """See infra/plan_usage.py."""
+
+    async def plans(self, *, is_of_reseller: bool) -> list[JsonObject]: ...
+
+    async def versions(self, plan_id: UUID) -> list[JsonObject]: ...
+
+    async def of_tenant(
+        self, tenant_id: TenantId, *, reseller_id: TenantId | None
+    ) -> JsonObject: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ScimParts:
     """ports: to read with. public_url: as directories reach us, without a slash at the end."""
@@ -130,6 +142,7 @@ class WriteDependencies:
     waiter: ExecutionWaiter
     blobs: Blobs
     exports: TenantExport
+    published_seal_keys: Callable[[], Awaitable[Sequence[JsonObject]]]
     ids: Ids
     strangers: AddressLimits
     callers: CallerLimits
@@ -138,6 +151,7 @@ class WriteDependencies:
     scim: ScimParts
     logins: Logins
     login_limits: AddressLimits
+    plan_usage: PlanUsage
     audit: AuditTrail
     audit_log: AuditLog
     provider_tests: ProviderTests
@@ -154,9 +168,11 @@ class Edge:
         self.blobs = dependencies.blobs
         self.oauth = dependencies.oauth
         self.exports = dependencies.exports
+        self.published_seal_keys = dependencies.published_seal_keys
         self.audit = dependencies.audit
         self.audit_log = dependencies.audit_log
         self.provider_tests = dependencies.provider_tests
+        self.plan_usage = dependencies.plan_usage
         self.body_bytes_max = dependencies.body_bytes_max
         self.logins = dependencies.logins
         self.later = Later()
@@ -191,6 +207,10 @@ class Edge:
         credentials = self._credentials(scope, headers)
         await self._strangers.take(scope, credentials.address)
         return Call(self, scope, receive, headers, STRANGER, credentials)
+
+    async def count_stranger(self, scope: Scope) -> None:
+        """Of what needs no credential and is no route of ours. Raises OverLimit."""
+        await self._strangers.take(scope, self._client_address(scope))
 
     async def identify_webhook(self, scope: Scope, receive: Receive) -> "Call":
         """By the key in the path, which is the credential of whoever has no other.

@@ -14,12 +14,12 @@ from tests.architecture.sources import ROOT, modules, parse
 MACHINERY = {
     *("__init__", "authorization", "catalogue", "decisions", "dispatch"),
     *("account_flow", "admission_port", "bulk_port"),
-    *("credential_port", "directory_port", "execution_families"),
+    *("credential_port", "directory_port", "directory_roles", "execution_families"),
     *("http_port", "identity_port", "login_flow"),
     *("login_port", "mail_port", "memberships"),
     *("model_port", "oauth_port", "offboarding_port"),
     *("open_executions_port", "ownership", "parts", "parts_port", "pinned_definitions"),
-    *("ports", "password_port", "price_port", "provider_port", "retention_port"),
+    *("plan_port", "ports", "password_port", "price_port", "provider_port", "retention_port"),
     *("sealing_port", "sharing_port", "standing_port", "subject_port", "vault_port"),
 }
 

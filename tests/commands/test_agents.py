@@ -91,7 +91,7 @@ async def test_running_an_agent_pins_its_version_and_stores_what_runs() -> None:
     agent_id = await an_agent(world)
     await world.given(ReviseAgent(agent_id, {"name": "Poet"}))
     answer = await world.when(ExecuteAgent(agent_id, {"topic": "rain"}))
-    definition, opened = world.store.side_rows
+    *_, definition, opened = world.store.side_rows
     assert isinstance(definition, StoredDefinition)
     assert opened == OpenedExecution(UUID(str(answer.result["execution_id"])))
     created = world.store.states[-1]

@@ -177,6 +177,18 @@ def test_a_run_over_its_time_fails() -> None:
     )
 
 
+def test_a_run_over_the_time_of_its_plan_fails_and_says_so() -> None:
+    """What is narrower decides, the definition or the plan."""
+    run = given(a_run([an_llm("work")], ["start -> work", "work -> end"], timeout_s=10), advance())
+    run.aggregate.live.seconds_max = 60
+    assert run.wake_at == NOON + timedelta(seconds=10)
+    run.aggregate.live.seconds_max = 5
+    assert run.wake_at == NOON + timedelta(seconds=5)
+    message = "the plan lets a run take 5 s"
+    given(run, advance(5))
+    assert run.recorded[-1] == failed(None, "plan_run_duration", message, "work", attempt=None)
+
+
 def test_a_run_that_is_tried_again_has_its_whole_time_again() -> None:
     run = given(a_run([an_llm("work")], ["start -> work", "work -> end"], timeout_s=10), advance())
     given(run, advance(10), retry(), advance())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from commands.plan_port import NobodyLimited
 from infra.blobs import Blobs
 from infra.caches import Cache
 from infra.data_keys import DataKeys
@@ -91,6 +92,7 @@ async def build_parts(conninfo: Conninfo) -> AsyncIterator[Parts]:
             keys,
             cache_bytes_max=4 << 20,
             tenant_bytes_max=TENANT_BLOB_BYTES_MAX,
+            plans=NobodyLimited(),
             monotonic_s=asyncio.get_running_loop().time,
         )
         time_s = [0.0]

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 from psycopg import AsyncConnection
 
+from commands.plan_port import NobodyLimited
 from domain.envelope import Envelope
 from domain.execution_commands import signal
 from domain.executions import Execution
@@ -123,6 +124,7 @@ async def test_a_total_is_read_again_after_a_while(parts: Parts, tenant_id: Tena
         parts.keys,
         cache_bytes_max=0,
         tenant_bytes_max=LARGE_BYTES,
+        plans=NobodyLimited(),
         monotonic_s=lambda: time_s,
     )
     await blobs.require_room(tenant_id, 1)
@@ -139,6 +141,7 @@ async def test_the_cache_holds_no_more_bytes_than_it_may(parts: Parts, tenant_id
         parts.keys,
         cache_bytes_max=2 * LARGE_BYTES,
         tenant_bytes_max=0,
+        plans=NobodyLimited(),
         monotonic_s=lambda: 0.0,
     )
     for number in range(10):

@@ -69,6 +69,22 @@ async def test_a_minute_brings_exactly_a_minutes_worth() -> None:
         processes.clock.time_s += 60
 
 
+async def test_a_burst_is_refilled_at_the_rate_of_the_minute() -> None:
+    processes, limit = Processes(1), Limit("tenant", 60, burst=10)
+    (process,) = processes.each
+    for seconds, brings in ((0, 10), (3, 3), (600, 10)):
+        processes.clock.time_s += seconds
+        assert await admitted(process, limit, 30) == brings
+    with pytest.raises(TooManyRequests) as refusal:
+        await process.take(limit, "acme")
+    assert refusal.value.retry_after_s == pytest.approx(1)
+    told = headers_of(refusal.value.standing)
+    assert told == [
+        (b"ratelimit-policy", b'"tenant";q=10;w=10'),
+        (b"ratelimit", b'"tenant";r=0;t=11'),
+    ]
+
+
 async def test_a_refused_call_does_not_lengthen_the_wait() -> None:
     processes = Processes(1)
     (process,) = processes.each

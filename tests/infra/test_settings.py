@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from cli.rate_limits import limits_of
+from commands.plan_port import NobodyLimited
 from domain.identifiers import TenantId
 from infra.settings import Settings
 
@@ -72,14 +73,13 @@ def test_a_proxy_that_is_everybody_is_refused(monkeypatch: pytest.MonkeyPatch) -
     assert [str(network) for network in Settings().trusted_proxies] == ["10.0.0.0/8"]
 
 
-def test_a_tenant_with_a_plan_of_its_own_is_held_to_that_and_others_to_the_default() -> None:
+async def test_a_tenant_with_a_rate_of_its_own_is_held_to_that_and_others_to_the_default() -> None:
     settings = Settings(
         rate_limit_tenant_per_min=10,
         rate_limit_tenants={UUID(TENANT): 20},
         rate_limit_key_per_min=5,
     )
-    own, other = (
-        limits_of(settings)(TenantId(tenant_id)) for tenant_id in (UUID(TENANT), UUID(int=1))
-    )
+    of_tenant = limits_of(settings, NobodyLimited())
+    own, other = [await of_tenant(TenantId(one)) for one in (UUID(TENANT), UUID(int=1))]
     assert (own.tenant.per_min, own.key.per_min, own.user.per_min) == (20, 5, 20)
     assert (other.tenant.per_min, other.key.per_min, other.user.per_min) == (10, 5, 10)

@@ -62,11 +62,14 @@ async def test_a_table_without_a_tenant_holds_no_tenants_data(owner: AsyncConnec
     assert without <= {
         "group_members",
         "key_encryption_keys",
+        "log_seals",
         "login_attempts",
         "partition_leases",
         "projection_positions",
         "rate_limit_buckets",
         "relay_positions",
+        "seal_head_tiles",
+        "seal_keys",
         "signing_keys",
     } | {name for name in without if name.startswith("projection_")}
 
@@ -247,6 +250,10 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
         "known_key_encryption_keys",
         "login_accounts",
         "managed_tenants",
+        "own_quotas",
+        "plan_of",
+        "quota_used",
+        "require_quota",
         "projection_lag",
     }
     for is_super, config in functions.values():

@@ -7,7 +7,7 @@ and every hash is counted.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
@@ -30,6 +30,7 @@ from infra.audit_trail import AuditTrail
 from infra.authentication import Authentication
 from infra.client_addresses import ClientAddresses
 from infra.data_keys import DataKeys
+from infra.directory import PostgresDirectory
 from infra.event_store import PostgresEventStore
 from infra.key_encryption import KeyEncryption
 from infra.login_attempts import PostgresAttempts
@@ -45,6 +46,7 @@ from infra.second_factors import PostgresSecondFactors
 from infra.secrets_source import SecretsSource
 from infra.session_tokens import SessionTokens
 from infra.signing_keys import SigningKeys
+from infra.standings import PostgresStandings
 from infra.users import PostgresUsers
 from infra.webhook_keys import WebhookKeys
 from tests.commands.fakes import World
@@ -56,6 +58,7 @@ from tests.write_api.api import (
     FakeAuditLog,
     FakeBlobs,
     FakeExport,
+    FakePlanUsage,
     FakeWaiter,
     ToldModels,
 )
@@ -239,8 +242,17 @@ async def stage(
         monotonic_s=lambda: time_s[0],
         key_used=lambda _key_id, _tenant_id: None,
     )
-    neighbours.access_changed = authentication.forget
-    ports = _ports(database, keys, master_key=master_key, clock=clock, secrets=secrets, store=store)
+    standings = PostgresStandings(database, monotonic_s=lambda: time_s[0])
+
+    def forget(stream_id: UUID) -> None:
+        authentication.forget(stream_id)
+        standings.forget(stream_id)
+
+    neighbours.access_changed = forget
+    ports = replace(
+        _ports(database, keys, master_key=master_key, clock=clock, secrets=secrets, store=store),
+        standings=standings,
+    )
     dispatcher = Dispatcher(ports)
     logins = _logins(ports, database, keys, master_key=master_key, secrets=secrets, tokens=tokens)
     app = FastAPI(redirect_slashes=False)
@@ -305,6 +317,8 @@ def _ports(
         mailbox=SealedMailbox(keys, IDS, has_server=True),
         accounts=PostgresAccounts(database, users.email_hash),
         password_judge=InformedPasswordJudge(),
+        sealing=keys,
+        directory=PostgresDirectory(database, master_key),
     )
 
 
@@ -369,6 +383,8 @@ def _dependencies(
         audit=AuditTrail(audit_log.store, IDS, lost=lambda _: None, gather_s=0, count_s=3600),
         audit_log=audit_log,
         exports=FakeExport(),
+        plan_usage=FakePlanUsage(),
+        published_seal_keys=logins.published_keys,
         provider_tests=ShortCalls(TenantProviders(World().vault), ToldModels()),
         body_bytes_max=1024 * 1024,
     )

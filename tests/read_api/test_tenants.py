@@ -2,6 +2,7 @@
 
 from commands.authorization import Caller
 from domain.identifiers import TenantId
+from domain.plans import STANDARD_ID
 from domain.tenants import Tenant
 from tests.projections.histories import a_tenant, the_tenant
 from tests.read_api.api import KEY, Api
@@ -94,3 +95,45 @@ async def test_a_suspended_tenant_reads_why(api: Api) -> None:
             "resellerId": None,
             "customersMax": 0,
         }
+
+
+USAGE = """{ tenant { region plan { name version limits }
+  quotas { name limit used remaining resetsAt } } }"""
+
+
+async def put_on(api: Api, tenant_id: TenantId, overrides: str) -> None:
+    async with (await api.ledger.database("writer")).connection() as conn:
+        await conn.execute(
+            "INSERT INTO tenant_plans (tenant_id, plan_id, overrides) VALUES (%s, %s, %s::jsonb)",
+            (tenant_id, STANDARD_ID, overrides),
+        )
+
+
+async def test_the_plan_is_told_with_how_much_of_it_is_used(api: Api) -> None:
+    await api.happened(the_tenant(api.tenant_id))
+    await put_on(api, api.tenant_id, '{"agents": 4, "executions_per_month": 10}')
+    for query in (USAGE, by_resolvers(USAGE)):
+        told = (await api.read(query))["tenant"]
+        assert told["region"] == "eu"
+        limits = {"agents": 4, "executions_per_month": 10}
+        assert told["plan"] == {"name": "standard", "version": 1, "limits": limits}
+        quotas = {one.pop("name"): one for one in told["quotas"]}
+        assert quotas["agents"] == {"limit": 4, "used": 0, "remaining": 4, "resetsAt": None}
+        assert quotas["users"] == {"limit": None, "used": 0, "remaining": None, "resetsAt": None}
+        assert quotas["executions_per_month"]["resetsAt"].endswith("-01T00:00:00+00:00")
+
+
+async def test_a_reseller_reads_the_usage_of_each_customer_and_not_its_own(api: Api) -> None:
+    customer = await registered(api, api.tenant_id, "customer")
+    await put_on(api, customer, '{"agents": 4}')
+    async with (await api.ledger.database("writer")).connection() as conn:
+        await conn.execute(
+            "INSERT INTO counted_parts (tenant_id, kind, part_id) VALUES (%s, 'agents', %s)",
+            (customer, customer),
+        )
+    scopes = frozenset({"read", "tenants:manage"})
+    api.callers.known[KEY] = Caller("user:rita", api.tenant_id, scopes)
+    query = "{ tenants { edges { node { plan { limits } quotas { name used } } } } }"
+    (edge,) = (await api.read(query))["tenants"]["edges"]
+    assert edge["node"]["plan"]["limits"] == {"agents": 4}
+    assert {"name": "agents", "used": 1} in edge["node"]["quotas"]

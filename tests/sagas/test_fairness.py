@@ -129,6 +129,19 @@ async def test_a_workflow_at_its_limit_does_not_hold_back_another_of_the_same_te
     await attempts.end_all()
 
 
+async def test_a_plan_may_hold_a_tenant_to_fewer_than_others() -> None:
+    narrow = {QUIET: 1}
+    limits = ClaimLimits(4, per_tenant_max=2, own_max_of=narrow.get)
+    attempts = Attempts(FairSlots(limits))
+    await begin_all(attempts, ["q0", "q1"], a_claim(QUIET))
+    await begin_all(attempts, ["n0", "n1", "n2"], a_claim(NOISY))
+    assert attempts.running == ["q0", "n0", "n1"]
+    del narrow[QUIET]
+    await attempts.end("q0")
+    assert attempts.running == ["n0", "n1", "q1"]
+    await attempts.end_all()
+
+
 async def test_what_runs_without_a_workflow_has_no_workflow_limit() -> None:
     attempts = Attempts(FairSlots(ClaimLimits(3, per_workflow_max=1)))
     await begin_all(attempts, ["x", "y", "z"], a_claim(workflow_id=None))

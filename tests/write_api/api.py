@@ -13,6 +13,8 @@ from commands.credential_port import RevokedApiKey, StoredApiKey
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
 from domain.errors import Unauthenticated, Unavailable
 from domain.identifiers import JsonObject, TenantId
+from domain.plans import PlanNotFound
+from domain.tenants import TenantNotFound
 from infra.audit_entries import AuditFilter, AuditPage
 from infra.audit_trail import AuditEntry, AuditTrail
 from infra.authentication import Credentials
@@ -131,6 +133,29 @@ class FakeAuditLog:
         yield AuditPage(older[:entries_max], more)
 
 
+class FakePlanUsage:
+    """plans, tenants: what there is, with whose customer each tenant is."""
+
+    def __init__(self) -> None:
+        self.all: list[JsonObject] = []
+        self.tenants: dict[TenantId, tuple[TenantId | None, JsonObject]] = {}
+
+    async def plans(self, *, is_of_reseller: bool) -> list[JsonObject]:
+        return [one for one in self.all if one["is_for_resellers"] or not is_of_reseller]
+
+    async def versions(self, plan_id: UUID) -> list[JsonObject]:
+        found = [one for one in self.all if one["plan_id"] == str(plan_id)]
+        if not found:
+            raise PlanNotFound
+        return found
+
+    async def of_tenant(self, tenant_id: TenantId, *, reseller_id: TenantId | None) -> JsonObject:
+        owner, told = self.tenants.get(tenant_id, (tenant_id, {}))
+        if not told or reseller_id not in {None, owner}:
+            raise TenantNotFound
+        return told
+
+
 class ToldModels:
     """Answers with a word, or fails as it is told. Keeps what it was asked."""
 
@@ -164,6 +189,7 @@ class Api:
             self.audit_log.store, self.world.ids, lost=lambda _: None, gather_s=0, count_s=0
         )
         self.webhook_keys = WebhookKeys("a master key of the tests")
+        self.plan_usage = FakePlanUsage()
         self.provider = FakeIdentityProvider()
         self.oauth = a_flow(self.world, self.provider)
         self.login = LoginWorld(self.world.accounts)
@@ -186,6 +212,7 @@ class Api:
             waiter=self.waiter,
             blobs=self.blobs,
             exports=self.exports,
+            published_seal_keys=self.published_seal_keys,
             ids=self.world.ids,
             strangers=self.limits.strangers,
             callers=self.limits.callers,
@@ -194,12 +221,16 @@ class Api:
             scim=ScimParts(self.world.ports, "http://ledger"),
             logins=self.login.logins(self.store, self.world.clock, self.world.dispatcher),
             login_limits=self.limits.logins,
+            plan_usage=self.plan_usage,
             audit=self.audit,
             audit_log=self.audit_log,
             provider_tests=ShortCalls(TenantProviders(self.world.vault), self.models),
             body_bytes_max=BODY_BYTES_MAX,
             cors_origins=self._cors_origins,
         )
+
+    async def published_seal_keys(self) -> list[JsonObject]:
+        return [{"kid": "of the tests", "kty": "OKP", "crv": "Ed25519", "x": "AA"}]
 
     async def edge_done(self) -> None:
         """What is done after the answers is done."""

@@ -63,6 +63,7 @@ class Described:
             "session_id": str(begun["execution_id"]),  # Of nobody: it is not found.
             "user_id": str(begun["execution_id"]),
             "role_id": str(begun["execution_id"]),
+            "plan_id": await self._a_plan(),
             "share_id": str(begun["execution_id"]),
             "name": "paid",
             "identity_id": str(self.api.world.ids.new()),
@@ -70,6 +71,12 @@ class Described:
             "node_id": "ok",
             "key": path.rsplit("/", 1)[1],
         }
+
+    async def _a_plan(self) -> str:
+        headers = {"X-Operator-Key": OPERATOR_KEY}
+        body = {"name": "Team", "limits": {"users": 5}}
+        response = await self.api.send("POST", "/plans", body, headers=headers)
+        return str(response.json()["data"]["plan_id"])
 
     async def _a_tenant(self) -> str:
         headers = {"X-Operator-Key": OPERATOR_KEY}

@@ -1,0 +1,122 @@
+"""The plans of tenants: what limits they are under, and the rows that say so beside the log.
+Adapter: infra/tenant_plans.py.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, Protocol, TypeAlias
+from uuid import UUID
+
+from domain.identifiers import Json, JsonObject, TenantId
+from domain.plans import STANDARD_ID, STANDARD_NAME
+
+# Rows are written in the transaction of the events that say so.
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPlan:
+    """A new version of a plan."""
+
+    plan_id: UUID
+    plan_version: int
+    name: str
+    limits: JsonObject
+    is_for_resellers: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedPlan:
+    plan_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTenantPlan:
+    """plan_version: None follows the newest. overrides: limits of the tenant's own."""
+
+    plan_id: UUID
+    plan_version: int | None
+    overrides: JsonObject
+
+
+PartKind: TypeAlias = Literal["agents", "workflows"]
+
+
+@dataclass(frozen=True, slots=True)
+class CountedPart:
+    """The tenant has one more. Raises QuotaReached at the append when its plan allows no more."""
+
+    kind: PartKind
+    part_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedPart:
+    kind: PartKind
+    part_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedExecution:
+    """An execution begins that counts. Raises ExecutionQuotaReached at the append."""
+
+
+PlanRow: TypeAlias = (
+    StoredPlan | ArchivedPlan | StoredTenantPlan | CountedPart | RemovedPart | AdmittedExecution
+)
+
+
+@dataclass(frozen=True)
+class TenantPlan:
+    """limits: by name, those of domain/plans.py that hold for the tenant; with its overrides."""
+
+    plan_id: UUID
+    plan_version: int
+    name: str
+    limits: Mapping[str, Json] = field(default_factory=dict[str, Json])
+
+    def whole(self, limit: str) -> int | None:
+        """A limit that is a whole number; None: there is none."""
+        value = self.limits.get(limit)
+        return None if value is None else int(str(value))
+
+    @cached_property
+    def limits_executions(self) -> bool:
+        return (
+            self.whole("executions_per_month") is not None
+            or self.whole("concurrent_executions") is not None
+        )
+
+    @cached_property
+    def run_duration_s(self) -> int | None:
+        return self.whole("run_duration_s")
+
+    @cached_property
+    def step_weight(self) -> float | None:
+        value = self.limits.get("step_weight")
+        return None if value is None else float(str(value))
+
+
+class Plans(Protocol):
+    async def of(self, tenant_id: TenantId) -> TenantPlan:
+        """As of a few seconds ago; at once where the log tells of a change. Raises Unavailable."""
+        ...
+
+    def known(self, tenant_id: TenantId) -> TenantPlan:
+        """Without waiting: as was found out last; without limits of a tenant that nobody asked
+        about yet.
+        """
+        ...
+
+
+class NobodyLimited:
+    """Implements Plans, for tools of the operator."""
+
+    async def of(self, tenant_id: TenantId) -> TenantPlan:
+        return self.known(tenant_id)
+
+    def known(self, tenant_id: TenantId) -> TenantPlan:  # noqa: ARG002 # the port's
+        return STANDARD
+
+
+STANDARD = TenantPlan(STANDARD_ID, 1, STANDARD_NAME)

@@ -1,0 +1,61 @@
+"""The rows of infra/side_rows.py that tell of plans, and of what they count."""
+
+from typing import LiteralString
+
+import orjson
+
+from commands.plan_port import (
+    AdmittedExecution,
+    ArchivedPlan,
+    CountedPart,
+    PlanRow,
+    RemovedPart,
+    StoredPlan,
+    StoredTenantPlan,
+)
+from domain.identifiers import JsonObject, TenantId
+
+STORE_PLAN: LiteralString = (
+    "INSERT INTO plan_versions"
+    " (tenant_id, plan_id, plan_version, name, limits, is_for_resellers)"
+    " VALUES (%s, %s, %s, %s, %s::jsonb, %s)"
+)
+ARCHIVE_PLAN: LiteralString = (
+    "UPDATE plan_versions SET is_archived = true WHERE tenant_id = %s AND plan_id = %s"
+)
+STORE_TENANT_PLAN: LiteralString = (
+    "INSERT INTO tenant_plans (tenant_id, plan_id, plan_version, overrides)"
+    " VALUES (%s, %s, %s, %s::jsonb) ON CONFLICT (tenant_id) DO UPDATE"
+    "  SET plan_id = EXCLUDED.plan_id, plan_version = EXCLUDED.plan_version,"
+    "   overrides = EXCLUDED.overrides"
+)
+COUNT_PART: LiteralString = (
+    "INSERT INTO counted_parts (tenant_id, kind, part_id) VALUES (%s, %s, %s)"
+)
+REMOVE_PART: LiteralString = (
+    "DELETE FROM counted_parts WHERE tenant_id = %s AND kind = %s AND part_id = %s"
+)
+ADMIT_EXECUTION: LiteralString = "SELECT admit_execution(%s)"
+
+
+def plan_statement(tenant_id: TenantId, row: PlanRow) -> tuple[LiteralString, tuple[object, ...]]:
+    """A statement and its parameters. A trigger of the tables refuses what is one too many."""
+    match row:
+        case StoredPlan():
+            told = (row.plan_version, row.name, _text(row.limits), row.is_for_resellers)
+            return STORE_PLAN, (tenant_id, row.plan_id, *told)
+        case ArchivedPlan():
+            return ARCHIVE_PLAN, (tenant_id, row.plan_id)
+        case StoredTenantPlan():
+            told = (row.plan_id, row.plan_version, _text(row.overrides))
+            return STORE_TENANT_PLAN, (tenant_id, *told)
+        case CountedPart():
+            return COUNT_PART, (tenant_id, row.kind, row.part_id)
+        case RemovedPart():
+            return REMOVE_PART, (tenant_id, row.kind, row.part_id)
+        case AdmittedExecution():
+            return ADMIT_EXECUTION, (tenant_id,)
+
+
+def _text(document: JsonObject) -> str:
+    return orjson.dumps(document).decode()

@@ -1,0 +1,173 @@
+"""usage_facts: what each paid attempt used and what it was charged. Beside it a rollup by quarters
+of an hour, kept by the database itself with every change of the facts, so that sums over a year
+need not read them.
+"""
+
+from collections.abc import Sequence
+from typing import LiteralString, TypedDict
+
+from domain.executions import Execution
+from domain.identifiers import Json, JsonObject
+from domain.usage import INPUT_METERS, METERS, OUTPUT_METERS
+from projections.table import (
+    BEGUN_BY_PERSON,
+    BigInt,
+    Decoded,
+    Instant,
+    Integer,
+    JsonText,
+    Key,
+    Projection,
+    Rollup,
+    Text,
+    UnexpectedEvent,
+    Uuid,
+    json_text,
+)
+
+__all__ = ["INPUT_METERS", "METERS", "OUTPUT_METERS", "USAGE_FACTS"]
+
+
+class UsageFactRow(TypedDict):
+    """lines: [meter, quantity, cost in pico-USD or null]. model, agent_id, workflow_id: empty where
+    there is none. source: unknown as long as nobody knows what the attempt used. prices: the
+    versions of price books that priced it; empty where none did. happened_at: when its outcome was
+    stored. version: of the event that says so.
+    """
+
+    tenant_id: Uuid
+    stream_id: Uuid
+    path: Text
+    attempt: Integer
+    happened_at: Instant
+    version: BigInt
+    node_type: Text
+    model: Text
+    provider: Text
+    agent_id: Text
+    workflow_id: Text
+    created_by: Text
+    source: Text
+    prices: Text
+    lines: JsonText
+
+
+def keys(event: Decoded) -> Sequence[Key]:
+    """No row for an attempt that nobody paid for."""
+    match event.fact:
+        case Execution.NodeCompleted() | Execution.NodeFailed() as fact if fact.usage is None:
+            return ()
+        case (
+            Execution.NodeCompleted()
+            | Execution.NodeFailed()
+            | Execution.UsageUnresolved()
+            | Execution.UsageResolved()
+        ) as fact:
+            logged = event.logged
+            return ((logged.tenant_id, logged.stream_id, fact.path, fact.attempt),)
+        case _:
+            raise UnexpectedEvent(event.logged.topic)
+
+
+def evolve(row: UsageFactRow | None, event: Decoded, _key: Key) -> UsageFactRow:
+    match event.fact:
+        case Execution.UsageUnresolved() as fact:
+            return _row(event, fact, _unknown(fact))
+        case Execution.UsageResolved() as fact:
+            # When it was used, not when that was found out.
+            happened_at = event.logged.recorded_at if row is None else row["happened_at"]
+            return {**_row(event, fact, fact.usage), "happened_at": happened_at}
+        case Execution.NodeCompleted() | Execution.NodeFailed() as fact if fact.usage is not None:
+            return _row(event, fact, fact.usage)
+        case _:
+            raise UnexpectedEvent(event.logged.topic)
+
+
+def _unknown(fact: Execution.UsageUnresolved) -> JsonObject:
+    """The call was made, whatever it used."""
+    lines: list[Json] = [["requests", 1, None]]
+    return {
+        "provider": (fact.model or "").partition("/")[0],
+        "agent_id": None,
+        "workflow_id": fact.workflow_id,
+        "created_by": fact.created_by,
+        "source": "unknown",
+        "prices": "",
+        "lines": lines,
+    }
+
+
+def _row(
+    event: Decoded,
+    fact: Execution.NodeCompleted
+    | Execution.NodeFailed
+    | Execution.UsageUnresolved
+    | Execution.UsageResolved,
+    usage: JsonObject,
+) -> UsageFactRow:
+    return {
+        "tenant_id": event.logged.tenant_id,
+        "stream_id": event.logged.stream_id,
+        "path": fact.path,
+        "attempt": fact.attempt,
+        "happened_at": event.logged.recorded_at,
+        "version": event.logged.version,
+        "node_type": fact.node_type,
+        "model": fact.model or "",
+        "provider": str(usage["provider"]),
+        "agent_id": _text(usage["agent_id"]),
+        "workflow_id": _text(usage["workflow_id"]),
+        "created_by": str(usage["created_by"]),
+        "source": str(usage["source"]),
+        "prices": str(usage["prices"]),
+        "lines": json_text(usage["lines"]),
+    }
+
+
+def _text(value: Json) -> str:
+    return "" if value is None else str(value)
+
+
+# fmt: off
+ROLLED_UP: LiteralString = (
+    "SELECT f.tenant_id, date_bin('15 minutes', f.happened_at, 'epoch'::timestamptz) AS start,"
+    " l.line->>0 AS meter, f.model, f.provider, f.agent_id, f.workflow_id, f.node_type,"
+    " f.created_by, sum(f.sign * (l.line->>1)::numeric) AS quantity,"
+    " coalesce(sum(f.sign * (l.line->>2)::numeric), 0) AS cost_usd_pico,"
+    " coalesce(sum(f.sign) FILTER (WHERE l.line->>2 IS NULL AND f.source <> 'unknown'), 0)"
+    "   AS unpriced,"
+    " coalesce(sum(f.sign) FILTER (WHERE f.source = 'unknown'), 0) AS unresolved,"
+    " sum(f.sign) AS lines"
+    " FROM {facts} AS f CROSS JOIN LATERAL json_array_elements(f.lines) AS l(line)"
+    " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9"
+)
+# fmt: on
+
+USAGE_FACTS = Projection(
+    name="usage_facts",
+    version=1,
+    row=UsageFactRow,
+    key=("tenant_id", "stream_id", "path", "attempt"),
+    stream_column="stream_id",
+    aggregate=Execution,
+    events=(
+        Execution.NodeCompleted,
+        Execution.NodeFailed,
+        Execution.UsageUnresolved,
+        Execution.UsageResolved,
+    ),
+    keys=keys,
+    evolve=evolve,
+    own=BEGUN_BY_PERSON,
+    indexes=(("tenant_id", "happened_at"),),
+    rollup=Rollup(
+        suffix="quarters",
+        key=(
+            *("tenant_id uuid", "start timestamptz", "meter text", "model text", "provider text"),
+            *("agent_id text", "workflow_id text", "node_type text", "created_by text"),
+        ),
+        sums=("quantity", "cost_usd_pico", "unpriced", "unresolved", "lines"),
+        count="lines",
+        select=ROLLED_UP,
+    ),
+)

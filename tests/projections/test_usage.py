@@ -1,0 +1,152 @@
+"""usage_facts, and the sums beside them."""
+
+import random
+from typing import Any
+
+import orjson
+
+from domain.executions import Execution
+from projections.fold import rows_after
+from projections.projector import Projector
+from projections.rebuild import rebuild
+from projections.rollups import verify_rollup
+from projections.usage import USAGE_FACTS
+from tests.projections.histories import (
+    FREE,
+    USAGE,
+    a_tenant,
+    an_execution,
+    at,
+    completed,
+    failed,
+    random_run,
+    started,
+)
+from tests.projections.ledger import Ledger, batches
+
+RESOLVED = {
+    "model": "openai/gpt-4o",
+    "tokens_in": 2,
+    "tokens_out": 0,
+    "cost_usd_pico": 5_000_000,
+    "usage": {
+        **USAGE["usage"],
+        "source": "resolved",
+        "lines": [["requests", 1, 0], ["input_tokens", 2, 5_000_000]],
+    },
+}
+
+
+def unresolved(run: Any, path: str, attempt: int = 1) -> Any:
+    return run.happens(
+        Execution.UsageUnresolved,
+        path=path,
+        node_type="llm",
+        attempt=attempt,
+        model="openai/gpt-4o",
+        workflow_id=None,
+        created_by="api_key:test",
+    )
+
+
+def resolved(run: Any, path: str, attempt: int = 1) -> Any:
+    return run.happens(
+        Execution.UsageResolved,
+        path=path,
+        node_type="llm",
+        attempt=attempt,
+        reason="as reported",
+        **RESOLVED,
+    )
+
+
+def test_an_attempt_that_was_paid_for_is_a_row_and_one_that_was_not_is_none() -> None:
+    run = completed(started(an_execution(), "draft"), "draft")
+    completed(run, "end", node_type="end", **FREE)
+    (row,) = rows_after(USAGE_FACTS, run.events)
+    assert row == {
+        "tenant_id": run.tenant_id,
+        "stream_id": run.stream_id,
+        "path": "draft",
+        "attempt": 1,
+        "happened_at": at(3),
+        "version": 3,
+        "node_type": "llm",
+        "model": "offline/echo",
+        "provider": "offline",
+        "agent_id": "",
+        "workflow_id": "",
+        "created_by": "api_key:test",
+        "source": "provider",
+        "prices": "offline/1",
+        "lines": orjson.dumps(USAGE["usage"]["lines"]).decode(),
+    }
+
+
+def test_each_attempt_has_its_own_row_also_one_that_failed() -> None:
+    run = failed(started(an_execution(), "draft"), "draft", retry_at=None, **USAGE)
+    completed(started(run, "draft", 2), "draft", 2)
+    rows = rows_after(USAGE_FACTS, run.events)
+    assert [(row["path"], row["attempt"]) for row in rows] == [("draft", 1), ("draft", 2)]
+
+
+def test_what_nobody_knows_is_a_call_without_a_cost_until_somebody_says() -> None:
+    run = unresolved(started(an_execution(), "draft"), "draft")
+    failed(run, "draft", retry_at=None, **{**FREE, "cost_usd_pico": None})
+    (row,) = rows_after(USAGE_FACTS, run.events)
+    assert (row["source"], row["lines"]) == ("unknown", '[["requests",1,null]]')
+    (row,) = rows_after(USAGE_FACTS, resolved(run, "draft").events)
+    assert (row["source"], row["version"], row["happened_at"]) == ("resolved", 5, at(3))
+    assert row["lines"] == '[["requests",1,0],["input_tokens",2,5000000]]'
+
+
+SUMS = """
+SELECT meter, sum(quantity)::int, sum(cost_usd_pico)::int, sum(unpriced)::int, sum(unresolved)::int
+  FROM usage_facts_v1_quarters WHERE tenant_id = %s GROUP BY meter ORDER BY meter
+"""
+
+
+async def apply(ledger: Ledger, projector: Projector, *streams: Any) -> None:
+    await ledger.append([event for stream in streams for event in stream.events])
+    await projector.handle(batches(await ledger.log(*streams)))
+
+
+async def test_the_sums_follow_every_change_of_the_facts(ledger: Ledger) -> None:
+    tenant_id = a_tenant()
+    projector = await ledger.projector([USAGE_FACTS])
+    run = unresolved(started(an_execution(tenant_id), "draft"), "draft")
+    other = completed(started(an_execution(tenant_id), "draft"), "draft")
+    await apply(ledger, projector, run, other)
+    assert await ledger.fetch(SUMS, tenant_id) == [
+        ("input_tokens", 3, 3_000_000, 0, 0),
+        ("output_tokens", 5, 10_000_000, 0, 0),
+        ("requests", 2, 0, 0, 1),
+    ]
+    known = len(run.events)
+    resolved(run, "draft")
+    await ledger.append(run.events[known:])
+    await projector.handle(batches(await ledger.log(run)))
+    assert await ledger.fetch(SUMS, tenant_id) == [
+        ("input_tokens", 5, 8_000_000, 0, 0),
+        ("output_tokens", 5, 10_000_000, 0, 0),
+        ("requests", 2, 0, 0, 0),
+    ]
+    assert (await verify_rollup(ledger.owner, USAGE_FACTS)).ok
+    await ledger.fetch("DELETE FROM usage_facts_v1 WHERE tenant_id = %s", tenant_id)
+    assert await ledger.fetch(SUMS, tenant_id) == []
+
+
+async def test_after_any_history_and_a_rebuild_the_sums_are_those_of_the_facts(
+    ledger: Ledger,
+) -> None:
+    draw = random.Random(7)
+    projector = await ledger.projector([USAGE_FACTS])
+    await apply(ledger, projector, *[random_run(draw, a_tenant()) for _ in range(30)])
+    before = await ledger.fetch("SELECT * FROM usage_facts_v1_quarters ORDER BY 1, 2, 3, 4")
+    assert before
+    assert (await verify_rollup(ledger.owner, USAGE_FACTS)).ok
+    await rebuild(USAGE_FACTS, ledger.connect, ledger.opened)
+    after = await ledger.fetch("SELECT * FROM usage_facts_v1_quarters ORDER BY 1, 2, 3, 4")
+    assert after == before
+    await ledger.fetch("UPDATE usage_facts_v1_quarters SET quantity = quantity + 1")
+    assert not (await verify_rollup(ledger.owner, USAGE_FACTS)).ok

@@ -1,0 +1,220 @@
+"""Usage: sums by dimensions and intervals, and what they are made of."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from domain.executions import Execution
+from tests.projections.histories import FREE, USAGE, Stream, a_tenant, an_execution, completed
+from tests.read_api.api import Api
+
+FIELDS = """start group { dimension value } quantity unit costUsd tokensIn tokensOut calls
+  hasUnpriced unresolved"""
+QUERY = (
+    """query($from: DateTime!, $to: DateTime!, $by: [UsageDimension!], $each: UsageInterval,
+  $zone: String) { usage(from: $from, to: $to, groupBy: $by, interval: $each, timeZone: $zone) {"""
+    + FIELDS
+    + "} }"
+)
+FACTS = """query($from: DateTime!, $to: DateTime!, $id: ID, $first: Int) {
+  usageFacts(from: $from, to: $to, executionId: $id, first: $first) {
+    executionId path attempt eventVersion happenedAt model source prices
+    lines { meter quantity unit costUsd } } }"""
+JANUARY = {"from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"}
+
+
+def used(model: str, *lines: list[Any], **usage: Any) -> dict[str, Any]:
+    """Of a call: lines of [meter, quantity, cost]."""
+    return {
+        **USAGE,
+        "model": model,
+        "usage": {**USAGE["usage"], "lines": [["requests", 1, 0], *lines], **usage},
+    }
+
+
+def a_call(tenant_id: Any, at: str, **fields: Any) -> Stream:
+    """A run with one call, whose outcome was stored at that time."""
+    run = an_execution(tenant_id)
+    run.happens(Execution.Started)
+    completed(run, "draft", **(fields or USAGE))
+    last = run.events[-1]
+    run.events[-1] = last._replace(recorded_at=datetime.fromisoformat(at))
+    return run
+
+
+async def usage(api: Api, **variables: Any) -> list[dict[str, Any]]:
+    return (await api.read(QUERY, **{**JANUARY, **variables}))["usage"]
+
+
+async def test_without_groups_or_intervals_it_is_one_sum(api: Api) -> None:
+    await api.happened(
+        a_call(api.tenant_id, "2026-01-05T10:00:00+00:00"),
+        a_call(api.tenant_id, "2026-01-06T10:00:00+00:00"),
+        a_call(a_tenant(), "2026-01-06T10:00:00+00:00"),
+    )
+    assert await usage(api) == [
+        {
+            "start": "2026-01-01T00:00:00+00:00",
+            "group": [],
+            "quantity": None,
+            "unit": None,
+            "costUsd": "0.000026",
+            "tokensIn": 6,
+            "tokensOut": 10,
+            "calls": 2,
+            "hasUnpriced": False,
+            "unresolved": 0,
+        }
+    ]
+
+
+async def test_nothing_used_is_a_sum_of_nothing(api: Api) -> None:
+    (bucket,) = await usage(api)
+    assert (bucket["costUsd"], bucket["calls"]) == ("0", 0)
+    assert await usage(api, by=["MODEL"]) == []
+
+
+async def test_groups_are_by_every_dimension_that_is_asked_for(api: Api) -> None:
+    gpt = used("openai/gpt-4o", ["input_tokens", 4, 10**13], provider="openai", agent_id="a-1")
+    await api.happened(
+        a_call(api.tenant_id, "2026-01-05T10:00:00+00:00"),
+        a_call(api.tenant_id, "2026-01-05T10:20:00+00:00", **gpt),
+    )
+    buckets = await usage(api, by=["AGENT", "MODEL"])
+    assert [([g["value"] for g in one["group"]], one["costUsd"]) for one in buckets] == [
+        (["offline/echo", None], "0.000013"),
+        (["openai/gpt-4o", "a-1"], "10"),
+    ]
+    assert [g["dimension"] for g in buckets[0]["group"]] == ["MODEL", "AGENT"]
+    meters = await usage(api, by=["METER"])
+    assert [(one["group"][0]["value"], one["quantity"], one["unit"]) for one in meters] == [
+        ("input_tokens", 7, "tokens"),
+        ("output_tokens", 5, "tokens"),
+        ("requests", 2, "requests"),
+    ]
+    (key,) = await usage(api, by=["API_KEY"])
+    assert key["group"] == [{"dimension": "API_KEY", "value": "test"}]
+
+
+async def test_the_edges_of_the_time_are_exact_and_half_open(api: Api) -> None:
+    moments = ["09:59:59.999999", "10:00:00", "10:07:00", "10:15:00", "10:29:59.999999", "10:31:00"]
+    await api.happened(*(a_call(api.tenant_id, f"2026-01-05T{one}+00:00") for one in moments))
+    calls = [
+        (await usage(api, **{"from": f"2026-01-05T{f}Z", "to": f"2026-01-05T{t}Z"}))[0]["calls"]
+        for f, t in [
+            ("10:00:00", "10:30:00"),
+            ("10:00:00.000001", "10:31:00"),
+            ("10:07:00", "10:31:00.000001"),
+            ("10:01:00", "10:08:00"),
+            ("10:08:00", "10:09:00"),
+            ("09:00:00", "11:00:00"),
+        ]
+    ]
+    assert calls == [4, 3, 4, 1, 0, 6]
+
+
+@pytest.mark.parametrize(
+    ("zone", "from_", "to", "starts"),
+    [
+        # A day of 25 and one of 23 hours.
+        (
+            *("Europe/Oslo", "2026-10-24T22:00:00Z", "2026-10-26T23:00:00Z"),
+            ["2026-10-24T22:00:00", "2026-10-25T23:00:00"],
+        ),
+        (
+            *("Europe/Oslo", "2026-03-28T23:00:00Z", "2026-03-30T22:00:00Z"),
+            ["2026-03-28T23:00:00", "2026-03-29T22:00:00"],
+        ),
+        (
+            *("Asia/Kathmandu", "2026-02-27T18:15:00Z", "2026-03-01T18:15:00Z"),
+            ["2026-02-27T18:15:00", "2026-02-28T18:15:00"],
+        ),
+    ],
+)
+async def test_days_are_those_of_the_time_zone(
+    api: Api, zone: str, from_: str, to: str, starts: list[str]
+) -> None:
+    moments = [datetime.fromisoformat(f"{one}+00:00") for one in starts]
+    last_of_first = moments[1] - timedelta(microseconds=1)
+    await api.happened(
+        a_call(api.tenant_id, last_of_first.isoformat()),
+        a_call(api.tenant_id, moments[1].isoformat()),
+        a_call(api.tenant_id, (moments[1] + timedelta(hours=1)).isoformat()),
+    )
+    buckets = await usage(api, **{"from": from_, "to": to, "each": "DAY", "zone": zone})
+    assert [(one["start"], one["calls"]) for one in buckets] == [
+        (f"{starts[0]}+00:00", 1),
+        (f"{starts[1]}+00:00", 2),
+    ]
+
+
+async def test_intervals_in_which_nothing_was_used_are_there_for_every_group(api: Api) -> None:
+    await api.happened(
+        a_call(api.tenant_id, "2026-01-05T10:00:00+00:00"),
+        a_call(api.tenant_id, "2026-01-05T12:00:00+00:00", **used("m/b", ["input_tokens", 1, 1])),
+    )
+    hours = {"from": "2026-01-05T10:00:00Z", "to": "2026-01-05T13:00:00Z", "each": "HOUR"}
+    buckets = await usage(api, **hours, by=["MODEL"], zone="UTC")
+    assert [(one["start"][11:13], one["group"][0]["value"], one["calls"]) for one in buckets] == [
+        *(("10", "m/b", 0), ("10", "offline/echo", 1), ("11", "m/b", 0)),
+        *(("11", "offline/echo", 0), ("12", "m/b", 1), ("12", "offline/echo", 0)),
+    ]
+
+
+async def test_what_has_no_price_and_what_nobody_knows_is_said(api: Api) -> None:
+    unknown = an_execution(api.tenant_id).happens(
+        Execution.UsageUnresolved,
+        path="draft",
+        node_type="llm",
+        attempt=1,
+        model="openai/gpt-4o",
+        workflow_id=None,
+        created_by="api_key:test",
+    )
+    unpriced = {**used("m/x"), "cost_usd_pico": None}
+    unpriced["usage"]["lines"] = [["requests", 1, None], ["input_tokens", 9, None]]
+    await api.happened(unknown, a_call(api.tenant_id, "2026-01-05T10:00:00+00:00", **unpriced))
+    (bucket,) = await usage(api)
+    assert (bucket["calls"], bucket["costUsd"]) == (2, "0")
+    assert (bucket["hasUnpriced"], bucket["unresolved"], bucket["tokensIn"]) == (True, 1, 9)
+
+
+async def test_a_sum_leads_down_to_the_events_it_is_made_of(api: Api) -> None:
+    run = a_call(api.tenant_id, "2026-01-05T10:00:00+00:00")
+    completed(run, "end", node_type="end", **FREE)
+    await api.happened(run, a_call(api.tenant_id, "2026-01-06T10:00:00+00:00"))
+    read = await api.read(FACTS, **JANUARY, id=str(run.stream_id))
+    assert read["usageFacts"] == [
+        {
+            "executionId": str(run.stream_id),
+            "path": "draft",
+            "attempt": 1,
+            "eventVersion": 3,
+            "happenedAt": "2026-01-05T10:00:00+00:00",
+            "model": "offline/echo",
+            "source": "provider",
+            "prices": "offline/1",
+            "lines": [
+                {"meter": "requests", "quantity": 1, "unit": "requests", "costUsd": "0"},
+                {"meter": "input_tokens", "quantity": 3, "unit": "tokens", "costUsd": "0.000003"},
+                {"meter": "output_tokens", "quantity": 5, "unit": "tokens", "costUsd": "0.00001"},
+            ],
+        }
+    ]
+    newest = await api.read(FACTS, **JANUARY, first=1)
+    assert [fact["happenedAt"][:10] for fact in newest["usageFacts"]] == ["2026-01-06"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "code"),
+    [
+        ({"zone": "Mars/Olympus"}, "bad_time_zone"),
+        ({"each": "HOUR"}, "too_many_buckets"),
+    ],
+)
+async def test_what_cannot_be_answered_is_refused(
+    api: Api, variables: dict[str, Any], code: str
+) -> None:
+    year = {"from": "2026-01-01T00:00:00Z", "to": "2027-01-01T00:00:00Z"}
+    assert await api.refused(QUERY, **year, **variables) == code
