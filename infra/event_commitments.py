@@ -1,8 +1,8 @@
 """What the seals of the log commit to of an event's content, and how that is shown later.
 
 The commitment hides the content behind a value that only the key of the tenant gives (an HMAC of
-the event's place). Whoever is given the event is given that value too; once the key is destroyed it
-is gone, and the hashes that stay tell nothing.
+the event's place), or of the data subject whom the event is about. Whoever is given the event is
+given that value too; once the key is destroyed it is gone, and the hashes that stay tell nothing.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from commands.ports import LoggedEvent
 from infra.data_keys import DataKeys
 from infra.event_codec import UNSEALED_TOPICS
 from infra.event_sealing import EventSeals, is_erased, place
+from infra.key_encryption import WHOLE_TENANT, Scope
 from infra.log_seals import BLINDING_BYTES, Opening
 from infra.sealing import is_sealed
 
@@ -26,11 +27,15 @@ class EventCommitments:
 
     async def openings(self, stored: Sequence[LoggedEvent]) -> list[Opening | None]:
         """None for what cannot be read any more, or was tampered with."""
-        opened = await self._seals.opened(stored)
-        keys = await self._keys.of_all({event.tenant_id for event in opened})
+        opened, subject_ids = await self._seals.opened_page(stored)
+        scopes = [
+            Scope(event.tenant_id, subject_ids.get(n, WHOLE_TENANT))
+            for n, event in enumerate(opened)
+        ]
+        keys = await self._keys.of_all(set(scopes))
         openings: list[Opening | None] = []
-        for event in opened:
-            key = keys[event.tenant_id]
+        for event, scope in zip(opened, scopes, strict=True):
+            key = keys[scope]
             if event.topic in UNSEALED_TOPICS:
                 openings.append(Opening(NOT_HIDDEN, event.state))
             elif key.is_destroyed or is_erased(event) or is_sealed(event.state):

@@ -9,7 +9,7 @@ read as ERASED: they still count, and say nothing. Events of a data subject whos
 are read without what was personal in them, and marked.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple, TypeAlias
 from uuid import UUID
@@ -41,6 +41,13 @@ class StoredFact(NamedTuple):
     state: bytes
 
 
+class OpenedPage(NamedTuple):
+    """subject_ids: by its number in the page, whose an event is that is of a data subject."""
+
+    events: Sequence[LoggedEvent]
+    subject_ids: Mapping[int, UUID]
+
+
 class EventSeals:
     def __init__(self, keys: DataKeys) -> None:
         self._keys = keys
@@ -49,6 +56,10 @@ class EventSeals:
         """The same events with their JSON. One that was tampered with stays as it is stored, which
         nobody can decode: it stops its own stream, and no other.
         """
+        return (await self.opened_page(events)).events
+
+    async def opened_page(self, events: Sequence[LoggedEvent]) -> OpenedPage:
+        """The same, and whose the events are."""
         keys: dict[TenantId, TenantKey] = {}
         missing: set[Scope] = set()
         for event in events:
@@ -76,11 +87,11 @@ class EventSeals:
         with suppress(orjson.JSONDecodeError):  # Of a tenant that is gone, or tampered with.
             self._keys.forget(UUID(orjson.loads(state)["subject_id"]))
 
-    async def _with_personal(self, events: list[LoggedEvent]) -> Sequence[LoggedEvent]:
+    async def _with_personal(self, events: list[LoggedEvent]) -> OpenedPage:
         """The same events, with what is of data subjects put in its place."""
         marked = [n for n, event in enumerate(events) if event.state[:1] == SUBJECT_MARK]
         if not marked:
-            return events
+            return OpenedPage(events, {})
         inner = {n: _nested(events[n].state) for n in marked}
         scopes = {
             Scope(events[n].tenant_id, nested.subject_id)
@@ -94,7 +105,8 @@ class EventSeals:
                 key = keys.get(Scope(event.tenant_id, nested.subject_id))
                 bound_to = place(event.stream_id, event.version)
                 events[n] = event._replace(state=_whole(nested, key, event.state, bound_to))
-        return events
+        subjects = {n: nested.subject_id for n, nested in inner.items() if nested is not None}
+        return OpenedPage(events, subjects)
 
     async def opened_fact(self, fact: StoredFact) -> bytes:
         """The JSON of one event. Raises KeyDestroyed."""
