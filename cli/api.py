@@ -233,7 +233,7 @@ async def _ports(
         plans=await runtime.plans("api"),
         prices=StoredPrices(store),
         regions=runtime.settings.regions,
-        users=PostgresUsers(database, runtime.lookup_key),
+        users=PostgresUsers(database, runtime.lookup_key, proof_keys=runtime.master_keys),
         mailbox=SealedMailbox(
             await runtime.data_keys("api"),
             runtime.ids,

@@ -14,6 +14,8 @@ from pydantic import (
     PositiveInt,
     SecretStr,
     StringConstraints,
+    ValidationInfo,
+    field_validator,
 )
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -111,7 +113,7 @@ class Settings(BaseSettings):
     # While the master key is being changed: what was made with it stays readable.
     master_key_previous: SecretStr | None = None
     # What hashes for look-ups are made with; absent: the master key. Stays when that is changed.
-    lookup_key: SecretStr | None = None
+    lookup_key: SecretStr | None = Field(default=None, validate_default=True)
     # For the first key that is derived from a master key; 128 * 8 * N bytes, 128 MiB by default.
     scrypt_n: Annotated[int, AfterValidator(_power_of_two)] = Field(
         default=2**17, ge=2**14, le=2**21
@@ -235,3 +237,17 @@ class Settings(BaseSettings):
     min_position_wait_s: float = 5
     is_introspection_allowed: bool = True
     bcrypt_cost: int = Field(default=12, ge=4, le=16)
+
+    @field_validator("lookup_key")
+    @classmethod
+    def _told_while_the_master_key_changes(
+        cls, lookup_key: SecretStr | None, info: ValidationInfo
+    ) -> SecretStr | None:
+        """Otherwise nobody would be found by their address from this moment on."""
+        if lookup_key is None and info.data.get("master_key_previous") is not None:
+            message = (
+                "while the master key is changed it must be told: the old master key, unless it"
+                " had a value of its own"
+            )
+            raise PydanticCustomError("lookup_key", "{error}", {"error": message})
+        return lookup_key

@@ -5,7 +5,7 @@ and every hash is counted.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -221,12 +221,13 @@ async def stage(
     *,
     clock: MovedClock | None = None,
     master_key: str = MASTER_KEY,
+    previous: Sequence[str] = (),
     key_age: timedelta = timedelta(days=30),
 ) -> AsyncIterator[Stage]:
     clock = clock or MovedClock()
     time_s = [0.0]
     database = await parts.database("api")
-    keys = data_keys(database, master_key)
+    keys = data_keys(database, master_key, *previous)
     secrets = CountingSecrets(bcrypt_cost=BCRYPT_COST)
     neighbours = Neighbours()
     store = _store(parts, database, keys, neighbours)
@@ -250,11 +251,11 @@ async def stage(
 
     neighbours.access_changed = forget
     ports = replace(
-        _ports(database, keys, master_key=master_key, clock=clock, secrets=secrets, store=store),
+        _ports(database, keys, (master_key, *previous), clock=clock, secrets=secrets, store=store),
         standings=standings,
     )
     dispatcher = Dispatcher(ports)
-    logins = _logins(ports, database, keys, master_key=master_key, secrets=secrets, tokens=tokens)
+    logins = _logins(ports, database, keys, secrets=secrets, tokens=tokens)
     app = FastAPI(redirect_slashes=False)
     audit_log = FakeAuditLog()
     dependencies = _dependencies(authentication, dispatcher, logins, time_s, audit_log=audit_log)
@@ -300,13 +301,13 @@ def _store(
 def _ports(
     database: Database,
     keys: DataKeys,
+    master_keys: Sequence[str],
     *,
-    master_key: str,
     clock: MovedClock,
     secrets: CountingSecrets,
     store: PostgresEventStore,
 ) -> Ports:
-    users = PostgresUsers(database, master_key)
+    users = PostgresUsers(database, MASTER_KEY, proof_keys=master_keys)
     return Ports(
         store,
         clock,
@@ -318,7 +319,7 @@ def _ports(
         accounts=PostgresAccounts(database, users.email_hash),
         password_judge=InformedPasswordJudge(),
         sealing=keys,
-        directory=PostgresDirectory(database, master_key),
+        directory=PostgresDirectory(database, MASTER_KEY),
     )
 
 
@@ -327,14 +328,13 @@ def _logins(
     database: Database,
     keys: DataKeys,
     *,
-    master_key: str,
     secrets: CountingSecrets,
     tokens: SignedAccessTokens,
 ) -> Logins:
     assert ports.accounts is not None
     login_ports = LoginPorts(
         accounts=ports.accounts,
-        attempts=PostgresAttempts(database, master_key, ports.clock),
+        attempts=PostgresAttempts(database, MASTER_KEY, ports.clock),
         passwords=secrets,
         access_tokens=tokens,
         refresh_tokens=PostgresRefreshTokens(database, idle=IDLE),
@@ -351,8 +351,8 @@ def _logins(
     return Logins(flow, account, tokens.keys.published)
 
 
-def data_keys(database: Database, master_key: str = MASTER_KEY) -> DataKeys:
-    encryption = KeyEncryption(database, (master_key,), scrypt_n=SCRYPT_N)
+def data_keys(database: Database, *master_keys: str) -> DataKeys:
+    encryption = KeyEncryption(database, master_keys or (MASTER_KEY,), scrypt_n=SCRYPT_N)
     return DataKeys(database, encryption, monotonic_s=asyncio.get_running_loop().time)
 
 
