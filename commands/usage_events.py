@@ -85,8 +85,7 @@ async def _counted(sent: SentEvent, now: datetime, on: Tenancy) -> UsageEvent:
     happened_at = sent.time or now
     measured = Measured({sent.type: quantity_of(sent.data)}, "sent")
     assert on.ports.prices is not None
-    sources = await on.ports.prices.sources(on.tenant_id, OWN_METERS, happened_at)
-    rated = rate(measured, OWN_METERS, sources)
+    rated = rate(measured, await on.ports.prices.card(on.tenant_id, OWN_METERS, happened_at))
     metered = Metered("", "", None, measured.source, rated.prices, rated.lines)
     return on.begin(
         UsageEvent,

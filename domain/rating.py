@@ -32,6 +32,54 @@ class PriceSource(Protocol):
     def price(self, model: str, meter: str) -> Price | None: ...
 
 
+class Rate(NamedTuple):
+    """factor: the margins on the price. names: of the sources that had a part in it."""
+
+    price: Price
+    factor: Fraction | int
+    names: tuple[str, ...]
+
+
+class RateCard:
+    """What one model costs under some sources; what was found once is remembered.
+
+    sources: the most special first.
+    """
+
+    __slots__ = ("_found", "model", "sources")
+
+    def __init__(self, model: str, sources: Sequence[PriceSource]) -> None:
+        self.model = model
+        self.sources = sources
+        self._found: dict[str, Rate | None] = {}
+
+    def rate(self, meter: str) -> Rate | None:
+        if meter not in self._found:
+            self._found[meter] = self._look_up(meter)
+        return self._found[meter]
+
+    def _look_up(self, meter: str) -> Rate | None:
+        factor: Fraction | int = 1
+        passed: list[str] = []
+        for source in self.sources:
+            price = source.price(self.model, meter)
+            if price is None and meter in CHARGED_AS:
+                price = source.price(self.model, CHARGED_AS[meter])
+            if price is not None:
+                return Rate(price, factor, (*passed, source.name))
+            if source.margin:
+                factor *= 1 + source.margin
+                passed.append(source.name)
+        return Rate(FREE_PRICE, 1, ()) if meter in FREE_METERS and self._is_known() else None
+
+    def _is_known(self) -> bool:
+        return any(
+            source.price(self.model, meter) is not None
+            for source in self.sources
+            for meter in TELLING_METERS
+        )
+
+
 class Rated(NamedTuple):
     """prices: the names of the sources that had a part in it."""
 
@@ -39,51 +87,17 @@ class Rated(NamedTuple):
     prices: str
 
 
-def rate(measured: Measured, model: str, sources: Sequence[PriceSource]) -> Rated:
-    """sources: the most special first."""
-    used: dict[str, None] = {}
-    lines = _lines(measured, model, sources, used) if measured.is_standard else None
-    if lines is None:
-        unpriced = (UsageLine(meter, count, None) for meter, count in measured.quantities.items())
-        return Rated(tuple(unpriced), "")
-    return Rated(tuple(lines), ",".join(used))
-
-
-def _lines(
-    measured: Measured, model: str, sources: Sequence[PriceSource], used: dict[str, None]
-) -> list[UsageLine] | None:
+def rate(measured: Measured, card: RateCard) -> Rated:
     lines: list[UsageLine] = []
+    names: dict[str, None] = {}
     tokens_in = measured.tokens_in
     for meter, quantity in measured.quantities.items():
-        found = _priced(meter, model, sources, used)
+        found = card.rate(meter) if measured.is_standard else None
         if found is None:
-            return None
-        price, factor = found
-        exact = cost(price, quantity, tokens_in=tokens_in) * factor
+            unpriced = [UsageLine(one, count, None) for one, count in measured.quantities.items()]
+            return Rated(tuple(unpriced), "")
+        exact = cost(found.price, quantity, tokens_in=tokens_in) * found.factor
         lines.append(UsageLine(meter, quantity, round(exact)))
-    return lines
-
-
-def _priced(
-    meter: str, model: str, sources: Sequence[PriceSource], used: dict[str, None]
-) -> tuple[Price, Fraction | int] | None:
-    factor: Fraction | int = 1
-    passed: list[str] = []
-    for source in sources:
-        price = source.price(model, meter)
-        if price is None and meter in CHARGED_AS:
-            price = source.price(model, CHARGED_AS[meter])
-        if price is not None:
-            used.update(dict.fromkeys((*passed, source.name)))
-            return price, factor
-        if source.margin:
-            factor *= 1 + source.margin
-            passed.append(source.name)
-    is_free = meter in FREE_METERS and _is_known(model, sources)
-    return (FREE_PRICE, 1) if is_free else None
-
-
-def _is_known(model: str, sources: Sequence[PriceSource]) -> bool:
-    return any(
-        source.price(model, meter) is not None for source in sources for meter in TELLING_METERS
-    )
+        for name in found.names:
+            names[name] = None
+    return Rated(tuple(lines), ",".join(names))

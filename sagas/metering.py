@@ -26,8 +26,8 @@ async def charged(call: Call, measured: Measured, tool_calls_count: int, prices:
     quantities = {"requests": 1, **measured.quantities}
     if tool_calls_count:
         quantities["tool_calls"] = tool_calls_count
-    sources = await prices.sources(call.tenant_id, call.asked, call.made_at)
-    rated = rate(measured._replace(quantities=quantities), call.asked, sources)
+    card = await prices.card(call.tenant_id, call.asked, call.made_at)
+    rated = rate(measured._replace(quantities=quantities), card)
     metered = Metered(
         call.told, call.provider, call.agent_id, measured.source, rated.prices, rated.lines
     )
