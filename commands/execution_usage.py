@@ -60,6 +60,7 @@ async def _usage(command: ResolveUsage, execution: Execution, on: Tenancy) -> Us
         return Usage(model, metered=Metered(model, provider, None, "resolved", "", free))
     assert on.ports.prices is not None
     since = unresolved_since(execution, command.path, command.attempt)
-    rated = rate(measured, await on.ports.prices.card(on.tenant_id, model, since))
+    sources = await on.ports.prices.sources(on.tenant_id, model, since)
+    rated = rate(measured, model, sources)
     metered = Metered(model, provider, None, "resolved", rated.prices, rated.lines)
     return Usage(model, measured.tokens_in, measured.tokens_out, metered.cost_usd_pico, metered)

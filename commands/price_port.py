@@ -1,12 +1,13 @@
 """The port of prices: what holds for a tenant at an instant."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from domain.identifiers import TenantId
-from domain.rating import RateCard
+from domain.rating import PriceSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +19,8 @@ class PublishedPrices:
 
 
 class Prices(Protocol):
-    async def card(self, tenant_id: TenantId, model: str, at: datetime) -> RateCard:
-        """What the model costs the tenant then. Waits for nothing when the model is `offline/`.
-        What was published counts within seconds.
+    async def sources(self, tenant_id: TenantId, model: str, at: datetime) -> Sequence[PriceSource]:
+        """The most special first. Waits for nothing when the model is `offline/`. What was
+        published counts within seconds.
         """
         ...

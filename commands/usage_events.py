@@ -85,7 +85,8 @@ async def _counted(sent: SentEvent, now: datetime, on: Tenancy) -> UsageEvent:
     happened_at = sent.time or now
     measured = Measured({sent.type: quantity_of(sent.data)}, "sent")
     assert on.ports.prices is not None
-    rated = rate(measured, await on.ports.prices.card(on.tenant_id, OWN_METERS, happened_at))
+    sources = await on.ports.prices.sources(on.tenant_id, OWN_METERS, happened_at)
+    rated = rate(measured, OWN_METERS, sources)
     metered = Metered("", "", None, measured.source, rated.prices, rated.lines)
     return on.begin(
         UsageEvent,

@@ -9,6 +9,7 @@ known as a whole or not at all: a sum that leaves something out looks like a sma
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from domain.prices import FREE_PRICE, Price, cost
@@ -16,10 +17,11 @@ from domain.usage import CHARGED_AS, FREE_METERS, Measured, UsageLine
 
 # Whatever has a price has one for one of these.
 TELLING_METERS = ("input_tokens", "output_tokens", "embedding_tokens")
+RATES_KEPT_MAX = 4096
 
 
 class PriceSource(Protocol):
-    """name: of this very version, for ever."""
+    """name: of this very version, for ever. Hashable."""
 
     @property
     def name(self) -> str: ...
@@ -32,52 +34,11 @@ class PriceSource(Protocol):
     def price(self, model: str, meter: str) -> Price | None: ...
 
 
-class Rate(NamedTuple):
-    """factor: the margins on the price. names: of the sources that had a part in it."""
+class _Rates(NamedTuple):
+    """of_meters: the price of each, and the factor of the margins on it. prices: as Rated."""
 
-    price: Price
-    factor: Fraction | int
-    names: tuple[str, ...]
-
-
-class RateCard:
-    """What one model costs under some sources; what was found once is remembered.
-
-    sources: the most special first.
-    """
-
-    __slots__ = ("_found", "model", "sources")
-
-    def __init__(self, model: str, sources: Sequence[PriceSource]) -> None:
-        self.model = model
-        self.sources = sources
-        self._found: dict[str, Rate | None] = {}
-
-    def rate(self, meter: str) -> Rate | None:
-        if meter not in self._found:
-            self._found[meter] = self._look_up(meter)
-        return self._found[meter]
-
-    def _look_up(self, meter: str) -> Rate | None:
-        factor: Fraction | int = 1
-        passed: list[str] = []
-        for source in self.sources:
-            price = source.price(self.model, meter)
-            if price is None and meter in CHARGED_AS:
-                price = source.price(self.model, CHARGED_AS[meter])
-            if price is not None:
-                return Rate(price, factor, (*passed, source.name))
-            if source.margin:
-                factor *= 1 + source.margin
-                passed.append(source.name)
-        return Rate(FREE_PRICE, 1, ()) if meter in FREE_METERS and self._is_known() else None
-
-    def _is_known(self) -> bool:
-        return any(
-            source.price(self.model, meter) is not None
-            for source in self.sources
-            for meter in TELLING_METERS
-        )
+    of_meters: tuple[tuple[Price, Fraction | int], ...]
+    prices: str
 
 
 class Rated(NamedTuple):
@@ -87,17 +48,50 @@ class Rated(NamedTuple):
     prices: str
 
 
-def rate(measured: Measured, card: RateCard) -> Rated:
-    lines: list[UsageLine] = []
-    names: dict[str, None] = {}
+def rate(measured: Measured, model: str, sources: Sequence[PriceSource]) -> Rated:
+    """sources: the most special first."""
+    quantities = measured.quantities
+    rates = _rates(tuple(quantities), model, tuple(sources)) if measured.is_standard else None
+    if rates is None:
+        unpriced = (UsageLine(meter, count, None) for meter, count in quantities.items())
+        return Rated(tuple(unpriced), "")
     tokens_in = measured.tokens_in
-    for meter, quantity in measured.quantities.items():
-        found = card.rate(meter) if measured.is_standard else None
-        if found is None:
-            unpriced = [UsageLine(one, count, None) for one, count in measured.quantities.items()]
-            return Rated(tuple(unpriced), "")
-        exact = cost(found.price, quantity, tokens_in=tokens_in) * found.factor
-        lines.append(UsageLine(meter, quantity, round(exact)))
-        for name in found.names:
-            names[name] = None
-    return Rated(tuple(lines), ",".join(names))
+    lines = [
+        UsageLine(meter, count, round(cost(price, count, tokens_in=tokens_in) * factor))
+        for (meter, count), (price, factor) in zip(quantities.items(), rates.of_meters, strict=True)
+    ]
+    return Rated(tuple(lines), rates.prices)
+
+
+@lru_cache(maxsize=RATES_KEPT_MAX)
+def _rates(meters: tuple[str, ...], model: str, sources: tuple[PriceSource, ...]) -> _Rates | None:
+    """Found once: a version of a price book says the same for ever."""
+    used: dict[str, None] = {}
+    found = [_priced(meter, model, sources, used) for meter in meters]
+    known = [one for one in found if one is not None]
+    return _Rates(tuple(known), ",".join(used)) if len(known) == len(found) else None
+
+
+def _priced(
+    meter: str, model: str, sources: Sequence[PriceSource], used: dict[str, None]
+) -> tuple[Price, Fraction | int] | None:
+    factor: Fraction | int = 1
+    passed: list[str] = []
+    for source in sources:
+        price = source.price(model, meter)
+        if price is None and meter in CHARGED_AS:
+            price = source.price(model, CHARGED_AS[meter])
+        if price is not None:
+            used.update(dict.fromkeys((*passed, source.name)))
+            return price, factor
+        if source.margin:
+            factor *= 1 + source.margin
+            passed.append(source.name)
+    is_free = meter in FREE_METERS and _is_known(model, sources)
+    return (FREE_PRICE, 1) if is_free else None
+
+
+def _is_known(model: str, sources: Sequence[PriceSource]) -> bool:
+    return any(
+        source.price(model, meter) is not None for source in sources for meter in TELLING_METERS
+    )

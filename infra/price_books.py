@@ -8,7 +8,6 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import datetime
-from operator import is_
 from typing import LiteralString
 from uuid import UUID
 
@@ -17,7 +16,7 @@ from commands.sealing_port import KeyDestroyed
 from domain.errors import Unavailable
 from domain.identifiers import PLATFORM, TenantId
 from domain.price_books import PriceBook, price_book_id
-from domain.rating import PriceSource, RateCard
+from domain.rating import PriceSource
 from infra.models.prices import OFFLINE_PRICES, listed_prices, load_prices
 from infra.postgres import Database
 
@@ -25,7 +24,6 @@ log = logging.getLogger(__name__)
 
 POLL_S = 1.0
 BOOKS_MAX = 100_000
-CARDS_MAX = 10_000
 
 BOOKS: LiteralString = "SELECT tenant_id, book_id, book_version FROM price_books LIMIT %s"
 
@@ -33,13 +31,13 @@ BOOKS: LiteralString = "SELECT tenant_id, book_id, book_version FROM price_books
 class ListedPrices:
     """Implements commands.price_port.Prices with no book at all."""
 
-    async def card(
+    async def sources(
         self,
         tenant_id: TenantId,  # noqa: ARG002 # the port's
         model: str,
         at: datetime,  # noqa: ARG002 # the port's
-    ) -> RateCard:
-        return RateCard(model, [await _list_for(model)])
+    ) -> Sequence[PriceSource]:
+        return [await _list_for(model)]
 
 
 class PriceBooks:
@@ -51,20 +49,13 @@ class PriceBooks:
         self._database = database
         self._events = events
         self._books: dict[TenantId, PriceBook] = {}
-        self._cards: dict[tuple[TenantId | None, str], RateCard] = {}
 
-    async def card(self, tenant_id: TenantId, model: str, at: datetime) -> RateCard:
+    async def sources(self, tenant_id: TenantId, model: str, at: datetime) -> Sequence[PriceSource]:
+        listed = await _list_for(model)
+        if not self._books:
+            return [listed]
         own, platform = self._books.get(tenant_id), self._books.get(PLATFORM)
-        effective = _effective((own, platform), at)
-        # Most tenants have no book of their own, and share the cards of the platform.
-        key = (None if own is None else tenant_id, model)
-        known = self._cards.get(key)
-        if known is not None and _are_same(known.sources[:-1], effective):
-            return known
-        if len(self._cards) >= CARDS_MAX:
-            self._cards.clear()
-        card = self._cards[key] = RateCard(model, [*effective, await _list_for(model)])
-        return card
+        return [*_effective((own, platform), at), listed]
 
     async def refresh(self) -> None:
         async with self._database.connection() as conn:
@@ -100,9 +91,9 @@ class StoredPrices:
     def __init__(self, events: EventStore) -> None:
         self._events = events
 
-    async def card(self, tenant_id: TenantId, model: str, at: datetime) -> RateCard:
+    async def sources(self, tenant_id: TenantId, model: str, at: datetime) -> Sequence[PriceSource]:
         books = [await self._book(owner) for owner in (tenant_id, PLATFORM)]
-        return RateCard(model, [*_effective(books, at), await _list_for(model)])
+        return [*_effective(books, at), await _list_for(model)]
 
     async def _book(self, owner: TenantId) -> PriceBook | None:
         book = await self._events.load(PriceBook, price_book_id(owner), owner)
@@ -117,10 +108,6 @@ def _effective(books: Sequence[PriceBook | None], at: datetime) -> list[PriceSou
         for book in books
         if book is not None and (version := book.version_at(at)) is not None
     ]
-
-
-def _are_same(some: Sequence[PriceSource], others: Sequence[PriceSource]) -> bool:
-    return len(some) == len(others) and all(map(is_, some, others))
 
 
 async def _list_for(model: str) -> PriceSource:

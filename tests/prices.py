@@ -1,6 +1,6 @@
 """What the prices that come with the release make of a measure."""
 
-from domain.rating import RateCard, rate
+from domain.rating import rate
 from domain.usage import Measured
 from infra.models.prices import OFFLINE_PRICES, listed_prices
 
@@ -10,7 +10,7 @@ def cost_of(model: str, measured: Measured | None) -> int | None:
     assert measured is not None
     source = OFFLINE_PRICES if model.startswith("offline/") else listed_prices()
     total = 0
-    for line in rate(measured, RateCard(model, [source])).lines:
+    for line in rate(measured, model, [source]).lines:
         if line.cost_usd_pico is None:
             return None
         total += line.cost_usd_pico

@@ -29,8 +29,8 @@ async def test_the_platforms_prices_are_everybodys_and_the_tenants_come_first() 
     answer = await world.when(PublishPrices(tenant_id, {}, "0.5"), caller=world.operator)
     assert answer.result["version"] == 1
     prices = StoredPrices(world.store)
-    own = (await prices.card(tenant_id, "offline/echo", NOON)).sources
-    others = (await prices.card(world.tenant_id, "offline/echo", NOON)).sources
+    own = await prices.sources(tenant_id, "offline/echo", NOON)
+    others = await prices.sources(world.tenant_id, "offline/echo", NOON)
     assert [source.name for source in own] == ["tenant/1", "platform/1", "offline/1"]
     assert [source.name for source in others] == ["platform/1", "offline/1"]
     assert own[1].price("m/a", "input_tokens") == UnitPrice(5)
@@ -63,6 +63,6 @@ async def test_what_is_published_for_later_does_not_hold_yet() -> None:
     later = NOON + timedelta(hours=1)
     await world.when(PublishPrices(None, PRICES, effective_from=later), caller=world.operator)
     prices = StoredPrices(world.store)
-    now = (await prices.card(world.tenant_id, "offline/echo", NOON)).sources
-    then = (await prices.card(world.tenant_id, "offline/echo", later)).sources
+    now = await prices.sources(world.tenant_id, "offline/echo", NOON)
+    then = await prices.sources(world.tenant_id, "offline/echo", later)
     assert (len(now), len(then)) == (1, 2)

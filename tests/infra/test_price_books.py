@@ -30,7 +30,7 @@ async def publish(parts: Parts, owner: TenantId, *, since: datetime = NOON) -> N
 
 
 async def names(books: PriceBooks, tenant_id: TenantId, at: datetime = NOON) -> list[str]:
-    return [source.name for source in (await books.card(tenant_id, "offline/echo", at)).sources]
+    return [source.name for source in await books.sources(tenant_id, "offline/echo", at)]
 
 
 @pytest.fixture

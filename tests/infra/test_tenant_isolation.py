@@ -228,6 +228,7 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
         "shows_run",
         "viewed_by_person",
         "own_actors",
+        "own_runs",
         "admission_sample",
         "api_key_secret",
         "note_api_key_uses",
