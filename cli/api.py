@@ -49,6 +49,7 @@ from infra.runtime import Runtime
 from infra.seal_proofs import SealProofs
 from infra.secrets_source import SecretsSource
 from infra.session_tokens import SessionTokens
+from infra.subjects import PostgresDataSubjects
 from infra.tail import Tail
 from infra.users import PostgresUsers
 from projections.catalogue import PROJECTIONS
@@ -246,6 +247,7 @@ async def _ports(
         ),
         accounts=await accounts(runtime),
         sealing=await runtime.data_keys(),
+        data_subjects=PostgresDataSubjects(database, await runtime.data_keys(), runtime.lookup_key),
         directory=PostgresDirectory(database, runtime.lookup_key),
         vault=await runtime.vault("api"),
         parts=PostgresPartRights(database),
