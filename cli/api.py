@@ -110,6 +110,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             ),
             login_limits=rate_limits.logins,
             plan_usage=PlanUsage(database),
+            features=await runtime.features("api"),
             audit=audit,
             audit_log=audit_log,
             provider_tests=await _provider_tests(runtime),
@@ -128,6 +129,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             client_address=client_address,
             count_stranger=rate_limits.strangers.take,
             callers=rate_limits.callers,
+            features=await runtime.features("api"),
             request_id_of=lambda scope: scope.get(REQUEST_ID_SCOPE_KEY) or runtime.ids.new(),
             pending_migrations=lambda: pending(runtime.conninfo("api")),
             metrics=metrics,
@@ -153,7 +155,8 @@ async def _hear_neighbours(
 async def _provider_tests(runtime: Runtime) -> ShortCalls:
     models = build_models({}, allowed=runtime.settings.http_allow)
     runtime.at_close(models.aclose)
-    return ShortCalls(TenantProviders(await runtime.vault("api")), models)
+    providers = TenantProviders(await runtime.vault("api"), await runtime.features("api"))
+    return ShortCalls(providers, models)
 
 
 def _application() -> FastAPI:
@@ -188,11 +191,13 @@ def _positions(runtime: Runtime, database: Database) -> ReadPositions:
 async def _forgetting(runtime: Runtime, authentication: Authentication) -> Callable[[UUID], None]:
     """Told at once of what was stored here: callers, whether tenants may act, and their plans."""
     standings, plans = await runtime.standings(), await runtime.plans("api")
+    features = await runtime.features("api")
 
     def forget(stream_id: UUID) -> None:
         authentication.forget(stream_id)
         standings.forget(stream_id)
         plans.forget(stream_id)
+        features.forget(stream_id)
 
     return forget
 
@@ -217,6 +222,7 @@ async def _ports(
         search=PostgresExecutionSearch(database),
         standings=await runtime.standings(),
         plans=await runtime.plans("api"),
+        features=await runtime.features("api"),
         prices=StoredPrices(store),
         regions=runtime.settings.regions,
         users=PostgresUsers(database, runtime.lookup_key),

@@ -46,6 +46,7 @@ TENANT_SCOPES: Mapping[str, str] = {
     "external_identities:write": "link identities at providers to oneself, and remove them",
     "account:write": "end sessions, and change one's own password and second factor",
     "audit:read": "read and export the audit trail",
+    "feature_overrides:write": "switch features on and off, where their flags let tenants",
 }
 
 # What the operator of the platform holds; no credential of a tenant can.
@@ -54,6 +55,7 @@ OPERATOR_SCOPES: Mapping[str, str] = {
     "tenants:create": "create tenants",
     "tenants:manage": "list, suspend and resume tenants, and say which plan they are on",
     "tenants:offboard": "offboard tenants",
+    "feature_flags:write": "say what is switched on, for whom",
     "plans:write": "make, revise and archive plans",
     "prices:write": "publish prices, for everybody or for one tenant",
     "resellers:write": "say how many tenants a reseller may have",
@@ -91,6 +93,7 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "tenant:offboard": {},
     "tenant:export": {},
     "audit:read": {},
+    "feature_overrides:write": {},
     "providers:write": {"USER": "own", "RESELLER": "own"},
     "secrets:write": {"USER": "own", "RESELLER": "own"},
     "approvals:decide": {"USER": "own", "RESELLER": "own"},

@@ -19,6 +19,7 @@ from commands.memberships import Memberships, memberships_of
 from domain.directory_groups import DirectoryGroup, DirectoryGroupNotFound
 from domain.directory_users import DirectoryUserNotFound
 from domain.errors import FieldError, Invalid, Refused
+from domain.feature_flags import SCIM
 from domain.identity import User, UserNotFound
 from domain.identity_providers import IdentityProvider
 
@@ -40,6 +41,7 @@ class TooManyRolesChanged(Refused):
 @dataclass(frozen=True, slots=True)
 class CreateDirectoryGroup(Command):
     requires: ClassVar[str] = "scim"
+    feature: ClassVar[str | None] = SCIM
 
     name: str
     external_id: str | None
@@ -49,6 +51,7 @@ class CreateDirectoryGroup(Command):
 @dataclass(frozen=True, slots=True)
 class ReplaceDirectoryGroup(Command):
     requires: ClassVar[str] = "scim"
+    feature: ClassVar[str | None] = SCIM
 
     group_id: UUID
     name: str
@@ -60,6 +63,7 @@ class ReplaceDirectoryGroup(Command):
 @dataclass(frozen=True, slots=True)
 class RemoveDirectoryGroup(Command):
     requires: ClassVar[str] = "scim"
+    feature: ClassVar[str | None] = SCIM
 
     group_id: UUID
 

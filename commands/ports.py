@@ -14,6 +14,7 @@ from commands.admission_port import Admission
 from commands.bulk_port import ExecutionSearch
 from commands.credential_port import ApiKeyRow
 from commands.directory_port import Directory, DirectoryRow
+from commands.feature_port import EverythingOn, FeatureRow, Features
 from commands.identity_port import AccessRow, Users
 from commands.login_port import Accounts, LoginRow
 from commands.mail_port import Mailbox, QueuedMail
@@ -164,6 +165,7 @@ SideRow = (
     | AccessRow
     | ClientSecretRow
     | PlanRow
+    | FeatureRow
     | DirectoryRow
     | VaultRow
     | QueuedMail
@@ -387,4 +389,5 @@ class Ports:
     password_judge: PasswordJudge = field(default_factory=AnyPassword)
     standings: Standings = field(default_factory=EveryoneActive)
     plans: Plans = field(default_factory=NobodyLimited)
+    features: Features = field(default_factory=EverythingOn)
     regions: Sequence[str] = ("us", "eu", "ap")  # The first is where a tenant is by default.

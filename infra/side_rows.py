@@ -21,6 +21,7 @@ from commands.directory_port import (
     StoredDirectoryEntry,
     StoredDirectoryToken,
 )
+from commands.feature_port import FeatureRow, RemovedFlag, StoredFlag, StoredOverride
 from commands.identity_port import AccessRow, RemovedRole, StoredRole, StoredUserAccess
 from commands.login_port import LoginRow
 from commands.mail_port import QueuedMail
@@ -57,6 +58,7 @@ from commands.vault_port import RemovedVaultEntry, StoredVaultEntry, VaultRow
 from domain.identifiers import TenantId
 from infra.data_keys import TenantKey
 from infra.directory_rows import directory_statement
+from infra.feature_rows import feature_statement
 from infra.login_rows import login_statement
 from infra.plan_rows import plan_statement
 from infra.share_rows import share_statement
@@ -83,6 +85,7 @@ RareRow = (
     | QueuedMail
     | LoginRow
     | PlanRow
+    | FeatureRow
     | DestroyedTenantKey
     | PublishedPrices
 )
@@ -239,6 +242,8 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             | AdmittedExecution()
         ):
             return SideStatement(*plan_statement(tenant_id, row))
+        case StoredFlag() | RemovedFlag() | StoredOverride():
+            return SideStatement(*feature_statement(tenant_id, row))
         case _:
             return SideStatement(*login_statement(tenant_id, row))
 

@@ -14,6 +14,7 @@ from infra.authentication import Caller
 from infra.event_sealing import OpenEvents
 from infra.postgres import Database
 from infra.tail import Tail
+from infra.tenant_features import PostgresFeatures
 from read_api.columns import Relation
 from read_api.dependencies import ReadDependencies
 from read_api.documents import Document
@@ -34,6 +35,7 @@ class Sources:
     tail: Tail
     limits: ReadLimits
     audit_log: AuditEntries
+    features: PostgresFeatures
 
 
 def sources_of(dependencies: ReadDependencies) -> Sources:
@@ -43,6 +45,7 @@ def sources_of(dependencies: ReadDependencies) -> Sources:
         dependencies.tail,
         dependencies.limits,
         dependencies.audit_log,
+        dependencies.features,
     )
 
 

@@ -15,6 +15,7 @@ from infra.metrics import Metrics
 from infra.postgres import Database
 from infra.read_positions import ReadPositions
 from infra.tail import Tail
+from infra.tenant_features import PostgresFeatures
 from read_api.limits import ReadLimits
 
 
@@ -43,6 +44,7 @@ class ReadDependencies:
     metrics: Metrics
     audit: AuditTrail
     audit_log: AuditEntries
+    features: PostgresFeatures
     limits: ReadLimits = field(default_factory=ReadLimits)
     is_introspection_allowed: bool = True
     cors_origins: Sequence[str] = ()

@@ -18,6 +18,7 @@ from commands.account_flow import AccountFlow
 from commands.authorization import Caller
 from commands.decisions import Command
 from commands.dispatch import Answer, Dispatcher, Origin
+from commands.feature_port import TenantFeatures
 from commands.login_flow import LoginFlow
 from commands.ports import Ids, Ports
 from commands.provider_port import ProviderTests
@@ -101,6 +102,14 @@ class PlanUsage(Protocol):
     ) -> JsonObject: ...
 
 
+class Features(Protocol):
+    """See infra/tenant_features.py."""
+
+    async def of(self, tenant_id: TenantId) -> TenantFeatures: ...
+
+    async def defined(self) -> TenantFeatures: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ScimParts:
     """ports: to read with. public_url: as directories reach us, without a slash at the end."""
@@ -151,6 +160,7 @@ class WriteDependencies:
     logins: Logins
     login_limits: AddressLimits
     plan_usage: PlanUsage
+    features: Features
     audit: AuditTrail
     audit_log: AuditLog
     provider_tests: ProviderTests
@@ -171,6 +181,7 @@ class Edge:
         self.audit_log = dependencies.audit_log
         self.provider_tests = dependencies.provider_tests
         self.plan_usage = dependencies.plan_usage
+        self.features = dependencies.features
         self.body_bytes_max = dependencies.body_bytes_max
         self.logins = dependencies.logins
         self.later = Later()

@@ -36,6 +36,7 @@ from domain.identifiers import JsonObject, TenantId, shard_of
 from infra.event_codec import mapper
 from tests.commands.fake_accounts import EMAIL, FakeAccounts
 from tests.commands.fake_directory import FakeDirectory
+from tests.commands.fake_features import FakeFeatures
 from tests.commands.fake_parts import FakePartRights
 from tests.commands.fake_sealing import FakeSealing
 from tests.commands.fake_users import FakeUsers
@@ -327,6 +328,7 @@ class World:
         self.mailbox = FakeMailbox(self.ids)
         self.accounts = FakeAccounts(self.store)
         self.users = FakeUsers(self.store)
+        self.features = FakeFeatures()
         self.parts = FakePartRights(self.store)
         self.ports = Ports(
             self.store,
@@ -341,6 +343,7 @@ class World:
             directory=FakeDirectory(self.store),
             accounts=self.accounts,
             vault=self.vault,
+            features=self.features,
             parts=self.parts,
         )
         self.dispatcher = Dispatcher(self.ports)

@@ -236,6 +236,7 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
         "end_sweep",
         "erase_rows",
         "executions_needing_attention",
+        "features_of",
         "keep_data_key",
         "keep_first_key_encryption_key",
         "known_key_encryption_keys",

@@ -47,6 +47,7 @@ from infra.session_tokens import SessionTokens
 from infra.signing_keys import SigningKeys
 from infra.users import PostgresUsers
 from infra.webhook_keys import WebhookKeys
+from tests.commands.fake_features import FakeFeatures
 from tests.commands.fakes import World
 from tests.infra.conftest import Parts
 from tests.infra.log_steps import IDS
@@ -371,6 +372,7 @@ def _dependencies(
         audit_log=audit_log,
         exports=FakeExport(),
         plan_usage=FakePlanUsage(),
+        features=FakeFeatures(),
         provider_tests=ShortCalls(TenantProviders(World().vault), ToldModels()),
         body_bytes_max=1024 * 1024,
     )

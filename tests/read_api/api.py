@@ -25,6 +25,7 @@ from infra.metrics import Metrics
 from infra.postgres import Database
 from infra.read_positions import ReadPositions
 from infra.tail import Tail
+from infra.tenant_features import PostgresFeatures
 from infra.wakeups import Wakeups
 from projections.catalogue import PROJECTIONS
 from read_api.dependencies import ReadDependencies
@@ -205,6 +206,7 @@ async def build_api(ledger: Ledger) -> AsyncIterator[Api]:
         metrics=Metrics(),
         audit=audit,
         audit_log=audit_log,
+        features=PostgresFeatures(reader, monotonic_s=lambda: 0.0),
     )
     loops = [asyncio.create_task(tail.run()), asyncio.create_task(positions.run())]
     try:
