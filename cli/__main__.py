@@ -25,6 +25,8 @@ app.add_typer(tenants_app, name="tenants")
 signing_keys_app = typer.Typer(no_args_is_help=True, help="The keys that sign access tokens.")
 app.add_typer(signing_keys_app, name="signing-keys")
 app.add_typer(erasures_app, name="erasures")
+seal_keys_app = typer.Typer(no_args_is_help=True, help="The keys that sign the seals of the log.")
+app.add_typer(seal_keys_app, name="seal-keys")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 
@@ -80,12 +82,16 @@ def verify(json: Json = False) -> None:  # noqa: FBT002
 @app.command("verify-export")
 def verify_export(
     path: Annotated[Path, typer.Argument(help="An archive of `GET /api/v1/tenant/export`.")],
+    public_key: Annotated[
+        Path | None,
+        typer.Option(help="What `/.well-known/seal-keys.json` said: proves every event."),
+    ] = None,
     json: Json = False,  # noqa: FBT002
 ) -> None:
-    """Check that an archive of a tenant is whole and unchanged."""
+    """Check that an archive of a tenant is whole and unchanged, and that its events were sealed."""
     from cli.exports import verify_export as run
 
-    raise typer.Exit(run(path, is_json=json))
+    raise typer.Exit(run(path, public_key=public_key, is_json=json))
 
 
 @app.command()
@@ -245,6 +251,22 @@ def signing_keys_rotate(
     from cli.signing_keys import rotate_signing_keys
 
     raise typer.Exit(rotate_signing_keys(revoke_others=revoke_others, is_json=json))
+
+
+@seal_keys_app.command("list")
+def seal_keys_list() -> None:
+    """The public keys, for `verify-export --public-key`."""
+    from cli.seal_keys import list_seal_keys
+
+    raise typer.Exit(list_seal_keys())
+
+
+@seal_keys_app.command("rotate")
+def seal_keys_rotate(json: Json = False) -> None:  # noqa: FBT002
+    """Sign with a new key from the next seal on; old seals keep their keys."""
+    from cli.seal_keys import rotate_seal_keys
+
+    raise typer.Exit(rotate_seal_keys(is_json=json))
 
 
 @app.command()

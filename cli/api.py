@@ -31,6 +31,7 @@ from infra.authentication import Authentication
 from infra.client_addresses import ClientAddresses
 from infra.consumer import keep_running
 from infra.directory import PostgresDirectory
+from infra.event_commitments import EventCommitments
 from infra.event_store import PostgresEventStore
 from infra.execution_waiter import ExecutionWaiter
 from infra.mail_outbox import SealedMailbox
@@ -44,6 +45,7 @@ from infra.postgres import Database
 from infra.price_books import StoredPrices
 from infra.read_positions import ReadPositions
 from infra.runtime import Runtime
+from infra.seal_proofs import SealProofs
 from infra.secrets_source import SecretsSource
 from infra.session_tokens import SessionTokens
 from infra.tail import Tail
@@ -80,8 +82,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     tail, positions = await runtime.tail(store, authentication), _positions(runtime, database)
     client_address, metrics = ClientAddresses(settings.trusted_proxies).of, Metrics()
     admission = _admission(runtime, database, metrics)
-    audit_log = AuditEntries(await runtime.database("writer"), database, await runtime.data_keys())
-    audit = _audit(runtime, audit_log, metrics)
+    audit_log, audit = await _audit(runtime, metrics)
     blobs, seals = await runtime.blobs("api"), await runtime.event_seals("api")
     waiter = ExecutionWaiter(database, tail, blobs, seals)
     await _hear_neighbours(runtime, waiter, authentication, metrics)
@@ -89,58 +90,80 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     ports = await _ports(runtime, store, secrets=secrets, admission=admission, metrics=metrics)
     dispatcher = Dispatcher(ports)
     rate_limits = build_rate_limits(runtime, database, metrics, await runtime.plans("api"))
-    app = _application()
-    build_write_routes(
-        app,
-        WriteDependencies(
-            authenticate=authentication.authenticate,
-            client_address=client_address,
-            dispatcher=dispatcher,
-            waiter=waiter,
-            blobs=blobs,
-            exports=PostgresTenantExport(database, seals.opened, blobs, PROJECTIONS),
-            ids=runtime.ids,
-            strangers=rate_limits.strangers,
-            callers=rate_limits.callers,
-            webhook_tenant=runtime.webhook_keys.tenant,
-            oauth=await build_oauth(runtime, store, dispatcher),
-            scim=ScimParts(ports, settings.public_url),
-            logins=await build_logins(
-                runtime, tokens, ports, dispatcher=dispatcher, passwords=secrets
-            ),
-            login_limits=rate_limits.logins,
-            plan_usage=PlanUsage(database),
-            features=await runtime.features("api"),
-            audit=audit,
-            audit_log=audit_log,
-            provider_tests=await _provider_tests(runtime),
-            body_bytes_max=settings.body_bytes_max,
-            cors_origins=settings.cors_origins,
-        ),
+    app, seal_proofs = _application(), await runtime.seal_proofs()
+    written = WriteDependencies(
+        authenticate=authentication.authenticate,
+        client_address=client_address,
+        dispatcher=dispatcher,
+        waiter=waiter,
+        blobs=blobs,
+        exports=await _exports(runtime, seal_proofs),
+        published_seal_keys=seal_proofs.published_keys,
+        ids=runtime.ids,
+        strangers=rate_limits.strangers,
+        callers=rate_limits.callers,
+        webhook_tenant=runtime.webhook_keys.tenant,
+        oauth=await build_oauth(runtime, store, dispatcher),
+        scim=ScimParts(ports, settings.public_url),
+        logins=await build_logins(runtime, tokens, ports, dispatcher=dispatcher, passwords=secrets),
+        login_limits=rate_limits.logins,
+        plan_usage=PlanUsage(database),
+        features=await runtime.features("api"),
+        audit=audit,
+        audit_log=audit_log,
+        provider_tests=await _provider_tests(runtime),
+        body_bytes_max=settings.body_bytes_max,
+        cors_origins=settings.cors_origins,
     )
+    build_write_routes(app, written)
     build_read_routes(
         app,
-        ReadDependencies(
-            database=database,
-            open_events=seals.opened,
+        await _read_dependencies(
+            runtime,
+            written,
+            rate_limits,
             tail=tail,
             positions=positions,
-            authenticate=authentication.authenticate,
-            client_address=client_address,
-            count_stranger=rate_limits.strangers.take,
-            callers=rate_limits.callers,
-            features=await runtime.features("api"),
-            request_id_of=lambda scope: scope.get(REQUEST_ID_SCOPE_KEY) or runtime.ids.new(),
-            pending_migrations=lambda: pending(runtime.conninfo("api")),
             metrics=metrics,
-            audit=audit,
             audit_log=audit_log,
-            limits=ReadLimits(min_position_wait_s=settings.min_position_wait_s),
-            is_introspection_allowed=settings.is_introspection_allowed,
-            cors_origins=settings.cors_origins,
+            seal_proofs=seal_proofs,
         ),
     )
     return ApiParts(app, tail, positions, admission, key_uses, rate_limits)
+
+
+async def _read_dependencies(  # what both edges share is the write side's
+    runtime: Runtime,
+    written: WriteDependencies,
+    rate_limits: RateLimitParts,
+    *,
+    tail: Tail,
+    positions: ReadPositions,
+    metrics: Metrics,
+    audit_log: AuditEntries,
+    seal_proofs: SealProofs,
+) -> ReadDependencies:
+    settings = runtime.settings
+    return ReadDependencies(
+        database=await runtime.database("api"),
+        open_events=(await runtime.event_seals("api")).opened,
+        tail=tail,
+        positions=positions,
+        authenticate=written.authenticate,
+        client_address=written.client_address,
+        count_stranger=rate_limits.strangers.take,
+        callers=rate_limits.callers,
+        features=await runtime.features("api"),
+        request_id_of=lambda scope: scope.get(REQUEST_ID_SCOPE_KEY) or runtime.ids.new(),
+        pending_migrations=lambda: pending(runtime.conninfo("api")),
+        metrics=metrics,
+        audit=written.audit,
+        audit_log=audit_log,
+        seal_proofs=seal_proofs,
+        limits=ReadLimits(min_position_wait_s=settings.min_position_wait_s),
+        is_introspection_allowed=settings.is_introspection_allowed,
+        cors_origins=settings.cors_origins,
+    )
 
 
 async def _hear_neighbours(
@@ -150,6 +173,17 @@ async def _hear_neighbours(
     runtime.neighbours.access_changed = await _forgetting(runtime, authentication)
     runtime.neighbours.worker_began = metrics.worker_began
     runtime.neighbours.cache_asked = metrics.cache_asked
+
+
+async def _exports(runtime: Runtime, proofs: SealProofs) -> PostgresTenantExport:
+    return PostgresTenantExport(
+        await runtime.database("api"),
+        (await runtime.event_seals("api")).opened,
+        await runtime.blobs("api"),
+        PROJECTIONS,
+        proofs=proofs,
+        commitments=EventCommitments(await runtime.data_keys()),
+    )
 
 
 async def _provider_tests(runtime: Runtime) -> ShortCalls:
@@ -225,7 +259,7 @@ async def _ports(
         features=await runtime.features("api"),
         prices=StoredPrices(store),
         regions=runtime.settings.regions,
-        users=PostgresUsers(database, runtime.lookup_key),
+        users=PostgresUsers(database, runtime.lookup_key, proof_keys=runtime.master_keys),
         mailbox=SealedMailbox(
             await runtime.data_keys("api"),
             runtime.ids,
@@ -239,10 +273,12 @@ async def _ports(
     )
 
 
-def _audit(runtime: Runtime, audit_log: AuditEntries, metrics: Metrics) -> AuditTrail:
+async def _audit(runtime: Runtime, metrics: Metrics) -> tuple[AuditEntries, AuditTrail]:
+    writer, api = await runtime.database("writer"), await runtime.database("api")
+    audit_log = AuditEntries(writer, api, await runtime.data_keys())
     audit = AuditTrail(audit_log.store, runtime.ids, lost=metrics.audit_entries_lost.inc)
     runtime.at_close(audit.close)
-    return audit
+    return audit_log, audit
 
 
 def _admission(runtime: Runtime, database: Database, metrics: Metrics) -> SampledAdmission:

@@ -5,18 +5,16 @@ version or time.
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import cast
 from uuid import UUID
 
 import orjson
 import typer
-from eventsourcing.domain import Aggregate
 from rich.console import Console
 
 from cli.session import complain, installation, opening, owner_connection, run, settings_or_complain
 from commands.ports import LoggedEvent, Position
 from domain.identifiers import JsonObject
-from infra.event_codec import evolved
+from infra.aggregate_states import aggregate_after, state_of
 from infra.event_log import read_stream_unbound
 from infra.postgres_log import cursor_position
 
@@ -82,14 +80,15 @@ def _is_shown(event: LoggedEvent, until: Until) -> bool:
 
 
 def _print(events: Sequence[LoggedEvent], *, is_json: bool) -> None:
-    aggregate: Aggregate | None = None
-    for event in events:
-        aggregate = evolved(aggregate, event)
-    assert aggregate is not None
-    state = _state(aggregate)
+    aggregate = aggregate_after(events)
+    state: JsonObject = {
+        "id": str(aggregate.id),
+        "version": aggregate.version,
+        **state_of(aggregate),
+    }
     if is_json:
         document = {"events": [_described(event) for event in events], "state": state}
-        typer.echo(orjson.dumps(document, default=_plain, option=orjson.OPT_INDENT_2).decode())
+        typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
         return
     console = Console()
     for event in events:
@@ -99,9 +98,9 @@ def _print(events: Sequence[LoggedEvent], *, is_json: bool) -> None:
             f"[dim]{event.recorded_at.isoformat(timespec='milliseconds')}[/dim]"
             f" {event.version:>4} [cyan]{event.topic}[/cyan] [dim]{event.actor}[/dim]"
         )
-        console.print_json(data=payload, default=_plain)
+        console.print_json(data=payload)
     console.print(f"\n[bold]state at version {events[-1].version}[/bold]")
-    console.print_json(orjson.dumps(state, default=_plain).decode())
+    console.print_json(orjson.dumps(state).decode())
 
 
 def _described(event: LoggedEvent) -> JsonObject:
@@ -114,16 +113,3 @@ def _described(event: LoggedEvent) -> JsonObject:
         "correlation_id": str(event.correlation_id) if event.correlation_id else None,
         "data": orjson.loads(event.state),
     }
-
-
-def _state(aggregate: Aggregate) -> dict[str, object]:
-    hidden = {"_id", "_version", "_created_on", "_modified_on", "_pending_events"}
-    state = {name: value for name, value in vars(aggregate).items() if name not in hidden}
-    return {"id": str(aggregate.id), "version": aggregate.version, **state}
-
-
-def _plain(value: object) -> object:
-    """Sets as sorted lists, and whatever JSON does not know as text."""
-    if isinstance(value, set | frozenset):
-        return sorted(str(item) for item in cast("set[object]", value))
-    return str(value)

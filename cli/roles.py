@@ -72,13 +72,16 @@ async def build_projector(
 
 
 async def run_projector(runtime: Runtime, projector: Projector) -> None:
+    """The read models, and beside them the seals of the log, of which one process makes all."""
     log = await runtime.log("projector")
+    sealer = await runtime.log_sealer()
     pause_max_s = runtime.settings.consumer_restart_max_s
-    await keep_running(
-        "projector",
-        lambda: log.consume(PROJECTIONS_GROUP, projector),
-        pause_max_s=pause_max_s,
-    )
+    async with asyncio.TaskGroup() as tasks:
+        for name, part in {
+            "projector": lambda: log.consume(PROJECTIONS_GROUP, projector),
+            "log sealer": sealer.run,
+        }.items():
+            tasks.create_task(keep_running(name, part, pause_max_s=pause_max_s))
 
 
 async def run_worker(runtime: Runtime) -> None:

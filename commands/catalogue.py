@@ -56,6 +56,7 @@ from commands.execution_commands import (
 )
 from commands.execution_forks import ForkExecution, fork_execution
 from commands.execution_upgrades import UpgradeExecution, upgrade_execution
+from commands.execution_usage import ResolveUsage, resolve_usage
 from commands.executions import (
     CancelExecution,
     ExecuteWorkflow,
@@ -184,6 +185,7 @@ from commands.tenants import (
     stay_on_platform,
     suspend_tenant,
 )
+from commands.usage_events import SendUsageEvents, send_usage_events
 from commands.workflows import (
     CreateWorkflow,
     DeleteWorkflow,
@@ -225,6 +227,8 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(OverrideFlag, override_flag),
         _entry(OverrideOwnFlag, override_own_flag),
         _entry(PublishPrices, publish_prices),
+        _entry(SendUsageEvents, send_usage_events),
+        _entry(ResolveUsage, resolve_usage),
         _entry(InviteUser, invite_user),
         _entry(RenewInvitation, renew_invitation),
         _entry(AcceptInvitation, accept_invitation),

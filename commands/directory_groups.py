@@ -2,7 +2,7 @@
 provider's configuration names gets the role that it gives, in the same append.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
@@ -13,29 +13,19 @@ from commands.directory_port import (
     RemovedDirectoryEntry,
     StoredDirectoryEntry,
 )
+from commands.directory_roles import roles_with
 from commands.directory_users import directory_of, entry_of
-from commands.identity_providers import role_of_groups
-from commands.memberships import Memberships, memberships_of
 from domain.directory_groups import DirectoryGroup, DirectoryGroupNotFound
 from domain.directory_users import DirectoryUserNotFound
 from domain.errors import FieldError, Invalid, Refused
 from domain.feature_flags import SCIM
-from domain.identity import User, UserNotFound
 from domain.identity_providers import IdentityProvider
-
-ROLES_CHANGED_MAX = 1_000
 
 
 class GroupNameTaken(Refused):
     """There is a group of this name in this directory already."""
 
     code = "group_name_taken"
-
-
-class TooManyRolesChanged(Refused):
-    """One change may concern the roles of at most 1,000 people."""
-
-    code = "too_many_roles_changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +92,7 @@ async def remove_directory_group(command: RemoveDirectoryGroup, on: Tenancy) -> 
     name = group.name
     group.remove()
     concerned = members if name in provider.group_roles else set[UUID]()
-    roles = await _roles(on, provider, group, concerned)
+    roles = await roles_with(on, provider, group, concerned)
     return Decided(
         {"group_id": str(group.id), "is_removed": True},
         aggregates=(group, *roles.aggregates),
@@ -132,7 +122,7 @@ async def _decided(
     # Whoever comes or goes; and everybody, when the group has become another one.
     changed = before ^ after if name_before in {None, group.name} else before | after
     is_told = not provider.group_roles.keys().isdisjoint({name_before, group.name})
-    roles = await _roles(on, provider, group, changed if is_told else ())
+    roles = await roles_with(on, provider, group, changed if is_told else ())
     external_id = group.external_id
     row = StoredDirectoryEntry(
         provider_id=provider.id,
@@ -147,36 +137,6 @@ async def _decided(
         aggregates=(group, *roles.aggregates),
         side_rows=(*roles.side_rows, row, members),
     )
-
-
-async def _roles(
-    on: Tenancy, provider: IdentityProvider, group: DirectoryGroup, user_ids: Iterable[UUID]
-) -> Memberships:
-    """Of these people, as of the groups that they are in with this change. Raises
-    TooManyRolesChanged.
-    """
-    concerned = sorted(user_ids)
-    if len(concerned) > ROLES_CHANGED_MAX:
-        raise TooManyRolesChanged
-    if not concerned:
-        return Memberships((), ())
-    others = await on.directory.groups_of(on.tenant_id, concerned)
-    names: dict[UUID, str] = {}
-    users: list[User] = []
-    for user_id in concerned:
-        groups = {other for other in others.get(user_id, []) if other != group.id}
-        for other in groups - names.keys():
-            names[other] = (await on.load(DirectoryGroup, other, DirectoryGroupNotFound)).name
-        told = {names[other] for other in groups}
-        if str(user_id) in group.member_ids:
-            told.add(group.name)
-        user = await on.load(User, user_id, UserNotFound)
-        user.give_role(role_of_groups(provider, told))
-        if user.pending_events:
-            users.append(user)
-        else:
-            on.keep(user)
-    return await memberships_of(on, users) if users else Memberships((), ())
 
 
 async def _require_users(

@@ -18,7 +18,8 @@ from typing import ClassVar
 from uuid import UUID
 
 from commands.decisions import Command, Decided, Tenancy
-from commands.identity_providers import configured_provider, role_of_groups
+from commands.directory_roles import role_of_groups
+from commands.identity_providers import configured_provider
 from commands.memberships import Membership, begin_user, membership_of
 from commands.oauth_port import LoginRefused, Profile
 from domain.administrators import LastAdministrator

@@ -1,6 +1,8 @@
 """People of a tenant: invited, accepted, given roles and names, deactivated and back.
 
-Nobody gives a role that holds more than they do, nor changes somebody who holds more.
+Nobody gives a role that holds more than they do, nor changes somebody who holds more. RESELLER is
+given, and taken, by an administrator: the operator has said beforehand how many tenants theirs may
+create.
 """
 
 import hmac
@@ -10,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar, TypedDict
 from uuid import UUID
 
-from commands.authorization import Whose, require_grants_held
+from commands.authorization import EVERY_SCOPE, Whose, require_grants_held
 from commands.decisions import SECRET, Command, Decided, Tenancy, require_version
 from commands.mail_port import Mail
 from commands.memberships import begin_user, membership_of, personal_words, role_grants
@@ -18,9 +20,9 @@ from commands.password_port import require_new_password
 from commands.ports import SideRow, StoredPassword
 from domain.errors import Invalid
 from domain.identifiers import Json, JsonObject
-from domain.identity import InvitationOver, User, UserNotFound
+from domain.identity import RESELLER, InvitationOver, User, UserNotFound
 from domain.invitations import InvitationToken
-from domain.tenants import TenantSuspended
+from domain.tenants import Tenant, TenantNotFound, TenantSuspended
 
 INVITATION_LIFETIME = timedelta(days=7)
 SUBJECT = "You are invited to AgentLedger"
@@ -94,7 +96,7 @@ class DeactivateUser(Command):
 
 
 async def invite_user(command: InviteUser, on: Tenancy) -> Decided:
-    require_grants_held(on.caller, await role_grants(on, command.role))
+    await _require_givable(on, command.role)
     user = await begin_user(on, email=command.email, role=command.role, name=command.name)
     return await _invited(user, on)
 
@@ -113,8 +115,8 @@ async def accept_invitation(command: AcceptInvitation, on: Tenancy) -> Decided:
     over = InvitationOver(whose=(Whose(on.tenant_id, f"user:{user.id}"),))
     if user.invited_until is None:
         raise over
-    wanted = on.users.invitation_proof(on.tenant_id, user.id, user.invited_until)
-    if not hmac.compare_digest(wanted, command.token.proof):
+    wanted = on.users.invitation_proofs(on.tenant_id, user.id, user.invited_until)
+    if not any(hmac.compare_digest(one, command.token.proof) for one in wanted):
         raise over
     if await on.ports.standings.of(on.tenant_id) != "active":
         raise TenantSuspended
@@ -133,7 +135,7 @@ async def change_user(command: ChangeUser, on: Tenancy) -> Decided:
     require_version(user, command.expected_version)
     changes = command.changes
     if "role" in changes:
-        require_grants_held(on.caller, await role_grants(on, changes["role"]))
+        await _require_givable(on, changes["role"])
         user.give_role(changes["role"])
     if "name" in changes:
         user.rename(changes["name"])
@@ -158,17 +160,34 @@ async def deactivate_user(command: DeactivateUser, on: Tenancy) -> Decided:
 async def changeable_user(user_id: UUID, on: Tenancy) -> User:
     """Somebody who holds no more than the caller. Raises UserNotFound, ScopeNotHeld."""
     user = await on.load(User, user_id, UserNotFound)
+    if user.role == RESELLER and EVERY_SCOPE in on.caller.scopes:
+        return user  # Also after the operator has taken the quota away.
     # A role that is gone lets nobody do anything.
     with suppress(Invalid):
         require_grants_held(on.caller, await role_grants(on, user.role))
     return user
 
 
+async def _require_givable(on: Tenancy, role: str) -> None:
+    """Raises Invalid, ScopeNotHeld."""
+    grants = await role_grants(on, role)
+    if role == RESELLER and EVERY_SCOPE in on.caller.scopes and await _has_quota(on):
+        return
+    require_grants_held(on.caller, grants)
+
+
+async def _has_quota(on: Tenancy) -> bool:
+    """Whether the operator lets the tenant create others."""
+    tenant = await on.load(Tenant, on.tenant_id, TenantNotFound)
+    on.keep(tenant)
+    return tenant.customers_max > 0
+
+
 async def _invited(user: User, on: Tenancy) -> Decided:
     """Mailed; where no mail is sent, the token is shown to who invites."""
     expires_at = on.ports.clock.now() + INVITATION_LIFETIME
     user.invite(expires_at)
-    proof = on.users.invitation_proof(on.tenant_id, user.id, expires_at.isoformat())
+    proof, *_ = on.users.invitation_proofs(on.tenant_id, user.id, expires_at.isoformat())
     token = str(InvitationToken(on.tenant_id, user.id, proof))
     mailed, shown = await _sent(user, token, expires_at, on)
     decided = await _decided(user, on, *mailed)

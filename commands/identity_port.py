@@ -70,6 +70,10 @@ class Users(Protocol):
         """Whether the actor is this person, or a key of theirs."""
         ...
 
-    def invitation_proof(self, tenant_id: TenantId, user_id: UUID, expires_at: str) -> bytes:
-        """Of domain/invitations.py; nobody else can make it."""
+    def invitation_proofs(
+        self, tenant_id: TenantId, user_id: UUID, expires_at: str
+    ) -> Sequence[bytes]:
+        """Of domain/invitations.py; nobody else can make them. The first is for a new invitation,
+        each is taken.
+        """
         ...

@@ -3,18 +3,22 @@ decides what its people may do, so nobody gives more than they hold.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import ClassVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from commands.authorization import ROLE_GRANTS, require_grantable, require_grants_held
+from commands.authorization import require_grantable, require_grants_held
 from commands.credentials import issue_api_key
 from commands.decisions import SECRET, Command, Decided, Tenancy
 from commands.directory_port import StoredDirectoryToken
+from commands.directory_roles import roles_as_configured
+from commands.login_port import EndedSessionsOf
 from commands.memberships import role_grants
 from commands.oauth_port import CLIENT_SECRET, RemovedClientSecret, StoredClientSecret
+from commands.sessions import sessions_of_provider
 from domain.errors import FieldError, Invalid
 from domain.feature_flags import EXTERNAL_LOGINS, SCIM
 from domain.identifiers import Json, JsonObject
@@ -27,8 +31,6 @@ from domain.identity_providers import (
 )
 
 DIRECTORY_SCOPE = "scim"
-# Of the roles that every tenant has, the one that may most comes first.
-ROLE_ORDER = ("ADMIN", "RESELLER", "USER", "VIEWER")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _DOMAIN = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{1,62}")
 
@@ -82,6 +84,7 @@ async def put_identity_provider(command: PutIdentityProvider, on: Tenancy) -> De
         # Kept, it would be sent to whomever the new configuration names.
         reason = "a new client, or one at another issuer, needs its secret"
         raise Invalid(errors=[FieldError("/client_secret", "missing_field", reason)])
+    before = dict(provider.group_roles)
     provider.configure(
         kind=command.kind,
         issuer=command.issuer,
@@ -91,23 +94,30 @@ async def put_identity_provider(command: PutIdentityProvider, on: Tenancy) -> De
         group_roles=dict[str, Json](command.group_roles),
         is_directory=command.is_directory,
     )
+    roles = await roles_as_configured(on, provider, await _remapped(before, command, on))
+    changed = (provider, *roles.aggregates)
+    result: JsonObject = {**_present(provider), "roles_changed": roles.users_count}
     if command.client_secret is None:
-        return Decided(_present(provider), aggregates=(provider,))
+        return Decided(result, aggregates=changed, side_rows=roles.side_rows)
     provider.replace_secret()
     sealed = await on.sealing.seal(
         on.tenant_id, CLIENT_SECRET, command.client_secret.encode(), str(provider.id)
     )
     row = StoredClientSecret(provider.id, sealed)
-    return Decided(_present(provider), aggregates=(provider,), side_rows=(row,))
+    return Decided(result, aggregates=changed, side_rows=(*roles.side_rows, row))
 
 
 async def remove_identity_provider(command: RemoveIdentityProvider, on: Tenancy) -> Decided:
+    """All sessions that were begun there end; the log tells of the newest
+    SESSIONS_OF_PROVIDER_MAX.
+    """
     provider = await on.load(IdentityProvider, _id_of(on, command.name), IdentityProviderNotFound)
     provider.remove()
+    ended = await sessions_of_provider(on, provider.id)
     return Decided(
-        {**_present(provider), "is_removed": True},
-        aggregates=(provider,),
-        side_rows=(RemovedClientSecret(provider.id),),
+        {**_present(provider), "is_removed": True, "ended_count": len(ended)},
+        aggregates=(provider, *ended),
+        side_rows=(RemovedClientSecret(provider.id), EndedSessionsOf(provider.id)),
     )
 
 
@@ -142,14 +152,19 @@ async def configured_provider(on: Tenancy, provider_id: UUID) -> IdentityProvide
     return provider
 
 
-def role_of_groups(provider: IdentityProvider, groups: Iterable[str]) -> str:
-    """Of several the one that may most; roles of the tenant's own making come before VIEWER."""
-    roles = {str(provider.group_roles[group]) for group in groups if group in provider.group_roles}
-    own = sorted(roles - ROLE_GRANTS.keys())
-    for role in (*ROLE_ORDER[:-1], *own, ROLE_ORDER[-1]):
-        if role in roles:
-            return role
-    return provider.default_role
+async def _remapped(
+    before: Mapping[str, object], command: PutIdentityProvider, on: Tenancy
+) -> set[str]:
+    """The groups that give another role than before. Raises ScopeNotHeld: nobody takes a role from
+    others that holds more than they do.
+    """
+    names = before.keys() | command.group_roles.keys()
+    changed = {name for name in names if before.get(name) != command.group_roles.get(name)}
+    for name in changed & before.keys():
+        # A role that is gone lets nobody do anything.
+        with suppress(Invalid):
+            require_grants_held(on.caller, await role_grants(on, str(before[name])))
+    return changed
 
 
 def _id_of(on: Tenancy, name: str) -> UUID:

@@ -22,18 +22,26 @@ class ReplacedPassword:
 
 @dataclass(frozen=True, slots=True)
 class StoredSession:
-    """With its first refresh token."""
+    """With its first refresh token. provider_id: where the person signed in, unless here."""
 
     session_id: UUID
     user_id: UUID
     expires_at: datetime
     token_hash: bytes = field(repr=False)
     token_expires_at: datetime
+    provider_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EndedSession:
     session_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class EndedSessionsOf:
+    """All that were begun at this identity provider, however many."""
+
+    provider_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,7 @@ LoginRow = (
     ReplacedPassword
     | StoredSession
     | EndedSession
+    | EndedSessionsOf
     | StoredResetToken
     | RemovedResetTokens
     | ConfirmedSecondFactor
@@ -105,6 +114,12 @@ class Accounts(Protocol):
         self, tenant_id: TenantId, user_id: UUID, now: datetime
     ) -> Sequence[UUID]:
         """The newest SESSIONS_MAX of a person."""
+        ...
+
+    async def alive_sessions_of_provider(
+        self, tenant_id: TenantId, provider_id: UUID, now: datetime, limit: int
+    ) -> Sequence[UUID]:
+        """The newest that were begun at this identity provider."""
         ...
 
     async def reset_token_of(

@@ -40,6 +40,7 @@ class Memberships:
 
     aggregates: Sequence[Aggregate]
     side_rows: Sequence[SideRow]
+    users_count: int = 0
 
 
 async def begin_user(on: Tenancy, *, email: str, role: str, name: str | None = None) -> User:
@@ -87,7 +88,7 @@ async def memberships_of(on: Tenancy, users: Sequence[User]) -> Memberships:
         )
     if administrators.pending_events:
         aggregates.append(administrators)
-    return Memberships(aggregates, rows)
+    return Memberships(aggregates, rows, len(rows))
 
 
 async def role_grants(on: Tenancy, role: str, member: str = "/role") -> Grants:

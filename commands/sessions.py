@@ -11,10 +11,13 @@ from commands.authorization import require_own
 from commands.decisions import SECRET, Command, Decided, Tenancy
 from commands.login_port import EndedSession, StoredSession
 from domain.identifiers import Json
+from domain.login_rules import provider_of
 from domain.sessions import EndReason, Session, SessionNotFound
 
 # More than a person has devices; the oldest ends when one more begins.
 SESSIONS_PER_USER_MAX = 100
+# Whose ends are events when their identity provider goes.
+SESSIONS_OF_PROVIDER_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ async def start_session(command: StartSession, on: Tenancy) -> Decided:
         expires_at=command.expires_at,
         token_hash=command.token_hash,
         token_expires_at=command.token_expires_at,
+        provider_id=provider_of(command.factors),
     )
     crowded_out = await _ended(on, user_id, "revoked", newest_kept=SESSIONS_PER_USER_MAX - 1)
     return Decided(
@@ -109,6 +113,20 @@ async def ended_sessions(
     events.
     """
     return await _ended(on, user_id, reason, kept=kept)
+
+
+async def sessions_of_provider(on: Tenancy, provider_id: UUID) -> list[Session]:
+    """The newest of those that were begun there and are alive, with their ends pending."""
+    accounts = on.ports.accounts
+    assert accounts is not None
+    now = on.ports.clock.now()
+    alive = await accounts.alive_sessions_of_provider(
+        on.tenant_id, provider_id, now, SESSIONS_OF_PROVIDER_MAX
+    )
+    sessions = [await on.load(Session, session_id, SessionNotFound) for session_id in alive]
+    for session in sessions:
+        session.end("provider_removed")
+    return sessions
 
 
 async def _ended(

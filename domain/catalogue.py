@@ -25,6 +25,7 @@ from domain.secrets import Secret
 from domain.sessions import Session
 from domain.sharing import Sharing
 from domain.tenants import Tenant
+from domain.usage_events import UsageEvent
 from domain.workflows import Workflow
 
 AGGREGATES: tuple[type[Aggregate], ...] = (
@@ -48,6 +49,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Session,
     Sharing,
     Tenant,
+    UsageEvent,
     User,
     Workflow,
 )

@@ -44,7 +44,10 @@ def snapshot_of(execution: Execution) -> JsonObject:
             child_id: [child.path, child.policy] for child_id, child in execution.children.items()
         },
         "undoing": None if execution.undoing is None else asdict(execution.undoing),
-        "unresolved": [[*key, node_type] for key, node_type in execution.unresolved.items()],
+        "unresolved": [
+            [*key, node_type, since.isoformat()]
+            for key, (node_type, since) in execution.unresolved.items()
+        ],
     }
 
 
@@ -65,7 +68,10 @@ def execution_from(snapshot: JsonObject) -> Execution:
             "signals": _signals_from(state["signals"]),
             "children": {key: Child(*child) for key, child in state["children"].items()},
             "undoing": None if state["undoing"] is None else Undoing(**state["undoing"]),
-            "unresolved": {(path, attempt): kind for path, attempt, kind in state["unresolved"]},
+            "unresolved": {
+                (path, attempt): (node_type, datetime.fromisoformat(since))
+                for path, attempt, node_type, since in state["unresolved"]
+            },
             "roots": {"input": state["input"], "execution": state["execution_root"]},
         }
     )

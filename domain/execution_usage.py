@@ -2,6 +2,8 @@
 stays open until somebody says what it used, or its answer comes after all.
 """
 
+from datetime import datetime
+
 from domain.errors import Refused
 from domain.executions import Execution
 from domain.identifiers import JsonObject
@@ -45,13 +47,16 @@ def leave_running_unresolved(execution: Execution) -> None:
         leave_unresolved(execution, path, attempt, node_type=execution.runs.get(path).node_type)
 
 
-def resolve_usage(
+def unresolved_since(execution: Execution, path: str, attempt: int) -> datetime:
+    """When the attempt ended. Raises UsageNotUnresolved."""
+    return _unresolved(execution, path, attempt)[1]
+
+
+def record_resolved(
     execution: Execution, path: str, attempt: int, usage: Usage, *, reason: str
 ) -> None:
     """Raises UsageNotUnresolved."""
-    node_type = execution.unresolved.get((path, attempt))
-    if node_type is None:
-        raise UsageNotUnresolved(execution_id=str(execution.id), path=path, attempt=attempt)
+    node_type, _ = _unresolved(execution, path, attempt)
     assert usage.metered is not None
     execution.trigger_event(
         Execution.UsageResolved,
@@ -66,4 +71,11 @@ def resolve_usage(
 def heard_late(execution: Execution, path: str, attempt: int, usage: Usage) -> None:
     """The answer of an attempt that is of no use any more, but was paid for."""
     if usage.metered is not None and (path, attempt) in execution.unresolved:
-        resolve_usage(execution, path, attempt, usage, reason="its answer came late")
+        record_resolved(execution, path, attempt, usage, reason="its answer came late")
+
+
+def _unresolved(execution: Execution, path: str, attempt: int) -> tuple[str, datetime]:
+    found = execution.unresolved.get((path, attempt))
+    if found is None:
+        raise UsageNotUnresolved(execution_id=str(execution.id), path=path, attempt=attempt)
+    return found

@@ -137,8 +137,8 @@ class Execution(ExecutionEvents, Aggregate):
         self.signals = PendingSignals()
         self.children: dict[str, Child] = {}
         self.undoing: Undoing | None = None
-        # Node types by (path, attempt): what these attempts were billed is not known.
-        self.unresolved: dict[tuple[str, int], str] = {}
+        # By (path, attempt), of which type and since when: nobody knows what they were billed.
+        self.unresolved: dict[tuple[str, int], tuple[str, datetime]] = {}
         self.has_payloads = True
         self.roots: JsonObject = {
             "input": input,
@@ -226,8 +226,10 @@ class Execution(ExecutionEvents, Aggregate):
         self.runs.doubt(path, {"code": code, "message": message, "attempt": attempt})
 
     @event(ExecutionEvents.UsageUnresolved)
-    def _usage_unresolved(self, path: str, attempt: int, node_type: str) -> None:
-        self.unresolved[path, attempt] = node_type
+    def _usage_unresolved(
+        self, path: str, attempt: int, node_type: str, timestamp: datetime
+    ) -> None:
+        self.unresolved[path, attempt] = (node_type, timestamp)
 
     @event(ExecutionEvents.UsageResolved)
     def _usage_resolved(self, path: str, attempt: int) -> None:

@@ -17,6 +17,7 @@ from domain.errors import NotFound, Refused
 
 ROLES = ("ADMIN", "USER", "VIEWER", "RESELLER")
 ADMIN = "ADMIN"
+RESELLER = "RESELLER"
 
 UserStatus = Literal["INVITED", "ACTIVE", "DEACTIVATED"]
 

@@ -10,16 +10,30 @@ from eventsourcing.domain import Aggregate, event
 from domain.errors import Refused
 from domain.identifiers import StreamId, TenantId
 
-# How somebody proved who they are, as sessions tell it. MULTIPLE: the identity provider said that
+# How somebody proved who they are, as sessions tell it. PROVIDER: with the id of the identity
+# provider after a colon (at_provider). MULTIPLE: the identity provider said that
 # there was more than a password (`mfa` in the `amr` of RFC 8176).
 PASSWORD, TOTP, PROVIDER, MULTIPLE = "password", "totp", "identity_provider", "mfa"
-FACTORS = frozenset({PASSWORD, TOTP, PROVIDER, MULTIPLE})
 
 
 class SecondFactorRequired(Refused):
     """The tenant asks for a second factor of everybody with this role."""
 
     code = "second_factor_required"
+
+
+def at_provider(provider_id: UUID) -> str:
+    return f"{PROVIDER}:{provider_id}"
+
+
+def provider_of(factors: Collection[str]) -> UUID | None:
+    """Where somebody signed in who proved to be themselves by these, unless it was here."""
+    at = [factor.partition(":")[2] for factor in factors if factor.startswith(f"{PROVIDER}:")]
+    return UUID(at[0]) if at else None
+
+
+def is_factor(text: str) -> bool:
+    return text in {PASSWORD, TOTP, MULTIPLE} or text.startswith(f"{PROVIDER}:")
 
 
 def login_rules_id(tenant_id: TenantId) -> StreamId:
@@ -60,7 +74,7 @@ class LoginRules(Aggregate):
         """Whether somebody with this role who proved to be themselves by these may go on."""
         if not self.concerns(role) or TOTP in factors or MULTIPLE in factors:
             return True
-        return self.trusts_providers and PROVIDER in factors
+        return self.trusts_providers and provider_of(factors) is not None
 
     def concerns(self, role: str) -> bool:
         named = self.second_factor_roles

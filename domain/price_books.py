@@ -6,7 +6,7 @@ holds.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 from typing import Any, cast
@@ -45,9 +45,9 @@ class PriceVersion:
     """
 
     name: str
-    effective_from: datetime
-    margin: Fraction
-    prices: Mapping[str, Mapping[str, Price]]
+    effective_from: datetime = field(hash=False)
+    margin: Fraction = field(hash=False)
+    prices: Mapping[str, Mapping[str, Price]] = field(hash=False)
 
     def price(self, model: str, meter: str) -> Price | None:
         provider = model.partition("/")[0]

@@ -9,6 +9,7 @@ known as a whole or not at all: a sum that leaves something out looks like a sma
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from domain.prices import FREE_PRICE, Price, cost
@@ -16,10 +17,11 @@ from domain.usage import CHARGED_AS, FREE_METERS, Measured, UsageLine
 
 # Whatever has a price has one for one of these.
 TELLING_METERS = ("input_tokens", "output_tokens", "embedding_tokens")
+RATES_KEPT_MAX = 4096
 
 
 class PriceSource(Protocol):
-    """name: of this very version, for ever."""
+    """name: of this very version, for ever. Hashable."""
 
     @property
     def name(self) -> str: ...
@@ -32,6 +34,13 @@ class PriceSource(Protocol):
     def price(self, model: str, meter: str) -> Price | None: ...
 
 
+class _Rates(NamedTuple):
+    """of_meters: the price of each, and the factor of the margins on it. prices: as Rated."""
+
+    of_meters: tuple[tuple[Price, Fraction | int], ...]
+    prices: str
+
+
 class Rated(NamedTuple):
     """prices: the names of the sources that had a part in it."""
 
@@ -41,27 +50,26 @@ class Rated(NamedTuple):
 
 def rate(measured: Measured, model: str, sources: Sequence[PriceSource]) -> Rated:
     """sources: the most special first."""
-    used: dict[str, None] = {}
-    lines = _lines(measured, model, sources, used) if measured.is_standard else None
-    if lines is None:
-        unpriced = (UsageLine(meter, count, None) for meter, count in measured.quantities.items())
+    quantities = measured.quantities
+    rates = _rates(tuple(quantities), model, tuple(sources)) if measured.is_standard else None
+    if rates is None:
+        unpriced = (UsageLine(meter, count, None) for meter, count in quantities.items())
         return Rated(tuple(unpriced), "")
-    return Rated(tuple(lines), ",".join(used))
-
-
-def _lines(
-    measured: Measured, model: str, sources: Sequence[PriceSource], used: dict[str, None]
-) -> list[UsageLine] | None:
-    lines: list[UsageLine] = []
     tokens_in = measured.tokens_in
-    for meter, quantity in measured.quantities.items():
-        found = _priced(meter, model, sources, used)
-        if found is None:
-            return None
-        price, factor = found
-        exact = cost(price, quantity, tokens_in=tokens_in) * factor
-        lines.append(UsageLine(meter, quantity, round(exact)))
-    return lines
+    lines = [
+        UsageLine(meter, count, round(cost(price, count, tokens_in=tokens_in) * factor))
+        for (meter, count), (price, factor) in zip(quantities.items(), rates.of_meters, strict=True)
+    ]
+    return Rated(tuple(lines), rates.prices)
+
+
+@lru_cache(maxsize=RATES_KEPT_MAX)
+def _rates(meters: tuple[str, ...], model: str, sources: tuple[PriceSource, ...]) -> _Rates | None:
+    """Found once: a version of a price book says the same for ever."""
+    used: dict[str, None] = {}
+    found = [_priced(meter, model, sources, used) for meter in meters]
+    known = [one for one in found if one is not None]
+    return _Rates(tuple(known), ",".join(used)) if len(known) == len(found) else None
 
 
 def _priced(

@@ -1,7 +1,7 @@
 """Session: one person logged in on one device, from the login to the logout.
 
     created ──► ended (logged_out | revoked | password_changed | token_reused |
-                   second_factor_required | second_factor_reset)
+                   second_factor_required | second_factor_reset | provider_removed)
 
 That a token of it was refreshed is no event: it happens every few minutes and says nothing new.
 When it was refreshed last is kept beside the log (infra/refresh_tokens.py). A session that nobody
@@ -24,6 +24,7 @@ EndReason = Literal[
     "token_reused",
     "second_factor_required",
     "second_factor_reset",
+    "provider_removed",
 ]
 
 

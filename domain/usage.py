@@ -13,7 +13,7 @@ from domain.identifiers import Json, JsonObject
 
 Unit: TypeAlias = Literal["tokens", "requests", "calls", "seconds", "bytes", "units"]
 # Where the counts are from. unknown: nobody knows what the attempt used, until somebody says.
-Source: TypeAlias = Literal["provider", "estimated", "resolved", "unknown"]
+Source: TypeAlias = Literal["provider", "estimated", "resolved", "sent", "unknown"]
 
 # Every meter of the platform, and what it counts. Others are tenants' own (domain/usage_events.py).
 METERS: Mapping[str, Unit] = {
@@ -33,11 +33,15 @@ METERS: Mapping[str, Unit] = {
     "run_seconds": "seconds",
     "storage_bytes": "bytes",
 }
-INPUT_METERS = (
-    *("input_tokens", "cached_input_tokens", "cache_write_tokens", "cache_write_1h_tokens"),
-    *("input_audio_tokens", "input_image_tokens", "embedding_tokens"),
+INPUT_METERS = frozenset(
+    {
+        *("input_tokens", "cached_input_tokens", "cache_write_tokens", "cache_write_1h_tokens"),
+        *("input_audio_tokens", "input_image_tokens", "embedding_tokens"),
+    }
 )
-OUTPUT_METERS = ("output_tokens", "reasoning_tokens", "output_audio_tokens", "output_image_tokens")
+OUTPUT_METERS = frozenset(
+    {"output_tokens", "reasoning_tokens", "output_audio_tokens", "output_image_tokens"}
+)
 # What a model that has no price of its own for it charges it as.
 CHARGED_AS: Mapping[str, str] = {"reasoning_tokens": "output_tokens"}
 # What nobody charges unless a price book says so.
@@ -56,11 +60,11 @@ class Measured(NamedTuple):
 
     @property
     def tokens_in(self) -> int:
-        return sum(self.quantities.get(meter, 0) for meter in INPUT_METERS)
+        return sum([count for meter, count in self.quantities.items() if meter in INPUT_METERS])
 
     @property
     def tokens_out(self) -> int:
-        return sum(self.quantities.get(meter, 0) for meter in OUTPUT_METERS)
+        return sum([count for meter, count in self.quantities.items() if meter in OUTPUT_METERS])
 
 
 class UsageLine(NamedTuple):

@@ -23,7 +23,7 @@ from commands.login_port import MfaClaims, MfaPurpose
 from commands.ports import Clock, Ids
 from domain.errors import Unauthenticated
 from domain.identifiers import TenantId
-from domain.login_rules import FACTORS
+from domain.login_rules import is_factor
 from infra.signing_keys import SigningKeys
 
 ALGORITHM = "Ed25519"
@@ -168,7 +168,7 @@ def _key_id(text: str, kind: str) -> str:
 def _factors(told: object) -> list[str]:
     """Raises BadToken for what no token of ours has."""
     named = cast("list[object]", told) if isinstance(told, list) else []
-    factors = [one for one in named if isinstance(one, str) and one in FACTORS]
+    factors = [one for one in named if isinstance(one, str) and is_factor(one)]
     if not factors or len(factors) != len(named):
         raise BadToken
     return factors

@@ -32,6 +32,10 @@ ALIVE: LiteralString = (
     "SELECT session_id FROM sessions WHERE tenant_id = %s AND user_id = %s"
     " AND ended_at IS NULL AND expires_at > %s ORDER BY session_id DESC LIMIT %s"
 )
+ALIVE_OF_PROVIDER: LiteralString = (
+    "SELECT session_id FROM sessions WHERE tenant_id = %s AND provider_id = %s"
+    " AND ended_at IS NULL AND expires_at > %s ORDER BY session_id DESC LIMIT %s"
+)
 FIND_RESET: LiteralString = (
     "SELECT user_id, expires_at FROM reset_tokens WHERE tenant_id = %s AND token_hash = %s"
 )
@@ -73,6 +77,15 @@ class PostgresAccounts:
         async with self._database.tenant_transaction(tenant_id) as conn:
             cursor = await conn.execute(ALIVE, (tenant_id, user_id, now, SESSIONS_MAX))
             return [row[0] for row in await cursor.fetchall()]
+
+    async def alive_sessions_of_provider(
+        self, tenant_id: TenantId, provider_id: UUID, now: datetime, limit: int
+    ) -> Sequence[UUID]:
+        asked = (tenant_id, provider_id, now, limit)
+        async with self._database.tenant_transaction(tenant_id) as conn:
+            return [
+                row[0] for row in await (await conn.execute(ALIVE_OF_PROVIDER, asked)).fetchall()
+            ]
 
     async def reset_token_of(
         self, tenant_id: TenantId, token_hash: bytes, now: datetime

@@ -104,7 +104,8 @@ class Append:
     def __post_init__(self) -> None:
         self.stored = asyncio.get_running_loop().create_future()
         self.bytes_count = sum([len(row[3]) for row in self.events])
-        self.bytes_count += sum([len(blob.content) for blob in self.blobs])
+        if self.blobs:
+            self.bytes_count += sum([len(blob.content) for blob in self.blobs])
 
     def token(self, stored: Stored) -> PositionToken:
         """The token of this append, given where its events are stored."""

@@ -7,6 +7,7 @@ from typing import LiteralString, assert_never
 from commands.login_port import (
     ConfirmedSecondFactor,
     EndedSession,
+    EndedSessionsOf,
     LoginRow,
     RemovedResetTokens,
     RemovedSecondFactor,
@@ -21,14 +22,18 @@ SET_HASH: LiteralString = (
     "UPDATE passwords SET password_hash = %s WHERE tenant_id = %s AND user_id = %s"
 )
 STORE_SESSION: LiteralString = (
-    "WITH stored AS (INSERT INTO sessions (tenant_id, session_id, user_id, expires_at)"
-    "  VALUES (%s, %s, %s, %s))"
+    "WITH stored AS (INSERT INTO sessions"
+    "  (tenant_id, session_id, user_id, expires_at, provider_id) VALUES (%s, %s, %s, %s, %s))"
     " INSERT INTO refresh_tokens (tenant_id, token_hash, session_id, expires_at)"
     " VALUES (%s, %s, %s, %s)"
 )
 END_SESSION: LiteralString = (
     "UPDATE sessions SET ended_at = clock_timestamp()"
     " WHERE tenant_id = %s AND session_id = %s AND ended_at IS NULL"
+)
+END_SESSIONS_OF: LiteralString = (
+    "UPDATE sessions SET ended_at = clock_timestamp()"
+    " WHERE tenant_id = %s AND provider_id = %s AND ended_at IS NULL"
 )
 STORE_RESET: LiteralString = (
     "INSERT INTO reset_tokens (tenant_id, token_hash, user_id, expires_at) VALUES (%s, %s, %s, %s)"
@@ -59,10 +64,13 @@ def login_statement(  # noqa: PLR0911 # one answer per kind of row
             return SET_HASH, (row.password_hash, tenant_id, row.user_id)
         case StoredSession():
             session = (tenant_id, row.session_id, row.user_id, row.expires_at)
+            session = (*session, row.provider_id)
             token = (tenant_id, row.token_hash, row.session_id, row.token_expires_at)
             return STORE_SESSION, (*session, *token)
         case EndedSession():
             return END_SESSION, (tenant_id, row.session_id)
+        case EndedSessionsOf():
+            return END_SESSIONS_OF, (tenant_id, row.provider_id)
         case StoredResetToken():
             values = (tenant_id, row.token_hash, row.user_id, row.expires_at)
             return STORE_RESET, values

@@ -51,8 +51,11 @@ class PriceBooks:
         self._books: dict[TenantId, PriceBook] = {}
 
     async def sources(self, tenant_id: TenantId, model: str, at: datetime) -> Sequence[PriceSource]:
+        listed = await _list_for(model)
+        if not self._books:
+            return [listed]
         own, platform = self._books.get(tenant_id), self._books.get(PLATFORM)
-        return [*_effective((own, platform), at), await _list_for(model)]
+        return [*_effective((own, platform), at), listed]
 
     async def refresh(self) -> None:
         async with self._database.connection() as conn:
@@ -108,7 +111,7 @@ def _effective(books: Sequence[PriceBook | None], at: datetime) -> list[PriceSou
 
 
 async def _list_for(model: str) -> PriceSource:
-    if model.startswith("offline/"):
-        return OFFLINE_PRICES
+    if model.startswith(("offline/", "meter/")):
+        return OFFLINE_PRICES  # Which has none for what tenants count themselves.
     await load_prices()
     return listed_prices()

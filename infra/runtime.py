@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID
 
 from commands.ports import Log
@@ -18,11 +19,13 @@ from infra.clock import SystemClock, Uuid7Ids
 from infra.consumer import keep_running
 from infra.data_keys import DataKeys
 from infra.erasure import Erasure
+from infra.event_commitments import EventCommitments
 from infra.event_sealing import EventSeals
 from infra.event_store import PostgresEventStore
 from infra.group_commit import GroupCommit
 from infra.kafka import KafkaLog
 from infra.key_encryption import KeyEncryption
+from infra.log_sealer import LogSealer, SealLimits
 from infra.lru import Lru
 from infra.neighbours import Neighbours
 from infra.open_executions import PostgresOpenExecutions
@@ -32,6 +35,8 @@ from infra.postgres_log import PostgresLog
 from infra.process_memory import forbid_core_dumps
 from infra.relay import Relay
 from infra.retention import RetentionKnown
+from infra.seal_keys import SealKeys
+from infra.seal_proofs import SealProofs
 from infra.settings import Settings
 from infra.shared_cache import SharedCache
 from infra.snapshots import Snapshots
@@ -325,6 +330,28 @@ class Runtime:
             poll_max_s=settings.poll_max_s,
             pace_s=settings.relay_pace_s,
         )
+
+    async def seal_keys(self) -> SealKeys:
+        """Of who seals; reading the public ones needs none of it."""
+        max_age = timedelta(days=self.settings.seal_key_days)
+        keys = await self.data_keys("projector")
+        return SealKeys(keys, self.clock, self.ids, max_age=max_age)
+
+    async def log_sealer(self) -> LogSealer:
+        settings = self.settings
+        return LogSealer(
+            self.conninfo("projector"),
+            EventCommitments(await self.data_keys("projector")),
+            await self.seal_keys(),
+            clock=self.clock,
+            limits=SealLimits(
+                settings.seal_every_s, settings.seal_events_max, settings.seal_share_max
+            ),
+        )
+
+    async def seal_proofs(self) -> SealProofs:
+        database = await self.database("api")
+        return SealProofs(database, EventCommitments(await self.data_keys("api")))
 
     def exchange_wakeups(self) -> None:
         """Tell other processes of our appends and hear of theirs; not needed when all roles are in

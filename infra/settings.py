@@ -14,6 +14,8 @@ from pydantic import (
     PositiveInt,
     SecretStr,
     StringConstraints,
+    ValidationInfo,
+    field_validator,
 )
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -111,7 +113,7 @@ class Settings(BaseSettings):
     # While the master key is being changed: what was made with it stays readable.
     master_key_previous: SecretStr | None = None
     # What hashes for look-ups are made with; absent: the master key. Stays when that is changed.
-    lookup_key: SecretStr | None = None
+    lookup_key: SecretStr | None = Field(default=None, validate_default=True)
     # For the first key that is derived from a master key; 128 * 8 * N bytes, 128 MiB by default.
     scrypt_n: Annotated[int, AfterValidator(_power_of_two)] = Field(
         default=2**17, ge=2**14, le=2**21
@@ -152,6 +154,13 @@ class Settings(BaseSettings):
     relay_pace_s: float = Field(default=0.004, ge=0)
     lease_ttl_s: float = Field(default=10, gt=0)
     consumer_restart_max_s: float = Field(default=30, gt=0)
+
+    # Seals of the log. An event waits at most so long for its seal, when sealing keeps up; sealing
+    # takes at most this share of one processor, and goes on later with what is left.
+    seal_every_s: float = Field(default=5, gt=0, le=20)
+    seal_events_max: int = Field(default=2000, ge=1, le=10_000)
+    seal_share_max: float = Field(default=0.1, gt=0, le=1)
+    seal_key_days: int = Field(default=90, ge=1, le=3650)
 
     # Workers.
     worker_attempts_max: int = Field(default=256, ge=1)
@@ -228,3 +237,17 @@ class Settings(BaseSettings):
     min_position_wait_s: float = 5
     is_introspection_allowed: bool = True
     bcrypt_cost: int = Field(default=12, ge=4, le=16)
+
+    @field_validator("lookup_key")
+    @classmethod
+    def _told_while_the_master_key_changes(
+        cls, lookup_key: SecretStr | None, info: ValidationInfo
+    ) -> SecretStr | None:
+        """Otherwise nobody would be found by their address from this moment on."""
+        if lookup_key is None and info.data.get("master_key_previous") is not None:
+            message = (
+                "while the master key is changed it must be told: the old master key, unless it"
+                " had a value of its own"
+            )
+            raise PydanticCustomError("lookup_key", "{error}", {"error": message})
+        return lookup_key

@@ -81,7 +81,7 @@ class HeldTenants:
         self._held: frozenset[UUID] = frozenset()
 
     def is_held(self, tenant_id: TenantId) -> bool:
-        return tenant_id in self._held
+        return bool(self._held) and tenant_id in self._held
 
     async def refresh(self) -> bool:
         """Whether some that were held are no more."""

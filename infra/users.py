@@ -29,24 +29,30 @@ PERMISSIONS: LiteralString = (
 )
 
 
-def email_hash(master_key: str, email: str) -> bytes:
+def email_hash(lookup_key: str, email: str) -> bytes:
     """HMAC-SHA256 of the address in one case: equal addresses are found, and none can be read back
     or tried out without the key.
     """
-    key = hmac.digest(master_key.encode(), b"agentledger:email", hashlib.sha256)
+    key = hmac.digest(lookup_key.encode(), b"agentledger:email", hashlib.sha256)
     canonical = unicodedata.normalize("NFC", email).casefold()
     return hmac.digest(key, canonical.encode(), hashlib.sha256)
 
 
 class PostgresUsers:
-    """Implements commands.identity_port.Users."""
+    """Implements commands.identity_port.Users. lookup_key: people are found by hashes made with it,
+    and nothing is proven by it, for it outlives a master key that somebody may have seen.
+    proof_keys: of invitations: the present master key, and the previous one while it is changed.
+    """
 
-    def __init__(self, database: Database, master_key: str) -> None:
+    def __init__(
+        self, database: Database, lookup_key: str, *, proof_keys: Sequence[str] = ()
+    ) -> None:
         self._database = database
-        self._master_key = master_key
+        self._lookup_key = lookup_key
+        self._proof_keys = proof_keys
 
     def email_hash(self, email: str) -> bytes:
-        return email_hash(self._master_key, email)
+        return email_hash(self._lookup_key, email)
 
     async def find_by_email(self, tenant_id: TenantId, email_hash: bytes) -> UUID | None:
         async with self._database.tenant_transaction(tenant_id) as conn:
@@ -79,6 +85,8 @@ class PostgresUsers:
         found = await self._database.tenant_json(tenant_id, IS_ACTOR, asked, person=user_id)
         return found == b"true"
 
-    def invitation_proof(self, tenant_id: TenantId, user_id: UUID, expires_at: str) -> bytes:
+    def invitation_proofs(
+        self, tenant_id: TenantId, user_id: UUID, expires_at: str
+    ) -> Sequence[bytes]:
         message = f"agentledger:invitation:{tenant_id}:{user_id}:{expires_at}".encode()
-        return hmac.digest(self._master_key.encode(), message, hashlib.sha256)
+        return [hmac.digest(key.encode(), message, hashlib.sha256) for key in self._proof_keys]

@@ -142,6 +142,7 @@ AGENTS = Projection(
     keys=stream_key,
     evolve=evolve,
     own=BEGUN_BY_PERSON + " OR agent_id" + SHARED_WITH_PERSON,
+    indexes=(("tenant_id", "created_by", "agent_id"),),
 )
 AGENT_VERSIONS = Projection(
     name="agent_versions",

@@ -296,9 +296,11 @@ EXECUTIONS = Projection(
         ("tenant_id", "status", "execution_id"),
         ("tenant_id", "workflow_id", "execution_id"),
         ("tenant_id", "created_at"),
+        ("tenant_id", "created_by", "execution_id"),
     ),
     sparse_indexes=(
         ("tenant_id", "parent_id", "execution_id"),
         ("tenant_id", "forked_from_id", "execution_id"),
+        ("tenant_id", "agent_id", "execution_id"),
     ),
 )

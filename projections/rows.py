@@ -185,6 +185,14 @@ class Tables:
         )
         return query.format(streams=self.streams, record=STREAM_RECORD).as_bytes(None)
 
+    def indexes(self) -> Iterator[tuple[tuple[str, ...], sql.Composed]]:
+        """(columns, what makes it), beside the key's."""
+        for index in self.projection.indexes:
+            yield index, sql.SQL("CREATE INDEX ON {} ({})").format(self.rows, _names(index))
+        for index in self.projection.sparse_indexes:
+            statement = sql.SQL("CREATE INDEX ON {} ({}) WHERE {} IS NOT NULL")
+            yield index, statement.format(self.rows, _names(index), sql.Identifier(index[1]))
+
     def _definitions(self) -> Iterator[sql.Composed]:
         columns = sql.SQL(", ").join(
             sql.SQL("{} {}" if column.is_nullable else "{} {} NOT NULL").format(
@@ -197,12 +205,8 @@ class Tables:
         yield sql.SQL("CREATE TABLE {} ({}, PRIMARY KEY ({})) WITH (fillfactor = 80)").format(
             self.rows, columns, _names(self.projection.key)
         )
-        for index in self.projection.indexes:
-            yield sql.SQL("CREATE INDEX ON {} ({})").format(self.rows, _names(index))
-        for index in self.projection.sparse_indexes:
-            yield sql.SQL("CREATE INDEX ON {} ({}) WHERE {} IS NOT NULL").format(
-                self.rows, _names(index), sql.Identifier(index[1])
-            )
+        for _, statement in self.indexes():
+            yield statement
         yield sql.SQL(
             "CREATE TABLE {} (tenant_id uuid NOT NULL, stream_id uuid NOT NULL,"
             " version bigint NOT NULL, is_parked boolean NOT NULL,"

@@ -12,6 +12,15 @@ from projections.visibility import close_to_others
 SCHEMA_LOCK = 0x6167_6C70  # "aglp": two migrations at once wait for each other.
 
 
+INDEXED = """
+SELECT array_agg(a.attname::text ORDER BY k.place)
+  FROM pg_index AS i, unnest(i.indkey) WITH ORDINALITY AS k (number, place)
+  JOIN pg_attribute AS a ON a.attnum = k.number
+ WHERE i.indrelid = %s::regclass AND a.attrelid = i.indrelid
+ GROUP BY i.indexrelid
+"""
+
+
 async def create_missing_tables(conn: AsyncConnection) -> list[str]:
     """The names of the tables made. Idempotent, and safe from several processes at once.
 
@@ -29,9 +38,20 @@ async def create_missing_tables(conn: AsyncConnection) -> list[str]:
             if await found.fetchone() == (None,):
                 await tables.create(conn)
                 created.append(tables.name)
+            else:
+                await _create_missing_indexes(conn, tables)
         await close_to_others(conn, iter(PROJECTIONS))
         await conn.execute(CREATE_ATTENTION)
         await conn.execute("RESET ROLE")
         reach("schema.before_commit")
     reach("schema.after_commit")
     return created
+
+
+async def _create_missing_indexes(conn: AsyncConnection, tables: Tables) -> None:
+    """Those that are newer than the table: an index changes no row, so no new version is filled."""
+    rows = await (await conn.execute(INDEXED, (tables.rows.as_string(None),))).fetchall()
+    present = {tuple(columns) for (columns,) in rows}
+    for columns, statement in tables.indexes():
+        if columns not in present:
+            await conn.execute(statement)

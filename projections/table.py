@@ -92,7 +92,8 @@ class Rollup:
 class Projection(Generic[RowT]):
     """row: a TypedDict of the column types above. key: the primary key, tenant_id first.
 
-    stream_column: the column that holds the stream's id. aggregate: whose streams are followed.
+    stream_column: the column that holds the stream's id. aggregate, also: whose streams are
+    followed.
     events: the event classes that change rows; the others only move the stream's version on.
     sparse_indexes: only of the rows that have something in the second column.
     own: the condition under which a row is seen by whoever sees only what is theirs; see
@@ -114,6 +115,7 @@ class Projection(Generic[RowT]):
     indexes: tuple[tuple[str, ...], ...] = ()
     sparse_indexes: tuple[tuple[str, ...], ...] = ()
     rollup: Rollup | None = None
+    also: tuple[type[Aggregate], ...] = ()
 
     @cached_property
     def table(self) -> str:
@@ -135,7 +137,8 @@ class Projection(Generic[RowT]):
     @cached_property
     def stream_topics(self) -> frozenset[str]:
         """Every topic of the streams followed."""
-        members = vars(self.aggregate).values()
+        kinds = (self.aggregate, *self.also)
+        members = (member for kind in kinds for member in vars(kind).values())
         events = (m for m in members if isinstance(m, type) and hasattr(m, "TOPIC"))
         return frozenset(get_topic(event) for event in events)
 

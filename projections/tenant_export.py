@@ -1,5 +1,6 @@
-"""Everything of one tenant, page by page: its events with what they say, the rows of every read
-model, and the payloads that lie beside the log. No secret is in any of these.
+"""Everything of one tenant, page by page: its newest seal and the hashes under it, its events with
+what they say and what proves it, the rows of every read model, and the payloads that lie beside the
+log. No secret is in any of these. infra/export_proofs.py reads the seal and what it proves.
 
 Read under the tenant, a short transaction per page; between pages nothing is held, so that a slow
 reader delays nobody. Events are those that were settled when each page was read, in commit order.
@@ -14,9 +15,13 @@ from psycopg import sql
 
 from commands.ports import LoggedEvent, Position
 from domain.identifiers import TenantId
+from infra.event_commitments import EventCommitments
 from infra.event_log import COLUMNS, logged_event
 from infra.event_sealing import OpenEvents, is_erased
+from infra.log_seals import Opening, state_hash
 from infra.postgres import Database
+from infra.seal_documents import head_document, seal_document
+from infra.seal_proofs import HeadProof, SealProofs
 from infra.tenant_archive import ArchiveFile
 from projections.table import AnyProjection
 
@@ -27,6 +32,11 @@ EVENTS: LiteralString = (
     " WHERE tenant_id = %s AND (era, tx_id, notification_id) > (%s::smallint, %s::text::xid8, %s)"
     " AND (era < current_era() OR tx_id < pg_snapshot_xmin(pg_current_snapshot()))"
     " ORDER BY tenant_id, era, tx_id, notification_id LIMIT %s"
+)
+# Read after the seal was chosen: they may have more than it covers, and never less.
+TILES: LiteralString = (
+    "SELECT level, tile, hashes, commitments FROM seal_tiles"
+    " WHERE tenant_id = %s AND (level, tile) > (%s, %s) ORDER BY level, tile LIMIT %s"
 )
 PAYLOADS: LiteralString = (
     "SELECT sha256 FROM blobs WHERE tenant_id = %s AND sha256 > %s ORDER BY sha256 LIMIT %s"
@@ -45,9 +55,13 @@ class PostgresTenantExport:
     open_events: OpenEvents
     payloads: Payloads
     projections: Sequence[AnyProjection]
+    proofs: SealProofs
+    commitments: EventCommitments
     running_count: int = 0
 
     async def files(self, tenant_id: TenantId) -> AsyncGenerator[ArchiveFile]:
+        async for file in self._seals(tenant_id):
+            yield file
         async for file in self._events(tenant_id):
             yield file
         for projection in self.projections:
@@ -55,6 +69,24 @@ class PostgresTenantExport:
                 yield file
         async for file in self._payloads(tenant_id):
             yield file
+
+    async def _seals(self, tenant_id: TenantId) -> AsyncGenerator[ArchiveFile]:
+        """First of all, for whoever reads events needs them."""
+        newest = await self.proofs.newest(tenant_id)
+        if newest is None:
+            return
+        yield _lines("seals", 1, [orjson.dumps(_head_proof(newest))])
+        after, number = (-1, -1), 0
+        while True:
+            async with self.database.tenant_transaction(tenant_id) as conn:
+                cursor = conn.cursor(binary=True)
+                await cursor.execute(TILES, (tenant_id, *after, PAGE_ROWS))
+                page = await cursor.fetchall()
+            if not page:
+                return
+            number += 1
+            yield _lines("seals/tiles", number, [_tile_line(*row) for row in page])
+            after = page[-1][:2]
 
     async def _events(self, tenant_id: TenantId) -> AsyncGenerator[ArchiveFile]:
         position = Position(0, 0, 0)
@@ -68,7 +100,9 @@ class PostgresTenantExport:
             if not page:
                 return
             number += 1
-            lines = [_line(event) for event in await self.open_events(page)]
+            openings = await self.commitments.openings(page)
+            opened = await self.open_events(page)
+            lines = [_line(*told) for told in zip(page, opened, openings, strict=True)]
             yield _lines("events", number, lines)
             position = page[-1].position
 
@@ -109,7 +143,23 @@ class PostgresTenantExport:
             after = hashes[-1]
 
 
-def _line(event: LoggedEvent) -> bytes:
+def _head_proof(proof: HeadProof) -> dict[str, object]:
+    return {
+        "seal": seal_document(proof.signed),
+        "head": head_document(proof.head),
+        "path": [one.hex() for one in proof.path],
+    }
+
+
+def _tile_line(level: int, tile: int, hashes: bytes, commitments: bytes | None) -> bytes:
+    told: dict[str, object] = {"level": level, "tile": tile, "hashes": hashes.hex()}
+    if commitments is not None:
+        told["commitments"] = commitments.hex()
+    return orjson.dumps(told)
+
+
+def _line(stored: LoggedEvent, event: LoggedEvent, opening: Opening | None) -> bytes:
+    """The same event twice, as it is stored and as it is read."""
     era, tx_id, notification_id = event.position
     return orjson.dumps(
         {
@@ -121,7 +171,13 @@ def _line(event: LoggedEvent) -> bytes:
             "actor": event.actor,
             "event_id": event.event_id,
             "command_id": event.command_id,
+            "causation_id": event.causation_id,
             "correlation_id": event.correlation_id,
+            "traceparent": event.traceparent,
+            "seal": {
+                "state_sha256": state_hash(stored.state).hex(),
+                "blinding": None if opening is None else opening.blinding.hex(),
+            },
             "data": None if is_erased(event) else orjson.Fragment(event.state),
         }
     )

@@ -4,11 +4,13 @@ need not read them.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import LiteralString, TypedDict
 
 from domain.executions import Execution
 from domain.identifiers import Json, JsonObject
 from domain.usage import INPUT_METERS, METERS, OUTPUT_METERS
+from domain.usage_events import UsageEvent
 from projections.table import (
     BEGUN_BY_PERSON,
     BigInt,
@@ -28,11 +30,22 @@ from projections.table import (
 __all__ = ["INPUT_METERS", "METERS", "OUTPUT_METERS", "USAGE_FACTS"]
 
 
-class UsageFactRow(TypedDict):
-    """lines: [meter, quantity, cost in pico-USD or null]. model, agent_id, workflow_id: empty where
-    there is none. source: unknown as long as nobody knows what the attempt used. prices: the
-    versions of price books that priced it; empty where none did. happened_at: when its outcome was
-    stored. version: of the event that says so.
+class UsageColumns(TypedDict):
+    provider: Text
+    agent_id: Text
+    workflow_id: Text
+    created_by: Text
+    source: Text
+    prices: Text
+    lines: JsonText
+
+
+class UsageFactRow(UsageColumns):
+    """stream_id: of a run, or of an event that a tenant sent, which has no path and attempt 0.
+    lines: [meter, quantity, cost in pico-USD or null]. model, agent_id, workflow_id, node_type:
+    empty where there is none. source: unknown as long as nobody knows what the attempt used.
+    prices: the versions of price books that priced it; empty where none did. happened_at: when its
+    outcome was stored, or as its sender says. version: of the event that says so.
     """
 
     tenant_id: Uuid
@@ -43,13 +56,6 @@ class UsageFactRow(TypedDict):
     version: BigInt
     node_type: Text
     model: Text
-    provider: Text
-    agent_id: Text
-    workflow_id: Text
-    created_by: Text
-    source: Text
-    prices: Text
-    lines: JsonText
 
 
 def keys(event: Decoded) -> Sequence[Key]:
@@ -65,6 +71,8 @@ def keys(event: Decoded) -> Sequence[Key]:
         ) as fact:
             logged = event.logged
             return ((logged.tenant_id, logged.stream_id, fact.path, fact.attempt),)
+        case UsageEvent.Created():
+            return ((event.logged.tenant_id, event.logged.stream_id, "", 0),)
         case _:
             raise UnexpectedEvent(event.logged.topic)
 
@@ -79,6 +87,8 @@ def evolve(row: UsageFactRow | None, event: Decoded, _key: Key) -> UsageFactRow:
             return {**_row(event, fact, fact.usage), "happened_at": happened_at}
         case Execution.NodeCompleted() | Execution.NodeFailed() as fact if fact.usage is not None:
             return _row(event, fact, fact.usage)
+        case UsageEvent.Created() as fact:
+            return _sent(event, fact)
         case _:
             raise UnexpectedEvent(event.logged.topic)
 
@@ -114,6 +124,12 @@ def _row(
         "version": event.logged.version,
         "node_type": fact.node_type,
         "model": fact.model or "",
+        **_of_usage(usage),
+    }
+
+
+def _of_usage(usage: JsonObject) -> UsageColumns:
+    return {
         "provider": str(usage["provider"]),
         "agent_id": _text(usage["agent_id"]),
         "workflow_id": _text(usage["workflow_id"]),
@@ -121,6 +137,20 @@ def _row(
         "source": str(usage["source"]),
         "prices": str(usage["prices"]),
         "lines": json_text(usage["lines"]),
+    }
+
+
+def _sent(event: Decoded, fact: UsageEvent.Created) -> UsageFactRow:
+    return {
+        "tenant_id": event.logged.tenant_id,
+        "stream_id": event.logged.stream_id,
+        "path": "",
+        "attempt": 0,
+        "happened_at": datetime.fromisoformat(fact.happened_at),
+        "version": event.logged.version,
+        "node_type": "",
+        "model": "",
+        **_of_usage(fact.usage),
     }
 
 
@@ -155,7 +185,9 @@ USAGE_FACTS = Projection(
         Execution.NodeFailed,
         Execution.UsageUnresolved,
         Execution.UsageResolved,
+        UsageEvent.Created,
     ),
+    also=(UsageEvent,),
     keys=keys,
     evolve=evolve,
     own=BEGUN_BY_PERSON,

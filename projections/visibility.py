@@ -57,6 +57,37 @@ $$
       ON k.tenant_id = agentledger.current_tenant() AND k.user_id = s.person
 $$
 """)
+# The newest of each set by its index, and of these the newest.
+OWN_RUNS = sql.SQL("""
+CREATE OR REPLACE FUNCTION agentledger.own_runs(before uuid, count_max integer) RETURNS SETOF uuid
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS
+$$
+  WITH sources AS MATERIALIZED (SELECT agentledger.run_sources() AS id)
+  SELECT found.id FROM (
+    SELECT e.id FROM unnest(agentledger.own_actors()) AS own (actor) CROSS JOIN LATERAL (
+      SELECT r.execution_id AS id FROM agentledger.{executions} AS r
+       WHERE r.tenant_id = agentledger.current_tenant() AND r.created_by = own.actor
+         AND r.execution_id < {before} ORDER BY r.execution_id DESC LIMIT count_max) AS e
+    UNION
+    SELECT e.id FROM sources AS s CROSS JOIN LATERAL (
+      SELECT r.execution_id AS id FROM agentledger.{executions} AS r
+       WHERE r.tenant_id = agentledger.current_tenant() AND r.workflow_id = s.id
+         AND r.execution_id < {before} ORDER BY r.execution_id DESC LIMIT count_max) AS e
+    UNION
+    SELECT e.id FROM sources AS s CROSS JOIN LATERAL (
+      SELECT r.execution_id AS id FROM agentledger.{executions} AS r
+       WHERE r.tenant_id = agentledger.current_tenant() AND r.agent_id = s.id
+         AND r.execution_id < {before} ORDER BY r.execution_id DESC LIMIT count_max) AS e
+    UNION
+    SELECT e.id FROM agentledger.public_runs() AS p CROSS JOIN LATERAL (
+      SELECT r.execution_id AS id FROM agentledger.{executions} AS r
+       WHERE r.tenant_id = agentledger.current_tenant() AND r.workflow_id = p.workflow_id
+         AND r.created_by = p.actor
+         AND r.execution_id < {before} ORDER BY r.execution_id DESC LIMIT count_max) AS e
+  ) AS found ORDER BY found.id DESC LIMIT count_max
+$$
+""")
+NEWER_THAN_ALL = sql.SQL("coalesce(before, 'ffffffff-ffff-ffff-ffff-ffffffffffff')")
 # The same for one run: asked again for each of its nodes and payloads, so without the sets.
 SEES_EXECUTION = sql.SQL("""
 CREATE OR REPLACE FUNCTION agentledger.shows_run(source uuid, runner text) RETURNS boolean
@@ -108,6 +139,7 @@ async def close_to_others(conn: AsyncConnection, projections: Iterator[AnyProjec
         "executions": sql.Identifier(EXECUTIONS.table),
     }
     await conn.execute(SETS.format(**names))
+    await conn.execute(OWN_RUNS.format(**names, before=NEWER_THAN_ALL))
     await conn.execute(SEES_EXECUTION.format(**names))
     for projection in projections:
         await _close(conn, Tables(projection, projection.table))

@@ -133,6 +133,7 @@ WORKFLOWS = Projection(
     keys=stream_key,
     evolve=evolve,
     own="is_public OR " + BEGUN_BY_PERSON + " OR workflow_id" + SHARED_WITH_PERSON,
+    indexes=(("tenant_id", "created_by", "workflow_id"),),
 )
 WORKFLOW_VERSIONS = Projection(
     name="workflow_versions",

@@ -13,6 +13,7 @@ from infra.audit_entries import AuditEntries
 from infra.authentication import Caller
 from infra.event_sealing import OpenEvents
 from infra.postgres import Database
+from infra.seal_proofs import SealProofs
 from infra.tail import Tail
 from infra.tenant_features import PostgresFeatures
 from read_api.columns import Relation
@@ -36,6 +37,7 @@ class Sources:
     limits: ReadLimits
     audit_log: AuditEntries
     features: PostgresFeatures
+    seal_proofs: SealProofs
 
 
 def sources_of(dependencies: ReadDependencies) -> Sources:
@@ -46,6 +48,7 @@ def sources_of(dependencies: ReadDependencies) -> Sources:
         dependencies.limits,
         dependencies.audit_log,
         dependencies.features,
+        dependencies.seal_proofs,
     )
 
 

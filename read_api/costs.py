@@ -46,6 +46,7 @@ LIST_SIZES: Mapping[tuple[str, str], int] = {
     ("Execution", "nodes"): 10,
     ("Execution", "children"): 100,
     ("Query", "executionDiff"): 100,
+    ("Query", "aggregateDiff"): 100,
 }
 
 Variables: TypeAlias = Mapping[str, Any]

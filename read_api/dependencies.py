@@ -14,6 +14,7 @@ from infra.event_sealing import OpenEvents
 from infra.metrics import Metrics
 from infra.postgres import Database
 from infra.read_positions import ReadPositions
+from infra.seal_proofs import SealProofs
 from infra.tail import Tail
 from infra.tenant_features import PostgresFeatures
 from read_api.limits import ReadLimits
@@ -45,6 +46,7 @@ class ReadDependencies:
     audit: AuditTrail
     audit_log: AuditEntries
     features: PostgresFeatures
+    seal_proofs: SealProofs
     limits: ReadLimits = field(default_factory=ReadLimits)
     is_introspection_allowed: bool = True
     cors_origins: Sequence[str] = ()

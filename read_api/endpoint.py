@@ -46,15 +46,22 @@ class GraphqlEndpoint:
 
     async def _respond(self, request: Request) -> Response:
         if request.method != "POST":
-            refused = refuse("post_only", "GraphQL is sent with POST.")
-            status = HTTPStatus.METHOD_NOT_ALLOWED
-            return self._refusal(request, refused, status, {"Allow": "POST"})
+            return await self._no_post(request)
         began_s = perf_counter()
         response = await self._answer(request)
         outcome = "answered" if response.status_code == HTTPStatus.OK else "refused"
         seconds = self._dependencies.metrics.graphql_request_seconds
         seconds.labels(outcome).observe(perf_counter() - began_s)
         return response
+
+    async def _no_post(self, request: Request) -> Response:
+        try:
+            address = origin_of(self._dependencies, request).source.address
+            await self._dependencies.count_stranger(request.scope, address)
+        except DomainError as error:
+            return self._refusal(request, refusal_of(error), status_of(error), headers_of(error))
+        refused = refuse("post_only", "GraphQL is sent with POST.")
+        return self._refusal(request, refused, HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "POST"})
 
     async def _answer(self, request: Request) -> Response:
         try:

@@ -55,7 +55,10 @@ CHILDREN = Relation(
     order="c.execution_id",
     count_max="100",
 )
-EXECUTIONS = Listing("Execution", "e", "executions_v3 AS e", "execution_id")
+OWN: LiteralString = (
+    "e.execution_id = ANY (ARRAY(SELECT own_runs(($1->>'after')::uuid, ($1->>'first')::int + 1)))"
+)
+EXECUTIONS = Listing("Execution", "e", "executions_v3 AS e", "execution_id", own=OWN)
 PAST_EXECUTION: LiteralString = " FROM " + past_rows(EXECUTION_ROWS, "executions", "e")
 
 

@@ -40,7 +40,7 @@ class ReadLimits:
     subscriptions_per_connection_max: int = 20
     subscriptions_max: int = 10_000
     connection_init_wait_s: float = 10
-    authenticate_again_s: float = 15
+    authenticate_again_s: float = 5
     heartbeat_s: float = 15
     poll_s: float = 1
     stream_page_events: int = 200

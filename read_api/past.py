@@ -37,7 +37,7 @@ async def past_executions(
     context: ReadContext, id_text: str, versions: Sequence[int]
 ) -> list[PastExecution] | None:
     """One for each version; None when there is no such execution, or it lacks one of them."""
-    events = await _events(context, id_text, max(versions))
+    events = await events_up_to(context, id_text, max(versions))
     if not events or min(versions) < 1:
         return None
     pasts: list[PastExecution] = []
@@ -81,7 +81,8 @@ def check_version(arguments: Mapping[str, Any], limits: ReadLimits) -> None:
         )
 
 
-async def _events(context: ReadContext, id_text: str, version: int) -> list[LoggedEvent]:
+async def events_up_to(context: ReadContext, id_text: str, version: int) -> list[LoggedEvent]:
+    """All up to a version, opened; none when the stream has no such version, or is not seen."""
     stream_id, tenant_id = uuid_or_none(id_text), context.caller.tenant_id
     events: list[LoggedEvent] = []
     while stream_id is not None and tenant_id is not None and len(events) < version:

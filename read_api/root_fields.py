@@ -8,6 +8,7 @@ from typing import Any
 
 from infra.audit_trail import Outcome
 from infra.authentication import Caller, DomainError, require
+from read_api.aggregates import check_state, check_states
 from read_api.connections import check_page
 from read_api.documents import Document
 from read_api.errors import VALIDATION, RequestRefused, coded, refuse
@@ -16,6 +17,7 @@ from read_api.execution_diff import check_versions
 from read_api.execution_stats import check_stats
 from read_api.limits import ReadLimits
 from read_api.past import check_version
+from read_api.seals import check_seal_order, check_seal_page
 from read_api.usage import check_usage
 
 # What a refusal is of that concerns the operation as a whole.
@@ -71,6 +73,11 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "secrets": RootFieldRule("read", check_page),
     "events": RootFieldRule("read", check_event_page),
     "auditEntries": RootFieldRule("audit:read", check_page, is_of_tenant=False),
+    "aggregateAt": RootFieldRule("read", check_state),
+    "aggregateDiff": RootFieldRule("read", check_states),
+    "seals": RootFieldRule("audit:read", check_seal_page, is_sensitive=False),
+    "inclusionProof": RootFieldRule("audit:read"),
+    "consistencyProof": RootFieldRule("audit:read", check_seal_order, is_sensitive=False),
     "projections": RootFieldRule("read", is_of_tenant=False, is_sensitive=False),
     "executionUpdates": RootFieldRule("read", is_sensitive=False),
     "tenantUpdates": RootFieldRule("read", is_of_all=True),

@@ -8,13 +8,15 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.base import StrawberryObjectDefinition
 
 from read_api.agents import Agent, agent, agents
+from read_api.aggregates import AggregateState, aggregate_at, aggregate_diff
 from read_api.audit import AuditEntry, audit_entries
 from read_api.bulk_operations import BulkOperation, bulk_operation, bulk_operations
 from read_api.columns import source_of
 from read_api.connections import Connection
 from read_api.credentials import ApiKey, api_keys
+from read_api.differences import Difference
 from read_api.events import Event, events
-from read_api.execution_diff import Difference, execution_diff
+from read_api.execution_diff import execution_diff
 from read_api.execution_stats import ExecutionStats, execution_stats
 from read_api.executions import Execution, execution, execution_at, executions
 from read_api.executor import ReadExecutor
@@ -26,6 +28,14 @@ from read_api.projections import ProjectionStatus, projections
 from read_api.providers import Provider, providers
 from read_api.roles import Permission, Role, permissions, roles
 from read_api.scalars import SCALARS
+from read_api.seals import (
+    ConsistencyProof,
+    InclusionProof,
+    Seal,
+    consistency_proof,
+    inclusion_proof,
+    seals,
+)
 from read_api.secrets import Secret, secrets
 from read_api.sessions import Session, sessions
 from read_api.shaping import Field, Shaper
@@ -100,6 +110,23 @@ class Query:
     audit_entries: Connection[AuditEntry] = strawberry.field(
         resolver=audit_entries,
         description="Who asked what, from where, and what came of it, newest first.",
+    )
+    aggregate_at: AggregateState | None = strawberry.field(
+        resolver=aggregate_at,
+        description="What any stream adds up to, at a version, at an instant, or now.",
+    )
+    aggregate_diff: list[Difference] | None = strawberry.field(
+        resolver=aggregate_diff, description="What differs between two versions of any stream."
+    )
+    seals: Connection[Seal] = strawberry.field(
+        resolver=seals, description="Of the log, signed and chained, the newest first."
+    )
+    inclusion_proof: InclusionProof | None = strawberry.field(
+        resolver=inclusion_proof,
+        description="That an event is sealed, as of a seal or of the newest; null while it is not.",
+    )
+    consistency_proof: ConsistencyProof | None = strawberry.field(
+        resolver=consistency_proof, description="That one seal only adds to an earlier one."
     )
     projections: list[ProjectionStatus] = strawberry.field(
         resolver=projections, description="How far the read models are behind."

@@ -69,15 +69,17 @@ class ExecutionStream:
         self._count.require_room()
         events = follow_execution(self._sources, caller, beginning, after=after)
         return StreamingResponse(
-            self._frames(request, events),
+            self._frames(request, caller, events),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
 
     async def _frames(
-        self, request: Request, events: AsyncGenerator[LoggedEvent]
+        self, request: Request, caller: Caller, events: AsyncGenerator[LoggedEvent]
     ) -> AsyncIterator[bytes]:
-        """Ends with the execution, the credential or the database; who resumes is told which."""
+        """Ends with the execution, the credential, what it lets see, or the database; who resumes
+        is told which.
+        """
         upcoming: asyncio.Future[LoggedEvent] | None = None
         try:
             with self._count.one("sse"):
@@ -85,16 +87,19 @@ class ExecutionStream:
                 while True:
                     upcoming = upcoming or asyncio.ensure_future(anext(events))
                     limits = self._dependencies.limits
-                    done, _ = await asyncio.wait({upcoming}, timeout=limits.heartbeat_s)
+                    done, _ = await asyncio.wait(
+                        {upcoming}, timeout=min(limits.heartbeat_s, limits.authenticate_again_s)
+                    )
                     if monotonic() - checked_s >= limits.authenticate_again_s:
-                        await identify(self._dependencies, request)
+                        if await identify(self._dependencies, request) != caller:
+                            return
                         checked_s = monotonic()
                     if done:
                         yield _frame(upcoming.result())
                         upcoming = None
                     else:
                         yield HEARTBEAT
-        except (StopAsyncIteration, DomainError):
+        except (StopAsyncIteration, DomainError, RequestRefused):
             return
         finally:
             if upcoming is not None:

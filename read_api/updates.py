@@ -151,7 +151,8 @@ async def follow_execution(
     """The events after a version, as they are recorded, up to one that ends the execution and is
     the last: an execution that had ended may have gone on.
 
-    beginning: of first_events. Reads on only as fast as the caller takes them.
+    beginning: of first_events. Reads on only as fast as the caller takes them. Raises
+    RequestRefused, as first_events would, once the caller does not see the execution any more.
     """
     tenant_id, execution_id = beginning[0].tenant_id, beginning[0].stream_id
     reader = _Reader(tenant_id, caller.reads_as)
@@ -169,7 +170,7 @@ async def follow_execution(
             # What came before the subscription is read before anything is waited for.
             if page is not beginning and len(page) < limits.stream_page_events:
                 await news.wait(limits.poll_s)
-            page = await _page(sources, reader, execution_id, after=version)
+            page = await _next_page(sources, reader, execution_id, after=version)
 
 
 async def execution_updates(
@@ -264,11 +265,36 @@ class _Reader(NamedTuple):
 async def _page(
     sources: Sources, reader: _Reader, execution_id: UUID, *, after: int
 ) -> Sequence[LoggedEvent]:
-    limit = sources.limits.stream_page_events
-    page = await read_stream_as(
+    return await sources.open_events(
+        await _read(sources, reader, execution_id, after=after, limit=_page_size(sources))
+    )
+
+
+async def _next_page(
+    sources: Sources, reader: _Reader, execution_id: UUID, *, after: int
+) -> Sequence[LoggedEvent]:
+    """after: of an event that was read before. Whoever sees only what is theirs reads it again: it
+    is not there any more when a share has ended. Raises RequestRefused.
+    """
+    if reader.person is None:
+        return await _page(sources, reader, execution_id, after=after)
+    limit = _page_size(sources) + 1
+    page = await _read(sources, reader, execution_id, after=after - 1, limit=limit)
+    if not page:
+        raise _unknown_execution()
+    return await sources.open_events(page[1:])
+
+
+async def _read(
+    sources: Sources, reader: _Reader, execution_id: UUID, *, after: int, limit: int
+) -> Sequence[LoggedEvent]:
+    return await read_stream_as(
         sources.database, *reader, execution_id, after_version=after, limit=limit
     )
-    return await sources.open_events(page)
+
+
+def _page_size(sources: Sources) -> int:
+    return sources.limits.stream_page_events
 
 
 def _unknown_execution() -> RequestRefused:

@@ -131,7 +131,9 @@ USAGE: LiteralString = (
 )
 FACTS: LiteralString = (
     "SELECT json_agg(json_build_object("
-    "  'execution_id', u.stream_id, 'path', u.path, 'attempt', u.attempt,"
+    "  'stream_id', u.stream_id,"
+    "  'execution_id', CASE WHEN u.path <> '' THEN u.stream_id END,"
+    "  'path', u.path, 'attempt', u.attempt,"
     "  'event_version', u.version, 'happened_at', u.happened_at, 'node_type', u.node_type,"
     "  'model', nullif(u.model, ''), 'provider', nullif(u.provider, ''),"
     "  'agent_id', nullif(u.agent_id, ''), 'workflow_id', nullif(u.workflow_id, ''),"
@@ -185,10 +187,13 @@ class UsageLine:
 
 @strawberry.type(description="What one paid attempt used, as the event of its outcome says.")
 class UsageFact:
-    execution_id: strawberry.ID
+    stream_id: strawberry.ID
+    execution_id: strawberry.ID | None = strawberry.field(
+        description="null of what the tenant counted itself."
+    )
     path: str
     attempt: int
-    event_version: BigInt = strawberry.field(description="The event, in the execution's stream.")
+    event_version: BigInt = strawberry.field(description="The event, in the stream.")
     happened_at: Instant
     node_type: str
     model: str | None
@@ -196,7 +201,9 @@ class UsageFact:
     agent_id: strawberry.ID | None
     workflow_id: strawberry.ID | None
     created_by: str
-    source: str = strawberry.field(description="provider, estimated, resolved or unknown.")
+    source: str = strawberry.field(
+        description="provider, estimated, resolved, sent (by the tenant) or unknown."
+    )
     prices: str | None = strawberry.field(description="The price books' versions that priced it.")
     lines: list[UsageLine]
 
@@ -213,9 +220,8 @@ async def usage(
     ] = None,
     _min_position: MinPosition = None,
 ) -> list[UsageBucket]:
+    # In the order in which the statement names them.
     dimensions = [one for one in UsageDimension if one in (group_by or ())]
-    # The order in which the statement names them.
-    dimensions.sort(key=list(UsageDimension).index)
     maximum = info.context.sources.limits.usage_buckets_max
     params = {
         **_whole_quarters(from_, to),

@@ -170,10 +170,15 @@ class _Connection:
         return self._caller
 
     async def _authenticate_again(self) -> None:
+        """Raises Closed when the credential has ended, or lets do something else than it did: what
+        runs here was begun with what it let do then.
+        """
+        before = self._caller
         while True:
             await asyncio.sleep(self._limits.authenticate_again_s)
             try:
-                await self._authenticate(UNAUTHORIZED)
+                if await self._authenticate(UNAUTHORIZED) != before:
+                    raise Closed(FORBIDDEN, "What you may do has changed: connect again")
             except DomainError as error:
                 # The credential could not be looked at; it is neither good nor bad.
                 log.warning("a subscriber's credential was not checked: %s", error)

@@ -16,19 +16,21 @@ class Call(NamedTuple):
     tenant_id: TenantId
     asked: str
     told: str
-    provider: str
     agent_id: str | None
     made_at: datetime
 
 
-async def charged(call: Call, measured: Measured, tool_calls_count: int, prices: Prices) -> Usage:
-    """The call itself counts too, though most prices ask nothing for it."""
+async def charged(
+    call: Call, measured: Measured, prices: Prices, *, provider: str, tool_calls_count: int = 0
+) -> Usage:
+    """provider: who answered. The call itself counts too, though most prices ask nothing for it."""
     quantities = {"requests": 1, **measured.quantities}
     if tool_calls_count:
         quantities["tool_calls"] = tool_calls_count
     sources = await prices.sources(call.tenant_id, call.asked, call.made_at)
-    rated = rate(measured._replace(quantities=quantities), call.asked, sources)
+    counted = Measured(quantities, measured.source, measured.is_standard)
+    rated = rate(counted, call.asked, sources)
     metered = Metered(
-        call.told, call.provider, call.agent_id, measured.source, rated.prices, rated.lines
+        call.told, provider, call.agent_id, measured.source, rated.prices, rated.lines
     )
     return Usage(call.told, measured.tokens_in, measured.tokens_out, metered.cost_usd_pico, metered)

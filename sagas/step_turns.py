@@ -86,9 +86,10 @@ class StepTurns:
             steps = self._tenants[tenant_id] = _Steps(own_max)
         if steps.in_flight < QUIET_TIMES_OWN * steps.own_max and not steps.waiting:
             self._begin(steps)
-            self._quiet[tenant_id] = self._monotonic_s()
+            now_s = self._monotonic_s()
+            self._quiet[tenant_id] = now_s
             self._quiet.move_to_end(tenant_id)
-            self._forget_gone()
+            self._forget_gone(now_s)
             return True
         self._quiet.pop(tenant_id, None)
         if len(self._order) or not self._has_spare():
@@ -129,11 +130,11 @@ class StepTurns:
     def _has_spare(self) -> bool:
         if self._spare_count >= self._limits.spare_max:
             return False
-        self._forget_gone()
+        self._forget_gone(self._monotonic_s())
         return not self._quiet
 
-    def _forget_gone(self) -> None:
-        gone_since = self._monotonic_s() - QUIET_S
+    def _forget_gone(self, now_s: float) -> None:
+        gone_since = now_s - QUIET_S
         while self._quiet:
             tenant_id, last_at = next(iter(self._quiet.items()))
             if last_at >= gone_since:

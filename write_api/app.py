@@ -21,6 +21,7 @@ from write_api import (
     execution_commands,
     execution_forks,
     execution_upgrades,
+    execution_usage,
     executions,
     exports,
     external_identities,
@@ -34,16 +35,19 @@ from write_api import (
     price_books,
     providers,
     roles,
+    seal_keys,
     second_factors,
     secrets,
     sessions,
     sharing,
     signals,
     tenants,
+    usage_events,
     webhooks,
     workflows,
 )
 from write_api.edge import Edge, WriteDependencies
+from write_api.open_paths import add_open_paths
 from write_api.openapi import document_schemas
 from write_api.problem_details import (
     REQUEST_ID_SCOPE_KEY,
@@ -68,6 +72,8 @@ ROUTES = (
     *execution_commands.ROUTES,
     *execution_forks.ROUTES,
     *execution_upgrades.ROUTES,
+    *usage_events.ROUTES,
+    *execution_usage.ROUTES,
     *credentials.ROUTES,
     *identity.ROUTES,
     *roles.ROUTES,
@@ -86,6 +92,7 @@ ROUTES = (
     *second_factors.ROUTES,
     *login_rules.ROUTES,
     *exports.ROUTES,
+    *seal_keys.ROUTES,
     *audit.ROUTES,
 )
 BODIES = (
@@ -99,6 +106,8 @@ BODIES = (
     *execution_commands.BODIES,
     *execution_forks.BODIES,
     *execution_upgrades.BODIES,
+    *usage_events.BODIES,
+    *execution_usage.BODIES,
     *credentials.BODIES,
     *identity.BODIES,
     *roles.BODIES,
@@ -147,6 +156,7 @@ def build_write_routes(app: FastAPI, dependencies: WriteDependencies) -> None:
     add_routes(app, edge, ROUTES)
     add_scim(app, edge, dependencies.scim)
     add_problem_handlers(app)
+    add_open_paths(app, edge)
     document_schemas(app, BODIES)
     app.add_middleware(LastResort, ids=dependencies.ids)
     if dependencies.cors_origins:

@@ -17,7 +17,14 @@ from commands.directory_users import directory_of
 from domain.directory_groups import DirectoryGroup
 from domain.identifiers import JsonObject
 from write_api.scim_call import PATCH_ATTEMPTS_MAX, ScimCall
-from write_api.scim_resources import POLICY, Group, MemberOfGroup, meta, uuid_or_none
+from write_api.scim_resources import (
+    POLICY,
+    Group,
+    MemberOfGroup,
+    meta,
+    require_bounded,
+    uuid_or_none,
+)
 
 NAME_CHARACTERS_MAX = 200
 
@@ -105,6 +112,7 @@ def _replacing(
 
 
 def _name(resource: Group) -> str:
+    require_bounded(resource)
     name = resource.display_name or ""
     if not 0 < len(name) <= NAME_CHARACTERS_MAX:
         reason = f"displayName has 1 to {NAME_CHARACTERS_MAX} characters"

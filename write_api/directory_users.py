@@ -22,7 +22,7 @@ from domain.identifiers import JsonObject
 from domain.identity import User as Person
 from domain.identity import UserNotFound
 from write_api.scim_call import PATCH_ATTEMPTS_MAX, ScimCall
-from write_api.scim_resources import POLICY, EmailOfUser, GroupOfUser, User, meta
+from write_api.scim_resources import POLICY, EmailOfUser, GroupOfUser, User, meta, require_bounded
 
 NAME_CHARACTERS_MAX = 200
 ATTRIBUTES_BYTES_MAX = 16 * 1024
@@ -109,6 +109,7 @@ def _profile(resource: User) -> DirectoryProfile:
     user_name = resource.user_name or ""
     if not 0 < len(user_name) <= NAME_CHARACTERS_MAX:
         raise InvalidValueException(detail=f"userName has 1 to {NAME_CHARACTERS_MAX} characters")
+    require_bounded(resource)
     attributes: dict[str, Any] = resource.model_dump(scim_ctx=Context.RESOURCE_REPLACEMENT_REQUEST)
     attributes.pop("id", None)
     if len(str(attributes).encode()) > ATTRIBUTES_BYTES_MAX:

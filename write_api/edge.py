@@ -151,6 +151,7 @@ class WriteDependencies:
     waiter: ExecutionWaiter
     blobs: Blobs
     exports: TenantExport
+    published_seal_keys: Callable[[], Awaitable[Sequence[JsonObject]]]
     ids: Ids
     strangers: AddressLimits
     callers: CallerLimits
@@ -177,6 +178,7 @@ class Edge:
         self.blobs = dependencies.blobs
         self.oauth = dependencies.oauth
         self.exports = dependencies.exports
+        self.published_seal_keys = dependencies.published_seal_keys
         self.audit = dependencies.audit
         self.audit_log = dependencies.audit_log
         self.provider_tests = dependencies.provider_tests
@@ -216,6 +218,10 @@ class Edge:
         credentials = self._credentials(scope, headers)
         await self._strangers.take(scope, credentials.address)
         return Call(self, scope, receive, headers, STRANGER, credentials)
+
+    async def count_stranger(self, scope: Scope) -> None:
+        """Of what needs no credential and is no route of ours. Raises OverLimit."""
+        await self._strangers.take(scope, self._client_address(scope))
 
     async def identify_webhook(self, scope: Scope, receive: Receive) -> "Call":
         """By the key in the path, which is the credential of whoever has no other.

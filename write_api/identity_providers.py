@@ -66,8 +66,17 @@ class IdentityProviderConfigured(BaseModel):
     version: int
 
 
+class IdentityProviderPut(IdentityProviderConfigured):
+    """roles_changed: of how many people whose groups give them another role from now on."""
+
+    roles_changed: int
+
+
 class IdentityProviderRemoved(IdentityProviderConfigured):
+    """ended_count: of sessions that were begun there; all end, and 500 at most are counted."""
+
     is_removed: bool
+    ended_count: int
 
 
 class ScimTokenIssued(BaseModel):
@@ -92,7 +101,7 @@ IDENTITY_PROVIDER_BODY = TypeAdapter(IdentityProviderBody)
         "putIdentityProvider",
         "Let people sign in at a provider",
         requires=PutIdentityProvider.requires,
-        answers=Answered[IdentityProviderConfigured],
+        answers=Answered[IdentityProviderPut],
         body="IdentityProviderBody",
         example={
             "kind": "oidc",

@@ -38,7 +38,7 @@ from domain.identity_providers import (
     IdentityProviderNotFound,
     identity_provider_id,
 )
-from domain.login_rules import MULTIPLE, PROVIDER
+from domain.login_rules import MULTIPLE, at_provider
 from domain.tenants import TenantSuspended
 
 CODE_CHARACTERS_MAX = 4096
@@ -139,7 +139,8 @@ class OAuthFlow:
         returned = Returned(code, query.get("iss"))
         profile = await self.kinds[provider.kind].profile(client, attempt, returned)
         user_id = await self._identified(tenant_id, pending, profile, origin)
-        factors = [PROVIDER, MULTIPLE] if profile.is_multi_factor else [PROVIDER]
+        at = at_provider(provider.id)
+        factors = [at, MULTIPLE] if profile.is_multi_factor else [at]
         signed_in = SignedIn(tenant_id, user_id, factors)
         if pending.user_id is not None:
             return Finished(signed_in, is_linked=True)

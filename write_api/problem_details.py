@@ -79,7 +79,6 @@ def request_id_of(scope: Scope) -> UUID:
 def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(DomainError, _answer_domain_error)
     app.add_exception_handler(RequestValidationError, _answer_bad_parameters)
-    app.add_exception_handler(HTTPException, _answer_http_exception)
 
 
 def unexpected_problem(scope: Scope) -> Response:
@@ -94,8 +93,12 @@ def unexpected_problem(scope: Scope) -> Response:
 
 async def _answer_domain_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, DomainError)
+    return domain_problem(request.scope, error)
+
+
+def domain_problem(scope: Scope, error: DomainError) -> Response:
     return _problem(
-        request.scope,
+        scope,
         status_of(type(error)),
         error.code,
         error.detail,
@@ -118,11 +121,10 @@ async def _answer_bad_parameters(request: Request, error: Exception) -> Response
     return await _answer_domain_error(request, Invalid(errors=mistakes))
 
 
-async def _answer_http_exception(request: Request, error: Exception) -> Response:
+def framework_problem(scope: Scope, error: HTTPException) -> Response:
     """What the framework refuses: an unknown route, a method that a route does not have."""
-    assert isinstance(error, HTTPException)
     code = FRAMEWORK_CODES.get(error.status_code, "refused")
-    return _problem(request.scope, error.status_code, code, error.detail, headers=error.headers)
+    return _problem(scope, error.status_code, code, error.detail, headers=error.headers)
 
 
 def headers_of(error: DomainError) -> dict[str, str] | None:

@@ -18,6 +18,7 @@ from scim2_models import (
     Context,
     ETag,
     Filter,
+    InvalidValueException,
     Meta,
     Mutability,
     Patch,
@@ -33,8 +34,13 @@ from scim2_models import (
     Uniqueness,
 )
 
+from domain.directory_groups import MEMBERS_MAX
+
 PAGE_MAX = 200
 PAGE_DEFAULT = 100
+# Of each attribute that is one text, and of how often one may be there.
+TEXT_CHARACTERS_MAX = 256
+EMAILS_MAX = 20
 
 # Some directories name entries that are not there yet, or say in the value what to remove.
 POLICY = ScimPolicy(
@@ -97,6 +103,35 @@ SCHEMAS: Mapping[str, Schema] = {
         kind.to_schema() for kind in (*RESOURCES, ResourceType, ServiceProviderConfig, Schema)
     )
 }
+
+
+def require_bounded(resource: Resource[Any]) -> None:
+    """Raises InvalidValueException, naming the attribute."""
+    _require_text("externalId", resource.external_id)
+    if isinstance(resource, User):
+        _require_text("displayName", resource.display_name)
+        name = resource.name or PersonName()
+        _require_text("name.formatted", name.formatted)
+        _require_text("name.familyName", name.family_name)
+        _require_text("name.givenName", name.given_name)
+        emails = resource.emails or []
+        _require_count("emails", len(emails), EMAILS_MAX)
+        for email in emails:
+            _require_text("emails.value", email.value)
+            _require_text("emails.type", email.type)
+    if isinstance(resource, Group):
+        _require_count("members", len(resource.members or []), MEMBERS_MAX)
+
+
+def _require_text(attribute: str, text: str | None) -> None:
+    if text is not None and len(text) > TEXT_CHARACTERS_MAX:
+        detail = f"{attribute} has at most {TEXT_CHARACTERS_MAX} characters"
+        raise InvalidValueException(detail=detail)
+
+
+def _require_count(attribute: str, count: int, most: int) -> None:
+    if count > most:
+        raise InvalidValueException(detail=f"{attribute} has at most {most} values")
 
 
 def service_provider_config() -> ServiceProviderConfig:

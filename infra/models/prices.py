@@ -14,7 +14,7 @@ import importlib.util
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
@@ -77,8 +77,8 @@ class PriceList:
     """Implements domain.rating.PriceSource: the end of every search for a price."""
 
     name: str
-    models: Mapping[str, KnownModel]
-    margin: Fraction = Fraction(0)
+    models: Mapping[str, KnownModel] = field(hash=False)
+    margin: Fraction = field(default=Fraction(0), hash=False)
 
     def price(self, model: str, meter: str) -> Price | None:
         known = self.known(model)

@@ -26,8 +26,8 @@ class Answered(NamedTuple):
             "text": self.response.text,
             "finish_reason": self.response.finish_reason,
             "usage": {
-                "input_tokens": measured.tokens_in,
-                "output_tokens": measured.tokens_out,
+                "input_tokens": self.usage.tokens_in,
+                "output_tokens": self.usage.tokens_out,
                 "cached_tokens": measured.quantities.get("cached_input_tokens", 0),
                 "source": measured.source,
             },
@@ -73,7 +73,7 @@ async def call_model(
         timeout_s=attempt.timeout_s,
         idempotency_key=attempt.idempotency_key,
     )
-    made = Call(run.tenant_id, model, model, model.partition("/")[0], agent_id, on.clock.now())
+    made = Call(run.tenant_id, model, model, agent_id, on.clock.now())
     try:
         access = await _own_access(model, run, on)
         if access is not None:
@@ -89,10 +89,11 @@ async def call_model(
             usage=await _usage_of_failed(made, failed, on),
         ) from failed
     usage = await charged(
-        made._replace(provider=response.provider),
+        made,
         response.measured,
-        len(response.tool_calls),
         on.prices,
+        provider=response.provider,
+        tool_calls_count=len(response.tool_calls),
     )
     return Answered(response if access is None else _told_of(access, response, model), usage)
 
@@ -100,7 +101,7 @@ async def call_model(
 async def _usage_of_failed(made: Call, failed: ModelFailed, on: Effects) -> Usage:
     if failed.measured is None:
         return Usage(made.told, cost_usd_pico=None if failed.is_unresolved else 0)
-    return await charged(made, failed.measured, 0, on.prices)
+    return await charged(made, failed.measured, on.prices, provider=made.told.partition("/")[0])
 
 
 async def _own_access(model: str, run: Run, on: Effects) -> ProviderAccess | None:

@@ -39,6 +39,16 @@ class FakeAccounts:
         begun = [row for row in rows if isinstance(row, StoredSession) and row.user_id == user_id]
         return [row.session_id for row in reversed(begun) if row.session_id not in ended]
 
+    async def alive_sessions_of_provider(
+        self, tenant_id: TenantId, provider_id: UUID, now: datetime, limit: int
+    ) -> Sequence[UUID]:
+        del now
+        rows = [row for owner, row in self._store.owned_side_rows if owner == tenant_id]
+        ended = {row.session_id for row in rows if isinstance(row, EndedSession)}
+        begun = [row for row in rows if isinstance(row, StoredSession)]
+        alive = [row.session_id for row in begun if row.provider_id == provider_id]
+        return [one for one in reversed(alive) if one not in ended][:limit]
+
     async def reset_token_of(
         self, tenant_id: TenantId, token_hash: bytes, now: datetime
     ) -> UUID | None:

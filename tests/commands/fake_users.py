@@ -75,5 +75,7 @@ class FakeUsers:
         }
         return actor in {f"user:{user_id}", *keys}
 
-    def invitation_proof(self, tenant_id: TenantId, user_id: UUID, expires_at: str) -> bytes:
-        return sha256(f"{tenant_id}{user_id}{expires_at}".encode()).digest()
+    def invitation_proofs(
+        self, tenant_id: TenantId, user_id: UUID, expires_at: str
+    ) -> Sequence[bytes]:
+        return [sha256(f"{tenant_id}{user_id}{expires_at}".encode()).digest()]

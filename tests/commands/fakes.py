@@ -34,6 +34,7 @@ from domain.errors import OverLimit, Stale
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId, shard_of
 from infra.event_codec import mapper
+from infra.price_books import StoredPrices
 from tests.commands.fake_accounts import EMAIL, FakeAccounts
 from tests.commands.fake_directory import FakeDirectory
 from tests.commands.fake_features import FakeFeatures
@@ -345,6 +346,7 @@ class World:
             vault=self.vault,
             features=self.features,
             parts=self.parts,
+            prices=StoredPrices(self.store),
         )
         self.dispatcher = Dispatcher(self.ports)
         self.tenant_id = TenantId(self.ids.new())

@@ -7,13 +7,13 @@ from uuid import UUID
 
 import pytest
 
-from commands import directory_groups
+from commands import directory_roles
 from commands.directory_groups import (
     CreateDirectoryGroup,
     RemoveDirectoryGroup,
     ReplaceDirectoryGroup,
-    TooManyRolesChanged,
 )
+from commands.directory_roles import TooManyRolesChanged
 from commands.directory_users import CreateDirectoryUser
 from tests.commands.test_directory_users import BROUGHT, WITH_DIRECTORY, a_directory
 from tests.commands.test_external_identities import Company
@@ -38,7 +38,7 @@ async def test_the_last_administrator_stays_when_a_directory_loses_its_groups() 
 async def test_one_change_concerns_a_bounded_number_of_roles(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(directory_groups, "ROLES_CHANGED_MAX", 0)
+    monkeypatch.setattr(directory_roles, "ROLES_CHANGED_MAX", 0)
     company = await Company().open(WITH_DIRECTORY)
     directory = await a_directory(company)
     answer = await company.when(CreateDirectoryUser(BROUGHT), caller=directory)

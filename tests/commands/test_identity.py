@@ -18,9 +18,11 @@ from commands.identity import (
 from commands.memberships import EmailTaken
 from commands.ports import StoredPassword
 from commands.roles import CreateRole
+from commands.tenants import CreateTenant, SetResellerQuota
 from domain.administrators import LastAdministrator
 from domain.envelope import Envelope
 from domain.errors import Invalid, Stale
+from domain.identifiers import TenantId
 from domain.identity import InvitationOver
 from domain.invitations import InvitationToken
 from tests.commands.fakes import World
@@ -161,3 +163,24 @@ async def test_of_two_who_remove_the_last_two_admins_at_once_one_is_refused() ->
     # The dispatcher decides anew what was stale.
     with pytest.raises(LastAdministrator):
         await world.when(DeactivateUser(user_ids[1]))
+
+
+async def test_an_administrator_says_who_resells_once_the_operator_lets_their_tenant() -> None:
+    world = World()
+    create = CreateTenant("Reseller", "root@reseller.example", "a long enough password")
+    made = await world.when(create, caller=world.operator)
+    tenant_id = TenantId(UUID(str(made.result["tenant_id"])))
+    root = Caller("user:root", tenant_id, frozenset({"*"}))
+    invite = InviteUser("ada@reseller.example", "RESELLER")
+    with pytest.raises(ScopeNotHeld):
+        await world.when(invite, caller=root)
+    await world.when(SetResellerQuota(tenant_id, 2), caller=world.operator)
+    weaker = Caller("user:clerk", tenant_id, frozenset({"users:write", "read"}))
+    with pytest.raises(ScopeNotHeld):
+        await world.when(invite, caller=weaker)
+    invited = await world.when(invite, caller=root)
+    user_id = UUID(str(invited.result["user_id"]))
+    await world.when(SetResellerQuota(tenant_id, 0), caller=world.operator)
+    with pytest.raises(ScopeNotHeld):
+        await world.when(DeactivateUser(user_id), caller=weaker)
+    await world.when(DeactivateUser(user_id), caller=root)

@@ -8,6 +8,7 @@ import pytest
 
 from commands.authorization import MissingScope, ScopeNotHeld
 from commands.identity_providers import PutIdentityProvider, RemoveIdentityProvider
+from commands.login_port import EndedSessionsOf
 from commands.oauth_port import RemovedClientSecret, StoredClientSecret
 from domain.errors import Invalid
 from domain.identity_providers import IdentityProviderNotFound, identity_provider_id
@@ -74,7 +75,8 @@ async def test_a_removed_provider_is_gone_with_its_secret_and_may_come_back_with
     await world.when(ACME)
     await world.when(RemoveIdentityProvider("acme"))
     provider_id = identity_provider_id(world.tenant_id, "acme")
-    assert world.store.side_rows[1:] == [RemovedClientSecret(provider_id)]
+    gone = [RemovedClientSecret(provider_id), EndedSessionsOf(provider_id)]
+    assert world.store.side_rows[1:] == gone
     with pytest.raises(IdentityProviderNotFound):
         await world.when(RemoveIdentityProvider("acme"))
     with pytest.raises(Invalid):

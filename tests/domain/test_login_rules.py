@@ -4,7 +4,9 @@ from uuid import UUID
 
 import pytest
 
-from domain.login_rules import LoginRules
+from domain.login_rules import LoginRules, at_provider
+
+AT = at_provider(UUID(int=5))
 
 
 def rules(*roles: str, trusts: bool = False) -> LoginRules:
@@ -22,9 +24,9 @@ def rules(*roles: str, trusts: bool = False) -> LoginRules:
         (rules(), "ADMIN", {"password", "totp"}, True),
         (rules("ADMIN"), "USER", {"password"}, True),
         (rules("ADMIN"), "ADMIN", {"password"}, False),
-        (rules(), "USER", {"identity_provider"}, False),
-        (rules(), "USER", {"identity_provider", "mfa"}, True),
-        (rules(trusts=True), "USER", {"identity_provider"}, True),
+        (rules(), "USER", {AT}, False),
+        (rules(), "USER", {AT, "mfa"}, True),
+        (rules(trusts=True), "USER", {AT}, True),
         (rules(trusts=True), "USER", {"password"}, False),
     ],
     ids=str,

@@ -21,6 +21,7 @@ def one_process(tmp_path_factory: pytest.TempPathFactory, openid_port: int) -> I
         f"http://127.0.0.1:{port}",
         {
             "AGENTLEDGER_DATA_DIR": str(directory / "data"),
+            "AGENTLEDGER_RATE_LIMIT_LOGIN_PER_MIN": "1000",
             "AGENTLEDGER_HTTP_ALLOW": f"127.0.0.1:{reachable_port},127.0.0.1:{openid_port}",
             "AGENTLEDGER_PUBLIC_URL": f"http://127.0.0.1:{port}",
         },

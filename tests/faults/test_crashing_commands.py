@@ -114,6 +114,7 @@ async def test_a_rotation_that_died_goes_on_where_it_was(on_postgres: Broken) ->
     old = environment["AGENTLEDGER_MASTER_KEY"]
     environment["AGENTLEDGER_MASTER_KEY"] = "the next master key, of thirty-two bytes or more"
     environment["AGENTLEDGER_MASTER_KEY_PREVIOUS"] = old
+    environment["AGENTLEDGER_LOOKUP_KEY"] = old
     migrated = await installation.run("migrate")
     assert migrated.exit_code == 0, migrated.said()
     for point in CHAINS["rotate"]:

@@ -18,6 +18,16 @@ def test_limits_per_node_type_are_written_as_pairs(monkeypatch: pytest.MonkeyPat
     assert Settings().worker_attempts_per_node_type == {"llm": 64, "http": 32}
 
 
+def test_the_key_of_look_ups_is_told_while_the_master_key_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AGENTLEDGER_MASTER_KEY_PREVIOUS", "the old one")
+    with pytest.raises(ValidationError, match="while the master key is changed"):
+        Settings()
+    monkeypatch.setenv("AGENTLEDGER_LOOKUP_KEY", "the old one")
+    assert Settings().lookup_key is not None
+
+
 def test_weights_are_written_as_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENTLEDGER_TENANT_WEIGHTS", f"{TENANT}=4")
     assert Settings().tenant_weights == {UUID(TENANT): 4}

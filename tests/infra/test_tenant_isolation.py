@@ -62,11 +62,14 @@ async def test_a_table_without_a_tenant_holds_no_tenants_data(owner: AsyncConnec
     assert without <= {
         "group_members",
         "key_encryption_keys",
+        "log_seals",
         "login_attempts",
         "partition_leases",
         "projection_positions",
         "rate_limit_buckets",
         "relay_positions",
+        "seal_head_tiles",
+        "seal_keys",
         "signing_keys",
     } | {name for name in without if name.startswith("projection_")}
 
@@ -225,6 +228,7 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
         "shows_run",
         "viewed_by_person",
         "own_actors",
+        "own_runs",
         "admission_sample",
         "api_key_secret",
         "note_api_key_uses",

@@ -5,9 +5,9 @@ and every hash is counted.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
@@ -30,6 +30,7 @@ from infra.audit_trail import AuditTrail
 from infra.authentication import Authentication
 from infra.client_addresses import ClientAddresses
 from infra.data_keys import DataKeys
+from infra.directory import PostgresDirectory
 from infra.event_store import PostgresEventStore
 from infra.key_encryption import KeyEncryption
 from infra.login_attempts import PostgresAttempts
@@ -45,6 +46,7 @@ from infra.second_factors import PostgresSecondFactors
 from infra.secrets_source import SecretsSource
 from infra.session_tokens import SessionTokens
 from infra.signing_keys import SigningKeys
+from infra.standings import PostgresStandings
 from infra.users import PostgresUsers
 from infra.webhook_keys import WebhookKeys
 from tests.commands.fake_features import FakeFeatures
@@ -220,12 +222,13 @@ async def stage(
     *,
     clock: MovedClock | None = None,
     master_key: str = MASTER_KEY,
+    previous: Sequence[str] = (),
     key_age: timedelta = timedelta(days=30),
 ) -> AsyncIterator[Stage]:
     clock = clock or MovedClock()
     time_s = [0.0]
     database = await parts.database("api")
-    keys = data_keys(database, master_key)
+    keys = data_keys(database, master_key, *previous)
     secrets = CountingSecrets(bcrypt_cost=BCRYPT_COST)
     neighbours = Neighbours()
     store = _store(parts, database, keys, neighbours)
@@ -241,10 +244,19 @@ async def stage(
         monotonic_s=lambda: time_s[0],
         key_used=lambda _key_id, _tenant_id: None,
     )
-    neighbours.access_changed = authentication.forget
-    ports = _ports(database, keys, master_key=master_key, clock=clock, secrets=secrets, store=store)
+    standings = PostgresStandings(database, monotonic_s=lambda: time_s[0])
+
+    def forget(stream_id: UUID) -> None:
+        authentication.forget(stream_id)
+        standings.forget(stream_id)
+
+    neighbours.access_changed = forget
+    ports = replace(
+        _ports(database, keys, (master_key, *previous), clock=clock, secrets=secrets, store=store),
+        standings=standings,
+    )
     dispatcher = Dispatcher(ports)
-    logins = _logins(ports, database, keys, master_key=master_key, secrets=secrets, tokens=tokens)
+    logins = _logins(ports, database, keys, secrets=secrets, tokens=tokens)
     app = FastAPI(redirect_slashes=False)
     audit_log = FakeAuditLog()
     dependencies = _dependencies(authentication, dispatcher, logins, time_s, audit_log=audit_log)
@@ -290,13 +302,13 @@ def _store(
 def _ports(
     database: Database,
     keys: DataKeys,
+    master_keys: Sequence[str],
     *,
-    master_key: str,
     clock: MovedClock,
     secrets: CountingSecrets,
     store: PostgresEventStore,
 ) -> Ports:
-    users = PostgresUsers(database, master_key)
+    users = PostgresUsers(database, MASTER_KEY, proof_keys=master_keys)
     return Ports(
         store,
         clock,
@@ -307,6 +319,8 @@ def _ports(
         mailbox=SealedMailbox(keys, IDS, has_server=True),
         accounts=PostgresAccounts(database, users.email_hash),
         password_judge=InformedPasswordJudge(),
+        sealing=keys,
+        directory=PostgresDirectory(database, MASTER_KEY),
     )
 
 
@@ -315,14 +329,13 @@ def _logins(
     database: Database,
     keys: DataKeys,
     *,
-    master_key: str,
     secrets: CountingSecrets,
     tokens: SignedAccessTokens,
 ) -> Logins:
     assert ports.accounts is not None
     login_ports = LoginPorts(
         accounts=ports.accounts,
-        attempts=PostgresAttempts(database, master_key, ports.clock),
+        attempts=PostgresAttempts(database, MASTER_KEY, ports.clock),
         passwords=secrets,
         access_tokens=tokens,
         refresh_tokens=PostgresRefreshTokens(database, idle=IDLE),
@@ -339,8 +352,8 @@ def _logins(
     return Logins(flow, account, tokens.keys.published)
 
 
-def data_keys(database: Database, master_key: str = MASTER_KEY) -> DataKeys:
-    encryption = KeyEncryption(database, (master_key,), scrypt_n=SCRYPT_N)
+def data_keys(database: Database, *master_keys: str) -> DataKeys:
+    encryption = KeyEncryption(database, master_keys or (MASTER_KEY,), scrypt_n=SCRYPT_N)
     return DataKeys(database, encryption, monotonic_s=asyncio.get_running_loop().time)
 
 
@@ -373,6 +386,7 @@ def _dependencies(
         exports=FakeExport(),
         plan_usage=FakePlanUsage(),
         features=FakeFeatures(),
+        published_seal_keys=logins.published_keys,
         provider_tests=ShortCalls(TenantProviders(World().vault), ToldModels()),
         body_bytes_max=1024 * 1024,
     )

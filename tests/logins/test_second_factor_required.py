@@ -11,11 +11,13 @@ from commands.dispatch import Origin
 from commands.login_flow import LoggedIn, SecondFactorNeeded, SetupNeeded
 from domain.identifiers import TenantId
 from domain.identity import User
+from domain.login_rules import at_provider
 from tests.infra.log_steps import IDS
 from tests.logins.stage import PASSWORD, Stage, Tokens, unique_email
 from tests.logins.test_account import enrolled
 from tests.write_api.api import problem
 
+AT = at_provider(UUID(int=5))
 ORIGIN = Origin(UUID(int=1))
 
 
@@ -145,9 +147,9 @@ async def test_a_second_factor_that_is_asked_for_cannot_be_removed(login: Stage)
 @pytest.mark.parametrize(
     ("factors", "trusts", "wanted"),
     [
-        (["identity_provider"], False, SetupNeeded),
-        (["identity_provider"], True, LoggedIn),
-        (["identity_provider", "mfa"], False, LoggedIn),
+        ([AT], False, SetupNeeded),
+        ([AT], True, LoggedIn),
+        ([AT, "mfa"], False, LoggedIn),
     ],
 )
 async def test_a_provider_counts_if_it_says_so_or_is_trusted(
@@ -163,9 +165,7 @@ async def test_whose_provider_says_too_little_is_asked_for_the_code_of_here(logi
     email, tenant_id, user_id, _ = await a_strict_tenant(login)
     _, totp = await set_up(login, email)
     flow = login.logins.flow
-    answer = await flow.go_on(
-        tenant_id, user_id, ["identity_provider"], ORIGIN, is_second_due=False
-    )
+    answer = await flow.go_on(tenant_id, user_id, [AT], ORIGIN, is_second_due=False)
     assert isinstance(answer, SecondFactorNeeded)
     session = await flow.second_factor(answer.mfa_token, totp.at(login.clock.now()), ORIGIN)
     assert await login.is_known(session.access_token)

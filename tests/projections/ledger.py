@@ -3,15 +3,20 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from psycopg import AsyncConnection, sql
 
 from commands.ports import Batch, LoggedEvent, Position, partition_of
+from infra.clock import SystemClock, Uuid7Ids
+from infra.event_commitments import EventCommitments
 from infra.event_log import BEGINNING, read_commit_order
 from infra.event_sealing import EventSeals
+from infra.log_sealer import LogSealer, SealLimits
 from infra.postgres import Database, Role, role_conninfo
 from infra.prepared_statements import PreparedStatements
+from infra.seal_keys import SealKeys
 from projections.catalogue import PROJECTIONS
 from projections.fold import Row, rows_after
 from projections.projector import Projector
@@ -101,6 +106,22 @@ class Ledger:
                     for event in events
                 ],
             )
+
+    async def seal(self, *, events_max: int = 1000) -> int:
+        """One seal over what is not sealed yet; how many events it covers."""
+        database = await self.database("projector")
+        keys, clock = data_keys_on(database), SystemClock()
+        sealer = LogSealer(
+            database.conninfo,
+            EventCommitments(keys),
+            SealKeys(keys, clock, Uuid7Ids(), max_age=timedelta(days=1)),
+            clock=clock,
+            limits=SealLimits(every_s=1, events_max=events_max, share_max=1),
+        )
+        async with await AsyncConnection.connect(
+            database.conninfo, autocommit=True, prepare_threshold=None
+        ) as conn:
+            return await sealer.seal_next(conn, PreparedStatements(conn))
 
     async def log(self, *streams: Stream) -> list[LoggedEvent]:
         """Everything in commit order, or what belongs to some streams."""

@@ -34,6 +34,7 @@ from tests.projections.identity_histories import (
     an_external_identity,
     an_identity_provider,
 )
+from tests.projections.usage_histories import a_sent_event
 
 
 def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list[Stream]:
@@ -62,4 +63,4 @@ def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list
     sharing = a_sharing(agent, with_viewers, Share(str(tenant_id), None, "execute"))
     sharing.happens(Sharing.Ended, share_id=str(share_id(agent.stream_id, with_viewers)))
     others = [sharing, key, operation, secret, provider, *people, *sign_ins, the_tenant(tenant_id)]
-    return [*streams, agent, workflow, *others]
+    return [*streams, agent, workflow, a_sent_event(tenant_id), *others]

@@ -102,3 +102,13 @@ async def test_a_table_that_is_older_than_its_policy_gets_the_policy_of_today(
     await ledger.fetch("COMMENT ON POLICY own_only ON agents_v1 IS NULL")
     assert await create_missing_tables(ledger.owner) == []
     assert await ledger.scalar(policy) == today
+
+
+async def test_a_table_that_is_older_than_an_index_gets_the_index(ledger: Ledger) -> None:
+    indexes = "SELECT count(*) FROM pg_indexes WHERE tablename = 'executions_v3'"
+    today = await ledger.scalar(indexes)
+    await ledger.fetch("DROP INDEX executions_v3_tenant_id_created_by_execution_id_idx")
+    await create_missing_tables(ledger.owner)
+    assert await ledger.scalar(indexes) == today
+    await create_missing_tables(ledger.owner)
+    assert await ledger.scalar(indexes) == today

@@ -4,10 +4,13 @@ import orjson
 import pytest
 
 from domain.identifiers import TenantId
+from infra.event_commitments import EventCommitments
+from infra.seal_proofs import SealProofs
 from infra.tenant_archive import ArchiveFile
 from projections import tenant_export
 from projections.catalogue import PROJECTIONS
 from projections.tenant_export import PostgresTenantExport
+from tests.infra.keys import data_keys_on
 from tests.projections.histories import a_tenant, an_agent, the_tenant
 from tests.projections.ledger import Ledger, batches
 
@@ -19,7 +22,15 @@ class NoPayloads:
 
 async def exported(ledger: Ledger, tenant_id: TenantId) -> list[ArchiveFile]:
     database = await ledger.database("api")
-    export = PostgresTenantExport(database, ledger.opened, NoPayloads(), PROJECTIONS)
+    commitments = EventCommitments(data_keys_on(database))
+    export = PostgresTenantExport(
+        database,
+        ledger.opened,
+        NoPayloads(),
+        PROJECTIONS,
+        SealProofs(database, commitments),
+        commitments,
+    )
     return [file async for file in export.files(tenant_id)]
 
 

@@ -23,6 +23,7 @@ from tests.projections.histories import (
     started,
 )
 from tests.projections.ledger import Ledger, batches
+from tests.projections.usage_histories import a_sent_event
 
 RESOLVED = {
     "model": "openai/gpt-4o",
@@ -98,6 +99,14 @@ def test_what_nobody_knows_is_a_call_without_a_cost_until_somebody_says() -> Non
     (row,) = rows_after(USAGE_FACTS, resolved(run, "draft").events)
     assert (row["source"], row["version"], row["happened_at"]) == ("resolved", 5, at(3))
     assert row["lines"] == '[["requests",1,0],["input_tokens",2,5000000]]'
+
+
+def test_what_a_tenant_counted_itself_is_a_row_of_the_time_that_it_says() -> None:
+    sent = a_sent_event()
+    (row,) = rows_after(USAGE_FACTS, sent.events)
+    assert (row["path"], row["attempt"], row["source"]) == ("", 0, "sent")
+    assert str(row["happened_at"]) == "2026-01-05 10:00:00+00:00"
+    assert row["lines"] == '[["pages_printed",12,null]]'
 
 
 SUMS = """

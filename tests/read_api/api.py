@@ -20,10 +20,12 @@ from infra.audit_trail import AuditTrail
 from infra.authentication import Credentials
 from infra.client_addresses import ClientAddresses
 from infra.data_keys import DataKeys
+from infra.event_commitments import EventCommitments
 from infra.key_encryption import KeyEncryption
 from infra.metrics import Metrics
 from infra.postgres import Database
 from infra.read_positions import ReadPositions
+from infra.seal_proofs import SealProofs
 from infra.tail import Tail
 from infra.tenant_features import PostgresFeatures
 from infra.wakeups import Wakeups
@@ -31,6 +33,7 @@ from projections.catalogue import PROJECTIONS
 from read_api.dependencies import ReadDependencies
 from read_api.limits import ReadLimits
 from read_api.router import build_read_routes
+from tests.infra.keys import data_keys_on
 from tests.projections.histories import IDS, Stream, a_tenant
 from tests.projections.ledger import PARTITIONS, Ledger, batches
 from tests.rate_limits import TestLimits
@@ -207,6 +210,7 @@ async def build_api(ledger: Ledger) -> AsyncIterator[Api]:
         audit=audit,
         audit_log=audit_log,
         features=PostgresFeatures(reader, monotonic_s=lambda: 0.0),
+        seal_proofs=SealProofs(database, EventCommitments(data_keys_on(database))),
     )
     loops = [asyncio.create_task(tail.run()), asyncio.create_task(positions.run())]
     try:

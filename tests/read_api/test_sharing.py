@@ -230,3 +230,39 @@ async def test_another_tenants_row_shares_nothing(house: House) -> None:
     )
     house.be(house.vic, "VIEWER")
     assert await house.seen_runs() == {(house.public.stream_id, house.ada)}
+
+
+async def test_the_pages_of_who_sees_few_runs_hold_all_of_them_in_order(house: House) -> None:
+    await house.share(house.shared, Share(str(house.vic), None, "view"))
+    await house.share(house.agent, Share(None, "VIEWER", "view"))
+    query = (
+        "query($after: String) { executions(first: 1, after: $after)"
+        " { edges { cursor node { id } } pageInfo { hasNextPage } } }"
+    )
+    for person, role in ((house.ada, "USER"), (house.bob, "USER"), (house.vic, "VIEWER")):
+        house.be(person, role)
+        listed = [edge["node"]["id"] for edge in (await house.read(RUNS))["executions"]["edges"]]
+        assert listed == sorted(listed, reverse=True)
+        paged: list[str] = []
+        after, has_next = None, True
+        while has_next:
+            page = (await house.read(query, after=after))["executions"]
+            paged += [edge["node"]["id"] for edge in page["edges"]]
+            after, has_next = page["edges"][-1]["cursor"], page["pageInfo"]["hasNextPage"]
+        assert paged == listed
+
+
+async def test_who_sees_few_runs_does_not_look_at_all_of_the_tenants(house: House) -> None:
+    """The rows that the list reads are found by their ids, which come from indexes."""
+    async with (await house.api.ledger.database("api")).tenant_transaction(
+        house.api.tenant_id
+    ) as conn:
+        await conn.execute("SELECT set_config('app.user_id', %s, true)", (str(house.bob),))
+        await conn.execute("SET LOCAL enable_seqscan = off")
+        await conn.execute("SET LOCAL enable_bitmapscan = off")
+        cursor = await conn.execute(
+            "EXPLAIN SELECT * FROM executions_v3 AS e"
+            " WHERE e.execution_id = ANY (ARRAY(SELECT own_runs(NULL, 51)))"
+        )
+        plan = "\n".join(row[0] for row in await cursor.fetchall())
+    assert "execution_id = ANY" in plan.partition("Index Cond:")[2].partition("Filter:")[0]

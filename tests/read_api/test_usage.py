@@ -7,6 +7,7 @@ import pytest
 
 from domain.executions import Execution
 from tests.projections.histories import FREE, USAGE, Stream, a_tenant, an_execution, completed
+from tests.projections.usage_histories import a_sent_event
 from tests.read_api.api import Api
 
 FIELDS = """start group { dimension value } quantity unit costUsd tokensIn tokensOut calls
@@ -19,7 +20,7 @@ QUERY = (
 )
 FACTS = """query($from: DateTime!, $to: DateTime!, $id: ID, $first: Int) {
   usageFacts(from: $from, to: $to, executionId: $id, first: $first) {
-    executionId path attempt eventVersion happenedAt model source prices
+    streamId executionId path attempt eventVersion happenedAt model source prices
     lines { meter quantity unit costUsd } } }"""
 JANUARY = {"from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"}
 
@@ -187,6 +188,7 @@ async def test_a_sum_leads_down_to_the_events_it_is_made_of(api: Api) -> None:
     read = await api.read(FACTS, **JANUARY, id=str(run.stream_id))
     assert read["usageFacts"] == [
         {
+            "streamId": str(run.stream_id),
             "executionId": str(run.stream_id),
             "path": "draft",
             "attempt": 1,
@@ -204,6 +206,16 @@ async def test_a_sum_leads_down_to_the_events_it_is_made_of(api: Api) -> None:
     ]
     newest = await api.read(FACTS, **JANUARY, first=1)
     assert [fact["happenedAt"][:10] for fact in newest["usageFacts"]] == ["2026-01-06"]
+
+
+async def test_what_the_tenant_counts_itself_has_a_meter_of_its_own(api: Api) -> None:
+    sent = a_sent_event(api.tenant_id)
+    await api.happened(sent)
+    (bucket,) = await usage(api, by=["METER"])
+    assert bucket["group"] == [{"dimension": "METER", "value": "pages_printed"}]
+    assert (bucket["quantity"], bucket["unit"], bucket["hasUnpriced"]) == (12, "units", True)
+    (fact,) = (await api.read(FACTS, **JANUARY))["usageFacts"]
+    assert (fact["executionId"], fact["streamId"]) == (None, str(sent.stream_id))
 
 
 @pytest.mark.parametrize(

@@ -212,6 +212,7 @@ class Api:
             waiter=self.waiter,
             blobs=self.blobs,
             exports=self.exports,
+            published_seal_keys=self.published_seal_keys,
             ids=self.world.ids,
             strangers=self.limits.strangers,
             callers=self.limits.callers,
@@ -228,6 +229,9 @@ class Api:
             body_bytes_max=BODY_BYTES_MAX,
             cors_origins=self._cors_origins,
         )
+
+    async def published_seal_keys(self) -> list[JsonObject]:
+        return [{"kid": "of the tests", "kty": "OKP", "crv": "Ed25519", "x": "AA"}]
 
     async def edge_done(self) -> None:
         """What is done after the answers is done."""

@@ -99,3 +99,35 @@ PROVIDER = {
     "scim": True,
 }
 BOTH = {"platform": "ADMIN", "security": "ADMIN"}
+
+
+async def test_whoever_is_in_a_group_gets_its_new_role_when_the_provider_is_configured_anew(
+    directory: Directory,
+) -> None:
+    ada, bob, cleo = await some_users(directory, "ada", "bob", "cleo")
+    await directory.group("platform", ada)
+    await directory.group("makers", bob)
+    assert await roles(directory, ada, bob, cleo) == ["ADMIN", "USER", "USER"]
+    body = {
+        "kind": "oidc",
+        "issuer": "https://login.acme.example",
+        "client_id": "ledger",
+        "allowed_domains": ["acme.example"],
+        "default_role": "USER",
+        "group_roles": {"makers": "VIEWER"},
+        "scim": True,
+    }
+    put = await directory.api.send("PUT", "/identity-providers/acme", body)
+    assert (put.status_code, put.json()["data"]["roles_changed"]) == (200, 2), put.text
+    assert await roles(directory, ada, bob, cleo) == ["USER", "VIEWER", "USER"]
+    again = await directory.api.send("PUT", "/identity-providers/acme", body)
+    assert again.json()["data"]["roles_changed"] == 0
+
+
+async def test_a_group_has_a_bounded_number_of_members(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("write_api.scim_resources.MEMBERS_MAX", 1)
+    ids = await some_users(directory, "ada", "bob")
+    refused = await directory.send("POST", "/Groups", a_group("makers", *ids))
+    scim_error(refused, 400, "invalidValue")

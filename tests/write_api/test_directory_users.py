@@ -115,6 +115,11 @@ async def test_a_user_can_be_patched_by_value_paths(directory: Directory) -> Non
         ({"active": "perhaps"}, "invalidValue"),
         ({"schemas": ["urn:x"]}, None),
         ({"name": {"formatted": "x" * 20_000}}, "invalidValue"),
+        ({"name": {"givenName": "x" * 257}}, "invalidValue"),
+        ({"displayName": "x" * 257}, "invalidValue"),
+        ({"externalId": "x" * 257}, "invalidValue"),
+        ({"emails": [{"value": "ada@acme.example", "type": "x" * 257}]}, "invalidValue"),
+        ({"emails": [{"value": "ada@acme.example"}] * 21}, "invalidValue"),
     ],
 )
 async def test_a_mistake_is_told_and_nothing_is_stored(

@@ -21,6 +21,27 @@ async def test_bad_credentials_are_refused_differently_after_the_limit(api: Api)
     assert 0 < int(response.headers["Retry-After"]) <= 60
 
 
+@pytest.mark.parametrize(
+    ("method", "url", "status"),
+    [
+        ("GET", "/nowhere", 404),
+        ("PATCH", "/api/v1/agents", 405),
+        ("GET", "/docs", 200),
+        ("GET", "/openapi.json", 200),
+    ],
+)
+async def test_what_needs_no_credential_is_held_to_the_limit_of_the_address(
+    api: Api, method: str, url: str, status: int
+) -> None:
+    answers = [
+        await api.client.request(method, f"http://ledger{url}")
+        for _ in range(RATE_LIMIT_IP_PER_MIN + 1)
+    ]
+    assert {answer.status_code for answer in answers[:-1]} == {status}
+    problem(answers[-1], 429, "too_many_attempts")
+    assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
+
+
 async def test_a_valid_credential_passes_from_an_address_over_its_limit(api: Api) -> None:
     for _ in range(RATE_LIMIT_IP_PER_MIN + 1):
         await api.send("POST", "/agents", AGENT, headers=BAD)

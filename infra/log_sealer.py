@@ -1,0 +1,215 @@
+"""Seals the log: reads it in commit order like any consumer, and signs what it read.
+
+One sealer is active in an installation: it holds an advisory lock on its connection, the others
+wait. A seal is stored in one short transaction with the hashes that it stands for; after any
+failure the sealer begins again at the last seal. Appends know nothing of it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import LiteralString
+from uuid import UUID
+
+from psycopg import AsyncConnection
+
+from commands.ports import Clock, LoggedEvent, Position
+from infra.event_commitments import EventCommitments
+from infra.event_log import BEGINNING, read_commit_order
+from infra.log_seals import NO_COMMITMENT, NO_SEAL, Head, Seal, SignedSeal, event_leaf
+from infra.merkle import HASH_BYTES
+from infra.merkle_tiles import WIDTH, Tile, edge_of, grown, root_of
+from infra.prepared_statements import PreparedStatements
+from infra.seal_keys import SealKeys
+from infra.seal_rows import (
+    Sealing,
+    TileRow,
+    head_tiles_of,
+    heads_of,
+    keep,
+    last_seal,
+    tiles_of,
+)
+
+log = logging.getLogger(__name__)
+
+LOCK = 0x6167_736C  # "agsl"
+STANDBY_RETRY_S = 1.0
+# As long as the others of this process wait at most.
+CHUNK_EVENTS = 100
+# A stopped process keeps its session, and with it the lock; the server ends a session that is
+# silent for so long. More than any pause here.
+LIMIT_SILENCE: LiteralString = "SET idle_session_timeout = '30s'"
+
+
+@dataclass(frozen=True, slots=True)
+class SealLimits:
+    """every_s: how long an event waits for its seal when little happens. events_max: of one seal.
+    share_max: of the time of one processor.
+    """
+
+    every_s: float
+    events_max: int
+    share_max: float
+
+
+@dataclass(slots=True)
+class _Added:
+    """What a tenant's tree gets."""
+
+    leaves: list[bytes] = field(default_factory=list[bytes])
+    commitments: list[bytes] = field(default_factory=list[bytes])
+    places: list[Position] = field(default_factory=list[Position])
+
+
+class LogSealer:
+    """conninfo: the role `projector`."""
+
+    def __init__(
+        self,
+        conninfo: str,
+        commitments: EventCommitments,
+        keys: SealKeys,
+        *,
+        clock: Clock,
+        limits: SealLimits,
+    ) -> None:
+        self._conninfo = conninfo
+        self._commitments = commitments
+        self._keys = keys
+        self._clock = clock
+        self._limits = limits
+        self.is_active = False
+        self.sealed_count = 0
+
+    async def run(self) -> None:
+        """Be the active sealer or wait to become it, until cancelled. Raises on any failure: the
+        caller restarts it.
+        """
+        async with await AsyncConnection.connect(
+            self._conninfo, autocommit=True, prepare_threshold=None
+        ) as conn:
+            await conn.execute(LIMIT_SILENCE)
+            statements = PreparedStatements(conn)
+            await self._become_active(conn)
+            self.is_active = True
+            try:
+                while True:
+                    if await self.seal_next(conn, statements) < self._limits.events_max:
+                        await asyncio.sleep(self._limits.every_s)
+            finally:
+                self.is_active = False
+
+    async def _become_active(self, conn: AsyncConnection) -> None:
+        while True:
+            row = await (await conn.execute("SELECT pg_try_advisory_lock(%s)", (LOCK,))).fetchone()
+            if row is not None and row[0]:
+                return
+            await asyncio.sleep(STANDBY_RETRY_S)
+
+    async def seal_next(self, conn: AsyncConnection, statements: PreparedStatements) -> int:
+        """Seals what is settled and not sealed yet, up to a limit; how many events that are.
+        statements: of conn.
+        """
+        before = await last_seal(conn)
+        after = BEGINNING if before is None else before.seal.until
+        events = await read_commit_order(statements, after, limit=self._limits.events_max)
+        if not events:
+            return 0
+        sealing = await self._sealing(conn, before, await self._added(events), events)
+        await keep(conn, sealing)
+        self.sealed_count += len(events)
+        return len(events)
+
+    async def _added(self, events: Sequence[LoggedEvent]) -> dict[UUID, _Added]:
+        loop = asyncio.get_running_loop()
+        added: dict[UUID, _Added] = {}
+        for begin in range(0, len(events), CHUNK_EVENTS):
+            began_at = loop.time()
+            chunk = events[begin : begin + CHUNK_EVENTS]
+            for event, opening in zip(chunk, await self._commitments.openings(chunk), strict=True):
+                commitment = NO_COMMITMENT if opening is None else opening.commitment
+                of_tenant = added.get(event.tenant_id)
+                if of_tenant is None:
+                    of_tenant = added[event.tenant_id] = _Added()
+                of_tenant.leaves.append(event_leaf(event, commitment))
+                of_tenant.commitments.append(commitment)
+                of_tenant.places.append(event.position)
+            # Others of this process have their turn.
+            await asyncio.sleep((loop.time() - began_at) * (1 / self._limits.share_max - 1))
+        return added
+
+    async def _sealing(
+        self,
+        conn: AsyncConnection,
+        before: SignedSeal | None,
+        added: dict[UUID, _Added],
+        events: Sequence[LoggedEvent],
+    ) -> Sealing:
+        number = 1 if before is None else before.seal.number + 1
+        tree_size = 0 if before is None else before.seal.tree_size
+        heads, tiles = await _grown_trees(conn, added, number=number, tree_size=tree_size)
+        edge = await head_tiles_of(conn, edge_of(tree_size))
+        head_tiles = grown(tree_size, edge, [one.leaf for one in heads])
+        key_id, private = await self._keys.signing(conn)
+        seal = Seal(
+            number=number,
+            tree_size=tree_size + len(heads),
+            root=root_of(tree_size + len(heads), head_tiles),
+            events_count=len(events),
+            after=BEGINNING if before is None else before.seal.until,
+            until=events[-1].position,
+            sealed_at=self._clock.now(),
+            previous=NO_SEAL if before is None else before.seal.hash,
+            key_id=key_id,
+        )
+        changed = {tile: hashes for tile, hashes in head_tiles.items() if edge.get(tile) != hashes}
+        return Sealing(SignedSeal(seal, private.sign(seal.text)), heads, tiles, changed)
+
+
+async def _grown_trees(
+    conn: AsyncConnection, added: dict[UUID, _Added], *, number: int, tree_size: int
+) -> tuple[list[Head], list[TileRow]]:
+    """The new heads of tenants, in the order of their ids, and the tiles that changed."""
+    before = await heads_of(conn, added)
+    sizes = {tenant_id: before[tenant_id].size if tenant_id in before else 0 for tenant_id in added}
+    edges = await tiles_of(
+        conn, [(tenant_id, tile) for tenant_id in added for tile in edge_of(sizes[tenant_id])]
+    )
+    heads: list[Head] = []
+    rows: list[TileRow] = []
+    for tenant_id in sorted(added):
+        size, edge = sizes[tenant_id], edges.get(tenant_id, {})
+        stored = {tile: hashes for tile, (hashes, _) in edge.items()}
+        tiles = grown(size, stored, added[tenant_id].leaves)
+        new_size = size + len(added[tenant_id].leaves)
+        previous = before[tenant_id].number if tenant_id in before else 0
+        leaf_index = tree_size + len(heads)
+        root = root_of(new_size, tiles)
+        heads.append(Head(tenant_id, number, new_size, root, previous, leaf_index))
+        commitments = edge.get(Tile(0, size // WIDTH), (b"", b""))[1] or b""
+        changed = {tile: hashes for tile, hashes in tiles.items() if stored.get(tile) != hashes}
+        rows += _rows(tenant_id, changed, commitments, added[tenant_id])
+    return heads, rows
+
+
+def _rows(
+    tenant_id: UUID, changed: dict[Tile, bytes], commitments: bytes, added: _Added
+) -> list[TileRow]:
+    """commitments: those that the tile has that grows."""
+    rows = [
+        TileRow(tenant_id, tile, hashes, None, None)
+        for tile, hashes in changed.items()
+        if tile.level > 0
+    ]
+    together = commitments + b"".join(added.commitments)
+    begun = len(commitments) // HASH_BYTES
+    leaf_tiles = sorted(tile for tile in changed if tile.level == 0)
+    for number, tile in enumerate(leaf_tiles):
+        begin = number * WIDTH
+        told = together[begin * HASH_BYTES : (begin + WIDTH) * HASH_BYTES]
+        # A tile that was begun earlier keeps its first place.
+        first = added.places[max(begin - begun, 0)]
+        rows.append(TileRow(tenant_id, tile, changed[tile], told, first))
+    return rows

@@ -1,0 +1,68 @@
+"""The operator says what an attempt used that was cut off."""
+
+from uuid import UUID
+
+import orjson
+import pytest
+
+from commands.authorization import MissingScope
+from commands.execution_usage import ResolveUsage
+from domain.execution_usage import UsageNotUnresolved
+from domain.executions import ExecutionNotFound
+from tests.commands.fakes import World
+from tests.commands.usage_steps import a_cut_off_call
+
+REASON = "the provider's report"
+
+
+def resolve(world: World, execution_id: UUID, **usage: int) -> ResolveUsage:
+    model = "openai/gpt-4o"
+    return ResolveUsage(world.tenant_id, execution_id, "draft", 1, model, usage, REASON)
+
+
+async def test_what_a_cut_off_attempt_used_is_priced_and_recorded_once() -> None:
+    world = World()
+    execution_id = await a_cut_off_call(world)
+    answer = await world.when(
+        resolve(world, execution_id, input_tokens=100, output_tokens=10), caller=world.operator
+    )
+    assert answer.result["is_priced"] is True
+    (event,) = [one for one in world.store.events if one.topic == "execution.usage_resolved"]
+    state = orjson.loads(event.state)
+    # gpt-4o: 2.50 and 10 USD a million.
+    assert state["cost_usd_pico"] == 100 * 2_500_000 + 10 * 10_000_000
+    assert (state["tokens_in"], state["tokens_out"]) == (100, 10)
+    assert state["usage"]["source"] == "resolved"
+    with pytest.raises(UsageNotUnresolved):
+        await world.when(resolve(world, execution_id), caller=world.operator)
+
+
+async def test_an_attempt_that_was_not_billed_costs_nothing() -> None:
+    world = World()
+    execution_id = await a_cut_off_call(world)
+    await world.when(resolve(world, execution_id), caller=world.operator)
+    (event,) = [one for one in world.store.events if one.topic == "execution.usage_resolved"]
+    assert orjson.loads(event.state)["usage"]["lines"] == [["requests", 1, 0]]
+
+
+async def test_what_is_known_is_not_changed() -> None:
+    world = World()
+    execution_id = await a_cut_off_call(world)
+    command = ResolveUsage(world.tenant_id, execution_id, "draft", 2, "m/a", {}, REASON)
+    with pytest.raises(UsageNotUnresolved):
+        await world.when(command, caller=world.operator)
+
+
+async def test_a_tenant_does_not_say_what_it_owes() -> None:
+    world = World()
+    execution_id = await a_cut_off_call(world)
+    with pytest.raises(MissingScope):
+        await world.when(resolve(world, execution_id))
+
+
+async def test_the_execution_of_another_tenant_is_not_found() -> None:
+    world = World()
+    execution_id = await a_cut_off_call(world)
+    command = ResolveUsage(world.ids.new(), execution_id, "draft", 1, "m/a", {}, REASON)
+    with pytest.raises(ExecutionNotFound):
+        await world.when(command, caller=world.operator)
