@@ -12,6 +12,7 @@ from strawberry.types import Info
 from infra.audit_entries import AuditEntries
 from infra.authentication import Caller
 from infra.event_sealing import OpenEvents
+from infra.event_search import EventSearch
 from infra.postgres import Database
 from infra.seal_proofs import SealProofs
 from infra.tail import Tail
@@ -38,6 +39,7 @@ class Sources:
     audit_log: AuditEntries
     features: PostgresFeatures
     seal_proofs: SealProofs
+    event_search: EventSearch
 
 
 def sources_of(dependencies: ReadDependencies) -> Sources:
@@ -49,6 +51,7 @@ def sources_of(dependencies: ReadDependencies) -> Sources:
         dependencies.audit_log,
         dependencies.features,
         dependencies.seal_proofs,
+        dependencies.event_search,
     )
 
 
