@@ -49,6 +49,7 @@ from infra.runtime import Runtime
 from infra.seal_proofs import SealProofs
 from infra.secrets_source import SecretsSource
 from infra.session_tokens import SessionTokens
+from infra.subjects import PostgresDataSubjects
 from infra.tail import Tail
 from infra.users import PostgresUsers
 from projections.catalogue import PROJECTIONS
@@ -86,9 +87,10 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     waiter = await _waiter(runtime, tail, authentication, metrics)
     secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
     ports = await _ports(runtime, store, secrets=secrets, admission=admission, metrics=metrics)
-    dispatcher = Dispatcher(ports)
+    app, dispatcher = _application(), Dispatcher(ports)
     rate_limits = build_rate_limits(runtime, database, metrics, await runtime.plans("api"))
-    app, seal_proofs = _application(), await runtime.seal_proofs()
+    seals, seal_proofs = await runtime.event_seals("api"), await runtime.seal_proofs()
+    event_search = EventSearch(database, seals.opened)
     written = WriteDependencies(
         authenticate=authentication.authenticate,
         client_address=client_address,
@@ -109,6 +111,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         features=await runtime.features("api"),
         audit=audit,
         audit_log=audit_log,
+        event_search=event_search,
         provider_tests=await _provider_tests(runtime),
         body_bytes_max=settings.body_bytes_max,
         cors_origins=settings.cors_origins,
@@ -125,6 +128,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             metrics=metrics,
             audit_log=audit_log,
             seal_proofs=seal_proofs,
+            event_search=event_search,
         ),
     )
     return ApiParts(app, tail, positions, admission, key_uses, rate_limits)
@@ -140,12 +144,12 @@ async def _read_dependencies(  # what both edges share is the write side's
     metrics: Metrics,
     audit_log: AuditEntries,
     seal_proofs: SealProofs,
+    event_search: EventSearch,
 ) -> ReadDependencies:
-    settings, database = runtime.settings, await runtime.database("api")
-    open_events = (await runtime.event_seals("api")).opened
+    settings = runtime.settings
     return ReadDependencies(
-        database=database,
-        open_events=open_events,
+        database=await runtime.database("api"),
+        open_events=(await runtime.event_seals("api")).opened,
         tail=tail,
         positions=positions,
         authenticate=written.authenticate,
@@ -159,7 +163,7 @@ async def _read_dependencies(  # what both edges share is the write side's
         audit=written.audit,
         audit_log=audit_log,
         seal_proofs=seal_proofs,
-        event_search=EventSearch(database, open_events),
+        event_search=event_search,
         limits=ReadLimits(min_position_wait_s=settings.min_position_wait_s),
         is_introspection_allowed=settings.is_introspection_allowed,
         cors_origins=settings.cors_origins,
@@ -271,6 +275,7 @@ async def _ports(
         ),
         accounts=await accounts(runtime),
         sealing=await runtime.data_keys(),
+        data_subjects=PostgresDataSubjects(database, await runtime.data_keys(), runtime.lookup_key),
         directory=PostgresDirectory(database, runtime.lookup_key),
         vault=await runtime.vault("api"),
         parts=PostgresPartRights(database),

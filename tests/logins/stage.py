@@ -58,6 +58,7 @@ from tests.write_api.api import (
     OPERATOR_KEY,
     FakeAuditLog,
     FakeBlobs,
+    FakeEventSearch,
     FakeExport,
     FakePlanUsage,
     FakeWaiter,
@@ -387,6 +388,7 @@ def _dependencies(
         plan_usage=FakePlanUsage(),
         features=FakeFeatures(),
         published_seal_keys=logins.published_keys,
+        event_search=FakeEventSearch(),
         provider_tests=ShortCalls(TenantProviders(World().vault), ToldModels()),
         body_bytes_max=1024 * 1024,
     )
