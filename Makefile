@@ -10,6 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 PACKAGES := bench cli commands domain infra projections read_api sagas write_api
 # Each worker of the test run starts a PostgreSQL and, when a test asks, a broker: four are enough.
+# In the order of the directories: sorted by how many tests they have, the long files of few would come last.
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 WORKERS ?= $(shell echo $$(( $(CORES) < 4 ? $(CORES) : 4 )))
 
@@ -20,10 +21,10 @@ demo: .venv/.ready
 	@exec $(BIN)/agentledger demo
 
 test: .venv/.ready
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 thorough: .venv/.ready
-	AGENTLEDGER_TEST_EFFORT=10 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --timeout 1800 -m "slow or not slow"
+	AGENTLEDGER_TEST_EFFORT=10 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --timeout 1800 -m "slow or not slow"
 
 faults: .venv/.ready
 	$(BIN)/python -m pytest tests/faults -m "slow or not slow"
