@@ -19,6 +19,7 @@ from domain.execution_commands import require_payloads
 from domain.execution_forks import NodeCopy, plan_fork
 from domain.executions import Execution
 from domain.identifiers import Json
+from domain.subjects import NamedSubject
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,12 @@ async def fork_execution(command: ForkExecution, on: Tenancy) -> Decided:
     copies = plan_fork(original, definition, target, command.from_node)
     on.ports.admission.require_admitted(on.tenant_id)
     given = command.input if command.has_input else original.input
-    fork = created_execution(on, pinned, given, forked_from=(original.id, command.from_node))
+    subject = None
+    if original.subject_id is not None:
+        subject = NamedSubject(original.subject_id, original.data_subject or "")
+    fork = created_execution(
+        on, pinned, given, forked_from=(original.id, command.from_node), subject=subject
+    )
     for copy in copies:
         _copy(fork, copy)
     on.keep(original)

@@ -136,6 +136,7 @@ async def test_open_policies_exist_only_for_the_roles_that_serve_all_tenants(
         "reset_tokens",
         "retention",
         "sessions",
+        "subject_streams",
         "tenant_standings",
     }
 
@@ -235,7 +236,12 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
         "claim_erasure",
         "settle_rate_limits",
         "forget_rate_limits",
+        "claim_subject_erasure",
         "data_keys_of",
+        "destroy_subject_key",
+        "end_subject_sweep",
+        "erase_person_rows",
+        "forget_subject_stream",
         "destroy_tenant_key",
         "end_sweep",
         "erase_rows",
