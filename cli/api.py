@@ -49,6 +49,7 @@ from infra.runtime import Runtime
 from infra.seal_proofs import SealProofs
 from infra.secrets_source import SecretsSource
 from infra.session_tokens import SessionTokens
+from infra.subjects import PostgresDataSubjects
 from infra.tail import Tail
 from infra.users import PostgresUsers
 from projections.catalogue import PROJECTIONS
@@ -87,9 +88,9 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     waiter = await _waiter(runtime, tail, authentication, metrics)
     secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
     ports = await _ports(runtime, store, secrets=secrets, admission=admission, metrics=metrics)
-    dispatcher = Dispatcher(ports)
+    app, dispatcher = _application(), Dispatcher(ports)
     rate_limits = build_rate_limits(runtime, database, metrics, await runtime.plans("api"))
-    app, seal_proofs = _application(), await runtime.seal_proofs()
+    seal_proofs, event_search = await runtime.seal_proofs(), EventSearch(database, seals.opened)
     build_write_routes(
         app,
         WriteDependencies(
@@ -113,6 +114,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             plan_usage=PlanUsage(database),
             audit=audit,
             audit_log=audit_log,
+            event_search=event_search,
             provider_tests=await _provider_tests(runtime),
             body_bytes_max=settings.body_bytes_max,
             cors_origins=settings.cors_origins,
@@ -135,7 +137,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             audit=audit,
             audit_log=audit_log,
             seal_proofs=seal_proofs,
-            event_search=EventSearch(database, seals.opened),
+            event_search=event_search,
             limits=ReadLimits(min_position_wait_s=settings.min_position_wait_s),
             is_introspection_allowed=settings.is_introspection_allowed,
             cors_origins=settings.cors_origins,
@@ -245,6 +247,7 @@ async def _ports(
         ),
         accounts=await accounts(runtime),
         sealing=await runtime.data_keys(),
+        data_subjects=PostgresDataSubjects(database, await runtime.data_keys(), runtime.lookup_key),
         directory=PostgresDirectory(database, runtime.lookup_key),
         vault=await runtime.vault("api"),
         parts=PostgresPartRights(database),

@@ -11,7 +11,7 @@ import strawberry
 
 from infra.event_codec import decode
 from infra.event_log import COLUMNS, LoggedEvent, Position, logged_event
-from infra.event_sealing import is_erased
+from infra.event_sealing import is_erased, is_without_personal
 from infra.event_search import EventFilter as Wanted
 from read_api.connections import (
     Connection,
@@ -97,6 +97,13 @@ class Event:
     def data(self) -> Json | None:
         return None if is_erased(self.logged) else Json(event_data(self.logged))
 
+    @strawberry.field(
+        description="Whether what was personal in it is gone: its data subject, or all of the"
+        " tenant, was erased."
+    )
+    def is_erased(self) -> bool:
+        return is_erased(self.logged) or is_without_personal(self.logged)
+
 
 def event_data(event: LoggedEvent) -> dict[str, Any]:
     fields = vars(decode(event))
@@ -117,6 +124,7 @@ class EventFilter:
 async def events(
     info: ReadInfo,
     stream_id: strawberry.ID | None = None,
+    *,
     filter: EventFilter | None = None,  # noqa: A002 # its name in the schema
     first: int | None = PAGE_SIZE_DEFAULT,
     after: str | None = None,
