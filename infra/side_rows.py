@@ -41,7 +41,7 @@ from commands.sealing_port import (
     DestroyedTenantKey,
     SealingRow,
 )
-from commands.sharing_port import RemovedShare, ShareRow, StoredShare
+from commands.sharing_port import ChangedPublicity, RemovedShare, ShareRow, StoredShare
 from commands.standing_port import (
     ChangedStanding,
     ClosedOffboarding,
@@ -226,7 +226,7 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return SideStatement(*directory_statement(tenant_id, row))
         case StoredUserAccess() | StoredRole() | RemovedRole():
             return _access_statement(tenant_id, row)
-        case StoredShare() | RemovedShare():
+        case StoredShare() | RemovedShare() | ChangedPublicity():
             return SideStatement(*share_statement(tenant_id, row))
         case StoredVaultEntry() | RemovedVaultEntry():
             return _vault_statement(tenant_id, row)
