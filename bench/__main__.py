@@ -16,7 +16,19 @@ import orjson
 import uvloop
 from rich.console import Console
 
-from bench import append, graphql, growth, logins, noisy, rebuild, recovery, rest, runs, visible
+from bench import (
+    append,
+    graphql,
+    growth,
+    logins,
+    noisy,
+    rebuild,
+    recovery,
+    rest,
+    runs,
+    seals,
+    visible,
+)
 from bench.conditions import print_conditions, read_conditions
 from bench.contenders import TEMPORAL_ASKED
 from bench.cpu import spent
@@ -35,6 +47,7 @@ MEASUREMENTS: Mapping[str, Measure] = {
     rest.NAME: rest.measure,
     visible.NAME: visible.measure,
     rebuild.NAME: rebuild.measure,
+    seals.NAME: seals.measure,
     graphql.NAME: graphql.measure,
     runs.NAME: runs.measure,
     recovery.NAME: recovery.measure,

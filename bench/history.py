@@ -4,9 +4,11 @@
 each is stored many times, under other ids.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import zip_longest
+from typing import TypeAlias
+from uuid import UUID
 
 import orjson
 import psycopg
@@ -71,17 +73,24 @@ COPY = (
 COPY_TYPES = ("uuid", "int8", "text", "bytea", "uuid", "uuid", "text")
 
 
-def store_runs(url: str, events_count: int) -> int:
+# The stored bytes of an event of a stream of a tenant.
+Seal: TypeAlias = Callable[[StoredEvent, UUID, UUID], bytes]
+
+
+def store_runs(
+    url: str, events_count: int, *, tenants: Sequence[UUID] = (), seal: Seal | None = None
+) -> int:
     """Stores at least so many events; returns how many.
 
-    url: of the superuser, who may write any tenant's.
+    url: of the superuser, who may write any tenant's. tenants: made when nobody names them. seal:
+    without it events lie open.
     """
     templates = decided_runs(DIFFERENT_RUNS)
     new_id = Uuid7Ids().new
-    tenants = [new_id() for _ in range(TENANTS)]
+    tenants = tenants or [new_id() for _ in range(TENANTS)]
     stored = 0
     with psycopg.connect(url, autocommit=True) as conn:
-        rows = _interleaved(_endless_runs(templates, tenants))
+        rows = _interleaved(_endless_runs(templates, tenants, seal or _open))
         while stored < events_count:
             with conn.cursor().copy(COPY) as copy:
                 copy.set_types(COPY_TYPES)
@@ -129,15 +138,23 @@ def _decided_run(definition: Definition, number: int) -> list[StoredEvent]:
     return [mapper.to_stored_event(event) for event in execution.collect_events()]
 
 
+def _open(event: StoredEvent, stream_id: UUID, tenant_id: UUID) -> bytes:
+    del stream_id, tenant_id
+    return event.state
+
+
 def _endless_runs(
-    templates: Sequence[Sequence[StoredEvent]], tenants: Sequence[object]
+    templates: Sequence[Sequence[StoredEvent]], tenants: Sequence[UUID], seal: Seal
 ) -> Iterator[list[tuple[object, ...]]]:
     new_id = Uuid7Ids().new
     number = 0
     while True:
         run_id, tenant_id = new_id(), tenants[number % len(tenants)]
         yield [
-            (run_id, e.originator_version, e.topic, e.state, tenant_id, run_id, "worker:bench")
+            (
+                *(run_id, e.originator_version, e.topic, seal(e, run_id, tenant_id)),
+                *(tenant_id, run_id, "worker:bench"),
+            )
             for e in templates[number % len(templates)]
         ]
         number += 1

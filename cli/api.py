@@ -32,6 +32,7 @@ from infra.client_addresses import ClientAddresses
 from infra.consumer import keep_running
 from infra.directory import PostgresDirectory
 from infra.event_commitments import EventCommitments
+from infra.event_search import EventSearch
 from infra.event_store import PostgresEventStore
 from infra.execution_waiter import ExecutionWaiter
 from infra.mail_outbox import SealedMailbox
@@ -48,6 +49,7 @@ from infra.runtime import Runtime
 from infra.seal_proofs import SealProofs
 from infra.secrets_source import SecretsSource
 from infra.session_tokens import SessionTokens
+from infra.subjects import PostgresDataSubjects
 from infra.tail import Tail
 from infra.users import PostgresUsers
 from projections.catalogue import PROJECTIONS
@@ -74,8 +76,7 @@ class ApiParts:
 
 async def build_api_parts(runtime: Runtime) -> ApiParts:
     settings = runtime.settings
-    database = await runtime.database("api")
-    store = await runtime.event_store("api")
+    database, store = await runtime.database("api"), await runtime.event_store("api")
     key_uses = ApiKeyUses(database, runtime.clock)
     tokens = access_tokens(runtime, await build_signing_keys(runtime))
     authentication = _authentication(runtime, database, key_uses, tokens)
@@ -84,13 +85,12 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     admission = _admission(runtime, database, metrics)
     audit_log, audit = await _audit(runtime, metrics)
     blobs, seals = await runtime.blobs("api"), await runtime.event_seals("api")
-    waiter = ExecutionWaiter(database, tail, blobs, seals)
-    await _hear_neighbours(runtime, waiter, authentication, metrics)
+    waiter = await _waiter(runtime, tail, authentication, metrics)
     secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
     ports = await _ports(runtime, store, secrets=secrets, admission=admission, metrics=metrics)
-    dispatcher = Dispatcher(ports)
+    app, dispatcher = _application(), Dispatcher(ports)
     rate_limits = build_rate_limits(runtime, database, metrics, await runtime.plans("api"))
-    app, seal_proofs = _application(), await runtime.seal_proofs()
+    seal_proofs, event_search = await runtime.seal_proofs(), EventSearch(database, seals.opened)
     build_write_routes(
         app,
         WriteDependencies(
@@ -114,6 +114,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             plan_usage=PlanUsage(database),
             audit=audit,
             audit_log=audit_log,
+            event_search=event_search,
             provider_tests=await _provider_tests(runtime),
             body_bytes_max=settings.body_bytes_max,
             cors_origins=settings.cors_origins,
@@ -136,6 +137,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             audit=audit,
             audit_log=audit_log,
             seal_proofs=seal_proofs,
+            event_search=event_search,
             limits=ReadLimits(min_position_wait_s=settings.min_position_wait_s),
             is_introspection_allowed=settings.is_introspection_allowed,
             cors_origins=settings.cors_origins,
@@ -144,13 +146,17 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     return ApiParts(app, tail, positions, admission, key_uses, rate_limits)
 
 
-async def _hear_neighbours(
-    runtime: Runtime, waiter: ExecutionWaiter, authentication: Authentication, metrics: Metrics
-) -> None:
+async def _waiter(
+    runtime: Runtime, tail: Tail, authentication: Authentication, metrics: Metrics
+) -> ExecutionWaiter:
+    """It, and others, hear at once of what other parts of this process do."""
+    database, blobs = await runtime.database("api"), await runtime.blobs("api")
+    waiter = ExecutionWaiter(database, tail, blobs, await runtime.event_seals("api"))
     runtime.neighbours.execution_ended = waiter.ended
     runtime.neighbours.access_changed = await _forgetting(runtime, authentication)
     runtime.neighbours.worker_began = metrics.worker_began
     runtime.neighbours.cache_asked = metrics.cache_asked
+    return waiter
 
 
 async def _exports(runtime: Runtime, proofs: SealProofs) -> PostgresTenantExport:
@@ -241,6 +247,7 @@ async def _ports(
         ),
         accounts=await accounts(runtime),
         sealing=await runtime.data_keys(),
+        data_subjects=PostgresDataSubjects(database, await runtime.data_keys(), runtime.lookup_key),
         directory=PostgresDirectory(database, runtime.lookup_key),
         vault=await runtime.vault("api"),
         parts=PostgresPartRights(database),

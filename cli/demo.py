@@ -20,7 +20,7 @@ from websockets.typing import Subprotocol
 
 from cli.installation import DEMO_FILE, SERVER_FILE, read_json
 from cli.session import complain, run, settings_or_complain
-from domain.executions import ENDED
+from domain.execution_status import ENDED
 from domain.identifiers import Json, JsonObject
 
 START_WAIT_S = 60

@@ -28,6 +28,8 @@ from infra.retention import PostgresRetentions
 from infra.runtime import Runtime
 from infra.secrets_source import SecretsSource
 from infra.standings import HeldTenants
+from infra.subjects import PostgresSubjectErasures
+from infra.users import PostgresUsers
 from projections.catalogue import PROJECTIONS
 from projections.execution_search import PostgresExecutionSearch
 from projections.projector import Projector
@@ -44,6 +46,7 @@ from sagas.retention import RetentionSaga
 from sagas.run_owners import RunOwners
 from sagas.start_queue import StartLimits, StartQueue
 from sagas.step_turns import StepLimits, StepTurns
+from sagas.subjects import DataSubjectSaga
 from sagas.turns import WeightOf, weights
 
 ROLES = ("api", "relay", "worker", "projector")
@@ -107,6 +110,7 @@ async def run_worker(runtime: Runtime) -> None:
         poll_s=runtime.settings.worker_retention_poll_s,
     )
     offboarding = await _offboarding(runtime)
+    data_subjects = await _data_subjects(runtime)
     pause_max_s = runtime.settings.consumer_restart_max_s
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -122,6 +126,7 @@ async def run_worker(runtime: Runtime) -> None:
                 "retention": retention.run,
                 "offboarding": offboarding.run,
                 "erasure": erasure.run,
+                "erasure of data subjects": data_subjects.run,
             }.items():
                 tasks.create_task(keep_running(name, part, pause_max_s=pause_max_s))
     finally:
@@ -276,6 +281,19 @@ async def _offboarding(runtime: Runtime) -> OffboardingSaga:
         runtime.ids,
         f"worker:{runtime.name}",
         poll_s=runtime.settings.worker_offboarding_poll_s,
+    )
+
+
+async def _data_subjects(runtime: Runtime) -> DataSubjectSaga:
+    """What it decides is about whoever is erased, whether their tenant may act or not."""
+    secrets = SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost)
+    users = PostgresUsers(await runtime.database("api"), runtime.lookup_key)
+    store = await runtime.event_store("api")
+    return DataSubjectSaga(
+        PostgresSubjectErasures(await runtime.database("worker")),
+        Ports(store, runtime.clock, runtime.ids, secrets, EveryoneAdmitted(), users=users),
+        f"worker:{runtime.name}",
+        poll_s=runtime.settings.worker_erasure_poll_s,
     )
 
 

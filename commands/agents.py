@@ -1,6 +1,6 @@
 """Agents: created, revised into new immutable versions, deleted, and run alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import ClassVar
 from uuid import UUID
@@ -18,6 +18,7 @@ from commands.ownership import load_own, load_runnable_agent
 from commands.plan_port import CountedPart, RemovedPart
 from commands.ports import StoredDefinition
 from commands.sharing import shares_ended_with
+from commands.subjects import named_subject
 from domain.agents import Agent, AgentNotFound
 from domain.definitions import Definition, single_node_definition
 from domain.errors import FieldError, Invalid
@@ -59,6 +60,7 @@ class ExecuteAgent(Command):
 
     agent_id: UUID
     input: Json
+    data_subject: str | None = field(default=None, repr=False)
 
 
 async def create_agent(command: CreateAgent, on: Tenancy) -> Decided:
@@ -100,6 +102,7 @@ async def execute_agent(command: ExecuteAgent, on: Tenancy) -> Decided:
         Pinned(definition.hash, agent_id=str(command.agent_id)),
         command.input,
         StoredDefinition(definition.hash, definition.canonical),
+        subject=await named_subject(on, command.data_subject),
     )
 
 

@@ -153,6 +153,12 @@ from commands.signals import (
     receive_webhook,
     signal_execution,
 )
+from commands.subjects import (
+    EraseDataSubject,
+    EraseUser,
+    erase_data_subject,
+    erase_user,
+)
 from commands.tenants import (
     ChangeTenant,
     CreateTenant,
@@ -220,6 +226,8 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(AcceptInvitation, accept_invitation),
         _entry(ChangeUser, change_user),
         _entry(DeactivateUser, deactivate_user),
+        _entry(EraseUser, erase_user),
+        _entry(EraseDataSubject, erase_data_subject),
         _entry(CreateRole, create_role),
         _entry(ChangeRole, change_role),
         _entry(DeleteRole, delete_role),

@@ -17,6 +17,7 @@ from commands.identity_port import Users
 from commands.parts_port import PartRights
 from commands.ports import AnyAggregate, Ports, SideRow
 from commands.sealing_port import Sealing
+from commands.subject_port import DataSubjects
 from commands.vault_port import Vault
 from domain.errors import NotFound, Stale
 from domain.identifiers import Json, JsonObject, TenantId
@@ -75,6 +76,11 @@ class Tenancy:
     def sealing(self) -> Sealing:
         assert self.ports.sealing is not None, "this process seals nothing"
         return self.ports.sealing
+
+    @property
+    def data_subjects(self) -> DataSubjects:
+        assert self.ports.data_subjects is not None, "this process knows no data subjects"
+        return self.ports.data_subjects
 
     @property
     def directory(self) -> Directory:

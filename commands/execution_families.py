@@ -11,7 +11,8 @@ from commands.decisions import Decided, Tenancy
 from commands.ports import NEVER, ClosedExecution, EventStore, OpenedExecution, SideRow
 from domain.execution_commands import cancel
 from domain.execution_outcomes import child_ended
-from domain.executions import FINISHED, Execution
+from domain.execution_status import FINISHED
+from domain.executions import Execution
 from domain.identifiers import Json, JsonObject, TenantId
 
 PARENT_ENDED = "the execution that started it has ended"

@@ -2,7 +2,7 @@
 the rest.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 from uuid import UUID
 
@@ -13,22 +13,25 @@ from commands.parts import require_pinned_parts
 from commands.pinned_definitions import pinned_definition
 from commands.plan_port import AdmittedExecution
 from commands.ports import OpenedExecution, SideRow
+from commands.subjects import named_subject
 from domain.errors import FieldError, Invalid
 from domain.execution_commands import cancel, cancel_and_undo
 from domain.executions import Execution
 from domain.identifiers import Json
 from domain.payloads import PayloadRefused, require_payload
+from domain.subjects import NamedSubject
 
 
 @dataclass(frozen=True, slots=True)
 class ExecuteWorkflow(Command):
-    """workflow_version: None runs the newest."""
+    """workflow_version: None runs the newest. data_subject: whose data it works on."""
 
     requires: ClassVar[str] = "workflows:execute"
 
     workflow_id: UUID
     input: Json
     workflow_version: int | None = None
+    data_subject: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,8 @@ async def execute_workflow(command: ExecuteWorkflow, on: Tenancy) -> Decided:
     pinned = Pinned(
         definition_hash, workflow_id=str(command.workflow_id), workflow_version=workflow_version
     )
-    return await begin_execution(on, pinned, command.input)
+    subject = await named_subject(on, command.data_subject)
+    return await begin_execution(on, pinned, command.input, subject=subject)
 
 
 async def cancel_execution(command: CancelExecution, on: Tenancy) -> Decided:
@@ -76,11 +80,17 @@ async def cancel_execution(command: CancelExecution, on: Tenancy) -> Decided:
     return await decided_about(execution, on)
 
 
-async def begin_execution(on: Tenancy, pinned: Pinned, given: Json, *side_rows: SideRow) -> Decided:
+async def begin_execution(
+    on: Tenancy,
+    pinned: Pinned,
+    given: Json,
+    *side_rows: SideRow,
+    subject: NamedSubject | None = None,
+) -> Decided:
     """given: the input. Raises what Admission raises."""
     require_small(given, "input")
     on.ports.admission.require_admitted(on.tenant_id)
-    execution = created_execution(on, pinned, given)
+    execution = created_execution(on, pinned, given, subject=subject)
     return Decided(
         result={"execution_id": str(execution.id), "status": execution.status},
         aggregates=(execution,),
@@ -98,7 +108,12 @@ async def rows_of_begun(on: Tenancy, execution: Execution) -> tuple[SideRow, ...
 
 
 def created_execution(
-    on: Tenancy, pinned: Pinned, given: Json, *, forked_from: tuple[UUID, str] | None = None
+    on: Tenancy,
+    pinned: Pinned,
+    given: Json,
+    *,
+    forked_from: tuple[UUID, str] | None = None,
+    subject: NamedSubject | None = None,
 ) -> Execution:
     """forked_from: a run and its node."""
     return on.begin(
@@ -115,6 +130,8 @@ def created_execution(
         depth=0,
         forked_from_id=None if forked_from is None else str(forked_from[0]),
         forked_from_node=None if forked_from is None else forked_from[1],
+        subject_id=None if subject is None else str(subject.subject_id),
+        data_subject=None if subject is None else subject.name,
     )
 
 

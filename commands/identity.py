@@ -160,6 +160,7 @@ async def deactivate_user(command: DeactivateUser, on: Tenancy) -> Decided:
 async def changeable_user(user_id: UUID, on: Tenancy) -> User:
     """Somebody who holds no more than the caller. Raises UserNotFound, ScopeNotHeld."""
     user = await on.load(User, user_id, UserNotFound)
+    user.require_present()
     if user.role == RESELLER and EVERY_SCOPE in on.caller.scopes:
         return user  # Also after the operator has taken the quota away.
     # A role that is gone lets nobody do anything.
@@ -206,7 +207,8 @@ async def _sent(
     if mailbox is None or not mailbox.has_server:
         return (), {"invitation_token": token}
     mail = Mail(user.email, SUBJECT, TEXT.format(token=token))
-    return (await mailbox.queued(on.tenant_id, mail, expires_at=expires_at),), {}
+    row = await mailbox.queued(on.tenant_id, mail, user_id=user.id, expires_at=expires_at)
+    return (row,), {}
 
 
 async def _decided(user: User, on: Tenancy, *side_rows: SideRow) -> Decided:

@@ -13,12 +13,12 @@ from domain.identity import UserStatus
 
 @dataclass(frozen=True, slots=True)
 class StoredUserAccess:
-    """What somebody may do now. email_hash: of Users.email_hash; unique in the tenant, and never
-    given free. role: as domain/identity.py has it.
+    """What somebody may do now. email_hash: of Users.email_hash; unique in the tenant, and given
+    free only by who is erased, who has none. role: as domain/identity.py has it.
     """
 
     user_id: UUID
-    email_hash: bytes = field(repr=False)
+    email_hash: bytes | None = field(repr=False)
     role: str
     status: UserStatus
 

@@ -232,4 +232,4 @@ async def _mail(
     on.keep(user)
     mail = Mail(user.email, subject, text)
     expires_at = on.ports.clock.now() + lifetime
-    return await on.ports.mailbox.queued(on.tenant_id, mail, expires_at=expires_at)
+    return await on.ports.mailbox.queued(on.tenant_id, mail, user_id=user.id, expires_at=expires_at)

@@ -27,9 +27,12 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class QueuedMail:
-    """The row of a mail that waits. sealed: the Mail, readable to the worker that sends it."""
+    """The row of a mail that waits. user_id: to whom it goes. sealed: the Mail, readable to the
+    worker that sends it.
+    """
 
     mail_id: UUID
+    user_id: UUID
     sealed: bytes = field(repr=False)
     expires_at: datetime
 
@@ -42,7 +45,9 @@ class Mailbox(Protocol):
 
     has_server: bool
 
-    async def queued(self, tenant_id: TenantId, mail: Mail, *, expires_at: datetime) -> QueuedMail:
+    async def queued(
+        self, tenant_id: TenantId, mail: Mail, *, user_id: UUID, expires_at: datetime
+    ) -> QueuedMail:
         """A side row for Decided.side_rows: sent once its events are stored.
 
         expires_at: when the mail is of no more use, and is not tried again.

@@ -55,7 +55,8 @@ async def begin_user(on: Tenancy, *, email: str, role: str, name: str | None = N
 
 async def membership_of(on: Tenancy, user: User) -> Membership:
     """Of somebody who was just begun or changed. Raises LastAdministrator."""
-    row = StoredUserAccess(user.id, on.users.email_hash(user.email), user.role, user.status)
+    email_hash = None if user.is_erased else on.users.email_hash(user.email)
+    row = StoredUserAccess(user.id, email_hash, user.role, user.status)
     administrators = await _administrators(on)
     if user.is_administrator:
         administrators.add(user.id)

@@ -22,9 +22,10 @@ from commands.parts_port import PartRights
 from commands.password_port import AnyPassword, PasswordJudge
 from commands.plan_port import NobodyLimited, PlanRow, Plans
 from commands.price_port import Prices, PublishedPrices
-from commands.sealing_port import DestroyedTenantKey, Sealing
+from commands.sealing_port import Sealing, SealingRow
 from commands.sharing_port import ShareRow
 from commands.standing_port import EveryoneActive, Standings, TenantSideRow
+from commands.subject_port import DataSubjects
 from commands.vault_port import Vault, VaultRow
 from domain.envelope import Envelope
 from domain.identifiers import JsonObject, Shard, TenantId
@@ -168,7 +169,7 @@ SideRow = (
     | VaultRow
     | QueuedMail
     | LoginRow
-    | DestroyedTenantKey
+    | SealingRow
     | PublishedPrices
 )
 
@@ -386,5 +387,6 @@ class Ports:
     prices: Prices | None = None  # Only what prices usage needs them.
     password_judge: PasswordJudge = field(default_factory=AnyPassword)
     standings: Standings = field(default_factory=EveryoneActive)
+    data_subjects: DataSubjects | None = None  # Only what is done for or to one person needs it.
     plans: Plans = field(default_factory=NobodyLimited)
     regions: Sequence[str] = ("us", "eu", "ap")  # The first is where a tenant is by default.

@@ -4,6 +4,7 @@ destroyed.
 
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import UUID
 
 from domain.errors import NotFound
 from domain.identifiers import TenantId
@@ -22,6 +23,16 @@ class DestroyedTenantKey:
     """A row of an append: the tenant's key ends with it. The append has the proof,
     `Tenant.destroy_key`, and nothing after it that is to be read.
     """
+
+
+@dataclass(frozen=True, slots=True)
+class DestroyedSubjectKey:
+    """A row of an append: the key of a data subject ends with it. The append has the proof."""
+
+    subject_id: UUID
+
+
+SealingRow = DestroyedTenantKey | DestroyedSubjectKey
 
 
 class Sealing(Protocol):

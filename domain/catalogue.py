@@ -23,6 +23,7 @@ from domain.roles import Role
 from domain.secrets import Secret
 from domain.sessions import Session
 from domain.sharing import Sharing
+from domain.subjects import DataSubject
 from domain.tenants import Tenant
 from domain.usage_events import UsageEvent
 from domain.workflows import Workflow
@@ -32,6 +33,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Agent,
     ApiKey,
     BulkOperation,
+    DataSubject,
     DirectoryGroup,
     DirectoryUser,
     Execution,

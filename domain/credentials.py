@@ -67,6 +67,11 @@ class ApiKey(Aggregate):
         self.previous_until: str | None = None
         self.is_revoked = False
 
+    @property
+    def subject_id(self) -> UUID | None:
+        """With whom it goes; None when it is the tenant's."""
+        return None if self.user_id is None else UUID(self.user_id)
+
     def restrict_addresses(self, allowed_addresses: Sequence[str]) -> None:
         """Only from these networks; from everywhere when there are none. Raises ApiKeyRevoked."""
         self._require_in_force()

@@ -44,6 +44,12 @@ class DirectoryUser(Aggregate):
     class Removed(Aggregate.Event):
         TOPIC = "directory_user.removed"
 
+    class Erased(Aggregate.Event):
+        """The person's key is gone, and with it what was personal in this stream."""
+
+        TOPIC = "directory_user.erased"
+        subject_id: str
+
     @event(Created)
     def __init__(
         self,
@@ -58,6 +64,12 @@ class DirectoryUser(Aggregate):
         self.attributes = attributes
         self.is_claimed = False
         self.is_removed = False
+        self.is_erased = False
+
+    @property
+    def subject_id(self) -> UUID:
+        """Whose data it is about."""
+        return UUID(self.user_id)
 
     def require_in(self, provider_id: UUID) -> None:
         """Raises DirectoryUserNotFound unless it is in this directory now."""
@@ -80,6 +92,13 @@ class DirectoryUser(Aggregate):
     def remove(self) -> None:
         self._removed()
 
+    def erase(self) -> None:
+        """Twice is once."""
+        if not self.is_removed:
+            self._removed()
+        if not self.is_erased:
+            self._erased(self.user_id)
+
     @event(Changed)
     def _changed(self, attributes: JsonObject) -> None:
         self.attributes = attributes
@@ -92,3 +111,8 @@ class DirectoryUser(Aggregate):
     @event(Removed)
     def _removed(self) -> None:
         self.is_removed = True
+
+    @event(Erased)
+    def _erased(self, subject_id: str) -> None:  # noqa: ARG002 # the event's, for who reads it
+        self.attributes = {}
+        self.is_erased = True

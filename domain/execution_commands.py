@@ -6,8 +6,9 @@ from domain.attempts import ABANDONED
 from domain.definitions import Definition
 from domain.errors import Forbidden, Invalid, NotFound, Refused
 from domain.execution_compensation import must_undo, start_undoing
+from domain.execution_status import FINISHED
 from domain.execution_usage import leave_running_unresolved
-from domain.executions import FINISHED, Execution, ExecutionEnded
+from domain.executions import Execution, ExecutionEnded
 from domain.identifiers import Json
 from domain.node_runs import COMPENSATE, is_compensation
 from domain.payloads import capped, payload_bytes
@@ -130,7 +131,8 @@ def awaited_approval(execution: Execution, path: str, callers: frozenset[str]) -
     caller may have been asked.
     """
     run = execution.runs.get(path)
-    if run.node_type != "approval" or execution.is_ended or execution.undoing is not None:
+    is_over = execution.is_ended or execution.undoing is not None or not execution.has_payloads
+    if run.node_type != "approval" or is_over:
         raise ApprovalNotFound
     if run.answer is not None or run.awaited is None or run.status != "WAITING":
         raise ApprovalDecidedAlready
@@ -236,6 +238,25 @@ def remove_payloads(execution: Execution, payload_days: int) -> bool:
 def require_payloads(execution: Execution) -> None:
     if not execution.has_payloads:
         raise PayloadsGone(execution_id=str(execution.id))
+
+
+def erase(execution: Execution) -> None:
+    """Its data subject is erased: it says so, after it has ended if it had not. Twice is once.
+    Nothing of it is undone, for nobody can read any more what was done.
+    """
+    if execution.is_erased:
+        return
+    if execution.status not in FINISHED:
+        leave_running_unresolved(execution)
+        execution.trigger_event(
+            Execution.Failed,
+            path=None,
+            attempt=None,
+            code="data_subject_erased",
+            message="the data subject of this execution was erased",
+            stopped_paths=execution.runs.unfinished(),
+        )
+    execution.trigger_event(Execution.Erased, subject_id=str(execution.subject_id))
 
 
 def _require_going_on(execution: Execution) -> None:

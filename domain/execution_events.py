@@ -271,6 +271,12 @@ class ExecutionEvents:
         TOPIC = "execution.payloads_removed"
         payload_days: int
 
+    class Erased(Aggregate.Event):
+        """The key of its data subject is gone, and with it all that it was given and made."""
+
+        TOPIC = "execution.erased"
+        subject_id: str
+
     class Compensated(Aggregate.Event):
         TOPIC = "execution.compensated"
         paths: list[str]

@@ -16,8 +16,9 @@ from domain.attempts import (
 )
 from domain.definition_fields import NO_RETRY, OnUnknown, RetryPolicy
 from domain.definitions import Definition
+from domain.execution_status import FINISHED
 from domain.execution_usage import heard_late, leave_unresolved, usage_facts
-from domain.executions import FINISHED, Execution
+from domain.executions import Execution
 from domain.identifiers import Json, JsonObject
 from domain.node_runs import is_compensation, prefix_of, undone_by
 from domain.payloads import BLOB_QUOTA, capped, is_inline

@@ -19,12 +19,13 @@ from domain.node_types import Iterations
 from domain.payloads import payload_bytes
 from domain.signals import PendingSignals
 
-SNAPSHOT_VERSION = 3
+SNAPSHOT_VERSION = 4
 
 # What is JSON already.
 PLAIN = (
     *("workflow_id", "workflow_version", "agent_id", "definition_hash", "input", "created_by"),
     *("parent_id", "parent_path", "depth", "is_fork", "status", "output", "error", "has_payloads"),
+    *("is_erased", "data_subject"),
 )
 
 
@@ -36,6 +37,7 @@ def snapshot_of(execution: Execution) -> JsonObject:
         "version": execution.version,
         "created_on": execution.created_on.isoformat(),
         "modified_on": execution.modified_on.isoformat(),
+        "subject_id": None if execution.subject_id is None else str(execution.subject_id),
         "started_at": _text(execution.started_at),
         "execution_root": execution.roots["execution"],
         "runs": _runs(execution.runs),
@@ -63,6 +65,7 @@ def execution_from(snapshot: JsonObject) -> Execution:
             "_modified_on": datetime.fromisoformat(state["modified_on"]),
             "_pending_events": [],
             **{name: state[name] for name in PLAIN},
+            "subject_id": None if state["subject_id"] is None else UUID(state["subject_id"]),
             "started_at": _instant(state["started_at"]),
             "runs": _runs_from(state["runs"]),
             "signals": _signals_from(state["signals"]),

@@ -14,7 +14,7 @@ reads a clock or draws a number.
 """
 
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any
 from uuid import UUID
 
 from eventsourcing.domain import Aggregate, CanMutateAggregate, event
@@ -24,26 +24,10 @@ from domain.event_recording import record_event
 from domain.execution_events import ExecutionEvents
 from domain.execution_frames import Live
 from domain.execution_parts import Child, Undoing
+from domain.execution_status import ENDED, ExecutionStatus, cancellation
 from domain.identifiers import Json, JsonObject
 from domain.node_runs import KeptCompensation, NodeRun, NodeRuns
 from domain.signals import PendingSignals, awaited_signal
-
-ExecutionStatus: TypeAlias = Literal[
-    "PENDING",
-    "RUNNING",
-    "WAITING",
-    "PAUSED",
-    "COMPLETED",
-    "FAILED",
-    "COMPENSATING",
-    "COMPENSATED",
-    "CANCELLED",
-    "NEEDS_ATTENTION",
-]
-# Nothing happens to these, unless somebody asks for it.
-FINISHED = frozenset({"COMPLETED", "FAILED", "COMPENSATED", "CANCELLED"})
-# No worker owes these anything.
-ENDED = frozenset({"COMPLETED", "FAILED", "COMPENSATED", "CANCELLED", "NEEDS_ATTENTION"})
 
 
 class ExecutionNotFound(NotFound):
@@ -61,12 +45,9 @@ NO_ORIGIN: JsonObject = {
     "depth": 0,
     "forked_from_id": None,
     "forked_from_node": None,
+    "subject_id": None,
+    "data_subject": None,
 }
-
-
-def cancellation(reason: Json) -> JsonObject:
-    """The error of a run that was cancelled."""
-    return {"code": "cancelled", "message": reason or "The execution was cancelled."}
 
 
 class Execution(ExecutionEvents, Aggregate):
@@ -79,10 +60,12 @@ class Execution(ExecutionEvents, Aggregate):
     __slots__ = ("live", "webhook_path")
 
     class Created(Aggregate.Created):
-        """parent_path: of the node that started it. depth: how many runs are above it."""
+        """parent_path: of the node that started it. depth: how many runs are above it. subject_id,
+        data_subject: whose data it works on, when the tenant said so; see subjects.py.
+        """
 
         TOPIC = "execution.created"
-        class_version = 2
+        class_version = 3
         workflow_id: str | None
         workflow_version: int | None
         agent_id: str | None
@@ -94,12 +77,18 @@ class Execution(ExecutionEvents, Aggregate):
         depth: int
         forked_from_id: str | None
         forked_from_node: str | None
+        subject_id: str | None
+        data_subject: str | None
 
         @staticmethod
         def upcast_v1_v2(state: dict[str, Any]) -> None:
             """Runs had no parents, and came from nowhere."""
             state |= {"parent_id": None, "parent_path": None, "depth": 0}
             state |= {"forked_from_id": None, "forked_from_node": None}
+
+        @staticmethod
+        def upcast_v2_v3(state: dict[str, Any]) -> None:
+            state |= {"subject_id": None, "data_subject": None}
 
     @event(Created)
     def __init__(
@@ -117,6 +106,8 @@ class Execution(ExecutionEvents, Aggregate):
         depth: int = 0,
         forked_from_id: str | None = None,
         forked_from_node: str | None = None,  # noqa: ARG002 # only the read model tells it
+        subject_id: str | None = None,
+        data_subject: str | None = None,
     ) -> None:
         self.workflow_id = workflow_id
         self.workflow_version = workflow_version
@@ -124,6 +115,8 @@ class Execution(ExecutionEvents, Aggregate):
         self.definition_hash = definition_hash
         self.input = input
         self.created_by = created_by
+        self.subject_id = None if subject_id is None else UUID(subject_id)
+        self.data_subject = data_subject
         self.parent_id = parent_id
         self.parent_path = parent_path
         self.depth = depth
@@ -139,7 +132,9 @@ class Execution(ExecutionEvents, Aggregate):
         self.undoing: Undoing | None = None
         # By (path, attempt), of which type and since when: nobody knows what they were billed.
         self.unresolved: dict[tuple[str, int], tuple[str, datetime]] = {}
+        # Whether what it was given and made can be read.
         self.has_payloads = True
+        self.is_erased = False
         self.roots: JsonObject = {
             "input": input,
             "execution": {
@@ -390,6 +385,11 @@ class Execution(ExecutionEvents, Aggregate):
     @event(ExecutionEvents.PayloadsRemoved)
     def _payloads_removed(self) -> None:
         self.has_payloads = False
+
+    @event(ExecutionEvents.Erased)
+    def _erased(self) -> None:
+        self.has_payloads = False
+        self.is_erased = True
 
     @event(ExecutionEvents.Compensated)
     def _compensated(self) -> None:

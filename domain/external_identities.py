@@ -67,6 +67,11 @@ class ExternalIdentity(Aggregate):
         self.follows_groups = follows_groups
         self.is_removed = False
 
+    @property
+    def subject_id(self) -> UUID:
+        """Whose data it is about."""
+        return UUID(self.user_id)
+
     def link(self, provider: str, user_id: UUID) -> None:
         """Raises IdentityTaken."""
         if self.is_removed:

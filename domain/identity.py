@@ -44,8 +44,16 @@ class NotAccepted(Refused):
     code = "not_accepted"
 
 
+class UserErased(Refused):
+    """This person was erased; nothing can be changed about them any more."""
+
+    code = "user_erased"
+
+
 class User(Aggregate):
-    """role: one of ROLES, or the id of a role of the tenant's own making."""
+    """role: one of ROLES, or the id of a role of the tenant's own making. email: empty once the
+    person is erased.
+    """
 
     TOPIC = "user"
 
@@ -83,6 +91,12 @@ class User(Aggregate):
     class Reactivated(Aggregate.Event):
         TOPIC = "user.reactivated"
 
+    class Erased(Aggregate.Event):
+        """The person's key is gone, and with it what was personal in this stream."""
+
+        TOPIC = "user.erased"
+        subject_id: str
+
     @event(Created)
     def __init__(
         self,
@@ -98,6 +112,12 @@ class User(Aggregate):
         self.status: UserStatus = "ACTIVE"
         self.has_accepted = True
         self.invited_until: str | None = None
+        self.is_erased = False
+
+    @property
+    def subject_id(self) -> UUID:
+        """Whose data it is about."""
+        return self.id
 
     @property
     def is_active(self) -> bool:
@@ -141,6 +161,16 @@ class User(Aggregate):
             raise NotAccepted
         self._reactivated()
 
+    def require_present(self) -> None:
+        """Raises UserErased."""
+        if self.is_erased:
+            raise UserErased
+
+    def erase(self) -> None:
+        """For good; twice is once."""
+        if not self.is_erased:
+            self._erased(str(self.id))
+
     @event(Invited)
     def _invited(self, expires_at: str) -> None:
         self.status = "INVITED"
@@ -169,3 +199,11 @@ class User(Aggregate):
     @event(Reactivated)
     def _reactivated(self) -> None:
         self.status = "ACTIVE"
+
+    @event(Erased)
+    def _erased(self, subject_id: str) -> None:  # noqa: ARG002 # the event's, for who reads it
+        self.email = ""
+        self.name = None
+        self.status = "DEACTIVATED"
+        self.invited_until = None
+        self.is_erased = True

@@ -141,6 +141,11 @@ class Provider(Aggregate):
         self.provider_version = 0
         self.text: ProviderText | None = None
 
+    @property
+    def subject_id(self) -> UUID | None:
+        """With whom it goes; None when it is the tenant's."""
+        return None if self.user_id is None else UUID(self.user_id)
+
     def configure(self, text: ProviderText) -> None:
         """Replaces all of it, the key too: a key that stayed could be sent to another address."""
         self._configured(

@@ -57,6 +57,11 @@ class Secret(Aggregate):
         self.allowed_hosts: list[str] = []
         self.is_removed = True
 
+    @property
+    def subject_id(self) -> UUID | None:
+        """With whom it goes; None when it is the tenant's."""
+        return None if self.user_id is None else UUID(self.user_id)
+
     def store(self, allowed_hosts: Sequence[str]) -> None:
         """A new value, also when it is the old one: nobody can compare them."""
         self._stored(self.value_version + 1, list(allowed_hosts))

@@ -1,7 +1,7 @@
 """Session: one person logged in on one device, from the login to the logout.
 
-    created ──► ended (logged_out | revoked | password_changed | token_reused |
-                   second_factor_required | second_factor_reset | provider_removed)
+    created ──► ended (logged_out | revoked | password_changed | token_reused | erased |
+                    second_factor_required | second_factor_reset | provider_removed)
 
 That a token of it was refreshed is no event: it happens every few minutes and says nothing new.
 When it was refreshed last is kept beside the log (infra/refresh_tokens.py). A session that nobody
@@ -22,6 +22,7 @@ EndReason = Literal[
     "revoked",
     "password_changed",
     "token_reused",
+    "erased",
     "second_factor_required",
     "second_factor_reset",
     "provider_removed",
@@ -50,6 +51,12 @@ class Session(Aggregate):
         TOPIC = "session.ended"
         reason: str
 
+    class Erased(Aggregate.Event):
+        """The person's key is gone, and with it what was personal in this stream."""
+
+        TOPIC = "session.erased"
+        subject_id: str
+
     @event(Created)
     def __init__(
         self,
@@ -65,6 +72,12 @@ class Session(Aggregate):
         self.client = client
         self.expires_at = expires_at
         self.end_reason: str | None = None
+        self.is_erased = False
+
+    @property
+    def subject_id(self) -> UUID:
+        """Whose data it is about."""
+        return UUID(self.user_id)
 
     def is_alive(self, now: datetime) -> bool:
         return self.end_reason is None and now < datetime.fromisoformat(self.expires_at)
@@ -74,6 +87,17 @@ class Session(Aggregate):
         if self.end_reason is None:
             self._ended(reason)
 
+    def erase(self) -> None:
+        """Twice is once."""
+        self.end("erased")
+        if not self.is_erased:
+            self._erased(self.user_id)
+
     @event(Ended)
     def _ended(self, reason: str) -> None:
         self.end_reason = reason
+
+    @event(Erased)
+    def _erased(self, subject_id: str) -> None:  # noqa: ARG002 # the event's, for who reads it
+        self.client = None
+        self.is_erased = True

@@ -44,8 +44,10 @@ def webhook_signal(name: str) -> str:
 
 
 def awaited_signal(node_type: str, awaited: JsonObject | None) -> str | None:
-    """The signal that a node waits for; None when it waits for something else, or not."""
-    if awaited is None or node_type not in {"signal", "webhook"}:
+    """The signal that a node waits for; None when it waits for something else, or not, or of a run
+    whose data was erased.
+    """
+    if not awaited or node_type not in {"signal", "webhook"}:
         return None
     name = str(awaited["name"])
     return webhook_signal(name) if node_type == "webhook" else name

@@ -64,11 +64,18 @@ _ROWS: LiteralString = """, recorded AS (
 ), closed AS (
   DELETE FROM open_executions WHERE execution_id = ANY(%b::uuid[])
 )"""
+# Of streams that begin with something of a data subject.
+_SUBJECTS: LiteralString = """, of_subjects AS (
+  INSERT INTO subject_streams (tenant_id, subject_id, stream_id, kind)
+  SELECT * FROM unnest(%b::uuid[], %b::uuid[], %b::uuid[], %b::text[])
+  ON CONFLICT DO NOTHING
+)"""
 _PLACES: LiteralString = """
 SELECT min(era), min(tx_id)::text::bigint, array_agg(notification_id) FROM appended
 """
 APPEND_EVENTS: LiteralString = _EVENTS + _PLACES
 APPEND: LiteralString = _EVENTS + _ROWS + _PLACES
+APPEND_WITH_SUBJECTS: LiteralString = _EVENTS + _ROWS + _SUBJECTS + _PLACES
 
 # (stream id, version, topic, state, event id)
 EventRow = tuple[UUID, int, str, bytes, UUID]
@@ -76,6 +83,8 @@ EventRow = tuple[UUID, int, str, bytes, UUID]
 CommandRow = tuple[UUID, bytes, bytes, int]
 # (execution id, when to look again)
 OpenedRow = tuple[UUID, datetime | None]
+# (subject id, stream id, topic of the aggregate)
+SubjectRow = tuple[UUID, UUID, str]
 
 
 class Stored(NamedTuple):
@@ -97,6 +106,7 @@ class Append:
     closed: Sequence[UUID] = ()
     rare: Sequence[SideStatement] = ()
     blobs: Sequence[Blob] = ()
+    of_subjects: Sequence[SubjectRow] = ()
     overdue_at: float = 0.0
     stored: asyncio.Future[PositionToken | None] = field(init=False)
     bytes_count: int = field(init=False)
@@ -135,9 +145,15 @@ def stored_at(result: PGresult) -> Stored | None:
 def append_query(batch: Sequence[Append]) -> tuple[LiteralString, list[bytes]]:
     """The statement for a batch, and its arrays, one per column."""
     columns = _event_columns(batch)
-    if not any(append.commands or append.opened or append.closed for append in batch):
+    has_subjects = any(append.of_subjects for append in batch)
+    if not has_subjects and not any(
+        append.commands or append.opened or append.closed for append in batch
+    ):
         return APPEND_EVENTS, columns
-    return APPEND, [*columns, *_command_columns(batch), *_execution_columns(batch)]
+    columns += [*_command_columns(batch), *_execution_columns(batch)]
+    if not has_subjects:
+        return APPEND, columns
+    return APPEND_WITH_SUBJECTS, [*columns, *_subject_columns(batch)]
 
 
 def _event_columns(batch: Sequence[Append]) -> list[bytes]:
@@ -202,4 +218,15 @@ def _execution_columns(batch: Sequence[Append]) -> list[bytes]:
         array(UUID_OID, len(opened), [uuid_element(row[1]) for row in opened]),
         array(TIMESTAMPTZ_OID, len(opened), [time_element(row[2]) for row in opened]),
         array(UUID_OID, len(closed), closed),
+    ]
+
+
+def _subject_columns(batch: Sequence[Append]) -> list[bytes]:
+    rows = [(append.envelope.tenant_id, *row) for append in batch for row in append.of_subjects]
+    count = len(rows)
+    return [
+        array(UUID_OID, count, [uuid_element(row[0]) for row in rows]),
+        array(UUID_OID, count, [uuid_element(row[1]) for row in rows]),
+        array(UUID_OID, count, [uuid_element(row[2]) for row in rows]),
+        array(TEXT_OID, count, [short_text_element(row[3]) for row in rows]),
     ]

@@ -1,7 +1,7 @@
 """The table of audit entries: stored in batches, read a page at a time, newest first.
 
 Where a request came from is personal data, and what it asked for may be: both are sealed with the
-tenant's key, so they go with it, and what was done stays.
+tenant's key, and with that of the person who asked, so they go with either; what was done stays.
 """
 
 from collections import OrderedDict
@@ -18,9 +18,9 @@ from commands.sealing_port import KeyDestroyed, Tampered
 from domain.errors import FieldError, Invalid, OverLimit
 from domain.identifiers import TenantId
 from infra.audit_trail import AuditEntry, Outcome, Source
-from infra.data_keys import DataKeys
+from infra.data_keys import DataKeys, TenantKey, sealed_for
+from infra.key_encryption import Scope
 from infra.postgres import Database
-from infra.sealing import Cipher
 
 PURPOSE = "audit"
 SEALED_MAX = 10_000
@@ -84,6 +84,8 @@ class _Opened(NamedTuple):
 
 
 NOTHING = _Opened(None, None, None)
+# Of an entry that has nothing sealed.
+NO_SEAL = b""
 
 
 class AuditEntries:
@@ -99,9 +101,9 @@ class AuditEntries:
 
     async def store(self, entries: Sequence[AuditEntry]) -> None:
         """All or none; again is no error. Raises Unavailable."""
-        tenants = {entry.tenant_id for entry in entries if _is_sealed(entry)}
-        ciphers = await self._data_keys.ciphers(tenants, PURPOSE)
-        rows = [self._row(entry, ciphers) for entry in entries]
+        scopes = {scope for entry in entries if _is_sealed(entry) for scope in _scopes(entry)}
+        keys = await self._data_keys.of_all(scopes)
+        rows = [self._row(entry, keys) for entry in entries]
         async with self._writer.connection() as conn:
             try:
                 await conn.execute(STORE, [list(column) for column in zip(*rows, strict=True)])
@@ -162,17 +164,25 @@ class AuditEntries:
         }
         async with self._reader.tenant_transaction(tenant_id) as conn:
             rows = await (await conn.execute(READ, params)).fetchall()
-        try:
-            cipher = await self._data_keys.cipher(tenant_id, PURPOSE)
-        except KeyDestroyed:
-            cipher = None
-        opened: dict[bytes, _Opened] = {}
-        return [_entry(row, cipher, opened) for row in rows]
+        opened: dict[bytes, _Opened] = {NO_SEAL: NOTHING}
+        for row in rows:
+            sealed = _sealed_in(row)
+            if sealed not in opened:
+                opened[sealed] = await self._open(tenant_id, sealed)
+        return [_entry(row, opened[_sealed_in(row)]) for row in rows]
 
-    def _row(
-        self, entry: AuditEntry, ciphers: Mapping[TenantId, Cipher | None]
-    ) -> tuple[object, ...]:
-        cipher = ciphers.get(entry.tenant_id) if _is_sealed(entry) else None
+    async def _open(self, tenant_id: TenantId, sealed: bytes) -> _Opened:
+        try:
+            content = await self._data_keys.opened(tenant_id, PURPOSE, sealed, PURPOSE.encode())
+        except (KeyDestroyed, Tampered):
+            return NOTHING
+        # Entries of before have no reason.
+        address, user_agent, target, *reason = orjson.loads(content)
+        return _Opened(Source(address, user_agent), target, reason[0] if reason else None)
+
+    def _row(self, entry: AuditEntry, keys: Mapping[Scope, TenantKey]) -> tuple[object, ...]:
+        own = [keys[scope] for scope in _scopes(entry)] if _is_sealed(entry) else []
+        is_told = bool(own) and not any(key.is_destroyed for key in own)
         return (
             entry.entry_id,
             entry.tenant_id,
@@ -186,18 +196,20 @@ class AuditEntries:
             entry.request_id,
             entry.position,
             entry.times,
-            None if cipher is None else self._seal(entry, cipher),
+            self._seal(entry, *own) if is_told else None,
         )
 
-    def _seal(self, entry: AuditEntry, cipher: Cipher) -> bytes:
+    def _seal(
+        self, entry: AuditEntry, key: TenantKey, person_key: TenantKey | None = None
+    ) -> bytes:
         source = entry.source or Source()
-        key = (entry.tenant_id, source, entry.target, entry.reason)
-        known = self._sealed.get(key)
+        sealed_as = (_scopes(entry)[-1], source, entry.target, entry.reason)
+        known = self._sealed.get(sealed_as)
         if known is None:
             told = [source.address, source.user_agent, entry.target, entry.reason]
             content = orjson.dumps(told)
-            known = cipher.seal(content, PURPOSE.encode())
-            self._sealed[key] = known
+            known = sealed_for(key, person_key, PURPOSE, content, bound_to=PURPOSE.encode())
+            self._sealed[sealed_as] = known
             if len(self._sealed) > SEALED_MAX:
                 self._sealed.popitem(last=False)
         return known
@@ -234,22 +246,19 @@ def _address(entry: AuditEntry) -> str | None:
     return None if entry.source is None else entry.source.address
 
 
-def _entry(
-    row: tuple[object, ...], cipher: Cipher | None, opened: dict[bytes, _Opened]
-) -> AuditEntry:
-    *told, times, sealed = row
-    found = NOTHING
-    if isinstance(sealed, bytes) and cipher is not None:
-        if sealed not in opened:
-            opened[sealed] = _open(sealed, cipher)
-        found = opened[sealed]
+def _scopes(entry: AuditEntry) -> list[Scope]:
+    """The tenant, and the person who asked where one did."""
+    scopes = [Scope(TenantId(entry.tenant_id))]
+    if entry.user_id is not None:
+        scopes.append(Scope(TenantId(entry.tenant_id), entry.user_id))
+    return scopes
+
+
+def _sealed_in(row: tuple[object, ...]) -> bytes:
+    sealed = row[-1]
+    return sealed if isinstance(sealed, bytes) else NO_SEAL
+
+
+def _entry(row: tuple[object, ...], found: _Opened) -> AuditEntry:
+    *told, times, _ = row
     return AuditEntry(*told, times=times, **found._asdict())  # pyright: ignore[reportArgumentType] # as READ lists them
-
-
-def _open(sealed: bytes, cipher: Cipher) -> _Opened:
-    try:
-        # Entries of before have no reason.
-        address, user_agent, target, *reason = orjson.loads(cipher.open(sealed, PURPOSE.encode()))
-    except Tampered:
-        return NOTHING
-    return _Opened(Source(address, user_agent), target, reason[0] if reason else None)

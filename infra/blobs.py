@@ -6,6 +6,7 @@ may be removed: what was read is kept for a while, up to a number of bytes.
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import LiteralString
 from uuid import UUID
@@ -13,7 +14,7 @@ from uuid import UUID
 from commands.plan_port import Plans
 from domain.errors import OverLimit
 from domain.identifiers import Json, JsonObject, TenantId
-from infra.data_keys import DataKeys, TenantKey
+from infra.data_keys import DataKeys, SubjectErased, TenantKey, sealed_for
 from infra.lru import Lru
 from infra.payload_offloading import Blob, hash_in, whole
 from infra.postgres import Database
@@ -49,9 +50,10 @@ class _Total:
     read_at: float
 
 
-def sealed_blob(blob: Blob, key: TenantKey) -> Blob:
+def sealed_blob(blob: Blob, key: TenantKey, subject_key: TenantKey | None = None) -> Blob:
     """As it is stored. Raises KeyDestroyed."""
-    return blob._replace(content=key.cipher(BLOBS).seal(blob.content, blob.sha256))
+    content = sealed_for(key, subject_key, BLOBS, blob.content, bound_to=blob.sha256)
+    return blob._replace(content=content)
 
 
 class Blobs:
@@ -98,14 +100,17 @@ class Blobs:
             cursor = conn.cursor(binary=True)
             await cursor.execute(READ, (hashes,))
             rows: Sequence[tuple[bytes, bytes]] = await cursor.fetchall()
-        if not rows:
-            return {}
-        cipher = await self._keys.cipher(tenant_id, BLOBS)
-        return {
-            # Those that are not sealed were stored before there were seals.
-            address: cipher.open(content, address) if is_sealed(content) else content
-            for address, content in rows
-        }
+        contents: dict[bytes, bytes] = {}
+        for address, content in rows:
+            # Those that are not sealed were stored before there were seals. Those of a data subject
+            # who is erased are gone.
+            with suppress(SubjectErased):
+                contents[address] = (
+                    await self._keys.opened(tenant_id, BLOBS, content, address)
+                    if is_sealed(content)
+                    else content
+                )
+        return contents
 
     async def content(
         self, tenant_id: TenantId, sha256: bytes, *, person: UUID | None = None

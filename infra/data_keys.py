@@ -1,9 +1,13 @@
-"""The data key of every tenant: made when it is first needed, kept in memory for a bounded time,
-and gone for ever once it is destroyed.
+"""The data key of every tenant, and of every data subject in it: made when it is first needed, kept
+in memory for a bounded time, and gone for ever once it is destroyed.
 
     key from the master key (infra/key_encryption.py)
-      └─ wraps the data key of a tenant: 32 random bytes, one row
+      └─ wraps the data key of a scope: 32 random bytes, one row
            └─ HKDF by purpose: events, snapshots, secrets, ... (infra/sealing.py)
+
+A scope is a tenant, or one data subject in it: a person who works with us (their id is the id of
+their User), or somebody whom the tenant named in a run. What is sealed for a subject is sealed for
+the tenant too, around it, so it goes with either key.
 
 Whoever seals or opens many things asks for the keys of a batch once, and then waits for nothing.
 """
@@ -18,9 +22,16 @@ from uuid import UUID
 from commands.sealing_port import KeyDestroyed
 from domain.errors import Unavailable
 from domain.identifiers import PLATFORM, TenantId
-from infra.key_encryption import KeyEncryption, WrappedKey, unwrap, wrap
+from infra.key_encryption import (
+    WHOLE_TENANT,
+    KeyEncryption,
+    Scope,
+    WrappedKey,
+    unwrap,
+    wrap,
+)
 from infra.postgres import Database
-from infra.sealing import KEY_BYTES, Cipher
+from infra.sealing import KEY_BYTES, Cipher, Nested, nested_in
 
 KEYS_KEPT_MAX = 10_000
 KEYS_KEPT_S = 60.0
@@ -29,23 +40,27 @@ CIPHERS_KEPT_MAX = 256
 # Somebody else may retire the key that a new one was wrapped by; then it is wrapped again.
 MAKE_ATTEMPTS_MAX = 3
 
-KEYS_OF: LiteralString = "SELECT * FROM data_keys_of(%s)"
-KEEP: LiteralString = "SELECT keep_data_key(%s, %s, %s, %s, %s)"
+KEYS_OF: LiteralString = "SELECT * FROM data_keys_of(%s, %s)"
+KEEP: LiteralString = "SELECT keep_data_key(%s, %s, %s, %s, %s, %s)"
 
 
 class KeyNotMade(Unavailable):
     """The data key of the tenant could not be made; try again."""
 
 
+class SubjectErased(KeyDestroyed):
+    """It was of a data subject who was erased."""
+
+
 class TenantKey:
-    """The key of one tenant, as it was when it was asked for. data_key: None once it is
-    destroyed.
+    """The key of one tenant, or of a data subject in it, as it was when it was asked for. data_key:
+    None once it is destroyed.
     """
 
-    __slots__ = ("_ciphers", "_data_key", "tenant_id", "until_s")
+    __slots__ = ("_ciphers", "_data_key", "subject_id", "tenant_id", "until_s")
 
-    def __init__(self, tenant_id: TenantId, data_key: bytes | None, until_s: float) -> None:
-        self.tenant_id = tenant_id
+    def __init__(self, scope: Scope, data_key: bytes | None, until_s: float) -> None:
+        self.tenant_id, self.subject_id = scope
         self.until_s = until_s
         self._data_key = data_key
         self._ciphers: dict[str, Cipher] = {}
@@ -81,8 +96,9 @@ class DataKeys:
         self._database = database
         self._key_encryption = key_encryption
         self._monotonic_s = monotonic_s
-        self._kept: OrderedDict[TenantId, TenantKey] = OrderedDict()
-        self._asking: dict[TenantId, asyncio.Task[TenantKey]] = {}
+        # By the id of the tenant or of the subject, which no two keys share.
+        self._kept: OrderedDict[UUID, TenantKey] = OrderedDict()
+        self._asking: dict[Scope, asyncio.Task[TenantKey]] = {}
         # For each lookup on its way, what was forgotten meanwhile.
         self._forgotten: dict[object, set[UUID]] = {}
 
@@ -93,8 +109,20 @@ class DataKeys:
         return cipher.seal(plaintext, bound_to.encode())
 
     async def open(self, tenant_id: TenantId, purpose: str, sealed: bytes, bound_to: str) -> bytes:
-        cipher = await self.cipher(tenant_id, purpose)
-        return cipher.open(sealed, bound_to.encode())
+        return await self.opened(tenant_id, purpose, sealed, bound_to.encode())
+
+    async def opened(
+        self, tenant_id: TenantId, purpose: str, sealed: bytes, bound_to: bytes
+    ) -> bytes:
+        """What sealed_for has sealed. Raises KeyDestroyed (SubjectErased), Tampered."""
+        plaintext = (await self.cipher(tenant_id, purpose)).open(sealed, bound_to)
+        inner = nested_in(plaintext)
+        if inner is None:
+            return plaintext
+        key = await self.of(tenant_id, inner.subject_id)
+        if key.is_destroyed:
+            raise SubjectErased
+        return key.cipher(purpose).open(inner.sealed, bound_to)
 
     async def seal_for_platform(self, purpose: str, plaintext: bytes, bound_to: str) -> bytes:
         """What belongs to no tenant."""
@@ -107,104 +135,115 @@ class DataKeys:
         """Raises KeyDestroyed."""
         return (self.kept(tenant_id) or await self.of(tenant_id)).cipher(purpose)
 
-    def kept(self, tenant_id: TenantId) -> TenantKey | None:
+    def kept(self, tenant_id: TenantId, subject_id: UUID = WHOLE_TENANT) -> TenantKey | None:
         """Without waiting, if it is in memory; for what is done for every event."""
-        kept = self._kept.get(tenant_id)
-        return None if kept is None or kept.until_s <= self._monotonic_s() else kept
+        kept = self._kept.get(tenant_id if subject_id == WHOLE_TENANT else subject_id)
+        if kept is None or kept.until_s <= self._monotonic_s() or kept.tenant_id != tenant_id:
+            return None
+        return kept
 
-    async def of(self, tenant_id: TenantId) -> TenantKey:
+    async def of(self, tenant_id: TenantId, subject_id: UUID = WHOLE_TENANT) -> TenantKey:
         """However many ask at a time, the database is asked once."""
-        kept = self.kept(tenant_id)
+        kept = self.kept(tenant_id, subject_id)
         if kept is not None:
             return kept
-        asking = self._asking.get(tenant_id)
+        scope = Scope(tenant_id, subject_id)
+        asking = self._asking.get(scope)
         if asking is None:
-            asking = self._asking[tenant_id] = asyncio.create_task(self._ask(tenant_id))
+            asking = self._asking[scope] = asyncio.create_task(self._ask(scope))
         return await asyncio.shield(asking)
 
-    async def _ask(self, tenant_id: TenantId) -> TenantKey:
+    async def _ask(self, scope: Scope) -> TenantKey:
         asking = asyncio.current_task()
         try:
-            return (await self._look_up((tenant_id,)))[tenant_id]
+            return (await self._look_up((scope,)))[scope]
         finally:
-            if self._asking.get(tenant_id) is asking:
-                del self._asking[tenant_id]
+            if self._asking.get(scope) is asking:
+                del self._asking[scope]
 
-    async def of_all(self, tenant_ids: Collection[TenantId]) -> Mapping[TenantId, TenantKey]:
-        """One for each tenant, in no order, read together."""
-        keys = {tenant_id: key for tenant_id in tenant_ids if (key := self.kept(tenant_id))}
-        missing = [tenant_id for tenant_id in tenant_ids if tenant_id not in keys]
+    async def of_all(self, scopes: Collection[Scope]) -> Mapping[Scope, TenantKey]:
+        """One for each, in no order, read together."""
+        keys = {scope: key for scope in scopes if (key := self.kept(*scope))}
+        missing = [scope for scope in scopes if scope not in keys]
         return keys | await self._look_up(missing) if missing else keys
 
-    async def ciphers(
-        self, tenant_ids: Collection[TenantId], purpose: str
-    ) -> Mapping[TenantId, Cipher | None]:
-        """As of_all; None where the key is destroyed."""
-        keys = await self.of_all(tenant_ids)
-        return {
-            tenant_id: None if key.is_destroyed else key.cipher(purpose)
-            for tenant_id, key in keys.items()
-        }
-
-    def forget(self, tenant_id: UUID) -> bool:
-        """The key may have been destroyed; its next use is looked up again. Whether it was kept."""
+    def forget(self, key_id: UUID) -> bool:
+        """The key may have been destroyed; its next use is looked up again. Whether it was kept.
+        key_id: of a tenant or of a data subject.
+        """
         for forgotten in self._forgotten.values():
-            forgotten.add(tenant_id)
-        self._asking.pop(TenantId(tenant_id), None)
-        return self._kept.pop(TenantId(tenant_id), None) is not None
+            forgotten.add(key_id)
+        for scope in [scope for scope in self._asking if key_id in scope]:
+            del self._asking[scope]
+        return self._kept.pop(key_id, None) is not None
 
-    async def _look_up(self, tenant_ids: Collection[TenantId]) -> dict[TenantId, TenantKey]:
+    async def _look_up(self, scopes: Collection[Scope]) -> dict[Scope, TenantKey]:
         lookup = object()
         forgotten = self._forgotten[lookup] = set[UUID]()
         try:
-            found = await self._read_or_make(tenant_ids)
+            found = await self._read_or_make(scopes)
         finally:
             del self._forgotten[lookup]
         until_s = self._monotonic_s() + KEYS_KEPT_S
-        looked_up = {
-            tenant_id: TenantKey(tenant_id, key, until_s) for tenant_id, key in found.items()
-        }
+        looked_up = {scope: TenantKey(scope, key, until_s) for scope, key in found.items()}
         # What was read may be older than a change that was told meanwhile.
-        for tenant_id in looked_up.keys() - forgotten:
-            self._kept.pop(tenant_id, None)
-            self._kept[tenant_id] = looked_up[tenant_id]
+        for scope, key in looked_up.items():
+            if forgotten.isdisjoint(scope):
+                self._kept.pop(scope.key_id, None)
+                self._kept[scope.key_id] = key
         while len(self._kept) > KEYS_KEPT_MAX:
             self._kept.popitem(last=False)
         return looked_up
 
-    async def _read_or_make(self, tenant_ids: Collection[TenantId]) -> dict[TenantId, bytes | None]:
-        found = await self._read(tenant_ids)
+    async def _read_or_make(self, scopes: Collection[Scope]) -> dict[Scope, bytes | None]:
+        found = await self._read(scopes)
         for _ in range(MAKE_ATTEMPTS_MAX):
-            missing = [tenant_id for tenant_id in tenant_ids if tenant_id not in found]
+            missing = [scope for scope in scopes if scope not in found]
             if not missing:
                 return found
             await self._make(missing)
             found |= await self._read(missing)
-        if found.keys() >= set(tenant_ids):
+        if found.keys() >= set(scopes):
             return found
         raise KeyNotMade
 
-    async def _read(self, tenant_ids: Collection[TenantId]) -> dict[TenantId, bytes | None]:
+    async def _read(self, scopes: Collection[Scope]) -> dict[Scope, bytes | None]:
+        asked = ([scope.tenant_id for scope in scopes], [scope.subject_id for scope in scopes])
         async with self._database.connection() as conn:
-            rows = await (await conn.execute(KEYS_OF, (list(tenant_ids),))).fetchall()
-        found: dict[TenantId, bytes | None] = {}
-        for tenant_id, *wrapped in rows:
+            rows = await (await conn.execute(KEYS_OF, asked)).fetchall()
+        found: dict[Scope, bytes | None] = {}
+        for tenant_id, subject_id, *wrapped in rows:
+            scope = Scope(TenantId(tenant_id), subject_id)
             if wrapped[0] is None:
-                found[TenantId(tenant_id)] = None
+                found[scope] = None
                 continue
             key = WrappedKey(*wrapped)
             wrapped_by = await self._key_encryption.key(key.key_version)
-            found[TenantId(tenant_id)] = unwrap(wrapped_by, key, tenant_id)
+            found[scope] = unwrap(wrapped_by, key, scope)
         return found
 
-    async def _make(self, tenant_ids: Collection[TenantId]) -> None:
-        """Of two processes that make a key for a tenant the database keeps the first, and both read
+    async def _make(self, scopes: Collection[Scope]) -> None:
+        """Of two processes that make a key for a scope the database keeps the first, and both read
         it.
         """
         key_version, wrapping = await self._key_encryption.newest()
         rows = [
-            (tenant_id, *wrap(wrapping, os.urandom(KEY_BYTES), tenant_id, key_version))
-            for tenant_id in tenant_ids
+            (*scope, *wrap(wrapping, os.urandom(KEY_BYTES), scope, key_version)) for scope in scopes
         ]
         async with self._database.connection() as conn:
             await conn.cursor().executemany(KEEP, rows)
+
+
+def sealed_for(
+    key: TenantKey,
+    subject_key: TenantKey | None,
+    purpose: str,
+    plaintext: bytes,
+    *,
+    bound_to: bytes,
+) -> bytes:
+    """With the key of the tenant, around what is sealed with the subject's. Raises KeyDestroyed."""
+    if subject_key is not None:
+        inner = subject_key.cipher(purpose).seal(plaintext, bound_to)
+        plaintext = Nested(subject_key.subject_id, inner, b"").joined()
+    return key.cipher(purpose).seal(plaintext, bound_to)

@@ -47,7 +47,7 @@ REPLAY: LiteralString = (
 )
 FORGET_KEYS: LiteralString = (
     "DELETE FROM data_keys AS k USING destroyed_keys AS d WHERE k.tenant_id = d.tenant_id"
-    " AND d.subject_id = '00000000-0000-0000-0000-000000000000'"
+    " AND d.subject_id IN (k.subject_id, '00000000-0000-0000-0000-000000000000')"
 )
 
 
@@ -108,7 +108,7 @@ async def destroyed_keys(conn: AsyncConnection) -> list[DestroyedKey]:
 
 
 async def replay_ledger(conn: AsyncConnection, ledger: Sequence[DestroyedKey]) -> int:
-    """Destroys again what a restored backup has brought back; how many tenants' keys that were."""
+    """Destroys again what a restored backup has brought back; how many keys that were."""
     async with conn.transaction():
         for one in ledger:
             await conn.execute(REPLAY, one)

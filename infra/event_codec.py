@@ -25,6 +25,7 @@ from commands.sealing_port import KeyDestroyed
 from domain.catalogue import AGGREGATES
 from domain.identifiers import Json
 from domain.tenants import Tenant
+from infra.personal_members import ERASED_MARK
 
 # The state of an event whose key is destroyed, as readers see it (infra/event_sealing.py).
 ERASED = b""
@@ -112,6 +113,7 @@ def _decoded(stream_id: UUID, version: int, topic: str, stored: bytes) -> Domain
     except orjson.JSONDecodeError as error:
         message = f"event {version} of {stream_id} ({topic}) cannot be read: {error}"
         raise MapperDeserialisationError(message) from error
+    state.pop(ERASED_MARK, None)
     state["originator_id"] = stream_id
     state["originator_version"] = version
     _, class_version = _identity(kind)

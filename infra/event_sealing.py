@@ -2,21 +2,28 @@
 
     append: JSON ──seal──► log ──► Kafka, untouched ──open──► whoever reads
 
-Bound to tenant, stream and version, so that no stored event can stand for another. What was stored
-before there were seals lies open and stays readable. Events of a tenant whose key is destroyed are
-read as ERASED: they still count, and say nothing.
+What is of a data subject is sealed with the subject's key first (infra/personal_members.py). Bound
+to tenant, stream and version, so that no stored event can stand for another. What was stored before
+there were seals lies open and stays readable. Events of a tenant whose key is destroyed are
+read as ERASED: they still count, and say nothing. Events of a data subject whose key is destroyed
+are read without what was personal in them, and marked.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple, TypeAlias
 from uuid import UUID
+
+import orjson
 
 from commands.ports import LoggedEvent
 from commands.sealing_port import KeyDestroyed, Tampered
 from domain.identifiers import TenantId
 from infra.data_keys import DataKeys, TenantKey
 from infra.event_codec import ERASED, UNSEALED_TOPICS
-from infra.sealing import is_sealed
+from infra.key_encryption import Scope
+from infra.personal_members import ERASED_BEGINNING, ERASED_TOPICS, apart, erased, together
+from infra.sealing import SUBJECT_MARK, Nested, is_sealed, nested_in
 
 EVENTS = "events"
 
@@ -34,6 +41,13 @@ class StoredFact(NamedTuple):
     state: bytes
 
 
+class OpenedPage(NamedTuple):
+    """subject_ids: by its number in the page, whose an event is that is of a data subject."""
+
+    events: Sequence[LoggedEvent]
+    subject_ids: Mapping[int, UUID]
+
+
 class EventSeals:
     def __init__(self, keys: DataKeys) -> None:
         self._keys = keys
@@ -42,20 +56,57 @@ class EventSeals:
         """The same events with their JSON. One that was tampered with stays as it is stored, which
         nobody can decode: it stops its own stream, and no other.
         """
+        return (await self.opened_page(events)).events
+
+    async def opened_page(self, events: Sequence[LoggedEvent]) -> OpenedPage:
+        """The same, and whose the events are."""
         keys: dict[TenantId, TenantKey] = {}
-        missing: set[TenantId] = set()
+        missing: set[Scope] = set()
         for event in events:
             if event.topic in UNSEALED_TOPICS:  # It says that the key is gone.
                 self._keys.forget(event.tenant_id)
-            if event.tenant_id not in keys and event.tenant_id not in missing:
+            if event.tenant_id not in keys:
                 key = self._keys.kept(event.tenant_id)
                 if key is None:
-                    missing.add(event.tenant_id)
+                    missing.add(Scope(event.tenant_id))
                 else:
                     keys[event.tenant_id] = key
         if missing:
-            keys.update(await self._keys.of_all(missing))
-        return [opened(event, keys[event.tenant_id]) for event in events]
+            found = await self._keys.of_all(missing)
+            keys.update({scope.tenant_id: key for scope, key in found.items()})
+        opened_events = [opened(event, keys[event.tenant_id]) for event in events]
+        for event in opened_events:
+            if event.topic in ERASED_TOPICS:
+                self._forget_erased(event.state)
+        return await self._with_personal(opened_events)
+
+    def _forget_erased(self, state: bytes) -> None:
+        """A stream says that the key of its subject is gone, and what was read before is to be read
+        without it.
+        """
+        with suppress(orjson.JSONDecodeError):  # Of a tenant that is gone, or tampered with.
+            self._keys.forget(UUID(orjson.loads(state)["subject_id"]))
+
+    async def _with_personal(self, events: list[LoggedEvent]) -> OpenedPage:
+        """The same events, with what is of data subjects put in its place."""
+        marked = [n for n, event in enumerate(events) if event.state[:1] == SUBJECT_MARK]
+        if not marked:
+            return OpenedPage(events, {})
+        inner = {n: _nested(events[n].state) for n in marked}
+        scopes = {
+            Scope(events[n].tenant_id, nested.subject_id)
+            for n, nested in inner.items()
+            if nested is not None and nested.sealed
+        }
+        keys = await self._keys.of_all(scopes)
+        for n, nested in inner.items():
+            if nested is not None:
+                event = events[n]
+                key = keys.get(Scope(event.tenant_id, nested.subject_id))
+                bound_to = place(event.stream_id, event.version)
+                events[n] = event._replace(state=_whole(nested, key, event.state, bound_to))
+        subjects = {n: nested.subject_id for n, nested in inner.items() if nested is not None}
+        return OpenedPage(events, subjects)
 
     async def opened_fact(self, fact: StoredFact) -> bytes:
         """The JSON of one event. Raises KeyDestroyed."""
@@ -63,12 +114,35 @@ class EventSeals:
         state = _opened_state(fact, key)
         if state == ERASED:
             raise KeyDestroyed
-        return state
+        nested = _nested(state) if state[:1] == SUBJECT_MARK else None
+        if nested is None:
+            return state
+        subject_key = await self._keys.of(fact.tenant_id, nested.subject_id)
+        return _whole(nested, subject_key, state, place(fact.stream_id, fact.version))
 
 
 def opened(event: LoggedEvent, key: TenantKey) -> LoggedEvent:
+    """With the tenant's key only: what is of a data subject stays sealed in it."""
     state = _opened_state(event, key)
     return event if state is event.state else event._replace(state=state)
+
+
+def _nested(state: bytes) -> Nested | None:
+    try:
+        return nested_in(state)
+    except Tampered:
+        return None
+
+
+def _whole(nested: Nested, key: TenantKey | None, state: bytes, bound_to: bytes) -> bytes:
+    """state: as it stays when it was tampered with."""
+    if key is None or key.is_destroyed or not nested.sealed:
+        return erased(nested.beside)
+    try:
+        personal = key.cipher(EVENTS).open(nested.sealed, bound_to)
+    except Tampered:
+        return state
+    return together(nested.beside, personal)
 
 
 def _opened_state(event: LoggedEvent | StoredFact, key: TenantKey) -> bytes:
@@ -95,6 +169,25 @@ def sealed(topic: str, state: bytes, key: TenantKey, bound_to: bytes) -> bytes:
     return state if topic in UNSEALED_TOPICS else key.cipher(EVENTS).seal(state, bound_to)
 
 
+def nested(topic: str, state: bytes, subject_key: TenantKey, bound_to: bytes) -> bytes:
+    """What `sealed` is to seal of an event that is of a data subject. Of one who is erased only the
+    facts are left.
+    """
+    parts = apart(topic, state)
+    if parts is None:
+        return state
+    facts, personal = parts
+    inner = b""
+    if not subject_key.is_destroyed:
+        inner = subject_key.cipher(EVENTS).seal(personal, bound_to)
+    return Nested(subject_key.subject_id, inner, facts).joined()
+
+
 def is_erased(event: LoggedEvent) -> bool:
     """Of an event that was opened."""
     return event.state == ERASED
+
+
+def is_without_personal(event: LoggedEvent) -> bool:
+    """Of an event that was opened: what is personal in it was erased."""
+    return event.state.startswith(ERASED_BEGINNING)

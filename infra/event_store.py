@@ -23,20 +23,26 @@ from commands.ports import (
     SideRow,
     StoredDefinition,
 )
-from commands.sealing_port import DestroyedTenantKey
+from commands.sealing_port import DestroyedSubjectKey, DestroyedTenantKey
 from domain.envelope import Envelope
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId
-from infra.append_statement import Append, EventRow
-from infra.blobs import BLOBS, Blobs, sealed_blob
+from infra.append_statement import Append
+from infra.blobs import Blobs
 from infra.caches import Cache
-from infra.data_keys import DataKeys, TenantKey
+from infra.data_keys import DataKeys, TenantKey, sealed_for
 from infra.event_codec import decode, mutated
 from infra.event_log import read_from_snapshot, read_stream
-from infra.event_sealing import opened, place, sealed
+from infra.event_rows import (
+    beginning_of_subjects,
+    event_rows,
+    key_of_answer,
+    keys_of_subjects,
+)
+from infra.event_sealing import EventSeals, is_without_personal
 from infra.group_commit import GroupCommit
 from infra.neighbours import Neighbours
-from infra.payload_offloading import MARKER, Blob, make_whole, referenced, stored_form
+from infra.payload_offloading import MARKER, Blob, make_whole, referenced
 from infra.postgres import Database
 from infra.retention import RetentionKnown
 from infra.sealing import is_sealed
@@ -46,6 +52,9 @@ from infra.snapshots import FORMS, Snapshots
 STORED_DEFINITIONS_MAX = 4096
 # What recorded answers are sealed as.
 ANSWERS = "answers"
+# In the place of a fingerprint, which lies before its answer, behind its length: what was asked for
+# could be guessed by it. Older ones lie open.
+SEALED_TOO = b""
 
 # fmt: off
 RECORDED_ANSWER: LiteralString = (
@@ -90,6 +99,7 @@ class PostgresEventStore:
         self._database = database
         self._group_commit = group_commit
         self._keys = keys
+        self._seals = EventSeals(keys)
         self._blobs = blobs
         self._definitions = definitions
         self._snapshots = snapshots
@@ -113,8 +123,11 @@ class PostgresEventStore:
             return None
         aggregate, page = await self._beginning(kind, stream_id, tenant_id)
         while True:
+            page = await self._seals.opened(page)
             for fact in await self._facts(tenant_id, page):
                 aggregate = mutated(aggregate, fact)
+            if isinstance(aggregate, Execution) and any(map(is_without_personal, page)):
+                aggregate.has_payloads = False
             if len(page) < self._page_events:
                 return aggregate if isinstance(aggregate, kind) else None
             page = await read_stream(
@@ -141,18 +154,19 @@ class PostgresEventStore:
         )
         if snapshot is None:
             return None, page
-        return await self._snapshots.opened(kind, tenant_id, stream_id, snapshot), page
+        aggregate = await self._snapshots.opened(kind, tenant_id, stream_id, snapshot)
+        if aggregate is None:
+            page = await read_stream(
+                self._database, tenant_id, stream_id, after_version=0, limit=limit
+            )
+        return aggregate, page
 
     async def _facts(
         self, tenant_id: TenantId, page: Sequence[LoggedEvent]
     ) -> list[AggregateEvent]:
-        """The events of a page with their payloads, which are read together. Raises
-        KeyDestroyed.
+        """What is in the opened events of a page, with their payloads, which are read together.
+        Raises KeyDestroyed.
         """
-        if not page:
-            return []
-        key = self._keys.kept(tenant_id) or await self._keys.of(tenant_id)
-        page = [opened(event, key) for event in page]
         facts = [decode(event) for event in page]
         marked = [fact for event, fact in zip(page, facts, strict=True) if MARKER in event.state]
         if marked:
@@ -199,18 +213,29 @@ class PostgresEventStore:
         command: CommandRecord | None = None,
     ) -> PositionToken | None:
         tenant_id = envelope.tenant_id
-        inline_bytes_max = await self._retention.inline_bytes_max(tenant_id)
         key = self._keys.kept(tenant_id) or await self._keys.of(tenant_id)
-        rows, blobs = self._event_rows(aggregates, inline_bytes_max, key)
-        append = Append(envelope, rows, blobs=blobs)
+        subject_keys = await keys_of_subjects(self._keys, tenant_id, aggregates)
+        of_subjects = beginning_of_subjects(aggregates) if subject_keys else ()
+        rows, blobs = event_rows(
+            aggregates,
+            key,
+            subject_keys,
+            inline_bytes_max=await self._retention.inline_bytes_max(tenant_id),
+            new_id=self._new_id,
+        )
+        append = Append(envelope, rows, blobs=blobs, of_subjects=of_subjects)
         if not append.events and command is None:
             for aggregate in aggregates:
                 self.keep(aggregate, envelope.tenant_id)
             return None
         if command is not None:
-            result = orjson.dumps(command.result)
-            sealed_result = key.cipher(ANSWERS).seal(result, command.command_id.bytes)
-            row = (command.command_id, command.fingerprint, sealed_result, len(append.events))
+            fingerprint = command.fingerprint
+            result = bytes([len(fingerprint)]) + fingerprint + orjson.dumps(command.result)
+            subject_key = key_of_answer(subject_keys, side_rows)
+            sealed_result = sealed_for(
+                key, subject_key, ANSWERS, result, bound_to=command.command_id.bytes
+            )
+            row = (command.command_id, SEALED_TOO, sealed_result, len(append.events))
             append.commands = [row]
         definitions = self._add_side_rows(append, side_rows if append.events else (), key)
         if blobs:
@@ -218,8 +243,7 @@ class PostgresEventStore:
         token = await self._group_commit.append(append)
         if any(isinstance(row, RemovedPayloads) for row in side_rows):
             self._blobs.forget(tenant_id)
-        if any(isinstance(row, DestroyedTenantKey) for row in side_rows):
-            self.forget_tenant(tenant_id)
+        if self._forget_destroyed(tenant_id, side_rows):
             return token
         self._remember_stored(definitions)
         for aggregate in aggregates:
@@ -230,6 +254,20 @@ class PostgresEventStore:
                 self._neighbours.stored(envelope.tenant_id, aggregate)
         return token
 
+    def _forget_destroyed(self, tenant_id: TenantId, side_rows: Sequence[SideRow]) -> bool:
+        """What these rows have made unreadable; whether that is the whole tenant."""
+        for row in side_rows:
+            match row:
+                case DestroyedTenantKey():
+                    self.forget_tenant(tenant_id)
+                    return True
+                case DestroyedSubjectKey():
+                    self._keys.forget(row.subject_id)
+                    self._blobs.forget(tenant_id)
+                case _:
+                    pass
+        return False
+
     async def recorded_answer(self, tenant_id: TenantId, command_id: UUID) -> RecordedAnswer | None:
         async with self._database.tenant_transaction(tenant_id) as conn:
             cursor = await conn.execute(RECORDED_ANSWER, (tenant_id, command_id))
@@ -238,7 +276,11 @@ class PostgresEventStore:
             return None
         position = None if row[2] is None else PositionToken.parse(row[2])
         result = await self._opened(tenant_id, ANSWERS, row[1], command_id.bytes)
-        return RecordedAnswer(bytes(row[0]), orjson.loads(result), position)
+        fingerprint = bytes(row[0])
+        if fingerprint == SEALED_TOO:
+            end = 1 + result[0]
+            fingerprint, result = result[1:end], result[end:]
+        return RecordedAnswer(fingerprint, orjson.loads(result), position)
 
     async def definition(self, tenant_id: TenantId, definition_hash: str) -> JsonObject | None:
         """A hash names its content, so what was kept of it is what it is."""
@@ -265,35 +307,13 @@ class PostgresEventStore:
         """What was stored before there were seals lies open."""
         if not is_sealed(stored):
             return stored
-        return (await self._keys.cipher(tenant_id, purpose)).open(stored, bound_to)
+        return await self._keys.opened(tenant_id, purpose, stored, bound_to)
 
     def _remember_stored(self, definitions: Sequence[tuple[TenantId, str]]) -> None:
         for key in definitions:
             self._known_definitions[key] = None
         while len(self._known_definitions) > STORED_DEFINITIONS_MAX:
             self._known_definitions.popitem(last=False)
-
-    def _event_rows(
-        self, aggregates: Sequence[Aggregate], inline_bytes_max: int, key: TenantKey
-    ) -> tuple[list[EventRow], list[Blob]]:
-        new_id = self._new_id
-
-        def address(content: bytes) -> bytes:
-            return key.cipher(BLOBS).digest(content)
-
-        rows: list[EventRow] = []
-        blobs: list[Blob] = []
-        for aggregate in aggregates:
-            for event in aggregate.collect_events():
-                topic, state, beside = stored_form(
-                    event, inline_bytes_max=inline_bytes_max, address=address
-                )
-                stream_id, version = event.originator_id, event.originator_version
-                state = sealed(topic, state, key, place(stream_id, version))
-                rows.append((stream_id, version, topic, state, new_id()))
-                if beside:
-                    blobs += [sealed_blob(blob, key) for blob in beside]
-        return rows, blobs
 
     async def _admit(self, envelope: Envelope, blobs: Sequence[Blob]) -> None:
         """What a command sends is refused over the quota. What a run brings is not refused here,

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import orjson
 
-from domain.executions import cancellation
+from domain.execution_status import cancellation
 from domain.identifiers import Json, JsonObject, TenantId
 from domain.payloads import is_inline
 from infra.blobs import Blobs

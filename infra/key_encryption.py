@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from commands.sealing_port import Tampered
 from domain.errors import Unavailable
+from domain.identifiers import TenantId
 from infra.postgres import Database
 from infra.sealing import IV_BYTES, KEY_BYTES, TAG_BYTES
 
@@ -34,6 +35,21 @@ KEEP_FIRST: LiteralString = "SELECT keep_first_key_encryption_key(%s, %s, %s, %s
 
 class WrongMasterKey(Unavailable):
     """AGENTLEDGER_MASTER_KEY is not the key that the data keys of this database are wrapped by."""
+
+
+# The subject that stands for the tenant itself.
+WHOLE_TENANT = UUID(int=0)
+
+
+class Scope(NamedTuple):
+    """What one data key seals: a tenant, or what is of one data subject in it."""
+
+    tenant_id: TenantId
+    subject_id: UUID = WHOLE_TENANT
+
+    @property
+    def key_id(self) -> UUID:
+        return self.tenant_id if self.subject_id == WHOLE_TENANT else self.subject_id
 
 
 class WrappedKey(NamedTuple):
@@ -85,15 +101,15 @@ def new_derivation(master_key: str, key_version: int, *, scrypt_n: int) -> Deriv
     return Derivation(key_version, salt, scrypt_n, SCRYPT_R, SCRYPT_P, iv, tag)
 
 
-def wrap(key: AESGCM, data_key: bytes, tenant_id: UUID, key_version: int) -> WrappedKey:
+def wrap(key: AESGCM, data_key: bytes, scope: Scope, key_version: int) -> WrappedKey:
     iv = os.urandom(IV_BYTES)
-    sealed = key.encrypt(iv, data_key, _wrap_context(tenant_id, key_version))
+    sealed = key.encrypt(iv, data_key, _wrap_context(scope, key_version))
     return WrappedKey(sealed[:-TAG_BYTES], iv, sealed[-TAG_BYTES:], key_version)
 
 
-def unwrap(key: AESGCM, wrapped: WrappedKey, tenant_id: UUID) -> bytes:
+def unwrap(key: AESGCM, wrapped: WrappedKey, scope: Scope) -> bytes:
     """Raises Tampered."""
-    context = _wrap_context(tenant_id, wrapped.key_version)
+    context = _wrap_context(scope, wrapped.key_version)
     if len(wrapped.iv) != IV_BYTES or len(wrapped.auth_tag) != TAG_BYTES:
         raise Tampered
     try:
@@ -106,8 +122,10 @@ def _check_context(key_version: int) -> bytes:
     return b"agentledger:key-encryption-key:" + key_version.to_bytes(4)
 
 
-def _wrap_context(tenant_id: UUID, key_version: int) -> bytes:
-    return b"agentledger:data-key:" + tenant_id.bytes + key_version.to_bytes(4)
+def _wrap_context(scope: Scope, key_version: int) -> bytes:
+    """The first keys were of tenants only; theirs is as it was."""
+    subject = b"" if scope.subject_id == WHOLE_TENANT else b":" + scope.subject_id.bytes
+    return b"agentledger:data-key:" + scope.tenant_id.bytes + key_version.to_bytes(4) + subject
 
 
 class KeyEncryption:

@@ -124,21 +124,22 @@ class LogSealer:
 
     async def _added(self, events: Sequence[LoggedEvent]) -> dict[UUID, _Added]:
         loop = asyncio.get_running_loop()
-        added: dict[UUID, _Added] = {}
+        # By number: to hash a UUID is a function of Python's.
+        added: dict[int, _Added] = {}
         for begin in range(0, len(events), CHUNK_EVENTS):
             began_at = loop.time()
             chunk = events[begin : begin + CHUNK_EVENTS]
             for event, opening in zip(chunk, await self._commitments.openings(chunk), strict=True):
                 commitment = NO_COMMITMENT if opening is None else opening.commitment
-                of_tenant = added.get(event.tenant_id)
+                of_tenant = added.get(event.tenant_id.int)
                 if of_tenant is None:
-                    of_tenant = added[event.tenant_id] = _Added()
+                    of_tenant = added[event.tenant_id.int] = _Added()
                 of_tenant.leaves.append(event_leaf(event, commitment))
                 of_tenant.commitments.append(commitment)
                 of_tenant.places.append(event.position)
             # Others of this process have their turn.
             await asyncio.sleep((loop.time() - began_at) * (1 / self._limits.share_max - 1))
-        return added
+        return {UUID(int=number): of_tenant for number, of_tenant in added.items()}
 
     async def _sealing(
         self,
@@ -165,7 +166,9 @@ class LogSealer:
             key_id=key_id,
         )
         changed = {tile: hashes for tile, hashes in head_tiles.items() if edge.get(tile) != hashes}
-        return Sealing(SignedSeal(seal, private.sign(seal.text)), heads, tiles, changed)
+        signed = SignedSeal(seal, private.sign(seal.text))
+        recorded_until = max([event.recorded_at for event in events])
+        return Sealing(signed, recorded_until, heads, tiles, changed)
 
 
 async def _grown_trees(

@@ -30,11 +30,13 @@ NO_COMMITMENT = bytes(HASH_BYTES)
 BLINDING_BYTES = 32
 NO_SEAL = bytes(HASH_BYTES)
 
-# Stream, version, tenant, era, transaction, notification, event id, microseconds since 1970 (UTC).
-RECORD_HEAD = struct.Struct("!16sq16shqq16sq")
+# Version of the record, stream, version, tenant, era, transaction, notification, event id,
+# microseconds since 1970 (UTC); then the lengths of topic, actor and traceparent, and which of the
+# ids of command, cause and correlation follow them.
+RECORD_HEAD = struct.Struct("!6s16sq16shqq16sqiiiB")
 RECORD_VERSION = b"event\x01"
-LENGTH = struct.Struct("!i")
-ABSENT = LENGTH.pack(-1)
+ABSENT = -1
+HAS_COMMAND, HAS_CAUSE, HAS_CORRELATION = 1, 2, 4
 
 
 class Opening(NamedTuple):
@@ -51,23 +53,30 @@ class Opening(NamedTuple):
 
 def record(event: LoggedEvent, state_sha256: bytes, commitment: bytes) -> bytes:
     """event: its state is not looked at. No two different ones have the same record."""
-    position = event.position
+    era, tx_id, notification_id = event.position
+    topic, actor, traceparent = event.topic.encode(), event.actor, event.traceparent
+    command, cause, correlation = event.command_id, event.causation_id, event.correlation_id
+    told = b"" if actor is None else actor.encode()
+    trace = b"" if traceparent is None else traceparent.encode()
     head = RECORD_HEAD.pack(
+        RECORD_VERSION,
         event.stream_id.bytes,
         event.version,
         event.tenant_id.bytes,
-        position.era,
-        position.tx_id,
-        position.notification_id,
+        era,
+        tx_id,
+        notification_id,
         event.event_id.bytes,
         (event.recorded_at - EPOCH) // MICROSECOND,
+        len(topic),
+        ABSENT if actor is None else len(told),
+        ABSENT if traceparent is None else len(trace),
+        (HAS_COMMAND if command else 0)
+        | (HAS_CAUSE if cause else 0)
+        | (HAS_CORRELATION if correlation else 0),
     )
-    texts = (event.topic, event.actor, event.traceparent)
-    ids = (event.command_id, event.causation_id, event.correlation_id)
-    told = [None if text is None else text.encode() for text in texts]
-    told += [None if one is None else one.bytes for one in ids]
-    parts = [ABSENT if part is None else LENGTH.pack(len(part)) + part for part in told]
-    return b"".join([RECORD_VERSION, head, *parts, state_sha256, commitment])
+    ids = b"".join([one.bytes for one in (command, cause, correlation) if one is not None])
+    return b"".join((head, topic, told, trace, ids, state_sha256, commitment))
 
 
 def state_hash(state: bytes) -> bytes:

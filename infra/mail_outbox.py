@@ -46,11 +46,13 @@ class SealedMailbox:
         self._keys = keys
         self._ids = ids
 
-    async def queued(self, tenant_id: TenantId, mail: Mail, *, expires_at: datetime) -> QueuedMail:
+    async def queued(
+        self, tenant_id: TenantId, mail: Mail, *, user_id: UUID, expires_at: datetime
+    ) -> QueuedMail:
         mail_id = self._ids.new()
         content = orjson.dumps([mail.to, mail.subject, mail.text])
         sealed = await self._keys.seal(tenant_id, PURPOSE, content, str(mail_id))
-        return QueuedMail(mail_id, sealed, expires_at)
+        return QueuedMail(mail_id, user_id, sealed, expires_at)
 
 
 class PostgresMailOutbox:

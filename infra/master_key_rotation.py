@@ -1,16 +1,15 @@
 """Another master key: every data key is wrapped again, in small transactions, while processes that
 know both keys serve.
 
-    a key of the next version, made of the new master key ──► batches of tenants ──► the old ones go
+    a key of the next version, made of the new master key ──► batches of keys ──► the old ones go
 
-What is stored stays as it is: only the wraps of data keys change, one row for each tenant. Who dies
-on the way is begun again and goes on with what is left.
+What is stored stays as it is: only the wraps of data keys change, one row for each tenant and each
+data subject. Who dies on the way is begun again and goes on with what is left.
 """
 
 import asyncio
 from collections.abc import Callable
 from typing import LiteralString
-from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg import AsyncConnection
@@ -20,6 +19,7 @@ from infra.crash_points import reach
 from infra.key_encryption import (
     KNOWN,
     Derivation,
+    Scope,
     WrappedKey,
     WrongMasterKey,
     new_derivation,
@@ -27,7 +27,7 @@ from infra.key_encryption import (
     wrap,
 )
 
-BATCH_TENANTS = 200
+BATCH_KEYS = 200
 LOCK_KEY = 0x6167_6C72  # "aglr": one rotation at a time.
 
 NEW_VERSION: LiteralString = (
@@ -36,14 +36,14 @@ NEW_VERSION: LiteralString = (
     " VALUES (%s, %s, %s, %s, %s, %s, %s)"
 )
 LEFT: LiteralString = "SELECT count(*) FROM data_keys WHERE key_version <> %s"
-# Tenants that are being made or erased at this moment are left to the next batch.
+# Keys that are being made or destroyed at this moment are left to the next batch.
 BATCH: LiteralString = (
-    "SELECT tenant_id, encrypted_key, iv, auth_tag, key_version FROM data_keys"
-    " WHERE key_version <> %s ORDER BY tenant_id LIMIT %s FOR UPDATE"
+    "SELECT tenant_id, subject_id, encrypted_key, iv, auth_tag, key_version FROM data_keys"
+    " WHERE key_version <> %s ORDER BY tenant_id, subject_id LIMIT %s FOR UPDATE"
 )
 REWRAP: LiteralString = (
     "UPDATE data_keys SET encrypted_key = %s, iv = %s, auth_tag = %s, key_version = %s, salt = %s"
-    " WHERE tenant_id = %s"
+    " WHERE tenant_id = %s AND subject_id = %s"
 )
 # Whoever is about to wrap a new tenant's key by one of these holds a lock on its row; after the
 # wait it is seen what that one is wrapped by.
@@ -140,10 +140,11 @@ async def _keys(
 async def _rewrap(conn: AsyncConnection, keys: dict[int, AESGCM], newest: Derivation) -> int:
     """One batch; how many."""
     async with conn.transaction():
-        cursor = await conn.execute(BATCH, (newest.key_version, BATCH_TENANTS))
+        cursor = await conn.execute(BATCH, (newest.key_version, BATCH_KEYS))
         rows = await cursor.fetchall()
-        for tenant_id, *columns in rows:
-            await _rewrap_one(conn, keys, newest, tenant_id=tenant_id, old=WrappedKey(*columns))
+        for tenant_id, subject_id, *columns in rows:
+            scope = Scope(tenant_id, subject_id)
+            await _rewrap_one(conn, keys, newest, scope=scope, old=WrappedKey(*columns))
         reach("rotation.before_commit")
     reach("rotation.after_commit")
     return len(rows)
@@ -154,9 +155,9 @@ async def _rewrap_one(
     keys: dict[int, AESGCM],
     newest: Derivation,
     *,
-    tenant_id: UUID,
+    scope: Scope,
     old: WrappedKey,
 ) -> None:
-    data_key = unwrap(keys[old.key_version], old, tenant_id)
-    new = wrap(keys[newest.key_version], data_key, tenant_id, newest.key_version)
-    await conn.execute(REWRAP, (*new, newest.salt, tenant_id))
+    data_key = unwrap(keys[old.key_version], old, scope)
+    new = wrap(keys[newest.key_version], data_key, scope, newest.key_version)
+    await conn.execute(REWRAP, (*new, newest.salt, *scope))

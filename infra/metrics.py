@@ -109,6 +109,14 @@ class Metrics:
             "agentledger_executions_needing_attention",
             "Executions of all tenants whose status is NEEDS_ATTENTION.",
         )
+        self.usage_unpriced = self._gauge(
+            "agentledger_usage_unpriced",
+            "Calls of all tenants in the last day that no price book has a price for.",
+        )
+        self.usage_unresolved = self._gauge(
+            "agentledger_usage_unresolved",
+            "Calls of all tenants in the last day that may have been billed, and nobody knows.",
+        )
         self.open_executions_lag_seconds = self._gauge(
             "agentledger_open_executions_lag_seconds",
             "The age that the oldest execution nobody has started yet has at least reached.",

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
@@ -64,8 +65,9 @@ KEEP_HEADS: LiteralString = (
 )
 KEEP_SEAL: LiteralString = (
     "INSERT INTO log_seals (number, tree_size, root, events_count, era, tx_id, notification_id,"
-    "   sealed_at, previous, key_id, signature)"
-    " VALUES (%s, %s, %s, %s, %s, %s::text::xid8, %s, %s, %s, %s, %s)"
+    "   sealed_at, previous, key_id, signature, recorded_until)"
+    " VALUES (%s, %s, %s, %s, %s, %s::text::xid8, %s, %s, %s, %s, %s,"
+    "   greatest(%s, (SELECT recorded_until FROM log_seals WHERE number = %s)))"
 )
 # fmt: on
 NUMBER_MAX = (1 << 63) - 1
@@ -83,9 +85,12 @@ class TileRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sealing:
-    """All that is stored with a seal."""
+    """All that is stored with a seal. recorded_until: the latest time at which one of its events
+    was recorded.
+    """
 
     signed: SignedSeal
+    recorded_until: datetime
     heads: Sequence[Head]
     tiles: Sequence[TileRow]
     head_tiles: Mapping[Tile, bytes]
@@ -144,9 +149,8 @@ async def head_tiles_of(conn: AsyncConnection, wanted: Collection[Tile]) -> dict
 
 async def keep(conn: AsyncConnection, sealing: Sealing) -> None:
     """All or nothing. Raises UniqueViolation when another has sealed this place."""
-    seal = sealing.signed.seal
     async with conn.transaction():
-        await conn.execute(KEEP_SEAL, _seal_row(seal, sealing.signed.signature), prepare=True)
+        await conn.execute(KEEP_SEAL, _seal_row(sealing))
         await conn.execute(KEEP_HEADS, _columns([_head_row(one) for one in sealing.heads]))
         await conn.execute(KEEP_TILES, _columns([_tile_row(row) for row in sealing.tiles]))
         head_rows = [(*tile, hashes) for tile, hashes in sealing.head_tiles.items()]
@@ -174,7 +178,8 @@ def head(row: Sequence[Any]) -> Head:
     return Head(row[0], row[1], row[2], bytes(row[3]), row[4], row[5])
 
 
-def _seal_row(seal: Seal, signature: bytes) -> tuple[object, ...]:
+def _seal_row(sealing: Sealing) -> tuple[object, ...]:
+    seal = sealing.signed.seal
     return (
         seal.number,
         seal.tree_size,
@@ -186,7 +191,9 @@ def _seal_row(seal: Seal, signature: bytes) -> tuple[object, ...]:
         seal.sealed_at,
         seal.previous,
         seal.key_id,
-        signature,
+        sealing.signed.signature,
+        sealing.recorded_until,
+        seal.number - 1,
     )
 
 

@@ -5,6 +5,11 @@
 What is authenticated besides: tenant, purpose, key version, and what the bytes are bound to. Only
 the last has no fixed or told length, so no two of these are written alike.
 
+What is of one data subject of the tenant is sealed with the subject's key first, and then, with
+what may outlive the subject, with the tenant's:
+
+    mark (1) | subject (16) | length (4) | sealed bytes of that length | what lies beside them
+
 Random IVs allow 2^32 seals under one key (NIST SP 800-38D, 8.3).
 """
 
@@ -12,6 +17,7 @@ import hashlib
 import hmac
 import os
 from collections.abc import Callable
+from typing import NamedTuple
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -111,3 +117,31 @@ def derived(data_key: bytes, purpose: str) -> bytes:
 def is_sealed(stored: bytes) -> bool:
     """JSON never begins with this byte; what was stored before there were seals is JSON."""
     return stored[:1] == bytes([FORMAT_VERSION])
+
+
+# Neither JSON nor a compressed document begins so.
+SUBJECT_MARK = b"\x02"
+SUBJECT_HEAD_BYTES = 1 + 16 + 4
+
+
+class Nested(NamedTuple):
+    """sealed: with the subject's key; empty when that was gone already. beside: what was not."""
+
+    subject_id: UUID
+    sealed: bytes
+    beside: bytes
+
+    def joined(self) -> bytes:
+        length = len(self.sealed).to_bytes(4)
+        return SUBJECT_MARK + self.subject_id.bytes + length + self.sealed + self.beside
+
+
+def nested_in(plaintext: bytes) -> Nested | None:
+    """None when nothing in it is of a data subject. Raises Tampered."""
+    if plaintext[:1] != SUBJECT_MARK:
+        return None
+    end = SUBJECT_HEAD_BYTES + int.from_bytes(plaintext[17:SUBJECT_HEAD_BYTES])
+    if not SUBJECT_HEAD_BYTES <= end <= len(plaintext):
+        raise Tampered
+    subject_id = UUID(bytes=plaintext[1:17])
+    return Nested(subject_id, plaintext[SUBJECT_HEAD_BYTES:end], plaintext[end:])

@@ -43,8 +43,12 @@ from commands.ports import (
     StoredRetention,
 )
 from commands.price_port import PublishedPrices
-from commands.sealing_port import DestroyedTenantKey
-from commands.sharing_port import RemovedShare, ShareRow, StoredShare
+from commands.sealing_port import (
+    DestroyedSubjectKey,
+    DestroyedTenantKey,
+    SealingRow,
+)
+from commands.sharing_port import ChangedPublicity, RemovedShare, ShareRow, StoredShare
 from commands.standing_port import (
     ChangedStanding,
     ClosedOffboarding,
@@ -83,7 +87,7 @@ RareRow = (
     | QueuedMail
     | LoginRow
     | PlanRow
-    | DestroyedTenantKey
+    | SealingRow
     | PublishedPrices
 )
 
@@ -127,13 +131,15 @@ KEEP_FOR: LiteralString = (
 )
 KEEP_FOR_EVER: LiteralString = "DELETE FROM retention WHERE tenant_id = %s"
 QUEUE_MAIL: LiteralString = (
-    "INSERT INTO mail_outbox (tenant_id, mail_id, sealed, expires_at) VALUES (%s, %s, %s, %s)"
+    "INSERT INTO mail_outbox (tenant_id, mail_id, user_id, sealed, expires_at)"
+    " VALUES (%s, %s, %s, %s, %s)"
 )
 PUBLISH_PRICES: LiteralString = (
     "INSERT INTO price_books (tenant_id, book_id, book_version) VALUES (%s, %s, %s)"
     " ON CONFLICT (tenant_id, book_id) DO UPDATE SET book_version = EXCLUDED.book_version"
 )
 DESTROY_TENANT_KEY: LiteralString = "SELECT destroy_tenant_key(%s)"
+DESTROY_SUBJECT_KEY: LiteralString = "SELECT destroy_subject_key(%s, %s)"
 REMOVE_PAYLOADS: LiteralString = "SELECT remove_payloads(%s, %s)"
 STORE_VAULT_ENTRY: LiteralString = (
     "INSERT INTO vault_entries (tenant_id, entry_id, value_version, allowed_hosts, key_version,"
@@ -198,10 +204,13 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return SideStatement(PUBLISH_PRICES, (tenant_id, row.book_id, row.book_version))
         case DestroyedTenantKey():
             return SideStatement(DESTROY_TENANT_KEY, (tenant_id,))
+        case DestroyedSubjectKey():
+            return SideStatement(DESTROY_SUBJECT_KEY, (tenant_id, row.subject_id))
         case RemovedPayloads():
             return SideStatement(REMOVE_PAYLOADS, (tenant_id, row.execution_id))
         case QueuedMail():
-            return SideStatement(QUEUE_MAIL, (tenant_id, row.mail_id, row.sealed, row.expires_at))
+            mail = (tenant_id, row.mail_id, row.user_id, row.sealed, row.expires_at)
+            return SideStatement(QUEUE_MAIL, mail)
         case ClosedBulkOperation():
             return SideStatement(CLOSE_BULK_OPERATION, (tenant_id, row.operation_id))
         case StoredClientSecret():
@@ -218,7 +227,7 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return SideStatement(*directory_statement(tenant_id, row))
         case StoredUserAccess() | StoredRole() | RemovedRole():
             return _access_statement(tenant_id, row)
-        case StoredShare() | RemovedShare():
+        case StoredShare() | RemovedShare() | ChangedPublicity():
             return SideStatement(*share_statement(tenant_id, row))
         case StoredVaultEntry() | RemovedVaultEntry():
             return _vault_statement(tenant_id, row)

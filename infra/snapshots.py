@@ -23,9 +23,10 @@ from domain.execution_snapshots import SNAPSHOT_VERSION, execution_from, snapsho
 from domain.executions import Execution
 from domain.identifiers import Json, JsonObject, TenantId
 from infra.append_statement import EventRow
-from infra.data_keys import DataKeys
+from infra.data_keys import DataKeys, SubjectErased, sealed_for
 from infra.event_log import Snapshot
 from infra.event_sealing import place
+from infra.personal_members import subject_of
 from infra.postgres import Database
 from infra.sealing import is_sealed
 
@@ -76,12 +77,15 @@ class Snapshots:
 
     async def opened(
         self, kind: type[Aggregate], tenant_id: TenantId, stream_id: UUID, snapshot: Snapshot
-    ) -> Aggregate:
-        """Raises KeyDestroyed, Tampered."""
+    ) -> Aggregate | None:
+        """None: it is of a data subject who was erased. Raises KeyDestroyed, Tampered."""
         state = snapshot.state
         if is_sealed(state):  # Others were stored before there were seals.
-            cipher = await self._keys.cipher(tenant_id, SNAPSHOTS)
-            state = cipher.open(state, place(stream_id, snapshot.version))
+            bound_to = place(stream_id, snapshot.version)
+            try:
+                state = await self._keys.opened(tenant_id, SNAPSHOTS, state, bound_to)
+            except SubjectErased:
+                return None
         document: Json = orjson.loads(zlib.decompress(state))
         return FORMS[kind].aggregate_from(cast("JsonObject", document))
 
@@ -106,7 +110,7 @@ class Snapshots:
         if len(state) > SNAPSHOT_BYTES_MAX:
             return
         row = (tenant_id, aggregate.id, aggregate.version, form.version)
-        task = asyncio.create_task(self._write(tenant_id, row, state))
+        task = asyncio.create_task(self._write(subject_of(aggregate), row, state))
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
 
@@ -115,12 +119,20 @@ class Snapshots:
         await asyncio.gather(*self._writing)
 
     async def _write(
-        self, tenant_id: TenantId, row: tuple[TenantId, UUID, int, int], state: bytes
+        self,
+        subject_id: UUID | None,
+        row: tuple[TenantId, UUID, int, int],
+        state: bytes,
     ) -> None:
+        tenant_id = row[0]
         compressed = await asyncio.to_thread(zlib.compress, state, COMPRESSION_LEVEL)
         try:
-            cipher = await self._keys.cipher(tenant_id, SNAPSHOTS)
-            sealed = cipher.seal(compressed, place(row[1], row[2]))
+            key = await self._keys.of(tenant_id)
+            subject_key = None
+            if subject_id is not None:
+                subject_key = await self._keys.of(tenant_id, subject_id)
+            bound_to = place(row[1], row[2])
+            sealed = sealed_for(key, subject_key, SNAPSHOTS, compressed, bound_to=bound_to)
             async with self._database.tenant_transaction(tenant_id) as conn:
                 await conn.execute(WRITE, (*row, sealed))
         except (KeyDestroyed, Unavailable) as error:

@@ -128,7 +128,7 @@ async def replay(
     Raises NotParked. conn: projector or owner, in autocommit.
     """
     fold = Fold(projection)
-    last = await _take_from_store(conn, fold, open_events, stream_id=stream_id)
+    last = await take_from_store(conn, fold, open_events, stream_id=stream_id)
     if last is None:
         raise NotParked
     try:
@@ -151,7 +151,7 @@ async def _release(
         if await released.fetchone() is None:
             raise NotParked
         # What was delivered since the first read was not applied, for the stream was parked.
-        newer = await _take_from_store(
+        newer = await take_from_store(
             conn, fold, open_events, stream_id=last.stream_id, after_version=last.version
         )
         last = newer or last
@@ -174,7 +174,7 @@ def error_text(error: Exception) -> str:
     return text.encode(errors="replace").decode()[:ERROR_CHARACTERS_MAX]
 
 
-async def _take_from_store(
+async def take_from_store(
     conn: AsyncConnection,
     fold: Fold,
     open_events: OpenEvents,

@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 from typing import TypedDict
 
-from domain.executions import ENDED, Execution, ExecutionStatus
+from domain.execution_status import ENDED, ExecutionStatus
+from domain.executions import Execution
 from domain.identifiers import JsonObject
 from projections.table import (
     BEGUN_BY_PERSON,
@@ -36,6 +37,7 @@ class ExecutionRow(TypedDict):
     wake_at: when a run that waits goes on by itself. attention: why somebody has to look at it,
     while that is so; what went wrong before stays in error. is_undone: what it did is being undone,
     or has been. payloads_removed_at: when input, outputs and requests went, which then say so.
+    data_subject: whose data it works on, until erased_at, when they and all that is theirs went.
     """
 
     tenant_id: Uuid
@@ -60,6 +62,8 @@ class ExecutionRow(TypedDict):
     wake_at: Instant | None
     completed_at: Instant | None
     payloads_removed_at: Instant | None
+    data_subject: Text | None
+    erased_at: Instant | None
     duration_ms: BigInt | None
     cost_usd_pico: BigInt
     has_unpriced: Boolean
@@ -146,6 +150,10 @@ def _ended(row: ExecutionRow, event: Decoded) -> ExecutionRow:
         case Execution.PayloadsRemoved():
             removed_at = event.logged.recorded_at
             return {**row, "payloads_removed_at": removed_at, "version": event.logged.version}
+        case Execution.Erased():
+            erased_at = event.logged.recorded_at
+            gone: ExecutionRow = {**row, "data_subject": None, "erased_at": erased_at}
+            return {**gone, "version": event.logged.version}
         case _:
             raise UnexpectedEvent(event.logged.topic)
 
@@ -175,6 +183,8 @@ def _created(event: Decoded, fact: Execution.Created) -> ExecutionRow:
         "wake_at": None,
         "completed_at": None,
         "payloads_removed_at": None,
+        "data_subject": fact.data_subject,
+        "erased_at": None,
         "duration_ms": None,
         "cost_usd_pico": 0,
         "has_unpriced": False,
@@ -248,7 +258,7 @@ def _milliseconds(started_at: datetime | None, completed_at: datetime | None) ->
 
 EXECUTIONS = Projection(
     name="executions",
-    version=3,
+    version=4,
     row=ExecutionRow,
     key=("tenant_id", "execution_id"),
     stream_column="execution_id",
@@ -280,6 +290,7 @@ EXECUTIONS = Projection(
         Execution.NodeCopied,
         Execution.Upgraded,
         Execution.PayloadsRemoved,
+        Execution.Erased,
         Execution.Completed,
         Execution.Failed,
         Execution.Cancelled,
@@ -301,6 +312,7 @@ EXECUTIONS = Projection(
     sparse_indexes=(
         ("tenant_id", "parent_id", "execution_id"),
         ("tenant_id", "forked_from_id", "execution_id"),
+        ("tenant_id", "data_subject", "execution_id"),
         ("tenant_id", "agent_id", "execution_id"),
     ),
 )

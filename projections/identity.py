@@ -20,22 +20,24 @@ from projections.table import (
 
 class UserRow(TypedDict):
     """role: one that every tenant has, or the id of one of the tenant's own making.
-
-    invited_until: while status is INVITED.
+    invited_until: while status is INVITED. email, name: until erased_at.
     """
 
     tenant_id: Uuid
     user_id: Uuid
-    email: Text
+    email: Text | None
     name: Text | None
     role: Text
     status: Text
     invited_until: Instant | None
     created_at: Instant
+    erased_at: Instant | None
     version: BigInt
 
 
-def evolve(row: UserRow | None, event: Decoded, _key: Key) -> UserRow:
+def evolve(  # noqa: PLR0911 # one answer per kind of event
+    row: UserRow | None, event: Decoded, _key: Key
+) -> UserRow:
     logged = event.logged
     if isinstance(event.fact, User.Created):
         return {
@@ -47,6 +49,7 @@ def evolve(row: UserRow | None, event: Decoded, _key: Key) -> UserRow:
             "status": "ACTIVE",
             "invited_until": None,
             "created_at": logged.recorded_at,
+            "erased_at": None,
             "version": logged.version,
         }
     changed: UserRow = {**present(row), "version": logged.version}
@@ -58,6 +61,9 @@ def evolve(row: UserRow | None, event: Decoded, _key: Key) -> UserRow:
             return {**changed, "status": "ACTIVE", "invited_until": None}
         case User.Deactivated():
             return {**changed, "status": "DEACTIVATED", "invited_until": None}
+        case User.Erased():
+            gone: UserRow = {**changed, "status": "DEACTIVATED", "invited_until": None}
+            return {**gone, "email": None, "name": None, "erased_at": logged.recorded_at}
         case User.RoleChanged() as fact:
             return {**changed, "role": fact.role}
         case User.ProfileChanged() as fact:
@@ -68,7 +74,7 @@ def evolve(row: UserRow | None, event: Decoded, _key: Key) -> UserRow:
 
 USERS = Projection(
     name="users",
-    version=2,
+    version=3,
     row=UserRow,
     key=("tenant_id", "user_id"),
     stream_column="user_id",
@@ -81,6 +87,7 @@ USERS = Projection(
         User.ProfileChanged,
         User.Deactivated,
         User.Reactivated,
+        User.Erased,
     ),
     keys=stream_key,
     evolve=evolve,

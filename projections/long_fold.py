@@ -15,6 +15,7 @@ from infra.crash_points import reach
 from infra.event_codec import TOPICS
 from infra.event_log import read_stream_unbound
 from infra.event_sealing import OpenEvents
+from infra.personal_members import ERASED_TOPICS
 from projections.fold import Fact, Fold, Parked, read_fact
 from projections.rows import UNWRITABLE, Tables, row_documents, stream_documents
 
@@ -28,11 +29,16 @@ STREAM_PAGE = 500
 
 
 class LongFold:
-    """parked: complete once `write_all` has returned. writer: nobody else may use it meanwhile."""
+    """parked: complete once `write_all` has returned. writer: nobody else may use it meanwhile.
+    looks_back: whether streams that say that they are erased may have been read before with the key
+    that is gone; then they are folded anew.
+    """
 
     def __init__(self, tables: Tables, writer: AsyncConnection, open_events: OpenEvents) -> None:
         self._open_events = open_events
         self.parked: dict[UUID, Parked] = {}
+        self.looks_back = False
+        self._erased: set[UUID] = set()
         self._tables = tables
         self._writer = writer
         self._part = Fold(tables.projection)
@@ -53,6 +59,8 @@ class LongFold:
         await self._look_up(facts, reader)
         for event, fact in facts:
             self._part.take(event, fact)
+        if self.looks_back:
+            self._erased.update(e.stream_id for e in page if e.topic in ERASED_TOPICS)
         self._part_bytes += sum(len(event.state) for event in page)
         if len(self._part.rows) >= PART_ROWS_MAX or self._part_bytes >= PART_BYTES_MAX:
             await self._begin_part()
@@ -60,6 +68,8 @@ class LongFold:
     async def write_all(self) -> None:
         await self._begin_part()
         await self._finish_writing()
+        while self._erased:
+            await self._set_apart(self._erased.pop())
         if self._part.streams:  # Streams that were set apart while the last part was written.
             await self.write_all()
 

@@ -18,6 +18,7 @@ from commands.ports import Batch, Position, Start
 from infra.crash_points import reach
 from infra.event_log import read_stream_unbound
 from infra.event_sealing import OpenEvents
+from infra.personal_members import ERASED_TOPICS
 from infra.postgres import Database
 from projections.dead_letters import record_parked
 from projections.fold import Fold, Gap
@@ -30,6 +31,7 @@ from projections.positions import (
     move_places,
     read_places,
 )
+from projections.refold import refold
 from projections.rows import UNWRITABLE, Asked, Tables, row_documents, stream_documents
 from projections.steps import STEP_EVENTS_MAX, Share, Step, halves, shares, steps
 from projections.table import AnyProjection
@@ -93,12 +95,21 @@ class Projector:
 
     async def _apply(self, conn: AsyncConnection, step: Step) -> None:
         """Apply a step, whatever is in it: an event that cannot be written parks its stream."""
+        await self._refold_erased(conn, step)
         try:
             await self._apply_writable(conn, step, self._tables)
         except UNWRITABLE:
             await self._park_unwritable(conn, step.part(step.events), self._tables)
             # All of it is applied or parked now; what is left is to move on.
             await self._apply_writable(conn, step, self._tables)
+
+    async def _refold_erased(self, conn: AsyncConnection, step: Step) -> None:
+        """Before the step, which then finds those streams applied."""
+        for event in step.events:
+            if event.topic in ERASED_TOPICS:
+                for table in self._tables:
+                    if event.topic in table.projection.stream_topics:
+                        await refold(conn, table.projection, self._open_events, event.stream_id)
 
     async def _apply_writable(
         self,

@@ -169,6 +169,7 @@ class _Rebuild:
         await self._report()
         await self._fold_until(end)
         await self._fold.write_all()
+        self._fold.looks_back = True
         await self._writer.execute(sql.SQL("ANALYZE {}").format(self._fresh.rows))
         await self._catch_up()
         await self._swap()

@@ -7,6 +7,7 @@ from projections.attention import CREATE_ATTENTION
 from projections.catalogue import PROJECTIONS
 from projections.lag import CREATE_LAG, CREATE_REBUILDS
 from projections.rows import Tables
+from projections.unsettled import CREATE_UNSETTLED
 from projections.visibility import close_to_others
 
 SCHEMA_LOCK = 0x6167_6C70  # "aglp": two migrations at once wait for each other.
@@ -42,6 +43,7 @@ async def create_missing_tables(conn: AsyncConnection) -> list[str]:
                 await _create_missing_indexes(conn, tables)
         await close_to_others(conn, iter(PROJECTIONS))
         await conn.execute(CREATE_ATTENTION)
+        await conn.execute(CREATE_UNSETTLED)
         await conn.execute("RESET ROLE")
         reach("schema.before_commit")
     reach("schema.after_commit")

@@ -58,6 +58,8 @@ def evolve(row: SessionRow | None, event: Decoded, _key: Key) -> SessionRow:
                 "end_reason": fact.reason,
                 "version": logged.version,
             }
+        case Session.Erased():
+            return {**present(row), "client": None, "version": logged.version}
         case _:
             raise UnexpectedEvent(logged.topic)
 
@@ -69,7 +71,7 @@ SESSIONS = Projection(
     key=("tenant_id", "session_id"),
     stream_column="session_id",
     aggregate=Session,
-    events=(Session.Created, Session.Ended),
+    events=(Session.Created, Session.Ended, Session.Erased),
     keys=stream_key,
     evolve=evolve,
     own="user_id = (SELECT agentledger.current_person())",

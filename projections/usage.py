@@ -168,7 +168,8 @@ ROLLED_UP: LiteralString = (
     "   AS unpriced,"
     " coalesce(sum(f.sign) FILTER (WHERE f.source = 'unknown'), 0) AS unresolved,"
     " sum(f.sign) AS lines"
-    " FROM {facts} AS f CROSS JOIN LATERAL json_array_elements(f.lines) AS l(line)"
+    " FROM {facts} AS f CROSS JOIN LATERAL json_array_elements("
+    "   CASE json_typeof(f.lines) WHEN 'array' THEN f.lines ELSE '[]' END) AS l(line)"
     " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9"
 )
 # fmt: on

@@ -12,6 +12,7 @@ from strawberry.types import Info
 from infra.audit_entries import AuditEntries
 from infra.authentication import Caller
 from infra.event_sealing import OpenEvents
+from infra.event_search import EventSearch
 from infra.postgres import Database
 from infra.seal_proofs import SealProofs
 from infra.tail import Tail
@@ -36,6 +37,7 @@ class Sources:
     limits: ReadLimits
     audit_log: AuditEntries
     seal_proofs: SealProofs
+    event_search: EventSearch
 
 
 def sources_of(dependencies: ReadDependencies) -> Sources:
@@ -46,6 +48,7 @@ def sources_of(dependencies: ReadDependencies) -> Sources:
         dependencies.limits,
         dependencies.audit_log,
         dependencies.seal_proofs,
+        dependencies.event_search,
     )
 
 

@@ -11,6 +11,7 @@ from infra.audit_trail import AuditTrail
 from infra.authentication import Caller, Credentials
 from infra.caller_limits import CallerLimits
 from infra.event_sealing import OpenEvents
+from infra.event_search import EventSearch
 from infra.metrics import Metrics
 from infra.postgres import Database
 from infra.read_positions import ReadPositions
@@ -45,6 +46,7 @@ class ReadDependencies:
     audit: AuditTrail
     audit_log: AuditEntries
     seal_proofs: SealProofs
+    event_search: EventSearch
     limits: ReadLimits = field(default_factory=ReadLimits)
     is_introspection_allowed: bool = True
     cors_origins: Sequence[str] = ()

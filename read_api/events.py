@@ -3,14 +3,24 @@
 import base64
 import binascii
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, LiteralString
+from uuid import UUID
 
 import strawberry
 
 from infra.event_codec import decode
-from infra.event_log import COLUMNS, LoggedEvent, logged_event
-from infra.event_sealing import is_erased
-from read_api.connections import Connection, Edge, connection, uuid_or_nobody, uuid_or_none
+from infra.event_log import COLUMNS, LoggedEvent, Position, logged_event
+from infra.event_sealing import is_erased, is_without_personal
+from infra.event_search import EventFilter as Wanted
+from read_api.connections import (
+    Connection,
+    Edge,
+    PageInfo,
+    connection,
+    uuid_or_nobody,
+    uuid_or_none,
+)
 from read_api.context import ReadContext, ReadInfo
 from read_api.errors import refuse
 from read_api.limits import PAGE_SIZE_DEFAULT, ReadLimits
@@ -19,6 +29,8 @@ from read_api.scalars import Instant, Json, instant_of
 
 # What the library keeps in an event that is not a fact of the domain.
 LIBRARY_FIELDS = frozenset({"originator_id", "originator_version", "originator_topic", "timestamp"})
+
+TOPICS_MAX = 50
 
 # fmt: off
 NEWEST_OF_TENANT: LiteralString = (
@@ -85,20 +97,43 @@ class Event:
     def data(self) -> Json | None:
         return None if is_erased(self.logged) else Json(event_data(self.logged))
 
+    @strawberry.field(
+        description="Whether what was personal in it is gone: its data subject, or all of the"
+        " tenant, was erased."
+    )
+    def is_erased(self) -> bool:
+        return is_erased(self.logged) or is_without_personal(self.logged)
+
 
 def event_data(event: LoggedEvent) -> dict[str, Any]:
     fields = vars(decode(event))
     return {name: value for name, value in fields.items() if name not in LIBRARY_FIELDS}
 
 
+@strawberry.input(description="All that is given must hold.")
+class EventFilter:
+    actor: str | None = None
+    topics: list[str] | None = strawberry.field(default=None, description="Any of these.")
+    correlation_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The request that it came from, or the execution."
+    )
+    from_: Instant | None = strawberry.field(default=None, name="from", description="Inclusive.")
+    to: Instant | None = strawberry.field(default=None, description="Exclusive.")
+
+
 async def events(
     info: ReadInfo,
     stream_id: strawberry.ID | None = None,
+    *,
+    filter: EventFilter | None = None,  # noqa: A002 # its name in the schema
     first: int | None = PAGE_SIZE_DEFAULT,
     after: str | None = None,
 ) -> Connection[Event]:
+    """With a filter a page may be short though there are more: so many were looked at."""
     context = info.context
     size = first or PAGE_SIZE_DEFAULT
+    if filter is not None:
+        return await _found(context, _wanted(stream_id, filter), size=size, after=after)
     place = (
         cursor_place(after) if after is not None else (ERA_MAX, NUMBER_MAX, NUMBER_MAX, NUMBER_MAX)
     )
@@ -125,6 +160,45 @@ async def events(
     return connection(edges, size=size, is_after=after is not None)
 
 
+async def _found(
+    context: ReadContext, wanted: Wanted, *, size: int, after: str | None
+) -> Connection[Event]:
+    tenant_id = context.caller.tenant_id
+    assert tenant_id is not None  # read_api/root_fields.py
+    before = None if after is None else Position(*cursor_place(after)[:3])
+    if wanted.stream_id is not None and not await _is_seen(context, str(wanted.stream_id)):
+        return connection([], size=size, is_after=after is not None)
+    page = await context.sources.event_search.page(tenant_id, wanted, before=before, limit=size)
+    edges = [Edge(cursor=cursor_of(event), node=Event(logged=event)) for event in page.events]
+    end = page.next_before
+    return Connection(
+        edges=edges,
+        page_info=PageInfo(
+            has_next_page=end is not None,
+            has_previous_page=after is not None,
+            start_cursor=edges[0].cursor if edges else None,
+            end_cursor=_cursor(end, 0) if end else edges[-1].cursor if edges else None,
+        ),
+    )
+
+
+def _wanted(stream_id: str | None, asked: EventFilter) -> Wanted:
+    return Wanted(
+        stream_id=None if stream_id is None else UUID(uuid_or_nobody(stream_id)),
+        actor=asked.actor,
+        topics=asked.topics,
+        correlation_id=(
+            None if asked.correlation_id is None else UUID(uuid_or_nobody(asked.correlation_id))
+        ),
+        begin=_moment(asked.from_),
+        end=_moment(asked.to),
+    )
+
+
+def _moment(instant: Instant | None) -> datetime | None:
+    return None if instant is None else datetime.fromisoformat(instant)
+
+
 async def _is_seen(context: ReadContext, stream_id: str) -> bool:
     """By who sees only what is theirs; all others see whatever their tenant has."""
     if context.caller.reads_as is None:
@@ -134,15 +208,22 @@ async def _is_seen(context: ReadContext, stream_id: str) -> bool:
 
 
 def check_event_page(arguments: Mapping[str, Any], _limits: ReadLimits) -> None:
-    """Raises RequestRefused when `after` is no cursor."""
+    """Raises RequestRefused when `after` is no cursor, or too many topics are asked for."""
     if arguments.get("after") is not None:
         cursor_place(arguments["after"])
+    asked: Mapping[str, Any] = arguments.get("filter") or {}
+    topics: list[str] = asked.get("topics") or []
+    if len(topics) > TOPICS_MAX:
+        raise refuse("too_many_topics", f"At most {TOPICS_MAX} topics are taken.")
 
 
 def cursor_of(event: LoggedEvent) -> str:
     """Good for the list of its tenant and for the list of its stream."""
-    place = event.position
-    text = f"{place.era}.{place.tx_id}.{place.notification_id}.{event.version}"
+    return _cursor(event.position, event.version)
+
+
+def _cursor(place: Position, version: int) -> str:
+    text = f"{place.era}.{place.tx_id}.{place.notification_id}.{version}"
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 

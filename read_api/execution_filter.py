@@ -40,6 +40,9 @@ class ExecutionFilter:
         default=None, description="Started by a node of this execution."
     )
     forked_from_id: strawberry.ID | None = None
+    data_subject: str | None = strawberry.field(
+        default=None, description="Of one data subject, as the execution was given it."
+    )
     created_after: Instant | None = strawberry.field(default=None, description="Exclusive.")
     created_before: Instant | None = strawberry.field(default=None, description="Exclusive.")
 
@@ -63,6 +66,9 @@ def conditions_of(wanted: ExecutionFilter) -> tuple[list[LiteralString], dict[st
         if wanted_id is not None:
             params[name] = uuid_or_nobody(wanted_id)
             conditions.append(condition)
+    if wanted.data_subject is not None:
+        params["dataSubject"] = wanted.data_subject.replace("\x00", "\ufffd")
+        conditions.append("e.data_subject = $1->>'dataSubject'")
     if wanted.created_after is not None:
         params["createdAfter"] = wanted.created_after
         conditions.append("e.created_at > ($1->>'createdAfter')::timestamptz")

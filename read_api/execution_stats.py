@@ -36,7 +36,7 @@ STATS: LiteralString = (
     "WITH facts AS MATERIALIZED ("
     "  SELECT date_trunc($1->>'unit', e.created_at) AS start, e.status, e.duration_ms,"
     "         e.cost_usd_pico, e.has_unpriced, e.tokens_in, e.tokens_out"
-    "    FROM executions_v3 AS e"
+    "    FROM executions_v4 AS e"
     "   WHERE e.created_at >= ($1->>'from')::timestamptz"
     "     AND e.created_at < ($1->>'to')::timestamptz"
     "     AND (($1->>'workflowId') IS NULL OR e.workflow_id = ($1->>'workflowId')::uuid)),"

@@ -51,14 +51,14 @@ CHILDREN = Relation(
     outer="e",
     key="execution_id",
     alias="e",
-    rows="executions_v3 AS c WHERE c.parent_id = e.execution_id",
+    rows="executions_v4 AS c WHERE c.parent_id = e.execution_id",
     order="c.execution_id",
     count_max="100",
 )
 OWN: LiteralString = (
     "e.execution_id = ANY (ARRAY(SELECT own_runs(($1->>'after')::uuid, ($1->>'first')::int + 1)))"
 )
-EXECUTIONS = Listing("Execution", "e", "executions_v3 AS e", "execution_id", own=OWN)
+EXECUTIONS = Listing("Execution", "e", "executions_v4 AS e", "execution_id", own=OWN)
 PAST_EXECUTION: LiteralString = " FROM " + past_rows(EXECUTION_ROWS, "executions", "e")
 
 
@@ -137,6 +137,12 @@ class Execution:
     completed_at: Instant | None = column("e.completed_at")
     payloads_removed_at: Instant | None = column(
         "e.payloads_removed_at", "Since when only the facts are left, as the tenant asked."
+    )
+    data_subject: str | None = column(
+        "e.data_subject", "Whose data it works on, where that was said; null once they are erased."
+    )
+    erased_at: Instant | None = column(
+        "e.erased_at", "Since when its data subject is erased: only the facts are left."
     )
     duration_ms: BigInt | None = column("e.duration_ms", "From the first step to the end.")
     cost_usd: str = column(money("e.cost_usd_pico"), PRICED)

@@ -13,6 +13,7 @@ from infra.metrics import CONTENT_TYPE_LATEST
 from projections.attention import needing_attention_count
 from projections.catalogue import PROJECTIONS
 from projections.lag import ProjectionStatus, projection_statuses
+from projections.unsettled import Unsettled, unsettled_usage
 from read_api.dependencies import ReadDependencies
 
 
@@ -54,11 +55,13 @@ class Health:
         metrics = self._dependencies.metrics
         metrics.pool(self._dependencies.database.sizes())
         try:
-            statuses, attention_count = await self._numbers()
+            statuses, attention_count, unsettled = await self._numbers()
         except Unavailable:
             statuses = []
         else:
             metrics.executions_needing_attention.set(attention_count)
+            metrics.usage_unpriced.set(unsettled.unpriced)
+            metrics.usage_unresolved.set(unsettled.unresolved)
         for status in statuses:
             metrics.projection_events_behind.labels(status.name).set(status.events_behind)
             metrics.projection_seconds_behind.labels(status.name).set(status.seconds_behind)
@@ -73,10 +76,10 @@ class Health:
         async with self._dependencies.database.connection() as conn:
             return await projection_statuses(conn, PROJECTIONS)
 
-    async def _numbers(self) -> tuple[list[ProjectionStatus], int]:
+    async def _numbers(self) -> tuple[list[ProjectionStatus], int, Unsettled]:
         async with self._dependencies.database.connection() as conn:
             statuses = await projection_statuses(conn, PROJECTIONS)
-            return statuses, await needing_attention_count(conn)
+            return statuses, await needing_attention_count(conn), await unsettled_usage(conn)
 
     async def _schema(self) -> Check:
         pending: Sequence[str] = ()

@@ -9,13 +9,13 @@ from read_api.context import ReadInfo
 from read_api.limits import PAGE_SIZE_DEFAULT
 from read_api.scalars import Instant
 
-USERS = Listing("User", "u", "users_v2 AS u", "user_id")
+USERS = Listing("User", "u", "users_v3 AS u", "user_id")
 
 
 @strawberry.type
 class User:
     id: strawberry.ID = column("u.user_id")
-    email: str = column("u.email")
+    email: str | None = column("u.email", "Null once the person is erased.")
     name: str | None = column("u.name")
     role: str = column(
         "u.role", "ADMIN, USER, VIEWER, RESELLER, or the id of a role of the tenant's own making."
@@ -23,6 +23,9 @@ class User:
     status: str = column("u.status", "INVITED, ACTIVE or DEACTIVATED.")
     invited_until: Instant | None = column("u.invited_until", "While the status is INVITED.")
     created_at: Instant = column("u.created_at")
+    erased_at: Instant | None = column(
+        "u.erased_at", "Since when nothing that was personal can be read any more."
+    )
 
 
 @strawberry.type(description="Who is asking, and what they may do now.")

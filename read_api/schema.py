@@ -101,7 +101,8 @@ class Query:
         resolver=secrets, description="Of the tenant, and the caller's own."
     )
     events: Connection[Event] = strawberry.field(
-        resolver=events, description="The audit trail: of the tenant, or of one stream."
+        resolver=events,
+        description="What was recorded, newest first: of the tenant, or of one stream.",
     )
     audit_entries: Connection[AuditEntry] = strawberry.field(
         resolver=audit_entries,

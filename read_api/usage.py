@@ -230,8 +230,8 @@ async def usage(
         "unit": None if interval is None else interval.value,
         "timeZone": time_zone,
         "groupBy": [one.value for one in dimensions],
-        "inputs": INPUT_METERS,
-        "outputs": OUTPUT_METERS,
+        "inputs": sorted(INPUT_METERS),
+        "outputs": sorted(OUTPUT_METERS),
         "limit": maximum,
     }
     rows: list[dict[str, Any]] = await info.context.loaded(USAGE, params) or []

@@ -136,7 +136,7 @@ class Drive:
     async def _take_up(self) -> bool:
         """False: there is nothing to do."""
         execution = self._begun or await self._load()
-        if execution is None or execution.is_ended:
+        if execution is None or execution.is_ended or not execution.has_payloads:
             return False
         await self._hold(execution)
         if self._begun is None:
@@ -313,6 +313,8 @@ class Drive:
             depth=execution.depth + 1,
             forked_from_id=None,
             forked_from_node=None,
+            subject_id=None if execution.subject_id is None else str(execution.subject_id),
+            data_subject=execution.data_subject,
         )
         is_begun = start_child(
             execution,

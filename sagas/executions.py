@@ -51,6 +51,7 @@ TOPICS = frozenset(
         "execution.resolved",
         "execution.retried",
         "execution.upgraded",
+        "execution.erased",
     }
 )
 

@@ -11,11 +11,13 @@ from commands.agents import CreateAgent, DeleteAgent, ExecuteAgent, ReviseAgent
 from domain.agents import AgentNotFound
 from domain.errors import Stale
 from domain.identifiers import JsonObject
+from domain.subjects import DataSubjectErased
 from write_api.edge import Call
 from write_api.executions import ExecutionAccepted, ExecutionResult
 from write_api.openapi import Answered, documented
 from write_api.routes import route
 from write_api.shapes import STRICT, AnyJson, AnyObject, Name
+from write_api.subjects import DataSubjectName
 
 Instructions = Annotated[str, StringConstraints(max_length=32_000)]
 Tools = Annotated[list[str | AnyObject], Field(max_length=64)]
@@ -46,6 +48,7 @@ class AgentInput(BaseModel):
     model_config = STRICT
 
     input: AnyJson
+    data_subject: DataSubjectName | None = None
 
 
 class AgentWritten(BaseModel):
@@ -146,12 +149,13 @@ async def delete(call: Call) -> Response:
         ended=Answered[ExecutionResult],
         body="AgentInput",
         example={"input": "What is an event store?"},
-        refusals=[AgentNotFound],
+        refusals=[AgentNotFound, DataSubjectErased],
     ),
 )
 async def execute(call: Call) -> Response:
     body = await call.body(AGENT_INPUT)
-    return await call.answer_at_end(ExecuteAgent(call.id("agent_id"), body.input))
+    command = ExecuteAgent(call.id("agent_id"), body.input, body.data_subject)
+    return await call.answer_at_end(command)
 
 
 ROUTES = (create, revise, delete, execute)

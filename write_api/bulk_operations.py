@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from commands.bulk_operations import SAMPLE_MAX, OperateInBulk
 from domain.bulk_operations import EXECUTIONS_MAX, BulkAction
-from domain.executions import ExecutionStatus
+from domain.execution_status import ExecutionStatus
 from domain.identifiers import Json, JsonObject
 from write_api.edge import Call
 from write_api.openapi import Answered, documented

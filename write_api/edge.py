@@ -19,7 +19,7 @@ from commands.authorization import Caller
 from commands.decisions import Command
 from commands.dispatch import Answer, Dispatcher, Origin
 from commands.login_flow import LoginFlow
-from commands.ports import Ids, Ports
+from commands.ports import Ids, Ports, Position
 from commands.provider_port import ProviderTests
 from commands.signals import ReceiveWebhook
 from domain.errors import Unauthenticated
@@ -30,6 +30,7 @@ from infra.audit_trail import Asked, AuditTrail, Source
 from infra.authentication import Credentials
 from infra.caller_limits import CallerLimits
 from infra.client_addresses import told_user_agent
+from infra.event_search import EventFilter, EventPage
 from infra.tenant_archive import ArchiveFile
 from write_api.audited import POSITION_SCOPE_KEY, audited_target
 from write_api.later import Later
@@ -66,6 +67,16 @@ class AuditLog(Protocol):
         self, tenant_id: TenantId, wanted: AuditFilter, *, before: UUID | None, entries_max: int
     ) -> AsyncGenerator[AuditPage]:
         """Newest first, of at most entries_max entries together. Raises OverLimit at the first."""
+        ...
+
+
+class EventSearch(Protocol):
+    def pages(
+        self, tenant_id: TenantId, wanted: EventFilter, *, before: Position | None, events_max: int
+    ) -> AsyncGenerator[EventPage]:
+        """Newest first, opened, of at most events_max events together. Raises OverLimit at the
+        first.
+        """
         ...
 
 
@@ -154,6 +165,7 @@ class WriteDependencies:
     plan_usage: PlanUsage
     audit: AuditTrail
     audit_log: AuditLog
+    event_search: EventSearch
     provider_tests: ProviderTests
     body_bytes_max: int
     cors_origins: Sequence[str] = ()
@@ -171,6 +183,7 @@ class Edge:
         self.published_seal_keys = dependencies.published_seal_keys
         self.audit = dependencies.audit
         self.audit_log = dependencies.audit_log
+        self.event_search = dependencies.event_search
         self.provider_tests = dependencies.provider_tests
         self.plan_usage = dependencies.plan_usage
         self.body_bytes_max = dependencies.body_bytes_max

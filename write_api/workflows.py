@@ -11,12 +11,14 @@ from commands.executions import ExecuteWorkflow
 from commands.workflows import CreateWorkflow, DeleteWorkflow, ReviseWorkflow
 from domain.definitions import InvalidDefinition
 from domain.errors import Stale
+from domain.subjects import DataSubjectErased
 from domain.workflows import WorkflowNotFound
 from write_api.edge import Call
 from write_api.executions import ExecutionAccepted, ExecutionResult
 from write_api.openapi import Answered, documented
 from write_api.routes import route
 from write_api.shapes import STRICT, AnyJson, Name, VersionNumber
+from write_api.subjects import DataSubjectName
 
 Description = Annotated[str, StringConstraints(max_length=4000)]
 # Validated by the domain, which can name the node; here it is only described.
@@ -55,6 +57,7 @@ class WorkflowInput(BaseModel):
 
     input: AnyJson
     version: VersionNumber | None = None
+    data_subject: DataSubjectName | None = None
 
 
 class WorkflowWritten(BaseModel):
@@ -161,12 +164,12 @@ async def delete(call: Call) -> Response:
         ended=Answered[ExecutionResult],
         body="WorkflowInput",
         example={"input": {"question": "What is an event store?"}},
-        refusals=[WorkflowNotFound],
+        refusals=[WorkflowNotFound, DataSubjectErased],
     ),
 )
 async def execute(call: Call) -> Response:
     body = await call.body(WORKFLOW_INPUT)
-    command = ExecuteWorkflow(call.id("workflow_id"), body.input, body.version)
+    command = ExecuteWorkflow(call.id("workflow_id"), body.input, body.version, body.data_subject)
     return await call.answer_at_end(command)
 
 

@@ -77,6 +77,8 @@ def an_execution(given: Json) -> Execution:
         depth=0,
         forked_from_id=None,
         forked_from_node=None,
+        subject_id=None,
+        data_subject=None,
     )
 
 

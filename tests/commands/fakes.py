@@ -39,6 +39,7 @@ from tests.commands.fake_accounts import EMAIL, FakeAccounts
 from tests.commands.fake_directory import FakeDirectory
 from tests.commands.fake_parts import FakePartRights
 from tests.commands.fake_sealing import FakeSealing
+from tests.commands.fake_subjects import FakeDataSubjects
 from tests.commands.fake_users import FakeUsers
 
 __all__ = ["EMAIL"]
@@ -129,10 +130,11 @@ class FakeMailbox:
         tenant_id: TenantId,  # noqa: ARG002 # the port's
         mail: Mail,
         *,
+        user_id: UUID,
         expires_at: datetime,
     ) -> QueuedMail:
         self.mails.append(mail)
-        return QueuedMail(self._ids.new(), mail.text.encode(), expires_at)
+        return QueuedMail(self._ids.new(), user_id, mail.text.encode(), expires_at)
 
 
 class FakeAdmission:
@@ -328,6 +330,7 @@ class World:
         self.mailbox = FakeMailbox(self.ids)
         self.accounts = FakeAccounts(self.store)
         self.users = FakeUsers(self.store)
+        self.data_subjects = FakeDataSubjects(self.store)
         self.parts = FakePartRights(self.store)
         self.ports = Ports(
             self.store,
@@ -342,6 +345,7 @@ class World:
             directory=FakeDirectory(self.store),
             accounts=self.accounts,
             vault=self.vault,
+            data_subjects=self.data_subjects,
             parts=self.parts,
             prices=StoredPrices(self.store),
         )

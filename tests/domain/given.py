@@ -167,6 +167,8 @@ def an_execution(execution_id: UUID, definition_hash: str, given_input: Json) ->
         depth=0,
         forked_from_id=None,
         forked_from_node=None,
+        subject_id=None,
+        data_subject=None,
     )
 
 

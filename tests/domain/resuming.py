@@ -6,7 +6,7 @@ everything it asks for is answered, until it ends.
 
 from uuid import UUID
 
-from domain.executions import ENDED, ExecutionStatus
+from domain.execution_status import ENDED, ExecutionStatus
 from tests.domain import given as stories
 from tests.domain.given import Run
 

@@ -54,6 +54,8 @@ def forked(run: Run, from_node: str, target: Definition | None = None) -> Run:
         depth=0,
         forked_from_id=str(run.aggregate.id),
         forked_from_node=from_node,
+        subject_id=None,
+        data_subject=None,
     )
     for path, node_type, output, ports in plan_fork(
         run.aggregate, run.definition, target, from_node

@@ -9,7 +9,7 @@ import pytest
 from commands.sealing_port import KeyDestroyed, Tampered
 from domain.identifiers import TenantId
 from infra.data_keys import KEYS_KEPT_MAX, KEYS_KEPT_S, DataKeys
-from infra.key_encryption import KeyEncryption, WrongMasterKey
+from infra.key_encryption import KeyEncryption, Scope, WrongMasterKey
 from infra.sealing import HEAD_BYTES, IV_BYTES, OVERHEAD_BYTES, TAG_BYTES, is_sealed
 from tests.infra.conftest import Parts
 from tests.infra.keys import MASTER_KEY, SCRYPT_N
@@ -179,8 +179,8 @@ async def test_a_destroyed_key_is_forgotten_when_that_is_told_and_after_a_while_
             await keys.open(tenant, "p", sealed, "1")
         with pytest.raises(KeyDestroyed):
             await keys.seal(tenant, "p", b"", "1")
-        both = await keys.of_all([tenant, other])
-        assert (both[tenant].is_destroyed, both[other].is_destroyed) == (True, False)
+        both = await keys.of_all([Scope(tenant), Scope(other)])
+        assert (both[Scope(tenant)].is_destroyed, both[Scope(other)].is_destroyed) == (True, False)
         assert await keys.open(other, "p", sealed_of_other, "1") == b"theirs"
 
 
@@ -189,9 +189,9 @@ async def test_the_keys_of_many_tenants_are_read_together_and_kept_up_to_a_bound
 ) -> None:
     keys = await keys_of(parts)
     tenants = [a_tenant() for _ in range(50)]
-    read = await keys.of_all(tenants)
-    assert read.keys() == set(tenants)
-    assert all(keys.kept(tenant) is read[tenant] for tenant in tenants)
+    read = await keys.of_all([Scope(tenant) for tenant in tenants])
+    assert {scope.tenant_id for scope in read} == set(tenants)
+    assert all(keys.kept(tenant) is read[Scope(tenant)] for tenant in tenants)
     assert KEYS_KEPT_MAX >= 1000, "a batch of the log may be of as many tenants as events"
 
 

@@ -175,4 +175,4 @@ async def test_kafka_and_the_relay_cannot_ask_for_keys(parts: Parts) -> None:
     for role in ("relay", "tail", "writer"):
         async with (await parts.database(role)).connection() as conn:
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                await conn.execute("SELECT * FROM data_keys_of(ARRAY[]::uuid[])")
+                await conn.execute("SELECT * FROM data_keys_of(ARRAY[]::uuid[], ARRAY[]::uuid[])")

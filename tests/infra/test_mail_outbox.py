@@ -26,7 +26,7 @@ async def _only_ours(database_url: str) -> None:
 async def a_queued_mail(parts: Parts) -> TenantId:
     tenant_id = TenantId(IDS.new())
     row = await SealedMailbox(parts.keys, IDS, has_server=True).queued(
-        tenant_id, MAIL, expires_at=datetime.now(UTC) + timedelta(hours=1)
+        tenant_id, MAIL, user_id=IDS.new(), expires_at=datetime.now(UTC) + timedelta(hours=1)
     )
     await parts.store.append([a_key()], Envelope(tenant_id, "user:ada"), side_rows=[row])
     return tenant_id

@@ -59,7 +59,7 @@ async def require_opened(keys: DataKeys, sealed: Sequence[tuple[TenantId, bytes]
 async def test_after_it_the_new_master_key_is_enough_and_the_old_one_opens_nothing(
     parts: Parts, owner: AsyncConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(master_key_rotation, "BATCH_TENANTS", 2)
+    monkeypatch.setattr(master_key_rotation, "BATCH_KEYS", 2)
     sealed = await sealed_of(await keys_of(parts))
     assert await rotated(owner) == TENANTS
     assert await versions(owner, "data_keys") == await versions(owner, "key_encryption_keys")
@@ -75,7 +75,7 @@ async def test_after_it_the_new_master_key_is_enough_and_the_old_one_opens_nothi
 async def test_it_goes_on_where_an_earlier_try_ended(
     parts: Parts, owner: AsyncConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(master_key_rotation, "BATCH_TENANTS", 3)
+    monkeypatch.setattr(master_key_rotation, "BATCH_KEYS", 3)
     sealed = await sealed_of(await keys_of(parts))
 
     class Killed(Exception):
@@ -95,7 +95,7 @@ async def test_it_goes_on_where_an_earlier_try_ended(
 async def test_processes_that_know_both_keys_serve_meanwhile(
     parts: Parts, owner: AsyncConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(master_key_rotation, "BATCH_TENANTS", 1)
+    monkeypatch.setattr(master_key_rotation, "BATCH_KEYS", 1)
     before = await sealed_of(await keys_of(parts))
     serving = await keys_of(parts, NEW, MASTER_KEY)
     rotating = asyncio.create_task(rotated(owner))

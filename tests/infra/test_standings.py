@@ -67,6 +67,8 @@ async def an_open_execution(parts: Parts, tenant: Tenant, wake_at: datetime | No
         depth=0,
         forked_from_id=None,
         forked_from_node=None,
+        subject_id=None,
+        data_subject=None,
     )
     rows = [OpenedExecution(execution.id, wake_at)]
     await parts.store.append([execution], Envelope(TenantId(tenant.id), "user:ada"), side_rows=rows)

@@ -15,6 +15,7 @@ from infra import vault as vault_module
 from infra.data_keys import DataKeys
 from infra.key_encryption import (
     KeyEncryption,
+    Scope,
     WrappedKey,
     WrongMasterKey,
     new_derivation,
@@ -248,7 +249,7 @@ async def test_a_value_stays_readable_when_the_master_key_changes(
     (found,) = await execute(
         database_url, f"SELECT {columns} FROM agentledger.data_keys WHERE tenant_id = %s", tenant
     )
-    data_key = unwrap(old, WrappedKey(*found), tenant)  # pyright: ignore[reportArgumentType] # its columns
+    data_key = unwrap(old, WrappedKey(*found), Scope(tenant))  # pyright: ignore[reportArgumentType] # its columns
     new = scrypt_key(changed, made.salt, n=made.scrypt_n, r=made.scrypt_r, p=made.scrypt_p)
     await execute(
         database_url,
@@ -259,7 +260,7 @@ async def test_a_value_stays_readable_when_the_master_key_changes(
     await execute(
         database_url,
         f"UPDATE agentledger.data_keys SET ({columns}) = (%s, %s, %s, %s) WHERE tenant_id = %s",
-        *wrap(new, data_key, tenant, made.key_version),
+        *wrap(new, data_key, Scope(tenant), made.key_version),
         tenant,
     )
     after = await (await vault_of(parts, master_key=changed)).open(tenant, [entry_id])

@@ -57,6 +57,7 @@ from tests.write_api.api import (
     OPERATOR_KEY,
     FakeAuditLog,
     FakeBlobs,
+    FakeEventSearch,
     FakeExport,
     FakePlanUsage,
     FakeWaiter,
@@ -385,6 +386,7 @@ def _dependencies(
         exports=FakeExport(),
         plan_usage=FakePlanUsage(),
         published_seal_keys=logins.published_keys,
+        event_search=FakeEventSearch(),
         provider_tests=ShortCalls(TenantProviders(World().vault), ToldModels()),
         body_bytes_max=1024 * 1024,
     )

@@ -116,6 +116,8 @@ def an_execution(tenant_id: TenantId | None = None, **fields: object) -> Stream:
         "depth": 0,
         "forked_from_id": None,
         "forked_from_node": None,
+        "subject_id": None,
+        "data_subject": None,
         **fields,
     }
     stream = Stream(Execution, tenant_id or a_tenant())

@@ -15,7 +15,8 @@ from domain import execution_commands as commands
 from domain import execution_outcomes as outcomes
 from domain.attempts import Attempt
 from domain.errors import DomainError
-from domain.executions import ENDED, Execution
+from domain.execution_status import ENDED
+from domain.executions import Execution
 from domain.identifiers import Json, JsonObject
 from domain.node_runs import COMPENSATE, is_compensation
 from infra.event_codec import mapper
@@ -114,6 +115,8 @@ def _child(run: Run, data: st.DataObject) -> object:
             depth=0,
             forked_from_id=None,
             forked_from_node=None,
+            subject_id=None,
+            data_subject=None,
         )
         commands.cancel(child, None)
         return outcomes.child_ended(run.aggregate, child)

@@ -58,6 +58,8 @@ def test_a_created_run_is_pending_and_has_cost_nothing() -> None:
         "wake_at": None,
         "completed_at": None,
         "payloads_removed_at": None,
+        "data_subject": None,
+        "erased_at": None,
         "duration_ms": None,
         "cost_usd_pico": 0,
         "has_unpriced": False,

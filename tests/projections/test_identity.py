@@ -20,6 +20,7 @@ def test_a_user_has_a_role_and_no_password() -> None:
             "status": "ACTIVE",
             "invited_until": None,
             "created_at": at(1),
+            "erased_at": None,
             "version": 1,
         }
     ]

@@ -134,7 +134,7 @@ async def test_a_stream_whose_events_nobody_has_is_parked(ledger: Ledger) -> Non
     await (await ledger.projector()).handle(batches(await ledger.log()))
     letters = await ledger.fetch("SELECT projection, stream_id, version, error FROM dead_letters")
     assert sorted(letters) == [
-        ("executions_v3", run.stream_id, 4, "EventsMissing: versions 3 to 3"),
+        ("executions_v4", run.stream_id, 4, "EventsMissing: versions 3 to 3"),
         ("node_runs_v2", run.stream_id, 4, "EventsMissing: versions 3 to 3"),
     ]
     assert (await ledger.rows(EXECUTIONS)).items() >= folded_once(EXECUTIONS, [other]).items()
@@ -147,13 +147,13 @@ async def test_a_new_projection_begins_at_the_beginning_and_disturbs_no_other(
     await ledger.append([event for run in runs for event in run.events])
     log = await ledger.log()
     await (await ledger.projector([EXECUTIONS])).handle(batches(log, cursor="end"))
-    before = await positions(ledger, "executions_v3")
+    before = await positions(ledger, "executions_v4")
 
     grown = await ledger.projector([EXECUTIONS, NODE_RUNS])
     starts = await grown.assigned(ALL_PARTITIONS)
     assert set(starts.values()) == {Start()}
     await grown.handle(batches([event for event in log if event.version < 4], cursor="middle"))
-    assert await positions(ledger, "executions_v3") == before
+    assert await positions(ledger, "executions_v4") == before
     await grown.handle(batches([event for event in log if event.version >= 4], cursor="end"))
     assert await ledger.rows(NODE_RUNS) == folded_once(NODE_RUNS, runs)
     assert await ledger.rows(EXECUTIONS) == folded_once(EXECUTIONS, runs)
@@ -228,8 +228,8 @@ async def test_an_event_that_the_database_refuses_parks_its_stream_only(
     assert await ledger.rows(EXECUTIONS) == folded_once(EXECUTIONS, runs)
     assert await ledger.rows(NODE_RUNS) == folded_once(NODE_RUNS, runs)
     letters = await ledger.fetch("SELECT projection, stream_id, version FROM dead_letters")
-    assert letters == [("executions_v3", bad.stream_id, 1)]
-    assert await positions(ledger, "executions_v3")
+    assert letters == [("executions_v4", bad.stream_id, 1)]
+    assert await positions(ledger, "executions_v4")
 
 
 async def test_an_event_that_cannot_be_read_parks_its_stream(ledger: Ledger) -> None:
@@ -249,7 +249,7 @@ async def test_a_topic_of_a_newer_program_parks_the_streams_it_occurs_in(ledger:
     await (await ledger.projector()).handle(batches(await ledger.log()))
     letters = await ledger.fetch("SELECT projection, stream_id, error FROM dead_letters")
     assert sorted(letters) == [
-        ("executions_v3", run.stream_id, "UnknownTopic: execution.polished"),
+        ("executions_v4", run.stream_id, "UnknownTopic: execution.polished"),
         ("node_runs_v2", run.stream_id, "UnknownTopic: execution.polished"),
     ]
 
@@ -263,7 +263,7 @@ async def test_a_database_that_is_not_well_parks_nothing(ledger: Ledger) -> None
     async with database.connection() as conn:
         await conn.execute("SELECT 1")
     async with ledger.connect() as other, other.transaction():
-        await other.execute("LOCK TABLE executions_v3 IN ACCESS EXCLUSIVE MODE")
+        await other.execute("LOCK TABLE executions_v4 IN ACCESS EXCLUSIVE MODE")
         handling = asyncio.create_task(projector.handle(batches(log)))
         await until(ledger, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted")
         await ledger.fetch("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted")
@@ -346,9 +346,9 @@ async def test_positions_never_go_back_when_the_log_repeats_itself(ledger: Ledge
     log = await ledger.log()
     projector = await ledger.projector()
     await projector.handle(batches(log, cursor="10"))
-    before = await positions(ledger, "executions_v3")
+    before = await positions(ledger, "executions_v4")
     await projector.handle(batches(log[:3], cursor="13"))
-    after = await positions(ledger, "executions_v3")
+    after = await positions(ledger, "executions_v4")
     assert {p: row[:3] for p, row in after.items()} == {p: row[:3] for p, row in before.items()}
     assert {row[3] for row in after.values()} == {"13"}
 

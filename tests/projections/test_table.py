@@ -9,6 +9,7 @@ from domain.directory_users import DirectoryUser
 from domain.login_rules import LoginRules
 from domain.logins import Login
 from domain.price_books import PriceBook
+from domain.subjects import DataSubject
 from infra.event_codec import TOPICS
 from projections.catalogue import PROJECTIONS
 from projections.executions import EXECUTIONS
@@ -53,7 +54,15 @@ def test_a_projection_changes_rows_by_events_of_its_own_streams(projection: AnyP
 
 
 # What commands decide from, and readers see elsewhere: of users, of the audit trail, of the log.
-KEPT_FOR_DECIDING = {Administrators, DirectoryGroup, DirectoryUser, Login, LoginRules, PriceBook}
+KEPT_FOR_DECIDING = {
+    Administrators,
+    DataSubject,
+    DirectoryGroup,
+    DirectoryUser,
+    Login,
+    LoginRules,
+    PriceBook,
+}
 
 
 def test_every_event_there_is_changes_some_read_model() -> None:

@@ -21,6 +21,7 @@ from infra.authentication import Credentials
 from infra.client_addresses import ClientAddresses
 from infra.data_keys import DataKeys
 from infra.event_commitments import EventCommitments
+from infra.event_search import EventSearch
 from infra.key_encryption import KeyEncryption
 from infra.metrics import Metrics
 from infra.postgres import Database
@@ -208,6 +209,7 @@ async def build_api(ledger: Ledger) -> AsyncIterator[Api]:
         metrics=Metrics(),
         audit=audit,
         audit_log=audit_log,
+        event_search=EventSearch(database, ledger.opened),
         seal_proofs=SealProofs(database, EventCommitments(data_keys_on(database))),
     )
     loops = [asyncio.create_task(tail.run()), asyncio.create_task(positions.run())]

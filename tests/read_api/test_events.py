@@ -2,8 +2,9 @@
 
 import pytest
 
+from infra import event_search
 from infra.read_positions import PositionToken
-from tests.projections.histories import IDS, a_finished_run, a_tenant, an_agent
+from tests.projections.histories import IDS, a_finished_run, a_tenant, an_agent, at
 from tests.read_api.api import Api
 
 PAGE = """query($id: ID, $first: Int, $after: String) {
@@ -12,6 +13,25 @@ PAGE = """query($id: ID, $first: Int, $after: String) {
 FULL = """{ events(first: 1) { edges { node {
   position streamId version topic recordedAt actor commandId causationId correlationId traceparent
   data } } } }"""
+
+
+SEARCH = """query($id: ID, $filter: EventFilter, $first: Int, $after: String) {
+  events(streamId: $id, filter: $filter, first: $first, after: $after) {
+    edges { node { streamId version topic } } pageInfo { hasNextPage endCursor } } }"""
+
+
+async def searched(
+    api: Api, *, first: int = 3, stream: str | None = None, **asked: object
+) -> list[tuple[str, int]]:
+    """(stream, version) of every event that a filter lets through, read page by page."""
+    seen: list[tuple[str, int]] = []
+    after = None
+    while True:
+        page = (await api.read(SEARCH, id=stream, filter=asked, first=first, after=after))["events"]
+        seen += [(edge["node"]["streamId"], edge["node"]["version"]) for edge in page["edges"]]
+        after = page["pageInfo"]["endCursor"]
+        if not page["pageInfo"]["hasNextPage"]:
+            return seen
 
 
 async def pages(api: Api, **asked: object) -> list[tuple[str, int]]:
@@ -76,3 +96,77 @@ async def test_what_is_no_cursor_is_refused(api: Api, cursor: str) -> None:
     if cursor != "AaH9XHi3d5SvnH6RGyR83w":
         query = "query($after: String) { executions(after: $after) { edges { cursor } } }"
         assert await api.refused(query, after=cursor) == "bad_cursor"
+
+
+async def test_events_are_found_by_topic_actor_and_stream_page_by_page(api: Api) -> None:
+    runs = [a_finished_run(api.tenant_id) for _ in range(3)]
+    agent = an_agent(api.tenant_id)
+    await api.record(*runs, agent, a_finished_run(a_tenant()))
+    newest_first = [str(run.stream_id) for run in reversed(runs)]
+    assert await searched(api, topics=["execution.created"]) == [(one, 1) for one in newest_first]
+    both = ["execution.created", "agent.created"]
+    assert await searched(api, topics=both, first=2) == [
+        (str(agent.stream_id), 1),
+        *((one, 1) for one in newest_first),
+    ]
+    own = str(runs[1].stream_id)
+    assert await searched(api, stream=own, topics=["execution.created"]) == [(own, 1)]
+    assert len(await searched(api, stream=own)) == len(runs[1].events)
+    actors = {event.actor for event in runs[0].events}
+    counts = [len(await searched(api, actor=str(actor))) for actor in actors]
+    assert sum(counts) >= sum(len(run.events) for run in runs)
+    for nothing in ({"actor": "nobody"}, {"topics": []}, {"actor": "a\x00b"}):
+        assert await searched(api, **nothing) == []
+
+
+@pytest.mark.parametrize("is_sealed", [False, True])
+async def test_events_are_found_by_when_they_were_recorded(api: Api, is_sealed: bool) -> None:
+    """The event of version n was recorded at second n. Seals make it faster, and change nothing."""
+    runs = [a_finished_run(api.tenant_id) for _ in range(2)]
+    for run in runs:
+        await api.record(run)
+        if is_sealed:
+            await api.ledger.seal(events_max=2)
+            await api.ledger.seal()
+    found = await searched(api, **{"from": at(2).isoformat(), "to": at(4).isoformat()})
+    assert found == [(str(run.stream_id), version) for run in reversed(runs) for version in (3, 2)]
+    assert await searched(api, to=at(1).isoformat()) == []
+    assert await searched(api, **{"from": "2090-01-01T00:00:00Z"}) == []
+    everything = await searched(api, **{"from": at(0).isoformat(), "to": "2090-01-01T00:00:00Z"})
+    assert len(everything) == sum(len(run.events) for run in runs)
+
+
+async def test_what_belongs_together_is_found_by_its_correlation(api: Api) -> None:
+    runs = [a_finished_run(api.tenant_id) for _ in range(2)]
+    foreign = a_finished_run(a_tenant())
+    await api.record(*runs, foreign)
+    request = IDS.new()
+    for stream in (*runs, foreign):
+        await api.ledger.fetch(
+            "UPDATE events SET correlation_id = %s WHERE originator_id = %s"
+            " AND originator_version IN (2, 4)",
+            request,
+            stream.stream_id,
+        )
+    expected = [(str(run.stream_id), version) for run in reversed(runs) for version in (4, 2)]
+    assert await searched(api, correlationId=str(request)) == expected
+    own = str(runs[0].stream_id)
+    assert await searched(api, stream=own, correlationId=str(request)) == expected[2:]
+    for nobody in (str(IDS.new()), "nonsense"):
+        assert await searched(api, correlationId=nobody) == []
+
+
+async def test_a_page_looks_at_so_many_events_and_says_where_it_ended(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_search, "LOOKED_MAX", 4)
+    run = a_finished_run(api.tenant_id)
+    await api.record(run)
+    answer = await api.read(SEARCH, filter={"topics": ["execution.created"]}, first=3)
+    assert answer["events"]["edges"] == []
+    assert answer["events"]["pageInfo"]["hasNextPage"]
+    assert await searched(api, topics=["execution.created"]) == [(str(run.stream_id), 1)]
+
+
+async def test_a_search_for_too_many_topics_is_refused(api: Api) -> None:
+    assert await api.refused(SEARCH, filter={"topics": ["a"] * 51}) == "too_many_topics"

@@ -2,16 +2,20 @@
 wait for a login.
 """
 
+import importlib
 import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from commands.model_port import ModelFailed, ModelRequest
+from domain.usage import Measured
 from infra.models.litellm_adapter import LitellmModels
+from tests.prices import cost_of
 
 SILENT_CALL = """
 import asyncio, sys
@@ -159,3 +163,38 @@ async def test_a_missing_key_is_a_refusal_and_not_an_attempt(
     failure = await failure_of(models, request("anthropic/claude-sonnet-4-5"))
 
     assert (failure.code, failure.retryable) == ("unauthorized", False)
+
+
+@pytest.mark.parametrize(
+    ("model", "quantities"),
+    [
+        ("openai/gpt-4o", {"input_tokens": 400, "cached_input_tokens": 600, "output_tokens": 50}),
+        ("openai/o3", {"input_tokens": 10, "output_tokens": 7}),
+        ("gemini/gemini-2.5-pro", {"input_tokens": 250_000, "output_tokens": 20}),
+        (
+            "anthropic/claude-sonnet-4-5",
+            {
+                "input_tokens": 88,
+                "cached_input_tokens": 7,
+                "cache_write_tokens": 5,
+                "output_tokens": 10,
+            },
+        ),
+    ],
+)
+async def test_litellm_itself_comes_to_the_cost_that_the_list_has(
+    models: LitellmModels, model: str, quantities: dict[str, int]
+) -> None:
+    """Ours is exact; theirs is a float."""
+    await failure_of(models, request("no-such-model"))  # Imports it, switched off.
+    measured = Measured(quantities)
+    costs = importlib.import_module("litellm").cost_per_token(
+        model=model,
+        prompt_tokens=measured.tokens_in,
+        completion_tokens=measured.tokens_out,
+        cache_read_input_tokens=quantities.get("cached_input_tokens", 0),
+        cache_creation_input_tokens=quantities.get("cache_write_tokens", 0),
+    )
+    cost = cost_of(model, measured)
+    assert cost is not None
+    assert abs(Decimal(str(sum(costs))) * 10**12 - cost) < 1000  # 1e-9 USD

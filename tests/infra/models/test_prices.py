@@ -59,10 +59,10 @@ def test_all_of_a_call_is_priced_by_the_length_of_its_prompt() -> None:
 
 
 def test_what_is_written_to_a_cache_and_how_long_it_is_kept_is_priced() -> None:
-    # claude-sonnet-4: 3 USD a million, 3.75 to write for five minutes, 6 for an hour, 0.30 to read.
+    # claude-sonnet-4-5: 3 and 15 USD a million; to write 3.75, for an hour 6; to read 0.30.
     used_up = used(100, 10, cached_input_tokens=7, cache_write_tokens=5, cache_write_1h_tokens=3)
 
-    cost = cost_of("anthropic/claude-sonnet-4-20250514", used_up)
+    cost = cost_of("anthropic/claude-sonnet-4-5", used_up)
 
     assert cost == 100 * 3_000_000 + 10 * 15_000_000 + 7 * 300_000 + 5 * 3_750_000 + 3 * 6_000_000
 
@@ -178,7 +178,7 @@ def test_a_zero_means_free_only_on_ones_own_machine(price_map: dict[str, Any]) -
     free = {
         price_map[name]["litellm_provider"]
         for name in price_map
-        if is_priced(name) and not cost_of(name, used(1, 1))
+        if is_priced(name) and cost_of(name, used(1, 1)) == 0
     }
 
     assert free == {"ollama", "lemonade"}
