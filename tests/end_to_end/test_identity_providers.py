@@ -2,6 +2,7 @@
 The checks of scim2-tester pass against the running installation.
 """
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -70,6 +71,43 @@ async def test_somebody_new_signs_in_at_the_provider_of_the_tenant(
         subject = "mallory"
         refused = await signed_in(api, tenant_id, subject, {**ADA, **claims})
         assert (refused.status_code, refused.json()["code"]) == (401, "login_refused")
+
+
+async def test_a_tenant_asks_its_people_for_more_than_a_password_at_the_provider(
+    api: Api, openid_provider: OpenIdProvider
+) -> None:
+    tenant_id = await configured(api, openid_provider.issuer("strict"))
+    path = "/api/v1/login-rules"
+    set_ = await api.http.put(path, json={"require_mfa": True})
+    assert set_.status_code == 200, set_.text
+    little = (await signed_in(api, tenant_id, "ada", {**ADA, "amr": ["pwd"]})).json()["data"]
+    assert set(little) == {"mfa_setup_required", "mfa_token"}
+    assert not await whether_lets_in(api, little["mfa_token"])
+    enough = await signed_in(api, tenant_id, "ada", {**ADA, "amr": ["pwd", "mfa"]})
+    session = enough.json()["data"]
+    assert await whether_lets_in(api, session["access_token"])
+    await signed_in(api, tenant_id, "mallory", {**ADA, "aud": ["another"]})
+    removed = await api.http.delete("/api/v1/identity-providers/acme")
+    assert removed.json()["data"]["ended_count"] == 1, removed.text
+    assert not await whether_lets_in(api, session["access_token"])
+    told = await refusals(api)
+    assert ("finishLogin", "login_refused", "the ID token is not valid (its aud)") in told
+    assert ("authenticate", "unauthenticated", "the session is over") in told
+
+
+async def refusals(api: Api) -> set[tuple[str, str, str | None]]:
+    """On the trail of the tenant; those of strangers are there after some seconds."""
+    async with asyncio.timeout(30):
+        while True:
+            page = await api.query(
+                "{ auditEntries(filter: {outcome: DENIED}, first: 50) {"
+                " edges { node { action code reason } } } }"
+            )
+            nodes = [edge["node"] for edge in page["auditEntries"]["edges"]]
+            told = {(node["action"], node["code"], node["reason"]) for node in nodes}
+            if {"finishLogin", "authenticate"} <= {node["action"] for node in nodes}:
+                return told
+            await asyncio.sleep(0.2)
 
 
 async def test_whom_the_directory_sends_away_is_out_at_once(

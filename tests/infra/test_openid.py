@@ -75,6 +75,19 @@ async def test_who_signed_in_is_known_by_issuer_and_subject(
     )
 
 
+@pytest.mark.parametrize(
+    ("amr", "is_multi_factor"),
+    [(["pwd", "mfa"], True), (["pwd"], False), ([["mfa"]], False), (None, False)],
+    ids=str,
+)
+async def test_more_than_a_password_is_what_the_signed_token_says(
+    openid: OpenId, client: OAuthClient, amr: object, is_multi_factor: bool
+) -> None:
+    told = {} if amr is None else {"amr": amr}
+    what = await returned(openid, client, {**ADA, **told})
+    assert (await openid.profile(client, ATTEMPT, what)).is_multi_factor is is_multi_factor
+
+
 @pytest.mark.parametrize("said", ["true", 1, False])
 async def test_an_address_is_verified_only_when_the_provider_says_exactly_that(
     openid: OpenId, client: OAuthClient, said: object
