@@ -32,11 +32,11 @@ CHECKSUM_CHARACTERS = 6
 KEY_ID_END = len(PREFIX) + KEY_ID_CHARACTERS
 API_KEY_CHARACTERS = KEY_ID_END + 1 + SECRET_CHARACTERS + CHECKSUM_CHARACTERS
 # bcrypt keeps a core busy: more at once would only starve the event loop.
-PASSWORD_HASHES_AT_ONCE = 2
+PASSWORD_HASHES_AT_ONCE = max(1, (os.cpu_count() or 1) // 2)
 PASSWORD_HASHES_WAITING_MAX = 32
 # Fewer, so that there is room for passwords that are being set. A few seconds of work; who comes
 # while so many are under way is turned away before anything is asked of the database.
-LOGINS_AT_ONCE_MAX = 24
+LOGINS_AT_ONCE_MAX = 12
 # Added to that of the process: a third of the weight. With much more, nobody would get in while
 # other work keeps the cores busy.
 PASSWORD_NICENESS = 5
