@@ -18,6 +18,7 @@ from commands.account_flow import AccountFlow
 from commands.authorization import Caller
 from commands.decisions import Command
 from commands.dispatch import Answer, Dispatcher, Origin
+from commands.feature_port import TenantFeatures
 from commands.login_flow import LoginFlow
 from commands.ports import Ids, Ports, Position
 from commands.provider_port import ProviderTests
@@ -112,6 +113,14 @@ class PlanUsage(Protocol):
     ) -> JsonObject: ...
 
 
+class Features(Protocol):
+    """See infra/tenant_features.py."""
+
+    async def of(self, tenant_id: TenantId) -> TenantFeatures: ...
+
+    async def defined(self) -> TenantFeatures: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ScimParts:
     """ports: to read with. public_url: as directories reach us, without a slash at the end."""
@@ -163,6 +172,7 @@ class WriteDependencies:
     logins: Logins
     login_limits: AddressLimits
     plan_usage: PlanUsage
+    features: Features
     audit: AuditTrail
     audit_log: AuditLog
     event_search: EventSearch
@@ -186,6 +196,7 @@ class Edge:
         self.event_search = dependencies.event_search
         self.provider_tests = dependencies.provider_tests
         self.plan_usage = dependencies.plan_usage
+        self.features = dependencies.features
         self.body_bytes_max = dependencies.body_bytes_max
         self.logins = dependencies.logins
         self.later = Later()

@@ -242,6 +242,7 @@ class Api:
             logins=self.login.logins(self.store, self.world.clock, self.world.dispatcher),
             login_limits=self.limits.logins,
             plan_usage=self.plan_usage,
+            features=self.world.features,
             audit=self.audit,
             audit_log=self.audit_log,
             event_search=self.event_search,
