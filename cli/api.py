@@ -84,65 +84,90 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     client_address, metrics = ClientAddresses(settings.trusted_proxies).of, Metrics()
     admission = _admission(runtime, database, metrics)
     audit_log, audit = await _audit(runtime, metrics)
-    blobs, seals = await runtime.blobs("api"), await runtime.event_seals("api")
     waiter = await _waiter(runtime, tail, authentication, metrics)
     secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
     ports = await _ports(runtime, store, secrets=secrets, admission=admission, metrics=metrics)
-    dispatcher = Dispatcher(ports)
+    app, dispatcher = _application(), Dispatcher(ports)
     rate_limits = build_rate_limits(runtime, database, metrics, await runtime.plans("api"))
-    app, seal_proofs = _application(), await runtime.seal_proofs()
-    build_write_routes(
-        app,
-        WriteDependencies(
-            authenticate=authentication.authenticate,
-            client_address=client_address,
-            dispatcher=dispatcher,
-            waiter=waiter,
-            blobs=blobs,
-            exports=await _exports(runtime, seal_proofs),
-            published_seal_keys=seal_proofs.published_keys,
-            ids=runtime.ids,
-            strangers=rate_limits.strangers,
-            callers=rate_limits.callers,
-            webhook_tenant=runtime.webhook_keys.tenant,
-            oauth=await build_oauth(runtime, store, dispatcher),
-            scim=ScimParts(ports, settings.public_url),
-            logins=await build_logins(
-                runtime, tokens, ports, dispatcher=dispatcher, passwords=secrets
-            ),
-            login_limits=rate_limits.logins,
-            plan_usage=PlanUsage(database),
-            audit=audit,
-            audit_log=audit_log,
-            provider_tests=await _provider_tests(runtime),
-            body_bytes_max=settings.body_bytes_max,
-            cors_origins=settings.cors_origins,
-        ),
+    seals, seal_proofs = await runtime.event_seals("api"), await runtime.seal_proofs()
+    event_search = EventSearch(database, seals.opened)
+    written = WriteDependencies(
+        authenticate=authentication.authenticate,
+        client_address=client_address,
+        dispatcher=dispatcher,
+        waiter=waiter,
+        blobs=await runtime.blobs("api"),
+        exports=await _exports(runtime, seal_proofs),
+        published_seal_keys=seal_proofs.published_keys,
+        ids=runtime.ids,
+        strangers=rate_limits.strangers,
+        callers=rate_limits.callers,
+        webhook_tenant=runtime.webhook_keys.tenant,
+        oauth=await build_oauth(runtime, store, dispatcher),
+        scim=ScimParts(ports, settings.public_url),
+        logins=await build_logins(runtime, tokens, ports, dispatcher=dispatcher, passwords=secrets),
+        login_limits=rate_limits.logins,
+        plan_usage=PlanUsage(database),
+        features=await runtime.features("api"),
+        audit=audit,
+        audit_log=audit_log,
+        event_search=event_search,
+        provider_tests=await _provider_tests(runtime),
+        body_bytes_max=settings.body_bytes_max,
+        cors_origins=settings.cors_origins,
     )
+    build_write_routes(app, written)
     build_read_routes(
         app,
-        ReadDependencies(
-            database=database,
-            open_events=seals.opened,
+        await _read_dependencies(
+            runtime,
+            written,
+            rate_limits,
             tail=tail,
             positions=positions,
-            authenticate=authentication.authenticate,
-            client_address=client_address,
-            count_stranger=rate_limits.strangers.take,
-            callers=rate_limits.callers,
-            request_id_of=lambda scope: scope.get(REQUEST_ID_SCOPE_KEY) or runtime.ids.new(),
-            pending_migrations=lambda: pending(runtime.conninfo("api")),
             metrics=metrics,
-            audit=audit,
             audit_log=audit_log,
             seal_proofs=seal_proofs,
-            event_search=EventSearch(database, seals.opened),
-            limits=ReadLimits(min_position_wait_s=settings.min_position_wait_s),
-            is_introspection_allowed=settings.is_introspection_allowed,
-            cors_origins=settings.cors_origins,
+            event_search=event_search,
         ),
     )
     return ApiParts(app, tail, positions, admission, key_uses, rate_limits)
+
+
+async def _read_dependencies(  # what both edges share is the write side's
+    runtime: Runtime,
+    written: WriteDependencies,
+    rate_limits: RateLimitParts,
+    *,
+    tail: Tail,
+    positions: ReadPositions,
+    metrics: Metrics,
+    audit_log: AuditEntries,
+    seal_proofs: SealProofs,
+    event_search: EventSearch,
+) -> ReadDependencies:
+    settings = runtime.settings
+    return ReadDependencies(
+        database=await runtime.database("api"),
+        open_events=(await runtime.event_seals("api")).opened,
+        tail=tail,
+        positions=positions,
+        authenticate=written.authenticate,
+        client_address=written.client_address,
+        count_stranger=rate_limits.strangers.take,
+        callers=rate_limits.callers,
+        features=await runtime.features("api"),
+        request_id_of=lambda scope: scope.get(REQUEST_ID_SCOPE_KEY) or runtime.ids.new(),
+        pending_migrations=lambda: pending(runtime.conninfo("api")),
+        metrics=metrics,
+        audit=written.audit,
+        audit_log=audit_log,
+        seal_proofs=seal_proofs,
+        event_search=event_search,
+        limits=ReadLimits(min_position_wait_s=settings.min_position_wait_s),
+        is_introspection_allowed=settings.is_introspection_allowed,
+        cors_origins=settings.cors_origins,
+    )
 
 
 async def _waiter(
@@ -172,7 +197,8 @@ async def _exports(runtime: Runtime, proofs: SealProofs) -> PostgresTenantExport
 async def _provider_tests(runtime: Runtime) -> ShortCalls:
     models = build_models({}, allowed=runtime.settings.http_allow)
     runtime.at_close(models.aclose)
-    return ShortCalls(TenantProviders(await runtime.vault("api")), models)
+    providers = TenantProviders(await runtime.vault("api"), await runtime.features("api"))
+    return ShortCalls(providers, models)
 
 
 def _application() -> FastAPI:
@@ -207,11 +233,13 @@ def _positions(runtime: Runtime, database: Database) -> ReadPositions:
 async def _forgetting(runtime: Runtime, authentication: Authentication) -> Callable[[UUID], None]:
     """Told at once of what was stored here: callers, whether tenants may act, and their plans."""
     standings, plans = await runtime.standings(), await runtime.plans("api")
+    features = await runtime.features("api")
 
     def forget(stream_id: UUID) -> None:
         authentication.forget(stream_id)
         standings.forget(stream_id)
         plans.forget(stream_id)
+        features.forget(stream_id)
 
     return forget
 
@@ -236,6 +264,7 @@ async def _ports(
         search=PostgresExecutionSearch(database),
         standings=await runtime.standings(),
         plans=await runtime.plans("api"),
+        features=await runtime.features("api"),
         prices=StoredPrices(store),
         regions=runtime.settings.regions,
         users=PostgresUsers(database, runtime.lookup_key, proof_keys=runtime.master_keys),

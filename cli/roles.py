@@ -184,7 +184,7 @@ async def _executions(
                 http=http,
                 secrets=vault,
                 owners=RunOwners(store),
-                providers=TenantProviders(vault),
+                providers=TenantProviders(vault, await runtime.features("worker")),
                 prices=prices,
                 clock=runtime.clock,
                 parts=PostgresPartRights(await runtime.database("worker")),

@@ -47,6 +47,7 @@ TENANT_SCOPES: Mapping[str, str] = {
     "external_identities:write": "link identities at providers to oneself, and remove them",
     "account:write": "end sessions, and change one's own password and second factor",
     "audit:read": "read and export the audit trail",
+    "feature_overrides:write": "switch features on and off, where their flags let tenants",
     "usage:write": "send usage that the tenant counts itself",
 }
 
@@ -56,6 +57,7 @@ OPERATOR_SCOPES: Mapping[str, str] = {
     "tenants:create": "create tenants",
     "tenants:manage": "list, suspend and resume tenants, and say which plan they are on",
     "tenants:offboard": "offboard tenants",
+    "feature_flags:write": "say what is switched on, for whom",
     "usage:resolve": "say what attempts used of which nobody knew",
     "plans:write": "make, revise and archive plans",
     "prices:write": "publish prices, for everybody or for one tenant",
@@ -95,6 +97,7 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "tenant:offboard": {},
     "tenant:export": {},
     "audit:read": {},
+    "feature_overrides:write": {},
     "usage:write": {},
     "providers:write": {"USER": "own", "RESELLER": "own"},
     "secrets:write": {"USER": "own", "RESELLER": "own"},

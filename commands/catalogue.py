@@ -71,6 +71,16 @@ from commands.external_identities import (
     remove_external_identity,
     sign_in_externally,
 )
+from commands.feature_flags import (
+    DefineFlag,
+    OverrideFlag,
+    OverrideOwnFlag,
+    RemoveFlag,
+    define_flag,
+    override_flag,
+    override_own_flag,
+    remove_flag,
+)
 from commands.identity import (
     AcceptInvitation,
     ChangeUser,
@@ -218,6 +228,10 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(RevisePlan, revise_plan),
         _entry(ArchivePlan, archive_plan),
         _entry(AssignPlan, assign_plan),
+        _entry(DefineFlag, define_flag),
+        _entry(RemoveFlag, remove_flag),
+        _entry(OverrideFlag, override_flag),
+        _entry(OverrideOwnFlag, override_own_flag),
         _entry(PublishPrices, publish_prices),
         _entry(SendUsageEvents, send_usage_events),
         _entry(ResolveUsage, resolve_usage),

@@ -20,6 +20,7 @@ from commands.sealing_port import Sealing
 from commands.subject_port import DataSubjects
 from commands.vault_port import Vault
 from domain.errors import NotFound, Stale
+from domain.feature_flags import FeatureOff
 from domain.identifiers import Json, JsonObject, TenantId
 
 # Marks a field of a command that must not enter the stored fingerprint: a fast hash of it could be
@@ -37,13 +38,15 @@ class Command:
     """One intention of a caller: a frozen dataclass each.
 
     requires: the scope it needs, a literal of commands/authorization.py. is_open_to_suspended:
-    whether a tenant may send it that is suspended.
+    whether a tenant may send it that is suspended. feature: the flag that has to be on for the
+    caller.
     """
 
     __slots__ = ()
 
     requires: ClassVar[str]
     is_open_to_suspended: ClassVar[bool] = False
+    feature: ClassVar[str | None] = None
 
     def subject(self, own: TenantId | None) -> TenantId | None:
         """The tenant that it is about, given the caller's. None: one that does not exist yet."""
@@ -101,6 +104,12 @@ class Tenancy:
     def vault(self) -> Vault:
         assert self.ports.vault is not None, "this process keeps no secrets"
         return self.ports.vault
+
+    async def require_feature(self, name: str) -> None:
+        """Raises FeatureOff."""
+        features = await self.ports.features.of(self.tenant_id)
+        if not features.is_on(name, self.caller.user_id):
+            raise FeatureOff(f"The feature {name} is switched off for this tenant.", flag=name)
 
     async def load(
         self, kind: type[AnyAggregate], stream_id: UUID, missing: type[NotFound]

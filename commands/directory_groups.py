@@ -18,6 +18,7 @@ from commands.directory_users import directory_of, entry_of
 from domain.directory_groups import DirectoryGroup, DirectoryGroupNotFound
 from domain.directory_users import DirectoryUserNotFound
 from domain.errors import FieldError, Invalid, Refused
+from domain.feature_flags import SCIM
 from domain.identity_providers import IdentityProvider
 
 
@@ -30,6 +31,7 @@ class GroupNameTaken(Refused):
 @dataclass(frozen=True, slots=True)
 class CreateDirectoryGroup(Command):
     requires: ClassVar[str] = "scim"
+    feature: ClassVar[str | None] = SCIM
 
     name: str
     external_id: str | None
@@ -39,6 +41,7 @@ class CreateDirectoryGroup(Command):
 @dataclass(frozen=True, slots=True)
 class ReplaceDirectoryGroup(Command):
     requires: ClassVar[str] = "scim"
+    feature: ClassVar[str | None] = SCIM
 
     group_id: UUID
     name: str
@@ -50,6 +53,7 @@ class ReplaceDirectoryGroup(Command):
 @dataclass(frozen=True, slots=True)
 class RemoveDirectoryGroup(Command):
     requires: ClassVar[str] = "scim"
+    feature: ClassVar[str | None] = SCIM
 
     group_id: UUID
 

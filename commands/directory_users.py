@@ -18,6 +18,7 @@ from commands.sessions import ended_sessions
 from domain.directory_groups import DirectoryGroup, DirectoryGroupNotFound
 from domain.directory_users import DirectoryUser, DirectoryUserNotFound, directory_user_id
 from domain.errors import Forbidden, Refused
+from domain.feature_flags import SCIM
 from domain.identifiers import JsonObject
 from domain.identity import User, UserNotFound
 from domain.identity_providers import IdentityProvider
@@ -50,6 +51,7 @@ class DirectoryProfile:
 @dataclass(frozen=True, slots=True)
 class CreateDirectoryUser(Command):
     requires: ClassVar[str] = "scim"
+    feature: ClassVar[str | None] = SCIM
 
     profile: DirectoryProfile
 
@@ -59,6 +61,7 @@ class ReplaceDirectoryUser(Command):
     """The account keeps the address that it was made with."""
 
     requires: ClassVar[str] = "scim"
+    feature: ClassVar[str | None] = SCIM
 
     user_id: UUID
     profile: DirectoryProfile
@@ -70,6 +73,7 @@ class RemoveDirectoryUser(Command):
     """The person is deactivated. What they did stays theirs."""
 
     requires: ClassVar[str] = "scim"
+    feature: ClassVar[str | None] = SCIM
 
     user_id: UUID
 

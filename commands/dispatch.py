@@ -128,6 +128,8 @@ class Dispatcher:
             correlation_id=origin.request_id,
             traceparent=origin.traceparent,
         )
+        if command.feature is not None:
+            await on.require_feature(command.feature)
         for _ in range(ATTEMPTS_MAX):
             try:
                 decided = await HANDLERS[type(command)](command, on)

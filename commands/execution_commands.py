@@ -9,7 +9,7 @@ from uuid import UUID
 from commands.decisions import Command, Decided, Tenancy
 from commands.execution_families import decided_about
 from commands.executions import require_small
-from commands.ownership import load_own_execution
+from commands.ownership import load_own_execution, require_still_runnable
 from commands.pinned_definitions import pinned_definition
 from domain.definitions import Definition
 from domain.execution_commands import Resolution, compensate, pause, resolve, resume, retry
@@ -75,6 +75,7 @@ async def resume_execution(command: ResumeExecution, on: Tenancy) -> Decided:
 
 async def retry_execution(command: RetryExecution, on: Tenancy) -> Decided:
     execution = await load_own_execution(on, command.execution_id, scope=command.requires)
+    await require_still_runnable(on, execution, scope=command.requires)
     retry(execution, await _definition_of(execution, on))
     return await decided_about(execution, on)
 

@@ -8,8 +8,8 @@ from commands.decisions import Command, Decided, Tenancy
 from commands.executions import Pinned, created_execution, require_small, rows_of_begun
 from commands.ownership import (
     load_own_execution,
-    load_runnable_agent,
     load_runnable_workflow,
+    require_still_runnable,
 )
 from commands.parts import require_pinned_parts
 from commands.pinned_definitions import pinned_definition
@@ -69,7 +69,7 @@ async def fork_execution(command: ForkExecution, on: Tenancy) -> Decided:
 
 async def _pinned(command: ForkExecution, original: Execution, on: Tenancy) -> Pinned:
     if command.workflow_version is None:
-        await _require_still_runnable(original, on)
+        await require_still_runnable(on, original, scope=command.requires)
         return Pinned(
             original.definition_hash,
             workflow_id=original.workflow_id,
@@ -93,18 +93,6 @@ async def workflow_version_of(
     found = workflow.definition_hash(workflow_version)
     on.keep(workflow)
     return found
-
-
-async def _require_still_runnable(original: Execution, on: Tenancy) -> None:
-    """A fork is another run, and what was shared for that may not be any more. Raises NotFound."""
-    scope = ForkExecution.requires
-    if scope not in on.caller.own_only:
-        return
-    if original.workflow_id is not None:
-        workflow_id = UUID(original.workflow_id)
-        on.keep(await load_runnable_workflow(on, workflow_id, scope=scope))
-    elif original.agent_id is not None:
-        on.keep(await load_runnable_agent(on, UUID(original.agent_id), scope=scope))
 
 
 def _copy(fork: Execution, copy: NodeCopy) -> None:

@@ -29,6 +29,7 @@ from domain.external_identities import (
     ExternalIdentityNotFound,
     external_identity_id,
 )
+from domain.feature_flags import EXTERNAL_LOGINS
 from domain.identity import User, UserNotFound
 from domain.identity_providers import IdentityProvider
 
@@ -40,6 +41,7 @@ class SignInExternally(Command):
     """provider_id: where the browser was sent. Only the edge that verified the profile sends it."""
 
     requires: ClassVar[str] = "external_identities:sign_in"
+    feature: ClassVar[str | None] = EXTERNAL_LOGINS
 
     provider_id: UUID
     profile: Profile
@@ -50,6 +52,7 @@ class LinkExternalIdentity(Command):
     """user_id: who was signed in here when the browser was sent there."""
 
     requires: ClassVar[str] = "external_identities:sign_in"
+    feature: ClassVar[str | None] = EXTERNAL_LOGINS
 
     provider_id: UUID
     profile: Profile

@@ -20,6 +20,7 @@ from commands.memberships import role_grants
 from commands.oauth_port import CLIENT_SECRET, RemovedClientSecret, StoredClientSecret
 from commands.sessions import sessions_of_provider
 from domain.errors import FieldError, Invalid
+from domain.feature_flags import EXTERNAL_LOGINS, SCIM
 from domain.identifiers import Json, JsonObject
 from domain.identity_providers import (
     IdentityProvider,
@@ -41,6 +42,7 @@ class PutIdentityProvider(Command):
     """
 
     requires: ClassVar[str] = "identity_providers:write"
+    feature: ClassVar[str | None] = EXTERNAL_LOGINS
 
     name: str
     kind: Kind
@@ -58,6 +60,7 @@ class IssueDirectoryToken(Command):
     """An API key that may provision users and groups for this provider (SCIM), and nothing else."""
 
     requires: ClassVar[str] = "identity_providers:write"
+    feature: ClassVar[str | None] = SCIM
 
     name: str
 

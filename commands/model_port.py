@@ -42,7 +42,8 @@ class ModelFailed(Exception):
     characters.
 
     code: rate_limited | timeout | unavailable | invalid | unauthorized | context_window |
-    content_filtered | unknown_model | interrupted | secret_missing | secret_not_allowed.
+    content_filtered | unknown_model | interrupted | secret_missing |
+    secret_not_allowed | feature_off.
 
     measured: what was billed all the same; None is nothing. is_unresolved: it may have been billed,
     and nobody here can know.

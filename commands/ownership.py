@@ -62,6 +62,19 @@ async def load_runnable_agent(on: Tenancy, agent_id: UUID, *, scope: str) -> Age
     return agent
 
 
+async def require_still_runnable(on: Tenancy, execution: Execution, *, scope: str) -> None:
+    """Before it is run once more, for what was shared may not be any more. A run that another run
+    started is that one's part. Raises NotFound.
+    """
+    if scope not in on.caller.own_only or execution.parent_id is not None:
+        return
+    if execution.workflow_id is not None:
+        workflow_id = UUID(execution.workflow_id)
+        on.keep(await load_runnable_workflow(on, workflow_id, scope=scope))
+    elif execution.agent_id is not None:
+        on.keep(await load_runnable_agent(on, UUID(execution.agent_id), scope=scope))
+
+
 def require_all(caller: Caller, scope: str) -> None:
     """For what is done to many at once. Raises MissingScope when only one's own is in reach."""
     if scope in caller.own_only:

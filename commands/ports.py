@@ -14,6 +14,7 @@ from commands.admission_port import Admission
 from commands.bulk_port import ExecutionSearch
 from commands.credential_port import ApiKeyRow
 from commands.directory_port import Directory, DirectoryRow
+from commands.feature_port import EverythingOn, FeatureRow, Features
 from commands.identity_port import AccessRow, Users
 from commands.login_port import Accounts, LoginRow
 from commands.mail_port import Mailbox, QueuedMail
@@ -165,6 +166,7 @@ SideRow = (
     | AccessRow
     | ClientSecretRow
     | PlanRow
+    | FeatureRow
     | DirectoryRow
     | VaultRow
     | QueuedMail
@@ -389,4 +391,5 @@ class Ports:
     standings: Standings = field(default_factory=EveryoneActive)
     data_subjects: DataSubjects | None = None  # Only what is done for or to one person needs it.
     plans: Plans = field(default_factory=NobodyLimited)
+    features: Features = field(default_factory=EverythingOn)
     regions: Sequence[str] = ("us", "eu", "ap")  # The first is where a tenant is by default.

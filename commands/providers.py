@@ -11,6 +11,7 @@ from commands.decisions import SECRET, Command, Decided, Tenancy
 from commands.secrets import owner_of_kept
 from commands.vault_port import RemovedVaultEntry
 from domain.errors import FieldError, Invalid
+from domain.feature_flags import OWN_PROVIDERS
 from domain.identifiers import Json, JsonObject
 from domain.providers import (
     KINDS,
@@ -33,6 +34,7 @@ class PutProvider(Command):
     """
 
     requires: ClassVar[str] = "providers:write"
+    feature: ClassVar[str | None] = OWN_PROVIDERS
 
     name: str
     kind: str

@@ -22,4 +22,12 @@ class RemovedShare:
     access: Access
 
 
-ShareRow = StoredShare | RemovedShare
+@dataclass(frozen=True, slots=True)
+class ChangedPublicity:
+    """Of a workflow that was public before, or is again."""
+
+    workflow_id: UUID
+    is_public: bool
+
+
+ShareRow = StoredShare | RemovedShare | ChangedPublicity

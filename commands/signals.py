@@ -10,6 +10,7 @@ from commands.executions import require_small
 from commands.ownership import load_own_execution
 from domain.errors import FieldError, Invalid
 from domain.execution_commands import signal
+from domain.feature_flags import WEBHOOKS
 from domain.identifiers import Json, JsonObject
 from domain.signals import NAME_CHARACTERS_MAX, is_signal_name, webhook_signal
 
@@ -30,6 +31,7 @@ class ReceiveWebhook(Command):
     """
 
     requires: ClassVar[str] = "executions:signal"
+    feature: ClassVar[str | None] = WEBHOOKS
 
     execution_id: UUID
     name: str

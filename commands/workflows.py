@@ -14,8 +14,9 @@ from commands.ownership import load_own
 from commands.parts import require_parts
 from commands.pinned_definitions import PARSED_AT_ONCE_BYTES_MAX
 from commands.plan_port import CountedPart, RemovedPart
-from commands.ports import StoredDefinition
+from commands.ports import SideRow, StoredDefinition
 from commands.sharing import shares_ended_with
+from commands.sharing_port import ChangedPublicity
 from domain.definitions import Definition, InvalidDefinition, parse_definition
 from domain.identifiers import Json, JsonObject
 from domain.workflows import Workflow, WorkflowNotFound, WorkflowText
@@ -79,9 +80,12 @@ async def revise_workflow(command: ReviseWorkflow, on: Tenancy) -> Decided:
     )
     workflow.require_present()
     require_version(workflow, command.expected_version)
-    text = await _changed(on, workflow, command.changes)
+    text, was_public = await _changed(on, workflow, command.changes), workflow.text.is_public
     workflow.revise(text)
-    return Decided(_present(workflow), aggregates=(workflow,), side_rows=(_stored(text),))
+    rows: list[SideRow] = [_stored(text)]
+    if text.is_public != was_public:
+        rows.append(ChangedPublicity(workflow.id, text.is_public))
+    return Decided(_present(workflow), aggregates=(workflow,), side_rows=rows)
 
 
 async def delete_workflow(command: DeleteWorkflow, on: Tenancy) -> Decided:
@@ -91,10 +95,12 @@ async def delete_workflow(command: DeleteWorkflow, on: Tenancy) -> Decided:
     workflow.require_present()
     require_version(workflow, command.expected_version)
     workflow.delete()
-    sharing, rows = await shares_ended_with(on, command.workflow_id)
-    gone = RemovedPart("workflows", workflow.id)
+    sharing, ended = await shares_ended_with(on, command.workflow_id)
+    rows: list[SideRow] = [RemovedPart("workflows", workflow.id), *ended]
+    if workflow.text.is_public:
+        rows.append(ChangedPublicity(workflow.id, is_public=False))
     result: JsonObject = {"workflow_id": str(workflow.id), "is_deleted": True}
-    return Decided(result, aggregates=(workflow, *sharing), side_rows=(gone, *rows))
+    return Decided(result, aggregates=(workflow, *sharing), side_rows=rows)
 
 
 async def _changed(on: Tenancy, workflow: Workflow, changes: WorkflowChanges) -> WorkflowText:

@@ -12,6 +12,7 @@ from domain.directory_groups import DirectoryGroup
 from domain.directory_users import DirectoryUser
 from domain.executions import Execution
 from domain.external_identities import ExternalIdentity
+from domain.feature_flags import FeatureFlag
 from domain.identity import User
 from domain.identity_providers import IdentityProvider
 from domain.login_rules import LoginRules
@@ -38,6 +39,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     DirectoryUser,
     Execution,
     ExternalIdentity,
+    FeatureFlag,
     IdentityProvider,
     Login,
     LoginRules,

@@ -22,6 +22,8 @@ from domain.identifiers import JsonObject
 
 REGION_DEFAULT = "us"
 TIME_ZONE_DEFAULT = "UTC"
+# Of the operator, and as many of the tenant: what is remembered of a tenant is bounded.
+OVERRIDES_MAX = 1_000
 
 
 class TenantNotFound(NotFound):
@@ -56,6 +58,12 @@ class OffboardedByOperator(Refused):
     """The operator offboards this tenant; only the operator can cancel that."""
 
     code = "offboarded_by_operator"
+
+
+class TooManyOverrides(Refused):
+    """This tenant has as many overrides of feature flags as it may have; take some away."""
+
+    code = "too_many_overrides"
 
 
 class Tenant(Aggregate):
@@ -117,6 +125,15 @@ class Tenant(Aggregate):
         plan_version: int | None
         overrides: JsonObject
 
+    class FeatureOverridden(Aggregate.Event):
+        """user_id: None is the whole tenant. is_enabled: None takes the override away."""
+
+        TOPIC = "tenant.feature_overridden"
+        flag: str
+        user_id: str | None
+        is_enabled: bool | None
+        is_by_operator: bool
+
     class OffboardingRequested(Aggregate.Event):
         """due_at: the end of the grace, RFC 3339; until then it can be cancelled."""
 
@@ -157,6 +174,7 @@ class Tenant(Aggregate):
         self.payload_days: int | None = None
         self.customers_max = 0
         self.plan: tuple[str | None, int | None, JsonObject] = (None, None, {})
+        self.features: dict[tuple[str, str | None, bool], bool] = {}
         self.is_suspended = False
         self.is_suspended_by_operator = False
         self.is_leaving = False
@@ -225,6 +243,19 @@ class Tenant(Aggregate):
         if self.plan != (plan_id, plan_version, overrides):
             self._plan_changed(plan_id, plan_version, overrides)
 
+    def override_feature(
+        self, flag: str, user_id: str | None, *, is_enabled: bool | None, is_by_operator: bool
+    ) -> None:
+        """Raises TooManyOverrides."""
+        override = (flag, user_id, is_by_operator)
+        if self.features.get(override) == is_enabled:
+            return
+        if is_enabled is not None and override not in self.features:
+            own = [one for one in self.features if one[2] is is_by_operator]
+            if len(own) >= OVERRIDES_MAX:
+                raise TooManyOverrides
+        self._feature_overridden(flag, user_id, is_enabled, is_by_operator)
+
     @event(RetentionChanged)
     def _retention_changed(self, payload_days: int | None) -> None:
         self.payload_days = payload_days
@@ -251,6 +282,18 @@ class Tenant(Aggregate):
     @event(PlanChanged)
     def _plan_changed(self, plan_id: str, plan_version: int | None, overrides: JsonObject) -> None:
         self.plan = (plan_id, plan_version, overrides)
+
+    @event(FeatureOverridden)
+    def _feature_overridden(
+        self,
+        flag: str,
+        user_id: str | None,
+        is_enabled: bool | None,  # noqa: FBT001 # the library passes the event's fields
+        is_by_operator: bool,  # noqa: FBT001 # the library passes the event's fields
+    ) -> None:
+        self.features.pop((flag, user_id, is_by_operator), None)
+        if is_enabled is not None:
+            self.features[flag, user_id, is_by_operator] = is_enabled
 
     @event(OffboardingRequested)
     def _offboarding_requested(self, due_at: str, is_by_operator: bool) -> None:  # noqa: ARG002, FBT001 # the library passes the event's fields

@@ -31,7 +31,7 @@ RECONNECT_MAX_S = 1.0
 # How often, in one timeout_s, overdue appends are looked for.
 LOOKS_PER_TIMEOUT = 30
 # Fewer are not divided among idle writers: a transaction more costs more than waiting less brings.
-PART_APPENDS_MIN = 8
+PART_APPENDS_MIN = 32
 
 FIND_APPENDED: LiteralString = """
 SELECT event_id, era, tx_id::text::bigint, notification_id FROM events

@@ -11,6 +11,7 @@ from eventsourcing.domain import Aggregate
 
 from domain.credentials import ApiKey
 from domain.executions import Execution
+from domain.feature_flags import FeatureFlag
 from domain.identifiers import JsonObject, TenantId
 from domain.identity import User
 from domain.plans import Plan
@@ -39,7 +40,7 @@ class Neighbours:
     execution_ended: a run has ended, and this is its result as `wait_s` answers it, for who waits.
 
     access_changed: what somebody may do has changed with this stream (a key, a user, a role, a
-    session, the tenant or a plan), for who remembers callers.
+    session, the tenant, a plan or a flag), for who remembers callers.
 
     worker_began: what the worker has in hand may be asked from now on, by who tells Prometheus.
 
@@ -56,7 +57,7 @@ class Neighbours:
         match aggregate:
             case Execution():
                 self.execution_stored(tenant_id, aggregate)
-            case ApiKey() | User() | Role() | Session() | Tenant() | Plan():
+            case ApiKey() | User() | Role() | Session() | Tenant() | Plan() | FeatureFlag():
                 self.access_changed(aggregate.id)
             case _:
                 pass

@@ -42,6 +42,7 @@ from infra.shared_cache import SharedCache
 from infra.snapshots import Snapshots
 from infra.standings import PostgresStandings
 from infra.tail import Tail
+from infra.tenant_features import PostgresFeatures
 from infra.tenant_plans import TenantPlans
 from infra.vault import PostgresVault
 from infra.wakeups import Wakeups
@@ -73,6 +74,7 @@ class Runtime:
     _definitions: Cache | None = None
     _standings: PostgresStandings | None = None
     _plans: dict[Role, TenantPlans] = field(default_factory=dict[Role, TenantPlans])
+    _features: dict[Role, PostgresFeatures] = field(default_factory=dict[Role, PostgresFeatures])
 
     @property
     def name(self) -> str:
@@ -274,14 +276,24 @@ class Runtime:
             self._plans[role] = TenantPlans(await self.database(role), monotonic_s=monotonic_s)
         return self._plans[role]
 
+    async def features(self, role: Role) -> PostgresFeatures:
+        """role: api or worker. One for each, for it remembers."""
+        if role not in self._features:
+            monotonic_s = asyncio.get_running_loop().time
+            database = await self.database(role)
+            self._features[role] = PostgresFeatures(database, monotonic_s=monotonic_s)
+        return self._features[role]
+
     async def tail(self, store: PostgresEventStore, authentication: Authentication) -> Tail:
         standings, plans = await self.standings(), await self.plans("api")
+        features = await self.features("api")
 
         def forget(stream_id: UUID, version: int) -> None:
             store.forget(stream_id, version)
             authentication.forget(stream_id)
             standings.forget(stream_id)
             plans.forget(stream_id)
+            features.forget(stream_id)
             # The stream of a tenant has the tenant's id.
             if self._data_keys is not None and self._data_keys.forget(stream_id):
                 store.forget_tenant(stream_id)

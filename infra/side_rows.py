@@ -21,19 +21,12 @@ from commands.directory_port import (
     StoredDirectoryEntry,
     StoredDirectoryToken,
 )
+from commands.feature_port import FeatureRow
 from commands.identity_port import AccessRow, RemovedRole, StoredRole, StoredUserAccess
 from commands.login_port import LoginRow
 from commands.mail_port import QueuedMail
 from commands.oauth_port import ClientSecretRow, RemovedClientSecret, StoredClientSecret
-from commands.plan_port import (
-    AdmittedExecution,
-    ArchivedPlan,
-    CountedPart,
-    PlanRow,
-    RemovedPart,
-    StoredPlan,
-    StoredTenantPlan,
-)
+from commands.plan_port import PlanRow
 from commands.ports import (
     ClosedBulkOperation,
     OpenedBulkOperation,
@@ -48,7 +41,7 @@ from commands.sealing_port import (
     DestroyedTenantKey,
     SealingRow,
 )
-from commands.sharing_port import RemovedShare, ShareRow, StoredShare
+from commands.sharing_port import ChangedPublicity, RemovedShare, ShareRow, StoredShare
 from commands.standing_port import (
     ChangedStanding,
     ClosedOffboarding,
@@ -61,6 +54,7 @@ from commands.vault_port import RemovedVaultEntry, StoredVaultEntry, VaultRow
 from domain.identifiers import TenantId
 from infra.data_keys import TenantKey
 from infra.directory_rows import directory_statement
+from infra.feature_rows import feature_statement
 from infra.login_rows import login_statement
 from infra.plan_rows import plan_statement
 from infra.share_rows import share_statement
@@ -87,6 +81,7 @@ RareRow = (
     | QueuedMail
     | LoginRow
     | PlanRow
+    | FeatureRow
     | SealingRow
     | PublishedPrices
 )
@@ -183,6 +178,10 @@ class SideStatement:
 def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
     tenant_id: TenantId, row: RareRow, key: TenantKey
 ) -> SideStatement:
+    if isinstance(row, PlanRow):
+        return SideStatement(*plan_statement(tenant_id, row))
+    if isinstance(row, FeatureRow):
+        return SideStatement(*feature_statement(tenant_id, row))
     match row:
         case StoredDefinition():
             definition = orjson.dumps(row.definition, option=orjson.OPT_SORT_KEYS)
@@ -227,7 +226,7 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return SideStatement(*directory_statement(tenant_id, row))
         case StoredUserAccess() | StoredRole() | RemovedRole():
             return _access_statement(tenant_id, row)
-        case StoredShare() | RemovedShare():
+        case StoredShare() | RemovedShare() | ChangedPublicity():
             return SideStatement(*share_statement(tenant_id, row))
         case StoredVaultEntry() | RemovedVaultEntry():
             return _vault_statement(tenant_id, row)
@@ -239,15 +238,6 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             | ClosedOffboarding()
         ):
             return SideStatement(*tenant_statement(tenant_id, row))
-        case (
-            StoredPlan()
-            | ArchivedPlan()
-            | StoredTenantPlan()
-            | CountedPart()
-            | RemovedPart()
-            | AdmittedExecution()
-        ):
-            return SideStatement(*plan_statement(tenant_id, row))
         case _:
             return SideStatement(*login_statement(tenant_id, row))
 

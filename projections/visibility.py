@@ -47,6 +47,7 @@ $$
            agentledger.person_of(w.tenant_id, w.created_by) AS person
       FROM agentledger.{workflows} AS w
      WHERE w.tenant_id = agentledger.current_tenant() AND w.is_public AND NOT w.is_deleted
+       AND w.workflow_id NOT IN (SELECT agentledger.unpublished())
   )
   SELECT s.workflow_id, s.created_by FROM shown AS s
   UNION
@@ -98,6 +99,7 @@ $$
       SELECT FROM agentledger.{workflows} AS w
        WHERE w.tenant_id = agentledger.current_tenant() AND w.workflow_id = source
          AND w.is_public AND NOT w.is_deleted
+         AND w.workflow_id NOT IN (SELECT agentledger.unpublished())
          AND (w.created_by = runner OR agentledger.person_of(w.tenant_id, w.created_by)
                                      = agentledger.person_of(w.tenant_id, runner))))
 $$;

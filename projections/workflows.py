@@ -132,7 +132,10 @@ WORKFLOWS = Projection(
     events=(Workflow.Created, Workflow.Revised, Workflow.Deleted),
     keys=stream_key,
     evolve=evolve,
-    own="is_public OR " + BEGUN_BY_PERSON + " OR workflow_id" + SHARED_WITH_PERSON,
+    own="(is_public AND workflow_id NOT IN (SELECT agentledger.unpublished())) OR "
+    + BEGUN_BY_PERSON
+    + " OR workflow_id"
+    + SHARED_WITH_PERSON,
     indexes=(("tenant_id", "created_by", "workflow_id"),),
 )
 WORKFLOW_VERSIONS = Projection(

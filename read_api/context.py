@@ -16,6 +16,7 @@ from infra.event_search import EventSearch
 from infra.postgres import Database
 from infra.seal_proofs import SealProofs
 from infra.tail import Tail
+from infra.tenant_features import PostgresFeatures
 from read_api.columns import Relation
 from read_api.dependencies import ReadDependencies
 from read_api.documents import Document
@@ -36,6 +37,7 @@ class Sources:
     tail: Tail
     limits: ReadLimits
     audit_log: AuditEntries
+    features: PostgresFeatures
     seal_proofs: SealProofs
     event_search: EventSearch
 
@@ -47,6 +49,7 @@ def sources_of(dependencies: ReadDependencies) -> Sources:
         dependencies.tail,
         dependencies.limits,
         dependencies.audit_log,
+        dependencies.features,
         dependencies.seal_proofs,
         dependencies.event_search,
     )

@@ -17,6 +17,7 @@ from infra.postgres import Database
 from infra.read_positions import ReadPositions
 from infra.seal_proofs import SealProofs
 from infra.tail import Tail
+from infra.tenant_features import PostgresFeatures
 from read_api.limits import ReadLimits
 
 
@@ -45,6 +46,7 @@ class ReadDependencies:
     metrics: Metrics
     audit: AuditTrail
     audit_log: AuditEntries
+    features: PostgresFeatures
     seal_proofs: SealProofs
     event_search: EventSearch
     limits: ReadLimits = field(default_factory=ReadLimits)

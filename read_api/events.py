@@ -124,6 +124,7 @@ class EventFilter:
 async def events(
     info: ReadInfo,
     stream_id: strawberry.ID | None = None,
+    *,
     filter: EventFilter | None = None,  # noqa: A002 # its name in the schema
     first: int | None = PAGE_SIZE_DEFAULT,
     after: str | None = None,

@@ -64,6 +64,7 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "externalIdentities": RootFieldRule("read", check_page),
     "user": RootFieldRule("read"),
     "me": RootFieldRule("read", is_sensitive=False),
+    "featureFlags": RootFieldRule("read", is_sensitive=False),
     "roles": RootFieldRule("read", check_page, is_sensitive=False),
     "permissions": RootFieldRule("read", is_sensitive=False),
     "apiKeys": RootFieldRule("read", check_page),

@@ -21,6 +21,7 @@ from read_api.execution_stats import ExecutionStats, execution_stats
 from read_api.executions import Execution, execution, execution_at, executions
 from read_api.executor import ReadExecutor
 from read_api.external_identities import ExternalIdentity, external_identities
+from read_api.feature_flags import FeatureFlag, feature_flags
 from read_api.identity import Me, User, me, user, users
 from read_api.identity_providers import IdentityProvider, identity_providers
 from read_api.projections import ProjectionStatus, projections
@@ -83,6 +84,9 @@ class Query:
     external_identities: Connection[ExternalIdentity] = strawberry.field(
         resolver=external_identities,
         description="Accounts at identity providers that people sign in with.",
+    )
+    feature_flags: list[FeatureFlag] = strawberry.field(
+        resolver=feature_flags, description="What is switched on for the caller."
     )
     roles: Connection[Role] = strawberry.field(
         resolver=roles, description="Those of the tenant's own making."

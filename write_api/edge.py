@@ -18,8 +18,9 @@ from commands.account_flow import AccountFlow
 from commands.authorization import Caller
 from commands.decisions import Command
 from commands.dispatch import Answer, Dispatcher, Origin
+from commands.feature_port import TenantFeatures
 from commands.login_flow import LoginFlow
-from commands.ports import Ids, Ports
+from commands.ports import Ids, Ports, Position
 from commands.provider_port import ProviderTests
 from commands.signals import ReceiveWebhook
 from domain.errors import Unauthenticated
@@ -30,6 +31,7 @@ from infra.audit_trail import Asked, AuditTrail, Source
 from infra.authentication import Credentials
 from infra.caller_limits import CallerLimits
 from infra.client_addresses import told_user_agent
+from infra.event_search import EventFilter, EventPage
 from infra.tenant_archive import ArchiveFile
 from write_api.audited import POSITION_SCOPE_KEY, audited_target
 from write_api.later import Later
@@ -69,6 +71,16 @@ class AuditLog(Protocol):
         ...
 
 
+class EventSearch(Protocol):
+    def pages(
+        self, tenant_id: TenantId, wanted: EventFilter, *, before: Position | None, events_max: int
+    ) -> AsyncGenerator[EventPage]:
+        """Newest first, opened, of at most events_max events together. Raises OverLimit at the
+        first.
+        """
+        ...
+
+
 class Blobs(Protocol):
     async def content(
         self, tenant_id: TenantId, sha256: bytes, *, person: UUID | None = None
@@ -99,6 +111,14 @@ class PlanUsage(Protocol):
     async def of_tenant(
         self, tenant_id: TenantId, *, reseller_id: TenantId | None
     ) -> JsonObject: ...
+
+
+class Features(Protocol):
+    """See infra/tenant_features.py."""
+
+    async def of(self, tenant_id: TenantId) -> TenantFeatures: ...
+
+    async def defined(self) -> TenantFeatures: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +172,10 @@ class WriteDependencies:
     logins: Logins
     login_limits: AddressLimits
     plan_usage: PlanUsage
+    features: Features
     audit: AuditTrail
     audit_log: AuditLog
+    event_search: EventSearch
     provider_tests: ProviderTests
     body_bytes_max: int
     cors_origins: Sequence[str] = ()
@@ -171,8 +193,10 @@ class Edge:
         self.published_seal_keys = dependencies.published_seal_keys
         self.audit = dependencies.audit
         self.audit_log = dependencies.audit_log
+        self.event_search = dependencies.event_search
         self.provider_tests = dependencies.provider_tests
         self.plan_usage = dependencies.plan_usage
+        self.features = dependencies.features
         self.body_bytes_max = dependencies.body_bytes_max
         self.logins = dependencies.logins
         self.later = Later()

@@ -39,6 +39,7 @@ from commands.directory_users import UserNameTaken, directory_of
 from commands.identity_providers import DIRECTORY_SCOPE
 from commands.memberships import EmailTaken
 from domain.errors import DomainError, Invalid, Unauthenticated
+from domain.feature_flags import SCIM
 from write_api.audited import POSITION_SCOPE_KEY
 from write_api.directory_groups import Groups
 from write_api.directory_users import Users
@@ -119,12 +120,13 @@ class Scim:
         return response
 
     async def _directory(self, call: Call) -> ScimCall:
-        """Raises MissingScope, NotADirectory."""
+        """Raises MissingScope, NotADirectory, FeatureOff."""
         require(call.caller, DIRECTORY_SCOPE)
         if call.caller.tenant_id is None:
             raise Unauthenticated
         on = Tenancy(self.parts.ports, call.caller, call.caller.tenant_id)
         await directory_of(on)
+        await on.require_feature(SCIM)
         return ScimCall(call, on, self.base_url)
 
     async def _answered(self, call: ScimCall, method: str, path: str) -> Response:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from commands.signals import ReceiveWebhook
 from domain.errors import FieldError, Invalid
 from domain.executions import ExecutionEnded, ExecutionNotFound
+from domain.feature_flags import FeatureOff
 from domain.identifiers import Json, JsonObject
 from domain.signals import SignalsTooLarge, TooManySignals
 from write_api.edge import Call, Edge
@@ -70,7 +71,10 @@ REQUEST_BODY = {
 async def receive(call: Call) -> Response:
     command = ReceiveWebhook(call.id("execution_id"), call.text("name"), await _request(call))
     key = idempotency_key(call.headers, DELIVERY_ID)
-    return await call.answer(command, HTTPStatus.ACCEPTED, key=key)
+    try:
+        return await call.answer(command, HTTPStatus.ACCEPTED, key=key)
+    except FeatureOff:
+        raise ExecutionNotFound from None  # A stranger learns nothing of the tenant.
 
 
 async def _request(call: Call) -> JsonObject:

@@ -30,6 +30,7 @@ FailureCode: TypeAlias = Literal[
     "interrupted",
     "secret_missing",
     "secret_not_allowed",
+    "feature_off",
 ]
 
 RETRYABLE: frozenset[FailureCode] = frozenset(

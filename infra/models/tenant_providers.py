@@ -14,10 +14,12 @@ from uuid import UUID
 
 import orjson
 
+from commands.feature_port import EverythingOn, Features
 from commands.model_port import ModelFailed, ModelRequest, Models
 from commands.provider_port import ProviderAccess, Providers
 from commands.vault_port import OpenedValue, SecretReader
 from domain.allowed_hosts import is_host_allowed
+from domain.feature_flags import OWN_PROVIDERS
 from domain.identifiers import JsonObject, TenantId
 from domain.providers import provider_id
 from domain.secrets import secret_id
@@ -44,10 +46,13 @@ class _Sealed:
 
 
 class TenantProviders:
-    """Implements commands.provider_port.Providers."""
+    """Implements commands.provider_port.Providers. Where providers of one's own are switched off,
+    those that are kept are not called, and say so.
+    """
 
-    def __init__(self, vault: SecretReader) -> None:
+    def __init__(self, vault: SecretReader, features: Features | None = None) -> None:
         self._vault = vault
+        self._features = features or EverythingOn()
 
     async def access(
         self, tenant_id: TenantId, user_id: UUID | None, model: str
@@ -60,6 +65,8 @@ class TenantProviders:
         found = await self._vault.open(tenant_id, list(ids.values()))
         for owner, entry_id in ids.items():
             if entry_id in found:
+                if not (await self._features.of(tenant_id)).is_on(OWN_PROVIDERS, user_id):
+                    raise failed("feature_off", "providers of one's own are switched off")
                 sealed = _sealed(found[entry_id])
                 return await self._access(tenant_id, owner, sealed, name=name, model=rest)
         return None

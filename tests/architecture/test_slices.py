@@ -14,8 +14,8 @@ from tests.architecture.sources import ROOT, modules, parse
 MACHINERY = {
     *("__init__", "authorization", "catalogue", "decisions", "dispatch"),
     *("account_flow", "admission_port", "bulk_port"),
+    *("feature_port", "http_port", "identity_port", "login_flow"),
     *("credential_port", "directory_port", "directory_roles", "execution_families"),
-    *("http_port", "identity_port", "login_flow"),
     *("login_port", "mail_port", "memberships"),
     *("model_port", "oauth_port", "offboarding_port"),
     *("open_executions_port", "ownership", "parts", "parts_port", "pinned_definitions"),

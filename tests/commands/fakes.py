@@ -37,6 +37,7 @@ from infra.event_codec import mapper
 from infra.price_books import StoredPrices
 from tests.commands.fake_accounts import EMAIL, FakeAccounts
 from tests.commands.fake_directory import FakeDirectory
+from tests.commands.fake_features import FakeFeatures
 from tests.commands.fake_parts import FakePartRights
 from tests.commands.fake_sealing import FakeSealing
 from tests.commands.fake_subjects import FakeDataSubjects
@@ -330,6 +331,7 @@ class World:
         self.mailbox = FakeMailbox(self.ids)
         self.accounts = FakeAccounts(self.store)
         self.users = FakeUsers(self.store)
+        self.features = FakeFeatures()
         self.data_subjects = FakeDataSubjects(self.store)
         self.parts = FakePartRights(self.store)
         self.ports = Ports(
@@ -345,6 +347,7 @@ class World:
             directory=FakeDirectory(self.store),
             accounts=self.accounts,
             vault=self.vault,
+            features=self.features,
             data_subjects=self.data_subjects,
             parts=self.parts,
             prices=StoredPrices(self.store),

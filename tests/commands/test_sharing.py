@@ -7,6 +7,7 @@ import pytest
 
 from commands.agents import CreateAgent, DeleteAgent, ExecuteAgent
 from commands.authorization import ROLE_GRANTS, Caller, MissingScope, ScopeNotHeld
+from commands.execution_commands import RetryExecution
 from commands.execution_forks import ForkExecution
 from commands.executions import ExecuteWorkflow
 from commands.identity_port import StoredUserAccess
@@ -91,7 +92,7 @@ async def test_a_workflow_shared_for_running_is_run_until_the_share_ends(house: 
         EndWorkflowShare(house.workflow_id, UUID(str(told["share_id"]))), caller=house.ada
     )
     execution_id = UUID(str(begun.result["execution_id"]))
-    for late in (run, ForkExecution(execution_id, "start")):
+    for late in (run, ForkExecution(execution_id, "start"), RetryExecution(execution_id)):
         with pytest.raises(WorkflowNotFound):
             await world.when(late, caller=house.bob)
 

@@ -10,6 +10,7 @@ from commands.authorization import Caller
 from commands.decisions import VersionMismatch
 from commands.executions import ExecuteWorkflow
 from commands.ports import StoredDefinition
+from commands.sharing_port import ChangedPublicity
 from commands.workflows import CreateWorkflow, DeleteWorkflow, ReviseWorkflow, WorkflowChanges
 from domain.definitions import InvalidDefinition
 from domain.identifiers import JsonObject, TenantId
@@ -167,3 +168,16 @@ def a_chain_of(nodes_count: int) -> JsonObject:
 def _node(node: object) -> JsonObject:
     assert isinstance(node, dict)
     return node
+
+
+async def test_what_is_not_public_any_more_is_so_from_the_append_on() -> None:
+    world = World()
+    create = CreateWorkflow("w", None, is_public=True, definition=DEFINITION)
+    made = await world.when(create)
+    workflow_id = UUID(str(made.result["workflow_id"]))
+    for is_public in (False, False, True):
+        await world.when(ReviseWorkflow(workflow_id, {"is_public": is_public}))
+    await world.when(ReviseWorkflow(workflow_id, {"name": "other"}))
+    await world.when(DeleteWorkflow(workflow_id))
+    changes = [row for row in world.store.side_rows if isinstance(row, ChangedPublicity)]
+    assert changes == [ChangedPublicity(workflow_id, told) for told in (False, True, False)]

@@ -78,14 +78,14 @@ class House:
     people: Mapping[str, tuple[Person, Grants]]
     position: str = ""
 
-    def a_thing(self, kind: Kind, relation: Relation, person: Person) -> Thing:
+    def a_thing(self, kind: Kind, relation: Relation, person: Person, given: str = "x") -> Thing:
         """A new one, and a run of it."""
         owner = person if relation == "own" else self.olga
         body: Any = AGENT
         if kind == "workflow":
             body = {"name": "w", "definition": GRAPH, "is_public": relation == "public"}
         thing = Thing(kind, str(owner.made(f"/{kind}s", body)[f"{kind}_id"]), "")
-        begun = owner.send("POST", f"{thing.path}/execute", {"input": "x"})
+        begun = owner.send("POST", f"{thing.path}/execute", {"input": given})
         assert begun.is_success, begun.text
         thing.run_id = str(begun.json()["data"]["execution_id"])
         self.position = str(begun.json()["meta"]["position"])
@@ -266,13 +266,17 @@ def test_making_a_workflow_is_for_who_may_write_one(house: House) -> None:
 
 def test_what_was_shared_is_gone_when_the_share_or_its_person_goes(house: House) -> None:
     viewer = somebody(house.url, house.admin.http, unique("leaves"), "VIEWER")
-    thing = house.a_thing("workflow", "viewed", viewer)
+    thing = house.a_thing("workflow", "viewed", viewer, "x" * 70_000)
+    query = "query($id: ID!) { execution(id: $id) { input } }"
+    told_input = house.olga.query(query, house.position, id=thing.run_id).json()
+    sha256 = told_input["data"]["execution"]["input"]["$blob"]["sha256"]
 
     def sees() -> set[str]:
         asked = partial(viewer.query, position=house.position)
         found = {seen(asked(EXECUTION, id=thing.run_id), "execution")}
         found.add(seen(asked(EVENTS, id=thing.run_id), "events"))
         followed = viewer.http.get(f"/api/v1/executions/{thing.run_id}/events")
+        found.add(told(viewer.send("GET", f"/blobs/{sha256}")))
         listed = asked(WORKFLOWS).text
         return found | {told(followed), "allowed" if thing.id in listed else "not found"}
 

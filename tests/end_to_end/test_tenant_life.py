@@ -141,6 +141,56 @@ async def test_a_reseller_makes_and_manages_only_its_own_tenants(
     assert own_process.verify()["ok"]
 
 
+USAGE = """{ tenant { region plan { name version } quotas { name limit used remaining } }
+  featureFlags { name enabled reason } }"""
+PROFILE = {"name": "Writer", "model": "offline/echo", "instructions": "Be brief."}
+
+
+async def test_a_plan_holds_everywhere_and_features_are_switched_off(
+    own_process: Stack, operator: httpx.AsyncClient, tenant: Api
+) -> None:
+    limits = {"agents": 1, "requests_per_min": 600, "requests_burst": 300, "run_duration_s": 1}
+    made = await operator.post("/api/v1/plans", json={"name": "Small", "limits": limits})
+    assert made.status_code == 201, made.text
+    plan_id, path = made.json()["data"]["plan_id"], f"/api/v1/tenants/{await its_id(tenant)}"
+    put = await operator.put(f"{path}/plan", json={"plan_id": plan_id, "overrides": {"users": 2}})
+    assert put.status_code == 200, put.text
+
+    async def is_narrow() -> bool:
+        answer = await tenant.http.get("/api/v1/node-types")
+        return answer.headers["RateLimit-Policy"] == '"tenant";q=300;w=30'
+
+    await until(is_narrow, "the headers tell of the plan")
+    agents = [await tenant.http.post("/api/v1/agents", json=PROFILE) for _ in range(2)]
+    assert [answer.status_code for answer in agents] == [201, 409]
+    assert agents[1].json()["code"] == "quota_reached"
+    assert agents[1].json()["detail"] == "The plan Small allows agents of 1, and 1 are used."
+    ended = await tenant.execution_at_end(await begun(tenant, 60))
+    assert (ended["status"], ended["error"]["code"]) == ("FAILED", "plan_run_duration")
+
+    off = await operator.put(f"{path}/feature-flags/own_providers", json={"is_enabled": False})
+    assert off.status_code == 200, off.text
+
+    async def is_off() -> bool:
+        body = {"kind": "openai", "api_key": "sk-1"}
+        answer = await tenant.http.put("/api/v1/providers/ours", json=body)
+        return answer.status_code == 403 and answer.json()["code"] == "feature_off"
+
+    await until(is_off, "it is switched off")
+    told = await tenant.query(USAGE)
+    assert told["tenant"]["region"] == "us"
+    assert told["tenant"]["plan"] == {"name": "Small", "version": 1}
+    quotas = {one.pop("name"): one for one in told["tenant"]["quotas"]}
+    assert quotas["agents"] == {"limit": 1, "used": 1, "remaining": 0}
+    assert quotas["users"] == {"limit": 2, "used": 1, "remaining": 1}
+    flag = {"name": "own_providers", "enabled": False, "reason": "operator"}
+    assert flag in told["featureFlags"]
+    shown = (await operator.get(f"{path}/plan")).json()["data"]
+    assert shown["limits"] == {**limits, "users": 2}
+    assert {"name": "agents", **quotas["agents"], "resets_at": None} in shown["quotas"]
+    assert own_process.verify()["ok"]
+
+
 async def test_everything_of_a_tenant_is_exported_and_can_be_checked(
     own_process: Stack, operator: httpx.AsyncClient, tenant: Api, tmp_path: Path
 ) -> None:

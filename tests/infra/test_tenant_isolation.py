@@ -246,6 +246,7 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
         "end_sweep",
         "erase_rows",
         "executions_needing_attention",
+        "features_of",
         "usage_unsettled",
         "keep_data_key",
         "keep_first_key_encryption_key",

@@ -30,7 +30,9 @@ from infra.clock import SystemClock
 from infra.mail_outbox import SealedMailbox
 from infra.plan_usage import PlanUsage
 from infra.secrets_source import SecretsSource
-from infra.tenant_plans import REMEMBERED_S, TenantPlans
+from infra.tenant_features import PostgresFeatures
+from infra.tenant_memory import REMEMBERED_S, STALE_S
+from infra.tenant_plans import TenantPlans
 from infra.users import PostgresUsers
 from infra.vault import PostgresVault
 from tests.infra.conftest import Conninfo, Parts, build_parts
@@ -50,6 +52,17 @@ DEFINITION: JsonObject = {
     "edges": [{"from": "start", "to": "end"}],
 }
 LIMIT = 3
+
+
+class Ticks:
+    """A minute at a time, so that nothing is remembered."""
+
+    def __init__(self) -> None:
+        self.time_s = 0.0
+
+    def __call__(self) -> float:
+        self.time_s += STALE_S
+        return self.time_s
 
 
 class Process:
@@ -75,6 +88,7 @@ class Process:
             mailbox=SealedMailbox(parts.keys, IDS, has_server=True),
             vault=PostgresVault(database, parts.keys),
             plans=plans,
+            features=PostgresFeatures(database, monotonic_s=Ticks()),
         )
         return cls(parts, plans, ports)
 

@@ -49,6 +49,7 @@ from infra.signing_keys import SigningKeys
 from infra.standings import PostgresStandings
 from infra.users import PostgresUsers
 from infra.webhook_keys import WebhookKeys
+from tests.commands.fake_features import FakeFeatures
 from tests.commands.fakes import World
 from tests.infra.conftest import Parts
 from tests.infra.log_steps import IDS
@@ -57,6 +58,7 @@ from tests.write_api.api import (
     OPERATOR_KEY,
     FakeAuditLog,
     FakeBlobs,
+    FakeEventSearch,
     FakeExport,
     FakePlanUsage,
     FakeWaiter,
@@ -384,7 +386,9 @@ def _dependencies(
         audit_log=audit_log,
         exports=FakeExport(),
         plan_usage=FakePlanUsage(),
+        features=FakeFeatures(),
         published_seal_keys=logins.published_keys,
+        event_search=FakeEventSearch(),
         provider_tests=ShortCalls(TenantProviders(World().vault), ToldModels()),
         body_bytes_max=1024 * 1024,
     )

@@ -28,6 +28,7 @@ from infra.postgres import Database
 from infra.read_positions import ReadPositions
 from infra.seal_proofs import SealProofs
 from infra.tail import Tail
+from infra.tenant_features import PostgresFeatures
 from infra.wakeups import Wakeups
 from projections.catalogue import PROJECTIONS
 from read_api.dependencies import ReadDependencies
@@ -209,6 +210,7 @@ async def build_api(ledger: Ledger) -> AsyncIterator[Api]:
         metrics=Metrics(),
         audit=audit,
         audit_log=audit_log,
+        features=PostgresFeatures(reader, monotonic_s=lambda: 0.0),
         event_search=EventSearch(database, ledger.opened),
         seal_proofs=SealProofs(database, EventCommitments(data_keys_on(database))),
     )

@@ -214,6 +214,22 @@ async def test_nothing_is_shared_with_who_was_deactivated_or_has_another_role(ho
     assert await house.seen_runs() == publics
 
 
+async def test_a_workflow_that_is_private_again_shows_nothing_before_a_read_model_knows(
+    house: House,
+) -> None:
+    house.be(house.vic, "VIEWER")
+    public_id = str(house.public.stream_id)
+    assert (await house.read(WORKFLOW, id=public_id))["workflow"] is not None
+    await house.api.ledger.fetch(
+        "INSERT INTO unpublished_workflows (tenant_id, workflow_id) VALUES (%s, %s)",
+        *(house.api.tenant_id, public_id),
+    )
+    assert (await house.read(WORKFLOW, id=public_id))["workflow"] is None
+    assert await house.seen_runs() == set()
+    house.be(house.ada, "USER")
+    assert await house.seen_runs() == set(house.runs)
+
+
 async def test_a_workflow_that_is_private_again_or_gone_shows_nothing(house: House) -> None:
     house.be(house.vic, "VIEWER")
     content = workflow_content("v1")

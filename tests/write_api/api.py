@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from commands.authorization import Caller
 from commands.credential_port import RevokedApiKey, StoredApiKey
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
+from commands.ports import LoggedEvent, Position
 from domain.errors import Unauthenticated, Unavailable
 from domain.identifiers import JsonObject, TenantId
 from domain.plans import PlanNotFound
@@ -19,6 +20,7 @@ from infra.audit_entries import AuditFilter, AuditPage
 from infra.audit_trail import AuditEntry, AuditTrail
 from infra.authentication import Credentials
 from infra.client_addresses import ClientAddresses
+from infra.event_search import EventFilter, EventPage
 from infra.models.tenant_providers import ShortCalls, TenantProviders
 from infra.models.usage import measured_tokens
 from infra.tenant_archive import ArchiveFile
@@ -111,6 +113,23 @@ class FakeExport:
             yield file
 
 
+class FakeEventSearch:
+    """events: what is found, newest first. asked: for what."""
+
+    def __init__(self) -> None:
+        self.events: list[LoggedEvent] = []
+        self.asked: list[EventFilter] = []
+
+    async def pages(
+        self, tenant_id: TenantId, wanted: EventFilter, *, before: Position | None, events_max: int
+    ) -> AsyncGenerator[EventPage]:
+        self.asked.append(wanted)
+        own = [event for event in self.events if event.tenant_id == tenant_id]
+        older = [event for event in own if before is None or event.position < before]
+        more = older[events_max - 1].position if len(older) > events_max else None
+        yield EventPage(older[:events_max], more)
+
+
 class FakeAuditLog:
     """Entries in the order in which they were stored. is_away: nothing can be."""
 
@@ -185,6 +204,7 @@ class Api:
         self.exports = FakeExport()
         self.models = ToldModels()
         self.audit_log = FakeAuditLog()
+        self.event_search = FakeEventSearch()
         self.audit = AuditTrail(
             self.audit_log.store, self.world.ids, lost=lambda _: None, gather_s=0, count_s=0
         )
@@ -222,8 +242,10 @@ class Api:
             logins=self.login.logins(self.store, self.world.clock, self.world.dispatcher),
             login_limits=self.limits.logins,
             plan_usage=self.plan_usage,
+            features=self.world.features,
             audit=self.audit,
             audit_log=self.audit_log,
+            event_search=self.event_search,
             provider_tests=ShortCalls(TenantProviders(self.world.vault), self.models),
             body_bytes_max=BODY_BYTES_MAX,
             cors_origins=self._cors_origins,

@@ -14,7 +14,7 @@ from tests.architecture.test_permissions import OPERATIONS, request_of
 from tests.commands.fakes import FakeIds
 from tests.write_api.api import OPERATOR_KEY, Api, problem
 from tests.write_api.bodies import AGENT, TENANT
-from write_api.audit import cef_line
+from write_api.audit import audit_cef_line
 
 SOME_ID = "019a0000-0000-7000-8000-000000000000"
 COMMANDS = [one for one in OPERATIONS if one[0] != "get"]
@@ -157,7 +157,7 @@ def test_nothing_a_client_sends_begins_an_entry_of_its_own() -> None:
         position=None,
         source=Source("203.0.113.1", evil),
     )
-    line = cef_line(entry)
+    line = audit_cef_line(entry)
     assert "\n" not in line
     assert "|create\\|Agent|" in line
     assert " outcome=allowed" not in line
