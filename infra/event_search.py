@@ -125,7 +125,7 @@ class EventSearch:
     ) -> EventPage:
         """Opened."""
         async with self._database.tenant_transaction(tenant_id) as conn:
-            params = await _params(conn, tenant_id, wanted, before)
+            params = await search_params(conn, tenant_id, wanted, before)
             if wanted.correlation_id is None:
                 await conn.execute(IN_ORDER)
             cursor = conn.cursor(binary=True)
@@ -170,7 +170,7 @@ def _query(wanted: EventFilter) -> LiteralString:
     return (OF_TENANT if wanted.stream_id is None else OF_STREAM) + FOUND
 
 
-async def _params(
+async def search_params(
     conn: AsyncConnection, tenant_id: TenantId, wanted: EventFilter, before: Position | None
 ) -> dict[str, object]:
     after, until = FIRST, before or LAST

@@ -27,11 +27,12 @@ from infra.leaf_comparison import differences
 from infra.log_seals import Head, SignedSeal, record
 from infra.merkle import HASH_BYTES, leaf_hash, root_of_inclusion
 from infra.merkle_tiles import WIDTH, Tile, broken_tiles, grown, root_of
+from infra.personal_members import ERASED_MARK
 from infra.seal_documents import read_head, read_seal
 
 TILE_FILES = "seals/tiles/"
 EVENT_FILES = "events/"
-ERASED_MARK = "$erased"
+
 VIOLATIONS_MAX = 100
 
 

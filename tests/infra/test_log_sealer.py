@@ -9,7 +9,9 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.errors import InsufficientPrivilege, UniqueViolation
 
+from domain.envelope import Envelope
 from domain.identifiers import TenantId
+from domain.identity import User
 from infra.event_log import BEGINNING
 from infra.log_seals import NO_COMMITMENT, NO_SEAL, event_leaf, follows
 from infra.merkle import is_consistent, leaf_hash, root_of_inclusion
@@ -168,6 +170,32 @@ async def test_erasing_a_tenant_changes_no_leaf_and_leaves_nothing_to_guess_by(
     assert after.blinding is None
     await log.append(a_tenant(), events=2)
     assert await log.seal() == 1
+
+
+async def test_erasing_a_person_leaves_nothing_to_guess_what_was_theirs_by(log: SealedLog) -> None:
+    """Although the key of their tenant is still there."""
+    ours = a_tenant()
+    person = User._create(
+        User.Created, id=IDS.new(), email="ada@example.com", role="USER", name="Ada"
+    )
+    await log.parts.store.append([person], Envelope(ours, "test"))
+    (key_id,) = await log.append(ours, events=2)
+    await log.seal()
+    proofs = await log.proofs()
+    before = await proofs.of_event(ours, person.id, 1)
+    database = await log.parts.database("writer")
+    async with database.connection() as conn:
+        await conn.execute("SELECT destroy_subject_key(%s, %s)", (ours, person.id))
+    log.parts.keys.forget(person.id)
+    after = await proofs.of_event(ours, person.id, 1)
+    other = await proofs.of_event(ours, key_id, 1)
+    assert before is not None
+    assert after is not None
+    assert other is not None
+    assert before.blinding is not None
+    assert (after.record, after.path) == (before.record, before.path)
+    assert after.blinding is None
+    assert other.blinding is not None
 
 
 async def test_what_was_erased_before_it_was_sealed_is_sealed_without_its_content(

@@ -7,6 +7,14 @@ from psycopg import AsyncConnection
 
 from domain.identifiers import TenantId
 from infra.event_log import READ_COMMIT_ORDER, READ_COMMIT_ORDER_OF_SHARDS, READ_TOPICS
+from infra.event_search import (
+    FOUND,
+    IN_ORDER,
+    OF_STREAM,
+    OF_TENANT,
+    EventFilter,
+    search_params,
+)
 from infra.tail import READ_PLACES
 from tests.infra.conftest import Parts
 from tests.infra.log_steps import IDS, append_streams
@@ -37,6 +45,28 @@ async def test_the_events_of_some_topics_are_searched_in_the_index_of_the_order(
     inner = plan.partition("Limit")[2]
     assert "events_commit_order" in inner
     assert "Sort" not in inner, plan
+
+
+@pytest.mark.parametrize(
+    ("search", "index"), [(OF_TENANT, "events_of_tenant"), (OF_STREAM, "events_pkey")]
+)
+async def test_a_search_reads_the_log_by_an_index_and_in_its_order(
+    parts: Parts, search: LiteralString, index: str
+) -> None:
+    """As the role that searches, with row security, whose estimates are far too low."""
+    tenant_id = TenantId(IDS.new())
+    await append_streams(parts.store, tenant_id, streams=300)
+    wanted = EventFilter(stream_id=IDS.new(), actor="user:ada")
+    api = await parts.database("api")
+    async with api.tenant_transaction(tenant_id) as conn:
+        asked = await search_params(conn, tenant_id, wanted, None)
+        await conn.execute("SET LOCAL enable_seqscan = off")
+        await conn.execute(IN_ORDER)
+        cursor = await conn.execute("EXPLAIN (COSTS OFF) " + search + FOUND, {**asked, "limit": 50})
+        plan = "\n".join(row[0] for row in await cursor.fetchall())
+    looked = plan.partition("CTE looked")[2].partition("CTE found")[0]
+    assert index in looked, plan
+    assert "Sort" not in looked, plan
 
 
 async def plan_of(database_url: str, query: LiteralString, params: tuple[Any, ...]) -> str:

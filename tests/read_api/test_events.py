@@ -1,5 +1,7 @@
 """The audit trail: every recorded fact of a tenant or of one stream, newest first."""
 
+from typing import Any
+
 import pytest
 
 from infra import event_search
@@ -21,7 +23,7 @@ SEARCH = """query($id: ID, $filter: EventFilter, $first: Int, $after: String) {
 
 
 async def searched(
-    api: Api, *, first: int = 3, stream: str | None = None, **asked: object
+    api: Api, *, first: Any = 3, stream: Any = None, **asked: Any
 ) -> list[tuple[str, int]]:
     """(stream, version) of every event that a filter lets through, read page by page."""
     seen: list[tuple[str, int]] = []
