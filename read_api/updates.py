@@ -50,6 +50,9 @@ STATUSES: Mapping[str, str | None] = {
     "execution.node_copied": "COMPLETED",
     "execution.upgraded": None,
     "execution.payloads_removed": None,
+    "execution.erased": None,
+    "execution.usage_unresolved": None,
+    "execution.usage_resolved": None,
     **STATUS_OF_CLOSING_TOPIC,
 }
 OF_NODE = frozenset(
@@ -68,8 +71,18 @@ OF_NODE = frozenset(
         "execution.node_copied",
     }
 )
-# payloads_removed comes after the end only.
-TERMINAL = frozenset({*STATUS_OF_FINAL_TOPIC, "execution.payloads_removed"})
+TERMINAL = frozenset(STATUS_OF_FINAL_TOPIC)
+# What may come after the end as well as before it, and changes neither.
+BESIDE = frozenset(
+    {
+        "execution.payloads_removed",
+        "execution.erased",
+        "execution.usage_unresolved",
+        "execution.usage_resolved",
+    }
+)
+# Of these, how many are looked past to find whether the execution has ended.
+LOOKED_PAST_MAX = 10
 
 # fmt: off
 # Only what is settled: a transaction that is still running could commit before what was already
@@ -121,8 +134,8 @@ class EventNotice:
 async def first_events(
     sources: Sources, caller: Caller, id_text: str, *, after: int
 ) -> Sequence[LoggedEvent]:
-    """Where following begins: events from version `after` on, itself included, which proves that it
-    is there.
+    """Where following begins: events from shortly before version `after` on, itself included, which
+    proves that it is there.
 
     Raises RequestRefused when the execution is unknown or has not come that far.
     """
@@ -130,19 +143,25 @@ async def first_events(
     if execution_id is None or tenant_id is None or after < 0:
         raise _unknown_execution()
     reader = _Reader(tenant_id, caller.reads_as)
-    page = await _page(sources, reader, execution_id, after=max(after, 1) - 1)
-    if not page and after > 1:
-        beginning = await _page(sources, reader, execution_id, after=0)
-        if beginning and beginning[0].topic in STATUSES:
-            raise refuse("bad_version", f"The execution has no version {after} yet.")
-    if not page or page[0].topic not in STATUSES:
+    earlier = max(after - LOOKED_PAST_MAX, 1) - 1
+    limit = max(_page_size(sources), LOOKED_PAST_MAX + 1)
+    page = await sources.open_events(
+        await _read(sources, reader, execution_id, after=earlier, limit=limit)
+    )
+    known = page or (await _page(sources, reader, execution_id, after=0) if after > 1 else page)
+    if not known or known[0].topic not in STATUSES:
         raise _unknown_execution()
+    if not page or page[-1].version < after:
+        raise refuse("bad_version", f"The execution has no version {after} yet.")
     return page
 
 
 def has_ended(page: Sequence[LoggedEvent]) -> bool:
-    """Whether the last of these events is the end of its execution."""
-    return page[-1].topic in TERMINAL
+    """Whether the execution is at its end after these events."""
+    is_ended = False
+    for event in page:
+        is_ended = _is_ended(event, is_ended)
+    return is_ended
 
 
 async def follow_execution(
@@ -164,7 +183,7 @@ async def follow_execution(
             for event in page:
                 if event.version > after:
                     yield event
-                version, is_ended = event.version, event.topic in TERMINAL
+                version, is_ended = event.version, _is_ended(event, is_ended)
             if is_ended and len(page) < limits.stream_page_events:
                 return
             # What came before the subscription is read before anything is waited for.
@@ -220,6 +239,10 @@ def update_of(event: LoggedEvent) -> ExecutionUpdate:
         recorded_at=instant_of(event.recorded_at),
         data=Json(data),
     )
+
+
+def _is_ended(event: LoggedEvent, before: bool) -> bool:  # noqa: FBT001 # as of the event before
+    return before if event.topic in BESIDE else event.topic in TERMINAL
 
 
 def _still_waits(topic: str, data: Mapping[str, Any]) -> bool:

@@ -24,6 +24,7 @@ from infra.models.providers import PROVIDERS, WITH_ADDRESS_ONLY
 CONNECTIONS_MAX = 1024
 # Names become parts of addresses and file names inside litellm.
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:@+*-]|/(?=[A-Za-z0-9@])){0,199}")
+_NAME_CHARACTERS_MAX = 200
 
 
 class ClosableModels(Models, Protocol):
@@ -42,7 +43,8 @@ class RoutedModels:
         self, request: ModelRequest, on_token: Callable[[str], None] | None = None
     ) -> ModelResponse:
         """Raises ModelFailed; `unknown_model` for a name that can be none."""
-        if not _is_name(request.model):
+        # What is longer is not remembered either: a tenant may write as much as it likes.
+        if len(request.model) > _NAME_CHARACTERS_MAX or not _is_name(request.model):
             raise failed("unknown_model", "this is not a model's name")
         return await (await self._adapter_of(request)).complete(request, on_token)
 

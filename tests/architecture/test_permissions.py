@@ -147,7 +147,7 @@ async def test_every_route_lets_its_scope_alone_in(
 async def on_record(api: Api) -> list[tuple[object, ...]]:
     """Since it was asked last."""
     await api.audit.close()
-    told = [
+    told: list[tuple[object, ...]] = [
         (entry.tenant_id, entry.actor, entry.action, entry.outcome, entry.code)
         for entry in api.audit_log.entries
     ]

@@ -29,7 +29,6 @@ def rules(*roles: str, trusts: bool = False) -> LoginRules:
         (rules(trusts=True), "USER", {AT}, True),
         (rules(trusts=True), "USER", {"password"}, False),
     ],
-    ids=str,
 )
 def test_what_is_enough(made: LoginRules, role: str, factors: set[str], is_enough: bool) -> None:
     assert made.is_enough(role, factors) is is_enough

@@ -43,6 +43,7 @@ async def test_a_finished_run_is_told_to_its_end(api: Api, client: httpx.AsyncCl
     async with client.stream("GET", path_of(run.stream_id)) as response:
         seen = [frame async for frame in frames(response) if isinstance(frame, Frame)]
     assert [frame.id for frame in seen] == list(range(1, 8))
+    assert seen[4].data["data"].pop("usage")["provider"] == "offline"
     assert seen[4] == Frame(
         5,
         "execution.node_completed",
@@ -128,6 +129,26 @@ async def test_strangers_and_the_unentitled_are_refused(
     assert (stranger.status_code, stranger.json()["code"]) == (401, "unauthenticated")
     api.callers.known[KEY] = Caller("api_key:1", api.tenant_id, frozenset({"agents:write"}))
     assert (await client.get(path)).status_code == 403
+
+
+async def test_what_is_found_out_after_the_end_leaves_a_run_at_its_end(
+    api: Api, client: httpx.AsyncClient
+) -> None:
+    run = a_finished_run(api.tenant_id)
+    run.happens(
+        Execution.UsageUnresolved,
+        path="draft",
+        node_type="llm",
+        attempt=1,
+        model="offline/echo",
+        workflow_id=None,
+        created_by="user:ada",
+    )
+    await api.record(run)
+    assert await versions(client, run.stream_id) == list(range(1, 9))
+    late = {"Last-Event-ID": "8"}
+    async with client.stream("GET", path_of(run.stream_id), headers=late) as response:
+        assert response.status_code == 204
 
 
 async def test_a_credential_that_is_revoked_ends_its_streams(

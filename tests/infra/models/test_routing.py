@@ -69,6 +69,7 @@ async def test_a_models_name_leads_to_its_adapter(model: str, adapter: str) -> N
         "x/\n",
         "/x",
         "openai/",
+        "m" * 201,
         "m" * 500,
     ],
 )
