@@ -48,8 +48,9 @@ async def _checks(settings: Settings, progress: Callable[[str], None]) -> list[C
         for projection in PROJECTIONS:
             progress(f"the projection {projection.table}")
             checks.append(await verify_projection(conn, projection, open_events))
-            if projection.rollup is not None:
-                checks.append(await verify_rollup(conn, projection))
+            checks.extend(
+                [await verify_rollup(conn, projection, rollup) for rollup in projection.rollups]
+            )
     return checks
 
 

@@ -82,7 +82,7 @@ def _triggers(table: str, rollup: Rollup) -> Iterator[sql.Composed]:
             "CREATE TRIGGER {name} AFTER {operation} ON {rows} REFERENCING {tables}"
             " FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
         ).format(
-            name=sql.Identifier(f"roll_up_{operation.lower()}"),
+            name=sql.Identifier(f"roll_up_{rollup.suffix}_{operation.lower()}"),
             operation=_raw([operation]),
             rows=rows,
             tables=_raw([tables]),
@@ -102,10 +102,8 @@ def _change(rollup: Rollup) -> str:
     )
 
 
-async def verify_rollup(conn: AsyncConnection, projection: AnyProjection) -> Check:
-    """conn: autocommit, sees every tenant. One statement, one snapshot."""
-    rollup = projection.rollup
-    assert rollup is not None
+async def verify_rollup(conn: AsyncConnection, projection: AnyProjection, rollup: Rollup) -> Check:
+    """conn: autocommit, sees every tenant."""
     name = rollup_name(projection.table, rollup)
     check = Check(f"{name} is the sum of {projection.table}")
     facts = f"(SELECT 1 AS sign, f.* FROM agentledger.{projection.table} AS f)"

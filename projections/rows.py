@@ -45,8 +45,7 @@ class Tables:
     @property
     def names(self) -> tuple[str, ...]:
         """Of all its tables, the dependent ones first."""
-        rollup = self.projection.rollup
-        beside = () if rollup is None else (rollup_name(self.name, rollup),)
+        beside = [rollup_name(self.name, rollup) for rollup in self.projection.rollups]
         return (*beside, self.streams_name, self.name)
 
     @cached_property
@@ -225,8 +224,8 @@ class Tables:
             ).format(table)
         yield self.own_only
         yield sql.SQL("GRANT SELECT ON {} TO agentledger_api").format(self.rows)
-        if self.projection.rollup is not None:
-            yield from rollup_definitions(self.name, self.projection.rollup, self.projection.own)
+        for rollup in self.projection.rollups:
+            yield from rollup_definitions(self.name, rollup, self.projection.own)
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ class Projection(Generic[RowT]):
     own: LiteralString
     indexes: tuple[tuple[str, ...], ...] = ()
     sparse_indexes: tuple[tuple[str, ...], ...] = ()
-    rollup: Rollup | None = None
+    rollups: tuple[Rollup, ...] = ()
     also: tuple[type[Aggregate], ...] = ()
 
     @cached_property

@@ -10,9 +10,7 @@ from psycopg import AsyncConnection, sql
 
 from projections.rollups import rollup_name
 from projections.tenants import TENANTS
-from projections.usage import USAGE_FACTS
-
-assert USAGE_FACTS.rollup is not None
+from projections.usage import QUARTERS, USAGE_FACTS
 
 # The statistics of a young table are wrong, so the one good plan is prescribed.
 CREATE_UNSETTLED = sql.SQL("""
@@ -34,7 +32,7 @@ REVOKE EXECUTE ON FUNCTION agentledger.usage_unsettled FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION agentledger.usage_unsettled TO agentledger_api
 """).format(
     tenants=sql.Identifier(TENANTS.table),
-    quarters=sql.Identifier(rollup_name(USAGE_FACTS.table, USAGE_FACTS.rollup)),
+    quarters=sql.Identifier(rollup_name(USAGE_FACTS.table, QUARTERS)),
 )
 
 

@@ -1,6 +1,6 @@
-"""usage_facts: what each paid attempt used and what it was charged. Beside it a rollup by quarters
-of an hour, kept by the database itself with every change of the facts, so that sums over a year
-need not read them.
+"""usage_facts: what each paid attempt used and what it was charged. Beside it rollups by
+quarters of an hour and by days, kept by the database itself with every change of the facts, so that
+sums over a year need not read them.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from projections.table import (
     json_text,
 )
 
-__all__ = ["INPUT_METERS", "METERS", "OUTPUT_METERS", "USAGE_FACTS"]
+__all__ = ["INPUT_METERS", "METERS", "OUTPUT_METERS", "QUARTERS", "USAGE_FACTS"]
 
 
 class UsageColumns(TypedDict):
@@ -159,9 +159,10 @@ def _text(value: Json) -> str:
 
 
 # fmt: off
+QUARTER: LiteralString = "date_bin('15 minutes', f.happened_at, 'epoch'::timestamptz)"
+DAY: LiteralString = "date_bin('1 day', f.happened_at, 'epoch'::timestamptz)"
 ROLLED_UP: LiteralString = (
-    "SELECT f.tenant_id, date_bin('15 minutes', f.happened_at, 'epoch'::timestamptz) AS start,"
-    " l.line->>0 AS meter, f.model, f.provider, f.agent_id, f.workflow_id, f.node_type,"
+    " AS start, l.line->>0 AS meter, f.model, f.provider, f.agent_id, f.workflow_id, f.node_type,"
     " f.created_by, sum(f.sign * (l.line->>1)::numeric) AS quantity,"
     " coalesce(sum(f.sign * (l.line->>2)::numeric), 0) AS cost_usd_pico,"
     " coalesce(sum(f.sign) FILTER (WHERE l.line->>2 IS NULL AND f.source <> 'unknown'), 0)"
@@ -173,6 +174,24 @@ ROLLED_UP: LiteralString = (
     " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9"
 )
 # fmt: on
+
+
+def _rollup(suffix: LiteralString, start: LiteralString) -> Rollup:
+    return Rollup(
+        suffix=suffix,
+        key=(
+            *("tenant_id uuid", "start timestamptz", "meter text", "model text", "provider text"),
+            *("agent_id text", "workflow_id text", "node_type text", "created_by text"),
+        ),
+        sums=("quantity", "cost_usd_pico", "unpriced", "unresolved", "lines"),
+        count="lines",
+        select="SELECT f.tenant_id, " + start + ROLLED_UP,
+    )
+
+
+QUARTERS = _rollup("quarters", QUARTER)
+# Of UTC.
+DAYS = _rollup("days", DAY)
 
 USAGE_FACTS = Projection(
     name="usage_facts",
@@ -193,14 +212,5 @@ USAGE_FACTS = Projection(
     evolve=evolve,
     own=BEGUN_BY_PERSON,
     indexes=(("tenant_id", "happened_at"),),
-    rollup=Rollup(
-        suffix="quarters",
-        key=(
-            *("tenant_id uuid", "start timestamptz", "meter text", "model text", "provider text"),
-            *("agent_id text", "workflow_id text", "node_type text", "created_by text"),
-        ),
-        sums=("quantity", "cost_usd_pico", "unpriced", "unresolved", "lines"),
-        count="lines",
-        select=ROLLED_UP,
-    ),
+    rollups=(QUARTERS, DAYS),
 )

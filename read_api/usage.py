@@ -1,7 +1,8 @@
 """What was used and what it cost: sums by any dimensions and intervals, and the facts below them.
 
-Sums come from the rollup by quarters of an hour, which no time zone cuts; what lies before the
-first whole quarter and after the last one comes from the facts.
+Sums come from the rollups: by days where the days that are asked for are UTC's, else by quarters of
+an hour, which no time zone cuts. What lies before the first whole quarter and after the last one
+comes from the facts.
 """
 
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ from read_api.scalars import BigInt, Instant
 OTHER_UNIT = "units"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
+DAY = timedelta(days=1)
+UTC_NAME = "UTC"
 
 
 @strawberry.enum
@@ -52,12 +55,21 @@ SHORTEST: Mapping[UsageInterval, timedelta] = {
 }
 
 # fmt: off
-# Whole quarters from the rollup; the rest, on either side of them, from the facts.
-QUARTERS: LiteralString = (
+OWN_ZONE: LiteralString = "SELECT to_json(time_zone) FROM tenants_v4 LIMIT 1"
+# Whole days and quarters from the rollups; the rest, on either side of them, from the facts.
+COLUMNS: LiteralString = (
     "SELECT q.start AS at, q.meter, q.model, q.provider, q.agent_id, q.workflow_id, q.node_type,"
     "       q.created_by, q.quantity, q.cost_usd_pico, q.unpriced, q.unresolved"
-    "  FROM usage_facts_v1_quarters AS q"
-    " WHERE q.start >= ($1->>'wholeFrom')::timestamptz AND q.start < ($1->>'wholeTo')::timestamptz"
+)
+DAYS: LiteralString = (
+    COLUMNS + "  FROM usage_facts_v1_days AS q"
+    " WHERE q.start >= ($1->>'daysFrom')::timestamptz AND q.start < ($1->>'daysTo')::timestamptz"
+)
+QUARTERS: LiteralString = (
+    COLUMNS + "  FROM usage_facts_v1_quarters AS q"
+    " WHERE q.start >= ($1->>'wholeFrom')::timestamptz AND q.start < ($1->>'daysFrom')::timestamptz"
+    "  UNION ALL " + COLUMNS + "  FROM usage_facts_v1_quarters AS q"
+    " WHERE q.start >= ($1->>'daysTo')::timestamptz AND q.start < ($1->>'wholeTo')::timestamptz"
 )
 LINES: LiteralString = (
     "SELECT u.happened_at, l.line->>0, u.model, u.provider, u.agent_id, u.workflow_id,"
@@ -75,17 +87,25 @@ AFTER: LiteralString = (
 )
 SUMMED: LiteralString = (
     "WITH bounds AS (SELECT ($1->>'from')::timestamptz AS f, ($1->>'to')::timestamptz AS t,"
-    "  coalesce($1->>'timeZone', (SELECT time_zone FROM tenants_v4 LIMIT 1), 'UTC') AS zone),"
-    " used AS (" + QUARTERS + " UNION ALL " + LINES + BEFORE + " UNION ALL " + LINES + AFTER + "),"
+    "  $1->>'timeZone' AS zone),"
+    " used AS (" + DAYS + " UNION ALL " + QUARTERS
+    + " UNION ALL " + LINES + BEFORE + " UNION ALL " + LINES + AFTER + "),"
+    # By columns first: names are put together for what is left.
+    " grouped AS ("
+    "  SELECT CASE WHEN $1->>'unit' IS NULL THEN ($1->>'from')::timestamptz"
+    "              ELSE date_trunc($1->>'unit', at, $1->>'timeZone') END AS start,"
+    "         CASE WHEN $1->'groupBy' ? 'model' THEN model END AS model,"
+    "         CASE WHEN $1->'groupBy' ? 'provider' THEN provider END AS provider,"
+    "         CASE WHEN $1->'groupBy' ? 'agent' THEN agent_id END AS agent_id,"
+    "         CASE WHEN $1->'groupBy' ? 'workflow' THEN workflow_id END AS workflow_id,"
+    "         CASE WHEN $1->'groupBy' ? 'node_type' THEN node_type END AS node_type,"
+    "         CASE WHEN $1->'groupBy' ?| ARRAY['user', 'api_key'] THEN created_by END"
+    "           AS created_by,"
+    "         meter, sum(quantity) AS quantity, sum(cost_usd_pico) AS cost_usd_pico,"
+    "         sum(unpriced) AS unpriced, sum(unresolved) AS unresolved"
+    "    FROM used GROUP BY 1, 2, 3, 4, 5, 6, 7, 8),"
     " named AS ("
-    "  SELECT CASE WHEN $1->>'unit' IS NULL THEN f"
-    "              ELSE date_trunc($1->>'unit', at, zone) END AS start,"
-    "         array_remove(ARRAY["
-    "           CASE WHEN $1->'groupBy' ? 'model' THEN model END,"
-    "           CASE WHEN $1->'groupBy' ? 'provider' THEN provider END,"
-    "           CASE WHEN $1->'groupBy' ? 'agent' THEN agent_id END,"
-    "           CASE WHEN $1->'groupBy' ? 'workflow' THEN workflow_id END,"
-    "           CASE WHEN $1->'groupBy' ? 'node_type' THEN node_type END,"
+    "  SELECT start, array_remove(ARRAY[model, provider, agent_id, workflow_id, node_type,"
     "           CASE WHEN $1->'groupBy' ? 'user' THEN coalesce("
     "             CASE WHEN created_by LIKE 'user:%' THEN substr(created_by, 6) END,"
     "             k.user_id::text, '') END,"
@@ -93,8 +113,8 @@ SUMMED: LiteralString = (
     "             CASE WHEN created_by LIKE 'api_key:%' THEN substr(created_by, 9) ELSE '' END END,"
     "           CASE WHEN $1->'groupBy' ? 'meter' THEN meter END], NULL) AS names,"
     "         meter, quantity, cost_usd_pico, unpriced, unresolved"
-    "    FROM bounds CROSS JOIN used LEFT JOIN api_keys_v2 AS k"
-    "      ON $1->'groupBy' ? 'user' AND 'api_key:' || k.api_key_id::text = used.created_by),"
+    "    FROM grouped LEFT JOIN api_keys_v2 AS k"
+    "      ON $1->'groupBy' ? 'user' AND 'api_key:' || k.api_key_id::text = grouped.created_by),"
     " sums AS MATERIALIZED ("
     "  SELECT start, names, sum(quantity) AS quantity, sum(cost_usd_pico) AS cost,"
     "         sum(quantity) FILTER (WHERE $1->'inputs' ? meter) AS tokens_in,"
@@ -223,12 +243,13 @@ async def usage(
     # In the order in which the statement names them.
     dimensions = [one for one in UsageDimension if one in (group_by or ())]
     maximum = info.context.sources.limits.usage_buckets_max
+    zone = time_zone or await info.context.loaded(OWN_ZONE, {}) or UTC_NAME
     params = {
-        **_whole_quarters(from_, to),
+        **_whole(from_, to, has_days=interval is None or _cuts_days_as_utc(interval, zone)),
         "from": from_,
         "to": to,
         "unit": None if interval is None else interval.value,
-        "timeZone": time_zone,
+        "timeZone": zone,
         "groupBy": [one.value for one in dimensions],
         "inputs": sorted(INPUT_METERS),
         "outputs": sorted(OUTPUT_METERS),
@@ -275,14 +296,29 @@ def check_usage(arguments: Mapping[str, Any], limits: ReadLimits) -> None:
         raise _too_many(limits.stats_buckets_max)
 
 
-def _whole_quarters(from_: str, to: str) -> dict[str, str]:
-    """None of them: then everything lies before the first."""
+def _whole(from_: str, to: str, *, has_days: bool) -> dict[str, str]:
+    """Where the days and the quarters begin and end of which all is asked for. Where there are
+    none, everything lies before the first.
+    """
     begin, end = datetime.fromisoformat(from_), datetime.fromisoformat(to)
-    whole_from = begin + (EPOCH - begin) % QUARTER
-    whole_to = end - (end - EPOCH) % QUARTER
-    if whole_from >= whole_to:
-        whole_from = whole_to = end
-    return {"wholeFrom": whole_from.isoformat(), "wholeTo": whole_to.isoformat()}
+    whole_from, whole_to = _within(begin, end, QUARTER)
+    days_from, days_to = _within(whole_from, whole_to, DAY) if has_days else (whole_to, whole_to)
+    return {
+        "wholeFrom": whole_from.isoformat(),
+        "wholeTo": whole_to.isoformat(),
+        "daysFrom": days_from.isoformat(),
+        "daysTo": days_to.isoformat(),
+    }
+
+
+def _within(begin: datetime, end: datetime, step: timedelta) -> tuple[datetime, datetime]:
+    first = begin + (EPOCH - begin) % step
+    last = end - (end - EPOCH) % step
+    return (first, last) if first < last else (end, end)
+
+
+def _cuts_days_as_utc(interval: UsageInterval, zone: str) -> bool:
+    return interval is not UsageInterval.HOUR and zone in (UTC_NAME, "Etc/UTC")
 
 
 def _too_many(maximum: int) -> Exception:

@@ -167,7 +167,7 @@ def folded_once(projection: AnyProjection, streams: Sequence[Stream]) -> dict[Ke
     rows = [
         row
         for stream in streams
-        if stream.aggregate is projection.aggregate
+        if stream.aggregate in (projection.aggregate, *projection.also)
         for row in rows_after(projection, stream.events)
     ]
     return {projection.key_of(row): row for row in rows}

@@ -136,6 +136,7 @@ async def test_a_stream_whose_events_nobody_has_is_parked(ledger: Ledger) -> Non
     assert sorted(letters) == [
         ("executions_v4", run.stream_id, 4, "EventsMissing: versions 3 to 3"),
         ("node_runs_v2", run.stream_id, 4, "EventsMissing: versions 3 to 3"),
+        ("usage_facts_v1", run.stream_id, 4, "EventsMissing: versions 3 to 3"),
     ]
     assert (await ledger.rows(EXECUTIONS)).items() >= folded_once(EXECUTIONS, [other]).items()
 
@@ -236,7 +237,7 @@ async def test_an_event_that_cannot_be_read_parks_its_stream(ledger: Ledger) -> 
     run = an_execution().logs("execution.started", b"no JSON at all")
     await ledger.append(run.events)
     await (await ledger.projector()).handle(batches(await ledger.log()))
-    assert await ledger.scalar("SELECT count(*) FROM dead_letters WHERE version = 2") == 2
+    assert await ledger.scalar("SELECT count(*) FROM dead_letters WHERE version = 2") == 3
 
 
 async def test_a_topic_of_a_newer_program_parks_the_streams_it_occurs_in(ledger: Ledger) -> None:
@@ -251,6 +252,7 @@ async def test_a_topic_of_a_newer_program_parks_the_streams_it_occurs_in(ledger:
     assert sorted(letters) == [
         ("executions_v4", run.stream_id, "UnknownTopic: execution.polished"),
         ("node_runs_v2", run.stream_id, "UnknownTopic: execution.polished"),
+        ("usage_facts_v1", run.stream_id, "UnknownTopic: execution.polished"),
     ]
 
 

@@ -1,6 +1,7 @@
 """Usage: sums by dimensions and intervals, and what they are made of."""
 
-from datetime import datetime, timedelta
+import random
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -121,6 +122,20 @@ async def test_the_edges_of_the_time_are_exact_and_half_open(api: Api) -> None:
         ]
     ]
     assert calls == [4, 3, 4, 1, 0, 6]
+
+
+async def test_any_time_is_the_sum_of_what_happened_in_it(api: Api) -> None:
+    """Days, quarters and facts are put together; none is left out or counted twice."""
+    draw = random.Random(3)
+    begin = datetime(2026, 1, 5, tzinfo=UTC)
+    moments = [begin + timedelta(minutes=draw.randrange(5 * 1440)) for _ in range(60)]
+    await api.happened(*(a_call(api.tenant_id, moment.isoformat()) for moment in moments))
+    for _ in range(25):
+        f, t = sorted(begin + timedelta(minutes=draw.randrange(5 * 1440)) for _ in range(2))
+        asked = {"from": f.isoformat(), "to": t.isoformat(), "each": draw.choice([None, "DAY"])}
+        buckets = await usage(api, **asked, zone=draw.choice(["UTC", "Asia/Kathmandu"]))
+        expected = sum(f <= moment < t for moment in moments)
+        assert sum(bucket["calls"] for bucket in buckets) == expected, asked
 
 
 @pytest.mark.parametrize(
