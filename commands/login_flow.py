@@ -123,7 +123,19 @@ class LoginFlow:
     async def login(
         self, email: str, password: str, tenant_id: TenantId | None, origin: Origin
     ) -> LoginAnswer:
-        """Raises WrongCredentials, TooManyAttempts, TenantSuspended."""
+        """Raises WrongCredentials, TooManyAttempts, TenantSuspended, and OverLimit while too many
+        others log in.
+        """
+        with self._ports.passwords.one_login():
+            return await self._login(email, password, tenant_id, origin)
+
+    def require_room(self) -> None:
+        """Before anything is done for a login. Raises OverLimit."""
+        self._ports.passwords.require_room()
+
+    async def _login(
+        self, email: str, password: str, tenant_id: TenantId | None, origin: Origin
+    ) -> LoginAnswer:
         ports = self._ports
         try:
             attempt = await ports.attempts.begin("password", email.casefold(), origin.address)

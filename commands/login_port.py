@@ -3,6 +3,7 @@ these.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
@@ -274,6 +275,14 @@ class Passwords(Protocol):
 
     async def is_password(self, password: str, password_hash: str | None) -> bool:
         """None is an account that nobody has; it takes as long and is always wrong."""
+        ...
+
+    def require_room(self) -> None:
+        """Whether one more login can be looked at now; asks nobody. Raises OverLimit."""
+        ...
+
+    def one_login(self) -> AbstractContextManager[None]:
+        """Takes the room of one login for as long as the block lasts. Raises OverLimit."""
         ...
 
     def needs_rehash(self, password_hash: str) -> bool:

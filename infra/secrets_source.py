@@ -13,8 +13,9 @@ import secrets
 import string
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 import bcrypt
@@ -31,10 +32,14 @@ CHECKSUM_CHARACTERS = 6
 KEY_ID_END = len(PREFIX) + KEY_ID_CHARACTERS
 API_KEY_CHARACTERS = KEY_ID_END + 1 + SECRET_CHARACTERS + CHECKSUM_CHARACTERS
 # bcrypt keeps a core busy: more at once would only starve the event loop.
-PASSWORD_HASHES_AT_ONCE = 2
+PASSWORD_HASHES_AT_ONCE = max(1, (os.cpu_count() or 1) // 2)
 PASSWORD_HASHES_WAITING_MAX = 32
-# Added to that of the process; the weight of a thread falls by a fifth with each.
-PASSWORD_NICENESS = 10
+# Fewer, so that there is room for passwords that are being set. A few seconds of work; who comes
+# while so many are under way is turned away before anything is asked of the database.
+LOGINS_AT_ONCE_MAX = 12
+# Added to that of the process: a third of the weight. With much more, nobody would get in while
+# other work keeps the cores busy.
+PASSWORD_NICENESS = 5
 BUSY_RETRY_AFTER_S = 2.0
 # Of no password: what is compared with when there is no account.
 NOBODY = b"nobody has this password"
@@ -59,6 +64,7 @@ class SecretsSource:
             PASSWORD_HASHES_AT_ONCE, "passwords", initializer=_give_way
         )
         self._waiting = 0
+        self._logins_count = 0
         self._nobody_hash: bytes | None = None
 
     def new_api_key(self) -> NewApiKey:
@@ -74,6 +80,21 @@ class SecretsSource:
     async def is_password(self, password: str, password_hash: str | None) -> bool:
         """Implements commands.login_port.Passwords. Raises PasswordsBusy."""
         return await self._in_turn(self._check, password, password_hash)
+
+    def require_room(self) -> None:
+        """Raises PasswordsBusy."""
+        if self._logins_count >= LOGINS_AT_ONCE_MAX:
+            raise PasswordsBusy(retry_after_s=BUSY_RETRY_AFTER_S)
+
+    @contextmanager
+    def one_login(self) -> Generator[None]:
+        """Raises PasswordsBusy."""
+        self.require_room()
+        self._logins_count += 1
+        try:
+            yield
+        finally:
+            self._logins_count -= 1
 
     def needs_rehash(self, password_hash: str) -> bool:
         return cost_of(password_hash) < self._bcrypt_cost

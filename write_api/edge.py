@@ -225,6 +225,11 @@ class Edge:
         await self._login_limits.take(scope, credentials.address)
         return Call(self, scope, receive, headers, STRANGER, credentials)
 
+    async def identify_login(self, scope: Scope, receive: Receive) -> "Call":
+        """Of a login with a password. Who tries many is turned away at the price of a header."""
+        self.logins.flow.require_room()
+        return await self.identify_stranger(scope, receive)
+
     async def identify_anybody(self, scope: Scope, receive: Receive) -> "Call":
         """Of a route whose answer is the same for all."""
         headers = header_map(scope)

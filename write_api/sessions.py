@@ -281,7 +281,7 @@ ROUTES = (
             refusals=[Unauthenticated, Forbidden],
         ),
         login,
-        Edge.identify_stranger,
+        Edge.identify_login,
     ),
     Route(
         "POST",

@@ -3,6 +3,7 @@ say what they are. What must hold of the real ones is tested in tests/logins, on
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -73,6 +74,11 @@ class FakePasswords:
     async def is_password(self, password: str, password_hash: str | None) -> bool:
         self.checked.append(password_hash)
         return password_hash == f"hash of {password}"
+
+    def require_room(self) -> None: ...
+
+    def one_login(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def needs_rehash(self, password_hash: str) -> bool:
         del password_hash

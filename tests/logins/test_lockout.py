@@ -3,6 +3,10 @@
 import asyncio
 from itertools import count
 
+import pytest
+
+from commands.login_port import Attempt, AttemptKind
+from infra import secrets_source
 from infra.login_attempts import OF_ADDRESS, OF_SUBJECT
 from tests.logins.stage import PASSWORD, Stage, unique_email
 from tests.write_api.api import problem
@@ -117,3 +121,30 @@ async def test_failures_are_forgotten_with_time(login: Stage) -> None:
     login.clock.pass_time(seconds=OF_SUBJECT.decay_s)
     await fail(login, email, 1, home)
     await login.logged_in(email, address=home)
+
+
+async def test_while_too_many_log_in_the_others_cost_neither_a_look_up_nor_a_hash(
+    login: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    email = unique_email()
+    await login.a_tenant(email)
+    begun: list[str] = []
+    attempts = login.logins.flow._ports.attempts
+    begin = attempts.begin
+
+    async def watched(kind: AttemptKind, subject: str, address: str) -> Attempt:
+        begun.append(subject)
+        return await begin(kind, subject, address)
+
+    monkeypatch.setattr(attempts, "begin", watched)
+    monkeypatch.setattr(secrets_source, "LOGINS_AT_ONCE_MAX", 2)
+    before = login.secrets.runs_count
+    answers = await asyncio.gather(
+        *(login.login(unique_email(), "a wrong password") for _ in range(20))
+    )
+    statuses = [answer.status_code for answer in answers]
+    assert (statuses.count(401), statuses.count(429)) == (2, 18)
+    assert len(begun) == 2
+    assert login.secrets.runs_count - before <= 2
+    problem(next(a for a in answers if a.status_code == 429), 429, "passwords_busy")
+    await login.logged_in(email)
