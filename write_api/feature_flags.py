@@ -26,7 +26,7 @@ from domain.identifiers import Json, JsonObject, TenantId
 from domain.identity import UserNotFound
 from domain.tenants import TenantNotFound, TooManyOverrides
 from write_api.edge import Call, json_response
-from write_api.openapi import Answered, documented
+from write_api.openapi import Answered, documented, documented_query
 from write_api.routes import route
 from write_api.shapes import STRICT
 
@@ -169,7 +169,7 @@ async def remove(call: Call) -> Response:
 @route(
     "GET",
     "/api/v1/feature-flags",
-    documented(
+    documented_query(
         "listFlags",
         "Every flag, those of the platform among them",
         requires=SCOPE,
@@ -209,7 +209,7 @@ async def override(call: Call) -> Response:
 @route(
     "GET",
     "/api/v1/tenants/{tenant_id}/feature-flags",
-    documented(
+    documented_query(
         "tenantFlags",
         "What is on for a tenant, and what overrides it",
         requires=SCOPE,

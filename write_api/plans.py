@@ -23,7 +23,7 @@ from domain.plans import (
 )
 from domain.tenants import TenantNotFound
 from write_api.edge import Call, json_response
-from write_api.openapi import Answered, documented
+from write_api.openapi import Answered, documented, documented_query
 from write_api.routes import route
 from write_api.shapes import STRICT, AnyObject, Name, VersionNumber
 
@@ -227,7 +227,7 @@ async def archive(call: Call) -> Response:
 @route(
     "GET",
     "/api/v1/plans",
-    documented(
+    documented_query(
         "listPlans",
         "The newest version of each plan; for a reseller of those that it can use",
         requires=MANAGE,
@@ -244,7 +244,7 @@ async def listed(call: Call) -> Response:
 @route(
     "GET",
     "/api/v1/plans/{plan_id}/versions",
-    documented(
+    documented_query(
         "listPlanVersions",
         "Every version of a plan, newest first",
         requires=CreatePlan.requires,
@@ -285,7 +285,7 @@ async def assign(call: Call) -> Response:
 @route(
     "GET",
     "/api/v1/tenants/{tenant_id}/plan",
-    documented(
+    documented_query(
         "tenantPlan",
         "Which plan a tenant is on, and how much of it is used",
         requires=MANAGE,
