@@ -26,6 +26,7 @@ from tests.write_api.api import Api, problem
 
 ALL_SCOPES = frozenset([*TENANT_SCOPES, *OPERATOR_SCOPES, *PLATFORM_SCOPES])
 SOME_ID = "019a0000-0000-7000-8000-000000000000"
+SOME_NAME = "somename"
 
 Operation = tuple[str, str, dict[str, Any]]
 
@@ -157,7 +158,8 @@ async def on_record(api: Api) -> list[tuple[object, ...]]:
 
 def request_of(method: str, path: str, operation: dict[str, Any]) -> tuple[str, str, object]:
     """A request that is right in everything but its ids: the documented example."""
-    concrete = re.sub(r"\{\w+\}", SOME_ID, path).removeprefix("/api/v1")
+    named = path.replace("{name}", SOME_NAME)
+    concrete = re.sub(r"\{\w+\}", SOME_ID, named).removeprefix("/api/v1")
     body = operation.get("requestBody")
     example = body and body["content"]["application/json"]["example"]
     return method.upper(), concrete, example
