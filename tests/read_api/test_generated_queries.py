@@ -38,7 +38,7 @@ from tests.read_api.queries import by_resolvers
 QUERIES_COUNT = 60 * EFFORT
 MOMENTS = ("2026-01-01T00:00:00Z", "2026-01-01T12:00:00+02:00", "2026-01-02T00:00:00Z")
 # What a caller is told about its own request.
-MISTAKES = {"too_complex", "bad_version", "too_many_root_fields"}
+MISTAKES = {"too_complex", "bad_version", "bad_time_zone", "too_many_root_fields"}
 
 
 class _Sensible(Visitor):
