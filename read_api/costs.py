@@ -45,6 +45,8 @@ OBJECT_WEIGHT = 1
 LIST_SIZES: Mapping[tuple[str, str], int] = {
     ("Execution", "nodes"): 10,
     ("Execution", "children"): 100,
+    ("Event", "causes"): 1,
+    ("Event", "effects"): 2,
     ("Query", "executionDiff"): 100,
     ("Query", "aggregateDiff"): 100,
 }

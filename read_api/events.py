@@ -23,6 +23,7 @@ from read_api.connections import (
 )
 from read_api.context import ReadContext, ReadInfo
 from read_api.errors import refuse
+from read_api.event_causes import cause_of, effects_of, event_at
 from read_api.limits import PAGE_SIZE_DEFAULT, ReadLimits
 from read_api.positions import ERA_MAX, NUMBER_MAX, position_text
 from read_api.scalars import Instant, Json, instant_of
@@ -98,6 +99,21 @@ class Event:
         return None if is_erased(self.logged) else Json(event_data(self.logged))
 
     @strawberry.field(
+        description="What it was decided upon: the event before it in its stream, or the event of"
+        " another execution that started this one."
+    )
+    async def causes(self, info: ReadInfo) -> list["Event"]:
+        cause = await cause_of(info.context, self.logged)
+        return [] if cause is None else [Event(logged=cause)]
+
+    @strawberry.field(
+        description="What was decided upon it: the next event of its stream, and the first of the"
+        " execution that it started."
+    )
+    async def effects(self, info: ReadInfo) -> list["Event"]:
+        return [Event(logged=one) for one in await effects_of(info.context, self.logged)]
+
+    @strawberry.field(
         description="Whether what was personal in it is gone: its data subject, or all of the"
         " tenant, was erased."
     )
@@ -108,6 +124,12 @@ class Event:
 def event_data(event: LoggedEvent) -> dict[str, Any]:
     fields = vars(decode(event))
     return {name: value for name, value in fields.items() if name not in LIBRARY_FIELDS}
+
+
+async def event(info: ReadInfo, stream_id: strawberry.ID, version: int) -> Event | None:
+    stream = uuid_or_none(stream_id)
+    found = None if stream is None else await event_at(info.context, stream, version)
+    return None if found is None else Event(logged=found)
 
 
 @strawberry.input(description="All that is given must hold.")

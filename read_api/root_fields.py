@@ -71,6 +71,7 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "sessions": RootFieldRule("read", check_page),
     "providers": RootFieldRule("read", check_page),
     "secrets": RootFieldRule("read", check_page),
+    "event": RootFieldRule("read"),
     "events": RootFieldRule("read", check_event_page),
     "auditEntries": RootFieldRule("audit:read", check_page, is_of_tenant=False),
     "aggregateAt": RootFieldRule("read", check_state),

@@ -15,7 +15,7 @@ from read_api.columns import source_of
 from read_api.connections import Connection
 from read_api.credentials import ApiKey, api_keys
 from read_api.differences import Difference
-from read_api.events import Event, events
+from read_api.events import Event, event, events
 from read_api.execution_diff import execution_diff
 from read_api.execution_stats import ExecutionStats, execution_stats
 from read_api.executions import Execution, execution, execution_at, executions
@@ -103,6 +103,9 @@ class Query:
     )
     secrets: Connection[Secret] = strawberry.field(
         resolver=secrets, description="Of the tenant, and the caller's own."
+    )
+    event: Event | None = strawberry.field(
+        resolver=event, description="One event; its causes and effects make a tree."
     )
     events: Connection[Event] = strawberry.field(
         resolver=events,

@@ -1,4 +1,6 @@
-"""A tenant is erased by destroying its key: nothing that was ever stored of it can be read."""
+"""A tenant is erased by destroying its key, a person by destroying theirs: nothing that was ever
+stored of them can be read.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -17,6 +19,8 @@ from tests.end_to_end.stories import question_workflow
 MASTER_KEY = "a master key of the tests, thirty-two bytes or more"
 CANARY = "grzimek-canary-of-the-erased"
 KEPT = "canary-of-the-neighbour"
+PERSON = "marlin-canary-of-a-person"
+SUBJECT = "nemo-canary-of-a-customer"
 WAIT_S = 30
 TABLES = (
     "SELECT c.oid::regclass::text FROM pg_class AS c WHERE c.relkind = 'r'"
@@ -91,6 +95,72 @@ async def a_tenant_with(stack: Stack, word: str) -> tuple[str, Api, str]:
     return str(made["tenant_id"]), api, str(small["execution_id"])
 
 
+async def a_person_with(api: Api, word: str) -> str:
+    """Somebody who was invited, came with a browser of that name, and has a secret."""
+    body = {"email": f"{word}@example.com", "role": "USER", "name": word}
+    invited = await api.post("/users", body)
+    password = "one that nobody would think of 4"
+    accept = {"token": invited["invitation_token"], "password": password}
+    await api.post("/auth/invitations/accept", accept)
+    login = {"email": f"{word}@example.com", "password": password}
+    logged_in = await api.http.post(
+        "/api/v1/auth/login", json=login, headers={"User-Agent": word, "Authorization": ""}
+    )
+    token = logged_in.json()["data"]["access_token"]
+    secret = await api.http.put(
+        "/api/v1/secrets/mine",
+        json={"value": word, "scope": "user"},
+        headers={"Authorization": f"Bearer {token}", "User-Agent": word},
+    )
+    assert secret.status_code == 200, secret.text
+    return str(invited["user_id"])
+
+
+async def runs_of_a_subject(api: Api, word: str) -> list[str]:
+    """One that ended, with something large; and one that waits."""
+    named = {"input": {"question": word * 4000}, "data_subject": word}
+    workflow_id = (await api.post("/workflows", question_workflow()))["workflow_id"]
+    ended = await api.post(f"/workflows/{workflow_id}/execute?wait_s=20", named)
+    nodes = [
+        {"id": "start", "type": "start"},
+        {"id": "wait", "type": "signal", "config": {"name": "go"}},
+        {"id": "end", "type": "end"},
+    ]
+    edges = [{"from": "start", "to": "wait"}, {"from": "wait", "to": "end"}]
+    waiting = await api.post(
+        "/workflows", {"name": "waits", "definition": {"nodes": nodes, "edges": edges}}
+    )
+    path = f"/workflows/{waiting['workflow_id']}/execute"
+    waits = await api.post(path, named)
+    return [str(ended["execution_id"]), str(waits["execution_id"])]
+
+
+GONE = """query($user: ID!, $ended: ID!, $waits: ID!) {
+  user(id: $user) { email name erasedAt }
+  sessions(first: 1) { edges { node { client endReason } } }
+  ended: execution(id: $ended) { status input output dataSubject erasedAt }
+  waits: execution(id: $waits) { status error erasedAt }
+}"""
+
+
+async def erased_persons(stack: Stack, owner: AsyncConnection, api: Api) -> dict[str, Any]:
+    """A person and a data subject of a tenant that stays, as they are seen afterwards."""
+    user_id = await a_person_with(api, PERSON)
+    ended, waits = await runs_of_a_subject(api, SUBJECT)
+    for word in (PERSON, SUBJECT):
+        async with asyncio.timeout(WAIT_S):
+            while not await tables_with(owner, word):
+                await asyncio.sleep(0.1)
+    await api.post(f"/users/{user_id}/erase", {"confirm_email": f"{PERSON}@example.com"})
+    await api.post("/data-subjects/erase", {"data_subject": SUBJECT})
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            told = await api.query(GONE, user=user_id, ended=ended, waits=waits)
+            if all(told[name]["erasedAt"] for name in ("user", "ended", "waits")):
+                return told
+            await asyncio.sleep(0.1)
+
+
 async def tables_with(owner: AsyncConnection, word: str) -> set[str]:
     found: set[str] = set()
     for (table,) in await (await owner.execute(TABLES)).fetchall():
@@ -110,6 +180,14 @@ async def test_of_an_erased_tenant_nothing_can_be_read_and_everything_else_holds
     _, neighbour, kept_id = await a_tenant_with(stack, KEPT)
     assert "workflows_v1" in {name.split(".")[-1] for name in await tables_with(owner, CANARY)}
     kept = await neighbour.execution_at_end(kept_id)
+    told = await erased_persons(stack, owner, neighbour)
+    assert (told["user"]["email"], told["user"]["name"]) == (None, None)
+    (session,) = told["sessions"]["edges"]
+    assert session["node"] == {"client": None, "endReason": "erased"}
+    assert told["ended"]["status"] == "COMPLETED"
+    assert {told["ended"][name] for name in ("input", "output", "dataSubject")} == {None}
+    assert told["waits"]["status"] == "FAILED"
+    assert told["waits"]["error"]["code"] == "data_subject_erased"
 
     ran = stack.run("tenants", "erase", tenant_id, "--yes", "--json")
     assert ran.returncode == 0, ran.stderr
@@ -124,7 +202,9 @@ async def test_of_an_erased_tenant_nothing_can_be_read_and_everything_else_holds
     assert rebuilt.returncode == 0, rebuilt.stderr
     assert all(one["parked_count"] == 0 for one in orjson.loads(rebuilt.stdout)["rebuilt"])
     assert stack.verify()["ok"] is True
-    assert await tables_with(owner, CANARY) == set()
+    for word in (CANARY, PERSON, SUBJECT):
+        assert await tables_with(owner, word) == set()
+        assert word not in stack.outputs()
     replayed = stack.run("replay", "--stream", execution_id)
     assert replayed.returncode == 1
     assert "erased" in replayed.stderr
@@ -134,7 +214,8 @@ async def test_of_an_erased_tenant_nothing_can_be_read_and_everything_else_holds
     assert again.returncode == 0, again.stderr
     assert (await require_proof(owner, tenant_id))[0] == "operator"
     ledger = stack.run("erasures", "list")
-    assert [orjson.loads(line)["tenant_id"] for line in ledger.stdout.splitlines()] == [tenant_id]
+    listed = [orjson.loads(line)["tenant_id"] for line in ledger.stdout.splitlines()]
+    assert (len(listed), listed.count(tenant_id)) == (3, 1)
     await erased.http.aclose()
     await neighbour.http.aclose()
 

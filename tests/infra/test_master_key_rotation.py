@@ -72,6 +72,17 @@ async def test_after_it_the_new_master_key_is_enough_and_the_old_one_opens_nothi
     await require_opened(await keys_of(parts, LATER), sealed)
 
 
+async def test_the_keys_of_data_subjects_are_wrapped_again_too(
+    parts: Parts, owner: AsyncConnection
+) -> None:
+    keys = await keys_of(parts)
+    tenant, subject = TenantId(IDS.new()), IDS.new()
+    sealed = (await keys.of(tenant, subject)).cipher("p").seal(b"theirs", b"1")
+    assert await rotated(owner) == 1
+    again = await (await keys_of(parts, NEW)).of(tenant, subject)
+    assert again.cipher("p").open(sealed, b"1") == b"theirs"
+
+
 async def test_it_goes_on_where_an_earlier_try_ended(
     parts: Parts, owner: AsyncConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,8 +6,10 @@ from domain.administrators import Administrators
 from domain.catalogue import AGGREGATES
 from domain.directory_groups import DirectoryGroup
 from domain.directory_users import DirectoryUser
+from domain.feature_flags import FeatureFlag
 from domain.login_rules import LoginRules
 from domain.logins import Login
+from domain.plans import Plan
 from domain.price_books import PriceBook
 from domain.subjects import DataSubject
 from infra.event_codec import TOPICS
@@ -59,8 +61,10 @@ KEPT_FOR_DECIDING = {
     DataSubject,
     DirectoryGroup,
     DirectoryUser,
+    FeatureFlag,
     Login,
     LoginRules,
+    Plan,
     PriceBook,
 }
 

@@ -6,7 +6,15 @@ import pytest
 
 from infra import event_search
 from infra.read_positions import PositionToken
-from tests.projections.histories import IDS, a_finished_run, a_tenant, an_agent, at
+from tests.projections.histories import (
+    IDS,
+    a_finished_run,
+    a_tenant,
+    an_agent,
+    an_execution,
+    at,
+    child_started,
+)
 from tests.read_api.api import Api
 
 PAGE = """query($id: ID, $first: Int, $after: String) {
@@ -172,3 +180,50 @@ async def test_a_page_looks_at_so_many_events_and_says_where_it_ended(
 
 async def test_a_search_for_too_many_topics_is_refused(api: Api) -> None:
     assert await api.refused(SEARCH, filter={"topics": ["a"] * 51}) == "too_many_topics"
+
+
+CAUSES = """query($id: ID!, $version: Int!) { event(streamId: $id, version: $version) {
+  topic causes { streamId version topic causes { version } }
+  effects { streamId version topic effects { version } } } }"""
+
+
+async def test_an_event_is_caused_by_the_one_before_it_and_causes_the_next(api: Api) -> None:
+    run = a_finished_run(api.tenant_id)
+    await api.record(run)
+    topics = [event.topic for event in run.events]
+    found = (await api.read(CAUSES, id=str(run.stream_id), version=3))["event"]
+    place = {"streamId": str(run.stream_id)}
+    assert found == {
+        "topic": topics[2],
+        "causes": [{**place, "version": 2, "topic": topics[1], "causes": [{"version": 1}]}],
+        "effects": [{**place, "version": 4, "topic": topics[3], "effects": [{"version": 5}]}],
+    }
+    first = (await api.read(CAUSES, id=str(run.stream_id), version=1))["event"]
+    last = (await api.read(CAUSES, id=str(run.stream_id), version=len(topics)))["event"]
+    assert (first["causes"], last["effects"]) == ([], [])
+
+
+async def test_the_start_of_a_child_is_caused_in_its_parent(api: Api) -> None:
+    parent = an_execution(api.tenant_id)
+    child = an_execution(api.tenant_id, parent_id=str(parent.stream_id), parent_path="research")
+    for started_id in (IDS.new(), child.stream_id, IDS.new()):
+        child_started(parent, "research", started_id)
+    await api.record(parent, child)
+    created = (await api.read(CAUSES, id=str(child.stream_id), version=1))["event"]
+    (cause,) = created["causes"]
+    assert (cause["streamId"], cause["version"]) == (str(parent.stream_id), 3)
+    started = (await api.read(CAUSES, id=str(parent.stream_id), version=3))["event"]
+    places = [(one["streamId"], one["version"]) for one in started["effects"]]
+    assert places == [(str(parent.stream_id), 4), (str(child.stream_id), 1)]
+
+
+async def test_no_cause_is_looked_for_in_another_tenant(api: Api) -> None:
+    foreign = an_execution()
+    child = an_execution(api.tenant_id, parent_id=str(foreign.stream_id), parent_path="research")
+    child_started(foreign, "research", child.stream_id)
+    await api.record(foreign, child)
+    created = (await api.read(CAUSES, id=str(child.stream_id), version=1))["event"]
+    assert created["causes"] == []
+    for stream_id, version in ((foreign.stream_id, 1), (child.stream_id, 9), ("nonsense", 1)):
+        found = await api.read(CAUSES, id=str(stream_id), version=version)
+        assert found["event"] is None

@@ -110,7 +110,7 @@ from infra.models import build_models, known_model
 
 request = ModelRequest("offline/echo", [], {}, 1, 5, "k")
 asyncio.run(build_models({}).complete(request))
-assert known_model("gpt-4o").rates
+assert known_model("gpt-4o").prices
 """
 
 
