@@ -18,6 +18,7 @@ from domain.identifiers import TenantId
 from infra.clock import Uuid7Ids
 from infra.data_keys import DataKeys
 from infra.event_sealing import place, sealed
+from infra.key_encryption import Scope
 from infra.prepared_statements import PreparedStatements
 from infra.runtime import Runtime, build_runtime
 
@@ -67,11 +68,11 @@ async def measure(stage: Stage) -> Measurement:
 
 
 async def _sealing(keys: DataKeys, tenants: list[TenantId]) -> Seal:
-    found = await keys.of_all(tenants)
+    found = await keys.of_all([Scope(tenant_id) for tenant_id in tenants])
 
     def seal(event: StoredEvent, stream_id: UUID, tenant_id: UUID) -> bytes:
         bound_to = place(stream_id, event.originator_version)
-        return sealed(event.topic, event.state, found[TenantId(tenant_id)], bound_to)
+        return sealed(event.topic, event.state, found[Scope(TenantId(tenant_id))], bound_to)
 
     return seal
 
