@@ -83,7 +83,7 @@ class Process:
             IDS,
             SecretsSource(bcrypt_cost=4),
             EveryoneAdmitted(),
-            users=PostgresUsers(database, "a key for look-ups"),
+            users=PostgresUsers(database, "a key for look-ups", proof_keys=["a master key"]),
             sealing=parts.keys,
             mailbox=SealedMailbox(parts.keys, IDS, has_server=True),
             vault=PostgresVault(database, parts.keys),
