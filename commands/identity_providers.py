@@ -96,15 +96,15 @@ async def put_identity_provider(command: PutIdentityProvider, on: Tenancy) -> De
     )
     roles = await roles_as_configured(on, provider, await _remapped(before, command, on))
     changed = (provider, *roles.aggregates)
+    side_rows = [*roles.side_rows]
+    if command.client_secret is not None:
+        provider.replace_secret()
+        sealed = await on.sealing.seal(
+            on.tenant_id, CLIENT_SECRET, command.client_secret.encode(), str(provider.id)
+        )
+        side_rows.append(StoredClientSecret(provider.id, sealed))
     result: JsonObject = {**_present(provider), "roles_changed": roles.users_count}
-    if command.client_secret is None:
-        return Decided(result, aggregates=changed, side_rows=roles.side_rows)
-    provider.replace_secret()
-    sealed = await on.sealing.seal(
-        on.tenant_id, CLIENT_SECRET, command.client_secret.encode(), str(provider.id)
-    )
-    row = StoredClientSecret(provider.id, sealed)
-    return Decided(result, aggregates=changed, side_rows=(*roles.side_rows, row))
+    return Decided(result, aggregates=changed, side_rows=side_rows)
 
 
 async def remove_identity_provider(command: RemoveIdentityProvider, on: Tenancy) -> Decided:

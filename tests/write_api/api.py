@@ -252,7 +252,8 @@ class Api:
         )
 
     async def published_seal_keys(self) -> list[JsonObject]:
-        return [{"kid": "of the tests", "kty": "OKP", "crv": "Ed25519", "x": "AA"}]
+        key = {"kid": "of the tests", "kty": "OKP", "crv": "Ed25519", "x": "AA"}
+        return [{**key, "alg": "Ed25519", "use": "sig"}]
 
     async def edge_done(self) -> None:
         """What is done after the answers is done."""

@@ -41,12 +41,15 @@ def _example(route: Route) -> JsonObject | None:
 
 # Mass assignment.
 
+# Whose standard lets everybody add attributes; none but the named ones is looked at.
+EXTENSIBLE = {"CloudEvent"}
+
 
 @pytest.mark.parametrize("name", sorted(SCHEMAS))
 def test_mass_assignment_every_object_of_every_body_names_its_members(name: str) -> None:
     schema = SCHEMAS[name]
     if schema.get("type") == "object" and "properties" in schema:
-        assert schema.get("additionalProperties") is False
+        assert (schema.get("additionalProperties") is False) is (name not in EXTENSIBLE)
 
 
 @pytest.mark.parametrize(

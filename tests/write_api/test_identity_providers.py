@@ -23,7 +23,7 @@ async def test_a_provider_is_configured_without_telling_its_secret(api: Api) -> 
     response = await api.send("PUT", PATH, PROVIDER)
     assert response.status_code == 200
     told = {key: value for key, value in PROVIDER.items() if key != "client_secret"}
-    assert response.json()["data"] == {"name": "acme", **told, "version": 3}
+    assert response.json()["data"] == {"name": "acme", **told, "version": 3, "roles_changed": 0}
     assert "hush" not in response.text
     removed = await api.send("DELETE", PATH)
     assert removed.json()["data"]["is_removed"] is True
