@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,14 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def contents(directory: Path) -> Iterator[tuple[Path, bytes]]:
+    """Of every file below it. A server at work makes and removes some meanwhile."""
+    for path in directory.rglob("*"):
+        if path.is_file():
+            with suppress(FileNotFoundError):
+                yield path, path.read_bytes()
 
 
 @dataclass(eq=False)

@@ -16,7 +16,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from psycopg import sql
 
-from tests.end_to_end.stack import Api, Stack, free_port, new_tenant
+from tests.end_to_end.stack import Api, Stack, contents, free_port, new_tenant
 from tests.end_to_end.surface import INTROSPECTION, Fields
 
 pytestmark = pytest.mark.timeout(300)
@@ -277,9 +277,8 @@ async def records(bootstrap: str, topic: str) -> bytes:
 def files(stack: Stack) -> dict[str, bytes]:
     """What the process wrote: its output, and its data directory."""
     return {
-        f"file {path.relative_to(stack.directory)}": path.read_bytes()
-        for path in stack.directory.rglob("*")
-        if path.is_file()
+        f"file {path.relative_to(stack.directory)}": content
+        for path, content in contents(stack.directory)
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.end_to_end.stack import Api, Stack, new_tenant, operator_key_of
+from tests.end_to_end.stack import Api, Stack, contents, new_tenant, operator_key_of
 
 CANARY = "canary-7f3a91c2d8"
 EVERYTHING = (
@@ -78,8 +78,9 @@ async def ended(api: Api, workflow: dict[str, Any], given: Any = None) -> dict[s
 
 def places_of(word: str, *directories: Path) -> list[Path]:
     """The files that have the word in them, whatever they are: tables, WAL, logs, keys."""
-    files = [path for one in directories for path in one.rglob("*") if path.is_file()]
-    return [path for path in files if word.encode() in path.read_bytes()]
+    return [
+        path for one in directories for path, content in contents(one) if word.encode() in content
+    ]
 
 
 async def test_a_secret_reaches_its_server_and_nothing_else(api: Api, one_process: Stack) -> None:

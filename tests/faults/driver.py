@@ -16,6 +16,7 @@ import domain.execution_steps
 import infra.kafka
 import sagas.bulk_operations
 import sagas.drive
+import sagas.offboarding
 from cli.api import build_api_parts, run_api
 from cli.dead_letters import replay_parked
 from cli.migrate import migrate
@@ -41,7 +42,7 @@ from tests.faults.deliveries import ShuffledLog
 
 # Waits that exist for the sake of slow servers and long runs, cut to what a test can wait for.
 SUSPENDED_FROM_S = 0.3
-BULK_LEASE_S = 1.0
+SAGA_LEASE_S = 1.0
 SESSION_TIMEOUT_MS = 1500
 
 
@@ -70,7 +71,8 @@ def main(arguments: tuple[str, ...], environment: Mapping[str, str], output: Pat
 def _cut_waits_short() -> None:
     domain.execution_steps.SUSPENDED_FROM_S = SUSPENDED_FROM_S
     sagas.drive.SUSPENDED_FROM_S = SUSPENDED_FROM_S
-    sagas.bulk_operations.LEASE_S = BULK_LEASE_S
+    sagas.bulk_operations.LEASE_S = SAGA_LEASE_S
+    sagas.offboarding.LEASE_S = SAGA_LEASE_S
     if "KAFKA_BOOTSTRAP_SERVERS" not in os.environ:  # A broker of ours allows short sessions.
         infra.kafka.SESSION_TIMEOUT_MS = SESSION_TIMEOUT_MS
 
