@@ -35,32 +35,7 @@ TAG_BYTES = 16
 HEAD_BYTES = 6
 OVERHEAD_BYTES = HEAD_BYTES + IV_BYTES + TAG_BYTES
 
-# Drawn together: asking the kernel for sixteen bytes costs nearly as much as sealing an event.
-IVS_DRAWN = 256
-
-DrawIv = Callable[[], bytes]
-
-
-class _Ivs:
-    """Random IVs, each given out once: also to two threads at a time, and a process that is forked
-    draws its own, for two seals under one IV betray what is sealed.
-    """
-
-    def __init__(self) -> None:
-        self._drawn: list[bytes] = []
-        os.register_at_fork(after_in_child=self._drawn.clear)
-
-    def draw(self) -> bytes:
-        try:
-            return self._drawn.pop()
-        except IndexError:
-            fresh = os.urandom(IV_BYTES * IVS_DRAWN)
-            first, *others = (fresh[at : at + IV_BYTES] for at in range(0, len(fresh), IV_BYTES))
-            self._drawn.extend(others)
-            return first
-
-
-IVS = _Ivs()
+RandomBytes = Callable[[int], bytes]
 
 
 class Cipher:
@@ -68,7 +43,7 @@ class Cipher:
     schedule costs more than a seal. data_key_version: of the tenant's data key.
     """
 
-    __slots__ = ("_aead", "_context", "_digest_key", "_draw_iv", "_head")
+    __slots__ = ("_aead", "_context", "_digest_key", "_head", "_random")
 
     def __init__(
         self,
@@ -77,7 +52,7 @@ class Cipher:
         purpose: str,
         *,
         data_key_version: int = 1,
-        draw_iv: DrawIv = IVS.draw,
+        random: RandomBytes = os.urandom,
     ) -> None:
         self._aead = AESGCM(derived(data_key, purpose))
         self._digest_key = derived(data_key, f"{purpose}:digest")
@@ -85,10 +60,12 @@ class Cipher:
         self._head = bytes([FORMAT_VERSION, AES_256_GCM]) + version
         name = purpose.encode()
         self._context = tenant_id.bytes + bytes([len(name)]) + name + version
-        self._draw_iv = draw_iv
+        self._random = random
 
     def seal(self, plaintext: bytes, bound_to: bytes) -> bytes:
-        iv = self._draw_iv()
+        # One call for each: bytes that wait in memory would be given out again by a copy of the
+        # machine, and two seals under one IV betray what is sealed.
+        iv = self._random(IV_BYTES)
         return self._head + iv + self._aead.encrypt(iv, plaintext, self._context + bound_to)
 
     def open(self, sealed: bytes, bound_to: bytes) -> bytes:
