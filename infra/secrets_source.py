@@ -37,9 +37,9 @@ PASSWORD_HASHES_WAITING_MAX = 32
 # Fewer, so that there is room for passwords that are being set. A few seconds of work; who comes
 # while so many are under way is turned away before anything is asked of the database.
 LOGINS_AT_ONCE_MAX = 12
-# Added to that of the process: a third of the weight. With much more, nobody would get in while
+# Added to that of the process: a tenth of the weight. With much more, nobody would get in while
 # other work keeps the cores busy.
-PASSWORD_NICENESS = 5
+PASSWORD_NICENESS = 10
 BUSY_RETRY_AFTER_S = 2.0
 # Of no password: what is compared with when there is no account.
 NOBODY = b"nobody has this password"
