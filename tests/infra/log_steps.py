@@ -13,7 +13,7 @@ from infra.clock import Uuid7Ids
 from infra.event_store import PostgresEventStore
 
 IDS = Uuid7Ids()
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 async def until(condition: Callable[[], bool], what: str, *, wait_s: float = WAIT_S) -> None:
