@@ -17,6 +17,7 @@ from domain.identity import User
 from domain.identity_providers import IdentityProvider
 from domain.login_rules import LoginRules
 from domain.logins import Login
+from domain.payments import PaymentAccount
 from domain.plans import Plan
 from domain.price_books import PriceBook
 from domain.providers import Provider
@@ -43,6 +44,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     IdentityProvider,
     Login,
     LoginRules,
+    PaymentAccount,
     Plan,
     PriceBook,
     Provider,
