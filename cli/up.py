@@ -86,6 +86,7 @@ async def _announce(settings: Settings, url: str) -> None:
                 + str(settings.data_dir)
                 + ".",
                 "",
+                f"  dashboard        {url}/dashboard    (sign in with the demo API key)",
                 f"  REST             {url}/api/v1    (documentation: {url}/docs)",
                 f"  GraphQL          {url}/graphql",
                 f"  health, metrics  {url}/readyz  {url}/metrics",

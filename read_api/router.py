@@ -5,6 +5,7 @@ dependencies.
 from fastapi import FastAPI
 from starlette.routing import Route, WebSocketRoute
 
+from read_api.dashboard import Dashboard
 from read_api.dependencies import ReadDependencies
 from read_api.endpoint import GraphqlEndpoint
 from read_api.health import Health
@@ -26,11 +27,15 @@ def build_read_routes(app: FastAPI, dependencies: ReadDependencies) -> None:
     socket = GraphqlSocket(dependencies, operations, count)
     stream = ExecutionStream(dependencies, count)
     health = Health(dependencies)
+    dashboard = Dashboard(dependencies)
     app.router.routes.extend(
         [
             Route("/graphql", GraphqlEndpoint(dependencies, operations)),
             WebSocketRoute("/graphql", socket.serve),
             Route("/api/v1/executions/{execution_id}/events", stream.respond, methods=["GET"]),
+            Route("/dashboard", dashboard.page, methods=["GET"]),
+            Route("/dashboard/assets/{name}", dashboard.asset, methods=["GET"]),
+            Route("/dashboard/{path:path}", dashboard.page, methods=["GET"]),
             Route("/healthz", health.healthz, methods=["GET"]),
             Route("/readyz", health.readyz, methods=["GET"]),
             Route("/metrics", health.metrics, methods=["GET"]),
