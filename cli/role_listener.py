@@ -4,6 +4,7 @@ It knows no callers, so it belongs on a port that only the cluster reaches.
 """
 
 import socket
+from contextlib import suppress
 from http import HTTPStatus
 
 import orjson
@@ -13,12 +14,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from cli.web_server import bound, run_http
+from domain.errors import Unavailable
 from infra.metrics import CONTENT_TYPE_LATEST
 from infra.migrations import pending
 from infra.postgres import Role
 from infra.readiness import Ask, SchemaChecks
 from infra.runtime import Runtime
 from infra.settings import Settings
+from projections.platform import tell_database_numbers
 
 
 def listen_for_probes(settings: Settings) -> socket.socket | None:
@@ -31,8 +34,11 @@ def listen_for_probes(settings: Settings) -> socket.socket | None:
 async def serve_probes(
     runtime: Runtime, listening: socket.socket, role: Role, *further: Ask
 ) -> None:
-    """Until cancelled. role: the database role that is asked. further: checks of this role."""
-    schema = SchemaChecks(await runtime.database(role), lambda: pending(runtime.conninfo(role)))
+    """Until cancelled. role: the database role that is asked; only `api` may ask for the numbers of
+    all tenants. further: checks of this role.
+    """
+    database = await runtime.database(role)
+    schema = SchemaChecks(database, lambda: pending(runtime.conninfo(role)))
 
     async def healthz(_request: Request) -> Response:
         return _json({"status": "ok"}, HTTPStatus.OK)
@@ -42,6 +48,9 @@ async def serve_probes(
         return _json(document, HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
     async def metrics(_request: Request) -> Response:
+        if role == "api":
+            with suppress(Unavailable):
+                await tell_database_numbers(database, runtime.scrape.metrics)
         text = runtime.scrape.exposition()
         return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 

@@ -2,7 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from infra.metric_declarations import (
@@ -18,6 +23,9 @@ from infra.metric_declarations import (
 from infra.neighbours import WorkerCounts
 
 __all__ = ["CONTENT_TYPE_LATEST", "METRICS", "Metrics"]
+
+# When each series began is a series more for each; nobody reads it.
+disable_created_metrics()
 
 
 class Metrics:

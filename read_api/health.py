@@ -12,12 +12,10 @@ from starlette.responses import Response
 
 from infra.authentication import DomainError, Forbidden, Unavailable
 from infra.metrics import CONTENT_TYPE_LATEST
-from infra.platform_numbers import tell_platform_numbers
 from infra.readiness import Check, SchemaChecks
-from projections.attention import needing_attention_count
 from projections.catalogue import PROJECTIONS
-from projections.lag import lag_checks, projection_statuses, tell_lags
-from projections.unsettled import unsettled_usage
+from projections.lag import lag_checks, projection_statuses
+from projections.platform import tell_database_numbers
 from read_api.dependencies import ReadDependencies
 from read_api.edge import identify, origin_of, problem_of
 
@@ -50,7 +48,7 @@ class Health:
             except DomainError as error:
                 return problem_of(error, origin_of(self._dependencies, request).request_id)
         with suppress(Unavailable):
-            await self._tell_numbers()
+            await tell_database_numbers(self._dependencies.database, self._dependencies.metrics)
         text = self._dependencies.scrape.exposition()
         return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
@@ -58,16 +56,6 @@ class Health:
         async with self._dependencies.database.connection() as conn:
             statuses = await projection_statuses(conn, PROJECTIONS)
         return lag_checks(statuses, self._dependencies.limits.ready_lag_s_max)
-
-    async def _tell_numbers(self) -> None:
-        metrics = self._dependencies.metrics
-        async with self._dependencies.database.connection() as conn:
-            tell_lags(await projection_statuses(conn, PROJECTIONS), metrics)
-            metrics.executions_needing_attention.set(await needing_attention_count(conn))
-            unsettled = await unsettled_usage(conn)
-            metrics.usage_unpriced.set(unsettled.unpriced)
-            metrics.usage_unresolved.set(unsettled.unresolved)
-            await tell_platform_numbers(conn, metrics)
 
 
 def json_answer(document: object, status: HTTPStatus) -> Response:

@@ -8,6 +8,7 @@ import httpx
 from domain.executions import Execution
 from tests.projections.histories import a_finished_run, a_tenant, an_execution, the_tenant
 from tests.read_api.api import KEY, Api
+from write_api.observed import route_of
 
 
 async def get(lone_api: Api, path: str, **limits: float) -> httpx.Response:
@@ -99,6 +100,23 @@ async def test_metrics_are_for_named_addresses_and_the_operator(lone_api: Api) -
         known = await client.get("/metrics", headers={"X-Operator-Key": "op_key"})
     assert (stranger.status_code, tenant.status_code, known.status_code) == (401, 403, 200)
     assert b"projection_lag" not in stranger.content + tenant.content
+
+
+async def test_requests_are_counted_under_their_routes(lone_api: Api) -> None:
+    app = lone_api.app()
+    seen: list[str] = []
+
+    async def observed(scope: Any, receive: Any, send: Any) -> None:
+        await app(scope, receive, send)
+        seen.append(route_of(scope))
+
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(observed), base_url="http://api"
+    ) as client:
+        for path in ("/healthz", "/graphql", f"/api/v1/executions/{lone_api.tenant_id}/events"):
+            await client.get(path)
+    events = "/api/v1/executions/{execution_id}/events"
+    assert seen == ["/healthz", "/graphql", events]
 
 
 async def test_a_process_that_was_told_to_stop_is_healthy_and_not_ready(lone_api: Api) -> None:
