@@ -28,6 +28,7 @@ from domain.secrets import Secret
 from domain.sessions import Session
 from domain.sharing import Sharing
 from domain.subjects import DataSubject
+from domain.subscriptions import Subscription
 from domain.tenants import Tenant
 from domain.usage_events import UsageEvent
 from domain.workflows import Workflow
@@ -56,6 +57,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Secret,
     Session,
     Sharing,
+    Subscription,
     Tenant,
     UsageEvent,
     User,
