@@ -6,6 +6,7 @@ from eventsourcing.domain import Aggregate
 
 from domain.administrators import Administrators
 from domain.agents import Agent
+from domain.billing_accounts import BillingAccount
 from domain.bulk_operations import BulkOperation
 from domain.credentials import ApiKey
 from domain.directory_groups import DirectoryGroup
@@ -15,6 +16,7 @@ from domain.external_identities import ExternalIdentity
 from domain.feature_flags import FeatureFlag
 from domain.identity import User
 from domain.identity_providers import IdentityProvider
+from domain.invoices import Invoice
 from domain.login_rules import LoginRules
 from domain.logins import Login
 from domain.plans import Plan
@@ -33,6 +35,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Administrators,
     Agent,
     ApiKey,
+    BillingAccount,
     BulkOperation,
     DataSubject,
     DirectoryGroup,
@@ -41,6 +44,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     ExternalIdentity,
     FeatureFlag,
     IdentityProvider,
+    Invoice,
     Login,
     LoginRules,
     Plan,

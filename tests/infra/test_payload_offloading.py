@@ -31,6 +31,8 @@ LARGE = "x" * INLINE_BYTES_MAX
 SMALL = {
     ("agent.created", "profile"),
     ("agent.revised", "profile"),
+    ("billing_account.period_closed", "included_left"),
+    ("billing_account.terms_changed", "taxes"),
     ("bulk_operation.created", "filter"),
     ("bulk_operation.progressed", "refusals"),
     ("directory_user.changed", "attributes"),
@@ -42,6 +44,8 @@ SMALL = {
     ("execution.node_failed", "usage"),
     ("execution.usage_resolved", "usage"),
     ("identity_provider.configured", "group_roles"),
+    ("invoice.credited", "document"),
+    ("invoice.finalized", "document"),
     ("plan.created", "limits"),
     ("plan.revised", "limits"),
     ("price_book.published", "prices"),

@@ -3,10 +3,12 @@
 import pytest
 
 from domain.administrators import Administrators
+from domain.billing_accounts import BillingAccount
 from domain.catalogue import AGGREGATES
 from domain.directory_groups import DirectoryGroup
 from domain.directory_users import DirectoryUser
 from domain.feature_flags import FeatureFlag
+from domain.invoices import Invoice
 from domain.login_rules import LoginRules
 from domain.logins import Login
 from domain.plans import Plan
@@ -58,10 +60,12 @@ def test_a_projection_changes_rows_by_events_of_its_own_streams(projection: AnyP
 # What commands decide from, and readers see elsewhere: of users, of the audit trail, of the log.
 KEPT_FOR_DECIDING = {
     Administrators,
+    BillingAccount,
     DataSubject,
     DirectoryGroup,
     DirectoryUser,
     FeatureFlag,
+    Invoice,
     Login,
     LoginRules,
     Plan,
