@@ -169,6 +169,18 @@ from commands.subjects import (
     erase_data_subject,
     erase_user,
 )
+from commands.subscriptions import (
+    AdvanceSubscription,
+    CancelSubscription,
+    ChangeSubscription,
+    ResumeSubscription,
+    Subscribe,
+    advance_subscription,
+    cancel_subscription,
+    change_subscription,
+    resume_subscription,
+    subscribe,
+)
 from commands.tenants import (
     ChangeTenant,
     CreateTenant,
@@ -228,6 +240,11 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(RevisePlan, revise_plan),
         _entry(ArchivePlan, archive_plan),
         _entry(AssignPlan, assign_plan),
+        _entry(Subscribe, subscribe),
+        _entry(ChangeSubscription, change_subscription),
+        _entry(CancelSubscription, cancel_subscription),
+        _entry(ResumeSubscription, resume_subscription),
+        _entry(AdvanceSubscription, advance_subscription),
         _entry(DefineFlag, define_flag),
         _entry(RemoveFlag, remove_flag),
         _entry(OverrideFlag, override_flag),

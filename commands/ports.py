@@ -13,6 +13,7 @@ from eventsourcing.domain import Aggregate
 from commands.admission_port import Admission
 from commands.bulk_port import ExecutionSearch
 from commands.credential_port import ApiKeyRow
+from commands.deadline_port import StoredDeadline
 from commands.directory_port import Directory, DirectoryRow
 from commands.feature_port import EverythingOn, FeatureRow, Features
 from commands.identity_port import AccessRow, Users
@@ -173,6 +174,7 @@ SideRow = (
     | LoginRow
     | SealingRow
     | PublishedPrices
+    | StoredDeadline
 )
 
 

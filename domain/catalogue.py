@@ -27,6 +27,7 @@ from domain.secrets import Secret
 from domain.sessions import Session
 from domain.sharing import Sharing
 from domain.subjects import DataSubject
+from domain.subscriptions import Subscription
 from domain.tenants import Tenant
 from domain.usage_events import UsageEvent
 from domain.workflows import Workflow
@@ -54,6 +55,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Secret,
     Session,
     Sharing,
+    Subscription,
     Tenant,
     UsageEvent,
     User,

@@ -61,6 +61,7 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "bulkOperation": RootFieldRule("read", is_sensitive=False),
     "bulkOperations": RootFieldRule("read", check_page, is_sensitive=False),
     "tenant": RootFieldRule("read", is_sensitive=False),
+    "subscription": RootFieldRule("read", is_sensitive=False),
     "tenants": RootFieldRule("tenants:manage", check_page, is_of_tenant=False),
     "users": RootFieldRule("read", check_page),
     "identityProviders": RootFieldRule("read", check_page),

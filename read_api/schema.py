@@ -40,6 +40,7 @@ from read_api.seals import (
 from read_api.secrets import Secret, secrets
 from read_api.sessions import Session, sessions
 from read_api.shaping import Field, Shaper
+from read_api.subscriptions import PlanSubscription, subscription
 from read_api.tenants import Tenant, tenant, tenants
 from read_api.updates import EventNotice, ExecutionUpdate, execution_updates, tenant_updates
 from read_api.usage import UsageBucket, usage
@@ -83,6 +84,9 @@ class Query:
     bulk_operation: BulkOperation | None = strawberry.field(resolver=bulk_operation)
     bulk_operations: Connection[BulkOperation] = strawberry.field(resolver=bulk_operations)
     tenant: Tenant = strawberry.field(resolver=tenant, description="The caller's.")
+    subscription: PlanSubscription | None = strawberry.field(
+        resolver=subscription, description="What the caller's tenant pays for."
+    )
     me: Me = strawberry.field(resolver=me)
     user: User | None = strawberry.field(resolver=user)
     tenants: Connection[Tenant] = strawberry.field(

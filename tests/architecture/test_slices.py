@@ -20,7 +20,14 @@ MACHINERY = {
     *("model_port", "oauth_port", "offboarding_port"),
     *("open_executions_port", "ownership", "parts", "parts_port", "pinned_definitions"),
     *("plan_port", "ports", "password_port", "price_port", "provider_port", "retention_port"),
-    *("sealing_port", "sharing_port", "standing_port", "subject_port", "vault_port"),
+    *(
+        "deadline_port",
+        "sealing_port",
+        "sharing_port",
+        "standing_port",
+        "subject_port",
+        "vault_port",
+    ),
 }
 
 CONCEPTS = sorted({path.stem for path in modules("commands")} - MACHINERY)
