@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 
+from cli.deadlines import build_deadlines
 from commands.dispatch import Dispatcher
 from commands.http_port import Http
 from commands.model_port import Models
@@ -14,7 +15,6 @@ from commands.plan_port import Plans
 from commands.ports import Log, Ports, Position
 from infra.admission import EveryoneAdmitted
 from infra.consumer import keep_running
-from infra.deadlines import PostgresDeadlines
 from infra.http_client import GuardedHttp
 from infra.login_cleaning import LoginCleaning
 from infra.mail import SmtpMailServer, SmtpSettings
@@ -39,7 +39,6 @@ from projections.execution_search import PostgresExecutionSearch
 from projections.lag import lag_checks, projection_statuses, tell_lags
 from projections.projector import Projector
 from sagas.bulk_operations import BulkOperationSaga
-from sagas.deadlines import DeadlineSaga
 from sagas.drive import DriveParts
 from sagas.effects import Effects
 from sagas.executions import GROUP as EXECUTIONS_GROUP
@@ -131,7 +130,7 @@ async def run_worker(runtime: Runtime) -> None:
         poll_s=runtime.settings.worker_retention_poll_s,
     )
     offboarding = await _offboarding(runtime)
-    deadlines = await _deadlines(runtime)
+    deadlines = await build_deadlines(runtime)
     data_subjects = await _data_subjects(runtime)
     pause_max_s = runtime.settings.consumer_restart_max_s
     try:
@@ -304,20 +303,6 @@ async def _offboarding(runtime: Runtime) -> OffboardingSaga:
         runtime.ids,
         f"worker:{runtime.name}",
         poll_s=runtime.settings.worker_offboarding_poll_s,
-    )
-
-
-async def _deadlines(runtime: Runtime) -> DeadlineSaga:
-    """What it records has come, whether the tenant may act or not."""
-    store = await runtime.event_store("api")
-    secrets = SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost)
-    return DeadlineSaga(
-        PostgresDeadlines(await runtime.database("worker")),
-        Dispatcher(Ports(store, runtime.clock, runtime.ids, secrets, EveryoneAdmitted())),
-        runtime.clock,
-        runtime.ids,
-        f"worker:{runtime.name}",
-        poll_s=runtime.settings.worker_deadlines_poll_s,
     )
 
 

@@ -62,6 +62,7 @@ OPERATOR_SCOPES: Mapping[str, str] = {
     "usage:resolve": "say what attempts used of which nobody knew",
     "plans:write": "make, revise and archive plans",
     "subscriptions:write": "say which plan a tenant pays for",
+    "payments:refund": "give payments back",
     "prices:write": "publish prices, for everybody or for one tenant",
     "resellers:write": "say how many tenants a reseller may have",
     "audit:read": "read what strangers and the operator did",

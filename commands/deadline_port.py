@@ -10,7 +10,7 @@ from uuid import UUID
 
 from domain.identifiers import TenantId
 
-DeadlineKind: TypeAlias = Literal["subscription"]
+DeadlineKind: TypeAlias = Literal["payment", "subscription"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from domain.feature_flags import FeatureFlag
 from domain.invoices import Invoice
 from domain.login_rules import LoginRules
 from domain.logins import Login
-from domain.payments import PaymentAccount
+from domain.payment_accounts import PaymentAccount
 from domain.plans import Plan
 from domain.price_books import PriceBook
 from domain.subjects import DataSubject

@@ -1,0 +1,91 @@
+"""The tries that a worker makes at an invoice, one step at a time. A try is two steps, each stored:
+that it is made, and what came of it. Whoever dies between them leaves a try that the next one
+finds, at the provider or nowhere.
+
+    due ──► attempted ──► asked of the provider ──► succeeded
+     ▲                          │  └──► processing: looked at again
+     └── by DUNNING_DAYS ───────┴─► failed ──► given up
+"""
+
+from datetime import timedelta
+
+from commands.deadline_port import StoredDeadline
+from commands.decisions import Tenancy
+from commands.payment_outcomes import (
+    PROCESSING,
+    Outcome,
+    amount_left,
+    failed,
+    no_longer_owed,
+    postponed,
+    provider_of,
+    settled,
+    what_for,
+)
+from commands.payment_port import ChargeRequest, PaymentProviderRefused
+from domain.invoices import PAYABLE
+from domain.payment_accounts import PaymentAccount, payment_account_id
+from domain.payments import Payment
+
+# The provider's clock may be another.
+CLOCKS_APART = timedelta(hours=1)
+NO_METHOD = "no_payment_method"
+
+
+async def next_step(payment: Payment, on: Tenancy) -> Outcome:
+    account = await on.ports.events.load(
+        PaymentAccount, payment_account_id(on.tenant_id), on.tenant_id
+    )
+    if payment.is_attempting:
+        return await _outcome_of_attempt(payment, account, on)
+    left, invoice = await amount_left(payment, on)
+    if payment.is_ended or invoice is None or invoice.status not in PAYABLE or left <= 0:
+        return await no_longer_owed(payment, "nothing_due", on)
+    if payment.checkout_id is not None:
+        # Nobody pays at a page what is taken from a card at the same time.
+        page = await provider_of(on).close_checkout(payment.checkout_id)
+        if page.charge is not None and page.charge.status == "succeeded":
+            return await settled(payment, page.charge, on)
+        if page.charge is not None and page.charge.status == "processing":
+            return postponed(payment, on.ports.clock.now() + PROCESSING, "processing")
+        payment.close_checkout(page.checkout_id)
+    method_id = None if account is None or on.ports.payments is None else account.method_id
+    payment.begin_attempt(str(left), method_id or "")
+    if method_id is None:
+        return await failed(payment, payment.attempt, NO_METHOD, None, on)
+    return Outcome([payment], [StoredDeadline("payment", payment.id, on.ports.clock.now())])
+
+
+async def _outcome_of_attempt(
+    payment: Payment, account: PaymentAccount | None, on: Tenancy
+) -> Outcome:
+    """The provider is asked for what was made under this number before it is asked to make it: also
+    when it has forgotten the key by which it knows that the two are the same.
+    """
+    assert account is not None, "what is tried is taken from a method of the account"
+    provider = provider_of(on)
+    since = payment.attempted_at - CLOCKS_APART
+    made = [
+        charge
+        for charge in await provider.charges(account.customer_id, since=since)
+        if (charge.payment_id, charge.attempt) == (payment.id, payment.attempt)
+    ]
+    if made:
+        return await settled(payment, made[0], on)
+    _, invoice = await amount_left(payment, on)
+    request = ChargeRequest(
+        tenant_id=on.tenant_id,
+        payment_id=payment.id,
+        attempt=payment.attempt,
+        customer_id=account.customer_id,
+        method_id=payment.attempted_with,
+        amount=payment.attempted_amount,
+        currency=payment.currency,
+        description=what_for(invoice),
+    )
+    try:
+        charge = await provider.charge(request)
+    except PaymentProviderRefused as refusal:
+        code = str(refusal.data.get("provider_code", refusal.code))
+        return await failed(payment, payment.attempt, code, None, on)
+    return await settled(payment, charge, on)
