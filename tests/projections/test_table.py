@@ -11,6 +11,7 @@ from domain.feature_flags import FeatureFlag
 from domain.invoices import Invoice
 from domain.login_rules import LoginRules
 from domain.logins import Login
+from domain.payments import PaymentAccount
 from domain.plans import Plan
 from domain.price_books import PriceBook
 from domain.subjects import DataSubject
@@ -68,6 +69,7 @@ KEPT_FOR_DECIDING = {
     Invoice,
     Login,
     LoginRules,
+    PaymentAccount,
     Plan,
     PriceBook,
 }
