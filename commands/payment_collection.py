@@ -23,19 +23,41 @@ from commands.payment_outcomes import (
     what_for,
 )
 from commands.payment_port import ChargeRequest, PaymentProviderRefused
-from domain.invoices import PAYABLE
+from domain.currencies import amount_text
+from domain.invoices import PAYABLE, Invoice
 from domain.payment_accounts import PaymentAccount, payment_account_id
-from domain.payments import Payment
+from domain.payments import Payment, payment_of_invoice
 
 # The provider's clock may be another.
 CLOCKS_APART = timedelta(hours=1)
 NO_METHOD = "no_payment_method"
 
 
-async def next_step(payment: Payment, on: Tenancy) -> Outcome:
-    account = await on.ports.events.load(
-        PaymentAccount, payment_account_id(on.tenant_id), on.tenant_id
+async def begun_collection(invoice: Invoice, on: Tenancy) -> Outcome:
+    """Of an invoice that is issued by the same append. Who has said what it pays with is charged at
+    once, anybody else has until it is due. A reseller looks after its invoices itself, and so does
+    an operator whom no provider collects for.
+    """
+    payment = on.begin(
+        Payment,
+        payment_of_invoice(invoice.id, invoice.period_end),
+        purpose="invoice",
+        plan_id=None,
+        plan_version=None,
+        invoice_id=str(invoice.id),
+        amount=amount_text(invoice.amount_due, invoice.currency),
+        currency=invoice.currency,
     )
+    if invoice.issuer_id is not None or on.ports.payments is None:
+        return Outcome([payment])
+    account = await _account(on)
+    has_method = account is not None and account.method_id is not None
+    due_at = on.ports.clock.now() if has_method else invoice.due_at
+    return Outcome([payment], [StoredDeadline("payment", payment.id, due_at)])
+
+
+async def next_step(payment: Payment, on: Tenancy) -> Outcome:
+    account = await _account(on)
     if payment.is_attempting:
         return await _outcome_of_attempt(payment, account, on)
     left, invoice = await amount_left(payment, on)
@@ -54,6 +76,11 @@ async def next_step(payment: Payment, on: Tenancy) -> Outcome:
     if method_id is None:
         return await failed(payment, payment.attempt, NO_METHOD, None, on)
     return Outcome([payment], [StoredDeadline("payment", payment.id, on.ports.clock.now())])
+
+
+async def _account(on: Tenancy) -> PaymentAccount | None:
+    stream_id = payment_account_id(on.tenant_id)
+    return await on.ports.events.load(PaymentAccount, stream_id, on.tenant_id)
 
 
 async def _outcome_of_attempt(

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from domain.currencies import amount_text
 from eventsourcing.domain import Aggregate
 
 from commands.deadline_port import StoredDeadline
@@ -19,6 +18,7 @@ from commands.payment_port import Charge, PaymentProvider, PaymentsNotSetUp, Rec
 from commands.plan_purchases import plan_bought
 from commands.ports import SideRow
 from commands.standing_port import ChangedStanding
+from domain.currencies import amount_text
 from domain.invoices import PAYABLE, Invoice, InvoiceNotFound
 from domain.payments import Payment
 from domain.tenants import Tenant, TenantNotFound

@@ -108,7 +108,8 @@ async def open_checkout(command: OpenCheckout, on: Tenancy) -> Decided:
             key=f"checkout-{on.ports.ids.new()}",
         )
     )
-    account.open_page(opened.checkout_id, None if payment is None else payment.id)
+    payment_id = None if payment is None else payment.id
+    account.open_page(opened.checkout_id, payment_id, now=on.ports.clock.now())
     if payment is not None:
         payment.open_checkout(opened.checkout_id, amount or "0", opened.expires_at)
     return _opened(opened, amount, page.currency, payment, account)
@@ -291,13 +292,14 @@ async def _checkout_told(checkout: Checkout, on: Tenancy) -> Outcome:
     outcome = Outcome()
     if checkout.payment_id is not None:
         payment = await _told_payment(checkout, on)
+        outcome.aggregates.append(payment)
         if checkout.charge is not None:
             outcome = await settled(payment, checkout.charge, on)
         elif checkout.status == "complete":
             # A trial: nothing was to be paid yet.
             nothing = Received(provider_of(on).name, checkout.checkout_id, "0")
             outcome = await received(payment, nothing, on)
-        if checkout.status != "open":
+        elif checkout.status == "expired":
             payment.close_checkout(checkout.checkout_id)
     if checkout.status == "complete" and checkout.method_id is not None:
         account.save_method(checkout.method_id)

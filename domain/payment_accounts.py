@@ -53,6 +53,7 @@ class PaymentAccount(Aggregate):
         TOPIC = "payment_account.page_opened"
         checkout_id: str
         payment_id: str | None
+        at: str
 
     @event(Created)
     def __init__(
@@ -74,8 +75,9 @@ class PaymentAccount(Aggregate):
             if waits > timedelta(0):
                 raise TooManyPages(retry_after_s=waits.total_seconds())
 
-    def open_page(self, checkout_id: str, payment_id: UUID | None) -> None:
-        self._page_opened(checkout_id, None if payment_id is None else str(payment_id))
+    def open_page(self, checkout_id: str, payment_id: UUID | None, *, now: datetime) -> None:
+        paid = None if payment_id is None else str(payment_id)
+        self._page_opened(checkout_id, paid, now.isoformat())
 
     def save_method(self, method_id: str) -> None:
         if method_id != self.method_id:
@@ -86,5 +88,5 @@ class PaymentAccount(Aggregate):
         self.method_id = method_id
 
     @event(PageOpened)
-    def _page_opened(self, checkout_id: str, payment_id: str | None) -> None:  # noqa: ARG002 # the library passes the event's fields
-        self.opened_at = [*self.opened_at, self.modified_on][-PAGES_MAX:]
+    def _page_opened(self, checkout_id: str, payment_id: str | None, at: str) -> None:  # noqa: ARG002 # the library passes the event's fields
+        self.opened_at = [*self.opened_at, datetime.fromisoformat(at)][-PAGES_MAX:]

@@ -41,9 +41,9 @@ from infra.event_rows import (
 )
 from infra.event_sealing import EventSeals, is_without_personal
 from infra.group_commit import GroupCommit
-from infra.metrics import METRICS
 from infra.neighbours import Neighbours
 from infra.payload_offloading import MARKER, Blob, make_whole, referenced
+from infra.payment_counts import count_payments
 from infra.postgres import Database
 from infra.retention import RetentionKnown
 from infra.sealing import is_sealed
@@ -51,12 +51,6 @@ from infra.side_rows import DEFINITIONS, side_statement
 from infra.snapshots import FORMS, Snapshots
 
 STORED_DEFINITIONS_MAX = 4096
-PAYMENT_RESULTS = {
-    "payment.succeeded": "succeeded",
-    "payment.failed": "failed",
-    "payment.given_up": "given_up",
-    "payment.refunded": "refunded",
-}
 # What recorded answers are sealed as.
 ANSWERS = "answers"
 # In the place of a fingerprint, which lies before its answer, behind its length: what was asked for
@@ -253,12 +247,11 @@ class PostgresEventStore:
         if self._forget_destroyed(tenant_id, side_rows):
             return token
         self._remember_stored(definitions)
+        count_payments(aggregates, rows)
         for aggregate in aggregates:
             if self._snapshots.is_due(aggregate, rows):
                 self._snapshots.take(envelope.tenant_id, aggregate)
             self.keep(aggregate, envelope.tenant_id)
-            if isinstance(aggregate, Payment):
-                _count_results(rows)
             if self._neighbours is not None:
                 self._neighbours.stored(envelope.tenant_id, aggregate)
         return token
@@ -356,11 +349,3 @@ class PostgresEventStore:
                     if isinstance(row, StoredDefinition):
                         definitions.append((tenant_id, row.definition_hash))
         return definitions
-
-
-def _count_results(rows: Sequence[EventRow]) -> None:
-    """For alerts: money that cannot be collected is somebody's to look at."""
-    for row in rows:
-        result = PAYMENT_RESULTS.get(row[2])
-        if result is not None:
-            METRICS.payments.labels(result).inc()

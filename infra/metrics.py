@@ -110,7 +110,7 @@ class Metrics:
         )
         self.payments = declare.counter(
             "agentledger_payments",
-            "What became of payments: succeeded, failed, given_up, refunded; as this process stored.",
+            "Payments that succeeded, failed, were given_up or refunded, as this process stored.",
             "result",
         )
         self.admission_refusals = declare.counter(
