@@ -49,6 +49,7 @@ TENANT_SCOPES: Mapping[str, str] = {
     "audit:read": "read and export the audit trail",
     "feature_overrides:write": "switch features on and off, where their flags let tenants",
     "usage:write": "send usage that the tenant counts itself",
+    "payments:write": "pay, and say what is paid with",
 }
 
 # What the operator of the platform holds; no credential of a tenant can.
@@ -71,6 +72,7 @@ OPERATOR_SCOPES: Mapping[str, str] = {
 # holds them, and nobody can be given them.
 PLATFORM_SCOPES: Mapping[str, str] = {
     "external_identities:sign_in": "say who somebody is that a provider vouches for",
+    "payments:settle": "say what became of payments, as the provider does",
     "deadlines:meet": "record what has come by time",
 }
 
@@ -104,6 +106,7 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "audit:read": {},
     "feature_overrides:write": {},
     "usage:write": {},
+    "payments:write": {},
     "providers:write": {"USER": "own", "RESELLER": "own"},
     "secrets:write": {"USER": "own", "RESELLER": "own"},
     "approvals:decide": {"USER": "own", "RESELLER": "own"},

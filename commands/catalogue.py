@@ -126,6 +126,12 @@ from commands.logins import (
     reset_second_factor,
     use_recovery_code,
 )
+from commands.payments import (
+    OpenCheckout,
+    ReceiveProviderEvent,
+    open_checkout,
+    receive_provider_event,
+)
 from commands.plans import (
     ArchivePlan,
     AssignPlan,
@@ -261,6 +267,8 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(OverrideFlag, override_flag),
         _entry(OverrideOwnFlag, override_own_flag),
         _entry(PublishPrices, publish_prices),
+        _entry(OpenCheckout, open_checkout),
+        _entry(ReceiveProviderEvent, receive_provider_event),
         _entry(SendUsageEvents, send_usage_events),
         _entry(ResolveUsage, resolve_usage),
         _entry(InviteUser, invite_user),

@@ -20,6 +20,7 @@ from domain.identity_providers import IdentityProvider
 from domain.invoices import Invoice
 from domain.login_rules import LoginRules
 from domain.logins import Login
+from domain.payments import PaymentAccount
 from domain.plans import Plan
 from domain.price_books import PriceBook
 from domain.providers import Provider
@@ -50,6 +51,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Invoice,
     Login,
     LoginRules,
+    PaymentAccount,
     Plan,
     PriceBook,
     Provider,

@@ -191,6 +191,11 @@ class Settings(BaseSettings):
     mail_from: str = "AgentLedger <agentledger@localhost>"
     worker_mail_poll_s: float = Field(default=1, gt=0)
 
+    # Payments. Without a key nobody pays through Stripe. stripe_webhook_secrets: all of them count.
+    stripe_api_key: SecretStr | None = None
+    stripe_webhook_secrets: Annotated[tuple[SecretStr, ...], NoDecode, Names] = ()
+    stripe_api_base: HttpBase = "https://api.stripe.com"
+
     # What the outbound client may reach although it is not public: `host:port,...` as in the URL.
     http_allow: Annotated[frozenset[Origin], NoDecode, BeforeValidator(_allowed)] = frozenset()
 
