@@ -61,14 +61,15 @@ async def test_what_was_given_by_mistake_is_withdrawn(world: World) -> None:
 
 async def test_credits_that_would_be_over_before_they_count_are_refused(world: World) -> None:
     tenant_id, now = await a_tenant(world), world.clock.now()
-    for fields in (
-        {"expires_at": now},
-        {"effective_at": now + timedelta(days=2), "expires_at": now + timedelta(days=1)},
+    for effective_at, expires_at in (
+        (None, now),
+        (now + timedelta(days=2), now + timedelta(days=1)),
     ):
+        command = GrantCredits(
+            tenant_id, "1", "included", effective_at=effective_at, expires_at=expires_at
+        )
         with pytest.raises(Invalid):
-            await world.when(
-                GrantCredits(tenant_id, "1", "included", **fields), caller=world.operator
-            )
+            await world.when(command, caller=world.operator)
 
 
 async def test_a_reseller_gives_credits_to_its_own_customers_only(world: World) -> None:
