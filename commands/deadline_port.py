@@ -10,7 +10,7 @@ from uuid import UUID
 
 from domain.identifiers import TenantId
 
-DeadlineKind: TypeAlias = Literal["payment", "subscription"]
+DeadlineKind: TypeAlias = Literal["subscription", "credits", "payment"]
 
 
 @dataclass(frozen=True, slots=True)

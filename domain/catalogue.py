@@ -9,6 +9,7 @@ from domain.agents import Agent
 from domain.billing_accounts import BillingAccount
 from domain.bulk_operations import BulkOperation
 from domain.credentials import ApiKey
+from domain.credits import CreditAccount
 from domain.directory_groups import DirectoryGroup
 from domain.directory_users import DirectoryUser
 from domain.executions import Execution
@@ -40,6 +41,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     ApiKey,
     BillingAccount,
     BulkOperation,
+    CreditAccount,
     DataSubject,
     DirectoryGroup,
     DirectoryUser,

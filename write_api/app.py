@@ -18,6 +18,7 @@ from write_api import (
     blobs,
     bulk_operations,
     credentials,
+    credits,  # noqa: A004 # the concept has this name everywhere
     events,
     execution_commands,
     execution_forks,
@@ -91,6 +92,7 @@ ROUTES = (
     *payments.ROUTES,
     *plans.ROUTES,
     *subscriptions.ROUTES,
+    *credits.ROUTES,
     *feature_flags.ROUTES,
     *price_books.ROUTES,
     *node_types.ROUTES,
@@ -129,6 +131,7 @@ BODIES = (
     *payments.BODIES,
     *plans.BODIES,
     *subscriptions.BODIES,
+    *credits.BODIES,
     *feature_flags.BODIES,
     *price_books.BODIES,
     *sessions.BODIES,
