@@ -12,11 +12,23 @@ from infra.users import PostgresUsers
 from sagas.deadlines import DeadlineSaga
 
 
-async def build_deadlines(runtime: Runtime) -> DeadlineSaga:
-    """What it records has come, whether the tenant may act or not."""
-    store, settings = await runtime.event_store("api"), runtime.settings
-    ports = Ports(
-        store,
+async def build_deadlines(runtime: Runtime, ports: Ports) -> DeadlineSaga:
+    """ports: of deadline_ports."""
+    return DeadlineSaga(
+        PostgresDeadlines(await runtime.database("worker")),
+        Dispatcher(ports),
+        runtime.clock,
+        runtime.ids,
+        f"worker:{runtime.name}",
+        poll_s=runtime.settings.worker_deadlines_poll_s,
+    )
+
+
+async def deadline_ports(runtime: Runtime) -> Ports:
+    """What has come is recorded whether the tenant may act or not."""
+    settings = runtime.settings
+    return Ports(
+        await runtime.event_store("api"),
         runtime.clock,
         runtime.ids,
         SecretsSource(bcrypt_cost=settings.bcrypt_cost),
@@ -28,12 +40,4 @@ async def build_deadlines(runtime: Runtime) -> DeadlineSaga:
             has_server=settings.smtp_host is not None,
         ),
         payments=build_payments(runtime),
-    )
-    return DeadlineSaga(
-        PostgresDeadlines(await runtime.database("worker")),
-        Dispatcher(ports),
-        runtime.clock,
-        runtime.ids,
-        f"worker:{runtime.name}",
-        poll_s=settings.worker_deadlines_poll_s,
     )

@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 
-from cli.deadlines import build_deadlines
+from cli.deadlines import build_deadlines, deadline_ports
 from commands.dispatch import Dispatcher
 from commands.http_port import Http
 from commands.model_port import Models
@@ -130,7 +130,7 @@ async def run_worker(runtime: Runtime) -> None:
         poll_s=runtime.settings.worker_retention_poll_s,
     )
     offboarding = await _offboarding(runtime)
-    deadlines = await build_deadlines(runtime)
+    deadlines = await build_deadlines(runtime, await deadline_ports(runtime))
     data_subjects = await _data_subjects(runtime)
     pause_max_s = runtime.settings.consumer_restart_max_s
     try:

@@ -70,6 +70,8 @@ def import_sdk(api_key: str, api_base: str, http: Http) -> StripeSdk:
 
     # It would tell Stripe of our latencies and our platform.
     stripe.enable_telemetry = False
+    # Its log lines repeat what is sent and answered.
+    logging.getLogger("stripe").setLevel(logging.WARNING)
     client = stripe.StripeClient(
         api_key,
         base_addresses={"api": api_base},
