@@ -264,6 +264,7 @@ async def _ports(
         search=PostgresExecutionSearch(database),
         standings=await runtime.standings(),
         plans=await runtime.plans("api"),
+        budgets=await runtime.budgets("api"),
         features=await runtime.features("api"),
         prices=StoredPrices(store),
         regions=runtime.settings.regions,

@@ -11,6 +11,7 @@ from uuid import UUID
 from eventsourcing.domain import Aggregate
 
 from commands.admission_port import Admission
+from commands.budget_port import BudgetRow, Budgets, KnownBudgets, NobodyBudgeted
 from commands.bulk_port import ExecutionSearch
 from commands.credential_port import ApiKeyRow
 from commands.directory_port import Directory, DirectoryRow
@@ -173,6 +174,8 @@ SideRow = (
     | LoginRow
     | SealingRow
     | PublishedPrices
+    | BudgetRow
+    | KnownBudgets
 )
 
 
@@ -391,5 +394,6 @@ class Ports:
     standings: Standings = field(default_factory=EveryoneActive)
     data_subjects: DataSubjects | None = None  # Only what is done for or to one person needs it.
     plans: Plans = field(default_factory=NobodyLimited)
+    budgets: Budgets = field(default_factory=NobodyBudgeted)
     features: Features = field(default_factory=EverythingOn)
     regions: Sequence[str] = ("us", "eu", "ap")  # The first is where a tenant is by default.

@@ -6,6 +6,7 @@ from eventsourcing.domain import Aggregate
 
 from domain.administrators import Administrators
 from domain.agents import Agent
+from domain.budgets import Budget
 from domain.bulk_operations import BulkOperation
 from domain.credentials import ApiKey
 from domain.directory_groups import DirectoryGroup
@@ -33,6 +34,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Administrators,
     Agent,
     ApiKey,
+    Budget,
     BulkOperation,
     DataSubject,
     DirectoryGroup,

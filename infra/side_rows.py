@@ -7,6 +7,7 @@ from typing import LiteralString
 
 import orjson
 
+from commands.budget_port import BudgetRow
 from commands.credential_port import (
     ApiKeyRow,
     RestrictedApiKey,
@@ -52,6 +53,7 @@ from commands.standing_port import (
 )
 from commands.vault_port import RemovedVaultEntry, StoredVaultEntry, VaultRow
 from domain.identifiers import TenantId
+from infra.budget_rows import budget_statement
 from infra.data_keys import TenantKey
 from infra.directory_rows import directory_statement
 from infra.feature_rows import feature_statement
@@ -81,6 +83,7 @@ RareRow = (
     | QueuedMail
     | LoginRow
     | PlanRow
+    | BudgetRow
     | FeatureRow
     | SealingRow
     | PublishedPrices
@@ -182,6 +185,8 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
         return SideStatement(*plan_statement(tenant_id, row))
     if isinstance(row, FeatureRow):
         return SideStatement(*feature_statement(tenant_id, row))
+    if isinstance(row, BudgetRow):
+        return SideStatement(*budget_statement(tenant_id, row))
     match row:
         case StoredDefinition():
             definition = orjson.dumps(row.definition, option=orjson.OPT_SORT_KEYS)

@@ -51,6 +51,8 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "executionStats": RootFieldRule("read", check_stats, is_sensitive=False),
     "usage": RootFieldRule("read", check_usage, is_sensitive=False),
     "usageFacts": RootFieldRule("read", check_usage, is_sensitive=False),
+    "budget": RootFieldRule("read", is_sensitive=False, is_of_all=True),
+    "budgets": RootFieldRule("read", check_page, is_sensitive=False, is_of_all=True),
     "workflow": RootFieldRule("read", is_sensitive=False),
     "workflows": RootFieldRule("read", check_page, is_sensitive=False),
     "agent": RootFieldRule("read", is_sensitive=False),
