@@ -6,6 +6,7 @@ from eventsourcing.domain import Aggregate
 
 from domain.administrators import Administrators
 from domain.agents import Agent
+from domain.billing_accounts import BillingAccount
 from domain.budgets import Budget
 from domain.bulk_operations import BulkOperation
 from domain.credentials import ApiKey
@@ -16,8 +17,10 @@ from domain.external_identities import ExternalIdentity
 from domain.feature_flags import FeatureFlag
 from domain.identity import User
 from domain.identity_providers import IdentityProvider
+from domain.invoices import Invoice
 from domain.login_rules import LoginRules
 from domain.logins import Login
+from domain.payments import PaymentAccount
 from domain.plans import Plan
 from domain.price_books import PriceBook
 from domain.providers import Provider
@@ -26,6 +29,7 @@ from domain.secrets import Secret
 from domain.sessions import Session
 from domain.sharing import Sharing
 from domain.subjects import DataSubject
+from domain.subscriptions import Subscription
 from domain.tenants import Tenant
 from domain.usage_events import UsageEvent
 from domain.workflows import Workflow
@@ -34,6 +38,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Administrators,
     Agent,
     ApiKey,
+    BillingAccount,
     Budget,
     BulkOperation,
     DataSubject,
@@ -43,8 +48,10 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     ExternalIdentity,
     FeatureFlag,
     IdentityProvider,
+    Invoice,
     Login,
     LoginRules,
+    PaymentAccount,
     Plan,
     PriceBook,
     Provider,
@@ -52,6 +59,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Secret,
     Session,
     Sharing,
+    Subscription,
     Tenant,
     UsageEvent,
     User,

@@ -109,7 +109,7 @@ class Stored(NamedTuple):
 
 @dataclass(slots=True)
 class Append:
-    """What one caller wants stored, all or nothing."""
+    """What one caller wants stored, all or nothing. refusal: why it was not."""
 
     envelope: Envelope
     events: Sequence[EventRow]
@@ -121,6 +121,7 @@ class Append:
     of_subjects: Sequence[SubjectRow] = ()
     budgets: BudgetMoves | None = None
     overdue_at: float = 0.0
+    refusal: Exception | None = None
     stored: asyncio.Future[PositionToken | None] = field(init=False)
     bytes_count: int = field(init=False)
 
@@ -144,6 +145,7 @@ class Append:
 
     def fail(self, error: Exception) -> None:
         if not self.stored.done():
+            self.refusal = error
             self.stored.set_exception(error)
 
 

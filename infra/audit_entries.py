@@ -8,17 +8,18 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import LiteralString, NamedTuple
+from typing import LiteralString, NamedTuple, TypeAlias
 from uuid import UUID
 
 import orjson
 from psycopg.errors import UniqueViolation
 
 from commands.sealing_port import KeyDestroyed, Tampered
-from domain.errors import FieldError, Invalid, OverLimit
+from domain.errors import FieldError, Invalid
 from domain.identifiers import TenantId
 from infra.audit_trail import AuditEntry, Outcome, Source
 from infra.data_keys import DataKeys, TenantKey, sealed_for
+from infra.export_pages import Exports, Page
 from infra.key_encryption import Scope
 from infra.postgres import Database
 
@@ -28,7 +29,6 @@ SEALED_MAX = 10_000
 SCANNED_MAX = 20_000
 SCAN_PAGE = 1_000
 EXPORTS_MAX = 4
-EXPORT_RETRY_AFTER_S = 10.0
 
 STORE: LiteralString = """
 INSERT INTO audit_entries (entry_id, tenant_id, at, actor, user_id, credential, action,
@@ -49,12 +49,6 @@ SELECT entry_id, tenant_id, actor, user_id, credential, action, outcome, code, r
 """
 
 
-class TooManyExports(OverLimit):
-    """As many exports as this process makes at a time are under way."""
-
-    code = "too_many_exports"
-
-
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
     """All that is given must hold. begin: inclusive, end: exclusive, to the millisecond."""
@@ -65,14 +59,6 @@ class AuditFilter:
     address: str | None = None
     begin: datetime | None = None
     end: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AuditPage:
-    """next_before: what the next page begins before, None when there is none."""
-
-    entries: Sequence[AuditEntry]
-    next_before: UUID | None
 
 
 class _Opened(NamedTuple):
@@ -88,6 +74,9 @@ NOTHING = _Opened(None, None, None)
 NO_SEAL = b""
 
 
+AuditPage: TypeAlias = Page[AuditEntry, UUID]
+
+
 class AuditEntries:
     """writer: may append for any tenant. reader: a role that reads one tenant at a time."""
 
@@ -97,7 +86,7 @@ class AuditEntries:
         self._data_keys = data_keys
         # Sealing the same source again for each request would be most of what an entry costs.
         self._sealed: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
-        self._exports_count = 0
+        self._exports = Exports(EXPORTS_MAX, SCAN_PAGE)
 
     async def store(self, entries: Sequence[AuditEntry]) -> None:
         """All or none; again is no error. Raises Unavailable."""
@@ -131,24 +120,15 @@ class AuditEntries:
             if scanned >= SCANNED_MAX:
                 return AuditPage(found, before)
 
-    async def pages(
+    def pages(
         self, tenant_id: TenantId, wanted: AuditFilter, *, before: UUID | None, entries_max: int
     ) -> AsyncGenerator[AuditPage]:
         """Of at most entries_max entries together, at least one page. Raises TooManyExports."""
-        if self._exports_count >= EXPORTS_MAX:
-            raise TooManyExports(retry_after_s=EXPORT_RETRY_AFTER_S)
-        self._exports_count += 1
-        try:
-            left = entries_max
-            while left > 0:
-                page = await self.page(tenant_id, wanted, before=before, limit=min(left, SCAN_PAGE))
-                yield page
-                before = page.next_before
-                if before is None:
-                    return
-                left -= max(len(page.entries), 1)
-        finally:
-            self._exports_count -= 1
+        return self._exports.pages(
+            lambda place, limit: self.page(tenant_id, wanted, before=place, limit=limit),
+            before,
+            entries_max,
+        )
 
     async def _entries(
         self, tenant_id: TenantId, wanted: AuditFilter, before: UUID | None, limit: int

@@ -7,16 +7,16 @@ looked at in order, so many events for one page. A page may be short though ther
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import LiteralString
+from typing import LiteralString, TypeAlias
 from uuid import UUID
 
 from psycopg import AsyncConnection
 
 from commands.ports import LoggedEvent, Position
-from domain.errors import OverLimit
 from domain.identifiers import TenantId
 from infra.event_log import COLUMNS, logged_event
 from infra.event_sealing import OpenEvents
+from infra.export_pages import Exports, Page
 from infra.postgres import Database
 
 # For one page. Some 30 ms, in memory.
@@ -24,7 +24,6 @@ LOOKED_MAX = 10_000
 PAGE = 500
 # Of one process: each reads as much as a tenant has.
 EXPORTS_MAX = 2
-EXPORT_RETRY_AFTER_S = 10.0
 # Longer than any append takes: nothing that comes later in the log was recorded earlier than that.
 DISORDER = timedelta(seconds=60)
 FIRST = Position(0, 0, -1)
@@ -86,12 +85,6 @@ FOUND: LiteralString = (
 # fmt: on
 
 
-class TooManyEventExports(OverLimit):
-    """Others export the log at the moment; try again in a while."""
-
-    code = "exports_busy"
-
-
 @dataclass(frozen=True, slots=True)
 class EventFilter:
     """All that is given must hold. begin: inclusive, end: exclusive, of when it was recorded."""
@@ -104,12 +97,7 @@ class EventFilter:
     end: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EventPage:
-    """next_before: where the next page begins, None when there is none."""
-
-    events: Sequence[LoggedEvent]
-    next_before: Position | None
+EventPage: TypeAlias = Page[LoggedEvent, Position]
 
 
 class EventSearch:
@@ -118,7 +106,7 @@ class EventSearch:
     def __init__(self, database: Database, open_events: OpenEvents) -> None:
         self._database = database
         self._open_events = open_events
-        self._exports_count = 0
+        self._exports = Exports(EXPORTS_MAX, PAGE)
 
     async def page(
         self, tenant_id: TenantId, wanted: EventFilter, *, before: Position | None, limit: int
@@ -139,7 +127,7 @@ class EventSearch:
         more = Position(era, tx_id, notification_id) if looked == LOOKED_MAX else None
         return EventPage(events, more)
 
-    async def pages(
+    def pages(
         self,
         tenant_id: TenantId,
         wanted: EventFilter,
@@ -147,21 +135,12 @@ class EventSearch:
         before: Position | None,
         events_max: int,
     ) -> AsyncGenerator[EventPage]:
-        """Of at most events_max events together, at least one page. Raises TooManyEventExports."""
-        if self._exports_count >= EXPORTS_MAX:
-            raise TooManyEventExports(retry_after_s=EXPORT_RETRY_AFTER_S)
-        self._exports_count += 1
-        try:
-            left = events_max
-            while left > 0:
-                page = await self.page(tenant_id, wanted, before=before, limit=min(left, PAGE))
-                yield page
-                before = page.next_before
-                if before is None:
-                    return
-                left -= max(len(page.events), 1)
-        finally:
-            self._exports_count -= 1
+        """Of at most events_max events together, at least one page. Raises TooManyExports."""
+        return self._exports.pages(
+            lambda place, limit: self.page(tenant_id, wanted, before=place, limit=limit),
+            before,
+            events_max,
+        )
 
 
 def _query(wanted: EventFilter) -> LiteralString:

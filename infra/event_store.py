@@ -20,10 +20,10 @@ from commands.ports import (
     OpenedExecution,
     PositionToken,
     RecordedAnswer,
-    RemovedPayloads,
     SideRow,
     StoredDefinition,
 )
+from commands.retention_port import RemovedPayloads
 from commands.sealing_port import DestroyedSubjectKey, DestroyedTenantKey
 from domain.envelope import Envelope
 from domain.executions import Execution

@@ -120,8 +120,7 @@ async def audit_entries(
         limit=first or PAGE_SIZE_DEFAULT,
     )
     edges = [
-        Edge(cursor=_cursor(entry.entry_id), node=AuditEntry(stored=entry))
-        for entry in page.entries
+        Edge(cursor=_cursor(entry.entry_id), node=AuditEntry(stored=entry)) for entry in page.items
     ]
     return Connection(
         edges=edges,

@@ -61,7 +61,7 @@ async def _start_of(context: ReadContext, parent_id: UUID, child_id: UUID) -> Lo
     wanted, before = EventFilter(stream_id=parent_id, topics=(CHILD_STARTED,)), None
     while True:
         page = await context.sources.event_search.page(tenant_id, wanted, before=before, limit=PAGE)
-        for event in page.events:
+        for event in page.items:
             if _id_in(event, CHILD_STARTED, "child_id") == child_id:
                 return event
         before = page.next_before

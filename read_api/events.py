@@ -191,7 +191,7 @@ async def _found(
     if wanted.stream_id is not None and not await _is_seen(context, str(wanted.stream_id)):
         return connection([], size=size, is_after=after is not None)
     page = await context.sources.event_search.page(tenant_id, wanted, before=before, limit=size)
-    edges = [Edge(cursor=cursor_of(event), node=Event(logged=event)) for event in page.events]
+    edges = [Edge(cursor=cursor_of(event), node=Event(logged=event)) for event in page.items]
     end = page.next_before
     return Connection(
         edges=edges,

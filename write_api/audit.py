@@ -1,15 +1,12 @@
 """GET /audit/export: the audit trail of the caller's tenant, newest first, as lines for a SIEM."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import aclosing
-from typing import TypeAlias
-from uuid import UUID
+from collections.abc import Mapping
 
 import orjson
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from commands.authorization import require
-from infra.audit_entries import AuditFilter, AuditPage, instant_of
+from infra.audit_entries import AuditFilter, instant_of
 from infra.audit_trail import AuditEntry
 from infra.data_keys import PLATFORM
 from write_api.edge import Call
@@ -22,6 +19,8 @@ from write_api.siem_lines import (
     UUID_SCHEMA,
     ExportQuery,
     cef_line,
+    exported,
+    formats,
     optional,
     range_parameters,
 )
@@ -30,8 +29,6 @@ SCOPE = "audit:read"
 # Of one request; the last line of a longer export says where the next one begins.
 EXPORT_ENTRIES_MAX = 100_000
 SEVERITY: Mapping[str, int] = {"allowed": 1, "failed": 4, "denied": 6}
-
-Line: TypeAlias = Callable[[AuditEntry], str]
 
 
 def json_line(entry: AuditEntry) -> str:
@@ -84,10 +81,7 @@ def audit_cef_line(entry: AuditEntry) -> str:
     return cef_line(entry.action, name, SEVERITY[entry.outcome], told)
 
 
-FORMATS: Mapping[str, tuple[str, Line]] = {
-    "jsonl": (JSONL, json_line),
-    "cef": (CEF, audit_cef_line),
-}
+FORMATS = formats(json_line, audit_cef_line)
 BEFORE = "`next_before` of the last line of an export that did not end."
 PARAMETERS = (*range_parameters("entry"), optional("before", UUID_SCHEMA, BEFORE))
 
@@ -110,38 +104,12 @@ PARAMETERS = (*range_parameters("entry"), optional("before", UUID_SCHEMA, BEFORE
 async def export(call: Call) -> Response:
     require(call.caller, SCOPE)
     query = ExportQuery(call, FORMATS)
-    media_type, line = query.format
     wanted = AuditFilter(begin=query.instant("from"), end=query.instant("to"))
     tenant_id = call.caller.tenant_id or PLATFORM
     pages = call.edge.audit_log.pages(
         tenant_id, wanted, before=query.uuid("before"), entries_max=EXPORT_ENTRIES_MAX
     )
-    # The first one now, so that a refusal is still an answer of its own.
-    first = await anext(pages)
-    return StreamingResponse(_lines(first, pages, line), media_type=media_type)
-
-
-async def _lines(
-    first: AuditPage, pages: AsyncGenerator[AuditPage], line: Line
-) -> AsyncIterator[str]:
-    page = first
-    async with aclosing(pages):
-        yield _text(first, line)
-        async for page in pages:
-            yield _text(page, line)
-    if page.next_before is not None:
-        yield _continued(page.next_before, line)
-
-
-def _text(page: AuditPage, line: Line) -> str:
-    return "".join(line(entry) + "\n" for entry in page.entries)
-
-
-def _continued(next_before: UUID, line: Line) -> str:
-    if line is json_line:
-        return orjson.dumps({"next_before": next_before}).decode() + "\n"
-    head = "CEF:0|AgentLedger|AgentLedger|1|exportAudit|more follows|1"
-    return f"{head}|cs1Label=next_before cs1={next_before}\n"
+    return await exported("exportAudit", pages, query.format)
 
 
 ROUTES = (export,)

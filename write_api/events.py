@@ -1,18 +1,14 @@
 """GET /events/export: what the caller's tenant recorded, newest first, as lines for a SIEM."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import aclosing
-from typing import TypeAlias
-
 import orjson
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from commands.authorization import require
 from commands.ports import LoggedEvent, Position
 from domain.errors import OverLimit
 from domain.tenants import TenantNotFound
 from infra.event_sealing import is_erased
-from infra.event_search import EventFilter, EventPage
+from infra.event_search import EventFilter
 from write_api.edge import Call
 from write_api.openapi import documented_query, streamed
 from write_api.routes import route
@@ -23,6 +19,8 @@ from write_api.siem_lines import (
     UUID_SCHEMA,
     ExportQuery,
     cef_line,
+    exported,
+    formats,
     mistake,
     optional,
     range_parameters,
@@ -49,8 +47,6 @@ PARAMETERS = (
     optional("correlation_id", UUID_SCHEMA, "The request that it came from, or the execution."),
     optional("before", TEXT, "`next_before` of the last line of an export that did not end."),
 )
-
-Line: TypeAlias = Callable[[LoggedEvent], str]
 
 
 def event_json_line(event: LoggedEvent) -> str:
@@ -94,10 +90,7 @@ def event_cef_line(event: LoggedEvent) -> str:
     return cef_line(event.topic, event.topic, SEVERITY, told)
 
 
-FORMATS: Mapping[str, tuple[str, Line]] = {
-    "jsonl": (JSONL, event_json_line),
-    "cef": (CEF, event_cef_line),
-}
+FORMATS = formats(event_json_line, event_cef_line)
 
 
 @route(
@@ -122,7 +115,6 @@ async def export(call: Call) -> Response:
     if tenant_id is None:
         raise TenantNotFound
     query = ExportQuery(call, FORMATS)
-    media_type, line = query.format
     wanted = EventFilter(
         stream_id=query.uuid("stream_id"),
         actor=query.text("actor"),
@@ -134,33 +126,7 @@ async def export(call: Call) -> Response:
     pages = call.edge.event_search.pages(
         tenant_id, wanted, before=_place(query.text("before")), events_max=EXPORT_EVENTS_MAX
     )
-    # The first one now, so that a refusal is still an answer of its own.
-    first = await anext(pages)
-    return StreamingResponse(_lines(first, pages, line), media_type=media_type)
-
-
-async def _lines(
-    first: EventPage, pages: AsyncGenerator[EventPage], line: Line
-) -> AsyncIterator[str]:
-    page = first
-    async with aclosing(pages):
-        yield _text(first, line)
-        async for page in pages:
-            yield _text(page, line)
-    if page.next_before is not None:
-        yield _continued(page.next_before, line)
-
-
-def _text(page: EventPage, line: Line) -> str:
-    return "".join(line(event) + "\n" for event in page.events)
-
-
-def _continued(next_before: Position, line: Line) -> str:
-    place = _place_text(next_before)
-    if line is event_json_line:
-        return orjson.dumps({"next_before": place}).decode() + "\n"
-    told = {"cs1Label": "next_before", "cs1": place}
-    return cef_line("exportEvents", "more follows", SEVERITY, told) + "\n"
+    return await exported("exportEvents", pages, query.format, _place_text)
 
 
 def _place_text(place: Position) -> str:

@@ -2,13 +2,18 @@
 (ArcSight's Common Event Format, version 0).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import parse_qs
 from uuid import UUID
 
+import orjson
+from starlette.responses import Response, StreamingResponse
+
 from domain.errors import FieldError, Invalid
+from infra.export_pages import Page
 from write_api.edge import Call
 
 JSONL = "application/x-ndjson"
@@ -17,6 +22,17 @@ INSTANT = {"type": "string", "format": "date-time"}
 UUID_SCHEMA = {"type": "string", "format": "uuid"}
 
 Told = TypeVar("Told")
+Place = TypeVar("Place")
+
+
+class Format(NamedTuple, Generic[Told]):
+    """line: of one item. continued: the last line of an export that did not end, of the name of
+    its operation and of where the next one begins.
+    """
+
+    media_type: str
+    line: Callable[[Told], str]
+    continued: Callable[[str, str], str]
 
 
 def optional(name: str, schema: Mapping[str, Any], description: str) -> Mapping[str, Any]:
@@ -44,19 +60,15 @@ def range_parameters(what: str) -> Sequence[Mapping[str, Any]]:
 
 
 class ExportQuery(Generic[Told]):
-    """The query of a request; everything raises Invalid. formats: by name, the media type and what
-    makes a line.
-    """
+    """The query of a request; everything raises Invalid."""
 
-    def __init__(
-        self, call: Call, formats: Mapping[str, tuple[str, Callable[[Told], str]]]
-    ) -> None:
+    def __init__(self, call: Call, formats: Mapping[str, Format[Told]]) -> None:
         self._formats = formats
         text = call.scope["query_string"].decode("latin-1")
         self._values = parse_qs(text, keep_blank_values=True, max_num_fields=100)
 
     @property
-    def format(self) -> tuple[str, Callable[[Told], str]]:
+    def format(self) -> Format[Told]:
         name = self.text("format") or "jsonl"
         if name not in self._formats:
             raise mistake("format", f"one of {', '.join(sorted(self._formats))} is expected")
@@ -113,3 +125,47 @@ def cef_line(name: str, text: str, severity: int, told: Mapping[str, object]) ->
     )
     head = f"{in_head(name)}|{in_head(text)}|{severity}"
     return f"CEF:0|AgentLedger|AgentLedger|1|{head}|{pairs}"
+
+
+def formats(
+    json_line: Callable[[Told], str], cef_of: Callable[[Told], str]
+) -> Mapping[str, Format[Told]]:
+    return {
+        "jsonl": Format(JSONL, json_line, _json_continued),
+        "cef": Format(CEF, cef_of, _cef_continued),
+    }
+
+
+async def exported(
+    operation: str,
+    pages: AsyncGenerator[Page[Told, Place]],
+    chosen: Format[Told],
+    told_place: Callable[[Place], str] = str,
+) -> Response:
+    """told_place: as a later export is asked to go on from there."""
+
+    async def lines() -> AsyncIterator[str]:
+        page = first
+        async with aclosing(pages):
+            yield _lines(first, chosen)
+            async for page in pages:
+                yield _lines(page, chosen)
+        if page.next_before is not None:
+            yield chosen.continued(operation, told_place(page.next_before)) + "\n"
+
+    # The first one now, so that a refusal is still an answer of its own.
+    first = await anext(pages)
+    return StreamingResponse(lines(), media_type=chosen.media_type)
+
+
+def _lines(page: Page[Told, Place], chosen: Format[Told]) -> str:
+    return "".join(chosen.line(item) + "\n" for item in page.items)
+
+
+def _json_continued(operation: str, place: str) -> str:
+    del operation
+    return orjson.dumps({"next_before": place}).decode()
+
+
+def _cef_continued(operation: str, place: str) -> str:
+    return cef_line(operation, "more follows", 1, {"cs1Label": "next_before", "cs1": place})

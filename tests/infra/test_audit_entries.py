@@ -11,9 +11,10 @@ from commands.authorization import Caller
 from domain.errors import Invalid
 from domain.identifiers import TenantId
 from infra import audit_entries
-from infra.audit_entries import AuditEntries, AuditFilter, TooManyExports, instant_of
+from infra.audit_entries import AuditEntries, AuditFilter, instant_of
 from infra.audit_trail import Asked, AuditEntry, AuditTrail, Source
 from infra.data_keys import DataKeys
+from infra.export_pages import TooManyExports
 from infra.key_encryption import KeyEncryption
 from infra.postgres import Role, role_conninfo
 from tests.infra.conftest import Parts
@@ -54,9 +55,9 @@ async def test_what_was_stored_is_read_newest_first(parts: Parts) -> None:
     stored = entries(tenant, "a", "b", "c")
     await log.store(stored)
     page = await log.page(tenant, AuditFilter(), before=None, limit=2)
-    assert page.entries == [stored[2], stored[1]]
+    assert page.items == [stored[2], stored[1]]
     rest = await log.page(tenant, AuditFilter(), before=page.next_before, limit=2)
-    assert (rest.entries, rest.next_before) == ([stored[0]], None)
+    assert (rest.items, rest.next_before) == ([stored[0]], None)
 
 
 async def test_a_page_that_holds_all_says_that_there_is_no_next(parts: Parts) -> None:
@@ -64,7 +65,7 @@ async def test_a_page_that_holds_all_says_that_there_is_no_next(parts: Parts) ->
     await log.store(entries(tenant, "a", "b"))
     for limit in (2, 3):
         page = await log.page(tenant, AuditFilter(), before=None, limit=limit)
-        assert (len(page.entries), page.next_before) == (2, None)
+        assert (len(page.items), page.next_before) == (2, None)
 
 
 async def test_a_batch_whose_answer_got_lost_is_stored_once(parts: Parts) -> None:
@@ -73,14 +74,14 @@ async def test_a_batch_whose_answer_got_lost_is_stored_once(parts: Parts) -> Non
     await log.store(batch)
     await log.store(batch)
     page = await log.page(tenant, AuditFilter(), before=None, limit=10)
-    assert len(page.entries) == 2
+    assert len(page.items) == 2
 
 
 async def test_one_tenants_entries_are_never_in_anothers_list(parts: Parts) -> None:
     log, ours, theirs = await entries_of(parts), TenantId(IDS.new()), TenantId(IDS.new())
     await log.store([*entries(ours, "a"), *entries(theirs, "b")])
     page = await log.page(ours, AuditFilter(), before=None, limit=10)
-    assert [entry.action for entry in page.entries] == ["a"]
+    assert [entry.action for entry in page.items] == ["a"]
 
 
 async def test_a_filter_finds_by_actor_action_outcome_address_and_time(parts: Parts) -> None:
@@ -89,7 +90,7 @@ async def test_a_filter_finds_by_actor_action_outcome_address_and_time(parts: Pa
     await log.store([*here, *there])
 
     async def found(wanted: AuditFilter) -> list[AuditEntry]:
-        return list((await log.page(tenant, wanted, before=None, limit=10)).entries)
+        return list((await log.page(tenant, wanted, before=None, limit=10)).items)
 
     assert await found(AuditFilter(action="a")) == [there[0], here[0]]
     assert await found(AuditFilter(actor="user:ada", outcome="denied")) == [
@@ -114,9 +115,9 @@ async def test_a_search_by_address_looks_at_so_many_and_goes_on_later(
     await log.store([*wanted, *entries(tenant, *"abcdef")])
     search = AuditFilter(address="203.0.113.5")
     page = await log.page(tenant, search, before=None, limit=10)
-    assert (page.entries, page.next_before is not None) == ([], True)
+    assert (page.items, page.next_before is not None) == ([], True)
     page = await log.page(tenant, search, before=page.next_before, limit=10)
-    assert (page.entries, page.next_before) == (wanted, None)
+    assert (page.items, page.next_before) == (wanted, None)
 
 
 async def test_no_time_is_out_of_reach_and_none_breaks_the_query(parts: Parts) -> None:
@@ -154,10 +155,10 @@ async def test_when_the_key_is_destroyed_what_was_done_stays_and_where_from_goes
             (tenant, "00000000-0000-0000-0000-000000000000"),
         )
     after = await entries_of(parts)
-    (entry,) = (await after.page(tenant, AuditFilter(), before=None, limit=1)).entries
+    (entry,) = (await after.page(tenant, AuditFilter(), before=None, limit=1)).items
     assert (entry.action, entry.source, entry.target) == ("a", None, None)
     await after.store(entries(tenant, "b"))
-    (entry,) = (await after.page(tenant, AuditFilter(action="b"), before=None, limit=1)).entries
+    (entry,) = (await after.page(tenant, AuditFilter(action="b"), before=None, limit=1)).items
     assert entry.source is None
 
 
@@ -203,6 +204,6 @@ async def test_an_export_ends_where_it_was_told_and_few_run_at_a_time(
     with pytest.raises(TooManyExports):
         await anext(log.pages(tenant, AuditFilter(), before=None, entries_max=3))
     pages += [page async for page in export]
-    assert [entry.action for page in pages for entry in page.entries] == ["e", "d", "c"]
+    assert [entry.action for page in pages for entry in page.items] == ["e", "d", "c"]
     again = log.pages(tenant, AuditFilter(), before=pages[-1].next_before, entries_max=3)
-    assert [entry.action async for page in again for entry in page.entries] == ["b", "a"]
+    assert [entry.action async for page in again for entry in page.items] == ["b", "a"]

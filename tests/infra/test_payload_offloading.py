@@ -31,6 +31,8 @@ LARGE = "x" * INLINE_BYTES_MAX
 SMALL = {
     ("agent.created", "profile"),
     ("agent.revised", "profile"),
+    ("billing_account.period_closed", "included_left"),
+    ("billing_account.terms_changed", "taxes"),
     ("bulk_operation.created", "filter"),
     ("bulk_operation.progressed", "refusals"),
     ("directory_user.changed", "attributes"),
@@ -43,6 +45,8 @@ SMALL = {
     ("execution.node_started", "reserved"),
     ("execution.usage_resolved", "usage"),
     ("identity_provider.configured", "group_roles"),
+    ("invoice.credited", "document"),
+    ("invoice.finalized", "document"),
     ("plan.created", "limits"),
     ("plan.revised", "limits"),
     ("price_book.published", "prices"),
