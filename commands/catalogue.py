@@ -35,6 +35,14 @@ from commands.credentials import (
     revoke_api_key,
     rotate_api_key,
 )
+from commands.credits import (
+    ExpireCredits,
+    GrantCredits,
+    WithdrawCredits,
+    expire_credits,
+    grant_credits,
+    withdraw_credits,
+)
 from commands.decisions import Command, Decided, Tenancy
 from commands.directory_groups import (
     CreateDirectoryGroup,
@@ -261,6 +269,9 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(CancelSubscription, cancel_subscription),
         _entry(ResumeSubscription, resume_subscription),
         _entry(AdvanceSubscription, advance_subscription),
+        _entry(GrantCredits, grant_credits),
+        _entry(WithdrawCredits, withdraw_credits),
+        _entry(ExpireCredits, expire_credits),
         _entry(DefineFlag, define_flag),
         _entry(RemoveFlag, remove_flag),
         _entry(OverrideFlag, override_flag),

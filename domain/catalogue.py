@@ -10,6 +10,7 @@ from domain.billing_accounts import BillingAccount
 from domain.budgets import Budget
 from domain.bulk_operations import BulkOperation
 from domain.credentials import ApiKey
+from domain.credits import CreditAccount
 from domain.directory_groups import DirectoryGroup
 from domain.directory_users import DirectoryUser
 from domain.executions import Execution
@@ -41,6 +42,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     BillingAccount,
     Budget,
     BulkOperation,
+    CreditAccount,
     DataSubject,
     DirectoryGroup,
     DirectoryUser,

@@ -16,6 +16,14 @@ from read_api.columns import source_of
 from read_api.connections import Connection
 from read_api.cost_explorer import CostComparison, cost_explorer
 from read_api.credentials import ApiKey, api_keys
+from read_api.credits import (
+    CreditEntry,
+    CreditGrant,
+    Credits,
+    credit_entries,
+    credit_grants,
+    credits_of_tenant,
+)
 from read_api.differences import Difference
 from read_api.events import Event, event, events
 from read_api.execution_diff import execution_diff
@@ -91,6 +99,11 @@ class Query:
     tenant: Tenant = strawberry.field(resolver=tenant, description="The caller's.")
     subscription: PlanSubscription | None = strawberry.field(
         resolver=subscription, description="What the caller's tenant pays for."
+    )
+    credits: Credits = strawberry.field(resolver=credits_of_tenant)
+    credit_grants: Connection[CreditGrant] = strawberry.field(resolver=credit_grants)
+    credit_entries: Connection[CreditEntry] = strawberry.field(
+        resolver=credit_entries, description="The ledger of credits, newest first."
     )
     me: Me = strawberry.field(resolver=me)
     user: User | None = strawberry.field(resolver=user)

@@ -19,6 +19,7 @@ from write_api import (
     budgets,
     bulk_operations,
     credentials,
+    credits,  # noqa: A004 # the concept has this name everywhere
     events,
     execution_commands,
     execution_forks,
@@ -92,6 +93,7 @@ ROUTES = (
     *payments.ROUTES,
     *plans.ROUTES,
     *subscriptions.ROUTES,
+    *credits.ROUTES,
     *feature_flags.ROUTES,
     *budgets.ROUTES,
     *price_books.ROUTES,
@@ -131,6 +133,7 @@ BODIES = (
     *payments.BODIES,
     *plans.BODIES,
     *subscriptions.BODIES,
+    *credits.BODIES,
     *feature_flags.BODIES,
     *budgets.BODIES,
     *price_books.BODIES,
