@@ -14,6 +14,7 @@ from commands.plan_port import Plans
 from commands.ports import Log, Ports, Position
 from infra.admission import EveryoneAdmitted
 from infra.consumer import keep_running
+from infra.deadlines import PostgresDeadlines
 from infra.http_client import GuardedHttp
 from infra.login_cleaning import LoginCleaning
 from infra.mail import SmtpMailServer, SmtpSettings
@@ -38,6 +39,7 @@ from projections.execution_search import PostgresExecutionSearch
 from projections.lag import lag_checks, projection_statuses, tell_lags
 from projections.projector import Projector
 from sagas.bulk_operations import BulkOperationSaga
+from sagas.deadlines import DeadlineSaga
 from sagas.drive import DriveParts
 from sagas.effects import Effects
 from sagas.executions import GROUP as EXECUTIONS_GROUP
@@ -129,6 +131,7 @@ async def run_worker(runtime: Runtime) -> None:
         poll_s=runtime.settings.worker_retention_poll_s,
     )
     offboarding = await _offboarding(runtime)
+    deadlines = await _deadlines(runtime)
     data_subjects = await _data_subjects(runtime)
     pause_max_s = runtime.settings.consumer_restart_max_s
     try:
@@ -144,6 +147,7 @@ async def run_worker(runtime: Runtime) -> None:
                 "bulk operations": bulk.run,
                 "retention": retention.run,
                 "offboarding": offboarding.run,
+                "deadlines": deadlines.run,
                 "erasure": erasure.run,
                 "erasure of data subjects": data_subjects.run,
             }.items():
@@ -300,6 +304,20 @@ async def _offboarding(runtime: Runtime) -> OffboardingSaga:
         runtime.ids,
         f"worker:{runtime.name}",
         poll_s=runtime.settings.worker_offboarding_poll_s,
+    )
+
+
+async def _deadlines(runtime: Runtime) -> DeadlineSaga:
+    """What it records has come, whether the tenant may act or not."""
+    store = await runtime.event_store("api")
+    secrets = SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost)
+    return DeadlineSaga(
+        PostgresDeadlines(await runtime.database("worker")),
+        Dispatcher(Ports(store, runtime.clock, runtime.ids, secrets, EveryoneAdmitted())),
+        runtime.clock,
+        runtime.ids,
+        f"worker:{runtime.name}",
+        poll_s=runtime.settings.worker_deadlines_poll_s,
     )
 
 

@@ -129,6 +129,7 @@ async def test_open_policies_exist_only_for_the_roles_that_serve_all_tenants(
     assert tables == {
         "mail_outbox",
         "open_bulk_operations",
+        "deadlines",
         "open_offboardings",
         "open_executions",
         "price_books",
