@@ -273,6 +273,7 @@ async def _ports(
         search=PostgresExecutionSearch(database),
         standings=await runtime.standings(),
         plans=await runtime.plans("api"),
+        budgets=await runtime.budgets("api"),
         features=await runtime.features("api"),
         prices=StoredPrices(store),
         payments=build_payments(runtime),

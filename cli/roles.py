@@ -232,6 +232,7 @@ async def _executions(
                 weight_of,
             ),
             plans=plans,
+            budgets=await runtime.budgets("worker"),
         ),
         clock=runtime.clock,
         sweep_s=settings.worker_sweep_s,

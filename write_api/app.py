@@ -16,6 +16,7 @@ from write_api import (
     approvals,
     audit,
     blobs,
+    budgets,
     bulk_operations,
     credentials,
     credits,  # noqa: A004 # the concept has this name everywhere
@@ -94,6 +95,7 @@ ROUTES = (
     *subscriptions.ROUTES,
     *credits.ROUTES,
     *feature_flags.ROUTES,
+    *budgets.ROUTES,
     *price_books.ROUTES,
     *node_types.ROUTES,
     *blobs.ROUTES,
@@ -133,6 +135,7 @@ BODIES = (
     *subscriptions.BODIES,
     *credits.BODIES,
     *feature_flags.BODIES,
+    *budgets.BODIES,
     *price_books.BODIES,
     *sessions.BODIES,
     *logins.BODIES,
