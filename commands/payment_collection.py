@@ -74,7 +74,7 @@ async def next_step(payment: Payment, on: Tenancy) -> Outcome:
     method_id = None if account is None or on.ports.payments is None else account.method_id
     payment.begin_attempt(str(left), method_id or "")
     if method_id is None:
-        return await failed(payment, payment.attempt, NO_METHOD, None, on)
+        return await failed(payment, NO_METHOD, on, attempt=payment.attempt, reference=None)
     return Outcome([payment], [StoredDeadline("payment", payment.id, on.ports.clock.now())])
 
 
@@ -114,5 +114,5 @@ async def _outcome_of_attempt(
         charge = await provider.charge(request)
     except PaymentProviderRefused as refusal:
         code = str(refusal.data.get("provider_code", refusal.code))
-        return await failed(payment, payment.attempt, code, None, on)
+        return await failed(payment, code, on, attempt=payment.attempt, reference=None)
     return await settled(payment, charge, on)

@@ -30,7 +30,7 @@ page with POST /api/v1/payments/checkout and {subject}.
 
 Payment: {payment_id}
 """
-GIVEN_UP = """\
+ABANDONED = """\
 Your payment of {amount} for {what} failed again: {code}. It is not tried any more.
 
 Until it is paid your tenant can read, and change nothing; its runs stand still. To pay, ask for a
@@ -57,7 +57,7 @@ async def failed_notices(
     payment: Payment, what: str, code: str, on: Tenancy
 ) -> Sequence[QueuedMail]:
     """payment: as it is after the failure."""
-    text = GIVEN_UP if payment.retry_at is None else FAILED
+    text = ABANDONED if payment.retry_at is None else FAILED
     told = text.format(
         amount=f"{payment.attempted_amount} {payment.currency}",
         what=what,

@@ -45,14 +45,16 @@ async def settled(payment: Payment, charge: Charge, on: Tenancy) -> Outcome:
     attempt = charge.attempt
     match charge.status:
         case "succeeded":
-            money = Received(provider_of(on).name, charge.reference, charge.amount, attempt)
+            now = on.ports.clock.now()
+            provider = provider_of(on).name
+            money = Received(provider, charge.reference, charge.amount, now, attempt)
             outcome = await received(payment, money, on)
             if Decimal(charge.refunded) > 0:
                 payment.refund(charge.reference, charge.refunded)
             return outcome
         case "failed" | "cancelled" if attempt is not None:
             code = charge.failure_code or charge.status
-            return await failed(payment, attempt, code, charge.reference, on)
+            return await failed(payment, code, on, attempt=attempt, reference=charge.reference)
         case "processing" | "open" if payment.is_attempting and attempt == payment.attempt:
             return postponed(payment, on.ports.clock.now() + PROCESSING, "processing")
         case _:
@@ -70,6 +72,7 @@ async def received(payment: Payment, money: Received, on: Tenancy) -> Outcome:
         money.amount,
         attempt=money.attempt,
         is_whole=is_whole or payment.is_ended,
+        received_at=money.received_at,
     )
     outcome = Outcome([payment])
     if invoice is not None:
@@ -95,24 +98,24 @@ async def received(payment: Payment, money: Received, on: Tenancy) -> Outcome:
 
 
 async def failed(
-    payment: Payment, attempt: int, code: str, reference: str | None, on: Tenancy
+    payment: Payment, code: str, on: Tenancy, *, attempt: int, reference: str | None
 ) -> Outcome:
     """The next try is put on the clock; after the last the tenant is held to reading."""
     outcome = Outcome([payment])
     if not payment.fail(attempt, code, reference, now=on.ports.clock.now()):
         return outcome
     _, invoice = await amount_left(payment, on)
-    if payment.status != "given_up" and payment.is_ended:
+    if payment.status != "abandoned" and payment.is_ended:
         outcome.side_rows += ended_rows(payment)
         return outcome
     outcome.side_rows.append(_deadline(payment, payment.retry_at))
     if invoice is not None:
         outcome.aggregates.append(invoice)
-        if payment.status == "given_up":
+        if payment.status == "abandoned":
             invoice.mark_uncollectible(code)
         else:
             invoice.mark_past_due()
-    if payment.status == "given_up":
+    if payment.status == "abandoned":
         tenant = await on.load(Tenant, on.tenant_id, TenantNotFound)
         tenant.miss_payment(payment.id)
         outcome.aggregates.append(tenant)

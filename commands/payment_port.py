@@ -88,6 +88,7 @@ class Received:
     provider: str
     reference: str
     amount: str
+    received_at: datetime
     attempt: int | None = None
 
 

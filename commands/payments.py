@@ -94,25 +94,25 @@ async def open_checkout(command: OpenCheckout, on: Tenancy) -> Decided:
         page, amount = _Page(f"plan {offer.name}", CURRENCY_DEFAULT), offer.amount
     else:
         payment, page, amount = None, _Page("", CURRENCY_DEFAULT), None
-    opened = await provider.open_checkout(
-        CheckoutRequest(
-            tenant_id=on.tenant_id,
-            customer_id=account.customer_id,
-            payment_id=None if payment is None else payment.id,
-            amount=amount,
-            currency=page.currency,
-            description=page.description,
-            success_url=command.success_url,
-            cancel_url=command.cancel_url,
-            expires_at=on.ports.clock.now() + CHECKOUT_LIFETIME,
-            key=f"checkout-{on.ports.ids.new()}",
-        )
+    request = CheckoutRequest(
+        tenant_id=on.tenant_id,
+        customer_id=account.customer_id,
+        payment_id=None if payment is None else payment.id,
+        amount=amount,
+        currency=page.currency,
+        description=page.description,
+        success_url=command.success_url,
+        cancel_url=command.cancel_url,
+        expires_at=on.ports.clock.now() + CHECKOUT_LIFETIME,
+        key=f"checkout-{on.ports.ids.new()}",
     )
-    payment_id = None if payment is None else payment.id
-    account.open_page(opened.checkout_id, payment_id, now=on.ports.clock.now())
-    if payment is not None:
-        payment.open_checkout(opened.checkout_id, amount or "0", opened.expires_at)
-    return _opened(opened, amount, page.currency, payment, account)
+    opened = await provider.open_checkout(request)
+    account.open_page(opened.checkout_id, request.payment_id, now=on.ports.clock.now())
+    result = _opened(opened, request)
+    if payment is None:
+        return Decided(result, aggregates=(account,))
+    payment.open_checkout(opened.checkout_id, amount or "0", opened.expires_at)
+    return Decided(result, aggregates=(account, payment))
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +297,8 @@ async def _checkout_told(checkout: Checkout, on: Tenancy) -> Outcome:
             outcome = await settled(payment, checkout.charge, on)
         elif checkout.status == "complete":
             # A trial: nothing was to be paid yet.
-            nothing = Received(provider_of(on).name, checkout.checkout_id, "0")
+            now = on.ports.clock.now()
+            nothing = Received(provider_of(on).name, checkout.checkout_id, "0", now)
             outcome = await received(payment, nothing, on)
         elif checkout.status == "expired":
             payment.close_checkout(checkout.checkout_id)
@@ -307,18 +308,11 @@ async def _checkout_told(checkout: Checkout, on: Tenancy) -> Outcome:
     return outcome
 
 
-def _opened(
-    opened: OpenedCheckout,
-    amount: str | None,
-    currency: str,
-    payment: Payment | None,
-    account: PaymentAccount,
-) -> Decided:
-    result: JsonObject = {
-        "payment_id": None if payment is None else str(payment.id),
-        "amount": amount,
-        "currency": currency,
+def _opened(opened: OpenedCheckout, request: CheckoutRequest) -> JsonObject:
+    return {
+        "payment_id": None if request.payment_id is None else str(request.payment_id),
+        "amount": request.amount,
+        "currency": request.currency,
         "url": opened.url,
         "expires_at": opened.expires_at.isoformat(),
     }
-    return Decided(result, aggregates=(account,) if payment is None else (account, payment))

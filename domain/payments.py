@@ -3,7 +3,7 @@
     pending ──► processing ──► succeeded
       ▲  │          │
       │  └► cancelled
-      └── failed ◄──┘ tried again by DUNNING_DAYS, and then given_up
+      └── failed ◄──┘ tried again by DUNNING_DAYS, and then abandoned
 
 What succeeded never becomes anything else, in whatever order one is told; money that comes after
 the end still counts. A try is recorded before the provider is asked, under a number that the
@@ -22,7 +22,9 @@ from domain.errors import NotFound, Refused
 from domain.identifiers import StreamId
 
 Purpose: TypeAlias = Literal["plan", "invoice"]
-Status: TypeAlias = Literal["pending", "processing", "failed", "succeeded", "cancelled", "given_up"]
+Status: TypeAlias = Literal[
+    "pending", "processing", "failed", "succeeded", "cancelled", "abandoned"
+]
 
 # Days from one failed try at an invoice to the next.
 DUNNING_DAYS = (3, 5, 7)
@@ -118,7 +120,8 @@ class Payment(Aggregate):
 
     class Succeeded(Aggregate.Event):
         """provider: `stripe`, or `manual` for a transfer. attempt: None for what was paid by
-        somebody. is_whole: nothing is left to pay.
+        somebody. is_whole: nothing is left to pay. received_at: RFC 3339, of the transfer or when
+        it was heard of.
         """
 
         TOPIC = "payment.succeeded"
@@ -128,6 +131,7 @@ class Payment(Aggregate):
         amount: str
         currency: str
         is_whole: bool
+        received_at: str
 
     class Refunded(Aggregate.Event):
         """amount: what was given back of the reference this time."""
@@ -136,10 +140,10 @@ class Payment(Aggregate):
         reference: str
         amount: str
 
-    class GivenUp(Aggregate.Event):
+    class Abandoned(Aggregate.Event):
         """Nobody tries any more; it can still be paid."""
 
-        TOPIC = "payment.given_up"
+        TOPIC = "payment.abandoned"
 
     class Cancelled(Aggregate.Event):
         TOPIC = "payment.cancelled"
@@ -221,16 +225,24 @@ class Payment(Aggregate):
             retry_at = now + timedelta(days=DUNNING_DAYS[self.failures_count])
         self._failed(attempt, reference, code, None if retry_at is None else retry_at.isoformat())
         if retry_at is None and not self.is_ended:
-            self._given_up()
+            self._abandoned()
         return True
 
     def succeed(
-        self, provider: str, reference: str, amount: str, *, attempt: int | None, is_whole: bool
+        self,
+        provider: str,
+        reference: str,
+        amount: str,
+        *,
+        attempt: int | None,
+        is_whole: bool,
+        received_at: datetime,
     ) -> bool:
         """Whether this is news: each reference counts once."""
         if reference in self.received:
             return False
-        self._succeeded(provider, reference, attempt, amount, self.currency, is_whole)
+        told = (attempt, amount, self.currency, is_whole, received_at.isoformat())
+        self._succeeded(provider, reference, *told)
         return True
 
     def refund(self, reference: str, amount: str) -> bool:
@@ -296,6 +308,7 @@ class Payment(Aggregate):
         amount: str,
         currency: str,  # noqa: ARG002 # as above
         is_whole: bool,  # noqa: FBT001 # as above
+        received_at: str,  # noqa: ARG002 # as above
     ) -> None:
         self.received[reference] = Decimal(amount)
         self.providers[reference] = provider
@@ -310,9 +323,9 @@ class Payment(Aggregate):
     def _refunded(self, reference: str, amount: str) -> None:
         self.refunded[reference] = self.refunded.get(reference, Decimal(0)) + Decimal(amount)
 
-    @event(GivenUp)
-    def _given_up(self) -> None:
-        self.status = "given_up"
+    @event(Abandoned)
+    def _abandoned(self) -> None:
+        self.status = "abandoned"
 
     @event(Cancelled)
     def _cancelled(self, reason: str) -> None:  # noqa: ARG002 # as above

@@ -110,7 +110,7 @@ class Metrics:
         )
         self.payments = declare.counter(
             "agentledger_payments",
-            "Payments that succeeded, failed, were given_up or refunded, as this process stored.",
+            "Payments that succeeded, failed, were abandoned or refunded, as this process stored.",
             "result",
         )
         self.admission_refusals = declare.counter(

@@ -13,7 +13,7 @@ from infra.metrics import METRICS
 RESULTS = {
     "payment.succeeded": "succeeded",
     "payment.failed": "failed",
-    "payment.given_up": "given_up",
+    "payment.abandoned": "abandoned",
     "payment.refunded": "refunded",
 }
 

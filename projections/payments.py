@@ -101,8 +101,8 @@ def _changed(  # noqa: PLR0911 # one answer per event
             return _received(row, fact, event)
         case Payment.Refunded() as fact:
             return {**row, "refunded": str(Decimal(row["refunded"]) + Decimal(fact.amount))}
-        case Payment.GivenUp():
-            return {**row, "status": "given_up"}
+        case Payment.Abandoned():
+            return {**row, "status": "abandoned"}
         case Payment.Cancelled():
             return {**row, "status": "cancelled", "retry_at": None}
         case _:
@@ -141,7 +141,7 @@ PAYMENTS = Projection(
         Payment.Failed,
         Payment.Succeeded,
         Payment.Refunded,
-        Payment.GivenUp,
+        Payment.Abandoned,
         Payment.Cancelled,
     ),
     keys=stream_key,

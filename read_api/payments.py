@@ -19,7 +19,7 @@ class Payment:
     invoice_id: strawberry.ID | None = column("py.invoice_id")
     plan_id: strawberry.ID | None = column("py.plan_id")
     status: str = column(
-        "py.status", "pending, processing, failed, succeeded, cancelled or given_up."
+        "py.status", "pending, processing, failed, succeeded, cancelled or abandoned."
     )
     amount: str = column("py.amount", "All that is to be paid, in whole units of the currency.")
     currency: str = column("py.currency")

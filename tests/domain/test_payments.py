@@ -48,7 +48,9 @@ def topics(payment: Payment) -> list[str]:
 
 
 def paid(payment: Payment, reference: str = "pi_1", attempt: int | None = None) -> bool:
-    return payment.succeed("stripe", reference, "49.00", attempt=attempt, is_whole=True)
+    return payment.succeed(
+        "stripe", reference, "49.00", attempt=attempt, is_whole=True, received_at=NOW
+    )
 
 
 def test_what_is_saved_last_is_paid_with() -> None:
@@ -71,14 +73,14 @@ def test_pages_are_opened_so_many_an_hour() -> None:
     account.require_room(NOW + PAGES_WITHIN)
 
 
-def test_a_try_that_failed_is_made_again_by_the_schedule_and_then_given_up() -> None:
+def test_a_try_that_failed_is_made_again_by_the_schedule_and_then_abandoned() -> None:
     payment = a_payment()
     for number, days in enumerate((*DUNNING_DAYS, None), start=1):
         payment.begin_attempt("49.00", "pm_1")
         assert payment.fail(number, "insufficient_funds", f"pi_{number}", now=NOW)
         expected = None if days is None else NOW + timedelta(days=days)
         assert payment.retry_at == expected
-    assert payment.status == "given_up"
+    assert payment.status == "abandoned"
     assert paid(payment, "pi_9")
     assert payment.status == "succeeded"
 
@@ -118,9 +120,10 @@ def test_parts_are_kept_together_until_all_is_there() -> None:
     payment = a_payment()
     payment.begin_attempt("49.00", "pm_1")
     payment.fail(1, "expired_card", None, now=NOW)
-    payment.succeed("manual", "wire 1", "20.00", attempt=None, is_whole=False)
+    transfer = {"attempt": None, "received_at": NOW}
+    payment.succeed("manual", "wire 1", "20.00", is_whole=False, **transfer)
     assert (payment.status, payment.kept) == ("failed", Decimal("20.00"))
-    payment.succeed("manual", "wire 2", "29.00", attempt=None, is_whole=True)
+    payment.succeed("manual", "wire 2", "29.00", is_whole=True, **transfer)
     assert payment.status == "succeeded"
 
 

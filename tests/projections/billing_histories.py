@@ -78,6 +78,7 @@ def received(reference: str, amount: str, *, is_whole: bool) -> JsonObject:
         "amount": amount,
         "currency": "EUR",
         "is_whole": is_whole,
+        "received_at": "2026-03-03T00:00:00+00:00",
     }
 
 

@@ -50,9 +50,9 @@ def test_a_try_that_fails_after_all_was_paid_takes_nothing_back() -> None:
     assert (row["status"], row["failure_code"]) == ("succeeded", "expired_card")
 
 
-def test_what_is_given_up_or_cancelled_says_so() -> None:
-    (row,) = rows_after(PAYMENTS, a_payment().happens(Payment.GivenUp).events)
-    assert row["status"] == "given_up"
+def test_what_is_abandoned_or_cancelled_says_so() -> None:
+    (row,) = rows_after(PAYMENTS, a_payment().happens(Payment.Abandoned).events)
+    assert row["status"] == "abandoned"
     stream = a_payment()
     stream.happens(Payment.Postponed, until="2026-03-05T00:00:00+00:00", reason="processing")
     (row,) = rows_after(PAYMENTS, stream.happens(Payment.Cancelled, reason="voided").events)
