@@ -11,8 +11,10 @@ from commands.dispatch import Dispatcher
 from commands.http_port import Http
 from commands.model_port import Models
 from commands.plan_port import Plans
-from commands.ports import Log, Ports, Position
+from commands.ports import Clock, Log, Ports, Position
 from infra.admission import EveryoneAdmitted
+from infra.billing_facts import PostgresBilling
+from infra.billing_rows import PostgresBillingTimers
 from infra.consumer import keep_running
 from infra.http_client import GuardedHttp
 from infra.login_cleaning import LoginCleaning
@@ -33,6 +35,7 @@ from infra.users import PostgresUsers
 from projections.catalogue import PROJECTIONS
 from projections.execution_search import PostgresExecutionSearch
 from projections.projector import Projector
+from sagas.billing import BillingSaga
 from sagas.bulk_operations import BulkOperationSaga
 from sagas.drive import DriveParts
 from sagas.effects import Effects
@@ -111,6 +114,7 @@ async def run_worker(runtime: Runtime) -> None:
     )
     offboarding = await _offboarding(runtime)
     data_subjects = await _data_subjects(runtime)
+    billing = await build_billing(runtime)
     pause_max_s = runtime.settings.consumer_restart_max_s
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -125,6 +129,7 @@ async def run_worker(runtime: Runtime) -> None:
                 "bulk operations": bulk.run,
                 "retention": retention.run,
                 "offboarding": offboarding.run,
+                "billing": billing.run,
                 "erasure": erasure.run,
                 "erasure of data subjects": data_subjects.run,
             }.items():
@@ -281,6 +286,26 @@ async def _offboarding(runtime: Runtime) -> OffboardingSaga:
         runtime.ids,
         f"worker:{runtime.name}",
         poll_s=runtime.settings.worker_offboarding_poll_s,
+    )
+
+
+async def build_billing(runtime: Runtime, clock: Clock | None = None) -> BillingSaga:
+    """Like offboarding, about tenants that may not act themselves. clock: of a simulated day."""
+    database, keys = await runtime.database("api"), await runtime.data_keys("api")
+    ports = Ports(
+        await runtime.event_store("api"),
+        clock or runtime.clock,
+        runtime.ids,
+        SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost),
+        EveryoneAdmitted(),
+        sealing=keys,
+        billing=PostgresBilling(database, keys),
+    )
+    return BillingSaga(
+        PostgresBillingTimers(await runtime.database("worker")),
+        ports,
+        f"worker:{runtime.name}",
+        poll_s=runtime.settings.worker_billing_poll_s,
     )
 
 

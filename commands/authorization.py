@@ -49,6 +49,7 @@ TENANT_SCOPES: Mapping[str, str] = {
     "audit:read": "read and export the audit trail",
     "feature_overrides:write": "switch features on and off, where their flags let tenants",
     "usage:write": "send usage that the tenant counts itself",
+    "billing:write": "say to whom invoices are addressed",
 }
 
 # What the operator of the platform holds; no credential of a tenant can.
@@ -61,6 +62,10 @@ OPERATOR_SCOPES: Mapping[str, str] = {
     "usage:resolve": "say what attempts used of which nobody knew",
     "plans:write": "make, revise and archive plans",
     "prices:write": "publish prices, for everybody or for one tenant",
+    "billing:write": "say who issues invoices: the operator's own name and address",
+    "invoices:write": (
+        "set terms and taxes of tenants; finalise, void and credit invoices, and record payments"
+    ),
     "resellers:write": "say how many tenants a reseller may have",
     "audit:read": "read what strangers and the operator did",
 }
@@ -76,6 +81,8 @@ RESELLER_SCOPES: Mapping[str, str] = {
     "tenants:create": "create tenants, within the quota that the operator gave",
     "tenants:manage": "list, suspend and resume the tenants that one has created, and say"
     " which plan they are on",
+    "invoices:write": "set terms and taxes of the tenants that one has created, and what is done"
+    " with their invoices",
 }
 
 # Role by role, for each scope: how far it reaches, and nothing for those that are not named. An
@@ -99,6 +106,7 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "audit:read": {},
     "feature_overrides:write": {},
     "usage:write": {},
+    "billing:write": {},
     "providers:write": {"USER": "own", "RESELLER": "own"},
     "secrets:write": {"USER": "own", "RESELLER": "own"},
     "approvals:decide": {"USER": "own", "RESELLER": "own"},
@@ -108,6 +116,7 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "account:write": {"USER": "own", "VIEWER": "own", "RESELLER": "own"},
     "tenants:create": {"RESELLER": "own"},
     "tenants:manage": {"RESELLER": "own"},
+    "invoices:write": {"RESELLER": "own"},
 }
 
 # About nothing but the account of who uses them; every role has them.

@@ -11,6 +11,7 @@ from uuid import UUID
 from eventsourcing.domain import Aggregate
 
 from commands.admission_port import Admission
+from commands.billing_port import Billing, BillingRow
 from commands.bulk_port import ExecutionSearch
 from commands.credential_port import ApiKeyRow
 from commands.directory_port import Directory, DirectoryRow
@@ -173,6 +174,7 @@ SideRow = (
     | LoginRow
     | SealingRow
     | PublishedPrices
+    | BillingRow
 )
 
 
@@ -387,6 +389,7 @@ class Ports:
     vault: Vault | None = None  # Only what keeps secrets needs it.
     parts: PartRights | None = None  # Only what runs, or says what runs, needs it.
     prices: Prices | None = None  # Only what prices usage needs them.
+    billing: Billing | None = None  # Only what makes invoices needs it.
     password_judge: PasswordJudge = field(default_factory=AnyPassword)
     standings: Standings = field(default_factory=EveryoneActive)
     data_subjects: DataSubjects | None = None  # Only what is done for or to one person needs it.

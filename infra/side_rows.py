@@ -7,6 +7,7 @@ from typing import LiteralString
 
 import orjson
 
+from commands.billing_port import BillingRow
 from commands.credential_port import (
     ApiKeyRow,
     RestrictedApiKey,
@@ -52,6 +53,7 @@ from commands.standing_port import (
 )
 from commands.vault_port import RemovedVaultEntry, StoredVaultEntry, VaultRow
 from domain.identifiers import TenantId
+from infra.billing_rows import billing_statement
 from infra.data_keys import TenantKey
 from infra.directory_rows import directory_statement
 from infra.feature_rows import feature_statement
@@ -84,6 +86,7 @@ RareRow = (
     | FeatureRow
     | SealingRow
     | PublishedPrices
+    | BillingRow
 )
 
 STORE_DEFINITION: LiteralString = (
@@ -180,6 +183,8 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
 ) -> SideStatement:
     if isinstance(row, PlanRow):
         return SideStatement(*plan_statement(tenant_id, row))
+    if isinstance(row, BillingRow):
+        return SideStatement(*billing_statement(tenant_id, row))
     if isinstance(row, FeatureRow):
         return SideStatement(*feature_statement(tenant_id, row))
     match row:

@@ -36,6 +36,7 @@ from domain.identifiers import JsonObject, TenantId, shard_of
 from infra.event_codec import mapper
 from infra.price_books import StoredPrices
 from tests.commands.fake_accounts import EMAIL, FakeAccounts
+from tests.commands.fake_billing import FakeBilling
 from tests.commands.fake_directory import FakeDirectory
 from tests.commands.fake_features import FakeFeatures
 from tests.commands.fake_parts import FakePartRights
@@ -334,6 +335,7 @@ class World:
         self.features = FakeFeatures()
         self.data_subjects = FakeDataSubjects(self.store)
         self.parts = FakePartRights(self.store)
+        self.billing = FakeBilling(self.store)
         self.ports = Ports(
             self.store,
             self.clock,
@@ -351,6 +353,7 @@ class World:
             data_subjects=self.data_subjects,
             parts=self.parts,
             prices=StoredPrices(self.store),
+            billing=self.billing,
         )
         self.dispatcher = Dispatcher(self.ports)
         self.tenant_id = TenantId(self.ids.new())
