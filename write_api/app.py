@@ -51,6 +51,7 @@ from write_api import (
     workflows,
 )
 from write_api.edge import Edge, WriteDependencies
+from write_api.observed import Observed
 from write_api.open_paths import add_open_paths
 from write_api.openapi import document_schemas
 from write_api.problem_details import (
@@ -180,6 +181,7 @@ def build_write_routes(app: FastAPI, dependencies: WriteDependencies) -> None:
             max_age=CORS_KEPT_S,
         )
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(Observed)
 
 
 class LastResort:
