@@ -13,6 +13,7 @@ import orjson
 from commands.billing_port import IssuedCopy, Series
 from commands.ports import LoggedEvent
 from commands.sealing_port import KeyDestroyed
+from domain.execution_events import upcast_usage
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId
 from domain.invoice_facts import Fact, Place
@@ -24,9 +25,9 @@ from infra.postgres import Database
 from infra.sealing import SUBJECT_MARK, nested_in
 
 PAGE = 2_000
+OUTCOMES = (Execution.NodeCompleted.TOPIC, Execution.NodeFailed.TOPIC)
 TOPICS = (
-    Execution.NodeCompleted.TOPIC,
-    Execution.NodeFailed.TOPIC,
+    *OUTCOMES,
     Execution.UsageUnresolved.TOPIC,
     Execution.UsageResolved.TOPIC,
     UsageEvent.Created.TOPIC,
@@ -150,6 +151,8 @@ def fact_of(
 ) -> Fact | None:
     """happened_at: of what was resolved. None for what nobody paid for."""
     place = (event.position.era, event.position.tx_id, event.position.notification_id)
+    if event.topic in OUTCOMES and "usage" not in told:
+        upcast_usage(cast("dict[str, Any]", told))
     is_unknown = event.topic == Execution.UsageUnresolved.TOPIC
     usage = cast("dict[str, Any] | None", told.get("usage"))
     if usage is None and not is_unknown:

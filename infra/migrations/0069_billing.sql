@@ -15,8 +15,7 @@ CREATE POLICY owner_reads ON agentledger.billing_timers FOR SELECT TO agentledge
 CREATE POLICY writer_keeps ON agentledger.billing_timers FOR ALL TO agentledger_writer USING (true) WITH CHECK (true);
 GRANT SELECT ON agentledger.billing_timers TO agentledger_api, agentledger_worker;
 GRANT UPDATE (leased_until) ON agentledger.billing_timers TO agentledger_worker;
-GRANT SELECT (tenant_id, subject_id), INSERT, UPDATE (due_at, leased_until), DELETE ON agentledger.billing_timers
-  TO agentledger_writer;
+GRANT SELECT, INSERT, UPDATE (due_at, leased_until), DELETE ON agentledger.billing_timers TO agentledger_writer;
 
 -- What was issued, number by number. It belongs to who issued it (the nil tenant is the operator), sealed with their key:
 -- an invoice is a record that they have to keep, also of a customer who is erased.
