@@ -18,6 +18,7 @@ from cli.logins import (
     build_signing_keys,
 )
 from cli.oauth import build_oauth
+from cli.payments import build_payments
 from cli.rate_limits import RateLimitParts, build_rate_limits
 from cli.web_server import run_http
 from commands.dispatch import Dispatcher
@@ -117,6 +118,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         audit_log=audit_log,
         event_search=event_search,
         provider_tests=await _provider_tests(runtime),
+        payments=ports.payments,
         body_bytes_max=settings.body_bytes_max,
         cors_origins=settings.cors_origins,
     )
@@ -277,6 +279,7 @@ async def _ports(
         features=await runtime.features("api"),
         prices=StoredPrices(store),
         billing=PostgresBilling(database, await runtime.data_keys("api")),
+        payments=build_payments(runtime),
         regions=runtime.settings.regions,
         users=PostgresUsers(database, runtime.lookup_key, proof_keys=runtime.master_keys),
         mailbox=SealedMailbox(

@@ -7,15 +7,15 @@ import os
 import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 
+from cli.billing import build_billing
 from commands.dispatch import Dispatcher
 from commands.http_port import Http
 from commands.model_port import Models
 from commands.plan_port import Plans
-from commands.ports import Clock, Log, Ports, Position
+from commands.ports import Log, Ports, Position
 from infra.admission import EveryoneAdmitted
-from infra.billing_facts import PostgresBilling
-from infra.billing_rows import PostgresBillingTimers
 from infra.consumer import keep_running
+from infra.deadlines import PostgresDeadlines
 from infra.http_client import GuardedHttp
 from infra.login_cleaning import LoginCleaning
 from infra.mail import SmtpMailServer, SmtpSettings
@@ -39,8 +39,8 @@ from projections.catalogue import PROJECTIONS
 from projections.execution_search import PostgresExecutionSearch
 from projections.lag import lag_checks, projection_statuses, tell_lags
 from projections.projector import Projector
-from sagas.billing import BillingSaga
 from sagas.bulk_operations import BulkOperationSaga
+from sagas.deadlines import DeadlineSaga
 from sagas.drive import DriveParts
 from sagas.effects import Effects
 from sagas.executions import GROUP as EXECUTIONS_GROUP
@@ -132,6 +132,7 @@ async def run_worker(runtime: Runtime) -> None:
         poll_s=runtime.settings.worker_retention_poll_s,
     )
     offboarding = await _offboarding(runtime)
+    deadlines = await _deadlines(runtime)
     data_subjects = await _data_subjects(runtime)
     billing = await build_billing(runtime)
     pause_max_s = runtime.settings.consumer_restart_max_s
@@ -149,6 +150,7 @@ async def run_worker(runtime: Runtime) -> None:
                 "retention": retention.run,
                 "offboarding": offboarding.run,
                 "billing": billing.run,
+                "deadlines": deadlines.run,
                 "erasure": erasure.run,
                 "erasure of data subjects": data_subjects.run,
             }.items():
@@ -308,23 +310,17 @@ async def _offboarding(runtime: Runtime) -> OffboardingSaga:
     )
 
 
-async def build_billing(runtime: Runtime, clock: Clock | None = None) -> BillingSaga:
-    """Like offboarding, about tenants that may not act themselves. clock: of a simulated day."""
-    database, keys = await runtime.database("api"), await runtime.data_keys("api")
-    ports = Ports(
-        await runtime.event_store("api"),
-        clock or runtime.clock,
+async def _deadlines(runtime: Runtime) -> DeadlineSaga:
+    """What it records has come, whether the tenant may act or not."""
+    store = await runtime.event_store("api")
+    secrets = SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost)
+    return DeadlineSaga(
+        PostgresDeadlines(await runtime.database("worker")),
+        Dispatcher(Ports(store, runtime.clock, runtime.ids, secrets, EveryoneAdmitted())),
+        runtime.clock,
         runtime.ids,
-        SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost),
-        EveryoneAdmitted(),
-        sealing=keys,
-        billing=PostgresBilling(database, keys),
-    )
-    return BillingSaga(
-        PostgresBillingTimers(await runtime.database("worker")),
-        ports,
         f"worker:{runtime.name}",
-        poll_s=runtime.settings.worker_billing_poll_s,
+        poll_s=runtime.settings.worker_deadlines_poll_s,
     )
 
 

@@ -50,6 +50,7 @@ TENANT_SCOPES: Mapping[str, str] = {
     "feature_overrides:write": "switch features on and off, where their flags let tenants",
     "usage:write": "send usage that the tenant counts itself",
     "billing:write": "say to whom invoices are addressed",
+    "payments:write": "pay, and say what is paid with",
 }
 
 # What the operator of the platform holds; no credential of a tenant can.
@@ -61,6 +62,7 @@ OPERATOR_SCOPES: Mapping[str, str] = {
     "feature_flags:write": "say what is switched on, for whom",
     "usage:resolve": "say what attempts used of which nobody knew",
     "plans:write": "make, revise and archive plans",
+    "subscriptions:write": "say which plan a tenant pays for",
     "prices:write": "publish prices, for everybody or for one tenant",
     "billing:write": "say who issues invoices: the operator's own name and address",
     "invoices:write": (
@@ -70,10 +72,12 @@ OPERATOR_SCOPES: Mapping[str, str] = {
     "audit:read": "read what strangers and the operator did",
 }
 
-# What only the platform itself holds, for somebody who has no credential yet. No `*` holds them,
-# and nobody can be given them.
+# What only the platform itself holds, for somebody who has no credential yet, or for nobody. No `*`
+# holds them, and nobody can be given them.
 PLATFORM_SCOPES: Mapping[str, str] = {
     "external_identities:sign_in": "say who somebody is that a provider vouches for",
+    "payments:settle": "say what became of payments, as the provider does",
+    "deadlines:meet": "record what has come by time",
 }
 
 # What the operator lets resellers do; their role names each, and no `*` holds them.
@@ -83,6 +87,7 @@ RESELLER_SCOPES: Mapping[str, str] = {
     " which plan they are on",
     "invoices:write": "set terms and taxes of the tenants that one has created, and what is done"
     " with their invoices",
+    "subscriptions:write": "say which plan the tenants pay for that one has created",
 }
 
 # Role by role, for each scope: how far it reaches, and nothing for those that are not named. An
@@ -107,6 +112,7 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "feature_overrides:write": {},
     "usage:write": {},
     "billing:write": {},
+    "payments:write": {},
     "providers:write": {"USER": "own", "RESELLER": "own"},
     "secrets:write": {"USER": "own", "RESELLER": "own"},
     "approvals:decide": {"USER": "own", "RESELLER": "own"},
@@ -117,6 +123,7 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "tenants:create": {"RESELLER": "own"},
     "tenants:manage": {"RESELLER": "own"},
     "invoices:write": {"RESELLER": "own"},
+    "subscriptions:write": {"RESELLER": "own"},
 }
 
 # About nothing but the account of who uses them; every role has them.

@@ -16,7 +16,7 @@ from commands.billing_port import BillingRow, RemovedBillingTimer, SetBillingTim
 from commands.decisions import Decided, Tenancy
 from commands.invoice_making import make_invoice
 from domain.billing_accounts import BillingAccount, billing_account_id
-from domain.billing_periods import month_after
+from domain.invoice_periods import month_after
 from domain.invoices import Invoice, InvoiceNotFound, invoice_id
 from domain.tenants import Tenant, TenantNotFound
 

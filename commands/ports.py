@@ -14,6 +14,7 @@ from commands.admission_port import Admission
 from commands.billing_port import Billing, BillingRow
 from commands.bulk_port import ExecutionSearch
 from commands.credential_port import ApiKeyRow
+from commands.deadline_port import StoredDeadline
 from commands.directory_port import Directory, DirectoryRow
 from commands.feature_port import EverythingOn, FeatureRow, Features
 from commands.identity_port import AccessRow, Users
@@ -22,6 +23,7 @@ from commands.mail_port import Mailbox, QueuedMail
 from commands.oauth_port import ClientSecretRow
 from commands.parts_port import PartRights
 from commands.password_port import AnyPassword, PasswordJudge
+from commands.payment_port import PaymentProvider
 from commands.plan_port import NobodyLimited, PlanRow, Plans
 from commands.price_port import Prices, PublishedPrices
 from commands.sealing_port import Sealing, SealingRow
@@ -95,9 +97,7 @@ NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class OpenedExecution:
-    """From now on a worker owes this execution its end. wake_at: when to look again though nothing
-    happens.
-    """
+    """A worker owes this execution its end. wake_at: when to look again though nothing happens."""
 
     execution_id: UUID
     wake_at: datetime | None = None
@@ -175,6 +175,7 @@ SideRow = (
     | SealingRow
     | PublishedPrices
     | BillingRow
+    | StoredDeadline
 )
 
 
@@ -292,9 +293,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where to begin a partition. cursor None: at the beginning, or with from_end at the present
-    end.
-    """
+    """Where to begin a partition. cursor None: its beginning, or with from_end its present end."""
 
     cursor: str | None = None
     from_end: bool = False
@@ -350,9 +349,7 @@ def partition_of(shard: Shard, partitions_count: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class NewApiKey:
-    """key_id: public, finds the key. secret_text: the whole key, shown once. secret_hash: SHA-256
-    of secret_text.
-    """
+    """key_id: public, finds the key. secret_text: shown once. secret_hash: SHA-256 of it."""
 
     key_id: str
     secret_text: str = field(repr=False)
@@ -390,6 +387,7 @@ class Ports:
     parts: PartRights | None = None  # Only what runs, or says what runs, needs it.
     prices: Prices | None = None  # Only what prices usage needs them.
     billing: Billing | None = None  # Only what makes invoices needs it.
+    payments: PaymentProvider | None = None  # Only where a provider collects money.
     password_judge: PasswordJudge = field(default_factory=AnyPassword)
     standings: Standings = field(default_factory=EveryoneActive)
     data_subjects: DataSubjects | None = None  # Only what is done for or to one person needs it.

@@ -15,6 +15,7 @@ from commands.credential_port import (
     RotatedApiKey,
     StoredApiKey,
 )
+from commands.deadline_port import StoredDeadline
 from commands.directory_port import (
     ChangedDirectoryMembers,
     DirectoryRow,
@@ -55,6 +56,7 @@ from commands.vault_port import RemovedVaultEntry, StoredVaultEntry, VaultRow
 from domain.identifiers import TenantId
 from infra.billing_rows import billing_statement
 from infra.data_keys import TenantKey
+from infra.deadlines import deadline_statement
 from infra.directory_rows import directory_statement
 from infra.feature_rows import feature_statement
 from infra.login_rows import login_statement
@@ -87,6 +89,7 @@ RareRow = (
     | SealingRow
     | PublishedPrices
     | BillingRow
+    | StoredDeadline
 )
 
 STORE_DEFINITION: LiteralString = (
@@ -187,6 +190,8 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
         return SideStatement(*billing_statement(tenant_id, row))
     if isinstance(row, FeatureRow):
         return SideStatement(*feature_statement(tenant_id, row))
+    if isinstance(row, StoredDeadline):
+        return SideStatement(*deadline_statement(tenant_id, row))
     match row:
         case StoredDefinition():
             definition = orjson.dumps(row.definition, option=orjson.OPT_SORT_KEYS)

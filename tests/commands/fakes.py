@@ -40,6 +40,7 @@ from tests.commands.fake_billing import FakeBilling
 from tests.commands.fake_directory import FakeDirectory
 from tests.commands.fake_features import FakeFeatures
 from tests.commands.fake_parts import FakePartRights
+from tests.commands.fake_payments import FakePayments
 from tests.commands.fake_sealing import FakeSealing
 from tests.commands.fake_subjects import FakeDataSubjects
 from tests.commands.fake_users import FakeUsers
@@ -336,6 +337,7 @@ class World:
         self.data_subjects = FakeDataSubjects(self.store)
         self.parts = FakePartRights(self.store)
         self.billing = FakeBilling(self.store)
+        self.payments = FakePayments()
         self.ports = Ports(
             self.store,
             self.clock,
@@ -354,6 +356,7 @@ class World:
             parts=self.parts,
             prices=StoredPrices(self.store),
             billing=self.billing,
+            payments=self.payments,
         )
         self.dispatcher = Dispatcher(self.ports)
         self.tenant_id = TenantId(self.ids.new())
