@@ -25,6 +25,7 @@ from read_api.external_identities import ExternalIdentity, external_identities
 from read_api.feature_flags import FeatureFlag, feature_flags
 from read_api.identity import Me, User, me, user, users
 from read_api.identity_providers import IdentityProvider, identity_providers
+from read_api.price_books import PriceBookVersion, price_books
 from read_api.projections import ProjectionStatus, projections
 from read_api.providers import Provider, providers
 from read_api.roles import Permission, Role, permissions, roles
@@ -45,6 +46,7 @@ from read_api.tenants import Tenant, tenant, tenants
 from read_api.updates import EventNotice, ExecutionUpdate, execution_updates, tenant_updates
 from read_api.usage import UsageBucket, usage
 from read_api.usage_facts import UsageFact, usage_facts
+from read_api.usage_updates import UsageUpdate, usage_updates
 from read_api.workflows import Workflow, workflow, workflows
 
 
@@ -146,6 +148,10 @@ class Query:
     consistency_proof: ConsistencyProof | None = strawberry.field(
         resolver=consistency_proof, description="That one seal only adds to an earlier one."
     )
+    price_books: Connection[PriceBookVersion] = strawberry.field(
+        resolver=price_books,
+        description="What was agreed with the tenant, newest first; for the operator also others.",
+    )
     projections: list[ProjectionStatus] = strawberry.field(
         resolver=projections, description="How far the read models are behind."
     )
@@ -160,6 +166,10 @@ class Subscription:
     tenant_updates: AsyncGenerator[EventNotice] = strawberry.subscription(
         resolver=tenant_updates,
         description="A notice of every event after a position, or from now on.",
+    )
+    usage_updates: AsyncGenerator[UsageUpdate] = strawberry.subscription(
+        resolver=usage_updates,
+        description="Usage as it is recorded, after a position, or from now on.",
     )
 
 
