@@ -166,6 +166,7 @@ async def test_a_timer_is_claimed_when_it_is_due_and_goes(
     await append(parts, tenant_id, an_agent(), side_rows=[SetBillingTimer(subject_id, due_at)])
     assert await timers.claim(60, now=due_at - timedelta(seconds=1)) is None
     claimed = await timers.claim(60, now=due_at)
+    assert claimed is not None
     assert claimed == (tenant_id, subject_id)
     assert await timers.claim(60, now=due_at) is None
     await append(parts, tenant_id, an_agent(), side_rows=[RemovedBillingTimer(subject_id)])
@@ -225,7 +226,5 @@ async def test_invoices_that_are_finalised_at_once_have_numbers_without_a_gap(
     invoices = [
         await parts.store.load(Invoice, invoice_id(one, FakeClock().now()), one) for one in tenants
     ]
-    assert sorted(one.number for one in invoices if one is not None) == [
-        before + n for n in range(1, 7)
-    ]
+    assert {one.number for one in invoices if one is not None} == {before + n for n in range(1, 7)}
     assert {one.status for one in invoices if one is not None} == {"issued"}
