@@ -20,7 +20,6 @@ from cli.logins import (
 from cli.oauth import build_oauth
 from cli.rate_limits import RateLimitParts, build_rate_limits
 from cli.web_server import run_http
-from commands.dispatch import Dispatcher
 from commands.ports import Ports
 from infra.access_tokens import SignedAccessTokens
 from infra.admission import SampledAdmission
@@ -52,6 +51,7 @@ from infra.secrets_source import SecretsSource
 from infra.session_tokens import SessionTokens
 from infra.subjects import PostgresDataSubjects
 from infra.tail import Tail
+from infra.traced_dispatcher import TracedDispatcher
 from infra.users import PostgresUsers
 from projections.catalogue import PROJECTIONS
 from projections.execution_search import PostgresExecutionSearch
@@ -88,7 +88,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     waiter = await _waiter(runtime, tail, authentication, metrics)
     secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
     ports = await _ports(runtime, store, secrets=secrets, admission=admission, metrics=metrics)
-    app, dispatcher = _application(), Dispatcher(ports)
+    app, dispatcher = _application(), TracedDispatcher(ports)
     rate_limits = build_rate_limits(runtime, database, metrics, await runtime.plans("api"))
     seals, seal_proofs = await runtime.event_seals("api"), await runtime.seal_proofs()
     event_search = EventSearch(database, seals.opened)
@@ -116,6 +116,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         provider_tests=await _provider_tests(runtime),
         body_bytes_max=settings.body_bytes_max,
         cors_origins=settings.cors_origins,
+        is_caller_trace_continued=settings.is_caller_trace_continued,
     )
     build_write_routes(app, written)
     build_read_routes(

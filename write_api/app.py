@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from commands.ports import Ids
+from infra.logs import begin_request
 from write_api import (
     agents,
     approvals,
@@ -175,7 +176,7 @@ def build_write_routes(app: FastAPI, dependencies: WriteDependencies) -> None:
             max_age=CORS_KEPT_S,
         )
     app.add_middleware(SecurityHeaders)
-    app.add_middleware(Observed)
+    app.add_middleware(Observed, is_caller_trace_continued=dependencies.is_caller_trace_continued)
 
 
 class LastResort:
@@ -192,7 +193,8 @@ class LastResort:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope[REQUEST_ID_SCOPE_KEY] = self._ids.new()
+        request_id = scope[REQUEST_ID_SCOPE_KEY] = self._ids.new()
+        begin_request(request_id)
         is_started = False
 
         async def send_watched(message: Message) -> None:

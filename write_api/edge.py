@@ -179,6 +179,7 @@ class WriteDependencies:
     provider_tests: ProviderTests
     body_bytes_max: int
     cors_origins: Sequence[str] = ()
+    is_caller_trace_continued: bool = False
 
 
 class Edge:
