@@ -25,6 +25,7 @@ from opentelemetry.trace import SpanContext, SpanKind, TraceState
 from opentelemetry.trace.span import Span as OtelSpan
 from opentelemetry.trace.status import Status, StatusCode
 from opentelemetry.util.types import Attributes as OtelAttributes
+from typing_extensions import override
 
 from infra.metrics import METRICS
 from infra.settings import Settings
@@ -58,15 +59,16 @@ class KeptTogether(Sampler):
     def __init__(self, share: float) -> None:
         self._share = TraceIdRatioBased(share)
 
-    def should_sample(  # noqa: PLR0917 # as the SDK has it
+    @override
+    def should_sample(  # as the SDK has it
         self,
         parent_context: Context | None,
         trace_id: int,
-        name: str,  # noqa: ARG002
-        kind: SpanKind | None = None,  # noqa: ARG002
+        name: str,
+        kind: SpanKind | None = None,
         attributes: OtelAttributes = None,
         links: Sequence[trace.Link] | None = None,
-        trace_state: TraceState | None = None,  # noqa: ARG002
+        trace_state: TraceState | None = None,
     ) -> SamplingResult:
         parent = trace.get_current_span(parent_context).get_span_context()
         if parent.is_valid:

@@ -47,7 +47,9 @@ class OtlpReceiver:
     def with_attribute(self, name: str, value: object) -> list[ReceivedSpan]:
         return [span for span in list(self.spans) if span.attributes.get(name) == value]
 
-    def wait_for(self, *names: str, where: Mapping[str, object] | None = None) -> list[ReceivedSpan]:
+    def wait_for(
+        self, *names: str, where: Mapping[str, object] | None = None
+    ) -> list[ReceivedSpan]:
         """One span of each name, with those attributes, once all have come."""
         deadline = time.monotonic() + WAIT_S
         while True:
