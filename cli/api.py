@@ -18,6 +18,7 @@ from cli.logins import (
     build_signing_keys,
 )
 from cli.oauth import build_oauth
+from cli.payments import build_payments
 from cli.rate_limits import RateLimitParts, build_rate_limits
 from cli.web_server import run_http
 from commands.ports import Ports
@@ -114,6 +115,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         audit_log=audit_log,
         event_search=event_search,
         provider_tests=await _provider_tests(runtime),
+        payments=ports.payments,
         body_bytes_max=settings.body_bytes_max,
         cors_origins=settings.cors_origins,
         is_caller_trace_continued=settings.is_caller_trace_continued,
@@ -272,8 +274,10 @@ async def _ports(
         search=PostgresExecutionSearch(database),
         standings=await runtime.standings(),
         plans=await runtime.plans("api"),
+        budgets=await runtime.budgets("api"),
         features=await runtime.features("api"),
         prices=StoredPrices(store),
+        payments=build_payments(runtime),
         regions=runtime.settings.regions,
         users=PostgresUsers(database, runtime.lookup_key, proof_keys=runtime.master_keys),
         mailbox=SealedMailbox(

@@ -15,6 +15,7 @@ from commands.ports import Log, Ports, Position
 from domain.executions import Execution
 from infra.admission import EveryoneAdmitted
 from infra.consumer import keep_running
+from infra.deadlines import PostgresDeadlines
 from infra.http_client import GuardedHttp
 from infra.login_cleaning import LoginCleaning
 from infra.mail import SmtpMailServer, SmtpSettings
@@ -42,6 +43,7 @@ from projections.lag import lag_checks, projection_statuses, tell_lags
 from projections.projector import Projector
 from sagas.attempt_watch import tell_ended
 from sagas.bulk_operations import BulkOperationSaga
+from sagas.deadlines import DeadlineSaga
 from sagas.drive import DriveParts
 from sagas.effects import Effects
 from sagas.executions import GROUP as EXECUTIONS_GROUP
@@ -133,6 +135,7 @@ async def run_worker(runtime: Runtime) -> None:
         poll_s=runtime.settings.worker_retention_poll_s,
     )
     offboarding = await _offboarding(runtime)
+    deadlines = await _deadlines(runtime)
     data_subjects = await _data_subjects(runtime)
     pause_max_s = runtime.settings.consumer_restart_max_s
     try:
@@ -148,6 +151,7 @@ async def run_worker(runtime: Runtime) -> None:
                 "bulk operations": bulk.run,
                 "retention": retention.run,
                 "offboarding": offboarding.run,
+                "deadlines": deadlines.run,
                 "erasure": erasure.run,
                 "erasure of data subjects": data_subjects.run,
             }.items():
@@ -233,6 +237,7 @@ async def _executions(
                 weight_of,
             ),
             plans=plans,
+            budgets=await runtime.budgets("worker"),
         ),
         clock=runtime.clock,
         sweep_s=settings.worker_sweep_s,
@@ -312,6 +317,20 @@ async def _offboarding(runtime: Runtime) -> OffboardingSaga:
         runtime.ids,
         f"worker:{runtime.name}",
         poll_s=runtime.settings.worker_offboarding_poll_s,
+    )
+
+
+async def _deadlines(runtime: Runtime) -> DeadlineSaga:
+    """What it records has come, whether the tenant may act or not."""
+    store = await runtime.event_store("api")
+    secrets = SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost)
+    return DeadlineSaga(
+        PostgresDeadlines(await runtime.database("worker")),
+        Dispatcher(Ports(store, runtime.clock, runtime.ids, secrets, EveryoneAdmitted())),
+        runtime.clock,
+        runtime.ids,
+        f"worker:{runtime.name}",
+        poll_s=runtime.settings.worker_deadlines_poll_s,
     )
 
 

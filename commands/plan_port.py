@@ -23,6 +23,7 @@ class StoredPlan:
     name: str
     limits: JsonObject
     is_for_resellers: bool
+    terms: JsonObject | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,11 @@ class TenantPlan:
     @cached_property
     def run_duration_s(self) -> int | None:
         return self.whole("run_duration_s")
+
+    @cached_property
+    def run_cost_usd(self) -> str | None:
+        value = self.limits.get("run_cost_usd")
+        return None if value is None else str(value)
 
     @cached_property
     def step_weight(self) -> float | None:

@@ -11,8 +11,10 @@ from uuid import UUID
 from eventsourcing.domain import Aggregate
 
 from commands.admission_port import Admission
+from commands.budget_port import BudgetRow, Budgets, KnownBudgets, NobodyBudgeted
 from commands.bulk_port import ExecutionSearch
 from commands.credential_port import ApiKeyRow
+from commands.deadline_port import StoredDeadline
 from commands.directory_port import Directory, DirectoryRow
 from commands.feature_port import EverythingOn, FeatureRow, Features
 from commands.identity_port import AccessRow, Users
@@ -21,8 +23,10 @@ from commands.mail_port import Mailbox, QueuedMail
 from commands.oauth_port import ClientSecretRow
 from commands.parts_port import PartRights
 from commands.password_port import AnyPassword, PasswordJudge
+from commands.payment_port import PaymentProvider
 from commands.plan_port import NobodyLimited, PlanRow, Plans
 from commands.price_port import Prices, PublishedPrices
+from commands.retention_port import RemovedPayloads, StoredRetention
 from commands.sealing_port import Sealing, SealingRow
 from commands.sharing_port import ShareRow
 from commands.standing_port import EveryoneActive, Standings, TenantSideRow
@@ -137,20 +141,6 @@ class ClosedBulkOperation:
     operation_id: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRetention:
-    """payload_days: None keeps payloads for ever."""
-
-    payload_days: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class RemovedPayloads:
-    """The payloads that lie beside the events of this execution go, as far as no other has them."""
-
-    execution_id: UUID
-
-
 SideRow = (
     OpenedExecution
     | ClosedExecution
@@ -173,6 +163,9 @@ SideRow = (
     | LoginRow
     | SealingRow
     | PublishedPrices
+    | BudgetRow
+    | KnownBudgets
+    | StoredDeadline
 )
 
 
@@ -387,9 +380,11 @@ class Ports:
     vault: Vault | None = None  # Only what keeps secrets needs it.
     parts: PartRights | None = None  # Only what runs, or says what runs, needs it.
     prices: Prices | None = None  # Only what prices usage needs them.
+    payments: PaymentProvider | None = None  # Only where a provider collects money.
     password_judge: PasswordJudge = field(default_factory=AnyPassword)
     standings: Standings = field(default_factory=EveryoneActive)
     data_subjects: DataSubjects | None = None  # Only what is done for or to one person needs it.
     plans: Plans = field(default_factory=NobodyLimited)
+    budgets: Budgets = field(default_factory=NobodyBudgeted)
     features: Features = field(default_factory=EverythingOn)
     regions: Sequence[str] = ("us", "eu", "ap")  # The first is where a tenant is by default.

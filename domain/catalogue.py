@@ -7,8 +7,10 @@ from eventsourcing.domain import Aggregate
 from domain.administrators import Administrators
 from domain.agents import Agent
 from domain.billing_accounts import BillingAccount
+from domain.budgets import Budget
 from domain.bulk_operations import BulkOperation
 from domain.credentials import ApiKey
+from domain.credits import CreditAccount
 from domain.directory_groups import DirectoryGroup
 from domain.directory_users import DirectoryUser
 from domain.executions import Execution
@@ -19,6 +21,7 @@ from domain.identity_providers import IdentityProvider
 from domain.invoices import Invoice
 from domain.login_rules import LoginRules
 from domain.logins import Login
+from domain.payments import PaymentAccount
 from domain.plans import Plan
 from domain.price_books import PriceBook
 from domain.providers import Provider
@@ -27,6 +30,7 @@ from domain.secrets import Secret
 from domain.sessions import Session
 from domain.sharing import Sharing
 from domain.subjects import DataSubject
+from domain.subscriptions import Subscription
 from domain.tenants import Tenant
 from domain.usage_events import UsageEvent
 from domain.workflows import Workflow
@@ -36,7 +40,9 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Agent,
     ApiKey,
     BillingAccount,
+    Budget,
     BulkOperation,
+    CreditAccount,
     DataSubject,
     DirectoryGroup,
     DirectoryUser,
@@ -47,6 +53,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Invoice,
     Login,
     LoginRules,
+    PaymentAccount,
     Plan,
     PriceBook,
     Provider,
@@ -54,6 +61,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Secret,
     Session,
     Sharing,
+    Subscription,
     Tenant,
     UsageEvent,
     User,

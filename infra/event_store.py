@@ -11,6 +11,7 @@ from uuid import UUID
 import orjson
 from eventsourcing.domain import Aggregate, AggregateEvent
 
+from commands.budget_port import KnownBudgets
 from commands.ports import (
     AnyAggregate,
     ClosedExecution,
@@ -20,16 +21,17 @@ from commands.ports import (
     OpenedExecution,
     PositionToken,
     RecordedAnswer,
-    RemovedPayloads,
     SideRow,
     StoredDefinition,
 )
+from commands.retention_port import RemovedPayloads
 from commands.sealing_port import DestroyedSubjectKey, DestroyedTenantKey
 from domain.envelope import Envelope
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId
 from infra.append_statement import Append
 from infra.blobs import Blobs
+from infra.budget_moves import budget_moves, known_in
 from infra.caches import Cache
 from infra.data_keys import DataKeys, TenantKey, sealed_for
 from infra.event_codec import decode, mutated
@@ -218,6 +220,7 @@ class PostgresEventStore:
         key = self._keys.kept(tenant_id) or await self._keys.of(tenant_id)
         subject_keys = await keys_of_subjects(self._keys, tenant_id, aggregates)
         of_subjects = beginning_of_subjects(aggregates) if subject_keys else ()
+        budgets = budget_moves(tenant_id, aggregates, known_in(side_rows))
         rows, blobs = event_rows(
             aggregates,
             key,
@@ -225,7 +228,7 @@ class PostgresEventStore:
             inline_bytes_max=await self._retention.inline_bytes_max(tenant_id),
             new_id=self._new_id,
         )
-        append = Append(envelope, rows, blobs=blobs, of_subjects=of_subjects)
+        append = Append(envelope, rows, blobs=blobs, of_subjects=of_subjects, budgets=budgets)
         if not append.events and command is None:
             for aggregate in aggregates:
                 self.keep(aggregate, envelope.tenant_id)
@@ -347,6 +350,8 @@ class PostgresEventStore:
                     append.opened = (*append.opened, (row.execution_id, row.wake_at))
                 case ClosedExecution():
                     append.closed = (*append.closed, row.execution_id)
+                case KnownBudgets():
+                    pass  # In the statement of the append itself.
                 case StoredDefinition() if (
                     tenant_id,
                     row.definition_hash,

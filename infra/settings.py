@@ -168,6 +168,7 @@ class Settings(BaseSettings):
     worker_bulk_poll_s: float = Field(default=1, gt=0)
     worker_retention_poll_s: float = Field(default=300, gt=0)
     worker_offboarding_poll_s: float = Field(default=5, gt=0)
+    worker_deadlines_poll_s: float = Field(default=5, gt=0)
     worker_erasure_poll_s: float = Field(default=0.5, gt=0)
 
     # Logins. Who we are to those who check our tokens: the URL that people use.
@@ -189,6 +190,11 @@ class Settings(BaseSettings):
     smtp_password: SecretStr | None = None
     mail_from: str = "AgentLedger <agentledger@localhost>"
     worker_mail_poll_s: float = Field(default=1, gt=0)
+
+    # Payments. Without a key nobody pays through Stripe. stripe_webhook_secrets: all of them count.
+    stripe_api_key: SecretStr | None = None
+    stripe_webhook_secrets: Annotated[tuple[SecretStr, ...], NoDecode, Names] = ()
+    stripe_api_base: HttpBase = "https://api.stripe.com"
 
     # What the outbound client may reach although it is not public: `host:port,...` as in the URL.
     http_allow: Annotated[frozenset[Origin], NoDecode, BeforeValidator(_allowed)] = frozenset()

@@ -1,8 +1,10 @@
 """Every read model."""
 
 from projections.agents import AGENT_VERSIONS, AGENTS
+from projections.budgets import BUDGETS
 from projections.bulk_operations import BULK_OPERATIONS
 from projections.credentials import API_KEYS
+from projections.credits import CREDIT_ENTRIES, CREDIT_GRANTS
 from projections.executions import EXECUTIONS
 from projections.external_identities import EXTERNAL_IDENTITIES
 from projections.identity import USERS
@@ -13,6 +15,7 @@ from projections.roles import ROLES
 from projections.secrets import SECRETS
 from projections.sessions import SESSIONS
 from projections.sharing import SHARES
+from projections.subscriptions import SUBSCRIPTIONS
 from projections.table import AnyProjection
 from projections.tenants import TENANTS
 from projections.usage import USAGE_FACTS
@@ -22,7 +25,10 @@ PROJECTIONS: tuple[AnyProjection, ...] = (
     AGENT_VERSIONS,
     AGENTS,
     API_KEYS,
+    BUDGETS,
     BULK_OPERATIONS,
+    CREDIT_ENTRIES,
+    CREDIT_GRANTS,
     EXECUTIONS,
     EXTERNAL_IDENTITIES,
     IDENTITY_PROVIDERS,
@@ -32,6 +38,7 @@ PROJECTIONS: tuple[AnyProjection, ...] = (
     SECRETS,
     SESSIONS,
     SHARES,
+    SUBSCRIPTIONS,
     TENANTS,
     USAGE_FACTS,
     USERS,

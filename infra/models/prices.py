@@ -65,11 +65,14 @@ _Entry: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """What the map says of a model. prices: by meter; None when it cannot be priced by them."""
+    """What the map says of a model. prices: by meter; None when it cannot be priced by them.
+    tokens_out_max: the longest answer; None where the map does not say.
+    """
 
     provider: str
     mode: str
     prices: Mapping[str, Price] | None
+    tokens_out_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +147,19 @@ def listed_prices() -> PriceList:
         f"litellm/{release}-{hashlib.sha256(text).hexdigest()[:12]}",
         {
             name: KnownModel(
-                str(entry.get("litellm_provider")), str(entry["mode"]), _prices(name, entry)
+                str(entry.get("litellm_provider")),
+                str(entry["mode"]),
+                _prices(name, entry),
+                _tokens(entry.get("max_output_tokens")),
             )
             for name, entry in entries.items()
             if entry.get("mode") in _MODES
         },
     )
+
+
+def _tokens(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 def _prices(name: str, entry: _Entry) -> Mapping[str, Price] | None:
