@@ -50,6 +50,7 @@ TENANT_SCOPES: Mapping[str, str] = {
     "feature_overrides:write": "switch features on and off, where their flags let tenants",
     "usage:write": "send usage that the tenant counts itself",
     "billing:write": "say to whom invoices are addressed",
+    "budgets:write": "say how much may be spent",
     "payments:write": "pay, and say what is paid with",
 }
 
@@ -63,6 +64,7 @@ OPERATOR_SCOPES: Mapping[str, str] = {
     "usage:resolve": "say what attempts used of which nobody knew",
     "plans:write": "make, revise and archive plans",
     "subscriptions:write": "say which plan a tenant pays for",
+    "credits:write": "give tenants credits, and withdraw them",
     "prices:write": "publish prices, for everybody or for one tenant",
     "billing:write": "say who issues invoices: the operator's own name and address",
     "invoices:write": (
@@ -88,6 +90,7 @@ RESELLER_SCOPES: Mapping[str, str] = {
     "invoices:write": "set terms and taxes of the tenants that one has created, and what is done"
     " with their invoices",
     "subscriptions:write": "say which plan the tenants pay for that one has created",
+    "credits:write": "give credits to the tenants that one has created, and withdraw them",
 }
 
 # Role by role, for each scope: how far it reaches, and nothing for those that are not named. An
@@ -112,6 +115,7 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "feature_overrides:write": {},
     "usage:write": {},
     "billing:write": {},
+    "budgets:write": {},
     "payments:write": {},
     "providers:write": {"USER": "own", "RESELLER": "own"},
     "secrets:write": {"USER": "own", "RESELLER": "own"},
@@ -124,6 +128,7 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "tenants:manage": {"RESELLER": "own"},
     "invoices:write": {"RESELLER": "own"},
     "subscriptions:write": {"RESELLER": "own"},
+    "credits:write": {"RESELLER": "own"},
 }
 
 # About nothing but the account of who uses them; every role has them.
