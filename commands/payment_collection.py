@@ -38,7 +38,36 @@ async def begun_collection(invoice: Invoice, on: Tenancy) -> Outcome:
     once, anybody else has until it is due. A reseller looks after its invoices itself, and so does
     an operator whom no provider collects for.
     """
-    payment = on.begin(
+    payment = begun_payment(invoice, on)
+    if not _is_collected(invoice, on):
+        return Outcome([payment])
+    account = await _account(on)
+    has_method = account is not None and account.method_id is not None
+    due_at = on.ports.clock.now() if has_method else invoice.due_at
+    return Outcome([payment], [StoredDeadline("payment", payment.id, due_at)])
+
+
+def looked_at_again(invoice: Invoice, on: Tenancy) -> tuple[StoredDeadline, ...]:
+    """A row for an append that changes how much is owed."""
+    if not _is_collected(invoice, on):
+        return ()
+    payment_id = payment_of_invoice(invoice.id, invoice.period_end)
+    return (StoredDeadline("payment", payment_id, on.ports.clock.now()),)
+
+
+async def payment_for(invoice: Invoice, on: Tenancy) -> Payment | None:
+    """None: it was never issued, or before there were payments."""
+    payment_id = payment_of_invoice(invoice.id, invoice.period_end)
+    return await on.ports.events.load(Payment, payment_id, on.tenant_id)
+
+
+def _is_collected(invoice: Invoice, on: Tenancy) -> bool:
+    return invoice.issuer_id is None and on.ports.payments is not None
+
+
+def begun_payment(invoice: Invoice, on: Tenancy) -> Payment:
+    """Of an invoice that was issued."""
+    return on.begin(
         Payment,
         payment_of_invoice(invoice.id, invoice.period_end),
         purpose="invoice",
@@ -48,12 +77,6 @@ async def begun_collection(invoice: Invoice, on: Tenancy) -> Outcome:
         amount=amount_text(invoice.amount_due, invoice.currency),
         currency=invoice.currency,
     )
-    if invoice.issuer_id is not None or on.ports.payments is None:
-        return Outcome([payment])
-    account = await _account(on)
-    has_method = account is not None and account.method_id is not None
-    due_at = on.ports.clock.now() if has_method else invoice.due_at
-    return Outcome([payment], [StoredDeadline("payment", payment.id, due_at)])
 
 
 async def next_step(payment: Payment, on: Tenancy) -> Outcome:

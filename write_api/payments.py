@@ -5,7 +5,6 @@ another counts against their address, and a right one never does.
 """
 
 from dataclasses import replace
-from decimal import Decimal
 from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -40,7 +39,7 @@ from write_api.edge import BECAME_SCOPE_KEY, STRANGER, Call, Edge
 from write_api.openapi import ANY_BODY, Answered, documented
 from write_api.requests import header_map, read_body
 from write_api.routes import Route, route
-from write_api.shapes import STRICT
+from write_api.shapes import STRICT, Amount
 
 # The largest of Stripe's events are far below.
 EVENT_BYTES_MAX = 256 * 1024
@@ -71,18 +70,6 @@ WebPage = Annotated[
 
 
 Id = Annotated[str, StringConstraints(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
-
-
-def _money(text: str) -> str:
-    if Decimal(text) <= 0:
-        message = "more than 0 is expected"
-        raise ValueError(message)
-    return text
-
-
-Amount = Annotated[
-    str, StringConstraints(pattern=r"^[0-9]{1,15}([.][0-9]{1,4})?$"), AfterValidator(_money)
-]
 
 
 class CheckoutBody(BaseModel):

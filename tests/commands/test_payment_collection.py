@@ -9,11 +9,18 @@ from uuid import UUID
 
 import pytest
 
+from commands.authorization import Caller
+from commands.invoices import PayInvoice, VoidInvoice
 from commands.payment_port import Charge, PaymentProviderRefused
 from commands.standing_port import ChangedStanding
 from commands.tenants import ResumeTenant
-from domain.invoices import InvoiceNotFound
+from domain.credits import CreditAccount, credit_account_id
+from domain.errors import Invalid
+from domain.identifiers import JsonObject
+from domain.invoices import Invoice, InvoiceNotFound, InvoicePaidAlready
+from domain.money import PICO_PER_USD
 from domain.payments import DUNNING_DAYS, PaymentEnded, PaymentInProgress
+from tests.commands.billing_steps import Billed
 from tests.commands.fakes import World
 from tests.commands.payment_steps import DUE_IN, Payer, a_page
 
@@ -214,3 +221,101 @@ async def test_a_reseller_and_an_operator_without_a_provider_collect_themselves(
     world.ports = replace(world.ports, payments=None)
     invoice = await (await Payer.of(world)).is_invoiced()
     assert payer.due_at(invoice) is None
+
+
+# By transfer.
+
+
+async def transferred(payer: Payer, invoice: Invoice, reference: str, **told: object) -> JsonObject:
+    command = replace(PayInvoice(payer.tenant_id, invoice.id, reference), **told)
+    return (await payer.world.when(command, caller=payer.world.operator)).result
+
+
+async def test_parts_are_kept_together_until_all_is_there(payer: Payer) -> None:
+    invoice = await payer.is_invoiced()
+    first = await transferred(payer, invoice, "wire 1", amount="20.00", currency="EUR")
+    assert (first["status"], first["received"]) == ("issued", "20.00")
+    opened = await payer.opens(a_page(invoice_id=invoice.id))
+    assert opened["amount"] == "29.00"
+    again = await transferred(payer, invoice, "wire 1", amount="20.00")
+    assert again["received"] == "20.00"
+    last = await transferred(payer, invoice, "wire 2")
+    assert (last["status"], last["received"]) == ("paid", "49.00")
+
+
+async def test_what_is_too_much_is_credit_at_the_rate_of_the_invoice(payer: Payer) -> None:
+    invoice = await payer.is_invoiced()
+    told = await transferred(payer, invoice, "wire 1", amount="50.00")
+    assert (told["status"], told["received"]) == ("paid", "50.00")
+    stream_id = credit_account_id(payer.tenant_id)
+    account = await payer.world.store.load(CreditAccount, stream_id, payer.tenant_id)
+    assert account is not None
+    # A USD is half a EUR.
+    assert account.available_pico(payer.world.clock.now()) == 2 * PICO_PER_USD
+
+
+async def test_a_transfer_ends_the_tries_and_lets_the_tenant_go_on(payer: Payer) -> None:
+    invoice = await payer.is_invoiced()
+    for days in (14, *DUNNING_DAYS):
+        await payer.days_later(days, invoice)
+    assert await payer.standing() == "suspended"
+    await transferred(payer, invoice, "wire 1")
+    assert (await payer.standing(), payer.due_at(invoice)) == ("active", None)
+
+
+async def test_a_transfer_that_comes_while_a_card_is_charged_becomes_credit(payer: Payer) -> None:
+    await payer.saves_a_card()
+    invoice = await payer.is_invoiced()
+    await payer.worker_step(invoice)
+    await transferred(payer, invoice, "wire 1")
+    await payer.worker_steps(invoice)
+    payment = await payer.payment(invoice)
+    assert (payment.status, payment.kept) == ("succeeded", Decimal("98.00"))
+    stream_id = credit_account_id(payer.tenant_id)
+    account = await payer.world.store.load(CreditAccount, stream_id, payer.tenant_id)
+    assert account is not None
+    assert account.available_pico(payer.world.clock.now()) == 98 * PICO_PER_USD
+
+
+async def test_what_is_void_is_not_collected_and_holds_nobody(payer: Payer) -> None:
+    invoice = await payer.is_invoiced()
+    for days in (14, *DUNNING_DAYS):
+        await payer.days_later(days, invoice)
+    void = VoidInvoice(payer.tenant_id, invoice.id, "wrong")
+    await payer.world.when(void, caller=payer.world.operator)
+    assert (await payer.payment(invoice)).status == "cancelled"
+    assert (await payer.standing(), payer.due_at(invoice)) == ("active", None)
+
+
+@pytest.mark.parametrize(
+    ("told", "mistake"),
+    [
+        ({"currency": "USD"}, ("/currency", "other_currency")),
+        ({"amount": "1.005"}, ("/amount", "too_fine")),
+    ],
+)
+async def test_a_transfer_that_cannot_be_is_named(
+    payer: Payer, told: dict[str, object], mistake: tuple[str, str]
+) -> None:
+    invoice = await payer.is_invoiced()
+    with pytest.raises(Invalid) as refused:
+        await transferred(payer, invoice, "wire 1", **told)
+    assert [(one.path, one.code) for one in refused.value.errors] == [mistake]
+
+
+async def test_what_was_paid_is_not_paid_again(payer: Payer) -> None:
+    invoice = await payer.is_invoiced()
+    await transferred(payer, invoice, "wire 1")
+    with pytest.raises(InvoicePaidAlready):
+        await transferred(payer, invoice, "wire 2")
+    assert (await transferred(payer, invoice, "wire 1"))["status"] == "paid"
+
+
+async def test_a_month_is_billed_and_collected_without_anybody(world: World) -> None:
+    billed = await Billed.begun(world)
+    payer = Payer(world, billed.tenant_id, Caller("a", billed.tenant_id, frozenset({"*"})))
+    await payer.saves_a_card()
+    invoice = await billed.issued()
+    await payer.worker_steps(invoice)
+    assert (await billed.invoice()).status == "paid"
+    assert (await payer.payment(invoice)).received == {"pi_1": Decimal("1.20")}
