@@ -32,6 +32,7 @@ from infra.settings import Settings
 from sagas.deadlines import DeadlineSaga
 from tests.architecture.sources import ROOT
 from tests.end_to_end.stack import CHEAP_HASHING
+from tests.faults.crash_chains import OF_PAYMENTS
 from tests.stripe_server import StripeServer, stripe_server
 
 ACME = CreateTenant("Acme", "ada@example.com", "correct horse battery")
@@ -151,7 +152,8 @@ async def test_who_dies_when_stripe_has_the_money_charges_nobody_twice(
     invoice = await collecting.is_invoiced()
     assert await collecting.is_looked_at()
     assert (await collecting.payment(invoice)).is_attempting
-    await collecting.dies_at("payments.after_charge")
+    [point] = OF_PAYMENTS
+    await collecting.dies_at(point)
     assert collecting.server.taken == 4900
     collecting.server.answers.clear()
     before = succeeded_count()
