@@ -57,7 +57,12 @@ def _triggers(table: str, rollup: Rollup) -> Iterator[sql.Composed]:
         "   WHEN 'INSERT' THEN '(SELECT 1 AS sign, * FROM added)'"
         "   WHEN 'DELETE' THEN '(SELECT -1 AS sign, * FROM removed)'"
         "   ELSE '(SELECT 1 AS sign, * FROM added UNION ALL SELECT -1, * FROM removed)' END;"
+        "  is_idle boolean;"
         " BEGIN"
+        # An upsert calls the triggers of both INSERT and UPDATE, one of them mostly for nothing.
+        "  IF TG_OP = 'DELETE' THEN is_idle := NOT EXISTS (SELECT FROM removed);"
+        "  ELSE is_idle := NOT EXISTS (SELECT FROM added); END IF;"
+        "  IF is_idle THEN RETURN NULL; END IF;"
         "  EXECUTE format({change}, sums, facts);"
         "  IF TG_OP <> 'INSERT' THEN"
         "   EXECUTE format({clear}, sums);"
