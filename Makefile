@@ -1,8 +1,9 @@
 # up: the whole platform in one process.  demo: a story on it.  test, check: what CI runs.
 # thorough: the tests, with ten times the generated examples and those that take too long for `make test`.
 # faults: the tests of faults, with those too.
+# dashboard: builds the web page that /dashboard serves; `up` does so once, in the background.
 # bench: the README's measurements.  clean: removes everything these made, data included.
-.PHONY: up demo test thorough faults check check-format check-lint check-types check-imports check-security bench lock clean
+.PHONY: up demo test thorough faults check check-format check-lint check-types check-imports check-security check-dashboard dashboard bench lock clean
 
 # Where it is set, every process that starts compiles all that it imports again: seconds for each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -14,13 +15,25 @@ PACKAGES := bench cli commands domain infra projections read_api sagas write_api
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 WORKERS ?= $(shell echo $$(( $(CORES) < 4 ? $(CORES) : 4 )))
 
+BUILT := read_api/dashboard_build/index.html
+BUILD_LOG := .agentledger-tools/dashboard-build.log
+
 up: .venv/.ready
+	@mkdir -p $(dir $(BUILD_LOG))
+	@$(MAKE) --no-print-directory dashboard >$(BUILD_LOG) 2>&1 &
 	@exec $(BIN)/agentledger up
+
+dashboard: $(BUILT)
+
+$(BUILT): dashboard/index.html dashboard/package-lock.json $(wildcard dashboard/*.ts dashboard/*.json dashboard/*.sh) $(shell find dashboard/src -type f ! -name '*.d.ts') tests/golden/schema.graphql | .venv/.ready
+	sh dashboard/build.sh
 
 demo: .venv/.ready
 	@exec $(BIN)/agentledger demo
 
+# Without a registry, or a Node, all but the tests of the dashboard can run: they say what is missing.
 test: .venv/.ready
+	-@$(MAKE) --no-print-directory dashboard
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 thorough: .venv/.ready
@@ -29,7 +42,7 @@ thorough: .venv/.ready
 faults: .venv/.ready
 	$(BIN)/python -m pytest tests/faults -m "slow or not slow"
 
-check: check-format check-lint check-types check-imports check-security
+check: check-format check-lint check-types check-imports check-security check-dashboard
 
 check-format: .venv/.ready
 	$(BIN)/ruff format --check .
@@ -48,6 +61,9 @@ check-security: .venv/.ready
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive $(PACKAGES)
 	$(BIN)/python .ci/audit_dependencies.py
 
+# The build begins with the types: of the page, and of what it asks the API for.
+check-dashboard: dashboard
+
 bench: .venv/.ready
 	$(BIN)/python -m bench
 
@@ -57,6 +73,7 @@ lock: .venv/.ready
 		--custom-compile-command 'make lock' pyproject.toml -o requirements.lock
 
 clean:
+	rm -rf dashboard/node_modules dashboard/dist read_api/dashboard_build
 	rm -rf .venv .agentledger .agentledger-tools .import_linter_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -42,7 +42,7 @@ FILL: LiteralString = """
 INSERT INTO agentledger.{table}
   (tenant_id, execution_id, status, workflow_id, workflow_version, definition_hash, created_by,
    input, output, created_at, started_at, completed_at,
-   duration_ms, cost_usd_pico, has_unpriced, is_undone, tokens_in, tokens_out, version)
+   duration_ms, cost_usd_pico, unpriced, is_undone, tokens_in, tokens_out, version)
 SELECT CASE WHEN n %% %(tenants)s = 0 THEN %(tenant_id)s
             ELSE md5('tenant' || n %% %(tenants)s)::uuid END,
        uuidv7(make_interval(secs => n - %(rows)s)), 'COMPLETED', md5('workflow' || n %% 7)::uuid, 1,
@@ -52,7 +52,7 @@ SELECT CASE WHEN n %% %(tenants)s = 0 THEN %(tenant_id)s
        clock_timestamp() + make_interval(secs => n - %(rows)s),
        clock_timestamp() + make_interval(secs => n - %(rows)s + 0.004),
        clock_timestamp() + make_interval(secs => n - %(rows)s + 1.25),
-       1246, 47000000, false, false, 31, 16, 12
+       1246, 47000000, 0, false, 31, 16, 12
   FROM generate_series(1, %(rows)s) AS n
 """
 FIND_TENANT: LiteralString = (

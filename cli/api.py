@@ -18,6 +18,7 @@ from cli.logins import (
     build_signing_keys,
 )
 from cli.oauth import build_oauth
+from cli.payments import build_payments
 from cli.rate_limits import RateLimitParts, build_rate_limits
 from cli.web_server import run_http
 from commands.dispatch import Dispatcher
@@ -36,7 +37,8 @@ from infra.event_search import EventSearch
 from infra.event_store import PostgresEventStore
 from infra.execution_waiter import ExecutionWaiter
 from infra.mail_outbox import SealedMailbox
-from infra.metrics import Metrics
+from infra.metrics import METRICS, Metrics
+from infra.metrics_access import MetricsAccess
 from infra.migrations import pending
 from infra.models import build_models
 from infra.models.tenant_providers import ShortCalls, TenantProviders
@@ -81,7 +83,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     tokens = access_tokens(runtime, await build_signing_keys(runtime))
     authentication = _authentication(runtime, database, key_uses, tokens)
     tail, positions = await runtime.tail(store, authentication), _positions(runtime, database)
-    client_address, metrics = ClientAddresses(settings.trusted_proxies).of, Metrics()
+    client_address, metrics = ClientAddresses(settings.trusted_proxies).of, METRICS
     admission = _admission(runtime, database, metrics)
     audit_log, audit = await _audit(runtime, metrics)
     waiter = await _waiter(runtime, tail, authentication, metrics)
@@ -113,6 +115,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         audit_log=audit_log,
         event_search=event_search,
         provider_tests=await _provider_tests(runtime),
+        payments=ports.payments,
         body_bytes_max=settings.body_bytes_max,
         cors_origins=settings.cors_origins,
     )
@@ -160,11 +163,17 @@ async def _read_dependencies(  # what both edges share is the write side's
         request_id_of=lambda scope: scope.get(REQUEST_ID_SCOPE_KEY) or runtime.ids.new(),
         pending_migrations=lambda: pending(runtime.conninfo("api")),
         metrics=metrics,
+        metrics_access=MetricsAccess(settings.metrics_allow, written.client_address),
+        scrape=runtime.scrape,
+        readiness=runtime.readiness,
         audit=written.audit,
         audit_log=audit_log,
         seal_proofs=seal_proofs,
         event_search=event_search,
-        limits=ReadLimits(min_position_wait_s=settings.min_position_wait_s),
+        limits=ReadLimits(
+            min_position_wait_s=settings.min_position_wait_s,
+            ready_lag_s_max=settings.ready_lag_s_max,
+        ),
         is_introspection_allowed=settings.is_introspection_allowed,
         cors_origins=settings.cors_origins,
     )
@@ -266,6 +275,7 @@ async def _ports(
         plans=await runtime.plans("api"),
         features=await runtime.features("api"),
         prices=StoredPrices(store),
+        payments=build_payments(runtime),
         regions=runtime.settings.regions,
         users=PostgresUsers(database, runtime.lookup_key, proof_keys=runtime.master_keys),
         mailbox=SealedMailbox(

@@ -21,7 +21,7 @@ from projections.table import AnyProjection
 
 
 def named_projections(name: str) -> list[AnyProjection]:
-    """The projections of that name (`executions` or `executions_v4`), or all. An unknown name is
+    """The projections of that name (`executions` or `executions_v5`), or all. An unknown name is
     complained about.
     """
     chosen = [p for p in PROJECTIONS if name in {"all", p.name, p.table}]

@@ -14,6 +14,7 @@ from commands.plan_port import Plans
 from commands.ports import Log, Ports, Position
 from infra.admission import EveryoneAdmitted
 from infra.consumer import keep_running
+from infra.deadlines import PostgresDeadlines
 from infra.http_client import GuardedHttp
 from infra.login_cleaning import LoginCleaning
 from infra.mail import SmtpMailServer, SmtpSettings
@@ -23,17 +24,22 @@ from infra.models.tenant_providers import TenantProviders
 from infra.offboardings import PostgresOffboardings
 from infra.open_bulk_operations import PostgresOpenBulkOperations
 from infra.parts import PostgresPartRights
+from infra.postgres import Role
 from infra.price_books import PriceBooks
+from infra.readiness import Ask, Check
 from infra.retention import PostgresRetentions
 from infra.runtime import Runtime
+from infra.scrape import LoopWatch, disk_of
 from infra.secrets_source import SecretsSource
 from infra.standings import HeldTenants
 from infra.subjects import PostgresSubjectErasures
 from infra.users import PostgresUsers
 from projections.catalogue import PROJECTIONS
 from projections.execution_search import PostgresExecutionSearch
+from projections.lag import lag_checks, projection_statuses, tell_lags
 from projections.projector import Projector
 from sagas.bulk_operations import BulkOperationSaga
+from sagas.deadlines import DeadlineSaga
 from sagas.drive import DriveParts
 from sagas.effects import Effects
 from sagas.executions import GROUP as EXECUTIONS_GROUP
@@ -58,7 +64,22 @@ OBJECTS_BEFORE_COLLECTION = (50_000, 20, 100)
 
 async def run_relay(runtime: Runtime) -> None:
     pause_max_s = runtime.settings.consumer_restart_max_s
-    await keep_running("relay", runtime.relay().run, pause_max_s=pause_max_s)
+    relay = runtime.relay()
+    runtime.readiness.add(relay.check)
+    await keep_running("relay", relay.run, pause_max_s=pause_max_s)
+
+
+async def lags_of(runtime: Runtime, role: Role) -> Ask:
+    """A check of the read models, which also tells Prometheus. role: api or projector."""
+    database, lag_s_max = await runtime.database(role), runtime.settings.ready_lag_s_max
+
+    async def ask() -> Sequence[Check]:
+        async with database.connection() as conn:
+            statuses = await projection_statuses(conn, PROJECTIONS)
+        tell_lags(statuses, runtime.scrape.metrics)
+        return lag_checks(statuses, lag_s_max)
+
+    return ask
 
 
 async def build_projector(
@@ -110,6 +131,7 @@ async def run_worker(runtime: Runtime) -> None:
         poll_s=runtime.settings.worker_retention_poll_s,
     )
     offboarding = await _offboarding(runtime)
+    deadlines = await _deadlines(runtime)
     data_subjects = await _data_subjects(runtime)
     pause_max_s = runtime.settings.consumer_restart_max_s
     try:
@@ -125,6 +147,7 @@ async def run_worker(runtime: Runtime) -> None:
                 "bulk operations": bulk.run,
                 "retention": retention.run,
                 "offboarding": offboarding.run,
+                "deadlines": deadlines.run,
                 "erasure": erasure.run,
                 "erasure of data subjects": data_subjects.run,
             }.items():
@@ -284,6 +307,20 @@ async def _offboarding(runtime: Runtime) -> OffboardingSaga:
     )
 
 
+async def _deadlines(runtime: Runtime) -> DeadlineSaga:
+    """What it records has come, whether the tenant may act or not."""
+    store = await runtime.event_store("api")
+    secrets = SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost)
+    return DeadlineSaga(
+        PostgresDeadlines(await runtime.database("worker")),
+        Dispatcher(Ports(store, runtime.clock, runtime.ids, secrets, EveryoneAdmitted())),
+        runtime.clock,
+        runtime.ids,
+        f"worker:{runtime.name}",
+        poll_s=runtime.settings.worker_deadlines_poll_s,
+    )
+
+
 async def _data_subjects(runtime: Runtime) -> DataSubjectSaga:
     """What it decides is about whoever is erased, whether their tenant may act or not."""
     secrets = SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost)
@@ -315,14 +352,21 @@ async def run_until_stopped(
     runtime: Runtime, parts: Sequence[Awaitable[None]], stop: asyncio.Event
 ) -> None:
     """Runs the parts together; ends at the signal, or with the error of the first part or
-    background loop that fails.
+    background loop that fails. Between the signal and the end it is not ready, and still serves.
     """
+    watch = LoopWatch()
+    runtime.scrape.ask(watch.tell)
+    runtime.scrape.ask(disk_of(runtime.settings.data_dir))
+    runtime.in_background("event loop", watch.run())
     running = [asyncio.ensure_future(part) for part in parts]
     stopping = asyncio.create_task(stop.wait())
     watched = [stopping, *running, *runtime.background.values()]
     try:
         with rare_collections():
             done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+            runtime.readiness.is_draining = True
+            if stopping in done and runtime.settings.shutdown_delay_s > 0:
+                await asyncio.sleep(runtime.settings.shutdown_delay_s)
         for task in done:
             if task is not stopping:
                 task.result()

@@ -2,10 +2,14 @@
 environment.
 """
 
+import socket
+
 import typer
 
+from cli.role_listener import listen_for_probes, serve_probes
 from cli.roles import (
     build_projector,
+    lags_of,
     run_projector,
     run_relay,
     run_until_stopped,
@@ -13,6 +17,8 @@ from cli.roles import (
     stop_signal,
 )
 from cli.session import complain, run, settings_or_complain
+from infra.postgres import Role
+from infra.readiness import Ask
 from infra.runtime import Runtime, build_runtime
 
 
@@ -22,9 +28,13 @@ def serve(role: str, *, port: int | None) -> int:
         complain("AGENTLEDGER_DATABASE_URL is not set; `agentledger up` needs no servers.")
 
     async def work() -> int:
+        probes = listen_for_probes(settings)
         async with build_runtime(settings) as runtime, stop_signal() as stop:
             runtime.exchange_wakeups()
-            await run_until_stopped(runtime, [_part(role, runtime)], stop)
+            parts = [_part(role, runtime)]
+            if probes is not None:
+                parts.append(_probed(role, runtime, probes))
+            await run_until_stopped(runtime, parts, stop)
         return 0
 
     return run(work)
@@ -42,6 +52,21 @@ async def _part(role: str, runtime: Runtime) -> None:
             await run_projector(runtime, await build_projector(runtime, on_applied=None))
         case _:
             raise AssertionError(role)
+
+
+async def _probed(role: str, runtime: Runtime, listening: socket.socket) -> None:
+    further: list[Ask] = []
+    database_role: Role = "relay"
+    match role:
+        case "api" | "projector":
+            database_role = role
+            further.append(await lags_of(runtime, role))
+        case "worker":
+            database_role = role
+        case _:
+            pass
+    with listening:
+        await serve_probes(runtime, listening, database_role, *further)
 
 
 async def _api(runtime: Runtime) -> None:

@@ -20,8 +20,10 @@ from cli.installation import (
     write_json,
 )
 from cli.migrate import migrate_all
+from cli.role_listener import listen_for_probes, serve_probes
 from cli.roles import (
     build_projector,
+    lags_of,
     run_projector,
     run_relay,
     run_until_stopped,
@@ -66,6 +68,9 @@ async def _run_all(runtime: Runtime, stop: asyncio.Event, listening: socket.sock
     ]
     if settings.kafka_bootstrap_servers:
         parts.append(run_relay(runtime))
+    probes = listen_for_probes(settings)
+    if probes is not None:
+        parts.append(serve_probes(runtime, probes, "api", await lags_of(runtime, "api")))
     try:
         await run_until_stopped(runtime, parts, stop)
     finally:
@@ -86,6 +91,7 @@ async def _announce(settings: Settings, url: str) -> None:
                 + str(settings.data_dir)
                 + ".",
                 "",
+                f"  dashboard        {url}/dashboard    (sign in with the demo API key)",
                 f"  REST             {url}/api/v1    (documentation: {url}/docs)",
                 f"  GraphQL          {url}/graphql",
                 f"  health, metrics  {url}/readyz  {url}/metrics",

@@ -1,4 +1,4 @@
-"""The web server of the role `api`."""
+"""The web servers: of the role `api`, and of probes (cli/role_listener.py)."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ import socket
 from collections.abc import Generator
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from cli.guarded_protocol import GuardedProtocol
 from cli.installation import PortUnavailable
@@ -24,22 +24,27 @@ class _Server(uvicorn.Server):
 
 
 def listen(settings: Settings) -> socket.socket:
-    """The API's socket, bound before anything starts, so that a port in use is one sentence."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    """The API's socket."""
+    return bound(settings.host, settings.port)
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """Bound before anything starts, so that a port in use is one sentence: PortUnavailable."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((settings.host, settings.port))
+        listening.bind((host, port))
         listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
         raise PortUnavailable(
-            f"The address {settings.host}:{settings.port} cannot be used: {error.strerror}."
+            f"The address {host}:{port} cannot be used: {error.strerror}."
         ) from error
     return listening
 
 
-def web_config(app: FastAPI) -> uvicorn.Config:
+def web_config(app: Starlette) -> uvicorn.Config:
     """proxy_headers: off, because it believes X-Forwarded-For of everything on this machine; who is
     believed is said in infra/client_addresses.py.
     """
@@ -61,7 +66,7 @@ def web_config(app: FastAPI) -> uvicorn.Config:
     )
 
 
-async def run_http(app: FastAPI, listening: socket.socket) -> None:
+async def run_http(app: Starlette, listening: socket.socket) -> None:
     """Serve until cancelled."""
     server = _Server(web_config(app))
     serving = asyncio.create_task(server.serve(sockets=[listening]))

@@ -49,6 +49,7 @@ TENANT_SCOPES: Mapping[str, str] = {
     "audit:read": "read and export the audit trail",
     "feature_overrides:write": "switch features on and off, where their flags let tenants",
     "usage:write": "send usage that the tenant counts itself",
+    "payments:write": "pay, and say what is paid with",
 }
 
 # What the operator of the platform holds; no credential of a tenant can.
@@ -60,15 +61,18 @@ OPERATOR_SCOPES: Mapping[str, str] = {
     "feature_flags:write": "say what is switched on, for whom",
     "usage:resolve": "say what attempts used of which nobody knew",
     "plans:write": "make, revise and archive plans",
+    "subscriptions:write": "say which plan a tenant pays for",
     "prices:write": "publish prices, for everybody or for one tenant",
     "resellers:write": "say how many tenants a reseller may have",
     "audit:read": "read what strangers and the operator did",
 }
 
-# What only the platform itself holds, for somebody who has no credential yet. No `*` holds them,
-# and nobody can be given them.
+# What only the platform itself holds, for somebody who has no credential yet, or for nobody. No `*`
+# holds them, and nobody can be given them.
 PLATFORM_SCOPES: Mapping[str, str] = {
     "external_identities:sign_in": "say who somebody is that a provider vouches for",
+    "payments:settle": "say what became of payments, as the provider does",
+    "deadlines:meet": "record what has come by time",
 }
 
 # What the operator lets resellers do; their role names each, and no `*` holds them.
@@ -76,6 +80,7 @@ RESELLER_SCOPES: Mapping[str, str] = {
     "tenants:create": "create tenants, within the quota that the operator gave",
     "tenants:manage": "list, suspend and resume the tenants that one has created, and say"
     " which plan they are on",
+    "subscriptions:write": "say which plan the tenants pay for that one has created",
 }
 
 # Role by role, for each scope: how far it reaches, and nothing for those that are not named. An
@@ -99,6 +104,7 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "audit:read": {},
     "feature_overrides:write": {},
     "usage:write": {},
+    "payments:write": {},
     "providers:write": {"USER": "own", "RESELLER": "own"},
     "secrets:write": {"USER": "own", "RESELLER": "own"},
     "approvals:decide": {"USER": "own", "RESELLER": "own"},
@@ -108,6 +114,7 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "account:write": {"USER": "own", "VIEWER": "own", "RESELLER": "own"},
     "tenants:create": {"RESELLER": "own"},
     "tenants:manage": {"RESELLER": "own"},
+    "subscriptions:write": {"RESELLER": "own"},
 }
 
 # About nothing but the account of who uses them; every role has them.

@@ -118,6 +118,12 @@ from commands.logins import (
     reset_second_factor,
     use_recovery_code,
 )
+from commands.payments import (
+    OpenCheckout,
+    ReceiveProviderEvent,
+    open_checkout,
+    receive_provider_event,
+)
 from commands.plans import (
     ArchivePlan,
     AssignPlan,
@@ -168,6 +174,18 @@ from commands.subjects import (
     EraseUser,
     erase_data_subject,
     erase_user,
+)
+from commands.subscriptions import (
+    AdvanceSubscription,
+    CancelSubscription,
+    ChangeSubscription,
+    ResumeSubscription,
+    Subscribe,
+    advance_subscription,
+    cancel_subscription,
+    change_subscription,
+    resume_subscription,
+    subscribe,
 )
 from commands.tenants import (
     ChangeTenant,
@@ -228,11 +246,18 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(RevisePlan, revise_plan),
         _entry(ArchivePlan, archive_plan),
         _entry(AssignPlan, assign_plan),
+        _entry(Subscribe, subscribe),
+        _entry(ChangeSubscription, change_subscription),
+        _entry(CancelSubscription, cancel_subscription),
+        _entry(ResumeSubscription, resume_subscription),
+        _entry(AdvanceSubscription, advance_subscription),
         _entry(DefineFlag, define_flag),
         _entry(RemoveFlag, remove_flag),
         _entry(OverrideFlag, override_flag),
         _entry(OverrideOwnFlag, override_own_flag),
         _entry(PublishPrices, publish_prices),
+        _entry(OpenCheckout, open_checkout),
+        _entry(ReceiveProviderEvent, receive_provider_event),
         _entry(SendUsageEvents, send_usage_events),
         _entry(ResolveUsage, resolve_usage),
         _entry(InviteUser, invite_user),

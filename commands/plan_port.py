@@ -23,6 +23,7 @@ class StoredPlan:
     name: str
     limits: JsonObject
     is_for_resellers: bool
+    terms: JsonObject | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from uuid import UUID
 from commands.decisions import Command, Decided, Tenancy, require_version
 from commands.plan_port import ArchivedPlan, StoredPlan, StoredTenantPlan
 from commands.tenants import managed_tenant
-from domain.errors import FieldError, Invalid
+from domain.errors import FieldError, Invalid, Refused
 from domain.identifiers import PLATFORM, Json, JsonObject, TenantId
 from domain.plans import (
     STANDARD_ID,
@@ -20,17 +20,27 @@ from domain.plans import (
     require_narrower,
     said,
 )
+from domain.subscriptions import Subscription, subscription_id
+
+
+class PlanOfSubscription(Refused):
+    """The plan of this tenant is that of its subscription: change the subscription."""
+
+    code = "plan_of_subscription"
 
 
 @dataclass(frozen=True, slots=True)
 class CreatePlan(Command):
-    """limits: of domain/plans.py. is_for_resellers: whether they may put their customers on it."""
+    """limits: of domain/plans.py. is_for_resellers: whether they may put their customers on it.
+    terms: what it costs, as domain/plan_terms.py reads it; None: nothing.
+    """
 
     requires: ClassVar[str] = "plans:write"
 
     name: str
     limits: Mapping[str, Json]
     is_for_resellers: bool
+    terms: JsonObject | None = None
 
     def subject(self, own: TenantId | None) -> TenantId:
         del own
@@ -46,13 +56,16 @@ async def create_plan(command: CreatePlan, on: Tenancy) -> Decided:
         name=command.name,
         limits=limits,
         is_for_resellers=command.is_for_resellers,
+        terms=command.terms,
     )
     return _decided(plan)
 
 
 @dataclass(frozen=True, slots=True)
 class RevisePlan(Command):
-    """None leaves something as it is; limits: those that change, None takes one away."""
+    """None leaves something as it is; limits: those that change, None takes one away. terms: where
+    has_terms, all of them; None takes them away.
+    """
 
     requires: ClassVar[str] = "plans:write"
 
@@ -61,6 +74,8 @@ class RevisePlan(Command):
     limits: Mapping[str, Json]
     is_for_resellers: bool | None
     expected_version: int | None = None
+    has_terms: bool = False
+    terms: JsonObject | None = None
 
     def subject(self, own: TenantId | None) -> TenantId:
         del own
@@ -70,7 +85,12 @@ class RevisePlan(Command):
 async def revise_plan(command: RevisePlan, on: Tenancy) -> Decided:
     plan = await load_plan(on, command.plan_id)
     require_version(plan, command.expected_version)
-    plan.revise(name=command.name, limits=command.limits, is_for_resellers=command.is_for_resellers)
+    plan.revise(
+        name=command.name,
+        limits=command.limits,
+        is_for_resellers=command.is_for_resellers,
+        terms=command.terms if command.has_terms else plan.terms(),
+    )
     _require_consistent(plan.limits())
     return _decided(plan)
 
@@ -125,6 +145,7 @@ async def assign_plan(command: AssignPlan, on: Tenancy) -> Decided:
     limits = plan.limits(command.plan_version)
     if not on.caller.is_operator:
         require_narrower(command.overrides, limits)
+    await _require_subscribed(command, on)
     overrides = dict(command.overrides)
     effective = said({**limits, **overrides})
     _require_consistent(effective, "/overrides")
@@ -141,6 +162,18 @@ async def assign_plan(command: AssignPlan, on: Tenancy) -> Decided:
     return Decided(result, aggregates=(tenant,), side_rows=(row,))
 
 
+async def _require_subscribed(command: AssignPlan, on: Tenancy) -> None:
+    """Raises PlanOfSubscription, for anything but the version that is paid for."""
+    stream_id = subscription_id(on.tenant_id)
+    subscription = await on.ports.events.load(Subscription, stream_id, on.tenant_id)
+    if subscription is None:
+        return
+    plan = subscription.plan
+    on.keep(subscription)
+    if plan is not None and plan[:2] != (str(command.plan_id), command.plan_version):
+        raise PlanOfSubscription(plan_id=plan.plan_id, plan_version=plan.plan_version)
+
+
 async def load_plan(on: Tenancy, plan_id: UUID) -> Plan:
     """Raises PlanNotFound. The standard plan is there before it was ever revised."""
     plan = await on.ports.events.load(Plan, plan_id, PLATFORM)
@@ -148,7 +181,8 @@ async def load_plan(on: Tenancy, plan_id: UUID) -> Plan:
         return plan
     if plan_id != STANDARD_ID:
         raise PlanNotFound
-    return on.begin(Plan, STANDARD_ID, name=STANDARD_NAME, limits={}, is_for_resellers=True)
+    standard: JsonObject = {"name": STANDARD_NAME, "limits": {}, "is_for_resellers": True}
+    return on.begin(Plan, STANDARD_ID, **standard, terms=None)
 
 
 def _require_consistent(limits: Mapping[str, Json], at: str = "/limits") -> None:
@@ -164,10 +198,12 @@ def _decided(plan: Plan) -> Decided:
         "plan_version": plan.current_version,
         "name": plan.name,
         "limits": plan.limits(),
+        "terms": plan.terms(),
         "is_for_resellers": plan.is_for_resellers,
         "version": plan.version,
     }
-    row = StoredPlan(plan.id, plan.current_version, plan.name, plan.limits(), plan.is_for_resellers)
+    told = (plan.name, plan.limits(), plan.is_for_resellers, plan.terms())
+    row = StoredPlan(plan.id, plan.current_version, *told)
     if plan.id == STANDARD_ID and plan.current_version == 1:
         return Decided(result, aggregates=())  # Nothing changed, and it needs no events yet.
     return Decided(result, aggregates=(plan,), side_rows=(row,))

@@ -13,6 +13,7 @@ from eventsourcing.domain import Aggregate
 from commands.admission_port import Admission
 from commands.bulk_port import ExecutionSearch
 from commands.credential_port import ApiKeyRow
+from commands.deadline_port import StoredDeadline
 from commands.directory_port import Directory, DirectoryRow
 from commands.feature_port import EverythingOn, FeatureRow, Features
 from commands.identity_port import AccessRow, Users
@@ -21,6 +22,7 @@ from commands.mail_port import Mailbox, QueuedMail
 from commands.oauth_port import ClientSecretRow
 from commands.parts_port import PartRights
 from commands.password_port import AnyPassword, PasswordJudge
+from commands.payment_port import PaymentProvider
 from commands.plan_port import NobodyLimited, PlanRow, Plans
 from commands.price_port import Prices, PublishedPrices
 from commands.sealing_port import Sealing, SealingRow
@@ -173,6 +175,7 @@ SideRow = (
     | LoginRow
     | SealingRow
     | PublishedPrices
+    | StoredDeadline
 )
 
 
@@ -387,6 +390,7 @@ class Ports:
     vault: Vault | None = None  # Only what keeps secrets needs it.
     parts: PartRights | None = None  # Only what runs, or says what runs, needs it.
     prices: Prices | None = None  # Only what prices usage needs them.
+    payments: PaymentProvider | None = None  # Only where a provider collects money.
     password_judge: PasswordJudge = field(default_factory=AnyPassword)
     standings: Standings = field(default_factory=EveryoneActive)
     data_subjects: DataSubjects | None = None  # Only what is done for or to one person needs it.

@@ -19,6 +19,7 @@ from domain.identity_providers import IdentityProvider
 from domain.invoices import Invoice
 from domain.login_rules import LoginRules
 from domain.logins import Login
+from domain.payments import PaymentAccount
 from domain.plans import Plan
 from domain.price_books import PriceBook
 from domain.providers import Provider
@@ -27,6 +28,7 @@ from domain.secrets import Secret
 from domain.sessions import Session
 from domain.sharing import Sharing
 from domain.subjects import DataSubject
+from domain.subscriptions import Subscription
 from domain.tenants import Tenant
 from domain.usage_events import UsageEvent
 from domain.workflows import Workflow
@@ -47,6 +49,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Invoice,
     Login,
     LoginRules,
+    PaymentAccount,
     Plan,
     PriceBook,
     Provider,
@@ -54,6 +57,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Secret,
     Session,
     Sharing,
+    Subscription,
     Tenant,
     UsageEvent,
     User,

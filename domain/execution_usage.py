@@ -74,6 +74,24 @@ def heard_late(execution: Execution, path: str, attempt: int, usage: Usage) -> N
         record_resolved(execution, path, attempt, usage, reason="its answer came late")
 
 
+def costs_unknown_by(
+    fact: Execution.NodeCompleted
+    | Execution.NodeFailed
+    | Execution.UsageUnresolved
+    | Execution.UsageResolved,
+) -> int:
+    """How many more attempts there are whose cost nobody knows. One of which nobody knows what it
+    used counts from when that is said until it has a price.
+    """
+    match fact:
+        case Execution.UsageUnresolved():
+            return 1
+        case Execution.UsageResolved():
+            return 0 if fact.cost_usd_pico is None else -1
+        case Execution.NodeCompleted() | Execution.NodeFailed():
+            return 1 if fact.cost_usd_pico is None and fact.usage is not None else 0
+
+
 def _unresolved(execution: Execution, path: str, attempt: int) -> tuple[str, datetime]:
     found = execution.unresolved.get((path, attempt))
     if found is None:

@@ -1,11 +1,13 @@
 """Plan: what the tenants on it may use. It belongs to the platform, not to a tenant. Every change
 is a new immutable version: a tenant stays on the one it was given, or follows the newest.
 
-A plan says nothing of prices. What a plan leaves out is limited by the installation alone.
+What a plan leaves out is limited by the installation alone. What it costs is in its terms
+(domain/plan_terms.py); a plan without terms costs nothing.
 """
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from eventsourcing.domain import Aggregate, event
@@ -59,24 +61,36 @@ class StandardPlanStays(Refused):
 
 
 class Plan(Aggregate):
-    """limits: those of LIMITS that it says, by name."""
+    """limits: those of LIMITS that it says, by name. terms: as domain/plan_terms.py reads them."""
 
     TOPIC = "plan"
 
     class Created(Aggregate.Created):
         TOPIC = "plan.created"
+        class_version = 2
         name: str
         limits: JsonObject
         is_for_resellers: bool
+        terms: JsonObject | None
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            state["terms"] = None
 
     class Revised(Aggregate.Event):
         """All of the new version."""
 
         TOPIC = "plan.revised"
+        class_version = 2
         plan_version: int
         name: str
         limits: JsonObject
         is_for_resellers: bool
+        terms: JsonObject | None
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            state["terms"] = None
 
     class Archived(Aggregate.Event):
         TOPIC = "plan.archived"
@@ -89,10 +103,12 @@ class Plan(Aggregate):
         name: str,
         limits: JsonObject,
         is_for_resellers: bool,
+        terms: JsonObject | None,
     ) -> None:
         self.name = name
         self.is_for_resellers = is_for_resellers
         self.versions: list[JsonObject] = [limits]
+        self.terms_of_versions: list[JsonObject | None] = [terms]
         self.is_archived = False
 
     @property
@@ -101,23 +117,30 @@ class Plan(Aggregate):
 
     def limits(self, plan_version: int | None = None) -> JsonObject:
         """Of a version, or of the newest. Raises PlanVersionNotFound."""
-        chosen = plan_version or self.current_version
-        if chosen > self.current_version:
-            raise PlanVersionNotFound(plan_id=str(self.id), plan_version=chosen)
-        return self.versions[chosen - 1]
+        return self.versions[self._place(plan_version)]
+
+    def terms(self, plan_version: int | None = None) -> JsonObject | None:
+        """Of a version, or of the newest. Raises PlanVersionNotFound."""
+        return self.terms_of_versions[self._place(plan_version)]
 
     def revise(
-        self, *, name: str | None, limits: Mapping[str, Json], is_for_resellers: bool | None
+        self,
+        *,
+        name: str | None,
+        limits: Mapping[str, Json],
+        is_for_resellers: bool | None,
+        terms: JsonObject | None,
     ) -> None:
-        """limits: those that become different; None takes one away. Changing nothing records
-        nothing.
+        """limits: those that become different; None takes one away. terms: all of them. Changing
+        nothing records nothing.
         """
         self.require_offered()
         name = self.name if name is None else name
         is_for = self.is_for_resellers if is_for_resellers is None else is_for_resellers
         changed = said({**self.limits(), **limits})
-        if (name, changed, is_for) != (self.name, self.limits(), self.is_for_resellers):
-            self._revised(self.current_version + 1, name, changed, is_for)
+        known = (self.name, self.limits(), self.is_for_resellers, self.terms())
+        if (name, changed, is_for, terms) != known:
+            self._revised(self.current_version + 1, name, changed, is_for, terms)
 
     def archive(self) -> None:
         if self.id == STANDARD_ID:
@@ -130,6 +153,12 @@ class Plan(Aggregate):
         if self.is_archived:
             raise PlanArchived(plan_id=str(self.id))
 
+    def _place(self, plan_version: int | None) -> int:
+        chosen = plan_version or self.current_version
+        if chosen > self.current_version:
+            raise PlanVersionNotFound(plan_id=str(self.id), plan_version=chosen)
+        return chosen - 1
+
     @event(Revised)
     def _revised(
         self,
@@ -137,10 +166,12 @@ class Plan(Aggregate):
         name: str,
         limits: JsonObject,
         is_for_resellers: bool,  # noqa: FBT001 # the library passes the event's fields
+        terms: JsonObject | None,
     ) -> None:
         self.name = name
         self.is_for_resellers = is_for_resellers
         self.versions.append(limits)
+        self.terms_of_versions.append(terms)
 
     @event(Archived)
     def _archived(self) -> None:

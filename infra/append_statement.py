@@ -97,7 +97,7 @@ class Stored(NamedTuple):
 
 @dataclass(slots=True)
 class Append:
-    """What one caller wants stored, all or nothing."""
+    """What one caller wants stored, all or nothing. refusal: why it was not."""
 
     envelope: Envelope
     events: Sequence[EventRow]
@@ -108,6 +108,7 @@ class Append:
     blobs: Sequence[Blob] = ()
     of_subjects: Sequence[SubjectRow] = ()
     overdue_at: float = 0.0
+    refusal: Exception | None = None
     stored: asyncio.Future[PositionToken | None] = field(init=False)
     bytes_count: int = field(init=False)
 
@@ -131,6 +132,7 @@ class Append:
 
     def fail(self, error: Exception) -> None:
         if not self.stored.done():
+            self.refusal = error
             self.stored.set_exception(error)
 
 

@@ -11,6 +11,7 @@ from starlette.types import Scope
 
 from commands.authorization import Caller, Whose
 from domain.identifiers import TenantId
+from infra.metrics import METRICS
 from infra.rate_limits import Limit, RateLimits, Standing, TooManyRequests
 
 # Where a request carries what its answer tells in its headers.
@@ -84,6 +85,7 @@ async def take(limits: RateLimits, scope: Scope, limit: Limit, subject: object) 
     try:
         standing = await limits.take(limit, subject)
     except TooManyRequests as refusal:
+        METRICS.http.rate_limited.labels(limit.name).inc()
         scope[STANDING_SCOPE_KEY] = refusal.standing
         raise
     before: Standing | None = scope.get(STANDING_SCOPE_KEY)

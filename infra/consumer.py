@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from infra.metrics import METRICS
+
 log = logging.getLogger(__name__)
 
 PAUSE_MIN_S = 0.2
@@ -42,6 +44,7 @@ async def keep_running(
             log.warning("%s ended; it starts again", name)
         except Exception:
             log.exception("%s failed; it starts again in %.1f s", name, pause_s)
+        METRICS.consumers.part_restarts.labels(name).inc()
         if loop.time() - started_at > HEALTHY_AFTER_S:
             pause_s = PAUSE_MIN_S
         await asyncio.sleep(pause_s)

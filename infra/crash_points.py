@@ -73,6 +73,8 @@ CrashPoint: TypeAlias = Literal[
     "offboarding.after_cancel",
     "offboarding.before_end",
     "offboarding.after_end",
+    # What a provider was asked to take (infra/payments/stripe_provider.py).
+    "payments.after_charge",
     # What is left of erased tenants (infra/erasure.py).
     "erasure.before_page",
     "erasure.after_page",

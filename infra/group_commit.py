@@ -21,6 +21,7 @@ from domain.errors import Stale, Unavailable
 from infra.append_statement import Append, Stored, append_query, stored_at
 from infra.blob_statement import store_blobs
 from infra.crash_points import reach
+from infra.metrics import METRICS
 from infra.prepared_statements import PreparedStatements
 from infra.quota_refusals import QUOTA_SQLSTATE, quota_refusal
 
@@ -70,6 +71,7 @@ class GroupCommit:
         self._work = asyncio.Event()
         self._storing: dict[_Writer, Sequence[Append]] = {}
         self._watch: asyncio.TimerHandle | None = None
+        METRICS.store.queue_depth.set_function(self.waiting_count)
         self.batches_count = 0
         self.events_count = 0
 
@@ -126,11 +128,13 @@ class GroupCommit:
                     self._work.clear()
                     continue
                 self._storing[writer] = batch
-                await writer.store(batch, asyncio.get_running_loop().time() + self._timeout_s)
+                began_at = asyncio.get_running_loop().time()
+                await writer.store(batch, began_at + self._timeout_s)
                 del self._storing[writer]
                 reach("append.after_answer")
                 self.batches_count += 1
                 self.events_count += sum(len(append.events) for append in batch)
+                _count(batch, asyncio.get_running_loop().time() - began_at)
                 self._on_appended()
         finally:
             for append in self._storing.pop(writer, ()):
@@ -153,6 +157,27 @@ class GroupCommit:
             if append.rare:
                 break
         return batch
+
+
+def _count(batch: Sequence[Append], seconds: float) -> None:
+    """Once for a batch, for a counter has a lock: nearly all of them were stored."""
+    metrics = METRICS.store
+    events_count = stored_count = 0
+    for append in batch:
+        match append.refusal:
+            case None:
+                stored_count += 1
+                events_count += len(append.events)
+            case Stale():
+                metrics.appends.labels("conflict").inc()
+                metrics.conflicts.inc()
+            case DuplicateCommand():
+                metrics.appends.labels("duplicate").inc()
+            case _:
+                metrics.appends.labels("failed").inc()
+    metrics.appends.labels("stored").inc(stored_count)
+    metrics.events.inc(events_count)
+    metrics.batch_seconds.observe(seconds)
 
 
 def _fail_late(append: Append) -> None:

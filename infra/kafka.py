@@ -1,17 +1,11 @@
-"""The log port on Kafka (aiokafka), and the form in which an event travels.
-
-value: the stored bytes, untouched. key: the stream id (16 bytes). partition: shard modulo
-partitions, chosen explicitly. headers: everything of the row that is not the payload, as text.
-"""
+"""The log port on Kafka (aiokafka)."""
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import cast
-from uuid import UUID
 
 from aiokafka import (
     AIOKafkaConsumer,
@@ -24,10 +18,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
 
 from commands.ports import Batch, LoggedEvent, LogHandler, Start
-from domain.identifiers import Shard, TenantId
 from infra.consumer import Pace
 from infra.crash_points import reach
-from infra.postgres_log import cursor_position, cursor_text
+from infra.kafka_records import ForeignRecord, event_of
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +32,9 @@ SESSION_TIMEOUT_MS = 10_000
 REPLICAS_MAX = 3
 STOP_TIMEOUT_S = 10.0
 COMMIT_EVERY_S = 1.0
+# How long a broker is waited for when somebody asks whether it is there.
+PROBE_TIMEOUT_S = 1.0
 
-Header = tuple[str, bytes]
 Records = Mapping[TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]]
 Offsets = dict[TopicPartition, int]
 
@@ -51,65 +45,6 @@ class WrongPartitionsCount(Exception):
 
 class ConsumerStalled(Exception):
     """Kafka has records for us and none arrived for a minute; the consumer must be made anew."""
-
-
-class ForeignRecord(Exception):
-    """A record of the topic that no relay of ours has sent; the message says where it is."""
-
-
-def headers_of(event: LoggedEvent) -> list[Header]:
-    optional = {
-        "command_id": event.command_id,
-        "causation_id": event.causation_id,
-        "correlation_id": event.correlation_id,
-        "actor": event.actor,
-        "traceparent": event.traceparent,
-    }
-    return [
-        ("position", cursor_text(event.position).encode()),
-        ("version", str(event.version).encode()),
-        ("topic", event.topic.encode()),
-        ("tenant_id", str(event.tenant_id).encode()),
-        ("shard", str(event.shard).encode()),
-        ("event_id", str(event.event_id).encode()),
-        ("recorded_at", event.recorded_at.isoformat().encode()),
-        *((name, str(value).encode()) for name, value in optional.items() if value is not None),
-    ]
-
-
-def event_of(record: ConsumerRecord[bytes, bytes]) -> LoggedEvent:
-    """Raises ForeignRecord."""
-    try:
-        return _event_of(record)
-    except (AssertionError, KeyError, ValueError) as error:
-        place = f"{record.topic}, partition {record.partition}, offset {record.offset}"
-        raise ForeignRecord(f"{place}: {error!r}") from error
-
-
-def _event_of(record: ConsumerRecord[bytes, bytes]) -> LoggedEvent:
-    headers = {name: value.decode() for name, value in record.headers}
-    assert record.key is not None
-    assert record.value is not None
-    return LoggedEvent(
-        position=cursor_position(headers["position"]),
-        stream_id=UUID(bytes=record.key),
-        version=int(headers["version"]),
-        topic=headers["topic"],
-        state=record.value,
-        tenant_id=TenantId(UUID(headers["tenant_id"])),
-        shard=Shard(int(headers["shard"])),
-        event_id=UUID(headers["event_id"]),
-        actor=headers.get("actor"),
-        command_id=_uuid(headers.get("command_id")),
-        causation_id=_uuid(headers.get("causation_id")),
-        correlation_id=_uuid(headers.get("correlation_id")),
-        traceparent=headers.get("traceparent"),
-        recorded_at=datetime.fromisoformat(headers["recorded_at"]),
-    )
-
-
-def _uuid(text: str | None) -> UUID | None:
-    return UUID(text) if text else None
 
 
 async def ensure_topic(bootstrap_servers: str, topic: str, *, partitions_count: int) -> None:
@@ -177,6 +112,7 @@ class _Membership:
     topics: frozenset[bytes] | None = None
     handling: asyncio.Lock = field(default_factory=asyncio.Lock)
     owned: set[int] = field(default_factory=set[int])
+    is_joined: bool = False
     error: BaseException | None = None
     progressed_at: float = 0.0
     offsets: Offsets = field(default_factory=dict[TopicPartition, int])
@@ -201,7 +137,7 @@ class KafkaLog:
         self.partitions_count = partitions_count
         self._pace_s = pace_s
         self._bootstrap_servers = bootstrap_servers
-        self._topic = topic
+        self.topic = topic
         self._client_id = client_id
         self._batch_events_max = batch_events_max
         self._memberships: dict[str, _Membership] = {}
@@ -210,16 +146,43 @@ class KafkaLog:
         membership = self._memberships.get(group)
         return membership is not None and partition in membership.owned
 
+    def is_joined(self, group: str) -> bool:
+        membership = self._memberships.get(group)
+        return membership is not None and membership.is_joined
+
+    async def is_connected(self, group: str) -> bool:
+        """Asks the cluster: a consumer says nothing when its brokers are gone."""
+        if not self.is_joined(group):
+            return False
+        with contextlib.suppress(KafkaError, TimeoutError):
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                await self._memberships[group].consumer.topics()
+                return True
+        return False
+
+    def lags(self, group: str) -> Mapping[int, int]:
+        """As of the last fetch."""
+        if not self.is_joined(group):
+            return {}
+        membership = self._memberships[group]
+        places = membership.offsets.keys() & membership.consumer.assignment()
+        ends = {place: membership.consumer.highwater(place) for place in places}
+        return {
+            place.partition: max(0, end - membership.offsets[place])
+            for place, end in ends.items()
+            if end is not None
+        }
+
     async def consume(
         self, group: str, handler: LogHandler, *, topics: frozenset[str] | None = None
     ) -> None:
         await ensure_topic(
-            self._bootstrap_servers, self._topic, partitions_count=self.partitions_count
+            self._bootstrap_servers, self.topic, partitions_count=self.partitions_count
         )
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap_servers,
             client_id=self._client_id,
-            group_id=f"{self._topic}.{group}",
+            group_id=f"{self.topic}.{group}",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
@@ -232,12 +195,14 @@ class KafkaLog:
         wanted = None if topics is None else frozenset(topic.encode() for topic in topics)
         membership = _Membership(consumer, wanted)
         self._memberships[group] = membership
-        listener = _Rebalance(self._topic, membership, handler)
-        consumer.subscribe([self._topic], listener=listener)
+        listener = _Rebalance(self.topic, membership, handler)
+        consumer.subscribe([self.topic], listener=listener)
         await consumer.start()
+        membership.is_joined = True
         try:
             await self._poll(membership, handler)
         finally:
+            membership.is_joined = False
             owned = sorted(membership.owned)
             membership.owned.clear()
             with contextlib.suppress(Exception):

@@ -9,7 +9,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from psycopg import AsyncConnection
 
 from commands.ports import Position
-from infra.kafka import ForeignRecord, Offsets, Records, event_of
+from infra.kafka import Offsets, Records
+from infra.kafka_records import ForeignRecord, event_of
 from infra.postgres_log import cursor_text
 from infra.verification import Check
 

@@ -20,6 +20,7 @@ from infra.event_log import BEGINNING, read_commit_order
 from infra.log_seals import NO_COMMITMENT, NO_SEAL, Head, Seal, SignedSeal, event_leaf
 from infra.merkle import HASH_BYTES
 from infra.merkle_tiles import WIDTH, Tile, edge_of, grown, root_of
+from infra.metrics import METRICS
 from infra.prepared_statements import PreparedStatements
 from infra.seal_keys import SealKeys
 from infra.seal_rows import (
@@ -120,6 +121,7 @@ class LogSealer:
         sealing = await self._sealing(conn, before, await self._added(events), events)
         await keep(conn, sealing)
         self.sealed_count += len(events)
+        METRICS.store.sealed.inc(len(events))
         return len(events)
 
     async def _added(self, events: Sequence[LoggedEvent]) -> dict[UUID, _Added]:

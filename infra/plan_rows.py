@@ -17,8 +17,8 @@ from domain.identifiers import JsonObject, TenantId
 
 STORE_PLAN: LiteralString = (
     "INSERT INTO plan_versions"
-    " (tenant_id, plan_id, plan_version, name, limits, is_for_resellers)"
-    " VALUES (%s, %s, %s, %s, %s::jsonb, %s)"
+    " (tenant_id, plan_id, plan_version, name, limits, is_for_resellers, terms)"
+    " VALUES (%s, %s, %s, %s, %s::jsonb, %s, %s::jsonb)"
 )
 ARCHIVE_PLAN: LiteralString = (
     "UPDATE plan_versions SET is_archived = true WHERE tenant_id = %s AND plan_id = %s"
@@ -42,7 +42,8 @@ def plan_statement(tenant_id: TenantId, row: PlanRow) -> tuple[LiteralString, tu
     """A statement and its parameters. A trigger of the tables refuses what is one too many."""
     match row:
         case StoredPlan():
-            told = (row.plan_version, row.name, _text(row.limits), row.is_for_resellers)
+            terms = None if row.terms is None else _text(row.terms)
+            told = (row.plan_version, row.name, _text(row.limits), row.is_for_resellers, terms)
             return STORE_PLAN, (tenant_id, row.plan_id, *told)
         case ArchivedPlan():
             return ARCHIVE_PLAN, (tenant_id, row.plan_id)

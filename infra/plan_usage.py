@@ -18,12 +18,12 @@ VERSIONS_MAX = 1_000
 
 # fmt: off
 PLANS: LiteralString = (
-    "SELECT DISTINCT ON (plan_id) plan_id::text, plan_version, name, limits, is_for_resellers,"
-    " is_archived FROM plan_versions WHERE tenant_id = %(platform)s"
+    "SELECT DISTINCT ON (plan_id) plan_id::text, plan_version, name, limits, terms,"
+    " is_for_resellers, is_archived FROM plan_versions WHERE tenant_id = %(platform)s"
     " ORDER BY plan_id, plan_version DESC LIMIT %(limit)s"
 )
 VERSIONS: LiteralString = (
-    "SELECT plan_id::text, plan_version, name, limits, is_for_resellers, is_archived"
+    "SELECT plan_id::text, plan_version, name, limits, terms, is_for_resellers, is_archived"
     " FROM plan_versions WHERE tenant_id = %(platform)s AND plan_id = %(plan_id)s"
     " ORDER BY plan_version DESC LIMIT %(limit)s"
 )

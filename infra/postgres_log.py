@@ -9,7 +9,7 @@ every new owner.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import LiteralString
@@ -115,6 +115,8 @@ class PostgresLog:
     is waited for.
     """
 
+    topic = "postgresql"
+
     def __init__(
         self,
         database: Database,
@@ -147,6 +149,20 @@ class PostgresLog:
             and partition in membership.positions
             and now < membership.lease_ends_at
         )
+
+    def is_joined(self, group: str) -> bool:
+        """Also while it owns nothing: its place among the members was renewed in time."""
+        membership = self._memberships.get(group)
+        return (
+            membership is not None and asyncio.get_running_loop().time() < membership.lease_ends_at
+        )
+
+    async def is_connected(self, group: str) -> bool:
+        return self.is_joined(group)
+
+    def lags(self, group: str) -> Mapping[int, int]:  # noqa: ARG002 # as Watched has it
+        """Nobody knows without counting; how old events are when they are handled tells enough."""
+        return {}
 
     async def consume(
         self, group: str, handler: LogHandler, *, topics: frozenset[str] | None = None

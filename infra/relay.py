@@ -7,11 +7,13 @@ published twice but never out of order or not at all.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from typing import LiteralString
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 from psycopg import AsyncConnection
 
 from commands.ports import LoggedEvent, Position, partition_of
@@ -19,8 +21,11 @@ from domain.identifiers import SHARDS_COUNT
 from infra.consumer import Pace
 from infra.crash_points import reach
 from infra.event_log import BEGINNING, read_commit_order
-from infra.kafka import discard, ensure_topic, headers_of, producer
+from infra.kafka import PROBE_TIMEOUT_S, discard, ensure_topic, producer
+from infra.kafka_records import headers_of
+from infra.metrics import METRICS
 from infra.prepared_statements import PreparedStatements
+from infra.readiness import Check
 from infra.wakeups import Wakeups
 
 log = logging.getLogger(__name__)
@@ -76,6 +81,8 @@ class Relay:
         self._shards = range(first_shard, last_shard + 1)
         self._range = f"{first_shard}-{last_shard}"
         self.is_active = False
+        self.is_standing_by = False
+        self._kafka: AIOKafkaProducer | None = None
         self.published_count = 0
 
     async def run(self) -> None:
@@ -87,16 +94,36 @@ class Relay:
         )
         async with await AsyncConnection.connect(self._conninfo, autocommit=True) as conn:
             await conn.execute(LIMIT_SILENCE)
-            await self._become_active(conn)
+            self.is_standing_by = True
+            try:
+                await self._become_active(conn)
+            finally:
+                self.is_standing_by = False
             kafka = producer(self._bootstrap_servers, f"relay-{self._range}")
             await kafka.start()
-            self.is_active = True
+            self.is_active, self._kafka = True, kafka
+            METRICS.store.relay_active.set(1)
             reach("relay.after_lock")
             try:
                 await self._publish_for_ever(conn, kafka)
             finally:
-                self.is_active = False
+                self.is_active, self._kafka = False, None
+                METRICS.store.relay_active.set(0)
                 await discard(kafka)
+
+    async def check(self) -> Sequence[Check]:
+        """Whether it could publish: it waits for its turn, or Kafka answers it."""
+        if self.is_standing_by:
+            return [Check("relay", is_ok=True, detail="standing by")]
+        if self._kafka is None:
+            return [Check("relay", is_ok=False, detail="not connected")]
+        is_ok = False
+        with contextlib.suppress(KafkaError, TimeoutError):
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                await self._kafka.client.fetch_all_metadata()
+                is_ok = True
+        detail = "publishing" if is_ok else "Kafka does not answer"
+        return [Check("relay", is_ok, detail)]
 
     async def _become_active(self, conn: AsyncConnection) -> None:
         while True:
@@ -129,6 +156,7 @@ class Relay:
                 await self._move(conn, position)
                 reach("relay.after_position")
                 self.published_count += len(events)
+                METRICS.store.relay_published.inc(len(events))
                 pause_s = self._poll_min_s
                 continue
             pause_s = min(pause_s * 2, self._poll_max_s)

@@ -17,24 +17,26 @@ from infra.blobs import Blobs
 from infra.caches import Cache
 from infra.clock import SystemClock, Uuid7Ids
 from infra.consumer import keep_running
+from infra.consumer_progress import GroupProgress
 from infra.data_keys import DataKeys
 from infra.erasure import Erasure
 from infra.event_commitments import EventCommitments
 from infra.event_sealing import EventSeals
 from infra.event_store import PostgresEventStore
 from infra.group_commit import GroupCommit
-from infra.kafka import KafkaLog
 from infra.key_encryption import KeyEncryption
+from infra.log_adapters import build_log
 from infra.log_sealer import LogSealer, SealLimits
 from infra.lru import Lru
 from infra.neighbours import Neighbours
 from infra.open_executions import PostgresOpenExecutions
 from infra.opened_log import OpenedLog
 from infra.postgres import Database, Role, role_conninfo
-from infra.postgres_log import PostgresLog
 from infra.process_memory import forbid_core_dumps
+from infra.readiness import Readiness
 from infra.relay import Relay
 from infra.retention import RetentionKnown
+from infra.scrape import Scrape
 from infra.seal_keys import SealKeys
 from infra.seal_proofs import SealProofs
 from infra.settings import Settings
@@ -65,6 +67,8 @@ class Runtime:
     ids: Uuid7Ids = field(default_factory=Uuid7Ids)
     wakeups: Wakeups = field(default_factory=Wakeups)
     neighbours: Neighbours = field(default_factory=Neighbours)
+    scrape: Scrape = field(default_factory=Scrape)
+    readiness: Readiness = field(default_factory=Readiness)
     background: dict[str, asyncio.Task[None]] = field(default_factory=dict[str, asyncio.Task[None]])
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _databases: dict[Role, Database] = field(default_factory=dict[Role, Database])
@@ -118,6 +122,7 @@ class Runtime:
         if role not in self._databases:
             database = Database(self.conninfo(role), pool_size_max=self.settings.pool_size_max)
             self._databases[role] = database
+            self.scrape.ask(lambda metrics: metrics.pool(role, database.sizes()))
             await database.open()
             self._stack.push_async_callback(database.close)
         return self._databases[role]
@@ -237,30 +242,22 @@ class Runtime:
 
     async def log(self, role: Role) -> Log:
         """role: whose keys open the events."""
-        return OpenedLog(await self._log(), (await self.event_seals(role)).opened)
-
-    async def _log(self) -> Log:
-        settings = self.settings
-        if settings.kafka_bootstrap_servers:
-            return KafkaLog(
-                settings.kafka_bootstrap_servers,
-                settings.kafka_topic,
-                client_id=self.name,
-                partitions_count=settings.log_partitions,
-                batch_events_max=settings.log_batch_events_max,
-                pace_s=settings.log_pace_s,
-            )
-        return PostgresLog(
-            await self.database("relay"),
+        database = None if self.settings.kafka_bootstrap_servers else await self.database("relay")
+        log = build_log(
+            self.settings,
+            database,
             self.wakeups,
+            client_id=self.name,
             member=self.process_id,
-            partitions_count=settings.log_partitions,
-            batch_events_max=settings.log_batch_events_max,
-            poll_min_s=settings.poll_min_s,
-            poll_max_s=settings.poll_max_s,
-            lease_ttl_s=settings.lease_ttl_s,
-            pace_s=settings.log_pace_s,
         )
+
+        def watch(group: str) -> GroupProgress:
+            progress = GroupProgress(group, log, self.clock)
+            self.scrape.ask(progress.tell)
+            self.readiness.add(progress.check())
+            return progress
+
+        return OpenedLog(log, (await self.event_seals(role)).opened, watch)
 
     async def standings(self) -> PostgresStandings:
         if self._standings is None:

@@ -168,6 +168,7 @@ class Settings(BaseSettings):
     worker_bulk_poll_s: float = Field(default=1, gt=0)
     worker_retention_poll_s: float = Field(default=300, gt=0)
     worker_offboarding_poll_s: float = Field(default=5, gt=0)
+    worker_deadlines_poll_s: float = Field(default=5, gt=0)
     worker_erasure_poll_s: float = Field(default=0.5, gt=0)
 
     # Logins. Who we are to those who check our tokens: the URL that people use.
@@ -189,6 +190,11 @@ class Settings(BaseSettings):
     smtp_password: SecretStr | None = None
     mail_from: str = "AgentLedger <agentledger@localhost>"
     worker_mail_poll_s: float = Field(default=1, gt=0)
+
+    # Payments. Without a key nobody pays through Stripe. stripe_webhook_secrets: all of them count.
+    stripe_api_key: SecretStr | None = None
+    stripe_webhook_secrets: Annotated[tuple[SecretStr, ...], NoDecode, Names] = ()
+    stripe_api_base: HttpBase = "https://api.stripe.com"
 
     # What the outbound client may reach although it is not public: `host:port,...` as in the URL.
     http_allow: Annotated[frozenset[Origin], NoDecode, BeforeValidator(_allowed)] = frozenset()
@@ -221,6 +227,29 @@ class Settings(BaseSettings):
     # Admission.
     tenant_open_executions_max: int = Field(default=100_000, ge=1)
     admission_lag_s_max: float = Field(default=30, gt=0)
+
+    # Watching it. metrics_port: of a listener for /metrics, /healthz and /readyz that any role has
+    # beside what it serves; None: none. metrics_allow: who may read /metrics on the API's own port.
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    metrics_allow: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = (
+        parsed_networks("127.0.0.0/8,::1/128")
+    )
+    ready_lag_s_max: float = Field(default=60, gt=0)
+    # Between being told to stop, from when on it is not ready, and stopping.
+    shutdown_delay_s: float = Field(default=0, ge=0, le=300)
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
+    is_access_logged: bool = False
+    # What takes longer is told in the log; 0: nothing is.
+    slow_query_s: float = Field(default=1, ge=0)
+    slow_step_s: float = Field(default=60, ge=0)
+    # Traces go to `<otlp_endpoint>/v1/traces`; without it, where the variables OTEL_... say.
+    otlp_endpoint: HttpBase | None = None
+    trace_share: float = Field(default=1, ge=0, le=1)
+    trace_queue_max: int = Field(default=4096, ge=512)
+    is_caller_trace_continued: bool = False
+    is_model_content_traced: bool = False
 
     # Edge.
     # Proxies whose X-Forwarded-For is believed: `10.0.0.0/8,2001:db8::/32`.

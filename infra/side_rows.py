@@ -14,6 +14,7 @@ from commands.credential_port import (
     RotatedApiKey,
     StoredApiKey,
 )
+from commands.deadline_port import StoredDeadline
 from commands.directory_port import (
     ChangedDirectoryMembers,
     DirectoryRow,
@@ -53,6 +54,7 @@ from commands.standing_port import (
 from commands.vault_port import RemovedVaultEntry, StoredVaultEntry, VaultRow
 from domain.identifiers import TenantId
 from infra.data_keys import TenantKey
+from infra.deadlines import deadline_statement
 from infra.directory_rows import directory_statement
 from infra.feature_rows import feature_statement
 from infra.login_rows import login_statement
@@ -84,6 +86,7 @@ RareRow = (
     | FeatureRow
     | SealingRow
     | PublishedPrices
+    | StoredDeadline
 )
 
 STORE_DEFINITION: LiteralString = (
@@ -182,6 +185,8 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
         return SideStatement(*plan_statement(tenant_id, row))
     if isinstance(row, FeatureRow):
         return SideStatement(*feature_statement(tenant_id, row))
+    if isinstance(row, StoredDeadline):
+        return SideStatement(*deadline_statement(tenant_id, row))
     match row:
         case StoredDefinition():
             definition = orjson.dumps(row.definition, option=orjson.OPT_SORT_KEYS)

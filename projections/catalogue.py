@@ -13,6 +13,7 @@ from projections.roles import ROLES
 from projections.secrets import SECRETS
 from projections.sessions import SESSIONS
 from projections.sharing import SHARES
+from projections.subscriptions import SUBSCRIPTIONS
 from projections.table import AnyProjection
 from projections.tenants import TENANTS
 from projections.usage import USAGE_FACTS
@@ -32,6 +33,7 @@ PROJECTIONS: tuple[AnyProjection, ...] = (
     SECRETS,
     SESSIONS,
     SHARES,
+    SUBSCRIPTIONS,
     TENANTS,
     USAGE_FACTS,
     USERS,

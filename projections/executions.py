@@ -4,8 +4,10 @@ from datetime import datetime, timedelta
 from typing import TypedDict
 
 from domain.execution_status import ENDED, ExecutionStatus
+from domain.execution_usage import costs_unknown_by
 from domain.executions import Execution
 from domain.identifiers import JsonObject
+from projections.execution_sums import BY_DAY, BY_QUARTER
 from projections.table import (
     BEGUN_BY_PERSON,
     BigInt,
@@ -32,8 +34,9 @@ MILLISECOND = timedelta(milliseconds=1)
 class ExecutionRow(TypedDict):
     """duration_ms: from the first step to the end. version: the number of its events.
 
-    Tokens and cost include failed attempts: they were billed too. has_unpriced: some call had no
-    known price, so the cost is a lower bound. parent_path: of the parent's node that started it.
+    Tokens and cost include failed attempts: they were billed too. unpriced: calls of which nobody
+    knows the cost, or not yet, so that it is a lower bound. parent_path: of the parent's node that
+    started it.
     wake_at: when a run that waits goes on by itself. attention: why somebody has to look at it,
     while that is so; what went wrong before stays in error. is_undone: what it did is being undone,
     or has been. payloads_removed_at: when input, outputs and requests went, which then say so.
@@ -66,7 +69,7 @@ class ExecutionRow(TypedDict):
     erased_at: Instant | None
     duration_ms: BigInt | None
     cost_usd_pico: BigInt
-    has_unpriced: Boolean
+    unpriced: Integer
     tokens_in: BigInt
     tokens_out: BigInt
     version: BigInt
@@ -81,7 +84,6 @@ def evolve(row: ExecutionRow | None, event: Decoded, _key: Key) -> ExecutionRow:
             | Execution.NodeDoubted()
             | Execution.IterationEnded()
             | Execution.NodeCopied()
-            | Execution.UsageUnresolved()
         ):
             return {**present(row), "version": event.logged.version}
         case (
@@ -96,7 +98,7 @@ def evolve(row: ExecutionRow | None, event: Decoded, _key: Key) -> ExecutionRow:
             return _gone_on(present(row), event)
         case Execution.NodeCompleted() | Execution.NodeFailed() as fact:
             return _with_usage(_gone_on(present(row), event), fact)
-        case Execution.UsageResolved() as fact:
+        case Execution.UsageUnresolved() | Execution.UsageResolved() as fact:
             return _with_usage({**present(row), "version": event.logged.version}, fact)
         case _:
             return _decided(present(row), event)
@@ -187,7 +189,7 @@ def _created(event: Decoded, fact: Execution.Created) -> ExecutionRow:
         "erased_at": None,
         "duration_ms": None,
         "cost_usd_pico": 0,
-        "has_unpriced": False,
+        "unpriced": 0,
         "tokens_in": 0,
         "tokens_out": 0,
         "version": logged.version,
@@ -221,12 +223,18 @@ def _moved(row: ExecutionRow, event: Decoded, status: ExecutionStatus) -> Execut
 
 def _with_usage(
     row: ExecutionRow,
-    fact: Execution.NodeCompleted | Execution.NodeFailed | Execution.UsageResolved,
+    fact: Execution.NodeCompleted
+    | Execution.NodeFailed
+    | Execution.UsageUnresolved
+    | Execution.UsageResolved,
 ) -> ExecutionRow:
+    unpriced = row["unpriced"] + costs_unknown_by(fact)
+    if isinstance(fact, Execution.UsageUnresolved):
+        return {**row, "unpriced": unpriced}
     return {
         **row,
         "cost_usd_pico": row["cost_usd_pico"] + (fact.cost_usd_pico or 0),
-        "has_unpriced": row["has_unpriced"] or fact.cost_usd_pico is None,
+        "unpriced": unpriced,
         "tokens_in": row["tokens_in"] + fact.tokens_in,
         "tokens_out": row["tokens_out"] + fact.tokens_out,
     }
@@ -258,7 +266,7 @@ def _milliseconds(started_at: datetime | None, completed_at: datetime | None) ->
 
 EXECUTIONS = Projection(
     name="executions",
-    version=4,
+    version=5,
     row=ExecutionRow,
     key=("tenant_id", "execution_id"),
     stream_column="execution_id",
@@ -315,4 +323,5 @@ EXECUTIONS = Projection(
         ("tenant_id", "data_subject", "execution_id"),
         ("tenant_id", "agent_id", "execution_id"),
     ),
+    rollups=(BY_QUARTER, BY_DAY),
 )

@@ -12,6 +12,8 @@ from typing import LiteralString
 
 from psycopg import AsyncConnection
 
+from infra.metrics import Metrics
+from infra.readiness import Check
 from projections.table import AnyProjection
 
 WINDOW_EVENTS = 5000
@@ -136,6 +138,29 @@ async def projection_statuses(
         status = _rebuild_status(*rebuild)
         found[table] = ProjectionStatus(name, version, events, is_exact, seconds, parked, status)
     return [found[table] for table in asked]
+
+
+def lag_checks(statuses: Sequence[ProjectionStatus], lag_s_max: float) -> list[Check]:
+    return [
+        Check(
+            f"projection {status.name}",
+            is_ok=status.seconds_behind <= lag_s_max,
+            detail=f"{status.seconds_behind:.1f} s behind, {lag_s_max:g} s allowed",
+        )
+        for status in statuses
+    ]
+
+
+def tell_lags(statuses: Sequence[ProjectionStatus], metrics: Metrics) -> None:
+    told = metrics.projections
+    for status in statuses:
+        told.lag_events.labels(status.name).set(status.events_behind)
+        told.lag_seconds.labels(status.name).set(status.seconds_behind)
+        told.parked.labels(status.name).set(status.parked_count)
+        rebuild = status.rebuild
+        is_running = rebuild is not None and rebuild.events_total > 0
+        progress = rebuild.events_done / rebuild.events_total if rebuild and is_running else 1.0
+        told.rebuild_progress.labels(status.name).set(progress)
 
 
 def _rebuild_status(done: int | None, total: int | None, elapsed_s: float) -> RebuildStatus | None:

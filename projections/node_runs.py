@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal, TypedDict
 
+from domain.execution_usage import costs_unknown_by
 from domain.executions import Execution
 from domain.node_runs import COMPENSATE, id_of, is_compensation, undone_by
 from projections.table import (
@@ -40,7 +41,7 @@ class Usage(TypedDict):
     attempt: Integer
     model: Text | None
     cost_usd_pico: BigInt
-    has_unpriced: Boolean
+    unpriced: Integer
     tokens_in: BigInt
     tokens_out: BigInt
 
@@ -55,6 +56,7 @@ class NodeRunRow(Ending, Usage):
     for. error: of the last failed attempt, until one succeeds. child_id: the run that it started.
     iterations: of its body that have ended; None without a body. is_copied: done by the run that
     this one was forked from. Tokens and cost: of all attempts.
+    unpriced: those of which nobody knows the cost, or not yet.
 
     What undoes a node has a row of its own; the row of the node is COMPENSATED once that is done.
     """
@@ -82,6 +84,7 @@ def _paths(event: Decoded) -> Sequence[str]:
             Execution.NodeStarted()
             | Execution.NodeFailed()
             | Execution.NodeDoubted()
+            | Execution.UsageUnresolved()
             | Execution.UsageResolved()
             | Execution.NodeOpened()
             | Execution.IterationEnded()
@@ -123,6 +126,9 @@ def evolve(  # noqa: PLR0911 # one answer per kind of event
             return _reopened(present(row))
         case Execution.Resolved() as fact:
             return _resolved(present(row), event, fact)
+        case Execution.UsageUnresolved() as fact:
+            before = present(row)
+            return {**before, "unpriced": before["unpriced"] + costs_unknown_by(fact)}
         case Execution.UsageResolved() as fact:
             before = present(row)
             return {**before, **_usage(before, fact), "attempt": before["attempt"]}
@@ -239,7 +245,7 @@ def _first(event: Decoded, key: Key) -> NodeRunRow:
         "is_copied": False,
         "model": None,
         "cost_usd_pico": 0,
-        "has_unpriced": False,
+        "unpriced": 0,
         "tokens_in": 0,
         "tokens_out": 0,
     }
@@ -278,7 +284,7 @@ def _usage(
         "attempt": fact.attempt,
         "model": fact.model or row["model"],
         "cost_usd_pico": row["cost_usd_pico"] + (fact.cost_usd_pico or 0),
-        "has_unpriced": row["has_unpriced"] or fact.cost_usd_pico is None,
+        "unpriced": row["unpriced"] + costs_unknown_by(fact),
         "tokens_in": row["tokens_in"] + fact.tokens_in,
         "tokens_out": row["tokens_out"] + fact.tokens_out,
     }
@@ -286,7 +292,7 @@ def _usage(
 
 NODE_RUNS = Projection(
     name="node_runs",
-    version=2,
+    version=3,
     row=NodeRunRow,
     key=("tenant_id", "execution_id", "path"),
     stream_column="execution_id",
@@ -296,6 +302,7 @@ NODE_RUNS = Projection(
         Execution.NodeCompleted,
         Execution.NodeFailed,
         Execution.NodeDoubted,
+        Execution.UsageUnresolved,
         Execution.UsageResolved,
         Execution.NodesSkipped,
         Execution.NodeOpened,

@@ -32,6 +32,7 @@ FIELD_WEIGHTS: Mapping[tuple[str, str], int] = {
     ("Query", "executionAt"): 200,
     ("Query", "executionDiff"): 400,
     ("Query", "executionStats"): 500,
+    ("Query", "costExplorer"): 1000,
     ("Query", "projections"): 50,
     ("Query", "usage"): 500,
     ("Query", "__schema"): 1000,

@@ -13,8 +13,11 @@ from infra.caller_limits import CallerLimits
 from infra.event_sealing import OpenEvents
 from infra.event_search import EventSearch
 from infra.metrics import Metrics
+from infra.metrics_access import MetricsAccess
 from infra.postgres import Database
 from infra.read_positions import ReadPositions
+from infra.readiness import Readiness
+from infra.scrape import Scrape
 from infra.seal_proofs import SealProofs
 from infra.tail import Tail
 from infra.tenant_features import PostgresFeatures
@@ -44,6 +47,9 @@ class ReadDependencies:
     request_id_of: Callable[[Scope], UUID]
     pending_migrations: Callable[[], Awaitable[Sequence[str]]]
     metrics: Metrics
+    metrics_access: MetricsAccess
+    scrape: Scrape
+    readiness: Readiness
     audit: AuditTrail
     audit_log: AuditEntries
     features: PostgresFeatures

@@ -27,12 +27,13 @@ from read_api.shaping import related
 from read_api.workflows import Workflow
 
 PRICED = "USD, exact. A lower bound when hasUnpriced."
+UNPRICED = "Some call has no known price, or nobody knows yet what it used."
 
 NODES = Relation(
     outer="e",
     key="execution_id",
     alias="n",
-    rows="node_runs_v2 AS n WHERE n.execution_id = e.execution_id",
+    rows="node_runs_v3 AS n WHERE n.execution_id = e.execution_id",
     rows_past=past_rows(NODE_RUNS, "nodes", "n"),
     order="n.ordinal, n.path",
     count_max="10000",
@@ -51,14 +52,14 @@ CHILDREN = Relation(
     outer="e",
     key="execution_id",
     alias="e",
-    rows="executions_v4 AS c WHERE c.parent_id = e.execution_id",
+    rows="executions_v5 AS c WHERE c.parent_id = e.execution_id",
     order="c.execution_id",
     count_max="100",
 )
 OWN: LiteralString = (
     "e.execution_id = ANY (ARRAY(SELECT own_runs(($1->>'after')::uuid, ($1->>'first')::int + 1)))"
 )
-EXECUTIONS = Listing("Execution", "e", "executions_v4 AS e", "execution_id", own=OWN)
+EXECUTIONS = Listing("Execution", "e", "executions_v5 AS e", "execution_id", own=OWN)
 PAST_EXECUTION: LiteralString = " FROM " + past_rows(EXECUTION_ROWS, "executions", "e")
 
 
@@ -102,7 +103,7 @@ class NodeRun:
     is_copied: bool = column("n.is_copied", "Done by the execution that this was forked from.")
     model: str | None = column("n.model")
     cost_usd: str = column(money("n.cost_usd_pico"), PRICED)
-    has_unpriced: bool = column("n.has_unpriced", "Some call had no known price.")
+    has_unpriced: bool = column("n.unpriced > 0", UNPRICED)
     tokens_in: BigInt = column("n.tokens_in", "Of all attempts.")
     tokens_out: BigInt = column("n.tokens_out", "Of all attempts.")
 
@@ -146,7 +147,7 @@ class Execution:
     )
     duration_ms: BigInt | None = column("e.duration_ms", "From the first step to the end.")
     cost_usd: str = column(money("e.cost_usd_pico"), PRICED)
-    has_unpriced: bool = column("e.has_unpriced", "Some call had no known price.")
+    has_unpriced: bool = column("e.unpriced > 0", UNPRICED)
     tokens_in: BigInt = column("e.tokens_in")
     tokens_out: BigInt = column("e.tokens_out")
     version: int = column("e.version", "The number of its events.")

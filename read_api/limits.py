@@ -27,6 +27,7 @@ class ReadLimits:
     page_size_max: int = 200
     stats_buckets_max: int = 1000
     usage_buckets_max: int = 10_000
+    stats_runs_max: int = 50_000
     past_events_max: int = 20_000
     differences_max: int = 1000
 

@@ -10,6 +10,7 @@ from infra.audit_trail import Outcome
 from infra.authentication import Caller, DomainError, require
 from read_api.aggregates import check_state, check_states
 from read_api.connections import check_page
+from read_api.cost_explorer import check_exploring
 from read_api.documents import Document
 from read_api.errors import VALIDATION, RequestRefused, coded, refuse
 from read_api.events import check_event_page
@@ -19,6 +20,7 @@ from read_api.limits import ReadLimits
 from read_api.past import check_version
 from read_api.seals import check_seal_order, check_seal_page
 from read_api.usage import check_usage
+from read_api.usage_facts import check_facts
 
 # What a refusal is of that concerns the operation as a whole.
 ANY_FIELD = "graphql"
@@ -50,7 +52,8 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "executionDiff": RootFieldRule("read", check_versions, is_sensitive=False),
     "executionStats": RootFieldRule("read", check_stats, is_sensitive=False),
     "usage": RootFieldRule("read", check_usage, is_sensitive=False),
-    "usageFacts": RootFieldRule("read", check_usage, is_sensitive=False),
+    "usageFacts": RootFieldRule("read", check_facts, is_sensitive=False),
+    "costExplorer": RootFieldRule("read", check_exploring, is_sensitive=False),
     "workflow": RootFieldRule("read", is_sensitive=False),
     "workflows": RootFieldRule("read", check_page, is_sensitive=False),
     "agent": RootFieldRule("read", is_sensitive=False),
@@ -58,6 +61,7 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "bulkOperation": RootFieldRule("read", is_sensitive=False),
     "bulkOperations": RootFieldRule("read", check_page, is_sensitive=False),
     "tenant": RootFieldRule("read", is_sensitive=False),
+    "subscription": RootFieldRule("read", is_sensitive=False),
     "tenants": RootFieldRule("tenants:manage", check_page, is_of_tenant=False),
     "users": RootFieldRule("read", check_page),
     "identityProviders": RootFieldRule("read", check_page),

@@ -3,8 +3,10 @@ dependencies.
 """
 
 from fastapi import FastAPI
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Match, Route, WebSocketRoute
+from starlette.types import Scope
 
+from read_api.dashboard import Dashboard
 from read_api.dependencies import ReadDependencies
 from read_api.endpoint import GraphqlEndpoint
 from read_api.health import Health
@@ -14,6 +16,14 @@ from read_api.subscription_count import SubscriptionCount
 from read_api.websocket import GraphqlSocket
 
 __all__ = ["ReadDependencies", "build_read_routes"]
+
+
+class _NamedRoute(Route):
+    """One that says which it is, as FastAPI's own do, to what counts requests."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child_scope = super().matches(scope)
+        return match, {**child_scope, "route": self}
 
 
 def build_read_routes(app: FastAPI, dependencies: ReadDependencies) -> None:
@@ -26,13 +36,19 @@ def build_read_routes(app: FastAPI, dependencies: ReadDependencies) -> None:
     socket = GraphqlSocket(dependencies, operations, count)
     stream = ExecutionStream(dependencies, count)
     health = Health(dependencies)
+    dashboard = Dashboard(dependencies)
     app.router.routes.extend(
         [
-            Route("/graphql", GraphqlEndpoint(dependencies, operations)),
+            _NamedRoute("/graphql", GraphqlEndpoint(dependencies, operations)),
             WebSocketRoute("/graphql", socket.serve),
-            Route("/api/v1/executions/{execution_id}/events", stream.respond, methods=["GET"]),
-            Route("/healthz", health.healthz, methods=["GET"]),
-            Route("/readyz", health.readyz, methods=["GET"]),
-            Route("/metrics", health.metrics, methods=["GET"]),
+            _NamedRoute(
+                "/api/v1/executions/{execution_id}/events", stream.respond, methods=["GET"]
+            ),
+            _NamedRoute("/dashboard", dashboard.page, methods=["GET"]),
+            _NamedRoute("/dashboard/assets/{name}", dashboard.asset, methods=["GET"]),
+            _NamedRoute("/dashboard/{path:path}", dashboard.page, methods=["GET"]),
+            _NamedRoute("/healthz", health.healthz, methods=["GET"]),
+            _NamedRoute("/readyz", health.readyz, methods=["GET"]),
+            _NamedRoute("/metrics", health.metrics, methods=["GET"]),
         ]
     )

@@ -13,6 +13,7 @@ from read_api.audit import AuditEntry, audit_entries
 from read_api.bulk_operations import BulkOperation, bulk_operation, bulk_operations
 from read_api.columns import source_of
 from read_api.connections import Connection
+from read_api.cost_explorer import CostComparison, cost_explorer
 from read_api.credentials import ApiKey, api_keys
 from read_api.differences import Difference
 from read_api.events import Event, event, events
@@ -39,9 +40,11 @@ from read_api.seals import (
 from read_api.secrets import Secret, secrets
 from read_api.sessions import Session, sessions
 from read_api.shaping import Field, Shaper
+from read_api.subscriptions import PlanSubscription, subscription
 from read_api.tenants import Tenant, tenant, tenants
 from read_api.updates import EventNotice, ExecutionUpdate, execution_updates, tenant_updates
-from read_api.usage import UsageBucket, UsageFact, usage, usage_facts
+from read_api.usage import UsageBucket, usage
+from read_api.usage_facts import UsageFact, usage_facts
 from read_api.workflows import Workflow, workflow, workflows
 
 
@@ -58,13 +61,21 @@ class Query:
         resolver=execution_diff,
         description="What differs between two versions of an execution, in either direction.",
     )
-    execution_stats: list[ExecutionStats] = strawberry.field(resolver=execution_stats)
+    execution_stats: list[ExecutionStats] = strawberry.field(
+        resolver=execution_stats,
+        description="How many executions there were, how they ended, how long they took and what"
+        " they cost; times without any are there, with zeros.",
+    )
     usage: list[UsageBucket] = strawberry.field(
         resolver=usage,
         description="What was used and what it cost; intervals without any are there, with zeros.",
     )
-    usage_facts: list[UsageFact] = strawberry.field(
+    usage_facts: Connection[UsageFact] = strawberry.field(
         resolver=usage_facts, description="What sums are made of, newest first."
+    )
+    cost_explorer: CostComparison = strawberry.field(
+        resolver=cost_explorer,
+        description="Two times beside each other, and the groups whose costs moved most.",
     )
     workflow: Workflow | None = strawberry.field(resolver=workflow)
     workflows: Connection[Workflow] = strawberry.field(resolver=workflows)
@@ -73,6 +84,9 @@ class Query:
     bulk_operation: BulkOperation | None = strawberry.field(resolver=bulk_operation)
     bulk_operations: Connection[BulkOperation] = strawberry.field(resolver=bulk_operations)
     tenant: Tenant = strawberry.field(resolver=tenant, description="The caller's.")
+    subscription: PlanSubscription | None = strawberry.field(
+        resolver=subscription, description="What the caller's tenant pays for."
+    )
     me: Me = strawberry.field(resolver=me)
     user: User | None = strawberry.field(resolver=user)
     tenants: Connection[Tenant] = strawberry.field(

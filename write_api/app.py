@@ -32,6 +32,7 @@ from write_api import (
     login_rules,
     logins,
     node_types,
+    payments,
     plans,
     price_books,
     providers,
@@ -43,12 +44,14 @@ from write_api import (
     sharing,
     signals,
     subjects,
+    subscriptions,
     tenants,
     usage_events,
     webhooks,
     workflows,
 )
 from write_api.edge import Edge, WriteDependencies
+from write_api.observed import Observed
 from write_api.open_paths import add_open_paths
 from write_api.openapi import document_schemas
 from write_api.problem_details import (
@@ -85,7 +88,9 @@ ROUTES = (
     *secrets.ROUTES,
     *providers.ROUTES,
     *tenants.ROUTES,
+    *payments.ROUTES,
     *plans.ROUTES,
+    *subscriptions.ROUTES,
     *feature_flags.ROUTES,
     *price_books.ROUTES,
     *node_types.ROUTES,
@@ -121,7 +126,9 @@ BODIES = (
     *secrets.BODIES,
     *providers.BODIES,
     *tenants.BODIES,
+    *payments.BODIES,
     *plans.BODIES,
+    *subscriptions.BODIES,
     *feature_flags.BODIES,
     *price_books.BODIES,
     *sessions.BODIES,
@@ -174,6 +181,7 @@ def build_write_routes(app: FastAPI, dependencies: WriteDependencies) -> None:
             max_age=CORS_KEPT_S,
         )
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(Observed)
 
 
 class LastResort:

@@ -20,6 +20,7 @@ from commands.decisions import Command
 from commands.dispatch import Answer, Dispatcher, Origin
 from commands.feature_port import TenantFeatures
 from commands.login_flow import LoginFlow
+from commands.payment_port import PaymentProvider
 from commands.ports import Ids, Ports, Position
 from commands.provider_port import ProviderTests
 from commands.signals import ReceiveWebhook
@@ -177,6 +178,7 @@ class WriteDependencies:
     audit_log: AuditLog
     event_search: EventSearch
     provider_tests: ProviderTests
+    payments: PaymentProvider | None
     body_bytes_max: int
     cors_origins: Sequence[str] = ()
 
@@ -195,6 +197,7 @@ class Edge:
         self.audit_log = dependencies.audit_log
         self.event_search = dependencies.event_search
         self.provider_tests = dependencies.provider_tests
+        self.payments = dependencies.payments
         self.plan_usage = dependencies.plan_usage
         self.features = dependencies.features
         self.body_bytes_max = dependencies.body_bytes_max
@@ -209,7 +212,7 @@ class Edge:
 
     async def identify(self, scope: Scope, receive: Receive) -> "Call":
         headers = header_map(scope)
-        credentials = self._credentials(scope, headers)
+        credentials = self.credentials_of(scope, headers)
         try:
             caller = await self._authenticate(credentials)
         except Unauthenticated:
@@ -221,7 +224,7 @@ class Edge:
     async def identify_stranger(self, scope: Scope, receive: Receive) -> "Call":
         """Of a route that is there to become known. Every call counts against the address."""
         headers = header_map(scope)
-        credentials = self._credentials(scope, headers)
+        credentials = self.credentials_of(scope, headers)
         await self._login_limits.take(scope, credentials.address)
         return Call(self, scope, receive, headers, STRANGER, credentials)
 
@@ -233,7 +236,7 @@ class Edge:
     async def identify_anybody(self, scope: Scope, receive: Receive) -> "Call":
         """Of a route whose answer is the same for all."""
         headers = header_map(scope)
-        credentials = self._credentials(scope, headers)
+        credentials = self.credentials_of(scope, headers)
         await self._strangers.take(scope, credentials.address)
         return Call(self, scope, receive, headers, STRANGER, credentials)
 
@@ -248,7 +251,7 @@ class Edge:
         """
         execution_id, name = path_id(scope, "execution_id"), path_text(scope, "name")
         headers = header_map(scope)
-        credentials = self._credentials(scope, headers)
+        credentials = self.credentials_of(scope, headers)
         tenant_id = self._webhook_tenant(execution_id, scope["path_params"]["key"])
         if tenant_id is None:
             await self._strangers.take(scope, credentials.address)
@@ -262,14 +265,14 @@ class Edge:
     def asked(self, scope: Scope, action: str, call: "Call | None") -> Asked:
         """What the audit trail says of a request. call: None of a stranger's."""
         if call is None:
-            caller, credentials = None, self._credentials(scope, header_map(scope))
+            caller, credentials = None, self.credentials_of(scope, header_map(scope))
         else:
             caller = scope.get(BECAME_SCOPE_KEY) if call.caller is STRANGER else call.caller
             credentials = call.credentials
         source = Source(credentials.address, credentials.user_agent)
         return Asked(caller, action, request_id_of(scope), source, audited_target(scope))
 
-    def _credentials(self, scope: Scope, headers: HeaderMap) -> Credentials:
+    def credentials_of(self, scope: Scope, headers: HeaderMap) -> Credentials:
         return Credentials(
             authorization=_text(headers.get(b"authorization")),
             operator_key=_text(headers.get(b"x-operator-key")),

@@ -12,7 +12,13 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints, TypeAd
 from starlette.responses import Response
 
 from commands.authorization import require
-from commands.plans import ArchivePlan, AssignPlan, CreatePlan, RevisePlan
+from commands.plans import (
+    ArchivePlan,
+    AssignPlan,
+    CreatePlan,
+    PlanOfSubscription,
+    RevisePlan,
+)
 from domain.errors import Stale
 from domain.identifiers import Json, TenantId
 from domain.plans import (
@@ -24,6 +30,7 @@ from domain.plans import (
 from domain.tenants import TenantNotFound
 from write_api.edge import Call, json_response
 from write_api.openapi import Answered, documented, documented_query
+from write_api.plan_terms import TermsBody
 from write_api.routes import route
 from write_api.shapes import STRICT, AnyObject, Name, VersionNumber
 
@@ -75,23 +82,27 @@ class Limits(BaseModel):
 
 
 class PlanBody(BaseModel):
-    """is_for_resellers: whether they may put their customers on it."""
+    """is_for_resellers: whether they may put their customers on it. terms: what it costs; null is
+    nothing.
+    """
 
     model_config = STRICT
 
     name: Name
     limits: Limits
     is_for_resellers: bool = False
+    terms: TermsBody | None = None
 
 
 class PlanPatch(BaseModel):
-    """limits: those that change; null takes one away."""
+    """limits: those that change; null takes one away. terms: all of them; null takes them away."""
 
     model_config = STRICT
 
     name: Name | None = None
     limits: Limits = Limits()
     is_for_resellers: bool | None = None
+    terms: TermsBody | None = None
 
 
 class TenantPlanBody(BaseModel):
@@ -113,6 +124,7 @@ class PlanTold(BaseModel):
     plan_version: int
     name: str
     limits: AnyObject
+    terms: AnyObject | None
     is_for_resellers: bool
     version: int
 
@@ -122,6 +134,7 @@ class PlanListed(BaseModel):
     plan_version: int
     name: str
     limits: AnyObject
+    terms: AnyObject | None
     is_for_resellers: bool
     is_archived: bool
 
@@ -169,17 +182,27 @@ TENANT_PLAN_BODY = TypeAdapter(TenantPlanBody)
     "/api/v1/plans",
     documented(
         "createPlan",
-        "Create a plan: what the tenants on it may use",
+        "Create a plan: what the tenants on it may use, and what it costs",
         requires=CreatePlan.requires,
         answers=Answered[PlanTold],
         status=HTTPStatus.CREATED,
         body="PlanBody",
-        example={"name": "Team", "limits": {"users": 10, "executions_per_month": 10_000}},
+        example={
+            "name": "Team",
+            "limits": {"users": 10, "executions_per_month": 10_000},
+            "terms": {
+                "interval": "month",
+                "recurring_usd": "49",
+                "trial_days": 14,
+                "included": [{"meter": "output_tokens", "quantity": 1_000_000}],
+            },
+        },
     ),
 )
 async def create(call: Call) -> Response:
     body = await call.body(PLAN_BODY)
-    command = CreatePlan(body.name, body.limits.told(), body.is_for_resellers)
+    terms = body.terms and body.terms.told()
+    command = CreatePlan(body.name, body.limits.told(), body.is_for_resellers, terms)
     return await call.answer(command, HTTPStatus.CREATED)
 
 
@@ -204,6 +227,8 @@ async def revise(call: Call) -> Response:
         body.limits.told(),
         body.is_for_resellers,
         call.expected_version,
+        has_terms="terms" in body.model_fields_set,
+        terms=body.terms and body.terms.told(),
     )
     return await call.answer(command, HTTPStatus.OK)
 
@@ -271,7 +296,13 @@ async def versions(call: Call) -> Response:
             "plan_id": "00000000-0000-7000-8000-0000000000a1",
             "overrides": {"users": 5},
         },
-        refusals=[TenantNotFound, PlanNotFound, PlanVersionNotFound, PlanArchived],
+        refusals=[
+            TenantNotFound,
+            PlanNotFound,
+            PlanVersionNotFound,
+            PlanArchived,
+            PlanOfSubscription,
+        ],
     ),
 )
 async def assign(call: Call) -> Response:

@@ -46,7 +46,10 @@ async def migrate(database_url: str, *, master_key: str) -> list[str]:
             for name, text in fresh:
                 await _apply(conn, name, text)
                 reach("migration.after_commit")
-            await conn.execute("GRANT SELECT ON public.agentledger_migrations TO agentledger_api")
+            await conn.execute(
+                "GRANT SELECT ON public.agentledger_migrations TO agentledger_api,"
+                " agentledger_relay, agentledger_projector, agentledger_worker"
+            )
             await _set_passwords(conn, master_key)
         finally:
             await conn.execute("SELECT pg_advisory_unlock(%s)", (LOCK_KEY,))

@@ -17,10 +17,17 @@ MACHINERY = {
     *("feature_port", "http_port", "identity_port", "login_flow"),
     *("credential_port", "directory_port", "directory_roles", "execution_families"),
     *("login_port", "mail_port", "memberships"),
-    *("model_port", "oauth_port", "offboarding_port"),
+    *("model_port", "oauth_port", "offboarding_port", "payment_port"),
     *("open_executions_port", "ownership", "parts", "parts_port", "pinned_definitions"),
     *("plan_port", "ports", "password_port", "price_port", "provider_port", "retention_port"),
-    *("sealing_port", "sharing_port", "standing_port", "subject_port", "vault_port"),
+    *(
+        "deadline_port",
+        "sealing_port",
+        "sharing_port",
+        "standing_port",
+        "subject_port",
+        "vault_port",
+    ),
 }
 
 CONCEPTS = sorted({path.stem for path in modules("commands")} - MACHINERY)

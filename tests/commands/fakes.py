@@ -39,6 +39,7 @@ from tests.commands.fake_accounts import EMAIL, FakeAccounts
 from tests.commands.fake_directory import FakeDirectory
 from tests.commands.fake_features import FakeFeatures
 from tests.commands.fake_parts import FakePartRights
+from tests.commands.fake_payments import FakePayments
 from tests.commands.fake_sealing import FakeSealing
 from tests.commands.fake_subjects import FakeDataSubjects
 from tests.commands.fake_users import FakeUsers
@@ -334,6 +335,7 @@ class World:
         self.features = FakeFeatures()
         self.data_subjects = FakeDataSubjects(self.store)
         self.parts = FakePartRights(self.store)
+        self.payments = FakePayments()
         self.ports = Ports(
             self.store,
             self.clock,
@@ -351,6 +353,7 @@ class World:
             data_subjects=self.data_subjects,
             parts=self.parts,
             prices=StoredPrices(self.store),
+            payments=self.payments,
         )
         self.dispatcher = Dispatcher(self.ports)
         self.tenant_id = TenantId(self.ids.new())

@@ -77,7 +77,7 @@ async def test_a_plan_belongs_to_no_tenant_and_says_what_it_limits() -> None:
     world = World()
     plan_id = await made(world)
     assert [str(envelope.tenant_id) for envelope in world.store.envelopes] == [str(PLATFORM)]
-    assert world.store.side_rows == [StoredPlan(plan_id, 1, "Team", {"users": 5}, False)]
+    assert world.store.side_rows == [StoredPlan(plan_id, 1, "Team", {"users": 5}, False, None)]
 
 
 async def test_a_revision_is_stored_as_the_next_version() -> None:
@@ -86,7 +86,7 @@ async def test_a_revision_is_stored_as_the_next_version() -> None:
     change = RevisePlan(plan_id, None, {"users": 7}, is_for_resellers=True)
     answer = await world.when(change, caller=world.operator)
     assert (answer.result["plan_version"], answer.result["version"]) == (2, 2)
-    assert world.store.side_rows[-1] == StoredPlan(plan_id, 2, "Team", {"users": 7}, True)
+    assert world.store.side_rows[-1] == StoredPlan(plan_id, 2, "Team", {"users": 7}, True, None)
 
 
 async def test_the_standard_plan_is_there_before_anybody_revised_it() -> None:

@@ -22,7 +22,7 @@ PLAN_ID = UUID(int=7)
 
 
 def team(plan_id: UUID = PLAN_ID) -> Story[Plan]:
-    plan = Plan(id=plan_id, name="Team", limits={"users": 5}, is_for_resellers=False)
+    plan = Plan(id=plan_id, name="Team", limits={"users": 5}, is_for_resellers=False, terms=None)
     return Story(plan)
 
 
@@ -30,11 +30,11 @@ def revised(
     plan_version: int, limits: dict[str, object], *, name: str = "Team", shared: bool = False
 ) -> tuple[str, dict[str, object]]:
     told = {"plan_version": plan_version, "name": name, "limits": limits}
-    return ("plan.revised", {**told, "is_for_resellers": shared})
+    return ("plan.revised", {**told, "is_for_resellers": shared, "terms": None})
 
 
 def revise(**changes: object):  # an act of a story
-    given = {"name": None, "limits": {}, "is_for_resellers": None, **changes}
+    given = {"name": None, "limits": {}, "is_for_resellers": None, "terms": None, **changes}
     return lambda story: story.aggregate.revise(**given)
 
 

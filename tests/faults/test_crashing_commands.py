@@ -96,13 +96,13 @@ async def test_a_parked_stream_whose_replay_died_is_replayed_once(on_postgres: B
 async def test_an_erasure_that_died_is_ended_by_the_next_try(on_postgres: Broken) -> None:
     await lived(on_postgres)
     async with on_postgres.owner() as conn:
-        row = await (await conn.execute("SELECT tenant_id FROM executions_v4 LIMIT 1")).fetchone()
+        row = await (await conn.execute("SELECT tenant_id FROM executions_v5 LIMIT 1")).fetchone()
         assert row is not None
         for point in CHAINS["erase"]:
             await on_postgres.crash(point, "erase", str(row[0]))
         ended = await on_postgres.installation.run("erase", str(row[0]))
         assert ended.exit_code == 0, ended.said()
-        left = await (await conn.execute("SELECT count(*) FROM executions_v4")).fetchone()
+        left = await (await conn.execute("SELECT count(*) FROM executions_v5")).fetchone()
     assert left == (0,)
     assert [check.name for check in await on_postgres.checks() if not check.ok] == []
 

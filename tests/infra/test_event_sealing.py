@@ -1,6 +1,7 @@
 """What lies in the log: sealed, and bound to its place in it."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -13,6 +14,8 @@ from commands.sealing_port import KeyDestroyed
 from domain.credentials import ApiKey
 from domain.envelope import Envelope
 from domain.identifiers import JsonObject, TenantId
+from infra.clock import SystemClock
+from infra.consumer_progress import GroupProgress
 from infra.event_codec import decode
 from infra.event_log import BEGINNING, read_commit_order
 from infra.event_sealing import StoredFact, is_erased
@@ -110,6 +113,7 @@ async def test_consumers_of_the_log_are_given_what_is_in_the_events(
 
     class OneBatch:
         partitions_count = 8
+        topic = "events"
 
         async def consume(self, group: str, handler: Recorder, *, topics: object) -> None:
             assert (group, topics) == ("group", None)
@@ -117,7 +121,8 @@ async def test_consumers_of_the_log_are_given_what_is_in_the_events(
             await handler.handle([delivered])
 
     handler = Recorder()
-    log = OpenedLog(OneBatch(), parts.seals.opened)  # pyright: ignore[reportArgumentType] # as much of a log as is used
+    one: Any = OneBatch()
+    log = OpenedLog(one, parts.seals.opened, lambda group: GroupProgress(group, one, SystemClock()))
     await log.consume("group", handler)
     assert [orjson.loads(event.state).get("name") for event in handler.events] == [
         "delivered",

@@ -146,8 +146,8 @@ def failed(run: Stream, path: str, attempt: int = 1, **fields: object) -> Stream
     return run.happens(Execution.NodeFailed, path=path, attempt=attempt, **outcome)
 
 
-def a_finished_run(tenant_id: TenantId | None = None) -> Stream:
-    run = an_execution(tenant_id).happens(Execution.Started)
+def a_finished_run(tenant_id: TenantId | None = None, **fields: object) -> Stream:
+    run = an_execution(tenant_id, **fields).happens(Execution.Started)
     completed(run, "start", node_type="start", **FREE)
     completed(started(run, "draft"), "draft")
     completed(run, "end", node_type="end", **FREE)

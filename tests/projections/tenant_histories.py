@@ -11,6 +11,7 @@ from domain.secrets import Secret
 from domain.sessions import Session
 from domain.sharing import Share, Sharing, share_id
 from domain.workflows import Workflow
+from tests.projections.billing_histories import a_subscription
 from tests.projections.histories import (
     PROFILE,
     REFUSAL,
@@ -62,5 +63,16 @@ def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list
     with_viewers = Share(None, "VIEWER", "view")
     sharing = a_sharing(agent, with_viewers, Share(str(tenant_id), None, "execute"))
     sharing.happens(Sharing.Ended, share_id=str(share_id(agent.stream_id, with_viewers)))
-    others = [sharing, key, operation, secret, provider, *people, *sign_ins, the_tenant(tenant_id)]
+    billing = [a_subscription(tenant_id)]
+    others = [
+        *billing,
+        sharing,
+        key,
+        operation,
+        secret,
+        provider,
+        *people,
+        *sign_ins,
+        the_tenant(tenant_id),
+    ]
     return [*streams, agent, workflow, a_sent_event(tenant_id), *others]

@@ -62,7 +62,7 @@ def test_a_created_run_is_pending_and_has_cost_nothing() -> None:
         "erased_at": None,
         "duration_ms": None,
         "cost_usd_pico": 0,
-        "has_unpriced": False,
+        "unpriced": 0,
         "tokens_in": 0,
         "tokens_out": 0,
         "version": 1,
@@ -90,7 +90,7 @@ def test_failed_attempts_count_in_tokens_and_cost() -> None:
 
 def test_an_unknown_price_is_said_and_not_taken_for_zero() -> None:
     run = completed(an_execution(), "draft", cost_usd_pico=None)
-    assert row_of(completed(run, "review"))["has_unpriced"] is True
+    assert row_of(completed(run, "review"))["unpriced"] == 1
 
 
 @pytest.mark.parametrize("path", ["draft", None])

@@ -18,7 +18,7 @@ async def status(ledger: Ledger) -> ProjectionStatus:
 
 
 async def counted(ledger: Ledger, *, window_events: int) -> tuple[int, bool]:
-    query = "SELECT events_behind, is_exact FROM projection_lag(ARRAY['executions_v4'], %s)"
+    query = "SELECT events_behind, is_exact FROM projection_lag(ARRAY['executions_v5'], %s)"
     (row,) = await ledger.fetch(query, window_events)
     return row
 
@@ -106,7 +106,7 @@ async def test_parked_streams_are_counted(ledger: Ledger) -> None:
 async def test_a_rebuild_shows_how_far_it_is_unless_it_was_killed(ledger: Ledger) -> None:
     await ledger.fetch(
         "INSERT INTO projection_rebuilds"
-        " VALUES ('executions_v4', 25, 100, now() - interval '10 s', now())"
+        " VALUES ('executions_v5', 25, 100, now() - interval '10 s', now())"
     )
     assert (await status(ledger)).rebuild == RebuildStatus(25, 100, 30.0)
     await ledger.fetch("UPDATE projection_rebuilds SET updated_at = now() - interval '1 h'")

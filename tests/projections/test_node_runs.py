@@ -57,7 +57,7 @@ def test_a_node_that_was_started_is_running_on_what_it_was_asked() -> None:
             "is_copied": False,
             "model": None,
             "cost_usd_pico": 0,
-            "has_unpriced": False,
+            "unpriced": 0,
             "tokens_in": 0,
             "tokens_out": 0,
         }
@@ -79,7 +79,7 @@ def test_a_node_that_succeeds_at_last_has_the_sum_of_its_attempts_and_no_error()
     assert (row["input"], row["output"]) == ('{"prompt":"attempt 2"}', '{"text":"draft"}')
     assert (row["started_at"], row["completed_at"], row["duration_ms"]) == (at(2), at(5), 3000)
     assert (row["tokens_in"], row["tokens_out"]) == (6, 10)
-    assert (row["cost_usd_pico"], row["has_unpriced"]) == (13_000_000, True)
+    assert (row["cost_usd_pico"], row["unpriced"]) == (13_000_000, 1)
     assert (row["model"], row["ordinal"]) == ("offline/echo", 2)
 
 

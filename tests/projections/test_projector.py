@@ -134,8 +134,8 @@ async def test_a_stream_whose_events_nobody_has_is_parked(ledger: Ledger) -> Non
     await (await ledger.projector()).handle(batches(await ledger.log()))
     letters = await ledger.fetch("SELECT projection, stream_id, version, error FROM dead_letters")
     assert sorted(letters) == [
-        ("executions_v4", run.stream_id, 4, "EventsMissing: versions 3 to 3"),
-        ("node_runs_v2", run.stream_id, 4, "EventsMissing: versions 3 to 3"),
+        ("executions_v5", run.stream_id, 4, "EventsMissing: versions 3 to 3"),
+        ("node_runs_v3", run.stream_id, 4, "EventsMissing: versions 3 to 3"),
         ("usage_facts_v1", run.stream_id, 4, "EventsMissing: versions 3 to 3"),
     ]
     assert (await ledger.rows(EXECUTIONS)).items() >= folded_once(EXECUTIONS, [other]).items()
@@ -148,17 +148,17 @@ async def test_a_new_projection_begins_at_the_beginning_and_disturbs_no_other(
     await ledger.append([event for run in runs for event in run.events])
     log = await ledger.log()
     await (await ledger.projector([EXECUTIONS])).handle(batches(log, cursor="end"))
-    before = await positions(ledger, "executions_v4")
+    before = await positions(ledger, "executions_v5")
 
     grown = await ledger.projector([EXECUTIONS, NODE_RUNS])
     starts = await grown.assigned(ALL_PARTITIONS)
     assert set(starts.values()) == {Start()}
     await grown.handle(batches([event for event in log if event.version < 4], cursor="middle"))
-    assert await positions(ledger, "executions_v4") == before
+    assert await positions(ledger, "executions_v5") == before
     await grown.handle(batches([event for event in log if event.version >= 4], cursor="end"))
     assert await ledger.rows(NODE_RUNS) == folded_once(NODE_RUNS, runs)
     assert await ledger.rows(EXECUTIONS) == folded_once(EXECUTIONS, runs)
-    assert await positions(ledger, "node_runs_v2") == before
+    assert await positions(ledger, "node_runs_v3") == before
 
 
 async def positions(ledger: Ledger, projection: str) -> dict[int, tuple[object, ...]]:
@@ -196,7 +196,7 @@ async def test_an_event_that_cannot_be_applied_parks_its_stream_in_that_projecti
     assert await ledger.rows(NODE_RUNS) == folded_once(NODE_RUNS, [before, good])
     (letter,) = await ledger.fetch("SELECT * FROM dead_letters")
     assert letter[:7] == (
-        "node_runs_v2",
+        "node_runs_v3",
         bad.stream_id,
         bad.tenant_id,
         5,
@@ -213,7 +213,7 @@ async def test_a_parked_stream_stays_as_it_was_though_more_arrives(ledger: Ledge
     projector = await ledger.projector([broken(bad)])
     for event in log:
         await projector.handle(batches([event]))
-    assert await ledger.scalar("SELECT version FROM node_runs_v2_streams") == 4
+    assert await ledger.scalar("SELECT version FROM node_runs_v3_streams") == 4
     assert await ledger.scalar("SELECT attempts FROM dead_letters") == 1
 
 
@@ -229,8 +229,8 @@ async def test_an_event_that_the_database_refuses_parks_its_stream_only(
     assert await ledger.rows(EXECUTIONS) == folded_once(EXECUTIONS, runs)
     assert await ledger.rows(NODE_RUNS) == folded_once(NODE_RUNS, runs)
     letters = await ledger.fetch("SELECT projection, stream_id, version FROM dead_letters")
-    assert letters == [("executions_v4", bad.stream_id, 1)]
-    assert await positions(ledger, "executions_v4")
+    assert letters == [("executions_v5", bad.stream_id, 1)]
+    assert await positions(ledger, "executions_v5")
 
 
 async def test_an_event_that_cannot_be_read_parks_its_stream(ledger: Ledger) -> None:
@@ -250,8 +250,8 @@ async def test_a_topic_of_a_newer_program_parks_the_streams_it_occurs_in(ledger:
     await (await ledger.projector()).handle(batches(await ledger.log()))
     letters = await ledger.fetch("SELECT projection, stream_id, error FROM dead_letters")
     assert sorted(letters) == [
-        ("executions_v4", run.stream_id, "UnknownTopic: execution.polished"),
-        ("node_runs_v2", run.stream_id, "UnknownTopic: execution.polished"),
+        ("executions_v5", run.stream_id, "UnknownTopic: execution.polished"),
+        ("node_runs_v3", run.stream_id, "UnknownTopic: execution.polished"),
         ("usage_facts_v1", run.stream_id, "UnknownTopic: execution.polished"),
     ]
 
@@ -265,7 +265,7 @@ async def test_a_database_that_is_not_well_parks_nothing(ledger: Ledger) -> None
     async with database.connection() as conn:
         await conn.execute("SELECT 1")
     async with ledger.connect() as other, other.transaction():
-        await other.execute("LOCK TABLE executions_v4 IN ACCESS EXCLUSIVE MODE")
+        await other.execute("LOCK TABLE executions_v5 IN ACCESS EXCLUSIVE MODE")
         handling = asyncio.create_task(projector.handle(batches(log)))
         await until(ledger, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted")
         await ledger.fetch("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted")
@@ -348,9 +348,9 @@ async def test_positions_never_go_back_when_the_log_repeats_itself(ledger: Ledge
     log = await ledger.log()
     projector = await ledger.projector()
     await projector.handle(batches(log, cursor="10"))
-    before = await positions(ledger, "executions_v4")
+    before = await positions(ledger, "executions_v5")
     await projector.handle(batches(log[:3], cursor="13"))
-    after = await positions(ledger, "executions_v4")
+    after = await positions(ledger, "executions_v5")
     assert {p: row[:3] for p, row in after.items()} == {p: row[:3] for p, row in before.items()}
     assert {row[3] for row in after.values()} == {"13"}
 

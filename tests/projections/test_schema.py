@@ -18,8 +18,11 @@ TABLES = [*READ_MODELS, *(f"{table}_streams" for table in READ_MODELS)]
 
 async def test_tables_are_made_once(ledger: Ledger) -> None:
     assert await create_missing_tables(ledger.owner) == []
-    await ledger.fetch("DROP TABLE executions_v4, executions_v4_streams")
-    assert await create_missing_tables(ledger.owner) == ["executions_v4"]
+    await ledger.fetch(
+        "DROP TABLE executions_v5, executions_v5_streams, executions_v5_by_quarter,"
+        " executions_v5_by_day"
+    )
+    assert await create_missing_tables(ledger.owner) == ["executions_v5"]
 
 
 async def test_every_table_has_row_security_that_its_owner_cannot_pass(ledger: Ledger) -> None:
@@ -77,7 +80,7 @@ async def test_the_children_and_forks_of_a_run_come_from_an_index_in_order(
 ) -> None:
     api = await ledger.database("api")
     query = (
-        f"EXPLAIN SELECT * FROM executions_v4 AS c WHERE c.{column} = %s"  # a column of ours
+        f"EXPLAIN SELECT * FROM executions_v5 AS c WHERE c.{column} = %s"  # a column of ours
         " ORDER BY c.execution_id LIMIT 100"
     )
     async with api.tenant_transaction(a_tenant()) as conn:
@@ -86,7 +89,7 @@ async def test_the_children_and_forks_of_a_run_come_from_an_index_in_order(
         await conn.execute("SET LOCAL enable_bitmapscan = off")
         cursor = await conn.execute(query.encode(), (a_tenant(),))
         plan = "\n".join(str(row) for row in await cursor.fetchall())
-    assert f"executions_v4_tenant_id_{column}_execution_id_idx" in plan
+    assert f"executions_v5_tenant_id_{column}_execution_id_idx" in plan
     assert "Sort" not in plan, plan
 
 
@@ -105,9 +108,9 @@ async def test_a_table_that_is_older_than_its_policy_gets_the_policy_of_today(
 
 
 async def test_a_table_that_is_older_than_an_index_gets_the_index(ledger: Ledger) -> None:
-    indexes = "SELECT count(*) FROM pg_indexes WHERE tablename = 'executions_v4'"
+    indexes = "SELECT count(*) FROM pg_indexes WHERE tablename = 'executions_v5'"
     today = await ledger.scalar(indexes)
-    await ledger.fetch("DROP INDEX executions_v4_tenant_id_created_by_execution_id_idx")
+    await ledger.fetch("DROP INDEX executions_v5_tenant_id_created_by_execution_id_idx")
     await create_missing_tables(ledger.owner)
     assert await ledger.scalar(indexes) == today
     await create_missing_tables(ledger.owner)

@@ -11,6 +11,7 @@ from domain.feature_flags import FeatureFlag
 from domain.invoices import Invoice
 from domain.login_rules import LoginRules
 from domain.logins import Login
+from domain.payments import PaymentAccount
 from domain.plans import Plan
 from domain.price_books import PriceBook
 from domain.subjects import DataSubject
@@ -28,13 +29,13 @@ def test_columns_come_from_the_types_of_the_row() -> None:
     assert columns["execution_id"] == Column("execution_id", "uuid", is_nullable=False)
     assert columns["workflow_version"] == Column("workflow_version", "integer", is_nullable=True)
     assert columns["output"] == Column("output", "json", is_nullable=True)
-    assert columns["has_unpriced"] == Column("has_unpriced", "boolean", is_nullable=False)
+    assert columns["unpriced"] == Column("unpriced", "integer", is_nullable=False)
 
 
 def test_two_versions_of_a_projection_are_two_tables() -> None:
     tables = [projection.table for projection in PROJECTIONS]
     assert len(set(tables)) == len(tables)
-    assert NODE_RUNS.table == "node_runs_v2"
+    assert NODE_RUNS.table == "node_runs_v3"
 
 
 @every_projection
@@ -68,6 +69,7 @@ KEPT_FOR_DECIDING = {
     Invoice,
     Login,
     LoginRules,
+    PaymentAccount,
     Plan,
     PriceBook,
 }

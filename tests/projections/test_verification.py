@@ -53,7 +53,7 @@ async def test_pages_of_any_size_see_every_row_once(
 async def test_a_row_that_was_changed_is_named_with_its_columns(ledger: Ledger) -> None:
     run, *_ = await three_runs(ledger)
     await ledger.fetch(
-        "UPDATE executions_v4 SET status = 'RUNNING', tokens_in = 1 WHERE execution_id = %s",
+        "UPDATE executions_v5 SET status = 'RUNNING', tokens_in = 1 WHERE execution_id = %s",
         run.stream_id,
     )
     assert await ledger.violations() == [
@@ -64,7 +64,7 @@ async def test_a_row_that_was_changed_is_named_with_its_columns(ledger: Ledger) 
 async def test_a_row_that_is_gone_is_missed(ledger: Ledger) -> None:
     *_, run = await three_runs(ledger)
     await ledger.fetch(
-        "DELETE FROM node_runs_v2 WHERE path = 'draft' AND execution_id = %s", run.stream_id
+        "DELETE FROM node_runs_v3 WHERE path = 'draft' AND execution_id = %s", run.stream_id
     )
     assert await ledger.violations() == [
         f"{run.tenant_id}/{run.stream_id}/draft: the row is missing"
@@ -76,9 +76,9 @@ async def test_a_row_that_no_event_made_is_found_wherever_it_sorts(ledger: Ledge
         run, *_ = await three_runs(ledger)
         byte = "00000000" if stranger == "first" else "ffffffff"
         await ledger.owner.execute(
-            "INSERT INTO node_runs_v2 (tenant_id, execution_id, path, ordinal, node_id, status,"
-            " attempt, is_copied, cost_usd_pico, has_unpriced, tokens_in, tokens_out)"
-            " VALUES (%s, %s, 'x', 1, 'x', 'RUNNING', 1, false, 0, false, 0, 0)",
+            "INSERT INTO node_runs_v3 (tenant_id, execution_id, path, ordinal, node_id, status,"
+            " attempt, is_copied, cost_usd_pico, unpriced, tokens_in, tokens_out)"
+            " VALUES (%s, %s, 'x', 1, 'x', 'RUNNING', 1, false, 0, 0, 0, 0)",
             (run.tenant_id, byte + str(run.stream_id)[8:]),
         )
     violations = await ledger.violations()
@@ -88,8 +88,8 @@ async def test_a_row_that_no_event_made_is_found_wherever_it_sorts(ledger: Ledge
 
 async def test_events_that_the_position_has_passed_must_be_applied(ledger: Ledger) -> None:
     run, *_ = await three_runs(ledger)
-    await ledger.fetch("DELETE FROM executions_v4 WHERE execution_id = %s", run.stream_id)
-    await ledger.fetch("DELETE FROM executions_v4_streams WHERE stream_id = %s", run.stream_id)
+    await ledger.fetch("DELETE FROM executions_v5 WHERE execution_id = %s", run.stream_id)
+    await ledger.fetch("DELETE FROM executions_v5_streams WHERE stream_id = %s", run.stream_id)
     assert await ledger.violations() == [f"{run.stream_id}: applied to version 0 of 7"]
 
 
@@ -102,7 +102,7 @@ async def test_events_that_the_position_has_not_reached_are_no_violation(ledger:
 async def test_a_version_beyond_the_store_is_a_violation(ledger: Ledger) -> None:
     run, *_ = await three_runs(ledger)
     await ledger.fetch(
-        "UPDATE executions_v4_streams SET version = 99 WHERE stream_id = %s", run.stream_id
+        "UPDATE executions_v5_streams SET version = 99 WHERE stream_id = %s", run.stream_id
     )
     assert await ledger.violations() == [f"{run.stream_id}: version 99 is applied and not stored"]
 
@@ -112,14 +112,14 @@ async def test_a_parked_stream_must_have_a_letter_and_a_letter_a_parked_stream(
 ) -> None:
     run, *_ = await three_runs(ledger)
     await ledger.fetch(
-        "UPDATE executions_v4_streams SET is_parked = true WHERE stream_id = %s", run.stream_id
+        "UPDATE executions_v5_streams SET is_parked = true WHERE stream_id = %s", run.stream_id
     )
     assert await ledger.violations([EXECUTIONS]) == [
         f"{run.stream_id}: is parked at version 7 without a dead letter"
     ]
-    await ledger.fetch("UPDATE executions_v4_streams SET is_parked = false")
+    await ledger.fetch("UPDATE executions_v5_streams SET is_parked = false")
     await ledger.owner.execute(
-        "INSERT INTO dead_letters VALUES ('executions_v4', %s, %s, 8, 'execution.paused', 'why')",
+        "INSERT INTO dead_letters VALUES ('executions_v5', %s, %s, 8, 'execution.paused', 'why')",
         (run.stream_id, run.tenant_id),
     )
     assert await ledger.violations([EXECUTIONS]) == [

@@ -18,14 +18,17 @@ from domain.identifiers import JsonObject, TenantId
 from infra.audit_entries import AuditEntries
 from infra.audit_trail import AuditTrail
 from infra.authentication import Credentials
-from infra.client_addresses import ClientAddresses
+from infra.client_addresses import ClientAddresses, parsed_networks
 from infra.data_keys import DataKeys
 from infra.event_commitments import EventCommitments
 from infra.event_search import EventSearch
 from infra.key_encryption import KeyEncryption
 from infra.metrics import Metrics
+from infra.metrics_access import MetricsAccess
 from infra.postgres import Database
 from infra.read_positions import ReadPositions
+from infra.readiness import Readiness
+from infra.scrape import Scrape
 from infra.seal_proofs import SealProofs
 from infra.tail import Tail
 from infra.tenant_features import PostgresFeatures
@@ -196,6 +199,9 @@ async def build_api(ledger: Ledger) -> AsyncIterator[Api]:
     )
     audit_log = AuditEntries(await ledger.database("writer"), reader, data_keys)
     audit = AuditTrail(audit_log.store, IDS, lost=lambda _count: None, gather_s=0.01, count_s=0.02)
+    metrics = Metrics()
+    scrape = Scrape(metrics)
+    scrape.ask(lambda told: told.pool("api", database.sizes()))
     dependencies = ReadDependencies(
         open_events=ledger.opened,
         database=database,
@@ -207,7 +213,10 @@ async def build_api(ledger: Ledger) -> AsyncIterator[Api]:
         callers=limits.callers,
         request_id_of=lambda _scope: IDS.new(),
         pending_migrations=pending_migrations,
-        metrics=Metrics(),
+        metrics=metrics,
+        metrics_access=MetricsAccess(parsed_networks("127.0.0.1"), ClientAddresses(()).of),
+        scrape=scrape,
+        readiness=Readiness(),
         audit=audit,
         audit_log=audit_log,
         features=PostgresFeatures(reader, monotonic_s=lambda: 0.0),

@@ -9,7 +9,6 @@ from domain.executions import Execution
 from domain.money import usd_text
 from tests.projections.histories import (
     EPOCH,
-    FREE,
     IDS,
     USAGE,
     Stream,
@@ -241,7 +240,7 @@ async def test_money_is_exact_to_the_last_digit(api: Api, pico: int) -> None:
 
 
 async def test_a_call_without_a_price_is_marked(api: Api) -> None:
-    run = completed(an_execution(api.tenant_id), "draft", **{**FREE, "cost_usd_pico": None})
+    run = completed(an_execution(api.tenant_id), "draft", **{**USAGE, "cost_usd_pico": None})
     await api.happened(run)
     execution = (await api.read(ONE, id=str(run.stream_id)))["execution"]
     assert (execution["hasUnpriced"], execution["nodes"][0]["hasUnpriced"]) == (True, True)

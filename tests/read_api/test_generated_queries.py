@@ -41,6 +41,7 @@ QUERIES_COUNT = 60 * EFFORT
 MOMENTS = ("2026-01-01T00:00:00Z", "2026-01-01T12:00:00+02:00", "2026-01-02T00:00:00Z")
 # What a caller is told about its own request.
 MISTAKES = {
+    "bad_period",
     "bad_seals",
     "bad_time_zone",
     "bad_version",
@@ -74,7 +75,7 @@ class _Sensible(Visitor):
         )
 
     def _value(self, name: str, value: ValueNode) -> ValueNode:
-        if name in {"id", "streamId", "workflowId", "parentId", "forkedFromId"}:
+        if name in {"id", "streamId", "workflowId", "agentId", "parentId", "forkedFromId"}:
             return StringValueNode(value=self._draw.choice(self._ids))
         if name == "timeZone":
             return StringValueNode(value="Asia/Kathmandu")

@@ -1,12 +1,14 @@
 """Whether the process lives, whether it can serve, and what it tells Prometheus."""
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
 
 from domain.executions import Execution
 from tests.projections.histories import a_finished_run, a_tenant, an_execution, the_tenant
-from tests.read_api.api import Api
+from tests.read_api.api import KEY, Api
+from write_api.observed import route_of
 
 
 async def get(lone_api: Api, path: str, **limits: float) -> httpx.Response:
@@ -60,12 +62,12 @@ async def test_prometheus_is_told_the_lag_as_of_the_scrape(lone_api: Api) -> Non
     response = await get(lone_api, "/metrics")
     assert response.headers["content-type"].startswith("text/plain")
     lines = response.text.splitlines()
-    assert 'agentledger_projection_events_behind{projection="executions"} 7.0' in lines
-    assert 'agentledger_projection_parked_streams{projection="executions"} 0.0' in lines
-    assert any(line.startswith('agentledger_database_connections{state="idle"}') for line in lines)
+    assert 'projection_lag_events{projection="executions"} 7.0' in lines
+    assert 'dlq_depth{projection="executions"} 0.0' in lines
+    assert any(line.startswith('db_pool_connections{role="api",state="idle"}') for line in lines)
     await lone_api.project()
     lines = (await get(lone_api, "/metrics")).text.splitlines()
-    assert 'agentledger_projection_seconds_behind{projection="executions"} 0.0' in lines
+    assert 'projection_lag_seconds{projection="executions"} 0.0' in lines
 
 
 async def test_prometheus_is_told_how_many_runs_of_all_tenants_need_somebody(
@@ -86,3 +88,38 @@ async def test_prometheus_is_told_how_many_runs_of_all_tenants_need_somebody(
 async def test_metrics_are_served_without_the_database(lone_api: Api) -> None:
     await lone_api.database.close()
     assert (await get(lone_api, "/metrics")).status_code == 200
+
+
+async def test_metrics_are_for_named_addresses_and_the_operator(lone_api: Api) -> None:
+    operator = replace(lone_api.callers.known[KEY], tenant_id=None, is_operator=True)
+    lone_api.callers.known["op_key"] = operator
+    transport = httpx.ASGITransport(lone_api.app(), client=("203.0.113.9", 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+        stranger = await client.get("/metrics")
+        tenant = await client.get("/metrics", headers={"Authorization": KEY})
+        known = await client.get("/metrics", headers={"X-Operator-Key": "op_key"})
+    assert (stranger.status_code, tenant.status_code, known.status_code) == (401, 403, 200)
+    assert b"projection_lag" not in stranger.content + tenant.content
+
+
+async def test_requests_are_counted_under_their_routes(lone_api: Api) -> None:
+    app = lone_api.app()
+    seen: list[str] = []
+
+    async def observed(scope: Any, receive: Any, send: Any) -> None:
+        await app(scope, receive, send)
+        seen.append(route_of(scope))
+
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(observed), base_url="http://api"
+    ) as client:
+        for path in ("/healthz", "/graphql", f"/api/v1/executions/{lone_api.tenant_id}/events"):
+            await client.get(path)
+    events = "/api/v1/executions/{execution_id}/events"
+    assert seen == ["/healthz", "/graphql", events]
+
+
+async def test_a_process_that_was_told_to_stop_is_healthy_and_not_ready(lone_api: Api) -> None:
+    lone_api.dependencies.readiness.is_draining = True
+    assert await failing(lone_api) == ["draining"]
+    assert (await get(lone_api, "/healthz")).status_code == 200

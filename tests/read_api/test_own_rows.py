@@ -229,11 +229,11 @@ async def test_reading_for_everybody_costs_one_look_at_the_setting(house: House)
     ) as conn:
         plan = await (
             await conn.execute(
-                "EXPLAIN SELECT * FROM executions_v4 AS e WHERE e.tenant_id = %s"
+                "EXPLAIN SELECT * FROM executions_v5 AS e WHERE e.tenant_id = %s"
                 " ORDER BY e.execution_id DESC LIMIT 50",
                 (house.api.tenant_id,),
             )
         ).fetchall()
     text = "\n".join(row[0] for row in plan)
-    assert "executions_v4_pkey" in text
+    assert "executions_v5_pkey" in text
     assert "InitPlan" in text

@@ -277,7 +277,7 @@ async def test_who_sees_few_runs_does_not_look_at_all_of_the_tenants(house: Hous
         await conn.execute("SET LOCAL enable_seqscan = off")
         await conn.execute("SET LOCAL enable_bitmapscan = off")
         cursor = await conn.execute(
-            "EXPLAIN SELECT * FROM executions_v4 AS e"
+            "EXPLAIN SELECT * FROM executions_v5 AS e"
             " WHERE e.execution_id = ANY (ARRAY(SELECT own_runs(NULL, 51)))"
         )
         plan = "\n".join(row[0] for row in await cursor.fetchall())

@@ -1,5 +1,6 @@
 """Usage: sums by dimensions and intervals, and what they are made of."""
 
+import base64
 import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from domain.executions import Execution
+from read_api.usage_groups import UsageDimension
 from tests.projections.histories import (
     FREE,
     USAGE,
@@ -14,6 +16,7 @@ from tests.projections.histories import (
     a_tenant,
     an_execution,
     completed,
+    started,
     the_tenant,
 )
 from tests.projections.usage_histories import a_sent_event
@@ -22,15 +25,18 @@ from tests.read_api.api import Api
 FIELDS = """start group { dimension value } quantity unit costUsd tokensIn tokensOut calls
   hasUnpriced unresolved"""
 QUERY = (
-    """query($from: DateTime!, $to: DateTime!, $by: [UsageDimension!], $each: UsageInterval,
-  $zone: String) { usage(from: $from, to: $to, groupBy: $by, interval: $each, timeZone: $zone) {"""
+    """query($from: DateTime!, $to: DateTime!, $by: [UsageDimension!], $each: Interval,
+  $zone: String, $filter: [UsageFilter!]) { usage(from: $from, to: $to, groupBy: $by,
+    interval: $each, timeZone: $zone, filter: $filter) {"""
     + FIELDS
     + "} }"
 )
-FACTS = """query($from: DateTime!, $to: DateTime!, $id: ID, $first: Int) {
-  usageFacts(from: $from, to: $to, executionId: $id, first: $first) {
+FACTS = """query($from: DateTime!, $to: DateTime!, $id: ID, $first: Int, $after: String,
+  $filter: [UsageFilter!]) {
+  usageFacts(from: $from, to: $to, executionId: $id, first: $first, after: $after,
+    filter: $filter) { pageInfo { hasNextPage endCursor } edges { node {
     streamId executionId path attempt eventVersion happenedAt model source prices
-    lines { meter quantity unit costUsd } } }"""
+    lines { meter quantity unit costUsd } } } } }"""
 JANUARY = {"from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"}
 
 
@@ -55,6 +61,11 @@ def a_call(tenant_id: Any, at: str, **fields: Any) -> Stream:
 
 async def usage(api: Api, **variables: Any) -> list[dict[str, Any]]:
     return (await api.read(QUERY, **{**JANUARY, **variables}))["usage"]
+
+
+async def facts(api: Api, **variables: Any) -> list[dict[str, Any]]:
+    page = (await api.read(FACTS, **{**JANUARY, **variables}))["usageFacts"]
+    return [edge["node"] for edge in page["edges"]]
 
 
 async def test_without_groups_or_intervals_it_is_one_sum(api: Api) -> None:
@@ -187,7 +198,7 @@ async def test_intervals_in_which_nothing_was_used_are_there_for_every_group(api
 
 
 async def test_what_has_no_price_and_what_nobody_knows_is_said(api: Api) -> None:
-    unknown = an_execution(api.tenant_id).happens(
+    unknown = started(an_execution(api.tenant_id), "draft").happens(
         Execution.UsageUnresolved,
         path="draft",
         node_type="llm",
@@ -222,8 +233,7 @@ async def test_a_sum_leads_down_to_the_events_it_is_made_of(api: Api) -> None:
     run = a_call(api.tenant_id, "2026-01-05T10:00:00+00:00")
     completed(run, "end", node_type="end", **FREE)
     await api.happened(run, a_call(api.tenant_id, "2026-01-06T10:00:00+00:00"))
-    read = await api.read(FACTS, **JANUARY, id=str(run.stream_id))
-    assert read["usageFacts"] == [
+    assert await facts(api, id=str(run.stream_id)) == [
         {
             "streamId": str(run.stream_id),
             "executionId": str(run.stream_id),
@@ -241,8 +251,8 @@ async def test_a_sum_leads_down_to_the_events_it_is_made_of(api: Api) -> None:
             ],
         }
     ]
-    newest = await api.read(FACTS, **JANUARY, first=1)
-    assert [fact["happenedAt"][:10] for fact in newest["usageFacts"]] == ["2026-01-06"]
+    newest = await facts(api, first=1)
+    assert [fact["happenedAt"][:10] for fact in newest] == ["2026-01-06"]
 
 
 async def test_what_the_tenant_counts_itself_has_a_meter_of_its_own(api: Api) -> None:
@@ -251,7 +261,7 @@ async def test_what_the_tenant_counts_itself_has_a_meter_of_its_own(api: Api) ->
     (bucket,) = await usage(api, by=["METER"])
     assert bucket["group"] == [{"dimension": "METER", "value": "pages_printed"}]
     assert (bucket["quantity"], bucket["unit"], bucket["hasUnpriced"]) == (12, "units", True)
-    (fact,) = (await api.read(FACTS, **JANUARY))["usageFacts"]
+    (fact,) = await facts(api)
     assert (fact["executionId"], fact["streamId"]) == (None, str(sent.stream_id))
 
 
@@ -267,3 +277,61 @@ async def test_what_cannot_be_answered_is_refused(
 ) -> None:
     year = {"from": "2026-01-01T00:00:00Z", "to": "2027-01-01T00:00:00Z"}
     assert await api.refused(QUERY, **year, **variables) == code
+
+
+async def test_any_group_that_is_told_opens_the_facts_it_is_made_of(api: Api) -> None:
+    gpt = used("openai/gpt-4o", ["input_tokens", 4, 10**13], provider="openai", agent_id="a-1")
+    theirs = used("openai/gpt-4o", provider="openai", created_by="user:7")
+    calls = [USAGE, USAGE, gpt, theirs, theirs]
+    times = [f"2026-01-0{day}T10:00:00+00:00" for day in range(1, 6)]
+    await api.happened(
+        *(a_call(api.tenant_id, at, **call) for at, call in zip(times, calls, strict=True))
+    )
+    for dimension in UsageDimension:
+        buckets = await usage(api, by=[dimension.name])
+        assert buckets
+        for bucket in buckets:
+            inside = await facts(api, filter=bucket["group"])
+            counted = await usage(api, filter=bucket["group"])
+            meters = {line["meter"] for fact in inside for line in fact["lines"]}
+            assert "requests" in meters, dimension
+            if dimension is not UsageDimension.METER:
+                assert len(inside) == bucket["calls"] == counted[0]["calls"], dimension
+            assert counted[0]["costUsd"] == bucket["costUsd"]
+    either = [{"dimension": "MODEL", "value": one} for one in ("openai/gpt-4o", "\u0000", None)]
+    assert len(await facts(api, filter=either)) == 3
+    narrowed = [*either, {"dimension": "USER", "value": "7"}]
+    assert (await usage(api, filter=narrowed))[0]["calls"] == 2
+
+
+async def test_facts_come_in_pages_that_leave_none_out(api: Api) -> None:
+    at = "2026-01-05T10:00:00+00:00"
+    runs = [a_call(api.tenant_id, at) for _ in range(5)]
+    for run in runs:
+        completed(run, "again")  # At another time.
+    await api.happened(*runs)
+    everything = await facts(api)
+    assert len(everything) == 10
+    seen: list[Any] = []
+    after = None
+    while True:
+        page = (await api.read(FACTS, **JANUARY, first=3, after=after))["usageFacts"]
+        seen += [edge["node"] for edge in page["edges"]]
+        after = page["pageInfo"]["endCursor"]
+        if not page["pageInfo"]["hasNextPage"]:
+            break
+    assert seen == everything
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["", "x", '["2026"]', '["2026-01-01T00:00:00Z","x","",1]', '{"a":1}', "[1,2,3,4]", "é"],
+)
+async def test_what_is_no_cursor_of_facts_is_refused(api: Api, place: str) -> None:
+    cursor = base64.urlsafe_b64encode(place.encode()).decode()
+    assert await api.refused(FACTS, **JANUARY, after=cursor) == "bad_cursor"
+
+
+async def test_a_filter_has_a_bound(api: Api) -> None:
+    many = [{"dimension": "MODEL", "value": str(n)} for n in range(101)]
+    assert await api.refused(FACTS, **JANUARY, filter=many) == "too_many_filters"

@@ -13,7 +13,7 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from commands.ports import Batch, LoggedEvent, LogHandler, Start
-from infra.kafka import event_of
+from infra.kafka_records import event_of
 from tests.simulation.processes import Environment, Process
 from tests.simulation.store import SimulatedStore
 

@@ -247,6 +247,7 @@ class Api:
             audit_log=self.audit_log,
             event_search=self.event_search,
             provider_tests=ShortCalls(TenantProviders(self.world.vault), self.models),
+            payments=self.world.payments,
             body_bytes_max=BODY_BYTES_MAX,
             cors_origins=self._cors_origins,
         )

@@ -1,0 +1,21 @@
+"""Who collects money for this installation, as its settings say."""
+
+from commands.payment_port import PaymentProvider
+from infra.http_client import GuardedHttp
+from infra.payments.stripe_provider import StripePayments, StripeSettings
+from infra.runtime import Runtime
+
+CONNECTIONS_MAX = 16
+
+
+def build_payments(runtime: Runtime) -> PaymentProvider | None:
+    """None: nobody does."""
+    settings = runtime.settings
+    if settings.stripe_api_key is None:
+        return None
+    http = GuardedHttp(allowed=settings.http_allow, connections_max=CONNECTIONS_MAX)
+    runtime.at_close(http.aclose)
+    stripe = StripeSettings(
+        settings.stripe_api_key, settings.stripe_webhook_secrets, settings.stripe_api_base
+    )
+    return StripePayments(stripe, http)

@@ -1,0 +1,14 @@
+/** Every page: its address below /dashboard, and for those in the navigation a name and an icon. */
+import { Gauge, type LucideIcon } from "lucide-react";
+import type { ComponentType } from "react";
+import { Overview } from "./overview";
+
+export interface PageEntry {
+  path: string;
+  Page: ComponentType;
+  nav?: { label: string; icon: LucideIcon };
+}
+
+export const PAGES: readonly PageEntry[] = [
+  { path: "/", Page: Overview, nav: { label: "Overview", icon: Gauge } },
+];

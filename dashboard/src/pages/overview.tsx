@@ -1,0 +1,202 @@
+import { useMemo } from "react";
+import { Link } from "wouter";
+import { graphql, type ResultOf, useRead } from "../api/graphql";
+import { useTenantChanges } from "../api/live";
+import { Card, Skeleton } from "../parts/card";
+import { Chart } from "../parts/chart";
+import { Empty } from "../parts/empty";
+import { ExecutionTable, RUN_ROW } from "../parts/execution-table";
+import { compactText, countText, Money, moneyText } from "../parts/money";
+import { Page } from "../parts/page";
+import { Problem } from "../parts/problem";
+import { durationText } from "../parts/time";
+import { TimeRange, useRange } from "../parts/time-range";
+import { sumOf } from "../parts/decimal";
+
+const OVERVIEW = graphql(
+  `
+    query Overview($from: DateTime!, $to: DateTime!, $interval: Interval!) {
+      stats: executionStats(from: $from, to: $to, interval: $interval) {
+        start total byStatus { status count } successRate
+        p50DurationMs p95DurationMs p99DurationMs costUsd hasUnpriced tokensIn tokensOut
+      }
+      attention: executions(first: 5, filter: { status: [NEEDS_ATTENTION] }) {
+        edges { node { ...RunRow } }
+      }
+      recent: executions(first: 10) { edges { node { ...RunRow } } }
+    }
+  `,
+  [RUN_ROW],
+);
+type Bucket = ResultOf<typeof OVERVIEW>["stats"][number];
+
+const FIRST_RUN = "make demo";
+const isOfRun = (topic: string) => topic.startsWith("execution.");
+
+export function Overview() {
+  const [range, setRange] = useRange();
+  const { from, to, interval } = range;
+  const { data, error, isLoading, again } = useRead(OVERVIEW, { from, to, interval });
+  useTenantChanges(again, { isOf: isOfRun, everyMs: 2_000 });
+  return (
+    <Page title="Overview" actions={<TimeRange value={range} onChange={setRange} />}>
+      {error && <Problem error={error} again={again} />}
+      {isLoading && <Skeleton />}
+      {data && (
+        <>
+          <Tiles stats={data.stats} label={range.label} />
+          {data.attention.edges.length > 0 && (
+            <Card title="Needs attention" isBare>
+              <ExecutionTable
+                label="Executions that need attention"
+                rows={data.attention.edges.map((edge) => edge.node)}
+              />
+            </Card>
+          )}
+          <Charts stats={data.stats} interval={interval} />
+          <Card
+            title="Latest executions"
+            isBare
+            actions={<Link href="/executions">All executions</Link>}
+          >
+            {data.recent.edges.length === 0 ? (
+              <Empty title="Nothing has run yet" command={FIRST_RUN}>
+                This runs a workflow of two agents, and you can watch it here:
+              </Empty>
+            ) : (
+              <ExecutionTable
+                label="Latest executions"
+                rows={data.recent.edges.map((edge) => edge.node)}
+              />
+            )}
+          </Card>
+        </>
+      )}
+    </Page>
+  );
+}
+
+function countOf(stats: Bucket[], states: string[]): number {
+  return stats.reduce(
+    (sum, bucket) =>
+      bucket.byStatus.reduce((all, one) => (states.includes(one.status) ? all + one.count : all), sum),
+    0,
+  );
+}
+
+const GOING_ON = ["PENDING", "RUNNING", "WAITING", "PAUSED", "COMPENSATING"];
+const BAD = ["FAILED", "COMPENSATED", "NEEDS_ATTENTION"];
+
+function Tiles({ stats, label }: { stats: Bucket[]; label: string }) {
+  const total = stats.reduce((sum, bucket) => sum + bucket.total, 0);
+  const completed = countOf(stats, ["COMPLETED"]);
+  const bad = countOf(stats, BAD);
+  const going = countOf(stats, GOING_ON);
+  const cost = sumOf(stats.map((bucket) => bucket.costUsd));
+  const tokens = stats.reduce((sum, bucket) => sum + bucket.tokensIn + bucket.tokensOut, 0);
+  const p95 = stats.map((bucket) => bucket.p95DurationMs).filter((ms) => ms !== null);
+  const rate = completed + bad === 0 ? null : completed / (completed + bad);
+  return (
+    <div className="tiles">
+      <Tile label="Runs" value={compactText(total)} note={`in ${label}`} to="/executions" />
+      <Tile
+        label="Going on"
+        value={compactText(going)}
+        note={`${countText(countOf(stats, ["WAITING"]))} waiting`}
+        to="/executions?status=PENDING,RUNNING,WAITING,PAUSED,COMPENSATING"
+      />
+      <Tile
+        label="Success"
+        value={rate === null ? "–" : `${(rate * 100).toFixed(rate > 0.99 && rate < 1 ? 2 : 1)} %`}
+        note={`${countText(bad)} failed or need attention`}
+        to={`/executions?status=${BAD.join(",")}`}
+      />
+      <Tile
+        label="Spend"
+        value={<Money usd={cost} hasUnpriced={stats.some((bucket) => bucket.hasUnpriced)} />}
+        note={total === 0 ? "no runs" : `${compactText(tokens)} tokens`}
+        to="/executions"
+      />
+      <Tile
+        label="p95 duration"
+        value={durationText(p95.length === 0 ? null : Math.max(...p95))}
+        note="of the slowest interval"
+        to="/executions"
+      />
+    </div>
+  );
+}
+
+function Tile({
+  label,
+  value,
+  note,
+  to,
+}: {
+  label: string;
+  value: React.ReactNode;
+  note: string;
+  to: string;
+}) {
+  return (
+    <Link href={to} className="card tile">
+      <span className="label">{label}</span>
+      <span className="value">{value}</span>
+      <span className="note">{note}</span>
+    </Link>
+  );
+}
+
+function Charts({ stats, interval }: { stats: Bucket[]; interval: "HOUR" | "DAY" }) {
+  const charts = useMemo(() => {
+    const times = stats.map((bucket) => bucket.start);
+    const runs = (states: string[]) => stats.map((bucket) => countOf([bucket], states));
+    const ms = (of: (bucket: Bucket) => number | null) => stats.map((bucket) => of(bucket));
+    return {
+      times,
+      runs: [
+        { name: "Completed", color: "--series-3", values: runs(["COMPLETED"]) },
+        { name: "Going on", color: "--series-1", values: runs(GOING_ON) },
+        { name: "Failed", color: "--series-2", values: runs(BAD) },
+        { name: "Cancelled", color: "--series-4", values: runs(["CANCELLED"]) },
+      ],
+      // A chart is drawn with floats; the exact amounts are in the tables of the usage.
+      spend: [{ name: "Spend", color: "--series-1", values: stats.map((one) => Number(one.costUsd)) }],
+      duration: [
+        { name: "p50", color: "--series-3", values: ms((bucket) => bucket.p50DurationMs) },
+        { name: "p95", color: "--series-1", values: ms((bucket) => bucket.p95DurationMs) },
+        { name: "p99", color: "--series-2", values: ms((bucket) => bucket.p99DurationMs) },
+      ],
+    };
+  }, [stats]);
+  const { times } = charts;
+  return (
+    <div className="grid">
+      <Chart
+        title="Runs"
+        unit="runs"
+        isWhole
+        kind="bars"
+        {...{ times, interval }}
+        series={charts.runs}
+        text={compactText}
+      />
+      <Chart
+        title="Spend"
+        unit="USD"
+        kind="bars"
+        {...{ times, interval }}
+        series={charts.spend}
+        text={(value) => moneyText(value === 0 ? "0" : value.toFixed(value < 0.01 ? 6 : 2))}
+      />
+      <Chart
+        title="Duration"
+        unit="time"
+        kind="lines"
+        {...{ times, interval }}
+        series={charts.duration}
+        text={(value) => durationText(Math.round(value))}
+      />
+    </div>
+  );
+}

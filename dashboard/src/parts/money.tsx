@@ -1,0 +1,33 @@
+/** Money is a decimal text and stays one: no float ever holds an amount. */
+
+/** `0.00001234` as `$0.00001234`, `12.5` as `$12.50`: all that is there, at least two digits. */
+export function moneyText(amount: string, symbol = "$"): string {
+  const [whole = "0", fraction = ""] = amount.replace(/^-/, "").split(".");
+  const digits = fraction.replace(/0+$/, "").padEnd(2, "0");
+  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, ",");
+  return `${amount.startsWith("-") ? "−" : ""}${symbol}${grouped}.${digits}`;
+}
+
+/** hasUnpriced: the amount is a lower bound. */
+export function Money({ usd, hasUnpriced = false }: { usd: string; hasUnpriced?: boolean }) {
+  return (
+    <span className="number">
+      {hasUnpriced && (
+        <abbr title="A lower bound: the price of some of it is not known." className="muted">
+          ≥{" "}
+        </abbr>
+      )}
+      {moneyText(usd)}
+    </span>
+  );
+}
+
+const COUNT = new Intl.NumberFormat("en");
+const COMPACT = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+
+export function countText(count: number): string {
+  return COUNT.format(count);
+}
+export function compactText(count: number): string {
+  return count < 10_000 ? COUNT.format(count) : COMPACT.format(count);
+}

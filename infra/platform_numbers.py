@@ -1,0 +1,32 @@
+"""What operators watch of the whole installation, as of a scrape: the size of the log, what is
+behind it, what is begun and not ended.
+"""
+
+from psycopg import AsyncConnection
+
+from infra.metrics import Metrics
+
+# Of anything; a number that is as high says "at least".
+COUNTED_MAX = 100_000
+ACTIVE = ("execution", "sleeping_execution", "bulk_operation", "mail")
+
+
+async def tell_platform_numbers(conn: AsyncConnection, metrics: Metrics) -> None:
+    """conn: the role api, or the owner. What has no number (a relay without Kafka) is 0."""
+    cursor = await conn.execute(
+        "SELECT name, value FROM agentledger.platform_numbers(%s)", (COUNTED_MAX,), prepare=True
+    )
+    told = {str(name): float(value) for name, value in await cursor.fetchall()}
+    store = metrics.store
+    for gauge, name in (
+        (store.size_events, "events"),
+        (store.size_bytes, "bytes"),
+        (store.unreadable_seconds, "unreadable_seconds"),
+        (store.relay_lag_events, "relay_lag_events"),
+        (store.relay_oldest_seconds, "relay_lag_seconds"),
+        (store.seal_lag_events, "seal_lag_events"),
+        (store.seal_lag_seconds, "seal_lag_seconds"),
+    ):
+        gauge.set(told.get(name, 0.0))
+    for kind in ACTIVE:
+        metrics.sagas.active.labels(kind).set(told.get(kind, 0.0))

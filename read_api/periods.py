@@ -1,0 +1,159 @@
+"""Times that are asked for: cut into intervals of a time zone, and into what sums are kept of.
+
+Sums are kept by days where the days that are asked for are UTC's, else by quarters of an hour,
+which no time zone cuts. What lies before the first whole quarter and after the last one is in no
+sum and comes from single rows.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Annotated, Any, LiteralString, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import strawberry
+from graphql import GraphQLError
+
+from read_api.context import ReadContext
+from read_api.errors import coded, refuse
+from read_api.limits import ReadLimits
+from read_api.scalars import Instant
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+QUARTER = timedelta(minutes=15)
+DAY = timedelta(days=1)
+UTC_NAME = "UTC"
+TOO_MANY = "too_many_buckets"
+
+
+@strawberry.enum(description="Of the time zone that is asked for.")
+class Interval(Enum):
+    HOUR = "hour"
+    DAY = "day"
+    MONTH = "month"
+
+
+SHORTEST: Mapping[Interval, timedelta] = {
+    Interval.HOUR: timedelta(hours=1),
+    Interval.DAY: timedelta(hours=23),
+    Interval.MONTH: timedelta(days=28),
+}
+
+From: TypeAlias = Annotated[Instant, strawberry.argument(name="from", description="Inclusive.")]
+To: TypeAlias = Annotated[Instant, strawberry.argument(description="Exclusive.")]
+TimeZone: TypeAlias = Annotated[
+    str | None, strawberry.argument(description="IANA; the tenant's own without it.")
+]
+
+OWN_ZONE: LiteralString = "SELECT to_json(time_zone) FROM tenants_v4 LIMIT 1"
+
+# fmt: off
+START_OF: LiteralString = (
+    "CASE WHEN $1->>'unit' IS NULL THEN ($1->>'from')::timestamptz"
+    " ELSE date_trunc($1->>'unit', at, $1->>'timeZone') END"
+)
+# Hours are as long as any other everywhere; days and months are the zone's.
+STARTS: LiteralString = (
+    "bounds AS (SELECT ($1->>'from')::timestamptz AS f, ($1->>'to')::timestamptz AS t,"
+    "  $1->>'timeZone' AS zone),"
+    " starts AS ("
+    "  SELECT f AS start FROM bounds WHERE $1->>'unit' IS NULL"
+    "  UNION ALL SELECT generate_series(date_trunc('hour', f, zone),"
+    "      t - interval '1 microsecond', interval '1 hour')"
+    "    FROM bounds WHERE $1->>'unit' = 'hour'"
+    "  UNION ALL SELECT local AT TIME ZONE zone"
+    "    FROM bounds, generate_series(date_trunc($1->>'unit', f AT TIME ZONE zone),"
+    "      (t - interval '1 microsecond') AT TIME ZONE zone, ('1 ' || ($1->>'unit'))::interval)"
+    "      AS local WHERE $1->>'unit' IN ('day', 'month'))"
+)
+# fmt: on
+
+
+def in_days(column: LiteralString) -> LiteralString:
+    return (
+        " WHERE " + column + " >= ($1->>'daysFrom')::timestamptz"
+        " AND " + column + " < ($1->>'daysTo')::timestamptz"
+    )
+
+
+def in_quarters(column: LiteralString) -> tuple[LiteralString, LiteralString]:
+    """Before the days, and after them."""
+    return _between(column, "wholeFrom", "daysFrom"), _between(column, "daysTo", "wholeTo")
+
+
+def at_the_edges(column: LiteralString) -> tuple[LiteralString, LiteralString]:
+    """Before the quarters, and after them."""
+    return _between(column, "from", "wholeFrom"), _between(column, "wholeTo", "to")
+
+
+def _between(column: LiteralString, first: LiteralString, last: LiteralString) -> LiteralString:
+    return (
+        " WHERE " + column + " >= ($1->>'" + first + "')::timestamptz"
+        " AND " + column + " < ($1->>'" + last + "')::timestamptz"
+    )
+
+
+async def zone_of(context: ReadContext, asked: str | None) -> str:
+    return asked or await context.loaded(OWN_ZONE, {}) or UTC_NAME
+
+
+def period_params(
+    from_: str, to: str, *, interval: Interval | None, zone: str
+) -> dict[str, str | None]:
+    """For the statements above."""
+    has_days = interval is None or (interval is not Interval.HOUR and zone in (UTC_NAME, "Etc/UTC"))
+    return {
+        **_whole(from_, to, has_days=has_days),
+        "from": from_,
+        "to": to,
+        "unit": None if interval is None else interval.value,
+        "timeZone": zone,
+    }
+
+
+def check_period(arguments: Mapping[str, Any], limits: ReadLimits) -> None:
+    """Raises RequestRefused for what is no time zone, for times at the end of all times, and for
+    too many intervals.
+    """
+    name = arguments.get("timeZone")
+    if name is not None:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise refuse("bad_time_zone", "`timeZone` is a name such as Europe/Oslo.") from None
+    try:
+        _whole(arguments["from"], arguments["to"], has_days=True)
+    except OverflowError:
+        raise refuse("bad_period", "`from` and `to` are within the years 1 to 9999.") from None
+    interval = arguments.get("interval")
+    if interval is None:
+        return
+    span = datetime.fromisoformat(arguments["to"]) - datetime.fromisoformat(arguments["from"])
+    if span > limits.stats_buckets_max * SHORTEST[interval]:
+        raise refuse(TOO_MANY, f"At most {limits.stats_buckets_max} intervals.")
+
+
+def too_many_buckets(maximum: int) -> GraphQLError:
+    """As resolvers raise it, which find it out late."""
+    return coded(TOO_MANY, f"At most {maximum} intervals and groups of them.")
+
+
+def _whole(from_: str, to: str, *, has_days: bool) -> dict[str, str | None]:
+    """Where the days and the quarters begin and end of which all is asked for. Where there are
+    none, everything lies before the first.
+    """
+    begin, end = datetime.fromisoformat(from_), datetime.fromisoformat(to)
+    whole_from, whole_to = _within(begin, end, QUARTER)
+    days_from, days_to = _within(whole_from, whole_to, DAY) if has_days else (whole_to, whole_to)
+    return {
+        "wholeFrom": whole_from.isoformat(),
+        "wholeTo": whole_to.isoformat(),
+        "daysFrom": days_from.isoformat(),
+        "daysTo": days_to.isoformat(),
+    }
+
+
+def _within(begin: datetime, end: datetime, step: timedelta) -> tuple[datetime, datetime]:
+    first = begin + (EPOCH - begin) % step
+    last = end - (end - EPOCH) % step
+    return (first, last) if first < last else (end, end)
