@@ -66,7 +66,7 @@ READ_PLACES: LiteralString = (
     " FROM projection_positions WHERE partitions_count = %(count)s"
     " AND projection = ANY(%(projections)s) AND partition = ANY(%(partitions)s)"
 )
-# A row for each place that several projections have in common, for mostly all of them stand together.
+# A record for each place that projections have in common: mostly all of them stand together.
 MOVE_PLACES: LiteralString = (
     "WITH moved AS (UPDATE projection_positions AS p SET era = n.era, tx_id = n.tx_id,"
     "  notification_id = n.notification_id, cursor = n.cursor, applied_at = clock_timestamp(),"
