@@ -20,6 +20,7 @@ from cli.roles import (
     stop_signal,
 )
 from cli.session import complain, run, settings_or_complain
+from cli.telemetry import telemetry
 from infra.postgres import Role
 from infra.readiness import Ask
 from infra.runtime import Runtime, build_runtime
@@ -45,7 +46,8 @@ def serve(role: str, *, port: int | None, ends_with_input: bool = False) -> int:
             await run_until_stopped(runtime, parts, stop)
         return 0
 
-    return run(work)
+    with telemetry(settings, role):
+        return run(work)
 
 
 def _stop_at_end_of_input(stop: asyncio.Event) -> None:

@@ -1,6 +1,7 @@
 """Sums over the runs that have ended, by when they were created: how many, how long they took, what
 they cost. A row has the runs of about one duration, so that the rows are a histogram, from which
-any percentile can be read for any time and group (infra/migrations/0076_about_ms.sql).
+any percentile can be read for any time and group (infra/migrations/0076_about_ms.sql). What they
+took together is exact.
 
 Runs that have not ended are not in them: they are few, and change often.
 """
@@ -19,13 +20,15 @@ SUMS: LiteralString = (
     " coalesce(f.workflow_id, " + NOBODY + ") AS workflow_id,"
     " coalesce(f.agent_id, " + NOBODY + ") AS agent_id,"
     " f.created_by, f.status, " + ABOUT_MS.replace("{row}", "f") + " AS about_ms,"
-    " sum(f.sign) AS runs, sum(f.sign * f.cost_usd_pico) AS cost_usd_pico,"
+    " sum(f.sign) AS runs, sum(f.sign * coalesce(f.duration_ms, 0)) AS duration_ms,"
+    " sum(f.sign * f.cost_usd_pico) AS cost_usd_pico,"
     " sum(f.sign * f.unpriced) AS unpriced,"
     " sum(f.sign * f.tokens_in) AS tokens_in, sum(f.sign * f.tokens_out) AS tokens_out"
     " FROM {facts} AS f WHERE f.completed_at IS NOT NULL"
     " GROUP BY 1, 2, 3, 4, 5, 6, 7"
     # What changes after the end is mostly none of this.
-    " HAVING sum(f.sign) <> 0 OR sum(f.sign * f.cost_usd_pico) <> 0"
+    " HAVING sum(f.sign) <> 0 OR sum(f.sign * coalesce(f.duration_ms, 0)) <> 0"
+    "     OR sum(f.sign * f.cost_usd_pico) <> 0"
     "     OR sum(f.sign * f.unpriced) <> 0"
     "     OR sum(f.sign * f.tokens_in) <> 0 OR sum(f.sign * f.tokens_out) <> 0"
 )
@@ -40,7 +43,7 @@ def _rollup(suffix: LiteralString, length: LiteralString) -> Rollup:
             *("tenant_id uuid", "start timestamptz", "workflow_id uuid", "agent_id uuid"),
             *("created_by text", "status text", "about_ms bigint"),
         ),
-        sums=("runs", "cost_usd_pico", "unpriced", "tokens_in", "tokens_out"),
+        sums=("runs", "duration_ms", "cost_usd_pico", "unpriced", "tokens_in", "tokens_out"),
         count="runs",
         select="SELECT f.tenant_id, " + start + SUMS,
     )

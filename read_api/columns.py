@@ -7,6 +7,7 @@ Execution's status.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, LiteralString
 
 import strawberry
@@ -65,3 +66,8 @@ def source_of(metadata: Mapping[Any, Any]) -> Source | None:
 def money(pico: LiteralString) -> LiteralString:
     """The exact decimal string in USD of an integer count of pico-USD: 1500000000000 -> "1.5"."""
     return "trim_scale(" + pico + " * 0.000000000001)::text"
+
+
+def usd_text(usd: Decimal) -> str:
+    """As `money` writes it."""
+    return f"{usd.normalize():f}" if usd else "0"

@@ -9,6 +9,7 @@ from typing import Annotated, Any, LiteralString
 import strawberry
 
 from read_api.arguments import MinPosition
+from read_api.columns import usd_text
 from read_api.context import ReadInfo
 from read_api.errors import refuse
 from read_api.limits import PAGE_SIZE_DEFAULT, ReadLimits
@@ -132,11 +133,11 @@ async def cost_explorer(
         previous_to=Instant(earlier[1]),
         current=_amounts(found["present"], None),
         previous=_amounts(found["before"], None),
-        delta_usd=_text(delta),
+        delta_usd=usd_text(delta),
         delta_percent=_percent(delta, found),
         groups=groups,
         groups_count=found["count"],
-        rest_delta_usd=_text(delta - sum(_delta(row) for row in found["groups"])),
+        rest_delta_usd=usd_text(delta - sum(_delta(row) for row in found["groups"])),
     )
 
 
@@ -179,7 +180,7 @@ def _change(row: Mapping[str, Any], dimensions: list[UsageDimension]) -> CostCha
         kind=_kind(row, delta),
         current=_amounts(row["present"], meter),
         previous=_amounts(row["before"], meter),
-        delta_usd=_text(delta),
+        delta_usd=usd_text(delta),
         delta_percent=_percent(delta, row),
     )
 
@@ -207,8 +208,3 @@ def _delta(row: Mapping[str, Any]) -> Decimal:
 def _percent(delta: Decimal, row: Mapping[str, Any]) -> float | None:
     before = Decimal(row["before"]["cost_usd"])
     return float(delta / before * 100) if before else None
-
-
-def _text(usd: Decimal) -> str:
-    """As read_api/columns.py writes money."""
-    return f"{usd.normalize():f}" if usd else "0"

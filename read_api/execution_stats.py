@@ -54,13 +54,13 @@ ONLY: LiteralString = (
     " AND ($1->>'agentId' IS NULL OR agent_id = nullif(($1->>'agentId')::uuid, " + NOBODY + "))"
 )
 OF_SUMS: LiteralString = (
-    "SELECT start AS at, workflow_id, agent_id, status, about_ms, runs, cost_usd_pico, unpriced,"
-    "       tokens_in, tokens_out FROM executions_v5_by_{length}"
+    "SELECT start AS at, workflow_id, agent_id, status, about_ms, runs, duration_ms,"
+    "       cost_usd_pico, unpriced, tokens_in, tokens_out FROM executions_v5_by_{length}"
 )
 OF_ROWS: LiteralString = (
     "SELECT created_at, coalesce(workflow_id, " + NOBODY + "), coalesce(agent_id, " + NOBODY + "),"
-    "       status, " + ABOUT_MS.replace("{row}", "e") + ", 1, cost_usd_pico, unpriced,"
-    "       tokens_in, tokens_out FROM executions_v5 AS e"
+    "       status, " + ABOUT_MS.replace("{row}", "e") + ", 1, coalesce(duration_ms, 0),"
+    "       cost_usd_pico, unpriced, tokens_in, tokens_out FROM executions_v5 AS e"
 )
 # Found by their status: of all there ever were, those that go on are few.
 GOING_ON: LiteralString = (
@@ -84,7 +84,8 @@ NODES: LiteralString = (
     " chosen AS (SELECT count(*) AS count FROM runs),"
     " used AS (SELECT r.created_at AS at, coalesce(r.workflow_id, " + NOBODY + ") AS workflow_id,"
     "   coalesce(r.agent_id, " + NOBODY + ") AS agent_id, n.status,"
-    "   coalesce(n.duration_ms, -1) AS about_ms, 1 AS runs, n.cost_usd_pico, n.unpriced,"
+    "   coalesce(n.duration_ms, -1) AS about_ms, 1 AS runs,"
+    "   coalesce(n.duration_ms, 0) AS duration_ms, n.cost_usd_pico, n.unpriced,"
     "   n.tokens_in, n.tokens_out, coalesce(n.model, '') AS model,"
     "   coalesce(n.type, '') AS node_type"
     "  FROM runs AS r JOIN LATERAL (SELECT * FROM node_runs_v3 AS n"
@@ -104,7 +105,8 @@ GATHERED: LiteralString = (
     "           CASE WHEN $1->'groupBy' ? 'model' THEN model END,"
     "           CASE WHEN $1->'groupBy' ? 'node_type' THEN node_type END,"
     "           CASE WHEN $1->'groupBy' ? 'status' THEN status END], NULL) AS names,"
-    "         sum(runs) AS runs, sum(cost_usd_pico) AS cost_usd_pico, sum(unpriced) AS unpriced,"
+    "         sum(runs) AS runs, sum(duration_ms) AS duration_ms,"
+    "         sum(cost_usd_pico) AS cost_usd_pico, sum(unpriced) AS unpriced,"
     "         sum(tokens_in) AS tokens_in, sum(tokens_out) AS tokens_out"
     "    FROM used GROUP BY 1, 2, 3, 4),"
     " sums AS ("
@@ -112,6 +114,7 @@ GATHERED: LiteralString = (
     "         sum(runs) FILTER (WHERE status = 'COMPLETED') AS completed,"
     "         sum(runs) FILTER (WHERE status IN ('COMPLETED', 'FAILED', 'COMPENSATED',"
     "                                            'NEEDS_ATTENTION')) AS decided,"
+    "         sum(duration_ms) AS duration_ms,"
     "         sum(cost_usd_pico) AS cost_usd_pico, sum(unpriced) > 0 AS has_unpriced,"
     "         sum(tokens_in) AS tokens_in, sum(tokens_out) AS tokens_out"
     "    FROM grouped GROUP BY start, names),"
@@ -141,6 +144,7 @@ ANSWER: LiteralString = (
     "   s.completed::float8 / nullif(s.decided, 0) AS success_rate,"
     "   (s.decided - coalesce(s.completed, 0))::float8 / nullif(s.decided, 0) AS failure_rate,"
     "   p.p50 AS p50_duration_ms, p.p95 AS p95_duration_ms, p.p99 AS p99_duration_ms,"
+    "   coalesce(s.duration_ms, 0) / 1000.0 AS run_seconds,"
     "   " + money("coalesce(s.cost_usd_pico, 0)") + " AS cost_usd,"
     "   coalesce(s.has_unpriced, false) AS has_unpriced,"
     "   coalesce(s.tokens_in, 0) AS tokens_in, coalesce(s.tokens_out, 0) AS tokens_out"
@@ -182,6 +186,9 @@ class ExecutionStats:
     )
     p95_duration_ms: BigInt | None
     p99_duration_ms: BigInt | None
+    run_seconds: float = strawberry.field(
+        description="From the first step to the end, waits included, of all of them; exact."
+    )
     cost_usd: str
     has_unpriced: bool
     tokens_in: BigInt

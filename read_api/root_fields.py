@@ -52,6 +52,8 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "executionDiff": RootFieldRule("read", check_versions, is_sensitive=False),
     "executionStats": RootFieldRule("read", check_stats, is_sensitive=False),
     "usage": RootFieldRule("read", check_usage, is_sensitive=False),
+    "budget": RootFieldRule("read", is_sensitive=False, is_of_all=True),
+    "budgets": RootFieldRule("read", check_page, is_sensitive=False, is_of_all=True),
     "usageFacts": RootFieldRule("read", check_facts, is_sensitive=False),
     "costExplorer": RootFieldRule("read", check_exploring, is_sensitive=False),
     "workflow": RootFieldRule("read", is_sensitive=False),
@@ -62,6 +64,9 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "bulkOperations": RootFieldRule("read", check_page, is_sensitive=False),
     "tenant": RootFieldRule("read", is_sensitive=False),
     "subscription": RootFieldRule("read", is_sensitive=False),
+    "credits": RootFieldRule("read", is_sensitive=False),
+    "creditGrants": RootFieldRule("read", check_page, is_sensitive=False),
+    "creditEntries": RootFieldRule("read", check_page, is_sensitive=False),
     "tenants": RootFieldRule("tenants:manage", check_page, is_of_tenant=False),
     "users": RootFieldRule("read", check_page),
     "identityProviders": RootFieldRule("read", check_page),
@@ -84,6 +89,10 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "inclusionProof": RootFieldRule("audit:read"),
     "consistencyProof": RootFieldRule("audit:read", check_seal_order, is_sensitive=False),
     "projections": RootFieldRule("read", is_of_tenant=False, is_sensitive=False),
+    "priceBooks": RootFieldRule(
+        "read", check_seal_page, is_of_tenant=False, is_sensitive=False, is_of_all=True
+    ),
+    "usageUpdates": RootFieldRule("read", is_sensitive=False),
     "executionUpdates": RootFieldRule("read", is_sensitive=False),
     "tenantUpdates": RootFieldRule("read", is_of_all=True),
     # Of the schema itself, which is no secret to whoever may ask at all.

@@ -10,11 +10,20 @@ from strawberry.types.base import StrawberryObjectDefinition
 from read_api.agents import Agent, agent, agents
 from read_api.aggregates import AggregateState, aggregate_at, aggregate_diff
 from read_api.audit import AuditEntry, audit_entries
+from read_api.budgets import Budget, budget, budgets
 from read_api.bulk_operations import BulkOperation, bulk_operation, bulk_operations
 from read_api.columns import source_of
 from read_api.connections import Connection
 from read_api.cost_explorer import CostComparison, cost_explorer
 from read_api.credentials import ApiKey, api_keys
+from read_api.credits import (
+    CreditEntry,
+    CreditGrant,
+    Credits,
+    credit_entries,
+    credit_grants,
+    credits_of_tenant,
+)
 from read_api.differences import Difference
 from read_api.events import Event, event, events
 from read_api.execution_diff import execution_diff
@@ -25,6 +34,7 @@ from read_api.external_identities import ExternalIdentity, external_identities
 from read_api.feature_flags import FeatureFlag, feature_flags
 from read_api.identity import Me, User, me, user, users
 from read_api.identity_providers import IdentityProvider, identity_providers
+from read_api.price_books import PriceBookVersion, price_books
 from read_api.projections import ProjectionStatus, projections
 from read_api.providers import Provider, providers
 from read_api.roles import Permission, Role, permissions, roles
@@ -45,6 +55,7 @@ from read_api.tenants import Tenant, tenant, tenants
 from read_api.updates import EventNotice, ExecutionUpdate, execution_updates, tenant_updates
 from read_api.usage import UsageBucket, usage
 from read_api.usage_facts import UsageFact, usage_facts
+from read_api.usage_updates import UsageUpdate, usage_updates
 from read_api.workflows import Workflow, workflow, workflows
 
 
@@ -73,6 +84,8 @@ class Query:
     usage_facts: Connection[UsageFact] = strawberry.field(
         resolver=usage_facts, description="What sums are made of, newest first."
     )
+    budget: Budget | None = strawberry.field(resolver=budget)
+    budgets: Connection[Budget] = strawberry.field(resolver=budgets)
     cost_explorer: CostComparison = strawberry.field(
         resolver=cost_explorer,
         description="Two times beside each other, and the groups whose costs moved most.",
@@ -86,6 +99,11 @@ class Query:
     tenant: Tenant = strawberry.field(resolver=tenant, description="The caller's.")
     subscription: PlanSubscription | None = strawberry.field(
         resolver=subscription, description="What the caller's tenant pays for."
+    )
+    credits: Credits = strawberry.field(resolver=credits_of_tenant)
+    credit_grants: Connection[CreditGrant] = strawberry.field(resolver=credit_grants)
+    credit_entries: Connection[CreditEntry] = strawberry.field(
+        resolver=credit_entries, description="The ledger of credits, newest first."
     )
     me: Me = strawberry.field(resolver=me)
     user: User | None = strawberry.field(resolver=user)
@@ -146,6 +164,10 @@ class Query:
     consistency_proof: ConsistencyProof | None = strawberry.field(
         resolver=consistency_proof, description="That one seal only adds to an earlier one."
     )
+    price_books: Connection[PriceBookVersion] = strawberry.field(
+        resolver=price_books,
+        description="What was agreed with the tenant, newest first; for the operator also others.",
+    )
     projections: list[ProjectionStatus] = strawberry.field(
         resolver=projections, description="How far the read models are behind."
     )
@@ -160,6 +182,10 @@ class Subscription:
     tenant_updates: AsyncGenerator[EventNotice] = strawberry.subscription(
         resolver=tenant_updates,
         description="A notice of every event after a position, or from now on.",
+    )
+    usage_updates: AsyncGenerator[UsageUpdate] = strawberry.subscription(
+        resolver=usage_updates,
+        description="Usage as it is recorded, after a position, or from now on.",
     )
 
 

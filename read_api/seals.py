@@ -173,7 +173,7 @@ async def seals(
         limit=size + 1,
     )
     edges = [
-        Edge(cursor=_cursor(signed.seal.number), node=Seal(signed=signed, own_head=head))
+        Edge(cursor=number_cursor(signed.seal.number), node=Seal(signed=signed, own_head=head))
         for signed, head in found
     ]
     return connection(edges, size=size, is_after=after is not None)
@@ -221,7 +221,7 @@ def cursor_number(cursor: str) -> int:
     return number
 
 
-def _cursor(number: int) -> str:
+def number_cursor(number: int) -> str:
     return base64.urlsafe_b64encode(str(number).encode()).decode().rstrip("=")
 
 

@@ -68,7 +68,7 @@ def run_parts(rows: Iterable[Row], length: timedelta) -> Iterable[Any]:
         took = about_ms(cast("int | None", row["duration_ms"]))
         key = (row["tenant_id"], start, *who, row["created_by"], row["status"], took)
         numbers = [row[name] for name in ("cost_usd_pico", "unpriced", "tokens_in", "tokens_out")]
-        yield key, (1, *numbers)
+        yield key, (1, row["duration_ms"] or 0, *numbers)
 
 
 async def kept(ledger: Ledger, table: str, key_columns: int, tenants: list[Any]) -> Sums:

@@ -136,7 +136,7 @@ GROUPED = """query($by: [StatsDimension!], $each: Interval, $zone: String, $from
   executionStats(from: $from, to: $to, interval: $each, groupBy: $by, timeZone: $zone,
     agentId: $agent) {
     start group { dimension value } total byStatus { status count } successRate failureRate
-    p50DurationMs p95DurationMs p99DurationMs costUsd hasUnpriced } }"""
+    p50DurationMs p95DurationMs p99DurationMs runSeconds costUsd hasUnpriced } }"""
 JANUARY = {"from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z", "each": None}
 
 
@@ -213,6 +213,7 @@ async def test_percentiles_are_within_a_64th_of_the_exact_ones(api: Api) -> None
             exact = durations[math.ceil(share * len(durations)) - 1]
             assert abs(stats[f"{name}DurationMs"] - exact) <= exact / 64, (asked, name)
             assert exact >= 64 or stats[f"{name}DurationMs"] == exact
+        assert stats["runSeconds"] == sum(durations) / 1000
     few = sorted(durations)[:15]
     assert max(few) < 64
     exactly = [await api.ledger.scalar("SELECT about_ms(%s)", ms) for ms in few]

@@ -1,7 +1,10 @@
 /** Every page: its address below /dashboard, and for those in the navigation a name and an icon. */
-import { Gauge, type LucideIcon } from "lucide-react";
-import type { ComponentType } from "react";
+import { Bot, Gauge, ListTree, type LucideIcon, Workflow } from "lucide-react";
+import { type ComponentType, lazy } from "react";
+import { Agents } from "./agents";
+import { Executions } from "./executions";
 import { Overview } from "./overview";
+import { Workflows } from "./workflows";
 
 export interface PageEntry {
   path: string;
@@ -11,4 +14,10 @@ export interface PageEntry {
 
 export const PAGES: readonly PageEntry[] = [
   { path: "/", Page: Overview, nav: { label: "Overview", icon: Gauge } },
+  { path: "/executions", Page: Executions, nav: { label: "Executions", icon: ListTree } },
+  { path: "/executions/:id", Page: lazy(() => import("./execution")) },
+  { path: "/workflows", Page: Workflows, nav: { label: "Workflows", icon: Workflow } },
+  { path: "/workflows/:id", Page: lazy(() => import("./workflow")) },
+  { path: "/agents", Page: Agents, nav: { label: "Agents", icon: Bot } },
+  { path: "/agents/:id", Page: lazy(() => import("./agent")) },
 ];
