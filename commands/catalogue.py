@@ -14,6 +14,16 @@ from commands.agents import (
     revise_agent,
 )
 from commands.approvals import DecideApproval, decide_approval
+from commands.budgets import (
+    CreateBudget,
+    DeleteBudget,
+    ReleaseBudgetHold,
+    ReviseBudget,
+    create_budget,
+    delete_budget,
+    release_budget_hold,
+    revise_budget,
+)
 from commands.bulk_operations import OperateInBulk, operate_in_bulk
 from commands.credentials import (
     CreateApiKey,
@@ -267,6 +277,10 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(OverrideFlag, override_flag),
         _entry(OverrideOwnFlag, override_own_flag),
         _entry(PublishPrices, publish_prices),
+        _entry(CreateBudget, create_budget),
+        _entry(ReviseBudget, revise_budget),
+        _entry(DeleteBudget, delete_budget),
+        _entry(ReleaseBudgetHold, release_budget_hold),
         _entry(OpenCheckout, open_checkout),
         _entry(ReceiveProviderEvent, receive_provider_event),
         _entry(SendUsageEvents, send_usage_events),

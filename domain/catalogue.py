@@ -7,6 +7,7 @@ from eventsourcing.domain import Aggregate
 from domain.administrators import Administrators
 from domain.agents import Agent
 from domain.billing_accounts import BillingAccount
+from domain.budgets import Budget
 from domain.bulk_operations import BulkOperation
 from domain.credentials import ApiKey
 from domain.credits import CreditAccount
@@ -39,6 +40,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Agent,
     ApiKey,
     BillingAccount,
+    Budget,
     BulkOperation,
     CreditAccount,
     DataSubject,

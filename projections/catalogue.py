@@ -1,6 +1,7 @@
 """Every read model."""
 
 from projections.agents import AGENT_VERSIONS, AGENTS
+from projections.budgets import BUDGETS
 from projections.bulk_operations import BULK_OPERATIONS
 from projections.credentials import API_KEYS
 from projections.credits import CREDIT_ENTRIES, CREDIT_GRANTS
@@ -24,6 +25,7 @@ PROJECTIONS: tuple[AnyProjection, ...] = (
     AGENT_VERSIONS,
     AGENTS,
     API_KEYS,
+    BUDGETS,
     BULK_OPERATIONS,
     CREDIT_ENTRIES,
     CREDIT_GRANTS,

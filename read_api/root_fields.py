@@ -52,6 +52,8 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "executionDiff": RootFieldRule("read", check_versions, is_sensitive=False),
     "executionStats": RootFieldRule("read", check_stats, is_sensitive=False),
     "usage": RootFieldRule("read", check_usage, is_sensitive=False),
+    "budget": RootFieldRule("read", is_sensitive=False, is_of_all=True),
+    "budgets": RootFieldRule("read", check_page, is_sensitive=False, is_of_all=True),
     "usageFacts": RootFieldRule("read", check_facts, is_sensitive=False),
     "costExplorer": RootFieldRule("read", check_exploring, is_sensitive=False),
     "workflow": RootFieldRule("read", is_sensitive=False),

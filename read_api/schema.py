@@ -10,6 +10,7 @@ from strawberry.types.base import StrawberryObjectDefinition
 from read_api.agents import Agent, agent, agents
 from read_api.aggregates import AggregateState, aggregate_at, aggregate_diff
 from read_api.audit import AuditEntry, audit_entries
+from read_api.budgets import Budget, budget, budgets
 from read_api.bulk_operations import BulkOperation, bulk_operation, bulk_operations
 from read_api.columns import source_of
 from read_api.connections import Connection
@@ -83,6 +84,8 @@ class Query:
     usage_facts: Connection[UsageFact] = strawberry.field(
         resolver=usage_facts, description="What sums are made of, newest first."
     )
+    budget: Budget | None = strawberry.field(resolver=budget)
+    budgets: Connection[Budget] = strawberry.field(resolver=budgets)
     cost_explorer: CostComparison = strawberry.field(
         resolver=cost_explorer,
         description="Two times beside each other, and the groups whose costs moved most.",

@@ -127,6 +127,7 @@ async def test_open_policies_exist_only_for_the_roles_that_serve_all_tenants(
     )
     tables = {row[0] for row in await cursor.fetchall()}
     assert tables == {
+        "budget_alerts",
         "mail_outbox",
         "open_bulk_operations",
         "deadlines",
