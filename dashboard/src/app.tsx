@@ -76,7 +76,7 @@ function Navigation() {
   const me = useMe();
   const name = session.state === "in" ? (session.user?.email ?? me?.me.actor) : "";
   return (
-    <nav className="nav" aria-label="Pages">
+    <nav className="nav" aria-label="Main">
       <Link href="/" className="brand" aria-label="AgentLedger">
         <img src={icon} alt="" />
         <span>AgentLedger</span>

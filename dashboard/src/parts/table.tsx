@@ -77,7 +77,7 @@ export function usePages(): { after: string | null; pager: (page: PageOfRows) =>
   const [after, setAfter] = useParam("after");
   const [trail, setTrail] = useState<string[]>([]);
   const pager = (page: PageOfRows) => (
-    <nav className="table-foot" aria-label="Pages">
+    <nav className="table-foot" aria-label="Turn pages">
       <span className="grow">
         {after === "" ? "Newest first" : "Older"} · {PAGE_SIZE} a page
       </span>
