@@ -17,8 +17,9 @@ from eventsourcing.persistence import StoredEvent
 from domain.attempts import Usage
 from domain.definitions import Definition, parse_definition
 from domain.execution_outcomes import complete_node
+from domain.execution_parts import NO_ORIGIN
 from domain.execution_steps import advance
-from domain.executions import NO_ORIGIN, Execution
+from domain.executions import Execution
 from domain.identifiers import Json, JsonObject
 from infra.clock import Uuid7Ids
 from infra.event_codec import mapper

@@ -21,7 +21,6 @@ from cli.oauth import build_oauth
 from cli.payments import build_payments
 from cli.rate_limits import RateLimitParts, build_rate_limits
 from cli.web_server import run_http
-from commands.dispatch import Dispatcher
 from commands.ports import Ports
 from infra.access_tokens import SignedAccessTokens
 from infra.admission import SampledAdmission
@@ -53,6 +52,7 @@ from infra.secrets_source import SecretsSource
 from infra.session_tokens import SessionTokens
 from infra.subjects import PostgresDataSubjects
 from infra.tail import Tail
+from infra.traced_dispatcher import TracedDispatcher
 from infra.users import PostgresUsers
 from projections.catalogue import PROJECTIONS
 from projections.execution_search import PostgresExecutionSearch
@@ -89,7 +89,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     waiter = await _waiter(runtime, tail, authentication, metrics)
     secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
     ports = await _ports(runtime, store, secrets=secrets, admission=admission, metrics=metrics)
-    app, dispatcher = _application(), Dispatcher(ports)
+    app, dispatcher = _application(), TracedDispatcher(ports)
     rate_limits = build_rate_limits(runtime, database, metrics, await runtime.plans("api"))
     seals, seal_proofs = await runtime.event_seals("api"), await runtime.seal_proofs()
     event_search = EventSearch(database, seals.opened)
@@ -118,6 +118,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         payments=ports.payments,
         body_bytes_max=settings.body_bytes_max,
         cors_origins=settings.cors_origins,
+        is_caller_trace_continued=settings.is_caller_trace_continued,
     )
     build_write_routes(app, written)
     build_read_routes(
@@ -273,6 +274,7 @@ async def _ports(
         search=PostgresExecutionSearch(database),
         standings=await runtime.standings(),
         plans=await runtime.plans("api"),
+        budgets=await runtime.budgets("api"),
         features=await runtime.features("api"),
         prices=StoredPrices(store),
         payments=build_payments(runtime),

@@ -49,6 +49,7 @@ TENANT_SCOPES: Mapping[str, str] = {
     "audit:read": "read and export the audit trail",
     "feature_overrides:write": "switch features on and off, where their flags let tenants",
     "usage:write": "send usage that the tenant counts itself",
+    "budgets:write": "say how much may be spent",
     "payments:write": "pay, and say what is paid with",
 }
 
@@ -62,6 +63,7 @@ OPERATOR_SCOPES: Mapping[str, str] = {
     "usage:resolve": "say what attempts used of which nobody knew",
     "plans:write": "make, revise and archive plans",
     "subscriptions:write": "say which plan a tenant pays for",
+    "credits:write": "give tenants credits, and withdraw them",
     "prices:write": "publish prices, for everybody or for one tenant",
     "resellers:write": "say how many tenants a reseller may have",
     "audit:read": "read what strangers and the operator did",
@@ -81,6 +83,7 @@ RESELLER_SCOPES: Mapping[str, str] = {
     "tenants:manage": "list, suspend and resume the tenants that one has created, and say"
     " which plan they are on",
     "subscriptions:write": "say which plan the tenants pay for that one has created",
+    "credits:write": "give credits to the tenants that one has created, and withdraw them",
 }
 
 # Role by role, for each scope: how far it reaches, and nothing for those that are not named. An
@@ -104,6 +107,7 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "audit:read": {},
     "feature_overrides:write": {},
     "usage:write": {},
+    "budgets:write": {},
     "payments:write": {},
     "providers:write": {"USER": "own", "RESELLER": "own"},
     "secrets:write": {"USER": "own", "RESELLER": "own"},
@@ -115,6 +119,7 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "tenants:create": {"RESELLER": "own"},
     "tenants:manage": {"RESELLER": "own"},
     "subscriptions:write": {"RESELLER": "own"},
+    "credits:write": {"RESELLER": "own"},
 }
 
 # About nothing but the account of who uses them; every role has them.

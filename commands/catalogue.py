@@ -14,6 +14,16 @@ from commands.agents import (
     revise_agent,
 )
 from commands.approvals import DecideApproval, decide_approval
+from commands.budgets import (
+    CreateBudget,
+    DeleteBudget,
+    ReleaseBudgetHold,
+    ReviseBudget,
+    create_budget,
+    delete_budget,
+    release_budget_hold,
+    revise_budget,
+)
 from commands.bulk_operations import OperateInBulk, operate_in_bulk
 from commands.credentials import (
     CreateApiKey,
@@ -24,6 +34,14 @@ from commands.credentials import (
     restrict_api_key,
     revoke_api_key,
     rotate_api_key,
+)
+from commands.credits import (
+    ExpireCredits,
+    GrantCredits,
+    WithdrawCredits,
+    expire_credits,
+    grant_credits,
+    withdraw_credits,
 )
 from commands.decisions import Command, Decided, Tenancy
 from commands.directory_groups import (
@@ -251,11 +269,18 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(CancelSubscription, cancel_subscription),
         _entry(ResumeSubscription, resume_subscription),
         _entry(AdvanceSubscription, advance_subscription),
+        _entry(GrantCredits, grant_credits),
+        _entry(WithdrawCredits, withdraw_credits),
+        _entry(ExpireCredits, expire_credits),
         _entry(DefineFlag, define_flag),
         _entry(RemoveFlag, remove_flag),
         _entry(OverrideFlag, override_flag),
         _entry(OverrideOwnFlag, override_own_flag),
         _entry(PublishPrices, publish_prices),
+        _entry(CreateBudget, create_budget),
+        _entry(ReviseBudget, revise_budget),
+        _entry(DeleteBudget, delete_budget),
+        _entry(ReleaseBudgetHold, release_budget_hold),
         _entry(OpenCheckout, open_checkout),
         _entry(ReceiveProviderEvent, receive_provider_event),
         _entry(SendUsageEvents, send_usage_events),

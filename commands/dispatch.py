@@ -22,6 +22,7 @@ from uuid import UUID, uuid5
 import orjson
 
 from commands.authorization import Caller, require
+from commands.budget_port import BudgetsChanged
 from commands.catalogue import HANDLERS
 from commands.decisions import Command, Decided, Tenancy, VersionMismatch
 from commands.ports import CommandRecord, DuplicateCommand, Ports, PositionToken
@@ -140,6 +141,8 @@ class Dispatcher:
                     return first
                 if not isinstance(refusal, Stale) or isinstance(refusal, VersionMismatch):
                     raise
+                if isinstance(refusal, BudgetsChanged):
+                    self._ports.budgets.forget(on.tenant_id)
             else:
                 return Answer({**decided.result, **decided.shown_once}, position)
         raise Contended

@@ -93,6 +93,11 @@ class TenantPlan:
         return self.whole("run_duration_s")
 
     @cached_property
+    def run_cost_usd(self) -> str | None:
+        value = self.limits.get("run_cost_usd")
+        return None if value is None else str(value)
+
+    @cached_property
     def step_weight(self) -> float | None:
         value = self.limits.get("step_weight")
         return None if value is None else float(str(value))

@@ -11,6 +11,7 @@ from uuid import UUID
 from eventsourcing.domain import Aggregate
 
 from commands.admission_port import Admission
+from commands.budget_port import BudgetRow, Budgets, KnownBudgets, NobodyBudgeted
 from commands.bulk_port import ExecutionSearch
 from commands.credential_port import ApiKeyRow
 from commands.deadline_port import StoredDeadline
@@ -25,6 +26,7 @@ from commands.password_port import AnyPassword, PasswordJudge
 from commands.payment_port import PaymentProvider
 from commands.plan_port import NobodyLimited, PlanRow, Plans
 from commands.price_port import Prices, PublishedPrices
+from commands.retention_port import RemovedPayloads, StoredRetention
 from commands.sealing_port import Sealing, SealingRow
 from commands.sharing_port import ShareRow
 from commands.standing_port import EveryoneActive, Standings, TenantSideRow
@@ -139,20 +141,6 @@ class ClosedBulkOperation:
     operation_id: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRetention:
-    """payload_days: None keeps payloads for ever."""
-
-    payload_days: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class RemovedPayloads:
-    """The payloads that lie beside the events of this execution go, as far as no other has them."""
-
-    execution_id: UUID
-
-
 SideRow = (
     OpenedExecution
     | ClosedExecution
@@ -175,6 +163,8 @@ SideRow = (
     | LoginRow
     | SealingRow
     | PublishedPrices
+    | BudgetRow
+    | KnownBudgets
     | StoredDeadline
 )
 
@@ -395,5 +385,6 @@ class Ports:
     standings: Standings = field(default_factory=EveryoneActive)
     data_subjects: DataSubjects | None = None  # Only what is done for or to one person needs it.
     plans: Plans = field(default_factory=NobodyLimited)
+    budgets: Budgets = field(default_factory=NobodyBudgeted)
     features: Features = field(default_factory=EverythingOn)
     regions: Sequence[str] = ("us", "eu", "ap")  # The first is where a tenant is by default.

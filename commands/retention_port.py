@@ -8,6 +8,22 @@ from uuid import UUID
 
 from domain.identifiers import TenantId
 
+# Rows are written in the transaction of the events that say so.
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRetention:
+    """payload_days: None keeps payloads for ever."""
+
+    payload_days: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedPayloads:
+    """The payloads that lie beside the events of this execution go, as far as no other has them."""
+
+    execution_id: UUID
+
 
 @dataclass(frozen=True, slots=True)
 class DueRetention:

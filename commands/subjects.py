@@ -21,7 +21,8 @@ from commands.directory_port import RemovedDirectoryEntry
 from commands.execution_families import family_of, rows_of
 from commands.identity_port import StoredUserAccess
 from commands.memberships import membership_of, role_grants
-from commands.ports import RemovedPayloads, SideRow
+from commands.ports import SideRow
+from commands.retention_port import RemovedPayloads
 from commands.sealing_port import DestroyedSubjectKey
 from commands.vault_port import RemovedVaultEntry
 from domain.administrators import LastAdministrator

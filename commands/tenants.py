@@ -14,7 +14,8 @@ from commands.credentials import issue_api_key
 from commands.decisions import SECRET, Command, Decided, Tenancy
 from commands.memberships import begin_user, membership_of
 from commands.password_port import require_new_password
-from commands.ports import StoredPassword, StoredRetention
+from commands.ports import StoredPassword
+from commands.retention_port import StoredRetention
 from commands.standing_port import (
     ChangedStanding,
     ClosedOffboarding,

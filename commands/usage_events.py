@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
+from commands.budget_port import KnownBudgets
 from commands.decisions import Command, Decided, Tenancy
+from domain.budget_rules import BudgetRule, Spender, applies, counter_of
 from domain.errors import Invalid
-from domain.identifiers import JsonObject
+from domain.identifiers import Json, JsonObject
 from domain.rating import rate
 from domain.usage import Measured, Metered
 from domain.usage_events import (
@@ -20,6 +22,7 @@ from domain.usage_events import (
     usage_event_id,
 )
 
+NOBODY_IN_PARTICULAR = Spender()
 # The model under which price books find the meters of tenants.
 OWN_METERS = "meter/own"
 
@@ -64,6 +67,7 @@ async def send_usage_events(command: SendUsageEvents, on: Tenancy) -> Decided:
     ]
     if mistakes:
         raise Invalid(errors=mistakes)
+    budgets = await on.ports.budgets.of(on.tenant_id)
     fresh: dict[object, UsageEvent] = {}
     for sent in command.events:
         stream_id = usage_event_id(on.tenant_id, sent.source, sent.id)
@@ -73,16 +77,25 @@ async def send_usage_events(command: SendUsageEvents, on: Tenancy) -> Decided:
         if known is not None:
             known.require_same(sent.fingerprint)
         else:
-            fresh[stream_id] = await _counted(sent, now, on)
+            fresh[stream_id] = await _counted(sent, now, on, budgets.rules)
     accepted = len(fresh)
     return Decided(
         result={"accepted": accepted, "duplicates": len(command.events) - accepted},
         aggregates=tuple(fresh.values()),
+        side_rows=(KnownBudgets(budgets.revision, {}),),
     )
 
 
-async def _counted(sent: SentEvent, now: datetime, on: Tenancy) -> UsageEvent:
+async def _counted(
+    sent: SentEvent, now: datetime, on: Tenancy, rules: Sequence[BudgetRule]
+) -> UsageEvent:
+    """It has happened, so no budget refuses it: it counts in those of the whole tenant."""
     happened_at = sent.time or now
+    counters: list[Json] = [
+        counter_of(rule, NOBODY_IN_PARTICULAR, happened_at).told()
+        for rule in rules
+        if applies(rule, NOBODY_IN_PARTICULAR)
+    ]
     measured = Measured({sent.type: quantity_of(sent.data)}, "sent")
     assert on.ports.prices is not None
     sources = await on.ports.prices.sources(on.tenant_id, OWN_METERS, happened_at)
@@ -99,4 +112,5 @@ async def _counted(sent: SentEvent, now: datetime, on: Tenancy) -> UsageEvent:
         data=sent.data,
         fingerprint=sent.fingerprint,
         usage=metered.fact(workflow_id=None, created_by=on.caller.actor),
+        counters=counters,
     )

@@ -33,6 +33,17 @@ UNKNOWN_OUTCOME = "unknown_outcome"
 ABANDONED = "abandoned"
 
 
+class Reserved(NamedTuple):
+    """What budgets hold for a call. model: as prices name it. tokens_max: of the answer; the call
+    is told. agent_version: the one whose call it is.
+    """
+
+    usd_pico: int
+    tokens_max: int | None
+    model: str
+    agent_version: int | None = None
+
+
 class Attempt(NamedTuple):
     """An effect to perform, once its intent (NodeStarted) is stored if it has one. number: 1-based.
 
@@ -49,6 +60,7 @@ class Attempt(NamedTuple):
     has_intent: bool = True
     heartbeat_s: float | None = None
     secrets: tuple[SecretReference, ...] = ()
+    reserved: Reserved | None = None
 
 
 INTERRUPTED = Failure(

@@ -7,8 +7,10 @@ from eventsourcing.domain import Aggregate
 from domain.administrators import Administrators
 from domain.agents import Agent
 from domain.billing_accounts import BillingAccount
+from domain.budgets import Budget
 from domain.bulk_operations import BulkOperation
 from domain.credentials import ApiKey
+from domain.credits import CreditAccount
 from domain.directory_groups import DirectoryGroup
 from domain.directory_users import DirectoryUser
 from domain.executions import Execution
@@ -38,7 +40,9 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Agent,
     ApiKey,
     BillingAccount,
+    Budget,
     BulkOperation,
+    CreditAccount,
     DataSubject,
     DirectoryGroup,
     DirectoryUser,

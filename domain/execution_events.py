@@ -37,12 +37,23 @@ class ExecutionEvents:
         TOPIC = "execution.started"
 
     class NodeStarted(Aggregate.Event):
+        """reserved: {usd_pico, tokens_max, counters} of an attempt that budgets pay for: how much
+        is held of each counter (domain/budget_rules.py) until it is known what it cost.
+        """
+
         TOPIC = "execution.node_started"
+        class_version = 2
         path: str
         node_type: str
         attempt: int
         request: JsonObject
         idempotency_key: str
+        reserved: JsonObject | None
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            """There were no budgets."""
+            state["reserved"] = None
 
     class NodeCompleted(Aggregate.Event):
         """ports: those whose edges are taken; none are the edges without a port. usage: of an

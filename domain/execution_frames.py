@@ -79,9 +79,10 @@ class Holder:
 @dataclass(slots=True)
 class Live:
     """frames: by prefix. memory: of loops and maps, by path. in_flight: attempts without an intent,
-    by path. changed: frames to look at. caught: the failure that the handler of errors is about.
-    has_room: whether the tenant may store more large payloads. is_held: whether the tenant is
-    suspended, so that no step may begin. seconds_max: how long the tenant's plan lets a run take.
+    or whose intent is not recorded yet, by path. changed: frames to look at. caught: the failure
+    that the handler of errors is about. has_room: whether the tenant may store more large payloads.
+    is_held: whether the tenant is suspended, so that no step may begin. is_budgeted: whether what
+    is paid for may have to be reserved. seconds_max: how long the tenant's plan lets a run take.
     undo_plan: once it is being undone.
     """
 
@@ -92,6 +93,7 @@ class Live:
     caught: str | None = None
     has_room: bool = True
     is_held: bool = False
+    is_budgeted: bool = False
     seconds_max: int | None = None
     undo_plan: UndoPlan | None = None
 

@@ -4,6 +4,17 @@ from dataclasses import dataclass
 
 from domain.identifiers import JsonObject
 
+# Of a run that no other run began, as its first event has it.
+NO_ORIGIN: JsonObject = {
+    "parent_id": None,
+    "parent_path": None,
+    "depth": 0,
+    "forked_from_id": None,
+    "forked_from_node": None,
+    "subject_id": None,
+    "data_subject": None,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Child:

@@ -19,13 +19,13 @@ from domain.node_types import Iterations
 from domain.payloads import payload_bytes
 from domain.signals import PendingSignals
 
-SNAPSHOT_VERSION = 4
+SNAPSHOT_VERSION = 5
 
 # What is JSON already.
 PLAIN = (
     *("workflow_id", "workflow_version", "agent_id", "definition_hash", "input", "created_by"),
     *("parent_id", "parent_path", "depth", "is_fork", "status", "output", "error", "has_payloads"),
-    *("is_erased", "data_subject"),
+    *("is_erased", "data_subject", "is_budgeted"),
 )
 
 

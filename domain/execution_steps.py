@@ -5,8 +5,10 @@ from datetime import datetime
 from domain.attempts import Attempt
 from domain.definitions import Definition
 from domain.execution_compensation import undo
+from domain.execution_usage import METERED_TYPES
 from domain.execution_walk import Walk, run_ends_at
 from domain.executions import Execution
+from domain.identifiers import JsonObject
 
 # A shorter wait is not worth giving the run out of hand and taking it up again.
 SUSPENDED_FROM_S = 5.0
@@ -30,10 +32,23 @@ def advance(execution: Execution, definition: Definition, *, now: datetime) -> l
         execution.live.changed.clear()
     if execution.is_ended:
         return []
-    for attempt in attempts:
-        _begin(execution, attempt)
+    begun = [_begin(execution, attempt) for attempt in attempts]
     _rest(execution, definition, now)
-    return attempts
+    return begun
+
+
+def is_held_back(execution: Execution, attempt: Attempt) -> bool:
+    """Whether its intent waits for somebody to say what pays for it."""
+    return attempt.has_intent and execution.live.in_flight.get(attempt.path) is attempt
+
+
+def begin_reserved(execution: Execution, attempt: Attempt, reserved: JsonObject | None) -> None:
+    """The intent of an attempt that was held back. reserved: what budgets hold for it, as the event
+    has it.
+    """
+    assert is_held_back(execution, attempt)
+    del execution.live.in_flight[attempt.path]
+    _start(execution, attempt, reserved)
 
 
 def has_more(execution: Execution) -> bool:
@@ -65,10 +80,17 @@ def _stands_still(execution: Execution) -> bool:
     return execution.status == "PAUSED" or execution.live.is_held
 
 
-def _begin(execution: Execution, attempt: Attempt) -> None:
-    if not attempt.has_intent:
-        execution.live.in_flight[attempt.path] = attempt
-        return
+def _begin(execution: Execution, attempt: Attempt) -> Attempt:
+    if execution.live.is_budgeted and attempt.node_type in METERED_TYPES:
+        attempt = attempt._replace(has_intent=True)
+    elif attempt.has_intent:
+        _start(execution, attempt, None)
+        return attempt
+    execution.live.in_flight[attempt.path] = attempt
+    return attempt
+
+
+def _start(execution: Execution, attempt: Attempt, reserved: JsonObject | None) -> None:
     execution.trigger_event(
         Execution.NodeStarted,
         path=attempt.path,
@@ -76,6 +98,7 @@ def _begin(execution: Execution, attempt: Attempt) -> None:
         attempt=attempt.number,
         request=attempt.request,
         idempotency_key=attempt.idempotency_key,
+        reserved=reserved,
     )
 
 

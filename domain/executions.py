@@ -38,18 +38,6 @@ class ExecutionEnded(Refused):
     """This execution has finished or was cancelled; nothing more can happen to it."""
 
 
-# Of a run that no other run began, as its first event has it.
-NO_ORIGIN: JsonObject = {
-    "parent_id": None,
-    "parent_path": None,
-    "depth": 0,
-    "forked_from_id": None,
-    "forked_from_node": None,
-    "subject_id": None,
-    "data_subject": None,
-}
-
-
 class Execution(ExecutionEvents, Aggregate):
     """Pure nodes record how they ended and no more; effectful ones each attempt and its end, and
     those that are free and safe to repeat only its end.
@@ -130,6 +118,8 @@ class Execution(ExecutionEvents, Aggregate):
         self.signals = PendingSignals()
         self.children: dict[str, Child] = {}
         self.undoing: Undoing | None = None
+        # Whether some attempt has reserved anything of a budget.
+        self.is_budgeted = False
         # By (path, attempt), of which type and since when: nobody knows what they were billed.
         self.unresolved: dict[tuple[str, int], tuple[str, datetime]] = {}
         # Whether what it was given and made can be read.
@@ -183,9 +173,17 @@ class Execution(ExecutionEvents, Aggregate):
 
     @event(ExecutionEvents.NodeStarted)
     def _node_started(
-        self, *, path: str, node_type: str, attempt: int, idempotency_key: str, timestamp: datetime
+        self,
+        *,
+        path: str,
+        node_type: str,
+        attempt: int,
+        idempotency_key: str,
+        reserved: JsonObject | None,
+        timestamp: datetime,
     ) -> None:
         self._go_on()
+        self.is_budgeted = self.is_budgeted or reserved is not None
         self.runs.start(
             path, node_type, attempt, idempotency_key=idempotency_key, begun_at=timestamp
         )

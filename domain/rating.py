@@ -10,7 +10,7 @@ known as a whole or not at all: a sum that leaves something out looks like a sma
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from domain.prices import FREE_PRICE, Price, cost
 from domain.usage import CHARGED_AS, FREE_METERS, Measured, UsageLine
@@ -34,10 +34,14 @@ class PriceSource(Protocol):
     def price(self, model: str, meter: str) -> Price | None: ...
 
 
+# A price, and the factor of the margins on it.
+Rate: TypeAlias = tuple[Price, Fraction | int]
+
+
 class _Rates(NamedTuple):
     """of_meters: the price of each, and the factor of the margins on it. prices: as Rated."""
 
-    of_meters: tuple[tuple[Price, Fraction | int], ...]
+    of_meters: tuple[Rate, ...]
     prices: str
 
 
@@ -63,6 +67,14 @@ def rate(measured: Measured, model: str, sources: Sequence[PriceSource]) -> Rate
     return Rated(tuple(lines), rates.prices)
 
 
+def rates_of(
+    meters: tuple[str, ...], model: str, sources: Sequence[PriceSource]
+) -> tuple[Rate, ...] | None:
+    """The price of each meter, and the factor of the margins on it; None when one has none."""
+    rates = _rates(meters, model, tuple(sources))
+    return None if rates is None else rates.of_meters
+
+
 @lru_cache(maxsize=RATES_KEPT_MAX)
 def _rates(meters: tuple[str, ...], model: str, sources: tuple[PriceSource, ...]) -> _Rates | None:
     """Found once: a version of a price book says the same for ever."""
@@ -74,7 +86,7 @@ def _rates(meters: tuple[str, ...], model: str, sources: tuple[PriceSource, ...]
 
 def _priced(
     meter: str, model: str, sources: Sequence[PriceSource], used: dict[str, None]
-) -> tuple[Price, Fraction | int] | None:
+) -> Rate | None:
     factor: Fraction | int = 1
     passed: list[str] = []
     for source in sources:

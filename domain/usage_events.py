@@ -4,6 +4,7 @@ by its source and id, so that the same event is known again for ever.
 
 import hashlib
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid5
 
 import orjson
@@ -34,10 +35,11 @@ class UsageEvent(Aggregate):
     class Created(Aggregate.Created):
         """event_id: unique within its source, as its sender says. meter: its CloudEvents type.
         happened_at: RFC 3339. fingerprint: of all that was sent. usage: as domain/usage.py
-        writes it.
+        writes it. counters: of the budgets that it counts in (domain/budget_rules.py).
         """
 
         TOPIC = "usage_event.created"
+        class_version = 2
         source: str
         event_id: str
         meter: str
@@ -46,6 +48,12 @@ class UsageEvent(Aggregate):
         data: JsonObject
         fingerprint: str
         usage: JsonObject
+        counters: list[Json]
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            """There were no budgets."""
+            state["counters"] = []
 
     @event(Created)
     def __init__(
@@ -60,6 +68,7 @@ class UsageEvent(Aggregate):
         data: JsonObject,  # noqa: ARG002 # as above
         fingerprint: str,
         usage: JsonObject,  # noqa: ARG002 # as above
+        counters: list[Json],  # noqa: ARG002 # as above
     ) -> None:
         self.source = source
         self.event_id = event_id

@@ -5,7 +5,7 @@ infra/prepared_statements.py.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import LiteralString, NamedTuple
@@ -33,6 +33,7 @@ from infra.binary_form import (
     time_element,
     uuid_element,
 )
+from infra.budget_moves import BudgetMoves, moves_document
 from infra.payload_offloading import Blob
 from infra.side_rows import SideStatement
 
@@ -73,9 +74,20 @@ _SUBJECTS: LiteralString = """, of_subjects AS (
 _PLACES: LiteralString = """
 SELECT min(era), min(tx_id)::text::bigint, array_agg(notification_id) FROM appended
 """
+# Of appends that something is paid for: that who decided knew of all budgets, and what moves on
+# their counters.
+_KNOWN: LiteralString = ", known AS MATERIALIZED (SELECT require_known_budgets(%b::json))"
+_MOVED: LiteralString = ", known AS MATERIALIZED (SELECT apply_budgets(%b::json))"
+_PLACES_KNOWN: LiteralString = _PLACES + " WHERE EXISTS (SELECT FROM known)"
 APPEND_EVENTS: LiteralString = _EVENTS + _PLACES
 APPEND: LiteralString = _EVENTS + _ROWS + _PLACES
 APPEND_WITH_SUBJECTS: LiteralString = _EVENTS + _ROWS + _SUBJECTS + _PLACES
+EVENTS_KNOWN: LiteralString = _EVENTS + _KNOWN + _PLACES_KNOWN
+EVENTS_MOVED: LiteralString = _EVENTS + _MOVED + _PLACES_KNOWN
+APPEND_KNOWN: LiteralString = _EVENTS + _ROWS + _KNOWN + _PLACES_KNOWN
+APPEND_MOVED: LiteralString = _EVENTS + _ROWS + _MOVED + _PLACES_KNOWN
+SUBJECTS_KNOWN: LiteralString = _EVENTS + _ROWS + _SUBJECTS + _KNOWN + _PLACES_KNOWN
+SUBJECTS_MOVED: LiteralString = _EVENTS + _ROWS + _SUBJECTS + _MOVED + _PLACES_KNOWN
 
 # (stream id, version, topic, state, event id)
 EventRow = tuple[UUID, int, str, bytes, UUID]
@@ -107,6 +119,7 @@ class Append:
     rare: Sequence[SideStatement] = ()
     blobs: Sequence[Blob] = ()
     of_subjects: Sequence[SubjectRow] = ()
+    budgets: BudgetMoves | None = None
     overdue_at: float = 0.0
     refusal: Exception | None = None
     stored: asyncio.Future[PositionToken | None] = field(init=False)
@@ -148,14 +161,28 @@ def append_query(batch: Sequence[Append]) -> tuple[LiteralString, list[bytes]]:
     """The statement for a batch, and its arrays, one per column."""
     columns = _event_columns(batch)
     has_subjects = any(append.of_subjects for append in batch)
-    if not has_subjects and not any(
+    has_rows = has_subjects or any(
         append.commands or append.opened or append.closed for append in batch
-    ):
-        return APPEND_EVENTS, columns
-    columns += [*_command_columns(batch), *_execution_columns(batch)]
-    if not has_subjects:
-        return APPEND, columns
-    return APPEND_WITH_SUBJECTS, [*columns, *_subject_columns(batch)]
+    )
+    if has_rows:
+        columns += [*_command_columns(batch), *_execution_columns(batch)]
+    if has_subjects:
+        columns += _subject_columns(batch)
+    plain, known, moved = STATEMENTS[has_rows, has_subjects]
+    moves = [append.budgets for append in batch]
+    if not any(moves):
+        return plain, columns
+    is_known = all(one is None or one.only_known for one in moves)
+    return known if is_known else moved, [*columns, moves_document(moves)]
+
+
+# By whether there are rows beside the events, and streams of subjects: without budgets, with what
+# is known of them, with what moves on them.
+STATEMENTS: Mapping[tuple[bool, bool], tuple[LiteralString, LiteralString, LiteralString]] = {
+    (False, False): (APPEND_EVENTS, EVENTS_KNOWN, EVENTS_MOVED),
+    (True, False): (APPEND, APPEND_KNOWN, APPEND_MOVED),
+    (True, True): (APPEND_WITH_SUBJECTS, SUBJECTS_KNOWN, SUBJECTS_MOVED),
+}
 
 
 def _event_columns(batch: Sequence[Append]) -> list[bytes]:

@@ -4,12 +4,14 @@ callers.
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import LiteralString
 from uuid import UUID
 
 import orjson
 from eventsourcing.domain import Aggregate, AggregateEvent
 
+from commands.budget_port import KnownBudgets
 from commands.ports import (
     AnyAggregate,
     ClosedExecution,
@@ -19,16 +21,17 @@ from commands.ports import (
     OpenedExecution,
     PositionToken,
     RecordedAnswer,
-    RemovedPayloads,
     SideRow,
     StoredDefinition,
 )
+from commands.retention_port import RemovedPayloads
 from commands.sealing_port import DestroyedSubjectKey, DestroyedTenantKey
 from domain.envelope import Envelope
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId
 from infra.append_statement import Append
 from infra.blobs import Blobs
+from infra.budget_moves import budget_moves, known_in
 from infra.caches import Cache
 from infra.data_keys import DataKeys, TenantKey, sealed_for
 from infra.event_codec import decode, mutated
@@ -48,6 +51,7 @@ from infra.retention import RetentionKnown
 from infra.sealing import is_sealed
 from infra.side_rows import DEFINITIONS, side_statement
 from infra.snapshots import FORMS, Snapshots
+from infra.tracing import is_on, span
 
 STORED_DEFINITIONS_MAX = 4096
 # What recorded answers are sealed as.
@@ -216,6 +220,7 @@ class PostgresEventStore:
         key = self._keys.kept(tenant_id) or await self._keys.of(tenant_id)
         subject_keys = await keys_of_subjects(self._keys, tenant_id, aggregates)
         of_subjects = beginning_of_subjects(aggregates) if subject_keys else ()
+        budgets = budget_moves(tenant_id, aggregates, known_in(side_rows))
         rows, blobs = event_rows(
             aggregates,
             key,
@@ -223,7 +228,7 @@ class PostgresEventStore:
             inline_bytes_max=await self._retention.inline_bytes_max(tenant_id),
             new_id=self._new_id,
         )
-        append = Append(envelope, rows, blobs=blobs, of_subjects=of_subjects)
+        append = Append(envelope, rows, blobs=blobs, of_subjects=of_subjects, budgets=budgets)
         if not append.events and command is None:
             for aggregate in aggregates:
                 self.keep(aggregate, envelope.tenant_id)
@@ -240,7 +245,7 @@ class PostgresEventStore:
         definitions = self._add_side_rows(append, side_rows if append.events else (), key)
         if blobs:
             await self._admit(envelope, blobs)
-        token = await self._group_commit.append(append)
+        token = await self._stored(append)
         if any(isinstance(row, RemovedPayloads) for row in side_rows):
             self._blobs.forget(tenant_id)
         if self._forget_destroyed(tenant_id, side_rows):
@@ -253,6 +258,14 @@ class PostgresEventStore:
             if self._neighbours is not None:
                 self._neighbours.stored(envelope.tenant_id, aggregate)
         return token
+
+    async def _stored(self, append: Append) -> PositionToken | None:
+        """In a span that events remember: whoever reads them later is led to it."""
+        if not is_on():
+            return await self._group_commit.append(append)
+        with span("append events", "producer", {"agentledger.events": len(append.events)}) as made:
+            append.envelope = replace(append.envelope, traceparent=made.traceparent)
+            return await self._group_commit.append(append)
 
     def _forget_destroyed(self, tenant_id: TenantId, side_rows: Sequence[SideRow]) -> bool:
         """What these rows have made unreadable; whether that is the whole tenant."""
@@ -337,6 +350,8 @@ class PostgresEventStore:
                     append.opened = (*append.opened, (row.execution_id, row.wake_at))
                 case ClosedExecution():
                     append.closed = (*append.closed, row.execution_id)
+                case KnownBudgets():
+                    pass  # In the statement of the append itself.
                 case StoredDefinition() if (
                     tenant_id,
                     row.definition_hash,

@@ -20,10 +20,12 @@ from commands.ports import DuplicateCommand, PositionToken
 from domain.errors import Stale, Unavailable
 from infra.append_statement import Append, Stored, append_query, stored_at
 from infra.blob_statement import store_blobs
+from infra.budget_moves import CHANGED_SQLSTATE, EXCEEDED_SQLSTATE
 from infra.crash_points import reach
+from infra.logs import SLOW, told
 from infra.metrics import METRICS
 from infra.prepared_statements import PreparedStatements
-from infra.quota_refusals import QUOTA_SQLSTATE, quota_refusal
+from infra.refused_appends import refusal_of, refuse_over_budget
 
 log = logging.getLogger(__name__)
 
@@ -178,6 +180,9 @@ def _count(batch: Sequence[Append], seconds: float) -> None:
     metrics.appends.labels("stored").inc(stored_count)
     metrics.events.inc(events_count)
     metrics.batch_seconds.observe(seconds)
+    if 0 < SLOW.query_s < seconds:
+        extra = told("slow_append", appends=len(batch), seconds=round(seconds, 3))
+        log.warning("storing %d appends took %.1f s", len(batch), seconds, extra=extra)
 
 
 def _fail_late(append: Append) -> None:
@@ -240,6 +245,11 @@ class _Writer:
         except OperationalError:
             raise
         except DatabaseError as error:
+            if error.sqlstate in (EXCEEDED_SQLSTATE, CHANGED_SQLSTATE):
+                # It says whose they are: the others are stored with one statement more.
+                if rest := refuse_over_budget(batch, error):
+                    await self._store_or_halve(conn, rest)
+                return
             if len(batch) == 1:
                 await self._refuse(conn, batch[0], error)
                 return
@@ -275,8 +285,8 @@ class _Writer:
         """Alone and refused: perhaps it was stored by an earlier try whose acknowledgement got
         lost.
         """
-        if error.sqlstate == QUOTA_SQLSTATE:
-            append.fail(quota_refusal(error))
+        if (refusal := refusal_of(error)) is not None:
+            append.fail(refusal)
             return
         if not isinstance(error, UniqueViolation):
             append.fail(error)

@@ -3,10 +3,20 @@ it has to know of one stream, and no more.
 """
 
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
+from domain.credits import ISSUED, CreditAccount
 from domain.executions import Execution
 from domain.node_types import EffectfulNode
 from domain.nodes.catalogue import NODE_TYPES
+
+CreditEntry: TypeAlias = (
+    CreditAccount.Granted
+    | CreditAccount.Burned
+    | CreditAccount.Restored
+    | CreditAccount.Expired
+    | CreditAccount.Withdrawn
+)
 
 
 @dataclass(slots=True)
@@ -35,6 +45,25 @@ class Outcomes:
         for path in paths:
             if path not in self._of_effects:
                 self._seen.pop(path, None)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The entries of one account of credits: each sums to zero, and nothing but what was issued is
+    ever below it.
+    """
+
+    balances: dict[str, int] = field(default_factory=dict[str, int])
+
+    def mistake(self, fact: CreditEntry) -> str | None:
+        """In words, of this entry."""
+        added: Any = fact.postings
+        for account, amount in added:
+            self.balances[account] = self.balances.get(account, 0) + amount
+        if sum(amount for _, amount in added):
+            return "its entry does not sum to zero"
+        below = [one for one, left in self.balances.items() if left < 0 and one != ISSUED]
+        return f"{below[0]} is below zero" if below else None
 
 
 @dataclass(slots=True)

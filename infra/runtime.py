@@ -44,6 +44,7 @@ from infra.shared_cache import SharedCache
 from infra.snapshots import Snapshots
 from infra.standings import PostgresStandings
 from infra.tail import Tail
+from infra.tenant_budgets import PostgresBudgets
 from infra.tenant_features import PostgresFeatures
 from infra.tenant_plans import TenantPlans
 from infra.vault import PostgresVault
@@ -78,6 +79,7 @@ class Runtime:
     _definitions: Cache | None = None
     _standings: PostgresStandings | None = None
     _plans: dict[Role, TenantPlans] = field(default_factory=dict[Role, TenantPlans])
+    _budgets: dict[Role, PostgresBudgets] = field(default_factory=dict[Role, PostgresBudgets])
     _features: dict[Role, PostgresFeatures] = field(default_factory=dict[Role, PostgresFeatures])
 
     @property
@@ -272,6 +274,14 @@ class Runtime:
             monotonic_s = asyncio.get_running_loop().time
             self._plans[role] = TenantPlans(await self.database(role), monotonic_s=monotonic_s)
         return self._plans[role]
+
+    async def budgets(self, role: Role) -> PostgresBudgets:
+        """role: api or worker. One for each, for it remembers."""
+        if role not in self._budgets:
+            monotonic_s = asyncio.get_running_loop().time
+            database = await self.database(role)
+            self._budgets[role] = PostgresBudgets(database, monotonic_s=monotonic_s)
+        return self._budgets[role]
 
     async def features(self, role: Role) -> PostgresFeatures:
         """role: api or worker. One for each, for it remembers."""

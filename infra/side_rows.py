@@ -7,6 +7,7 @@ from typing import LiteralString
 
 import orjson
 
+from commands.budget_port import BudgetRow
 from commands.credential_port import (
     ApiKeyRow,
     RestrictedApiKey,
@@ -31,12 +32,11 @@ from commands.plan_port import PlanRow
 from commands.ports import (
     ClosedBulkOperation,
     OpenedBulkOperation,
-    RemovedPayloads,
     StoredDefinition,
     StoredPassword,
-    StoredRetention,
 )
 from commands.price_port import PublishedPrices
+from commands.retention_port import RemovedPayloads, StoredRetention
 from commands.sealing_port import (
     DestroyedSubjectKey,
     DestroyedTenantKey,
@@ -53,6 +53,7 @@ from commands.standing_port import (
 )
 from commands.vault_port import RemovedVaultEntry, StoredVaultEntry, VaultRow
 from domain.identifiers import TenantId
+from infra.budget_rows import budget_statement
 from infra.data_keys import TenantKey
 from infra.deadlines import deadline_statement
 from infra.directory_rows import directory_statement
@@ -83,6 +84,7 @@ RareRow = (
     | QueuedMail
     | LoginRow
     | PlanRow
+    | BudgetRow
     | FeatureRow
     | SealingRow
     | PublishedPrices
@@ -185,6 +187,8 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
         return SideStatement(*plan_statement(tenant_id, row))
     if isinstance(row, FeatureRow):
         return SideStatement(*feature_statement(tenant_id, row))
+    if isinstance(row, BudgetRow):
+        return SideStatement(*budget_statement(tenant_id, row))
     if isinstance(row, StoredDeadline):
         return SideStatement(*deadline_statement(tenant_id, row))
     match row:

@@ -19,7 +19,7 @@ from infra.closing_topics import STATUS_OF_CLOSING_TOPIC, STATUS_OF_FINAL_TOPIC
 from infra.event_codec import UnknownTopic, decode
 from infra.event_log import COLUMNS, Row, logged_event, read_stream_unbound
 from infra.event_sealing import OpenEvents, is_erased
-from infra.history_checks import Outcomes, Untold
+from infra.history_checks import CreditEntry, Ledger, Outcomes, Untold
 
 VIOLATIONS_SHOWN_MAX = 20
 PAGE = 2000
@@ -180,8 +180,10 @@ class _Histories:
     once: Check = field(default_factory=lambda: Check("no effect is accepted twice"))
     pinned: Check = field(default_factory=lambda: Check("every execution's definition is stored"))
     told: Check = field(default_factory=lambda: Check("every child that ended told its parent"))
+    credited: Check = field(default_factory=lambda: Check("credits are kept by double entry"))
     stream: UUID | None = None
     version: int = 0
+    ledger: Ledger = field(default_factory=Ledger)
     outcomes: Outcomes = field(default_factory=Outcomes)
     untold: Untold = field(default_factory=Untold)
 
@@ -190,6 +192,7 @@ class _Histories:
             if event.stream_id != self.stream:
                 await self._end_stream()
                 self.stream, self.outcomes, self.untold = event.stream_id, Outcomes(), Untold()
+                self.ledger = Ledger()
             self.version = event.version
             self.readable.checked += 1
             if is_erased(event):
@@ -199,9 +202,16 @@ class _Histories:
             except (UnknownTopic, MapperDeserialisationError) as error:
                 self.readable.violated(f"{event.stream_id} version {event.version}: {error}")
                 continue
+            if isinstance(fact, CreditEntry):
+                self._take_credits(fact)
             await self._take(event, fact)
         await self._end_stream()
-        return [self.readable, self.once, self.pinned, self.told]
+        return [self.readable, self.once, self.pinned, self.told, self.credited]
+
+    def _take_credits(self, fact: CreditEntry) -> None:
+        self.credited.checked += 1
+        if mistake := self.ledger.mistake(fact):
+            self.credited.violated(f"{self.stream} version {self.version}: {mistake}")
 
     async def _take(self, event: LoggedEvent, fact: object) -> None:
         match fact:

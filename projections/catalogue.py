@@ -1,8 +1,10 @@
 """Every read model."""
 
 from projections.agents import AGENT_VERSIONS, AGENTS
+from projections.budgets import BUDGETS
 from projections.bulk_operations import BULK_OPERATIONS
 from projections.credentials import API_KEYS
+from projections.credits import CREDIT_ENTRIES, CREDIT_GRANTS
 from projections.executions import EXECUTIONS
 from projections.external_identities import EXTERNAL_IDENTITIES
 from projections.identity import USERS
@@ -23,7 +25,10 @@ PROJECTIONS: tuple[AnyProjection, ...] = (
     AGENT_VERSIONS,
     AGENTS,
     API_KEYS,
+    BUDGETS,
     BULK_OPERATIONS,
+    CREDIT_ENTRIES,
+    CREDIT_GRANTS,
     EXECUTIONS,
     EXTERNAL_IDENTITIES,
     IDENTITY_PROVIDERS,

@@ -10,11 +10,20 @@ from strawberry.types.base import StrawberryObjectDefinition
 from read_api.agents import Agent, agent, agents
 from read_api.aggregates import AggregateState, aggregate_at, aggregate_diff
 from read_api.audit import AuditEntry, audit_entries
+from read_api.budgets import Budget, budget, budgets
 from read_api.bulk_operations import BulkOperation, bulk_operation, bulk_operations
 from read_api.columns import source_of
 from read_api.connections import Connection
 from read_api.cost_explorer import CostComparison, cost_explorer
 from read_api.credentials import ApiKey, api_keys
+from read_api.credits import (
+    CreditEntry,
+    CreditGrant,
+    Credits,
+    credit_entries,
+    credit_grants,
+    credits_of_tenant,
+)
 from read_api.differences import Difference
 from read_api.events import Event, event, events
 from read_api.execution_diff import execution_diff
@@ -75,6 +84,8 @@ class Query:
     usage_facts: Connection[UsageFact] = strawberry.field(
         resolver=usage_facts, description="What sums are made of, newest first."
     )
+    budget: Budget | None = strawberry.field(resolver=budget)
+    budgets: Connection[Budget] = strawberry.field(resolver=budgets)
     cost_explorer: CostComparison = strawberry.field(
         resolver=cost_explorer,
         description="Two times beside each other, and the groups whose costs moved most.",
@@ -88,6 +99,11 @@ class Query:
     tenant: Tenant = strawberry.field(resolver=tenant, description="The caller's.")
     subscription: PlanSubscription | None = strawberry.field(
         resolver=subscription, description="What the caller's tenant pays for."
+    )
+    credits: Credits = strawberry.field(resolver=credits_of_tenant)
+    credit_grants: Connection[CreditGrant] = strawberry.field(resolver=credit_grants)
+    credit_entries: Connection[CreditEntry] = strawberry.field(
+        resolver=credit_entries, description="The ledger of credits, newest first."
     )
     me: Me = strawberry.field(resolver=me)
     user: User | None = strawberry.field(resolver=user)

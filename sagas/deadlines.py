@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from commands.authorization import Caller
+from commands.credits import ExpireCredits
 from commands.deadline_port import DeadlineKind, Deadlines, DueDeadline
 from commands.decisions import Command
 from commands.dispatch import Contended, Dispatcher, Origin
@@ -29,6 +30,7 @@ AGAIN_S = 5.0
 
 COMMANDS: Mapping[DeadlineKind, Callable[[UUID], Command]] = {
     "subscription": lambda _: AdvanceSubscription(),
+    "credits": lambda _: ExpireCredits(),
 }
 
 

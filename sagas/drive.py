@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
+from commands.budget_port import BudgetExceeded, BudgetsChanged
 from commands.execution_families import close_begun, family_of, rows_of
 from commands.ports import NEVER, ClosedExecution, OpenedExecution, SideRow
 from domain.attempts import Attempt, Failure
@@ -31,9 +32,11 @@ from domain.executions import Execution
 from domain.identifiers import TenantId
 from infra.crash_points import reach
 from sagas.attempts import perform
+from sagas.child_runs import child_of
 from sagas.drive_parts import DriveEnded, DriveParts
 from sagas.effects import ChildWanted, Outcome, Run
 from sagas.fairness import Claim
+from sagas.reserving import Driven, Reserving
 
 RELOAD_PAUSE_MIN_S = 0.1
 RELOAD_PAUSE_MAX_S = 5.0
@@ -69,6 +72,7 @@ class Drive:
         self._waiter: asyncio.Future[None] | None = None
         self._children: list[Execution] = []
         self._stored_wake_at = wake_at
+        self._reserving = Reserving(parts)
         self._execution: Execution
         self._definition: Definition
         self.version = 0
@@ -116,7 +120,10 @@ class Drive:
             await steps.take(tenant_id)
             try:
                 unsaved, attempts = self._advance_to_effects(unsaved)
-                stored = await self._save()
+                if self._execution.live.is_budgeted:
+                    driven = Driven(self._execution, self._definition, self._run)
+                    attempts = await self._reserving.admitted(driven, attempts)
+                stored = await self._save(attempts)
             finally:
                 steps.give_back(tenant_id)
             if stored != "stored":
@@ -158,7 +165,7 @@ class Drive:
         tenant_id = self._run.tenant_id
         self._execution = execution
         self._definition = await self._parts.definition(tenant_id, execution.definition_hash)
-        await self._parts.ask_plan(tenant_id)
+        await self._parts.ask_limits(tenant_id)
         if self._definition.flow.reads_execution:
             execution.webhook_path = self._parts.webhook_path(tenant_id, execution.id)
         self._run = Run(
@@ -170,6 +177,7 @@ class Drive:
             self._definition.named,
         )
         self.version = execution.version
+        self._reserving.look_again()
 
     def _advance_to_effects(self, unsaved: list[Ended]) -> tuple[list[Ended], list[Attempt]]:
         """What ended and is recorded now, and the attempts to make once that is stored.
@@ -195,6 +203,7 @@ class Drive:
         execution.live.has_room = self._parts.events.has_room(self._run.tenant_id)
         execution.live.is_held = self._parts.is_held(self._run.tenant_id)
         execution.live.seconds_max = self._parts.plans.known(self._run.tenant_id).run_duration_s
+        execution.live.is_budgeted = self._reserving.is_needed(self._run)
         self._children = []
         attempts: list[Attempt] = []
         if any(not attempt.has_intent for attempt, _ in unsaved) and not execution.live.frames:
@@ -221,7 +230,8 @@ class Drive:
                 assert execution is not None
                 return execution
 
-    async def _save(self) -> Saved:
+    async def _save(self, attempts: list[Attempt]) -> Saved:
+        """attempts: those that begin with it."""
         execution = self._execution
         self.wake_at = self._due_at_rest()
         if not execution.pending_events:
@@ -239,10 +249,15 @@ class Drive:
                     side_rows += family.side_rows
             elif self.wake_at != self._stored_wake_at:
                 side_rows.append(OpenedExecution(execution.id, self.wake_at))
+            if known := self._reserving.known(attempts):
+                side_rows.append(known)
             reach("saga.before_append")
             await self._parts.events.append(
                 [execution, *others], self._envelope, side_rows=side_rows
             )
+        except (BudgetExceeded, BudgetsChanged) as refusal:
+            self._reserving.refused(self._run, refusal)
+            return "stale"
         except Stale:
             return "stale"
         except Unavailable:
@@ -299,23 +314,7 @@ class Drive:
 
     def _begin_child(self, attempt: Attempt, wanted: ChildWanted) -> None:
         execution = self._execution
-        child = Execution._create(  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] # documented by the library for a chosen id
-            Execution.Created,
-            id=self._parts.ids.new(),
-            workflow_id=str(wanted.workflow_id),
-            workflow_version=wanted.workflow_version,
-            agent_id=None,
-            definition_hash=wanted.definition_hash,
-            input=wanted.input,
-            created_by=execution.created_by,
-            parent_id=str(execution.id),
-            parent_path=attempt.path,
-            depth=execution.depth + 1,
-            forked_from_id=None,
-            forked_from_node=None,
-            subject_id=None if execution.subject_id is None else str(execution.subject_id),
-            data_subject=execution.data_subject,
-        )
+        child = child_of(execution, attempt.path, wanted, self._parts.ids.new())
         is_begun = start_child(
             execution,
             attempt.path,
@@ -353,7 +352,8 @@ class Drive:
     async def _until_woken(self) -> None:
         loop = asyncio.get_running_loop()
         self._waiter = loop.create_future()
-        wake_at = next_wake_at(self._execution, self._definition)
+        own, paid = next_wake_at(self._execution, self._definition), self._reserving.due_at
+        wake_at = min((due for due in (own, paid) if due is not None), default=None)
         timer: asyncio.TimerHandle | None = None
         if wake_at is not None:
             due_s = (wake_at - self._parts.clock.now()).total_seconds()

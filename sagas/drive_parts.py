@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
 
+from commands.budget_port import Budgets, NobodyBudgeted
 from commands.plan_port import NobodyLimited, Plans
 from commands.ports import Clock, EventStore, Ids
 from domain.definitions import Definition, parse_definition
@@ -30,9 +31,9 @@ class DriveEnded(Exception):
 class DriveParts:
     """What all drives of a worker share. attempts: how many effects may be in flight in this
     process. steps: whose is next. webhook_path: of a run, where strangers may send it requests.
-    plans: how long runs of a tenant may take. is_held: whether a tenant is suspended, so that its
-    runs stand still. on_ended: told of each run that has ended, after that is stored. offer: told
-    of other runs that were stored with one of ours.
+    plans: how long runs of a tenant may take. budgets: what they may spend. is_held: whether a
+    tenant is suspended, so that its runs stand still. on_ended: told of each run that has ended,
+    after that is stored. offer: told of other runs that were stored with one of ours.
     """
 
     actor: str
@@ -45,6 +46,7 @@ class DriveParts:
     webhook_path: Callable[[TenantId, UUID], str]
     steps: StepTurns
     plans: Plans = field(default_factory=NobodyLimited)
+    budgets: Budgets = field(default_factory=NobodyBudgeted)
     is_held: Callable[[TenantId], bool] = lambda _: False
     on_ended: Callable[[Execution], None] = lambda _: None
     offer: Callable[[TenantId, Execution], None] = lambda _tenant_id, _execution: None
@@ -52,10 +54,13 @@ class DriveParts:
         default_factory=OrderedDict[tuple[TenantId, str], "asyncio.Future[Definition]"]
     )
 
-    async def ask_plan(self, tenant_id: TenantId) -> None:
-        """So that it is known without waiting; where nobody answers, it is as was known last."""
+    async def ask_limits(self, tenant_id: TenantId) -> None:
+        """So that plan and budgets are known without waiting; where nobody answers, they are as was
+        known last.
+        """
         with suppress(Unavailable):
             await self.plans.of(tenant_id)
+            await self.budgets.of(tenant_id)
 
     async def definition(self, tenant_id: TenantId, definition_hash: str) -> Definition:
         """Read and parsed once, also when a thousand runs are taken up together."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from commands.ports import Clock, EventStore, RemovedPayloads
-from commands.retention_port import DueRetention, Retentions
+from commands.ports import Clock, EventStore
+from commands.retention_port import DueRetention, RemovedPayloads, Retentions
 from domain.envelope import Envelope
 from domain.errors import Stale
 from domain.execution_commands import remove_payloads

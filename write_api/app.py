@@ -11,13 +11,16 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from commands.ports import Ids
+from infra.logs import begin_request
 from write_api import (
     agents,
     approvals,
     audit,
     blobs,
+    budgets,
     bulk_operations,
     credentials,
+    credits,  # noqa: A004 # the concept has this name everywhere
     events,
     execution_commands,
     execution_forks,
@@ -91,7 +94,9 @@ ROUTES = (
     *payments.ROUTES,
     *plans.ROUTES,
     *subscriptions.ROUTES,
+    *credits.ROUTES,
     *feature_flags.ROUTES,
+    *budgets.ROUTES,
     *price_books.ROUTES,
     *node_types.ROUTES,
     *blobs.ROUTES,
@@ -129,7 +134,9 @@ BODIES = (
     *payments.BODIES,
     *plans.BODIES,
     *subscriptions.BODIES,
+    *credits.BODIES,
     *feature_flags.BODIES,
+    *budgets.BODIES,
     *price_books.BODIES,
     *sessions.BODIES,
     *logins.BODIES,
@@ -181,7 +188,7 @@ def build_write_routes(app: FastAPI, dependencies: WriteDependencies) -> None:
             max_age=CORS_KEPT_S,
         )
     app.add_middleware(SecurityHeaders)
-    app.add_middleware(Observed)
+    app.add_middleware(Observed, is_caller_trace_continued=dependencies.is_caller_trace_continued)
 
 
 class LastResort:
@@ -198,7 +205,8 @@ class LastResort:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope[REQUEST_ID_SCOPE_KEY] = self._ids.new()
+        request_id = scope[REQUEST_ID_SCOPE_KEY] = self._ids.new()
+        begin_request(request_id)
         is_started = False
 
         async def send_watched(message: Message) -> None:

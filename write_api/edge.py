@@ -181,6 +181,7 @@ class WriteDependencies:
     payments: PaymentProvider | None
     body_bytes_max: int
     cors_origins: Sequence[str] = ()
+    is_caller_trace_continued: bool = False
 
 
 class Edge:

@@ -74,13 +74,15 @@ function Navigation() {
   const [location] = useLocation();
   const session = useSession();
   const me = useMe();
-  const name = session.state === "in" ? (session.user?.email ?? me?.me.actor) : "";
+  const email = session.state === "in" ? session.user?.email : "";
+  const name = email ?? `API key …${me?.me.actor.slice(-8) ?? ""}`;
   return (
     <nav className="nav" aria-label="Main">
       <Link href="/" className="brand" aria-label="AgentLedger">
         <img src={icon} alt="" />
         <span>AgentLedger</span>
       </Link>
+      <div className="nav-links">
       {PAGES.map(({ path, nav }) => {
         if (nav === undefined) return null;
         const isHere = path === "/" ? location === "/" : location.startsWith(path);
@@ -96,6 +98,7 @@ function Navigation() {
           </Link>
         );
       })}
+      </div>
       <div className="nav-foot">
         <div className="who">
           <strong title={me?.tenant.id}>{me?.tenant.name ?? "…"}</strong>

@@ -2,6 +2,7 @@ import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/shell.css";
 import "./styles/parts.css";
+import "./styles/execution.css";
 import "./theme";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";

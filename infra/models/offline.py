@@ -14,6 +14,7 @@ from commands.model_port import ModelFailed, ModelRequest, ModelResponse
 from domain.identifiers import Json
 from domain.usage import Measured
 from infra.models.failures import RETRYABLE, FailureCode, failed
+from infra.models.parameters import LIMITS
 from infra.models.usage import TOKENS_MAX, measured_tokens, text_of
 
 ECHO = "offline/echo"
@@ -32,9 +33,12 @@ _WORD_WITH_SPACE = re.compile(r"\s*\S+|\s+$")
 
 
 class _Entry(NamedTuple):
-    """What one attempt is answered with. Counts are None where the words are to be counted."""
+    """What one attempt is answered with. Counts are None where the words are to be counted.
+    is_cut: whether a limit left something out.
+    """
 
     text: str = ""
+    is_cut: bool = False
     delay_s: float = 0.0
     failure: FailureCode | None = None
     tokens_in: int | None = None
@@ -50,7 +54,7 @@ class OfflineModels:
     ) -> ModelResponse:
         """Raises ModelFailed as scripted, and with code `invalid` for a script that is not one."""
         prompt = prompt_text(request.messages)
-        entry = _entry_for(request, prompt)
+        entry = _cut(_entry_for(request, prompt), request.parameters)
         # Most answers take no time at all, and are not worth a timer.
         if entry.delay_s or on_token is not None:
             try:
@@ -64,7 +68,7 @@ class OfflineModels:
             raise _scripted_failure(entry, entry.failure)
         return ModelResponse(
             text=entry.text,
-            finish_reason="tool_calls" if entry.tool_calls else "stop",
+            finish_reason=_finish_reason(entry),
             measured=_measured(entry, prompt),
             model=request.model,
             provider="offline",
@@ -77,6 +81,25 @@ def prompt_text(messages: Sequence[Mapping[str, Json]]) -> str:
     users = (message for message in reversed(messages) if message.get("role") == "user")
     last = next(users, None)
     return "" if last is None else text_of(last.get("content"))
+
+
+def _finish_reason(entry: _Entry) -> str:
+    if entry.tool_calls:
+        return "tool_calls"
+    return "length" if entry.is_cut else "stop"
+
+
+def _cut(entry: _Entry, parameters: Mapping[str, Json]) -> _Entry:
+    """An answer is no longer than it may be. What a script says it used, it used all the same."""
+    limits = [parameters.get(name) for name in LIMITS]
+    wanted = [limit for limit in limits if isinstance(limit, int) and not isinstance(limit, bool)]
+    if not wanted or entry.tokens_out is not None:
+        return entry
+    words = _WORD_WITH_SPACE.findall(entry.text)
+    limit = max(min(wanted), 0)
+    if len(entry.text.split()) <= limit:
+        return entry
+    return entry._replace(text="".join(words[:limit]), is_cut=True)
 
 
 async def _stream(text: str, on_token: Callable[[str], None]) -> None:

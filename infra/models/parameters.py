@@ -13,6 +13,8 @@ from domain.identifiers import Json, JsonObject
 from infra.models.failures import failed
 
 ROLES = ("assistant", "developer", "system", "tool", "user")
+# How long an answer may be, in tokens.
+LIMITS = ("max_tokens", "max_completion_tokens")
 ALLOWED: Mapping[str, tuple[type, ...]] = {
     "frequency_penalty": (int, float),
     "logit_bias": (dict,),

@@ -65,11 +65,14 @@ _Entry: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """What the map says of a model. prices: by meter; None when it cannot be priced by them."""
+    """What the map says of a model. prices: by meter; None when it cannot be priced by them.
+    tokens_out_max: the longest answer; None where the map does not say.
+    """
 
     provider: str
     mode: str
     prices: Mapping[str, Price] | None
+    tokens_out_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,13 @@ async def load_prices() -> None:
         await asyncio.to_thread(listed_prices)
 
 
+def is_listed(model: str) -> bool:
+    """As far as the list was read: nobody waits for it to be told."""
+    if model in OFFLINE_PRICES.models:
+        return True
+    return listed_prices.cache_info().currsize > 0 and known_model(model) is not None
+
+
 def known_model(model: str) -> KnownModel | None:
     return listed_prices().known(model)
 
@@ -137,12 +147,19 @@ def listed_prices() -> PriceList:
         f"litellm/{release}-{hashlib.sha256(text).hexdigest()[:12]}",
         {
             name: KnownModel(
-                str(entry.get("litellm_provider")), str(entry["mode"]), _prices(name, entry)
+                str(entry.get("litellm_provider")),
+                str(entry["mode"]),
+                _prices(name, entry),
+                _tokens(entry.get("max_output_tokens")),
             )
             for name, entry in entries.items()
             if entry.get("mode") in _MODES
         },
     )
+
+
+def _tokens(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 def _prices(name: str, entry: _Entry) -> Mapping[str, Price] | None:

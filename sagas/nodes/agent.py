@@ -13,12 +13,20 @@ from domain.agents import Agent, AgentNotFound, AgentVersionNotFound
 from domain.attempts import Attempt
 from domain.identifiers import Json, JsonObject
 from sagas.effects import AttemptFailed, Effects, Outcome, Run
-from sagas.nodes.llm import call_model
+from sagas.nodes.llm import Asked, call_model
 from sagas.patient_load import load_in_time
 from sagas.run_parts import is_refused
 
 
 async def run_agent(attempt: Attempt, run: Run, on: Effects) -> Outcome:
+    asked = await asked_of_agent(attempt, run, on)
+    answered = await call_model(attempt, run, on, asked)
+    told: JsonObject = {"agent_id": asked.agent_id, "agent_version": asked.agent_version}
+    return Outcome(answered.output() | told, answered.usage)
+
+
+async def asked_of_agent(attempt: Attempt, run: Run, on: Effects) -> Asked:
+    """Raises AttemptFailed for an agent that is not there."""
     agent_id = UUID(str(attempt.request["agent_id"]))
     version, profile = await _profile(attempt, run, on, agent_id)
     messages: list[JsonObject] = [
@@ -26,17 +34,13 @@ async def run_agent(attempt: Attempt, run: Run, on: Effects) -> Outcome:
         {"role": "user", "content": _text(attempt.request["input"])},
     ]
     parameters = profile.get("parameters")
-    answered = await call_model(
-        attempt,
-        run,
-        on,
-        model=str(profile["model"]),
-        messages=[message for message in messages if message["content"]],
-        parameters=parameters if isinstance(parameters, dict) else {},
-        agent_id=str(agent_id),
+    return Asked(
+        str(profile["model"]),
+        [message for message in messages if message["content"]],
+        parameters if isinstance(parameters, dict) else {},
+        str(agent_id),
+        version,
     )
-    output = answered.output() | {"agent_id": str(agent_id), "agent_version": version}
-    return Outcome(output, answered.usage)
 
 
 async def _profile(
@@ -50,7 +54,9 @@ async def _profile(
     if agent is None:
         raise AttemptFailed("agent_not_found", f"there is no agent {agent_id}", is_retryable=False)
     on.events.keep(agent, run.tenant_id)
-    wanted = attempt.request.get("version")
+    reserved = attempt.reserved
+    # What was paid for is the version that it was then.
+    wanted = attempt.request.get("version") if reserved is None else reserved.agent_version
     try:
         if not isinstance(wanted, int):
             agent.require_present()

@@ -8,11 +8,22 @@ from typing import NamedTuple
 
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
 from commands.provider_port import ProviderAccess
-from domain.attempts import Attempt, Usage
+from domain.attempts import Attempt, Reserved, Usage
 from domain.identifiers import Json, JsonObject
+from infra.models.bounds import limited
 from sagas.blots import Blots
 from sagas.effects import AttemptFailed, Effects, Outcome, Run
 from sagas.metering import Call, charged
+
+
+class Asked(NamedTuple):
+    """What a model is to be asked. agent_id, agent_version: of an agent's turn."""
+
+    model: str
+    messages: Sequence[Mapping[str, Json]]
+    parameters: Mapping[str, Json]
+    agent_id: str | None = None
+    agent_version: int | None = None
 
 
 class Answered(NamedTuple):
@@ -38,47 +49,42 @@ class Answered(NamedTuple):
 
 
 async def run_llm(attempt: Attempt, run: Run, on: Effects) -> Outcome:
-    request = attempt.request
-    answered = await call_model(
-        attempt,
-        run,
-        on,
-        model=str(request["model"]),
-        messages=_messages(request["messages"]),
-        parameters=_object(request.get("parameters")),
-    )
+    answered = await call_model(attempt, run, on, asked_of_llm(attempt))
     return Outcome(answered.output(), answered.usage)
 
 
-async def call_model(
-    attempt: Attempt,
-    run: Run,
-    on: Effects,
-    *,
-    model: str,
-    messages: Sequence[Mapping[str, Json]],
-    parameters: Mapping[str, Json],
-    agent_id: str | None = None,
-) -> Answered:
+def asked_of_llm(attempt: Attempt) -> Asked:
+    request = attempt.request
+    return Asked(
+        str(request["model"]),
+        _messages(request["messages"]),
+        _object(request.get("parameters")),
+    )
+
+
+async def call_model(attempt: Attempt, run: Run, on: Effects, asked: Asked) -> Answered:
     """Raises AttemptFailed with what was billed all the same. Each token is a sign of life."""
 
     def beat(_token: str) -> None:
         run.beat()
 
+    model = asked.model
     request = ModelRequest(
         model=model,
-        messages=messages,
-        parameters=parameters,
+        messages=asked.messages,
+        parameters=asked.parameters,
         attempt=attempt.number,
         timeout_s=attempt.timeout_s,
         idempotency_key=attempt.idempotency_key,
     )
-    made = Call(run.tenant_id, model, model, agent_id, on.clock.now())
+    made = Call(run.tenant_id, model, model, asked.agent_id, on.clock.now())
     try:
-        access = await _own_access(model, run, on)
+        access = await own_access(model, run, on)
         if access is not None:
             request = _through(access, request)
             made = made._replace(asked=access.model)
+        if attempt.reserved is not None:
+            request = _as_reserved(attempt.reserved, request)
         response = await on.models.complete(request, None if attempt.heartbeat_s is None else beat)
     except ModelFailed as failed:
         raise AttemptFailed(
@@ -104,7 +110,18 @@ async def _usage_of_failed(made: Call, failed: ModelFailed, on: Effects) -> Usag
     return await charged(made, failed.measured, on.prices, provider=made.told.partition("/")[0])
 
 
-async def _own_access(model: str, run: Run, on: Effects) -> ProviderAccess | None:
+def _as_reserved(reserved: Reserved, request: ModelRequest) -> ModelRequest:
+    """No longer an answer than was paid for. Raises AttemptFailed."""
+    if request.model != reserved.model:
+        message = "another model is meant by this name since the call was paid for"
+        raise AttemptFailed("model_changed", message, is_retryable=True)
+    if reserved.tokens_max is None:
+        return request
+    parameters = limited(request.model, request.parameters, reserved.tokens_max)
+    return replace(request, parameters=parameters)
+
+
+async def own_access(model: str, run: Run, on: Effects) -> ProviderAccess | None:
     """None: through the platform's own providers."""
     if model.startswith("offline/"):
         return None

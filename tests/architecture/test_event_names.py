@@ -24,7 +24,7 @@ GOLDEN = ROOT / "tests" / "golden" / "events"
 SURROUNDINGS = {"originator_id", "originator_version", "originator_topic", "timestamp"}
 SECRET = re.compile(r"password|secret|api_key|private|credential|(^|_)token$|access_token|bearer")
 # Participles that do not end in -ed.
-IRREGULAR = frozenset({"overridden", "paid"})
+IRREGULAR = frozenset({"overridden", "overshot", "withdrawn", "paid"})
 
 
 def events() -> dict[str, type[CanMutateAggregate[Any]]]:

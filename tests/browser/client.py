@@ -15,7 +15,13 @@ class Client:
         )
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        answer = self._http.post(f"/api/v1{path}", json=body)
+        return self._send("POST", path, body)
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        return self._send("PATCH", path, body)
+
+    def _send(self, method: str, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        answer = self._http.request(method, f"/api/v1{path}", json=body)
         assert answer.is_success, answer.text
         return answer.json()["data"]
 

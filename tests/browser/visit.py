@@ -89,8 +89,8 @@ class Visit:
         session.send("Runtime.evaluate", {"expression": AXE.read_text("utf-8")})
         for scheme in ("dark", "light"):
             self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            found = self.page.evaluate(RUN_AXE)
-            assert found == [], (scheme, found)
+            violations = self.page.evaluate(RUN_AXE)
+            assert violations == [], f"{scheme}: {violations}"
 
     def require_quiet(self) -> None:
         loud = [

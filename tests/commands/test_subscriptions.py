@@ -54,9 +54,9 @@ async def a_tenant(world: World, caller: Caller | None = None) -> UUID:
     return UUID(str(answer.result["tenant_id"]))
 
 
-async def subscribed(world: World, **asked: int) -> tuple[UUID, UUID]:
+async def subscribed(world: World, *, trial_days: int | None = None) -> tuple[UUID, UUID]:
     tenant_id, plan_id = await a_tenant(world), await a_plan(world)
-    await world.when(Subscribe(tenant_id, plan_id, **asked), caller=world.operator)
+    await world.when(Subscribe(tenant_id, plan_id, trial_days=trial_days), caller=world.operator)
     return tenant_id, plan_id
 
 

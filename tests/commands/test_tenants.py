@@ -10,7 +10,8 @@ from commands.authorization import Caller, MissingScope
 from commands.credential_port import StoredApiKey
 from commands.dispatch import Dispatcher
 from commands.identity_port import StoredUserAccess
-from commands.ports import StoredPassword, StoredRetention
+from commands.ports import StoredPassword
+from commands.retention_port import StoredRetention
 from commands.standing_port import (
     ChangedStanding,
     ClosedOffboarding,

@@ -37,6 +37,7 @@ def node_started(path: str, *, attempt: int = 1, key_of: int | None = None, **fi
         "attempt": attempt,
         "request": request,
         "idempotency_key": f"{EXECUTION_ID}:{path}:{key_of or attempt}",
+        "reserved": None,
         **fields,
     }
 

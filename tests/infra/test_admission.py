@@ -13,7 +13,8 @@ from commands.ports import ClosedExecution, OpenedExecution, SideRow
 from domain.envelope import Envelope
 from domain.errors import OverLimit
 from domain.execution_commands import cancel
-from domain.executions import NO_ORIGIN, Execution
+from domain.execution_parts import NO_ORIGIN
+from domain.executions import Execution
 from domain.identifiers import TenantId
 from infra.admission import BEHIND_RETRY_AFTER_S, SAMPLE_VALID_S, SampledAdmission
 from infra.clock import SystemClock

@@ -12,7 +12,8 @@ import pytest
 from commands.ports import OpenedExecution
 from domain.envelope import Envelope
 from domain.execution_commands import cancel
-from domain.executions import NO_ORIGIN, Execution
+from domain.execution_parts import NO_ORIGIN
+from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId
 from infra.execution_waiter import RECENT_MAX, SILENCE_S, ExecutionWaiter
 from infra.postgres import Database

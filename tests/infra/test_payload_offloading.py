@@ -42,6 +42,7 @@ SMALL = {
     ("execution.iteration_ended", "error"),
     ("execution.node_completed", "usage"),
     ("execution.node_failed", "usage"),
+    ("execution.node_started", "reserved"),
     ("execution.usage_resolved", "usage"),
     ("identity_provider.configured", "group_roles"),
     ("invoice.credited", "document"),

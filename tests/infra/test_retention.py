@@ -8,7 +8,7 @@ import orjson
 import pytest
 from psycopg import AsyncConnection
 
-from commands.ports import StoredRetention
+from commands.retention_port import StoredRetention
 from domain.envelope import Envelope
 from domain.execution_commands import PayloadsGone, cancel, require_payloads, signal
 from domain.executions import Execution

@@ -47,6 +47,7 @@ FACTS = frozenset(
         *("parent_id", "parent_path", "depth", "forked_from_id", "forked_from_node", "subject_id"),
         *("stopped_paths", "done_paths", "payload_days", "keeps_results", "is_awaited"),
         *("on_parent_close", "role", "expires_at", "user_id", "factors", "provider_id"),
+        "reserved",
     }
 )
 

@@ -127,8 +127,10 @@ async def test_open_policies_exist_only_for_the_roles_that_serve_all_tenants(
     )
     tables = {row[0] for row in await cursor.fetchall()}
     assert tables == {
+        "budget_alerts",
         "mail_outbox",
         "open_bulk_operations",
+        "deadlines",
         "open_offboardings",
         "open_executions",
         "price_books",

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 from psycopg import AsyncConnection
 
+from domain.credits import CreditAccount
 from domain.executions import Execution
 from infra.verification import verify_log
 from tests.conftest import database_url_of
+from tests.projections.billing_histories import a_credit_account
 from tests.projections.conftest import OPTIONS, copy_database, drop_database
 from tests.projections.histories import (
     FREE,
@@ -188,3 +190,25 @@ async def test_a_payload_that_is_gone_though_it_is_used_and_a_wrong_count_are_fo
     assert await violations(ledger, "the payloads of every tenant are counted") == [
         f"{tenant_id}: 5 bytes of payloads are counted, 4 are stored"
     ]
+
+
+async def test_an_entry_of_credits_that_makes_or_takes_what_is_not_there_is_found(
+    ledger: Ledger,
+) -> None:
+    check = "credits are kept by double entry"
+    account = a_credit_account()
+    await ledger.append(account.events)
+    assert await violations(ledger, check) == []
+    told = {"invoice_id": "i", "at": "2026-01-09T00:00:00+00:00"}
+    made = a_credit_account()
+    made.happens(CreditAccount.Burned, postings=[["grant:g", -1], ["consumed:i", 2]], **told)
+    overdrawn = a_credit_account()
+    overdrawn.happens(CreditAccount.Burned, postings=[["grant:g", -1], ["consumed:i", 1]], **told)
+    for stream in (made, overdrawn):
+        await ledger.append(stream.events)
+    assert sorted(await violations(ledger, check)) == sorted(
+        [
+            f"{made.stream_id} version 7: its entry does not sum to zero",
+            f"{overdrawn.stream_id} version 7: grant:g is below zero",
+        ]
+    )

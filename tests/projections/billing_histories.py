@@ -1,8 +1,9 @@
 """Histories of what tenants pay for."""
 
+from domain.credits import CreditAccount
 from domain.identifiers import JsonObject, TenantId
 from domain.subscriptions import Subscription
-from tests.projections.histories import Stream, a_tenant
+from tests.projections.histories import IDS, Stream, a_tenant
 
 TERMS: JsonObject = {
     "interval": "month",
@@ -41,3 +42,34 @@ def a_subscription(tenant_id: TenantId | None = None) -> Stream:
         period_end="2026-02-15T00:00:00+00:00",
     )
     return stream.happens(Subscription.ChangeScheduled, plan=CLUB, at="2026-02-15T00:00:00+00:00")
+
+
+def a_credit_account(tenant_id: TenantId | None = None) -> Stream:
+    """25 USD that burned 5 for an invoice which was void, and 10 that came to nothing."""
+    first, second, invoice = str(IDS.new()), str(IDS.new()), str(IDS.new())
+    usd = 10**12
+    at = {"at": "2026-01-09T00:00:00+00:00"}
+    stream = Stream(CreditAccount, tenant_id or a_tenant()).happens(CreditAccount.Created)
+    for grant_id, amount, expires_at in (
+        (first, 25 * usd, None),
+        (second, 10 * usd, "2026-01-09T00:00:00+00:00"),
+    ):
+        stream.happens(
+            CreditAccount.Granted,
+            grant_id=grant_id,
+            source="promotional",
+            description="welcome",
+            priority=100,
+            effective_at="2026-01-01T00:00:00+00:00",
+            expires_at=expires_at,
+            scope=None,
+            postings=[["issued", -amount], [f"grant:{grant_id}", amount]],
+        )
+    burned = [[f"grant:{first}", -5 * usd], [f"consumed:{invoice}", 5 * usd]]
+    stream.happens(CreditAccount.Burned, invoice_id=invoice, postings=burned, **at)
+    back = [[f"consumed:{invoice}", -5 * usd], [f"grant:{first}", 5 * usd]]
+    stream.happens(
+        CreditAccount.Restored, invoice_id=invoice, reference="void", postings=back, **at
+    )
+    gone = [[f"grant:{second}", -10 * usd], ["expired", 10 * usd]]
+    return stream.happens(CreditAccount.Expired, grant_id=second, postings=gone, **at)

@@ -132,6 +132,7 @@ def started(run: Stream, path: str, attempt: int = 1) -> Stream:
         attempt=attempt,
         request={"prompt": f"attempt {attempt}"},
         idempotency_key=f"{path}:{attempt}",
+        reserved=None,
     )
 
 

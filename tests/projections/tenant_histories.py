@@ -3,6 +3,7 @@
 import random
 
 from domain.agents import Agent
+from domain.budgets import Budget
 from domain.bulk_operations import BulkOperation
 from domain.credentials import ApiKey
 from domain.identifiers import TenantId
@@ -11,7 +12,8 @@ from domain.secrets import Secret
 from domain.sessions import Session
 from domain.sharing import Share, Sharing, share_id
 from domain.workflows import Workflow
-from tests.projections.billing_histories import a_subscription
+from tests.projections.billing_histories import a_credit_account, a_subscription
+from tests.projections.budget_histories import a_budget
 from tests.projections.histories import (
     PROFILE,
     REFUSAL,
@@ -36,6 +38,8 @@ from tests.projections.identity_histories import (
     an_identity_provider,
 )
 from tests.projections.usage_histories import a_sent_event
+
+HOLD = {"execution_id": "00000000-0000-7000-8000-000000000001", "path": "draft", "attempt": 1}
 
 
 def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list[Stream]:
@@ -63,8 +67,10 @@ def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list
     with_viewers = Share(None, "VIEWER", "view")
     sharing = a_sharing(agent, with_viewers, Share(str(tenant_id), None, "execute"))
     sharing.happens(Sharing.Ended, share_id=str(share_id(agent.stream_id, with_viewers)))
-    billing = [a_subscription(tenant_id)]
+    budget = a_budget(tenant_id).happens(Budget.HoldReleased, **HOLD).happens(Budget.Deleted)
+    billing = [a_subscription(tenant_id), a_credit_account(tenant_id)]
     others = [
+        budget,
         *billing,
         sharing,
         key,

@@ -65,6 +65,8 @@ class Described:
             "role_id": str(begun["execution_id"]),
             "plan_id": await self._a_plan(),
             "share_id": str(begun["execution_id"]),
+            "budget_id": str(begun["execution_id"]),
+            "grant_id": str(begun["execution_id"]),
             "name": "paid",
             "identity_id": str(self.api.world.ids.new()),
             "sha256": SHA256,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from commands.ports import StoredRetention
+from commands.retention_port import StoredRetention
 from commands.standing_port import Standing
 from domain.envelope import Envelope
 from domain.identifiers import TenantId

@@ -1,8 +1,10 @@
 /** Every page: its address below /dashboard, and for those in the navigation a name and an icon. */
-import { ChartColumn, Gauge, type LucideIcon } from "lucide-react";
-import type { ComponentType } from "react";
+import { Bot, ChartColumn, Gauge, ListTree, type LucideIcon, Workflow } from "lucide-react";
+import { type ComponentType, lazy } from "react";
+import { Agents } from "./agents";
+import { Executions } from "./executions";
 import { Overview } from "./overview";
-import { Usage } from "./usage";
+import { Workflows } from "./workflows";
 
 export interface PageEntry {
   path: string;
@@ -12,5 +14,15 @@ export interface PageEntry {
 
 export const PAGES: readonly PageEntry[] = [
   { path: "/", Page: Overview, nav: { label: "Overview", icon: Gauge } },
-  { path: "/usage", Page: Usage, nav: { label: "Usage and cost", icon: ChartColumn } },
+  { path: "/executions", Page: Executions, nav: { label: "Executions", icon: ListTree } },
+  { path: "/executions/:id", Page: lazy(() => import("./execution")) },
+  { path: "/workflows", Page: Workflows, nav: { label: "Workflows", icon: Workflow } },
+  { path: "/workflows/:id", Page: lazy(() => import("./workflow")) },
+  { path: "/agents", Page: Agents, nav: { label: "Agents", icon: Bot } },
+  { path: "/agents/:id", Page: lazy(() => import("./agent")) },
+  {
+    path: "/usage",
+    Page: lazy(() => import("./usage")),
+    nav: { label: "Usage and cost", icon: ChartColumn },
+  },
 ];

@@ -55,7 +55,7 @@ const MEASURE_NAMES = Object.keys(MEASURES) as Measure[];
 /** Of groups that have a colour of their own; the others are one. */
 const SHOWN_MAX = 5;
 
-export function Usage() {
+export default function Usage() {
   const [range, setRange] = useRange("7d");
   const [byGiven, setBy] = useParam("by", ["after"]);
   const [measureGiven, setMeasure] = useParam("measure");

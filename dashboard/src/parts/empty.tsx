@@ -15,7 +15,7 @@ export function Empty({
   return (
     <div className="empty">
       <Inbox size={28} aria-hidden />
-      <h3>{title}</h3>
+      <h2>{title}</h2>
       {children && <p>{children}</p>}
       {command && <Command text={command} />}
     </div>

@@ -1,0 +1,174 @@
+"""Budgets of a tenant: begun, revised, deleted, and what they hold for what nobody knows let go."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+from uuid import UUID
+
+from eventsourcing.domain import Aggregate
+
+from commands.budget_port import ReleasedHold, RemovedBudget, RevisedBudget, StoredBudget
+from commands.decisions import Command, Decided, Tenancy, require_version
+from domain.agents import Agent
+from domain.budget_rules import Mode, Period, ScopeType
+from domain.budgets import Budget, BudgetNotFound, Unpriced, thresholds
+from domain.credentials import ApiKey
+from domain.errors import FieldError, Invalid
+from domain.execution_usage import unresolved_since
+from domain.executions import Execution, ExecutionNotFound
+from domain.identifiers import Json, JsonObject
+from domain.identity import User
+from domain.tenants import TIME_ZONE_DEFAULT, Tenant
+from domain.workflows import Workflow
+
+SCOPED: Mapping[ScopeType, type[Aggregate]] = {
+    "user": User,
+    "api_key": ApiKey,
+    "agent": Agent,
+    "workflow": Workflow,
+    "run": Execution,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CreateBudget(Command):
+    """scope_id: None is the tenant, or every run. window_s: of a rolling period. time_zone: None is
+    the tenant's. notify_at: parts of the limit, as decimal strings.
+    """
+
+    requires: ClassVar[str] = "budgets:write"
+
+    scope_type: ScopeType
+    scope_id: UUID | None
+    period: Period
+    window_s: int | None
+    time_zone: str | None
+    limit_usd_pico: int
+    mode: Mode
+    notify_at: Sequence[str]
+    unpriced: Unpriced = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class ReviseBudget(Command):
+    """None leaves as it is."""
+
+    requires: ClassVar[str] = "budgets:write"
+
+    budget_id: UUID
+    limit_usd_pico: int | None = None
+    mode: Mode | None = None
+    notify_at: Sequence[str] | None = None
+    unpriced: Unpriced | None = None
+    expected_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteBudget(Command):
+    requires: ClassVar[str] = "budgets:write"
+
+    budget_id: UUID
+    expected_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseBudgetHold(Command):
+    """What this budget holds for an attempt of which nobody knows what it used."""
+
+    requires: ClassVar[str] = "budgets:write"
+
+    budget_id: UUID
+    execution_id: UUID
+    path: str
+    attempt: int
+
+
+async def create_budget(command: CreateBudget, on: Tenancy) -> Decided:
+    """Raises Invalid for a scope that is not of this tenant."""
+    await _require_scope(command, on)
+    told: JsonObject = {
+        "scope_type": command.scope_type,
+        "scope_id": None if command.scope_id is None else str(command.scope_id),
+        "period": command.period,
+        "window_s": command.window_s,
+        "time_zone": command.time_zone or await _time_zone(on),
+    }
+    budget = on.begin(
+        Budget,
+        on.ports.ids.new(),
+        **told,
+        limit_usd_pico=command.limit_usd_pico,
+        mode=command.mode,
+        notify_at=[*thresholds(command.notify_at)],
+        unpriced=command.unpriced,
+    )
+    row = StoredBudget(budget.id, {**told, **_columns(budget)})
+    return Decided(_present(budget), aggregates=(budget,), side_rows=(row,))
+
+
+async def revise_budget(command: ReviseBudget, on: Tenancy) -> Decided:
+    budget = await on.load(Budget, command.budget_id, BudgetNotFound)
+    budget.require_present()
+    require_version(budget, command.expected_version)
+    budget.revise(
+        limit_usd_pico=command.limit_usd_pico,
+        mode=command.mode,
+        notify_at=command.notify_at,
+        unpriced=command.unpriced,
+    )
+    row = RevisedBudget(budget.id, _columns(budget))
+    return Decided(_present(budget), aggregates=(budget,), side_rows=(row,))
+
+
+async def delete_budget(command: DeleteBudget, on: Tenancy) -> Decided:
+    """What attempts hold of it they go on to hold; it refuses nobody any more."""
+    budget = await on.load(Budget, command.budget_id, BudgetNotFound)
+    budget.require_present()
+    require_version(budget, command.expected_version)
+    budget.delete()
+    result: JsonObject = {"budget_id": str(budget.id), "is_deleted": True}
+    return Decided(result, aggregates=(budget,), side_rows=(RemovedBudget(budget.id),))
+
+
+async def release_budget_hold(command: ReleaseBudgetHold, on: Tenancy) -> Decided:
+    """Only for what is unresolved: what runs will tell what it cost. Raises UsageNotUnresolved."""
+    budget = await on.load(Budget, command.budget_id, BudgetNotFound)
+    budget.require_present()
+    execution = await on.load(Execution, command.execution_id, ExecutionNotFound)
+    unresolved_since(execution, command.path, command.attempt)
+    on.keep(execution)
+    budget.release(str(command.execution_id), command.path, command.attempt)
+    row = ReleasedHold(budget.id, command.execution_id, command.path, command.attempt)
+    return Decided(_present(budget), aggregates=(budget,), side_rows=(row,))
+
+
+async def _time_zone(on: Tenancy) -> str:
+    tenant = await on.ports.events.load(Tenant, on.tenant_id, on.tenant_id)
+    if tenant is None:
+        return TIME_ZONE_DEFAULT
+    on.keep(tenant)
+    return tenant.time_zone
+
+
+async def _require_scope(command: CreateBudget, on: Tenancy) -> None:
+    if command.scope_id is None:
+        return
+    scoped = await on.ports.events.load(SCOPED[command.scope_type], command.scope_id, on.tenant_id)
+    if scoped is None:
+        reason = f"there is no such {command.scope_type}"
+        raise Invalid(errors=[FieldError("/scope/id", "unknown", reason)])
+    on.keep(scoped)
+
+
+def _columns(budget: Budget) -> JsonObject:
+    notify_at: list[Json] = [*budget.notify_at]
+    return {
+        "limit_usd_pico": budget.limit_usd_pico,
+        "is_hard": budget.mode == "hard",
+        "notify_at": notify_at,
+        "allows_unpriced": budget.unpriced == "allow",
+    }
+
+
+def _present(budget: Budget) -> JsonObject:
+    return {"budget_id": str(budget.id), "version": budget.version}

@@ -1,0 +1,142 @@
+import { Link } from "wouter";
+import { Card } from "../parts/card";
+import { CopyId } from "../parts/copy-id";
+import { Json } from "../parts/json";
+import { compactText, Money } from "../parts/money";
+import { StatePill } from "../parts/state-pill";
+import { durationText, Time } from "../parts/time";
+import type { NodeRun, Run } from "./read";
+
+/** All about one node of the run: what came in, what came out, what it cost. */
+export function NodePanel({ node, onClose }: { node: NodeRun; onClose: () => void }) {
+  return (
+    <Card
+      title={node.path}
+      actions={
+        <>
+          <StatePill state={node.status} />
+          <button type="button" className="button quiet" onClick={onClose}>
+            Close
+          </button>
+        </>
+      }
+    >
+      <div className="stack">
+        <dl className="facts">
+          <Fact name="Type">{node.type ?? "–"}</Fact>
+          <Fact name="Attempt">{node.attempt || "–"}</Fact>
+          <Fact name="Duration">{durationText(node.durationMs)}</Fact>
+          <Fact name="Started">
+            <Time at={node.startedAt} />
+          </Fact>
+          {node.wakeAt && (
+            <Fact name="Goes on">
+              <Time at={node.wakeAt} />
+            </Fact>
+          )}
+          {node.model && (
+            <Fact name="Model">
+              <code>{node.model}</code>
+            </Fact>
+          )}
+          {(node.tokensIn > 0 || node.tokensOut > 0) && (
+            <Fact name="Tokens in, out">
+              {compactText(node.tokensIn)}, {compactText(node.tokensOut)}
+            </Fact>
+          )}
+          <Fact name="Cost">
+            <Money usd={node.costUsd} hasUnpriced={node.hasUnpriced} />
+          </Fact>
+          {node.childId && (
+            <Fact name="Started">
+              <CopyId id={node.childId} to={`/executions/${node.childId}`} />
+            </Fact>
+          )}
+          {node.isCopied && <Fact name="Copied">done by the execution it was forked from</Fact>}
+        </dl>
+        {node.error !== null && <Part title="Error" value={node.error} />}
+        <Part title="Output" value={node.output} />
+        <Part title="Input" value={node.input} />
+      </div>
+    </Card>
+  );
+}
+
+/** The run as a whole. */
+export function RunPanel({ run }: { run: Run }) {
+  return (
+    <Card title="Input and output">
+      <div className="stack">
+        {run.error !== null && <Part title="Error" value={run.error} />}
+        <Part title="Output" value={run.output} />
+        <Part title="Input" value={run.input} />
+        {run.payloadsRemovedAt && (
+          <p className="muted">
+            Its payloads were removed <Time at={run.payloadsRemovedAt} />, as the tenant asked.
+          </p>
+        )}
+      </div>
+    </Card>
+  );
+}
+
+function Part({ title, value }: { title: string; value: unknown }) {
+  return (
+    <div className="stack-small">
+      <h3>{title}</h3>
+      <Json value={value} label={title} />
+    </div>
+  );
+}
+
+function Fact({ name, children }: { name: string; children: React.ReactNode }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+export function RunFacts({ run }: { run: Run }) {
+  return (
+    <dl className="facts card card-body">
+      <Fact name="Started">
+        <Time at={run.startedAt ?? run.createdAt} />
+      </Fact>
+      <Fact name="Duration">{durationText(run.durationMs)}</Fact>
+      <Fact name="Cost">
+        <Money usd={run.costUsd} hasUnpriced={run.hasUnpriced} />
+      </Fact>
+      <Fact name="Tokens in, out">
+        {compactText(run.tokensIn)}, {compactText(run.tokensOut)}
+      </Fact>
+      <Fact name="Of">
+        {run.workflow ? (
+          <Link href={`/workflows/${run.workflow.id}?version=${run.workflowVersion}`}>
+            {run.workflow.name}, version {run.workflowVersion}
+          </Link>
+        ) : run.agent ? (
+          <Link href={`/agents/${run.agent.id}`}>{run.agent.name}</Link>
+        ) : (
+          "deleted"
+        )}
+      </Fact>
+      {run.wakeAt && (
+        <Fact name="Goes on">
+          <Time at={run.wakeAt} />
+        </Fact>
+      )}
+      {run.parentId && (
+        <Fact name="Started by">
+          <CopyId id={run.parentId} to={`/executions/${run.parentId}?node=${run.parentPath}`} />
+        </Fact>
+      )}
+      {run.forkedFromId && (
+        <Fact name={`Forked at ${run.forkedFromNode} from`}>
+          <CopyId id={run.forkedFromId} to={`/executions/${run.forkedFromId}`} />
+        </Fact>
+      )}
+    </dl>
+  );
+}

@@ -1,0 +1,190 @@
+"""What the events of an append move on the counters of budgets, as the statement of the append
+takes it (infra/migrations/0061_budgets.sql). It follows from the events alone, so no way of
+appending them goes past it.
+
+    execution.node_started with `reserved`   reserves
+    the outcome of such an attempt           settles
+    execution.usage_resolved                 settles
+    usage_event.created with `counters`      counts
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import orjson
+from eventsourcing.domain import Aggregate
+from psycopg import DatabaseError
+
+from commands.budget_port import BudgetExceeded, KnownBudgets
+from commands.ports import SideRow
+from domain.budget_rules import NO_PERIOD, NO_RUN, Counter, counters_from
+from domain.executions import Execution
+from domain.identifiers import Json, JsonObject, TenantId
+from domain.reservations import Standing
+from domain.usage_events import UsageEvent
+
+EXCEEDED_SQLSTATE = "ALB01"
+CHANGED_SQLSTATE = "ALB02"
+NOT_HELD_SQLSTATE = "ALB03"
+TOLD_SQLSTATE = "ALB04"
+
+_NO_RUN, _NO_PERIOD = str(NO_RUN), NO_PERIOD.isoformat()
+
+
+@dataclass(slots=True)
+class BudgetMoves:
+    """revision: None when nothing depends on what is known. The others: as the statement has them,
+    without the place of the append.
+    """
+
+    tenant_id: TenantId
+    revision: int | None = None
+    reserve: list[JsonObject] = field(default_factory=lambda: [])
+    settle: list[JsonObject] = field(default_factory=lambda: [])
+    count: list[JsonObject] = field(default_factory=lambda: [])
+    exhaust: list[JsonObject] = field(default_factory=lambda: [])
+
+    @property
+    def only_known(self) -> bool:
+        return not (self.reserve or self.settle or self.count or self.exhaust)
+
+
+def known_in(side_rows: Iterable[SideRow]) -> KnownBudgets | None:
+    for row in side_rows:
+        if isinstance(row, KnownBudgets):
+            return row
+    return None
+
+
+def budget_moves(
+    tenant_id: TenantId, aggregates: Iterable[Aggregate], known: KnownBudgets | None
+) -> BudgetMoves | None:
+    """Before the pending events are collected. None: nothing to do with budgets."""
+    moves: BudgetMoves | None = None
+    if known is not None:
+        moves = BudgetMoves(tenant_id, known.revision)
+        moves.exhaust += [_at(tenant_id, counter) for counter in known.exhausted]
+    for aggregate in aggregates:
+        if isinstance(aggregate, Execution):
+            if aggregate.is_budgeted:
+                moves = moves or BudgetMoves(tenant_id)
+                _add_run(moves, aggregate, {} if known is None else known.caps)
+        elif isinstance(aggregate, UsageEvent):
+            for event in aggregate.pending_events:
+                if isinstance(event, UsageEvent.Created) and event.counters:
+                    moves = moves or BudgetMoves(tenant_id)
+                    cost = cost_of_lines(event.usage)
+                    counted = [_at(tenant_id, one) for one in counters_from(event.counters)]
+                    moves.count += [{**one, "cost": cost} for one in counted]
+    return moves if moves is not None and (known is not None or not moves.only_known) else None
+
+
+def _add_run(moves: BudgetMoves, execution: Execution, caps: Mapping[str, int]) -> None:
+    tenant_id = moves.tenant_id
+    for event in execution.pending_events:
+        match event:
+            case Execution.NodeStarted() if event.reserved is not None:
+                attempt = _attempt(tenant_id, execution, event.path, event.attempt)
+                amount = event.reserved["usd_pico"]
+                for counter in counters_from(cast("list[Json]", event.reserved["counters"])):
+                    one: JsonObject = {**attempt, **_at(tenant_id, counter), "amount": amount}
+                    if counter.budget_id in caps:
+                        one["cap"] = caps[counter.budget_id]
+                    moves.reserve.append(one)
+            case Execution.NodeCompleted() | Execution.NodeFailed() | Execution.UsageResolved():
+                if not is_unknown(event):
+                    attempt = _attempt(tenant_id, execution, event.path, event.attempt)
+                    moves.settle.append({**attempt, "cost": event.cost_usd_pico})
+            case _:
+                pass
+
+
+def is_unknown(
+    event: Execution.NodeCompleted | Execution.NodeFailed | Execution.UsageResolved,
+) -> bool:
+    """Whether nobody knows what the attempt was billed: it goes on to hold what it holds."""
+    return event.cost_usd_pico is None and event.usage is None
+
+
+def cost_of_lines(usage: JsonObject) -> int:
+    """What has no price counts as nothing here, and is shown as unpriced where usage is shown."""
+    lines = cast("list[list[Any]]", usage["lines"])
+    return sum(line[2] for line in lines if line[2] is not None)
+
+
+def moves_document(batch: Sequence[BudgetMoves | None]) -> bytes:
+    """The parameter of the statement for appends in their order."""
+    known: dict[tuple[str, int], None] = {}
+    document: dict[str, list[JsonObject]] = {}
+    for place, moves in enumerate(batch):
+        if moves is None:
+            continue
+        if moves.revision is not None:
+            known[str(moves.tenant_id), moves.revision] = None
+        if moves.reserve:
+            placed = [{**one, "place": place} for one in moves.reserve]
+            document.setdefault("reserve", []).extend(placed)
+        for name, some in (
+            ("settle", moves.settle),
+            ("count", moves.count),
+            ("exhaust", moves.exhaust),
+        ):
+            if some:
+                document.setdefault(name, []).extend(some)
+    told: list[JsonObject] = [{"tenant": one, "revision": number} for one, number in known]
+    return orjson.dumps({"known": told, **document} if document else told)
+
+
+def exceeded(error: DatabaseError) -> dict[int, BudgetExceeded]:
+    """By the place of the append that would have spent too much."""
+    found: dict[int, dict[Counter, Standing]] = {}
+    for one in cast("list[Any]", orjson.loads(error.diag.message_detail or "[]")):
+        standings = found.setdefault(one["place"], {})
+        for told in one["budgets"]:
+            standings[counter_told(told)] = Standing(
+                int(told["allowed"]), int(told["spent"]), int(told["reserved"])
+            )
+    return {place: BudgetExceeded(standings) for place, standings in found.items()}
+
+
+def changed_tenants(error: DatabaseError) -> frozenset[str]:
+    return frozenset(cast("list[str]", orjson.loads(error.diag.message_detail or "[]")))
+
+
+def counter_told(told: Mapping[str, Any]) -> Counter:
+    """Of {budget, run, period} as the database has them."""
+    run, period = str(told["run"]), str(told["period"])
+    return Counter(
+        str(told["budget"]),
+        None if run == _NO_RUN else run,
+        None if _is_no_period(period) else _same_form(period),
+    )
+
+
+def _is_no_period(period: str) -> bool:
+    return _same_form(period) == _NO_PERIOD
+
+
+def _same_form(period: str) -> str:
+    """As domain/budget_rules.py writes an instant, whatever zone the database tells it in."""
+    return datetime.fromisoformat(period).astimezone(UTC).isoformat()
+
+
+def _at(tenant_id: TenantId, counter: Counter) -> JsonObject:
+    return {
+        "tenant": str(tenant_id),
+        "budget": counter.budget_id,
+        "run": counter.run_id or _NO_RUN,
+        "period": counter.period_start or _NO_PERIOD,
+    }
+
+
+def _attempt(tenant_id: TenantId, execution: Execution, path: str, attempt: int) -> JsonObject:
+    return {
+        "tenant": str(tenant_id),
+        "execution": str(execution.id),
+        "path": path,
+        "attempt": attempt,
+    }

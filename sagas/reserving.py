@@ -1,0 +1,360 @@
+"""Paying for attempts before they are made: what each may cost at most, held of every budget that
+it counts in, in the append of its intent.
+
+    held back ──► admitted: its intent, with what is held ──► the append ──► the call
+        ▲  │                                                     │
+        │  └──► refused: the node fails                          └──► refused: loaded again
+        └────── others hold what is left: tried again ◄───────────────┘
+
+What is known of budgets here may be old: the append says so, and it is asked anew.
+"""
+
+import zlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from commands.budget_port import (
+    NO_BUDGETS,
+    BudgetExceeded,
+    BudgetsChanged,
+    KnownBudgets,
+    TenantBudgets,
+)
+from commands.model_port import ModelFailed
+from domain.attempts import Attempt, Failure, Reserved
+from domain.budget_rules import (
+    BudgetRule,
+    Counter,
+    Spender,
+    applies,
+    counter_of,
+    plan_run_budget,
+)
+from domain.definitions import Definition
+from domain.errors import Unavailable
+from domain.execution_outcomes import fail_node
+from domain.execution_steps import begin_reserved, is_held_back
+from domain.execution_usage import METERED_TYPES
+from domain.executions import Execution
+from domain.identifiers import JsonObject
+from domain.money import usd_pico, usd_text
+from domain.reservations import (
+    TOKENS_DEFAULT,
+    Admitted,
+    Exhausted,
+    Held,
+    Standing,
+    decide,
+    reservation,
+    reserve,
+)
+from domain.worst_cases import WorstCase, worst_case
+from infra.models.bounds import bounds_of
+from sagas.drive_parts import DriveParts
+from sagas.effects import AttemptFailed, Run
+from sagas.nodes.agent import asked_of_agent
+from sagas.nodes.llm import Asked, asked_of_llm, own_access
+
+EXCEEDED = "budget_exceeded"
+PLAN_EXCEEDED = "plan_run_cost"
+RESERVED = "budget_reserved"
+UNPRICED = "budget_unpriced"
+# How long a call waits for others to give back what they hold, and how often it looks.
+WAIT_S_MAX = 60.0
+LOOK_MIN_S, LOOK_MAX_S = 0.05, 1.0
+# An error of the database is no answer.
+AGAIN_S = 1.0
+
+Key = tuple[str, int]
+
+
+@dataclass(slots=True)
+class _Wait:
+    """since: when it was first held up. looks: how often it was looked."""
+
+    since: datetime
+    looks: int = 0
+    next_at: datetime | None = None
+
+
+class Driven(NamedTuple):
+    """A run in the hands of a worker."""
+
+    execution: Execution
+    definition: Definition
+    run: Run
+
+
+class _Priced(NamedTuple):
+    """worst: None for a model without a price, which some budgets allow."""
+
+    asked: Asked
+    model: str
+    worst: WorstCase | None
+    tokens_wanted: int
+    rules: Sequence[BudgetRule]
+    counters: Sequence[Counter]
+
+
+async def _of_llm(attempt: Attempt, _run: Run, _parts: DriveParts) -> Asked:
+    return asked_of_llm(attempt)
+
+
+async def _of_agent(attempt: Attempt, run: Run, parts: DriveParts) -> Asked:
+    return await asked_of_agent(attempt, run, parts.effects)
+
+
+_ASKED: Mapping[str, Callable[[Attempt, Run, DriveParts], Awaitable[Asked]]] = {
+    "llm": _of_llm,
+    "agent": _of_agent,
+}
+assert _ASKED.keys() == METERED_TYPES
+
+
+@dataclass(eq=False)
+class Reserving:
+    """Of one run in the hands of a worker."""
+
+    parts: DriveParts
+    _held_back: dict[Key, Attempt] = field(default_factory=dict[Key, Attempt])
+    _waits: dict[Key, _Wait] = field(default_factory=dict[Key, _Wait])
+    # As the last append that was refused has told; good for the next one.
+    _standings: Mapping[Counter, Standing] = field(default_factory=dict[Counter, Standing])
+    _exhausted: list[Counter] = field(default_factory=list[Counter])
+    _ancestors: tuple[UUID, ...] | None = None
+    _known: TenantBudgets = NO_BUDGETS
+    # Limits that are no budget's, by the id that stands for one.
+    _caps: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    def is_needed(self, run: Run) -> bool:
+        """Whether attempts may have to be paid for, as far as is known. What is known now is what
+        the next append is decided from.
+        """
+        self._known = self.parts.budgets.known(run.tenant_id)
+        limit = self.parts.plans.known(run.tenant_id).run_cost_usd
+        self._caps = {}
+        if limit is not None:
+            self._caps = {str(plan_run_budget(run.tenant_id)): usd_pico(limit)}
+        return bool(self._known.rules or self._caps)
+
+    def look_again(self) -> None:
+        """The run was loaded anew: what is held back is told again when it goes on."""
+        self._held_back.clear()
+
+    def refused(self, run: Run, refusal: BudgetExceeded | BudgetsChanged) -> None:
+        """The append was refused, and nothing of it is stored."""
+        if isinstance(refusal, BudgetExceeded):
+            self._standings = refusal.standings
+        else:
+            self.parts.budgets.forget(run.tenant_id)
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When one that waits is to be looked at."""
+        dues = [self._waits[key].next_at for key in self._held_back if key in self._waits]
+        return min((due for due in dues if due is not None), default=None)
+
+    def known(self, attempts: Sequence[Attempt]) -> KnownBudgets | None:
+        """What the append of these intents says of what was known. None: it has nothing to say."""
+        exhausted, self._exhausted = self._exhausted, []
+        is_paid = any(one.has_intent and one.node_type in METERED_TYPES for one in attempts)
+        if not is_paid and not exhausted:
+            return None
+        return KnownBudgets(self._known.revision, self._caps, exhausted)
+
+    async def admitted(self, on: Driven, attempts: Sequence[Attempt]) -> list[Attempt]:
+        """The attempts that can be made, those among them that were held back with what is held
+        for them. Of the others it is recorded that they failed, or they wait.
+        """
+        ready: list[Attempt] = []
+        for attempt in attempts:
+            if is_held_back(on.execution, attempt):
+                self._held_back[attempt.path, attempt.number] = attempt
+            else:
+                ready.append(attempt)
+        if not self._held_back:
+            return ready
+        now = self.parts.clock.now()
+        for key, attempt in list(self._held_back.items()):
+            if not is_held_back(on.execution, attempt):
+                self._forget(key)  # The run went on without it.
+                continue
+            wait = self._waits.get(key)
+            if wait is not None and wait.next_at is not None and wait.next_at > now:
+                continue
+            begun = await self._admit(on, attempt, now, must_ask=wait is not None)
+            if begun is not None:
+                ready.append(begun)
+        self._standings = {}
+        return ready
+
+    async def _admit(
+        self, on: Driven, attempt: Attempt, now: datetime, *, must_ask: bool
+    ) -> Attempt | None:
+        try:
+            priced = await self._priced(on, attempt)
+            if must_ask and not self._standings:
+                asked = (on.run.tenant_id, priced.counters, self._caps)
+                self._standings = await self.parts.budgets.standings(*asked)
+        except (AttemptFailed, ModelFailed, Unavailable) as error:
+            self._not_priced(on, attempt, error)
+            return None
+        known = {one: self._standings[one] for one in priced.counters if one in self._standings}
+        outcome = _decide(priced, known)
+        match outcome:
+            case Admitted():
+                self._standings = reserve(self._standings, priced.counters, outcome.usd_pico)
+                return self._begin(on, attempt, priced, outcome)
+            case Exhausted():
+                self._exhausted.append(outcome.counter)
+                self._fail(on, attempt, self._refusal(outcome))
+            case Failure():
+                self._fail(on, attempt, outcome)
+            case Held():
+                self._hold_up(on, attempt, now)
+        return None
+
+    def _begin(self, on: Driven, attempt: Attempt, priced: _Priced, admitted: Admitted) -> Attempt:
+        begin_reserved(on.execution, attempt, _told(priced, admitted))
+        del self._held_back[attempt.path, attempt.number]
+        asked = priced.asked
+        tokens_max = admitted.tokens_max if priced.counters and priced.worst is not None else None
+        reserved = Reserved(admitted.usd_pico, tokens_max, priced.model, asked.agent_version)
+        return attempt._replace(reserved=reserved)
+
+    def _fail(self, on: Driven, attempt: Attempt, failure: Failure) -> None:
+        self._forget((attempt.path, attempt.number))
+        fail_node(
+            on.execution,
+            on.definition,
+            attempt.path,
+            attempt.number,
+            failure=failure,
+            now=self.parts.clock.now(),
+        )
+
+    def _forget(self, key: Key) -> None:
+        self._held_back.pop(key, None)
+        self._waits.pop(key, None)
+
+    def _hold_up(self, on: Driven, attempt: Attempt, now: datetime) -> None:
+        """Others hold what would pay for it, and may give some of it back."""
+        key = (attempt.path, attempt.number)
+        wait = self._waits.setdefault(key, _Wait(now))
+        longest_s = min(WAIT_S_MAX, attempt.timeout_s)
+        if (now - wait.since).total_seconds() >= longest_s:
+            message = f"other calls held what is left of a budget for {longest_s:g} s"
+            failure = Failure(RESERVED, message, is_retryable=True)
+            self._fail(on, attempt, failure)
+            return
+        pause_s = min(LOOK_MIN_S * 2**wait.looks, LOOK_MAX_S)
+        # Those that wait for the same do not all look at once.
+        chance = zlib.crc32(f"{attempt.idempotency_key}:{wait.looks}".encode()) / 2**32
+        wait.looks += 1
+        wait.next_at = now + timedelta(seconds=pause_s * (0.5 + chance))
+
+    def _not_priced(
+        self, on: Driven, attempt: Attempt, error: AttemptFailed | ModelFailed | Unavailable
+    ) -> None:
+        match error:
+            case Unavailable():
+                now = self.parts.clock.now()
+                wait = self._waits.setdefault((attempt.path, attempt.number), _Wait(now))
+                wait.next_at = now + timedelta(seconds=AGAIN_S)
+            case AttemptFailed():
+                failure = Failure(error.code, error.message, is_retryable=error.is_retryable)
+                self._fail(on, attempt, failure)
+            case ModelFailed():
+                failure = Failure(error.code, error.message, is_retryable=error.retryable)
+                self._fail(on, attempt, failure)
+
+    async def _priced(self, on: Driven, attempt: Attempt) -> _Priced:
+        """Raises AttemptFailed, ModelFailed, Unavailable."""
+        effects, now = self.parts.effects, self.parts.clock.now()
+        asked = await _ASKED[attempt.node_type](attempt, on.run, self.parts)
+        access = await own_access(asked.model, on.run, effects)
+        model = asked.model if access is None else access.model
+        sources = await effects.prices.sources(on.run.tenant_id, model, now)
+        bounds = bounds_of(model, asked.messages, asked.parameters)
+        wanted = bounds.tokens_out
+        if wanted is None:
+            wanted = min(TOKENS_DEFAULT, bounds.tokens_out_max or TOKENS_DEFAULT)
+        worst = worst_case(
+            model,
+            sources,
+            tokens_in=bounds.tokens_in,
+            has_parts=bounds.has_parts,
+            has_tools=bounds.has_tools,
+        )
+        spender = await self._spender(on, asked)
+        rules = [rule for rule in self._rules() if applies(rule, spender)]
+        counters = [counter_of(rule, spender, now) for rule in rules]
+        return _Priced(asked, model, worst, wanted, rules, counters)
+
+    def _rules(self) -> list[BudgetRule]:
+        of_plan = [
+            BudgetRule(
+                UUID(one),
+                scope_type="run",
+                scope_id=None,
+                period="run",
+                window_s=None,
+                time_zone="UTC",
+                limit_usd_pico=cap,
+                is_hard=True,
+                allows_unpriced=False,
+            )
+            for one, cap in self._caps.items()
+        ]
+        return [*self._known.rules, *of_plan]
+
+    async def _spender(self, on: Driven, asked: Asked) -> Spender:
+        run = on.run
+        kind, _, name = run.created_by.partition(":")
+        return Spender(
+            user_id=await self.parts.effects.owners.owner_of(run.tenant_id, run.created_by),
+            api_key_id=UUID(name) if kind == "api_key" else None,
+            agent_id=None if asked.agent_id is None else UUID(asked.agent_id),
+            workflow_id=run.workflow_id,
+            run_ids=(run.execution_id, *await self._above(on)),
+        )
+
+    async def _above(self, on: Driven) -> tuple[UUID, ...]:
+        """The runs above this one, which pay for it too; the outermost last."""
+        if self._ancestors is None:
+            found: list[UUID] = []
+            parent_id = on.execution.parent_id
+            while parent_id is not None:
+                found.append(UUID(parent_id))
+                parent = await self.parts.events.load(Execution, found[-1], on.run.tenant_id)
+                parent_id = None if parent is None else parent.parent_id
+            self._ancestors = tuple(found)
+        return self._ancestors
+
+    def _refusal(self, exhausted: Exhausted) -> Failure:
+        limit = usd_text(exhausted.standing.limit)
+        budget_id = exhausted.counter.budget_id
+        if budget_id in self._caps:
+            return Failure(PLAN_EXCEEDED, f"the plan lets a run cost {limit} USD")
+        spent = usd_text(exhausted.standing.spent)
+        message = f"of the {limit} USD of budget {budget_id} {spent} are spent"
+        return Failure(EXCEEDED, f"{message}, and the rest does not pay for this call")
+
+
+def _decide(
+    priced: _Priced, standings: Mapping[Counter, Standing]
+) -> Admitted | Held | Exhausted | Failure:
+    if priced.worst is not None:
+        return decide(priced.worst, priced.tokens_wanted, standings)
+    for rule in priced.rules:
+        if rule.is_hard and not rule.allows_unpriced:
+            message = f"nobody knows what {priced.asked.model} costs, and a hard budget has to"
+            return Failure(UNPRICED, message)
+    return Admitted(0, priced.tokens_wanted)
+
+
+def _told(priced: _Priced, admitted: Admitted) -> JsonObject | None:
+    return reservation(admitted, priced.counters) if priced.counters else None
