@@ -21,6 +21,7 @@ from cli.oauth import build_oauth
 from cli.payments import build_payments
 from cli.rate_limits import RateLimitParts, build_rate_limits
 from cli.web_server import run_http
+from commands.invoice_reading import InvoiceReader
 from commands.ports import Ports
 from infra.access_tokens import SignedAccessTokens
 from infra.admission import SampledAdmission
@@ -28,6 +29,7 @@ from infra.api_key_uses import ApiKeyUses
 from infra.audit_entries import AuditEntries
 from infra.audit_trail import AuditTrail
 from infra.authentication import Authentication
+from infra.billing_facts import PostgresBilling
 from infra.client_addresses import ClientAddresses
 from infra.consumer import keep_running
 from infra.directory import PostgresDirectory
@@ -110,6 +112,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         logins=await build_logins(runtime, tokens, ports, dispatcher=dispatcher, passwords=secrets),
         login_limits=rate_limits.logins,
         plan_usage=PlanUsage(database),
+        invoices=InvoiceReader(ports),
         features=await runtime.features("api"),
         audit=audit,
         audit_log=audit_log,
@@ -277,6 +280,7 @@ async def _ports(
         budgets=await runtime.budgets("api"),
         features=await runtime.features("api"),
         prices=StoredPrices(store),
+        billing=PostgresBilling(database, await runtime.data_keys("api")),
         payments=build_payments(runtime),
         regions=runtime.settings.regions,
         users=PostgresUsers(database, runtime.lookup_key, proof_keys=runtime.master_keys),

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 
+from cli.billing import build_billing
 from commands.dispatch import Dispatcher
 from commands.http_port import Http
 from commands.model_port import Models
@@ -137,6 +138,7 @@ async def run_worker(runtime: Runtime) -> None:
     offboarding = await _offboarding(runtime)
     deadlines = await _deadlines(runtime)
     data_subjects = await _data_subjects(runtime)
+    billing = await build_billing(runtime)
     pause_max_s = runtime.settings.consumer_restart_max_s
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -151,6 +153,7 @@ async def run_worker(runtime: Runtime) -> None:
                 "bulk operations": bulk.run,
                 "retention": retention.run,
                 "offboarding": offboarding.run,
+                "billing": billing.run,
                 "deadlines": deadlines.run,
                 "erasure": erasure.run,
                 "erasure of data subjects": data_subjects.run,

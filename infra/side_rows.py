@@ -7,6 +7,7 @@ from typing import LiteralString
 
 import orjson
 
+from commands.billing_port import BillingRow
 from commands.budget_port import BudgetRow
 from commands.credential_port import (
     ApiKeyRow,
@@ -53,6 +54,7 @@ from commands.standing_port import (
 )
 from commands.vault_port import RemovedVaultEntry, StoredVaultEntry, VaultRow
 from domain.identifiers import TenantId
+from infra.billing_rows import billing_statement
 from infra.budget_rows import budget_statement
 from infra.data_keys import TenantKey
 from infra.deadlines import deadline_statement
@@ -88,6 +90,7 @@ RareRow = (
     | FeatureRow
     | SealingRow
     | PublishedPrices
+    | BillingRow
     | StoredDeadline
 )
 
@@ -185,6 +188,8 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
 ) -> SideStatement:
     if isinstance(row, PlanRow):
         return SideStatement(*plan_statement(tenant_id, row))
+    if isinstance(row, BillingRow):
+        return SideStatement(*billing_statement(tenant_id, row))
     if isinstance(row, FeatureRow):
         return SideStatement(*feature_statement(tenant_id, row))
     if isinstance(row, BudgetRow):
