@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +10,16 @@ import pytest
 import yaml
 
 from deploy.__main__ import DIRECTORY, files
-from deploy.alerts import ALERTS, RECORDINGS, alertmanager
+from deploy.alerts import ALERTS, alertmanager
 from deploy.dashboards import DASHBOARDS
 from infra.metrics import METRICS
+from tests.deploy.expressions import EXPRESSIONS, RECORDED, grouped_labels, selectors
 
 FILES = files()
 # What Prometheus itself says of what it scrapes, and puts on every series.
 OF_PROMETHEUS = {"up": {"job"}}
 SCRAPED = {"instance", "job"}
 OVER_TIME = {"rate", "increase", "irate"}
-RECORDED = {rule.name for rule in RECORDINGS}
-EXPRESSIONS = {
-    **{
-        f"{dashboard.name}: {panel.title} {place}": line.expr
-        for dashboard in DASHBOARDS
-        for panel in dashboard.panels
-        for place, line in enumerate(panel.lines)
-    },
-    **{rule.name: rule.expr for rule in RECORDINGS},
-    **{alert.name: alert.expr for alerts in ALERTS.values() for alert in alerts},
-}
 
 
 def families() -> dict[str, tuple[str, set[str]]]:
@@ -50,44 +39,6 @@ def families() -> dict[str, tuple[str, set[str]]]:
 
 
 FAMILIES = families()
-
-
-def selectors(expression: Any, within: str = "") -> Iterator[tuple[Any, str]]:
-    """(vector selector, the function around it)."""
-    match type(expression).__name__:
-        case "VectorSelector":
-            yield expression, within
-        case "MatrixSelector":
-            yield expression.vector_selector, within
-        case "Call":
-            for argument in expression.args:
-                yield from selectors(argument, expression.func.name)
-        case "AggregateExpr" | "ParenExpr" | "UnaryExpr":
-            yield from selectors(expression.expr, within)
-        case "BinaryExpr":
-            yield from selectors(expression.lhs, within)
-            yield from selectors(expression.rhs, within)
-        case _:
-            pass
-
-
-def grouped_labels(expression: Any) -> Iterator[tuple[set[str], Any]]:
-    """(the labels of an aggregation, what it aggregates)."""
-    match type(expression).__name__:
-        case "AggregateExpr":
-            if expression.modifier is not None:
-                yield set(expression.modifier.labels), expression.expr
-            yield from grouped_labels(expression.expr)
-        case "Call":
-            for argument in expression.args:
-                yield from grouped_labels(argument)
-        case "BinaryExpr":
-            yield from grouped_labels(expression.lhs)
-            yield from grouped_labels(expression.rhs)
-        case "ParenExpr" | "UnaryExpr":
-            yield from grouped_labels(expression.expr)
-        case _:
-            pass
 
 
 def labels_of(name: str) -> set[str]:
