@@ -25,6 +25,7 @@ from commands.directory_port import (
 )
 from commands.feature_port import FeatureRow
 from commands.identity_port import AccessRow, RemovedRole, StoredRole, StoredUserAccess
+from commands.licence_port import StoredRevocation
 from commands.login_port import LoginRow
 from commands.mail_port import QueuedMail
 from commands.oauth_port import ClientSecretRow, RemovedClientSecret, StoredClientSecret
@@ -58,6 +59,7 @@ from infra.data_keys import TenantKey
 from infra.deadlines import deadline_statement
 from infra.directory_rows import directory_statement
 from infra.feature_rows import feature_statement
+from infra.licence_rows import revocation_statement
 from infra.login_rows import login_statement
 from infra.plan_rows import plan_statement
 from infra.share_rows import share_statement
@@ -89,6 +91,7 @@ RareRow = (
     | SealingRow
     | PublishedPrices
     | StoredDeadline
+    | StoredRevocation
 )
 
 STORE_DEFINITION: LiteralString = (
@@ -189,6 +192,8 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
         return SideStatement(*feature_statement(tenant_id, row))
     if isinstance(row, BudgetRow):
         return SideStatement(*budget_statement(tenant_id, row))
+    if isinstance(row, StoredRevocation):
+        return SideStatement(*revocation_statement(tenant_id, row))
     if isinstance(row, StoredDeadline):
         return SideStatement(*deadline_statement(tenant_id, row))
     match row:

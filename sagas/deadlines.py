@@ -17,6 +17,7 @@ from commands.credits import ExpireCredits
 from commands.deadline_port import DeadlineKind, Deadlines, DueDeadline
 from commands.decisions import Command
 from commands.dispatch import Contended, Dispatcher, Origin
+from commands.licences import ExpireLicence
 from commands.ports import Clock, Ids
 from commands.subscriptions import AdvanceSubscription
 from domain.errors import DomainError, Unavailable
@@ -31,6 +32,7 @@ AGAIN_S = 5.0
 COMMANDS: Mapping[DeadlineKind, Callable[[UUID], Command]] = {
     "subscription": lambda _: AdvanceSubscription(),
     "credits": lambda _: ExpireCredits(),
+    "licence": ExpireLicence,
 }
 
 

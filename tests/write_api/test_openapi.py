@@ -67,6 +67,8 @@ class Described:
             "share_id": str(begun["execution_id"]),
             "budget_id": str(begun["execution_id"]),
             "grant_id": str(begun["execution_id"]),
+            "licence_id": str(begun["execution_id"]),
+            "activation_id": str(begun["execution_id"]),
             "name": "paid",
             "identity_id": str(self.api.world.ids.new()),
             "sha256": SHA256,
