@@ -25,7 +25,8 @@ BYTES_MAX = 8 * 2**20
 def verify(
     path: Path, *, public_key: Path, revocations: Path | None, at: str | None, is_json: bool
 ) -> int:
-    instant = SystemClock().now() if at is None else _instant(at)
+    clock = SystemClock()
+    instant = clock.now() if at is None else _instant(at)
     keys = _keys(public_key)
     try:
         listed = None

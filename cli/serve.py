@@ -17,6 +17,7 @@ from cli.roles import (
     stop_signal,
 )
 from cli.session import complain, run, settings_or_complain
+from cli.telemetry import telemetry
 from infra.postgres import Role
 from infra.readiness import Ask
 from infra.runtime import Runtime, build_runtime
@@ -37,7 +38,8 @@ def serve(role: str, *, port: int | None) -> int:
             await run_until_stopped(runtime, parts, stop)
         return 0
 
-    return run(work)
+    with telemetry(settings, role):
+        return run(work)
 
 
 async def _part(role: str, runtime: Runtime) -> None:

@@ -31,6 +31,7 @@ from cli.roles import (
     stop_signal,
 )
 from cli.session import installation, run, settings_or_complain
+from cli.telemetry import telemetry
 from cli.web_server import listen
 from domain.identifiers import JsonObject
 from infra.runtime import Runtime, build_runtime
@@ -52,7 +53,8 @@ def up(*, port: int | None, data_dir: Path | None) -> int:
                     await _run_all(runtime, stop, listening)
         return 0
 
-    return run(work)
+    with telemetry(settings, "all"):
+        return run(work)
 
 
 async def _run_all(runtime: Runtime, stop: asyncio.Event, listening: socket.socket) -> None:

@@ -14,6 +14,12 @@ from commands.agents import (
     revise_agent,
 )
 from commands.approvals import DecideApproval, decide_approval
+from commands.billing_accounts import (
+    AddressInvoices,
+    SetBillingTerms,
+    address_invoices,
+    set_billing_terms,
+)
 from commands.budgets import (
     CreateBudget,
     DeleteBudget,
@@ -118,6 +124,16 @@ from commands.identity_providers import (
     issue_directory_token,
     put_identity_provider,
     remove_identity_provider,
+)
+from commands.invoices import (
+    CreditInvoice,
+    FinalizeInvoice,
+    PayInvoice,
+    VoidInvoice,
+    credit_invoice,
+    finalize_invoice,
+    pay_invoice,
+    void_invoice,
 )
 from commands.licences import (
     ActivateLicence,
@@ -274,6 +290,12 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(KeepTenant, keep_tenant),
         _entry(StayOnPlatform, stay_on_platform),
         _entry(SetResellerQuota, set_reseller_quota),
+        _entry(AddressInvoices, address_invoices),
+        _entry(SetBillingTerms, set_billing_terms),
+        _entry(FinalizeInvoice, finalize_invoice),
+        _entry(PayInvoice, pay_invoice),
+        _entry(VoidInvoice, void_invoice),
+        _entry(CreditInvoice, credit_invoice),
         _entry(CreatePlan, create_plan),
         _entry(RevisePlan, revise_plan),
         _entry(ArchivePlan, archive_plan),

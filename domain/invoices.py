@@ -159,11 +159,15 @@ class Invoice(Aggregate):
             raise InvoiceNotInState("Its period is not over yet.", status=self.status)
         self._drafted(grace_until.isoformat())
 
+    def require_draft(self) -> None:
+        """Raises InvoiceNotInState."""
+        self._require("draft")
+
     def finalize(
         self, *, number: int, document: JsonObject, content_sha256: str, amounts: Mapping[str, Any]
     ) -> None:
         """amounts: currency, total, amount_due. Raises InvoiceNotInState for what is no draft."""
-        self._require("draft")
+        self.require_draft()
         self._finalized(
             number,
             document,

@@ -68,6 +68,10 @@ CrashPoint: TypeAlias = Literal[
     "bulk.before_progress",
     "bulk.after_progress",
     "bulk.after_release",
+    # Invoices (sagas/billing.py).
+    "billing.after_claim",
+    "billing.before_append",
+    "billing.after_append",
     # Tenants that leave (sagas/offboarding.py).
     "offboarding.after_claim",
     "offboarding.after_cancel",

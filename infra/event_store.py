@@ -4,6 +4,7 @@ callers.
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import LiteralString
 from uuid import UUID
 
@@ -50,6 +51,7 @@ from infra.retention import RetentionKnown
 from infra.sealing import is_sealed
 from infra.side_rows import DEFINITIONS, side_statement
 from infra.snapshots import FORMS, Snapshots
+from infra.tracing import is_on, span
 
 STORED_DEFINITIONS_MAX = 4096
 # What recorded answers are sealed as.
@@ -243,7 +245,7 @@ class PostgresEventStore:
         definitions = self._add_side_rows(append, side_rows if append.events else (), key)
         if blobs:
             await self._admit(envelope, blobs)
-        token = await self._group_commit.append(append)
+        token = await self._stored(append)
         if any(isinstance(row, RemovedPayloads) for row in side_rows):
             self._blobs.forget(tenant_id)
         if self._forget_destroyed(tenant_id, side_rows):
@@ -256,6 +258,14 @@ class PostgresEventStore:
             if self._neighbours is not None:
                 self._neighbours.stored(envelope.tenant_id, aggregate)
         return token
+
+    async def _stored(self, append: Append) -> PositionToken | None:
+        """In a span that events remember: whoever reads them later is led to it."""
+        if not is_on():
+            return await self._group_commit.append(append)
+        with span("append events", "producer", {"agentledger.events": len(append.events)}) as made:
+            append.envelope = replace(append.envelope, traceparent=made.traceparent)
+            return await self._group_commit.append(append)
 
     def _forget_destroyed(self, tenant_id: TenantId, side_rows: Sequence[SideRow]) -> bool:
         """What these rows have made unreadable; whether that is the whole tenant."""

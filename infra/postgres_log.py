@@ -24,6 +24,7 @@ from infra.crash_points import reach
 from infra.event_log import BEGINNING, read_commit_order, read_end, read_topics
 from infra.postgres import Database
 from infra.prepared_statements import PreparedStatements
+from infra.tracing import POSTGRESQL_LOG
 from infra.wakeups import Wakeups
 
 log = logging.getLogger(__name__)
@@ -115,7 +116,7 @@ class PostgresLog:
     is waited for.
     """
 
-    topic = "postgresql"
+    topic = POSTGRESQL_LOG
 
     def __init__(
         self,

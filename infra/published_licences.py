@@ -48,7 +48,7 @@ class PublishedLicences:
     """Implements commands.licence_port.LicencePublications. database: the role `api`."""
 
     def __init__(
-        self, database: Database, events: EventStore, data_keys: DataKeys, clock: Clock, ids: Ids
+        self, database: Database, events: EventStore, data_keys: DataKeys, *, clock: Clock, ids: Ids
     ) -> None:
         self._database = database
         self._events = events

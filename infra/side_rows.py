@@ -7,6 +7,7 @@ from typing import LiteralString
 
 import orjson
 
+from commands.billing_port import BillingRow
 from commands.budget_port import BudgetRow
 from commands.credential_port import (
     ApiKeyRow,
@@ -54,6 +55,7 @@ from commands.standing_port import (
 )
 from commands.vault_port import RemovedVaultEntry, StoredVaultEntry, VaultRow
 from domain.identifiers import TenantId
+from infra.billing_rows import billing_statement
 from infra.budget_rows import budget_statement
 from infra.data_keys import TenantKey
 from infra.deadlines import deadline_statement
@@ -90,6 +92,7 @@ RareRow = (
     | FeatureRow
     | SealingRow
     | PublishedPrices
+    | BillingRow
     | StoredDeadline
     | StoredRevocation
 )
@@ -188,14 +191,12 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
 ) -> SideStatement:
     if isinstance(row, PlanRow):
         return SideStatement(*plan_statement(tenant_id, row))
+    if isinstance(row, BillingRow):
+        return SideStatement(*billing_statement(tenant_id, row))
     if isinstance(row, FeatureRow):
         return SideStatement(*feature_statement(tenant_id, row))
-    if isinstance(row, BudgetRow):
-        return SideStatement(*budget_statement(tenant_id, row))
-    if isinstance(row, StoredRevocation):
-        return SideStatement(*revocation_statement(tenant_id, row))
-    if isinstance(row, StoredDeadline):
-        return SideStatement(*deadline_statement(tenant_id, row))
+    if isinstance(row, BudgetRow | StoredRevocation | StoredDeadline):
+        return _of_billing(tenant_id, row)
     match row:
         case StoredDefinition():
             definition = orjson.dumps(row.definition, option=orjson.OPT_SORT_KEYS)
@@ -254,6 +255,18 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return SideStatement(*tenant_statement(tenant_id, row))
         case _:
             return SideStatement(*login_statement(tenant_id, row))
+
+
+def _of_billing(
+    tenant_id: TenantId, row: BudgetRow | StoredRevocation | StoredDeadline
+) -> SideStatement:
+    match row:
+        case StoredRevocation():
+            return SideStatement(*revocation_statement(tenant_id, row))
+        case StoredDeadline():
+            return SideStatement(*deadline_statement(tenant_id, row))
+        case _:
+            return SideStatement(*budget_statement(tenant_id, row))
 
 
 def _access_statement(tenant_id: TenantId, row: AccessRow) -> SideStatement:

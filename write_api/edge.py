@@ -19,9 +19,11 @@ from commands.authorization import Caller
 from commands.decisions import Command
 from commands.dispatch import Answer, Dispatcher, Origin
 from commands.feature_port import TenantFeatures
+from commands.invoice_reading import InvoiceReader
 from commands.licence_port import LicencePublications
 from commands.login_flow import LoginFlow
 from commands.payment_port import PaymentProvider
+from commands.plan_port import PlanUsage
 from commands.ports import Ids, Ports, Position
 from commands.provider_port import ProviderTests
 from commands.signals import ReceiveWebhook
@@ -104,18 +106,6 @@ class TenantExport(Protocol):
         ...
 
 
-class PlanUsage(Protocol):
-    """See infra/plan_usage.py."""
-
-    async def plans(self, *, is_of_reseller: bool) -> list[JsonObject]: ...
-
-    async def versions(self, plan_id: UUID) -> list[JsonObject]: ...
-
-    async def of_tenant(
-        self, tenant_id: TenantId, *, reseller_id: TenantId | None
-    ) -> JsonObject: ...
-
-
 class Features(Protocol):
     """See infra/tenant_features.py."""
 
@@ -174,6 +164,7 @@ class WriteDependencies:
     logins: Logins
     login_limits: AddressLimits
     plan_usage: PlanUsage
+    invoices: InvoiceReader
     features: Features
     audit: AuditTrail
     audit_log: AuditLog
@@ -182,6 +173,7 @@ class WriteDependencies:
     payments: PaymentProvider | None
     body_bytes_max: int
     cors_origins: Sequence[str] = ()
+    is_caller_trace_continued: bool = False
 
 
 class Edge:
@@ -201,6 +193,7 @@ class Edge:
         self.provider_tests = dependencies.provider_tests
         self.payments = dependencies.payments
         self.plan_usage = dependencies.plan_usage
+        self.invoices = dependencies.invoices
         self.features = dependencies.features
         self.body_bytes_max = dependencies.body_bytes_max
         self.logins = dependencies.logins

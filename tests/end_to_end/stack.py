@@ -100,7 +100,7 @@ class Process:
 @dataclass(eq=False)
 class Stack:
     """Processes that share one installation. url: of the API. reachable_port: the one on loopback
-    that runs may send requests to; 0 is none.
+    that runs may send requests to; 0 is none. probe_ports: of the listeners of processes.
     """
 
     url: str
@@ -108,6 +108,7 @@ class Stack:
     directory: Path
     reachable_port: int = 0
     processes: dict[str, Process] = field(default_factory=dict)
+    probe_ports: dict[str, int] = field(default_factory=dict)
 
     def add(self, name: str, *arguments: str, **environment: str) -> Process:
         process = Process(

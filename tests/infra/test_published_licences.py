@@ -100,7 +100,7 @@ async def office(conninfo: Conninfo) -> AsyncIterator[Office]:
         ports = Ports(parts.store, SystemClock(), IDS, secrets, EveryoneAdmitted(), users=users)
         dispatcher = Dispatcher(ports)
         keys = data_keys_on(database)
-        published = PublishedLicences(database, parts.store, keys, SystemClock(), IDS)
+        published = PublishedLicences(database, parts.store, keys, clock=SystemClock(), ids=IDS)
         yield Office(parts, dispatcher, published, await a_reseller(dispatcher, "acme"))
 
 

@@ -390,6 +390,7 @@ def _dependencies(
         features=FakeFeatures(),
         published_seal_keys=logins.published_keys,
         licences=FakeLicences(World()),
+        payments=None,
         event_search=FakeEventSearch(),
         provider_tests=ShortCalls(TenantProviders(World().vault), ToldModels()),
         body_bytes_max=1024 * 1024,
