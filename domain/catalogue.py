@@ -22,7 +22,8 @@ from domain.invoices import Invoice
 from domain.licences import Licence
 from domain.login_rules import LoginRules
 from domain.logins import Login
-from domain.payments import PaymentAccount
+from domain.payment_accounts import PaymentAccount
+from domain.payments import Payment
 from domain.plans import Plan
 from domain.price_books import PriceBook
 from domain.providers import Provider
@@ -55,6 +56,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Licence,
     Login,
     LoginRules,
+    Payment,
     PaymentAccount,
     Plan,
     PriceBook,

@@ -70,6 +70,7 @@ class Described:
             "grant_id": str(begun["execution_id"]),
             "licence_id": str(begun["execution_id"]),
             "activation_id": str(begun["execution_id"]),
+            "payment_id": str(begun["execution_id"]),
             "name": "paid",
             "identity_id": str(self.api.world.ids.new()),
             "sha256": SHA256,
