@@ -4,11 +4,10 @@ import logging
 from decimal import Decimal
 from fractions import Fraction
 
-from domain.credits import CreditAccount, TooManyGrants, credit_account_id
-
 from commands.credits import credit_account, credit_deadline
 from commands.deadline_port import StoredDeadline
 from commands.decisions import Tenancy
+from domain.credits import CreditAccount, TooManyGrants, credit_account_id
 from domain.invoices import Invoice
 from domain.money import PICO_PER_USD
 from domain.payments import Payment
