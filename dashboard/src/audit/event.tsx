@@ -26,7 +26,7 @@ const PROOF = graphql(`
   query ProofOfEvent($id: ID!, $version: Int!) {
     inclusionProof(streamId: $id, version: $version) {
       index record commitment blinding path headPath
-      head { tenantId size root }
+      head { size root }
       seal { number sealedAt keyId root text signature }
     }
   }

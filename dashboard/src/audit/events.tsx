@@ -77,8 +77,7 @@ export function Events({ range }: { range: Range }) {
       {isLoading && <Skeleton />}
       {data && rows.length === 0 && (
         <Empty title="No event fits" command="make demo">
-          Whatever is decided here is an event. <Link href="/audit">All of the last day</Link>, or
-          make some:
+          Whatever is decided here is an event. Ask for less, or make some:
         </Empty>
       )}
       {rows.length > 0 && (
