@@ -58,6 +58,7 @@ from sagas.drive_parts import DriveParts
 from sagas.effects import AttemptFailed, Run
 from sagas.nodes.agent import asked_of_agent
 from sagas.nodes.llm import Asked, asked_of_llm, own_access
+from sagas.run_owners import uuid_or_none
 
 EXCEEDED = "budget_exceeded"
 PLAN_EXCEEDED = "plan_run_cost"
@@ -168,10 +169,10 @@ class Reserving:
 
     def known(self, attempts: Sequence[Attempt]) -> KnownBudgets | None:
         """What the append of these intents says of what was known. None: it has nothing to say."""
-        exhausted, self._exhausted = self._exhausted, []
         is_paid = any(one.has_intent and one.node_type in METERED_TYPES for one in attempts)
-        if not is_paid and not exhausted:
+        if not is_paid and not self._exhausted:
             return None
+        exhausted, self._exhausted = tuple(self._exhausted), []
         return KnownBudgets(self._known.revision, self._caps, exhausted)
 
     async def admitted(self, on: Driven, attempts: Sequence[Attempt]) -> list[Attempt]:
@@ -341,7 +342,7 @@ class Reserving:
         kind, _, name = run.created_by.partition(":")
         return Spender(
             user_id=await self.parts.effects.owners.owner_of(run.tenant_id, run.created_by),
-            api_key_id=UUID(name) if kind == "api_key" else None,
+            api_key_id=uuid_or_none(name) if kind == "api_key" else None,
             agent_id=None if asked.agent_id is None else UUID(asked.agent_id),
             workflow_id=run.workflow_id,
             run_ids=(run.execution_id, *await self._above(on)),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
@@ -27,6 +27,7 @@ from domain.reservations import (
 )
 from domain.usage import Measured
 from domain.worst_cases import INPUTS, OUTPUTS, WorstCase, worst_case
+from tests.effort import EFFORT
 
 COUNTERS = [Counter(f"budget-{number}", None, None) for number in range(3)]
 LIMITS = [1000, 5000, 20_000]
@@ -99,6 +100,7 @@ class Spending(RuleBasedStateMachine):
 
 
 TestSpending = Spending.TestCase
+TestSpending.settings = settings(max_examples=15 * EFFORT, stateful_step_count=30)
 
 PRICES = some.one_of(
     some.builds(UnitPrice, some.integers(0, 10**9), some.sampled_from([1, 3, 1000])),
