@@ -21,7 +21,7 @@ from cli.oauth import build_oauth
 from cli.payments import build_payments
 from cli.rate_limits import RateLimitParts, build_rate_limits
 from cli.web_server import run_http
-from commands.dispatch import Dispatcher
+from commands.invoice_reading import InvoiceReader
 from commands.ports import Ports
 from infra.access_tokens import SignedAccessTokens
 from infra.admission import SampledAdmission
@@ -29,6 +29,7 @@ from infra.api_key_uses import ApiKeyUses
 from infra.audit_entries import AuditEntries
 from infra.audit_trail import AuditTrail
 from infra.authentication import Authentication
+from infra.billing_facts import PostgresBilling
 from infra.client_addresses import ClientAddresses
 from infra.consumer import keep_running
 from infra.directory import PostgresDirectory
@@ -53,6 +54,7 @@ from infra.secrets_source import SecretsSource
 from infra.session_tokens import SessionTokens
 from infra.subjects import PostgresDataSubjects
 from infra.tail import Tail
+from infra.traced_dispatcher import TracedDispatcher
 from infra.users import PostgresUsers
 from projections.catalogue import PROJECTIONS
 from projections.execution_search import PostgresExecutionSearch
@@ -89,7 +91,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     waiter = await _waiter(runtime, tail, authentication, metrics)
     secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
     ports = await _ports(runtime, store, secrets=secrets, admission=admission, metrics=metrics)
-    app, dispatcher = _application(), Dispatcher(ports)
+    app, dispatcher = _application(), TracedDispatcher(ports)
     rate_limits = build_rate_limits(runtime, database, metrics, await runtime.plans("api"))
     seals, seal_proofs = await runtime.event_seals("api"), await runtime.seal_proofs()
     event_search = EventSearch(database, seals.opened)
@@ -110,6 +112,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         logins=await build_logins(runtime, tokens, ports, dispatcher=dispatcher, passwords=secrets),
         login_limits=rate_limits.logins,
         plan_usage=PlanUsage(database),
+        invoices=InvoiceReader(ports),
         features=await runtime.features("api"),
         audit=audit,
         audit_log=audit_log,
@@ -118,6 +121,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         payments=ports.payments,
         body_bytes_max=settings.body_bytes_max,
         cors_origins=settings.cors_origins,
+        is_caller_trace_continued=settings.is_caller_trace_continued,
     )
     build_write_routes(app, written)
     build_read_routes(
@@ -276,6 +280,7 @@ async def _ports(
         budgets=await runtime.budgets("api"),
         features=await runtime.features("api"),
         prices=StoredPrices(store),
+        billing=PostgresBilling(database, await runtime.data_keys("api")),
         payments=build_payments(runtime),
         regions=runtime.settings.regions,
         users=PostgresUsers(database, runtime.lookup_key, proof_keys=runtime.master_keys),

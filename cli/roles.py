@@ -7,21 +7,25 @@ import os
 import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 
+from cli.billing import build_billing
+from cli.deadlines import build_deadlines, deadline_ports
 from commands.dispatch import Dispatcher
 from commands.http_port import Http
 from commands.model_port import Models
 from commands.plan_port import Plans
 from commands.ports import Log, Ports, Position
+from domain.executions import Execution
 from infra.admission import EveryoneAdmitted
 from infra.budget_alerts import PostgresBudgetAlerts
 from infra.consumer import keep_running
-from infra.deadlines import PostgresDeadlines
 from infra.http_client import GuardedHttp
 from infra.login_cleaning import LoginCleaning
 from infra.mail import SmtpMailServer, SmtpSettings
 from infra.mail_outbox import PostgresMailOutbox
 from infra.models import build_models
+from infra.models.observed import ObservedModels
 from infra.models.tenant_providers import TenantProviders
+from infra.observed_http import ObservedHttp
 from infra.offboardings import PostgresOffboardings
 from infra.open_bulk_operations import PostgresOpenBulkOperations
 from infra.parts import PostgresPartRights
@@ -39,9 +43,9 @@ from projections.catalogue import PROJECTIONS
 from projections.execution_search import PostgresExecutionSearch
 from projections.lag import lag_checks, projection_statuses, tell_lags
 from projections.projector import Projector
+from sagas.attempt_watch import tell_ended
 from sagas.budget_alerts import BudgetAlertSaga
 from sagas.bulk_operations import BulkOperationSaga
-from sagas.deadlines import DeadlineSaga
 from sagas.drive import DriveParts
 from sagas.effects import Effects
 from sagas.executions import GROUP as EXECUTIONS_GROUP
@@ -112,14 +116,14 @@ async def run_projector(runtime: Runtime, projector: Projector) -> None:
 
 async def run_worker(runtime: Runtime) -> None:
     log = await runtime.log("worker")
-    models = build_models(os.environ, allowed=runtime.settings.http_allow)
+    models = ObservedModels(build_models(os.environ, allowed=runtime.settings.http_allow))
     http = GuardedHttp(
         allowed=runtime.settings.http_allow,
         connections_max=runtime.settings.worker_attempts_max,
     )
     held = HeldTenants(await runtime.database("worker"))
     prices = PriceBooks(await runtime.database("worker"), await runtime.event_store("worker"))
-    saga = await _executions(runtime, log, models, http, prices=prices)
+    saga = await _executions(runtime, log, models, ObservedHttp(http), prices=prices)
     saga.parts.is_held = held.is_held
     runtime.neighbours.execution_stored = saga.offer
     runtime.neighbours.worker_began(saga.counts)
@@ -133,8 +137,9 @@ async def run_worker(runtime: Runtime) -> None:
         poll_s=runtime.settings.worker_retention_poll_s,
     )
     offboarding = await _offboarding(runtime)
-    deadlines = await _deadlines(runtime)
+    deadlines = await build_deadlines(runtime, await deadline_ports(runtime))
     data_subjects = await _data_subjects(runtime)
+    billing = await build_billing(runtime)
     pause_max_s = runtime.settings.consumer_restart_max_s
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -150,6 +155,7 @@ async def run_worker(runtime: Runtime) -> None:
                 "budget alerts": (await _budget_alerts(runtime)).run,
                 "retention": retention.run,
                 "offboarding": offboarding.run,
+                "billing": billing.run,
                 "deadlines": deadlines.run,
                 "erasure": erasure.run,
                 "erasure of data subjects": data_subjects.run,
@@ -219,7 +225,7 @@ async def _executions(
             clock=runtime.clock,
             ids=runtime.ids,
             webhook_path=runtime.webhook_keys.path,
-            on_ended=runtime.neighbours.ended,
+            on_ended=_ended(runtime),
             attempts=FairSlots(
                 ClaimLimits(
                     settings.worker_attempts_max,
@@ -249,6 +255,14 @@ async def _executions(
             weight_of,
         ),
     )
+
+
+def _ended(runtime: Runtime) -> Callable[[Execution], None]:
+    def ended(execution: Execution) -> None:
+        tell_ended(execution)
+        runtime.neighbours.ended(execution)
+
+    return ended
 
 
 def _weights(runtime: Runtime, plans: Plans) -> WeightOf:
@@ -317,20 +331,6 @@ async def _offboarding(runtime: Runtime) -> OffboardingSaga:
         runtime.ids,
         f"worker:{runtime.name}",
         poll_s=runtime.settings.worker_offboarding_poll_s,
-    )
-
-
-async def _deadlines(runtime: Runtime) -> DeadlineSaga:
-    """What it records has come, whether the tenant may act or not."""
-    store = await runtime.event_store("api")
-    secrets = SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost)
-    return DeadlineSaga(
-        PostgresDeadlines(await runtime.database("worker")),
-        Dispatcher(Ports(store, runtime.clock, runtime.ids, secrets, EveryoneAdmitted())),
-        runtime.clock,
-        runtime.ids,
-        f"worker:{runtime.name}",
-        poll_s=runtime.settings.worker_deadlines_poll_s,
     )
 
 

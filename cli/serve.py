@@ -2,7 +2,10 @@
 environment.
 """
 
+import asyncio
+import os
 import socket
+import sys
 
 import typer
 
@@ -17,12 +20,16 @@ from cli.roles import (
     stop_signal,
 )
 from cli.session import complain, run, settings_or_complain
+from cli.telemetry import telemetry
 from infra.postgres import Role
 from infra.readiness import Ask
 from infra.runtime import Runtime, build_runtime
 
+READ_BYTES = 1024
 
-def serve(role: str, *, port: int | None) -> int:
+
+def serve(role: str, *, port: int | None, ends_with_input: bool = False) -> int:
+    """ends_with_input: as the process does that began it and holds the other end."""
     settings = settings_or_complain(port=port)
     if settings.database_url is None:
         complain("AGENTLEDGER_DATABASE_URL is not set; `agentledger up` needs no servers.")
@@ -30,6 +37,8 @@ def serve(role: str, *, port: int | None) -> int:
     async def work() -> int:
         probes = listen_for_probes(settings)
         async with build_runtime(settings) as runtime, stop_signal() as stop:
+            if ends_with_input:
+                _stop_at_end_of_input(stop)
             runtime.exchange_wakeups()
             parts = [_part(role, runtime)]
             if probes is not None:
@@ -37,7 +46,19 @@ def serve(role: str, *, port: int | None) -> int:
             await run_until_stopped(runtime, parts, stop)
         return 0
 
-    return run(work)
+    with telemetry(settings, role):
+        return run(work)
+
+
+def _stop_at_end_of_input(stop: asyncio.Event) -> None:
+    loop, source = asyncio.get_running_loop(), sys.stdin.fileno()
+
+    def read() -> None:
+        if not os.read(source, READ_BYTES):
+            loop.remove_reader(source)
+            stop.set()
+
+    loop.add_reader(source, read)
 
 
 async def _part(role: str, runtime: Runtime) -> None:

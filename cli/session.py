@@ -15,6 +15,7 @@ from cli.installation import InstallationError, PortUnavailable, prepare, with_k
 from domain.errors import DomainError
 from infra.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from infra.event_sealing import OpenEvents
+from infra.logs import TEXT_FORMAT
 from infra.migrations import MigrationChanged
 from infra.runtime import build_runtime
 from infra.settings import Settings
@@ -41,9 +42,8 @@ def settings_or_complain(**changes: object) -> Settings:
 
 def run(work: Callable[[], Coroutine[object, object, int]]) -> int:
     """Run a command; known errors become sentences."""
-    logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+    # Nothing where a process that serves has begun its own logs (cli/telemetry.py).
+    logging.basicConfig(level=logging.WARNING, format=TEXT_FORMAT)
     try:
         return uvloop.run(work())
     except (InstallationError, PortUnavailable, EmbeddedPostgresError) as error:

@@ -49,6 +49,7 @@ TENANT_SCOPES: Mapping[str, str] = {
     "audit:read": "read and export the audit trail",
     "feature_overrides:write": "switch features on and off, where their flags let tenants",
     "usage:write": "send usage that the tenant counts itself",
+    "billing:write": "say to whom invoices are addressed",
     "budgets:write": "say how much may be spent",
     "payments:write": "pay, and say what is paid with",
 }
@@ -63,8 +64,13 @@ OPERATOR_SCOPES: Mapping[str, str] = {
     "usage:resolve": "say what attempts used of which nobody knew",
     "plans:write": "make, revise and archive plans",
     "subscriptions:write": "say which plan a tenant pays for",
+    "payments:refund": "give payments back",
     "credits:write": "give tenants credits, and withdraw them",
     "prices:write": "publish prices, for everybody or for one tenant",
+    "billing:write": "say who issues invoices: the operator's own name and address",
+    "invoices:write": (
+        "set terms and taxes of tenants; finalise, void and credit invoices, and record payments"
+    ),
     "resellers:write": "say how many tenants a reseller may have",
     "audit:read": "read what strangers and the operator did",
 }
@@ -82,6 +88,8 @@ RESELLER_SCOPES: Mapping[str, str] = {
     "tenants:create": "create tenants, within the quota that the operator gave",
     "tenants:manage": "list, suspend and resume the tenants that one has created, and say"
     " which plan they are on",
+    "invoices:write": "set terms and taxes of the tenants that one has created, and what is done"
+    " with their invoices",
     "subscriptions:write": "say which plan the tenants pay for that one has created",
     "credits:write": "give credits to the tenants that one has created, and withdraw them",
 }
@@ -107,6 +115,7 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "audit:read": {},
     "feature_overrides:write": {},
     "usage:write": {},
+    "billing:write": {},
     "budgets:write": {},
     "payments:write": {},
     "providers:write": {"USER": "own", "RESELLER": "own"},
@@ -118,6 +127,7 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "account:write": {"USER": "own", "VIEWER": "own", "RESELLER": "own"},
     "tenants:create": {"RESELLER": "own"},
     "tenants:manage": {"RESELLER": "own"},
+    "invoices:write": {"RESELLER": "own"},
     "subscriptions:write": {"RESELLER": "own"},
     "credits:write": {"RESELLER": "own"},
 }

@@ -14,6 +14,12 @@ from commands.agents import (
     revise_agent,
 )
 from commands.approvals import DecideApproval, decide_approval
+from commands.billing_accounts import (
+    AddressInvoices,
+    SetBillingTerms,
+    address_invoices,
+    set_billing_terms,
+)
 from commands.budgets import (
     CreateBudget,
     DeleteBudget,
@@ -119,6 +125,16 @@ from commands.identity_providers import (
     put_identity_provider,
     remove_identity_provider,
 )
+from commands.invoices import (
+    CreditInvoice,
+    FinalizeInvoice,
+    PayInvoice,
+    VoidInvoice,
+    credit_invoice,
+    finalize_invoice,
+    pay_invoice,
+    void_invoice,
+)
 from commands.login_rules import SetLoginRules, set_login_rules
 from commands.logins import (
     ChangePassword,
@@ -137,10 +153,14 @@ from commands.logins import (
     use_recovery_code,
 )
 from commands.payments import (
+    CollectPayment,
     OpenCheckout,
     ReceiveProviderEvent,
+    RefundPayment,
+    collect_payment,
     open_checkout,
     receive_provider_event,
+    refund_payment,
 )
 from commands.plans import (
     ArchivePlan,
@@ -260,6 +280,12 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(KeepTenant, keep_tenant),
         _entry(StayOnPlatform, stay_on_platform),
         _entry(SetResellerQuota, set_reseller_quota),
+        _entry(AddressInvoices, address_invoices),
+        _entry(SetBillingTerms, set_billing_terms),
+        _entry(FinalizeInvoice, finalize_invoice),
+        _entry(PayInvoice, pay_invoice),
+        _entry(VoidInvoice, void_invoice),
+        _entry(CreditInvoice, credit_invoice),
         _entry(CreatePlan, create_plan),
         _entry(RevisePlan, revise_plan),
         _entry(ArchivePlan, archive_plan),
@@ -283,6 +309,8 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(ReleaseBudgetHold, release_budget_hold),
         _entry(OpenCheckout, open_checkout),
         _entry(ReceiveProviderEvent, receive_provider_event),
+        _entry(CollectPayment, collect_payment),
+        _entry(RefundPayment, refund_payment),
         _entry(SendUsageEvents, send_usage_events),
         _entry(ResolveUsage, resolve_usage),
         _entry(InviteUser, invite_user),

@@ -11,6 +11,7 @@ from uuid import UUID
 from eventsourcing.domain import Aggregate
 
 from commands.admission_port import Admission
+from commands.billing_port import Billing, BillingRow
 from commands.budget_port import BudgetRow, Budgets, KnownBudgets, NobodyBudgeted
 from commands.bulk_port import ExecutionSearch
 from commands.credential_port import ApiKeyRow
@@ -98,9 +99,7 @@ NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class OpenedExecution:
-    """From now on a worker owes this execution its end. wake_at: when to look again though nothing
-    happens.
-    """
+    """A worker owes this execution its end. wake_at: when to look again though nothing happens."""
 
     execution_id: UUID
     wake_at: datetime | None = None
@@ -163,6 +162,7 @@ SideRow = (
     | LoginRow
     | SealingRow
     | PublishedPrices
+    | BillingRow
     | BudgetRow
     | KnownBudgets
     | StoredDeadline
@@ -283,9 +283,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where to begin a partition. cursor None: at the beginning, or with from_end at the present
-    end.
-    """
+    """Where to begin a partition. cursor None: its beginning, or with from_end its present end."""
 
     cursor: str | None = None
     from_end: bool = False
@@ -341,9 +339,7 @@ def partition_of(shard: Shard, partitions_count: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class NewApiKey:
-    """key_id: public, finds the key. secret_text: the whole key, shown once. secret_hash: SHA-256
-    of secret_text.
-    """
+    """key_id: public, finds the key. secret_text: shown once. secret_hash: SHA-256 of it."""
 
     key_id: str
     secret_text: str = field(repr=False)
@@ -380,6 +376,7 @@ class Ports:
     vault: Vault | None = None  # Only what keeps secrets needs it.
     parts: PartRights | None = None  # Only what runs, or says what runs, needs it.
     prices: Prices | None = None  # Only what prices usage needs them.
+    billing: Billing | None = None  # Only what makes invoices needs it.
     payments: PaymentProvider | None = None  # Only where a provider collects money.
     password_judge: PasswordJudge = field(default_factory=AnyPassword)
     standings: Standings = field(default_factory=EveryoneActive)

@@ -117,6 +117,7 @@ class BillingAccount(Aggregate):
         self.terms: Terms | None = None
         self.starts_at: datetime | None = None
         self.closed: Closing | None = None
+        self.periods: list[tuple[datetime, datetime]] = []
 
     @property
     def next_start(self) -> datetime:
@@ -201,4 +202,5 @@ class BillingAccount(Aggregate):
         balance: int,
         included_left: JsonObject,
     ) -> None:
+        self.periods.append((self.next_start, datetime.fromisoformat(period_end)))
         self.closed = Closing(invoice_id, period_end, next_from, closed_to, balance, included_left)

@@ -10,6 +10,7 @@ from typing import Protocol
 from commands.ports import Batch, Clock
 from infra.metrics import METRICS, Metrics
 from infra.readiness import Ask, Check
+from infra.tracing import NO_SPAN, SpanBlock, is_on, messaging, root_span, sampled
 
 # One batch takes a fraction of a second; a member that holds one so long is of no use.
 STALLED_AFTER_S = 60.0
@@ -47,6 +48,21 @@ class GroupProgress:
 
     def begins(self) -> None:
         self._handling_since = asyncio.get_running_loop().time()
+
+    def span(self, batches: Sequence[Batch]) -> SpanBlock:
+        """With links to what led to the events, where somebody follows one of them."""
+        if not is_on():
+            return NO_SPAN
+        events = [event for batch in batches for event in batch.events]
+        links = sampled(event.traceparent for event in events)
+        if not links:
+            return NO_SPAN
+        attributes = {
+            **messaging(self._log.topic, "process"),
+            "messaging.consumer.group.name": self.group,
+            "messaging.batch.message_count": len(events),
+        }
+        return root_span(f"process {self._log.topic}", "consumer", attributes, links=links)
 
     def handled(self, batches: Sequence[Batch]) -> None:
         assert self._handling_since is not None

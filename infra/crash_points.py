@@ -75,6 +75,10 @@ CrashPoint: TypeAlias = Literal[
     "budgets.after_reserve",
     "budgets.before_settle",
     "budgets.after_settle",
+    # Invoices (sagas/billing.py).
+    "billing.after_claim",
+    "billing.before_append",
+    "billing.after_append",
     # Tenants that leave (sagas/offboarding.py).
     "offboarding.after_claim",
     "offboarding.after_cancel",

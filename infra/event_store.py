@@ -5,6 +5,7 @@ callers.
 import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import LiteralString
 from uuid import UUID
 
@@ -46,11 +47,13 @@ from infra.event_sealing import EventSeals, is_without_personal
 from infra.group_commit import GroupCommit
 from infra.neighbours import Neighbours
 from infra.payload_offloading import MARKER, Blob, make_whole, referenced
+from infra.payment_counts import count_payments
 from infra.postgres import Database
 from infra.retention import RetentionKnown
 from infra.sealing import is_sealed
 from infra.side_rows import DEFINITIONS, side_statement
 from infra.snapshots import FORMS, Snapshots
+from infra.tracing import is_on, span
 
 STORED_DEFINITIONS_MAX = 4096
 # What recorded answers are sealed as.
@@ -245,12 +248,13 @@ class PostgresEventStore:
         if blobs:
             await self._admit(envelope, blobs)
         with budgets or contextlib.nullcontext():
-            token = await self._group_commit.append(append)
+            token = await self._stored(append)
         if any(isinstance(row, RemovedPayloads) for row in side_rows):
             self._blobs.forget(tenant_id)
         if self._forget_destroyed(tenant_id, side_rows):
             return token
         self._remember_stored(definitions)
+        count_payments(aggregates, rows)
         for aggregate in aggregates:
             if self._snapshots.is_due(aggregate, rows):
                 self._snapshots.take(envelope.tenant_id, aggregate)
@@ -258,6 +262,14 @@ class PostgresEventStore:
             if self._neighbours is not None:
                 self._neighbours.stored(envelope.tenant_id, aggregate)
         return token
+
+    async def _stored(self, append: Append) -> PositionToken | None:
+        """In a span that events remember: whoever reads them later is led to it."""
+        if not is_on():
+            return await self._group_commit.append(append)
+        with span("append events", "producer", {"agentledger.events": len(append.events)}) as made:
+            append.envelope = replace(append.envelope, traceparent=made.traceparent)
+            return await self._group_commit.append(append)
 
     def _forget_destroyed(self, tenant_id: TenantId, side_rows: Sequence[SideRow]) -> bool:
         """What these rows have made unreadable; whether that is the whole tenant."""

@@ -22,6 +22,7 @@ from infra.append_statement import Append, Stored, append_query, stored_at
 from infra.blob_statement import store_blobs
 from infra.budget_moves import CHANGED_SQLSTATE, EXCEEDED_SQLSTATE
 from infra.crash_points import reach
+from infra.logs import SLOW, told
 from infra.metrics import METRICS
 from infra.prepared_statements import PreparedStatements
 from infra.refused_appends import refusal_of, refuse_over_budget
@@ -179,6 +180,9 @@ def _count(batch: Sequence[Append], seconds: float) -> None:
     metrics.appends.labels("stored").inc(stored_count)
     metrics.events.inc(events_count)
     metrics.batch_seconds.observe(seconds)
+    if 0 < SLOW.query_s < seconds:
+        extra = told("slow_append", appends=len(batch), seconds=round(seconds, 3))
+        log.warning("storing %d appends took %.1f s", len(batch), seconds, extra=extra)
 
 
 def _fail_late(append: Append) -> None:

@@ -55,10 +55,12 @@ class _Opening:
     async def handle(self, batches: Sequence[Batch]) -> None:
         self._progress.begins()
         try:
-            opened = [
-                replace(batch, events=await self._open_events(batch.events)) for batch in batches
-            ]
-            await self._handler.handle(opened)
+            with self._progress.span(batches):
+                opened = [
+                    replace(batch, events=await self._open_events(batch.events))
+                    for batch in batches
+                ]
+                await self._handler.handle(opened)
             self._progress.handled(batches)
         finally:
             self._progress.ends()

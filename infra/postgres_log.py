@@ -24,6 +24,7 @@ from infra.crash_points import reach
 from infra.event_log import BEGINNING, read_commit_order, read_end, read_topics
 from infra.postgres import Database
 from infra.prepared_statements import PreparedStatements
+from infra.tracing import POSTGRESQL_LOG
 from infra.wakeups import Wakeups
 
 log = logging.getLogger(__name__)
@@ -115,7 +116,7 @@ class PostgresLog:
     is waited for.
     """
 
-    topic = "postgresql"
+    topic = POSTGRESQL_LOG
 
     def __init__(
         self,
@@ -278,6 +279,8 @@ class PostgresLog:
                 found = await self._read_page(statements, membership, handler)
             if found == self._batch_events_max:
                 continue
+            if found:
+                pace.handled()
             pause_s = self._poll_min_s if found else min(pause_s * 2, self._poll_max_s)
             if self._wakeups.count != seen:
                 # News came while we read; what it announces may not be settled for a moment.

@@ -26,6 +26,7 @@ from infra.kafka_records import headers_of
 from infra.metrics import METRICS
 from infra.prepared_statements import PreparedStatements
 from infra.readiness import Check
+from infra.tracing import NO_SPAN, SpanBlock, is_on, messaging, root_span, sampled
 from infra.wakeups import Wakeups
 
 log = logging.getLogger(__name__)
@@ -150,7 +151,8 @@ class Relay:
             )
             if events:
                 reach("relay.before_send")
-                await self._publish(kafka, events)
+                with self._span(events):
+                    await self._publish(kafka, events)
                 position = events[-1].position
                 reach("relay.after_acknowledgement")
                 await self._move(conn, position)
@@ -165,6 +167,16 @@ class Relay:
                 await asyncio.sleep(pause_s)
             else:
                 await self._wakeups.wait(seen, pause_s)
+
+    def _span(self, events: Sequence[LoggedEvent]) -> SpanBlock:
+        """Of a batch in which somebody follows an event; what is stored with it is what goes on."""
+        if not is_on() or not (links := sampled(event.traceparent for event in events)):
+            return NO_SPAN
+        attributes = {
+            **messaging(self._topic, "publish"),
+            "messaging.batch.message_count": len(events),
+        }
+        return root_span(f"publish {self._topic}", "producer", attributes, links=links)
 
     async def _publish(self, kafka: AIOKafkaProducer, events: Sequence[LoggedEvent]) -> None:
         async with asyncio.timeout(SEND_TIMEOUT_S):

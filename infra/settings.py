@@ -2,6 +2,7 @@
 of the platform.
 """
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal
@@ -120,6 +121,9 @@ class Settings(BaseSettings):
     )
     operator_key: SecretStr | None = None
 
+    # Of `up`. 1: all roles in one process. 2: the read models and the seals in one of their own.
+    up_processes: int = Field(default_factory=lambda: min(2, os.cpu_count() or 1), ge=1, le=2)
+
     pool_size_max: int = Field(default=20, ge=1, le=200)
     statement_timeout_s: float = Field(default=30, gt=0)
 
@@ -169,6 +173,7 @@ class Settings(BaseSettings):
     worker_retention_poll_s: float = Field(default=300, gt=0)
     worker_budget_alerts_poll_s: float = Field(default=1, gt=0)
     worker_offboarding_poll_s: float = Field(default=5, gt=0)
+    worker_billing_poll_s: float = Field(default=5, gt=0)
     worker_deadlines_poll_s: float = Field(default=5, gt=0)
     worker_erasure_poll_s: float = Field(default=0.5, gt=0)
 

@@ -7,6 +7,7 @@ from typing import LiteralString
 
 import orjson
 
+from commands.billing_port import BillingRow
 from commands.budget_port import BudgetRow
 from commands.credential_port import (
     ApiKeyRow,
@@ -53,6 +54,7 @@ from commands.standing_port import (
 )
 from commands.vault_port import RemovedVaultEntry, StoredVaultEntry, VaultRow
 from domain.identifiers import TenantId
+from infra.billing_rows import billing_statement
 from infra.budget_rows import budget_statement
 from infra.data_keys import TenantKey
 from infra.deadlines import deadline_statement
@@ -88,6 +90,7 @@ RareRow = (
     | FeatureRow
     | SealingRow
     | PublishedPrices
+    | BillingRow
     | StoredDeadline
 )
 
@@ -180,17 +183,17 @@ class SideStatement:
     params: tuple[object, ...] | dict[str, object]
 
 
+# What may be used and spent, and what is owed for it.
+MoneyRow = PlanRow | BillingRow | BudgetRow | StoredDeadline
+
+
 def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
     tenant_id: TenantId, row: RareRow, key: TenantKey
 ) -> SideStatement:
-    if isinstance(row, PlanRow):
-        return SideStatement(*plan_statement(tenant_id, row))
+    if isinstance(row, MoneyRow):
+        return SideStatement(*_money_statement(tenant_id, row))
     if isinstance(row, FeatureRow):
         return SideStatement(*feature_statement(tenant_id, row))
-    if isinstance(row, BudgetRow):
-        return SideStatement(*budget_statement(tenant_id, row))
-    if isinstance(row, StoredDeadline):
-        return SideStatement(*deadline_statement(tenant_id, row))
     match row:
         case StoredDefinition():
             definition = orjson.dumps(row.definition, option=orjson.OPT_SORT_KEYS)
@@ -249,6 +252,18 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return SideStatement(*tenant_statement(tenant_id, row))
         case _:
             return SideStatement(*login_statement(tenant_id, row))
+
+
+def _money_statement(
+    tenant_id: TenantId, row: MoneyRow
+) -> tuple[LiteralString, tuple[object, ...]]:
+    if isinstance(row, PlanRow):
+        return plan_statement(tenant_id, row)
+    if isinstance(row, BillingRow):
+        return billing_statement(tenant_id, row)
+    if isinstance(row, BudgetRow):
+        return budget_statement(tenant_id, row)
+    return deadline_statement(tenant_id, row)
 
 
 def _access_statement(tenant_id: TenantId, row: AccessRow) -> SideStatement:

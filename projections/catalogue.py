@@ -10,6 +10,7 @@ from projections.external_identities import EXTERNAL_IDENTITIES
 from projections.identity import USERS
 from projections.identity_providers import IDENTITY_PROVIDERS
 from projections.node_runs import NODE_RUNS
+from projections.payments import PAYMENTS
 from projections.providers import PROVIDERS
 from projections.roles import ROLES
 from projections.secrets import SECRETS
@@ -34,6 +35,7 @@ PROJECTIONS: tuple[AnyProjection, ...] = (
     IDENTITY_PROVIDERS,
     NODE_RUNS,
     ROLES,
+    PAYMENTS,
     PROVIDERS,
     SECRETS,
     SESSIONS,

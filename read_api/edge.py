@@ -21,6 +21,7 @@ from infra.authentication import (
     Unavailable,
 )
 from infra.client_addresses import told_user_agent
+from infra.request_place import note_tenant
 from read_api.dependencies import ReadDependencies
 
 STATUS: Mapping[type[DomainError], HTTPStatus] = {
@@ -70,13 +71,15 @@ async def authenticated(
     )
     try:
         try:
-            return await dependencies.authenticate(credentials)
+            caller = await dependencies.authenticate(credentials)
         except Unauthenticated:
             await dependencies.count_stranger(connection.scope, credentials.address)
             raise
     except (Unauthenticated, OverLimit) as error:
         await dependencies.audit.refused(origin.asked(None, AUTHENTICATE), error)
         raise
+    note_tenant(caller.tenant_id)
+    return caller
 
 
 async def admit(

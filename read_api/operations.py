@@ -6,10 +6,12 @@ the answer.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from inspect import isawaitable
+from time import perf_counter
 from typing import Any, TypeAlias, cast
 from uuid import UUID
 
@@ -19,6 +21,8 @@ from graphql import subscribe as subscribe_document  # pyright: ignore[reportUnk
 from graphql.execution.values import VariableValues
 
 from infra.authentication import Caller, DomainError
+from infra.logs import SLOW, told
+from infra.tracing import span
 from read_api.context import ReadContext, sources_of
 from read_api.dependencies import ReadDependencies
 from read_api.documents import Document, Documents
@@ -29,7 +33,11 @@ from read_api.positions import parse_position
 from read_api.root_fields import audited_fields, audited_refusal, check_root_field
 from read_api.schema import build_schema, build_shaper, core_schema
 
+log = logging.getLogger(__name__)
+
 Answer: TypeAlias = dict[str, Any]
+# The name of an operation is the client's own, and may say anything; its root fields are ours.
+GRAPHQL = {"graphql.operation.type": "query"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,20 @@ class Operations:
 
     async def execute(self, prepared: Prepared) -> Answer:
         """A query's answer; its values are JSON, some of it as orjson.Fragment."""
+        with span("GraphQL query", attributes=GRAPHQL) as made:
+            if made.is_recording:
+                fields = [root.name for root in prepared.context.document.roots.values()]
+                made.set({"graphql.root_fields": fields})
+            began_s = perf_counter()
+            answer = await self._executed(prepared)
+            if "errors" in answer:
+                made.fail("graphql_errors", is_error=False)
+            seconds = perf_counter() - began_s
+            if 0 < SLOW.query_s < seconds:
+                _tell_slow(prepared, seconds)
+            return answer
+
+    async def _executed(self, prepared: Prepared) -> Answer:
         result = execute_document(
             self._schema,
             prepared.context.document.ast,
@@ -193,6 +215,12 @@ def parse_operation(body: Any, *, min_position: str | None = None) -> Operation:
 
 def refusal_of(error: DomainError) -> RequestRefused:
     return RequestRefused([coded(error.code, error.detail)])
+
+
+def _tell_slow(prepared: Prepared, seconds: float) -> None:
+    fields = ", ".join(root.name for root in prepared.context.document.roots.values())
+    extra = told("slow_query", fields=fields, seconds=round(seconds, 3))
+    log.warning("the query of %s took %.1f s", fields, seconds, extra=extra)
 
 
 def _require_name(document: Document, name: str | None) -> None:

@@ -4,10 +4,12 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from time import perf_counter
 
 from domain.attempts import Attempt, Failure
 from domain.errors import Unavailable
 from domain.node_types import UNBILLED
+from sagas.attempt_watch import attempt_span, tell_attempt
 from sagas.effects import AttemptFailed, ChildWanted, Effects, Outcome, Run, Runner
 
 log = logging.getLogger(__name__)
@@ -19,7 +21,16 @@ async def perform(
     """Whatever happens, this is how the attempt ended. Nobody knows what one that was cut off was
     billed.
     """
-    runner = runners[attempt.node_type]
+    with attempt_span(attempt, run) as span:
+        began_s = perf_counter()
+        ended = await _performed(attempt, run, effects, runners[attempt.node_type])
+        tell_attempt(attempt, run, ended, span=span, seconds=perf_counter() - began_s)
+        return ended
+
+
+async def _performed(
+    attempt: Attempt, run: Run, effects: Effects, runner: Runner
+) -> Outcome | ChildWanted | Failure:
     try:
         if attempt.heartbeat_s is not None:
             return await _watched(attempt, run, effects, runner)

@@ -27,6 +27,8 @@ from infra.crash_points import reach
 from infra.event_codec import evolved
 from infra.neighbours import WorkerCounts
 from infra.payload_offloading import MARKER
+from infra.tracing import current_traceparent
+from sagas.attempt_watch import DriveWatch
 from sagas.drive import Drive, DriveEnded, DriveParts
 from sagas.start_queue import StartQueue
 from sagas.timers import Timers
@@ -60,16 +62,20 @@ TOPICS = frozenset(
 class _Driven:
     drive: Drive
     task: asyncio.Task[None]
+    watch: DriveWatch
 
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """begun: a run as its first event left it. wake_at: as it is stored."""
+    """begun: a run as its first event left it. wake_at: as it is stored. cause: the traceparent of
+    what led to it.
+    """
 
     tenant_id: TenantId
     execution_id: UUID
     begun: Execution | None
     wake_at: datetime | None
+    cause: str | None
 
 
 @dataclass(eq=False)
@@ -147,7 +153,7 @@ class ExecutionSaga:
             driven.drive.hear(execution.version)
         elif not execution.is_ended and execution.version > self._known.get(execution.id, 0):
             begun = execution if execution.status == "PENDING" else None
-            self._drive(tenant_id, execution.id, begun=begun)
+            self._drive(tenant_id, execution.id, begun=begun, cause=current_traceparent())
 
     async def sweep(self) -> None:
         """Run until cancelled: a run that slipped through (a lost hint, an owner that let go) is
@@ -178,6 +184,7 @@ class ExecutionSaga:
     def _take(self, event: LoggedEvent) -> None:
         driven = self._driven.get(event.stream_id)
         if driven is not None:
+            driven.watch.hears(event.traceparent, is_news=event.version > driven.drive.version)
             driven.drive.hear(event.version)
         elif event.version > self._known.get(event.stream_id, 0):
             begun = None
@@ -185,7 +192,7 @@ class ExecutionSaga:
             if event.topic == "execution.created" and MARKER not in event.state:
                 begun = evolved(None, event)
                 assert isinstance(begun, Execution)
-            self._drive(event.tenant_id, event.stream_id, begun=begun)
+            self._drive(event.tenant_id, event.stream_id, begun=begun, cause=event.traceparent)
 
     async def _adopt_ready(self, partitions: Sequence[int]) -> None:
         shards = self._shards(partitions)
@@ -215,12 +222,14 @@ class ExecutionSaga:
         *,
         begun: Execution | None = None,
         wake_at: datetime | None = None,
+        cause: str | None = None,
     ) -> None:
         if execution_id in self._driven or self._partition(execution_id) not in self._partitions:
             return
         if self.parts.is_held(tenant_id):
             return  # `released` looks for it.
-        self.starts.put(tenant_id, execution_id, _Start(tenant_id, execution_id, begun, wake_at))
+        start = _Start(tenant_id, execution_id, begun, wake_at, cause)
+        self.starts.put(tenant_id, execution_id, start)
         self._begin_waiting()
 
     def _begin_waiting(self) -> None:
@@ -237,8 +246,9 @@ class ExecutionSaga:
                 begun=start.begun,
                 wake_at=start.wake_at,
             )
-            task = asyncio.create_task(drive.run())
-            self._driven[start.execution_id] = _Driven(drive, task)
+            watch = DriveWatch(start.tenant_id, start.execution_id, start.cause)
+            task = asyncio.create_task(watch.driven(drive.run))
+            self._driven[start.execution_id] = _Driven(drive, task, watch)
             task.add_done_callback(partial(self._drive_ended, start))
 
     def _drive_ended(self, start: "_Start", task: asyncio.Task[None]) -> None:

@@ -11,10 +11,12 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from commands.ports import Ids
+from infra.logs import begin_request
 from write_api import (
     agents,
     approvals,
     audit,
+    billing_accounts,
     blobs,
     budgets,
     bulk_operations,
@@ -31,6 +33,7 @@ from write_api import (
     feature_flags,
     identity,
     identity_providers,
+    invoices,
     login_rules,
     logins,
     node_types,
@@ -97,6 +100,8 @@ ROUTES = (
     *feature_flags.ROUTES,
     *budgets.ROUTES,
     *price_books.ROUTES,
+    *billing_accounts.ROUTES,
+    *invoices.ROUTES,
     *node_types.ROUTES,
     *blobs.ROUTES,
     *sessions.ROUTES,
@@ -137,6 +142,8 @@ BODIES = (
     *feature_flags.BODIES,
     *budgets.BODIES,
     *price_books.BODIES,
+    *billing_accounts.BODIES,
+    *invoices.BODIES,
     *sessions.BODIES,
     *logins.BODIES,
     *second_factors.BODIES,
@@ -187,7 +194,7 @@ def build_write_routes(app: FastAPI, dependencies: WriteDependencies) -> None:
             max_age=CORS_KEPT_S,
         )
     app.add_middleware(SecurityHeaders)
-    app.add_middleware(Observed)
+    app.add_middleware(Observed, is_caller_trace_continued=dependencies.is_caller_trace_continued)
 
 
 class LastResort:
@@ -204,7 +211,8 @@ class LastResort:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope[REQUEST_ID_SCOPE_KEY] = self._ids.new()
+        request_id = scope[REQUEST_ID_SCOPE_KEY] = self._ids.new()
+        begin_request(request_id)
         is_started = False
 
         async def send_watched(message: Message) -> None:

@@ -19,6 +19,7 @@ from commands.authorization import Caller
 from commands.decisions import Command
 from commands.dispatch import Answer, Dispatcher, Origin
 from commands.feature_port import TenantFeatures
+from commands.invoice_reading import InvoiceReader
 from commands.login_flow import LoginFlow
 from commands.payment_port import PaymentProvider
 from commands.ports import Ids, Ports, Position
@@ -173,6 +174,7 @@ class WriteDependencies:
     logins: Logins
     login_limits: AddressLimits
     plan_usage: PlanUsage
+    invoices: InvoiceReader
     features: Features
     audit: AuditTrail
     audit_log: AuditLog
@@ -181,6 +183,7 @@ class WriteDependencies:
     payments: PaymentProvider | None
     body_bytes_max: int
     cors_origins: Sequence[str] = ()
+    is_caller_trace_continued: bool = False
 
 
 class Edge:
@@ -199,6 +202,7 @@ class Edge:
         self.provider_tests = dependencies.provider_tests
         self.payments = dependencies.payments
         self.plan_usage = dependencies.plan_usage
+        self.invoices = dependencies.invoices
         self.features = dependencies.features
         self.body_bytes_max = dependencies.body_bytes_max
         self.logins = dependencies.logins

@@ -1,37 +1,52 @@
-"""Counts every request and WebSocket, and times those that end by themselves. The outermost layer
-of the application.
+"""Counts, times, traces and logs every request. The outermost layer of the application.
+
+Of a path only the route is told, and of a query nothing: ids and keys are in them.
 """
 
+import logging
 from collections.abc import Mapping
+from http import HTTPStatus
 from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from infra import tracing
+from infra.logs import told
 from infra.metrics import METRICS
+from write_api.problem_details import REQUEST_ID_SCOPE_KEY
+from write_api.requests import header_map, traceparent
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+# Asked for ever; a trace of each would be all there is.
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 OTHER = "other"
 WEBHOOKS = "/api/v1/webhooks/"
-HTTP_ERROR = 400
+
+access_log = logging.getLogger("access")
 
 
 class Observed:
-    def __init__(self, app: ASGIApp) -> None:
+    """is_caller_trace_continued: a request goes on in the trace of whoever sent it; else it begins
+    one, which has a link to that.
+    """
+
+    def __init__(self, app: ASGIApp, *, is_caller_trace_continued: bool) -> None:
         self._app = app
+        self._continues = is_caller_trace_continued
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:
             case "http":
-                await self._request(scope, receive, send)
+                await self._counted(scope, receive, send)
             case "websocket":
                 with METRICS.http.websockets.track_inprogress():
                     await self._app(scope, receive, send)
             case _:
                 await self._app(scope, receive, send)
 
-    async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
         began_s = perf_counter()
-        status = 500
+        status = HTTPStatus.INTERNAL_SERVER_ERROR.value
         is_stream = False
 
         async def send_watched(message: Message) -> None:
@@ -43,21 +58,64 @@ class Observed:
 
         METRICS.http.active.inc()
         try:
-            await self._app(scope, receive, send_watched)
+            if tracing.is_on() and scope["path"] not in PROBES:
+                with self._span(scope) as span:
+                    try:
+                        await self._app(scope, receive, send_watched)
+                    finally:
+                        _tell(span, scope, status)
+            else:
+                await self._app(scope, receive, send_watched)
         finally:
             METRICS.http.active.dec()
-            _count(scope, status, None if is_stream else perf_counter() - began_s)
+            seconds = perf_counter() - began_s
+            _count(scope, status, None if is_stream else seconds)
+            if access_log.isEnabledFor(logging.INFO):
+                _log(scope, status, seconds)
+
+    def _span(self, scope: Scope) -> tracing.SpanBlock:
+        """What a stranger links to decides nothing: whether it is kept is our own choice."""
+        caller = traceparent(header_map(scope))
+        if self._continues:
+            return tracing.root_span(_method(scope), "server", parent=caller)
+        return tracing.root_span(_method(scope), "server", mentioned=caller)
+
+
+def _tell(span: tracing.Span, scope: Scope, status: int) -> None:
+    if not span.is_recording:
+        return
+    method, route = _method(scope), route_of(scope)
+    span.rename(f"{method} {route}")
+    span.set(
+        {
+            "http.request.method": method,
+            "http.route": route,
+            "http.response.status_code": status,
+            "agentledger.request.id": str(scope.get(REQUEST_ID_SCOPE_KEY, "")),
+        }
+    )
+    if status >= HTTPStatus.BAD_REQUEST:
+        span.fail(str(status), is_error=status >= HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _count(scope: Scope, status: int, seconds: float | None) -> None:
-    method = scope["method"] if scope["method"] in METHODS else OTHER
-    route = route_of(scope)
+    method, route = _method(scope), route_of(scope)
     METRICS.http.requests.labels(method, route, str(status)).inc()
     if seconds is not None:
         METRICS.http.seconds.labels(method, route).observe(seconds)
     if route.startswith(WEBHOOKS):
-        result = "accepted" if status < HTTP_ERROR else "refused"
+        result = "accepted" if status < HTTPStatus.BAD_REQUEST else "refused"
         METRICS.http.webhook_deliveries.labels(result).inc()
+
+
+def _log(scope: Scope, status: int, seconds: float) -> None:
+    method, route = _method(scope), route_of(scope)
+    fields = told("request", method=method, route=route, status=status, seconds=round(seconds, 6))
+    access_log.info("%s %s %d %.3f s", method, route, status, seconds, extra=fields)
+
+
+def _method(scope: Scope) -> str:
+    return scope["method"] if scope["method"] in METHODS else OTHER
 
 
 def route_of(scope: Mapping[str, object]) -> str:

@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from infra.request_place import note_tenant
 from write_api.audited import POSITION_SCOPE_KEY
 from write_api.edge import Call, Edge
 from write_api.openapi import PATH_PARAMETERS
@@ -80,6 +81,7 @@ def _served(declared: Route, edge: Edge) -> ASGIApp:
         call = None
         try:
             call = await identify(edge, scope, receive)
+            note_tenant(call.caller.tenant_id)
             response = await endpoint(call)
         except Exception as error:
             await edge.audit.refused(edge.asked(scope, action, call), error)

@@ -116,6 +116,13 @@ async def load_prices() -> None:
         await asyncio.to_thread(listed_prices)
 
 
+def is_listed(model: str) -> bool:
+    """As far as the list was read: nobody waits for it to be told."""
+    if model in OFFLINE_PRICES.models:
+        return True
+    return listed_prices.cache_info().currsize > 0 and known_model(model) is not None
+
+
 def known_model(model: str) -> KnownModel | None:
     return listed_prices().known(model)
 

@@ -5,7 +5,15 @@ from collections import Counter
 
 from infra.crash_points import CRASH_POINTS
 from tests.architecture.sources import modules, parse
-from tests.faults.crash_chains import OF_COMMANDS, OF_LEAVING, ON_KAFKA, ON_POSTGRES, chains
+from tests.faults.crash_chains import (
+    OF_BILLING,
+    OF_COMMANDS,
+    OF_LEAVING,
+    OF_PAYMENTS,
+    ON_KAFKA,
+    ON_POSTGRES,
+    chains,
+)
 from tests.faults.test_crashing_commands import CHAINS
 
 
@@ -34,6 +42,8 @@ def test_the_tests_kill_at_every_point() -> None:
             *chains(ON_POSTGRES),
             *CHAINS.values(),
             sorted(OF_LEAVING),
+            sorted(OF_BILLING),
+            sorted(OF_PAYMENTS),
         )
         for link in chain
     }

@@ -36,6 +36,7 @@ from domain.identifiers import JsonObject, TenantId, shard_of
 from infra.event_codec import mapper
 from infra.price_books import StoredPrices
 from tests.commands.fake_accounts import EMAIL, FakeAccounts
+from tests.commands.fake_billing import FakeBilling
 from tests.commands.fake_directory import FakeDirectory
 from tests.commands.fake_features import FakeFeatures
 from tests.commands.fake_parts import FakePartRights
@@ -335,6 +336,7 @@ class World:
         self.features = FakeFeatures()
         self.data_subjects = FakeDataSubjects(self.store)
         self.parts = FakePartRights(self.store)
+        self.billing = FakeBilling(self.store)
         self.payments = FakePayments()
         self.ports = Ports(
             self.store,
@@ -353,6 +355,7 @@ class World:
             data_subjects=self.data_subjects,
             parts=self.parts,
             prices=StoredPrices(self.store),
+            billing=self.billing,
             payments=self.payments,
         )
         self.dispatcher = Dispatcher(self.ports)

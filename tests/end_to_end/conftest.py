@@ -8,12 +8,22 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.stack import Api, Stack, free_port, new_tenant, operator_key_of
+from tests.otlp_receiver import OtlpReceiver, otlp_receiver
 
 OPERATOR_KEY = "op_end_to_end"
 
 
 @pytest.fixture(scope="session")
-def one_process(tmp_path_factory: pytest.TempPathFactory, openid_port: int) -> Iterator[Stack]:
+def collector() -> Iterator[OtlpReceiver]:
+    """Where both installations send their traces."""
+    with otlp_receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="session")
+def one_process(
+    tmp_path_factory: pytest.TempPathFactory, openid_port: int, collector: OtlpReceiver
+) -> Iterator[Stack]:
     """`agentledger up` in a fresh data directory."""
     directory = tmp_path_factory.mktemp("up")
     port, reachable_port = free_port(), free_port()
@@ -24,6 +34,7 @@ def one_process(tmp_path_factory: pytest.TempPathFactory, openid_port: int) -> I
             "AGENTLEDGER_RATE_LIMIT_LOGIN_PER_MIN": "1000",
             "AGENTLEDGER_HTTP_ALLOW": f"127.0.0.1:{reachable_port},127.0.0.1:{openid_port}",
             "AGENTLEDGER_PUBLIC_URL": f"http://127.0.0.1:{port}",
+            "AGENTLEDGER_OTLP_ENDPOINT": collector.url,
         },
         directory,
         reachable_port=reachable_port,
@@ -46,7 +57,9 @@ async def api(one_process: Stack) -> AsyncIterator[Api]:
 
 
 @pytest.fixture
-def roles_on_kafka(database_url: str, kafka_bootstrap: str, tmp_path: Path) -> Iterator[Stack]:
+def roles_on_kafka(
+    database_url: str, kafka_bootstrap: str, tmp_path: Path, collector: OtlpReceiver
+) -> Iterator[Stack]:
     """api, relay, two workers and two projectors as processes, on a real Kafka."""
     port = free_port()
     stack = Stack(
@@ -59,6 +72,8 @@ def roles_on_kafka(database_url: str, kafka_bootstrap: str, tmp_path: Path) -> I
             "AGENTLEDGER_OPERATOR_KEY": OPERATOR_KEY,
             "AGENTLEDGER_WORKER_SWEEP_S": "3",
             "AGENTLEDGER_LOG_PARTITIONS": "4",
+            "AGENTLEDGER_OTLP_ENDPOINT": collector.url,
+            "AGENTLEDGER_LOG_FORMAT": "json",
         },
         tmp_path,
     )
@@ -72,7 +87,11 @@ def roles_on_kafka(database_url: str, kafka_bootstrap: str, tmp_path: Path) -> I
         ("projector-1", "projector"),
         ("projector-2", "projector"),
     ):
-        stack.add(name, "serve", "--role", role, "--port", str(port))
+        stack.add(
+            name,
+            *("serve", "--role", role, "--port", str(port)),
+            AGENTLEDGER_METRICS_PORT=str(stack.probe_ports.setdefault(name, free_port())),
+        )
     try:
         stack.wait_until_ready()
         yield stack

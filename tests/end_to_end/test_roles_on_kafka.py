@@ -5,11 +5,14 @@ one is killed.
 import asyncio
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 
 from tests.end_to_end.conftest import OPERATOR_KEY
 from tests.end_to_end.stack import Api, Stack, new_tenant
 from tests.end_to_end.stories import question_workflow, scripted_workflow
+from tests.end_to_end.traces import CLIENT, assert_traced
+from tests.otlp_receiver import OtlpReceiver
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -38,8 +41,24 @@ async def workers_of(api: Api, runs: list[str]) -> set[str]:
     return {actor for actor in actors if actor.startswith("worker:")}
 
 
+def assert_each_role_answers_for_itself(stack: Stack) -> None:
+    told: dict[str, str] = {}
+    for name, port in stack.probe_ports.items():
+        url = f"http://127.0.0.1:{port}"
+        assert httpx.get(f"{url}/healthz").json() == {"status": "ok"}
+        ready = httpx.get(f"{url}/readyz")
+        assert ready.status_code == 200, (name, ready.text)
+        told[name] = httpx.get(f"{url}/metrics").text
+    assert "relay_active 1.0" in told["relay"]
+    assert "relay_published_total 0.0" not in told["relay"]
+    assert 'consumer_stalled{group="executions"} 0.0' in told["worker-1"]
+    assert 'saga_steps_total{node_type="llm",result="completed"}' in told["worker-1"]
+    assert 'consumer_lag_events{group="projections"' in told["projector-1"]
+    assert "relay_oldest_unpublished_seconds" in told["api"]
+
+
 async def test_two_workers_and_two_projectors_share_the_partitions(
-    roles_on_kafka: Stack, kafka_api: Api
+    roles_on_kafka: Stack, kafka_api: Api, collector: OtlpReceiver
 ) -> None:
     workflow = await kafka_api.post("/workflows", question_workflow())
     workers: set[str] = set()
@@ -51,6 +70,14 @@ async def test_two_workers_and_two_projectors_share_the_partitions(
                 assert (await kafka_api.execution_at_end(run))["status"] == "COMPLETED"
             workers |= await workers_of(kafka_api, runs)
     roles_on_kafka.verify()
+    path = f"/workflows/{workflow['workflow_id']}/execute?wait_s=10"
+    run = await kafka_api.post(path, {"input": {"question": "a canary?"}}, traceparent=CLIENT)
+    tenant = (await kafka_api.query("{ tenant { id } }"))["tenant"]["id"]
+    topic = roles_on_kafka.environment["AGENTLEDGER_KAFKA_TOPIC"]
+    assert_traced(collector, str(run["execution_id"]), str(tenant), topic)
+    (published,) = collector.wait_for(f"publish {topic}")
+    assert published.resource["agentledger.role"] == "relay"
+    assert_each_role_answers_for_itself(roles_on_kafka)
 
 
 async def test_killing_relay_worker_and_projector_in_the_middle_of_load_loses_nothing(

@@ -68,6 +68,10 @@ OF_LEAVING: frozenset[CrashPoint] = frozenset(
         "offboarding.after_end",
     }
 )
+# Passed once in a month of a tenant: test_crashing_billing.py.
+OF_BILLING: frozenset[CrashPoint] = frozenset(
+    {"billing.after_claim", "billing.before_append", "billing.after_append"}
+)
 # Passed by what a tenant pays: tests/infra/test_stripe_crashes.py.
 OF_PAYMENTS: frozenset[CrashPoint] = frozenset({"payments.after_charge"})
 # Passed by every run many times: also when some of it is done, such as in a compensation.
@@ -90,7 +94,7 @@ def chains(other_log: frozenset[CrashPoint]) -> list[list[str]]:
     """
     points: list[str] = []
     for point in CRASH_POINTS:
-        if point not in other_log | OF_COMMANDS | OF_LEAVING | OF_PAYMENTS:
+        if point not in other_log | OF_COMMANDS | OF_LEAVING | OF_BILLING | OF_PAYMENTS:
             points.append(point)
             if point in ALSO_LATER:
                 points.append(f"{point}:{ALSO_LATER[point]}")

@@ -14,6 +14,7 @@ from pathlib import Path
 import cli.serve
 import domain.execution_steps
 import infra.kafka
+import sagas.billing
 import sagas.bulk_operations
 import sagas.drive
 import sagas.offboarding
@@ -73,6 +74,7 @@ def _cut_waits_short() -> None:
     sagas.drive.SUSPENDED_FROM_S = SUSPENDED_FROM_S
     sagas.bulk_operations.LEASE_S = SAGA_LEASE_S
     sagas.offboarding.LEASE_S = SAGA_LEASE_S
+    sagas.billing.LEASE_S = SAGA_LEASE_S
     if "KAFKA_BOOTSTRAP_SERVERS" not in os.environ:  # A broker of ours allows short sessions.
         infra.kafka.SESSION_TIMEOUT_MS = SESSION_TIMEOUT_MS
 

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from commands.authorization import Caller
 from commands.credential_port import RevokedApiKey, StoredApiKey
+from commands.invoice_reading import InvoiceReader
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
 from commands.ports import LoggedEvent, Position
 from domain.errors import Unauthenticated, Unavailable
@@ -242,6 +243,7 @@ class Api:
             logins=self.login.logins(self.store, self.world.clock, self.world.dispatcher),
             login_limits=self.limits.logins,
             plan_usage=self.plan_usage,
+            invoices=InvoiceReader(self.world.ports),
             features=self.world.features,
             audit=self.audit,
             audit_log=self.audit_log,

@@ -1,0 +1,197 @@
+"""The closed set of facts that an invoice is made of, and their sums.
+
+The log is read in commit order from `read_from` to `closed_to`. A fact is of an invoice if it
+happened before the end of the period, and no earlier invoice has it: that is, it lies behind
+`billed_to`, or it happened in this very period. So three places and a period name the set, however
+many facts it has, and whoever reads the log again finds the same ones:
+
+          billed_to (where the last invoice was closed)      closed_to
+    log ──────┼──────────────────────────────────────────────────┼────►
+     happened in the period: on this one  │  in an earlier one: an adjustment
+     happened later: on the next one, which therefore reads from the first of these on
+
+Sums do not depend on the order in which facts were stored. Included usage does depend on an order:
+that in which things happened.
+"""
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from fractions import Fraction
+from typing import NamedTuple, TypeAlias
+from uuid import UUID
+
+import orjson
+
+from domain.billing_periods import Period
+from domain.errors import Refused
+from domain.money import PICO_PER_USD
+
+# (era, tx_id, notification_id): a place in the commit order of the log.
+Place: TypeAlias = tuple[int, int, int]
+BEGINNING: Place = (0, 0, 0)
+# Of one invoice; its digests and sums are held in memory.
+FACTS_MAX = 5_000_000
+
+
+class TooManyFacts(Refused):
+    """More was used than fits on one invoice: close the period earlier."""
+
+    code = "too_many_facts"
+
+
+class Fact(NamedTuple):
+    """What one paid attempt used, or one event that a tenant sent, as its event says. happened_at:
+    UTC. lines: [meter, quantity, cost in pico-USD or None]. lines None: nobody knows yet.
+    """
+
+    place: Place
+    happened_at: datetime
+    stream_id: UUID
+    path: str
+    attempt: int
+    model: str
+    prices: str
+    lines: Sequence[tuple[str, int, int | None]] | None
+
+    def digest(self) -> bytes:
+        told = [
+            self.happened_at.isoformat(),
+            str(self.stream_id),
+            self.path,
+            self.attempt,
+            self.model,
+            self.prices,
+            self.lines,
+        ]
+        return hashlib.sha256(orjson.dumps(told)).digest()
+
+
+class Group(NamedTuple):
+    """period: of an adjustment, the one that it is of; else that of the invoice."""
+
+    period: Period
+    model: str
+    meter: str
+
+
+@dataclass(slots=True)
+class Sum:
+    """unpriced: how many facts of it have no price; their quantity is in unpriced_quantity."""
+
+    quantity: int = 0
+    cost_usd_pico: int = 0
+    facts: int = 0
+    unpriced: int = 0
+    unpriced_quantity: int = 0
+
+
+# When it happened, what orders things that happened at once, how much, and its cost.
+Ordered: TypeAlias = tuple[datetime, UUID, str, int, int, int]
+
+
+@dataclass(slots=True)
+class GatheredFacts:
+    """What was taken so far. included: by the beginning of a period, then by meter, how much of it
+    is free. next_from: what lies behind this place the next invoice has to look at; None: behind
+    closed_to.
+    """
+
+    periods: Sequence[Period]
+    billed_to: Place
+    included: Mapping[datetime, Mapping[str, int]] = field(
+        default_factory=dict[datetime, Mapping[str, int]]
+    )
+    sums: dict[Group, Sum] = field(default_factory=dict[Group, Sum])
+    ordered: dict[tuple[datetime, str], list[Ordered]] = field(
+        default_factory=dict[tuple[datetime, str], list[Ordered]]
+    )
+    digests: list[bytes] = field(default_factory=list[bytes])
+    held: set[tuple[UUID, str, int]] = field(default_factory=set[tuple[UUID, str, int]])
+    prices: set[str] = field(default_factory=set[str])
+    next_from: Place | None = None
+    _starts: list[datetime] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """periods: one after the other; the last one is that of the invoice."""
+        self._starts = [period.start for period in self.periods]
+
+    @property
+    def period(self) -> Period:
+        return self.periods[-1]
+
+    def take(self, facts: Iterable[Fact]) -> None:
+        """In the order of the log. Raises TooManyFacts."""
+        period = self.period
+        for fact in facts:
+            happened_at = fact.happened_at
+            if happened_at >= period.end:
+                if self.next_from is None:
+                    era, tx_id, notification_id = fact.place
+                    self.next_from = (era, tx_id, notification_id - 1)
+                continue
+            if happened_at >= period.start:
+                self._add(period, fact)
+            elif fact.place > self.billed_to:
+                number = bisect_right(self._starts, happened_at) - 1
+                if number >= 0:  # Nothing from before the first period is ever billed.
+                    self._add(self.periods[number], fact)
+        if len(self.digests) > FACTS_MAX:
+            raise TooManyFacts(facts_max=FACTS_MAX)
+
+    def _add(self, period: Period, fact: Fact) -> None:
+        attempt = (fact.stream_id, fact.path, fact.attempt)
+        if fact.lines is None:
+            self.held.add(attempt)
+            return
+        self.held.discard(attempt)
+        self.digests.append(fact.digest())
+        if fact.prices:
+            self.prices.add(fact.prices)
+        included = self.included.get(period.start)
+        for meter, quantity, cost in fact.lines:
+            group = Group(period, fact.model, meter)
+            found = self.sums.get(group)
+            if found is None:
+                found = self.sums[group] = Sum()
+            found.facts += 1
+            if cost is None:
+                found.unpriced += 1
+                found.unpriced_quantity += quantity
+                continue
+            found.quantity += quantity
+            found.cost_usd_pico += cost
+            if included is not None and meter in included:
+                one = (fact.happened_at, *attempt, quantity, cost)
+                self.ordered.setdefault((period.start, meter), []).append(one)
+
+    def sha256(self) -> str:
+        """Of the set, in whatever order it was stored."""
+        whole = hashlib.sha256()
+        for digest in sorted(self.digests):
+            whole.update(digest)
+        return whole.hexdigest()
+
+    def free(self, start: datetime, meter: str) -> "Free":
+        """How much of what is included was used, and what it would have cost."""
+        left = allowance = self.included[start][meter]
+        cost = Fraction(0)
+        for *_, quantity, fact_cost in sorted(self.ordered.get((start, meter), ())):
+            if quantity <= 0:  # A correction of what was counted; it takes nothing.
+                continue
+            covered = min(quantity, left)
+            cost += Fraction(fact_cost * covered, quantity)
+            left -= covered
+            if left == 0:
+                break
+        return Free(allowance - left, cost / PICO_PER_USD, left)
+
+
+class Free(NamedTuple):
+    """quantity: that was free. usd: what it would have cost. left: for what comes late."""
+
+    quantity: int
+    usd: Fraction
+    left: int

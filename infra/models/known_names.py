@@ -1,0 +1,23 @@
+"""Names of providers and models as labels of metrics: those of the price list, and not more than an
+operator can look at. Everything else, a tenant's own above all, is `other`.
+"""
+
+from infra.models.prices import is_listed
+
+OTHER = "other"
+# Of one process. The list has thousands; a tenant may try them all.
+LABELS_MAX = 200
+
+_labels: dict[str, tuple[str, str]] = {}
+
+
+def label_of(model: str) -> tuple[str, str]:
+    """(provider, model)."""
+    known = _labels.get(model)
+    if known is not None:
+        return known
+    if len(_labels) >= LABELS_MAX or not is_listed(model):
+        return OTHER, OTHER
+    provider, _, name = model.partition("/")
+    _labels[model] = (provider, model) if name else (OTHER, model)
+    return _labels[model]

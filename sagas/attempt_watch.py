@@ -1,0 +1,131 @@
+"""What is told of runs while they are driven: spans, metrics, and a line where one step takes long.
+
+A drive is a trace of its own, with a link to what led to it, for a run may sleep for days; what it
+performs are its children.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from domain.attempts import Attempt, Failure, Usage
+from domain.executions import Execution
+from domain.identifiers import TenantId
+from domain.money import PICO_PER_USD
+from domain.node_runs import is_compensation
+from infra import genai_names as genai
+from infra.logs import SLOW, begin_execution, told
+from infra.metrics import METRICS
+from infra.models.known_names import label_of
+from infra.tracing import (
+    EXECUTION_ID,
+    NO_SPAN,
+    TENANT_ID,
+    Span,
+    SpanBlock,
+    is_on,
+    root_span,
+    span,
+)
+from sagas.effects import ChildWanted, Outcome, Run
+
+PICO_PER_MICRO = PICO_PER_USD // 1_000_000
+
+log = logging.getLogger(__name__)
+
+
+class DriveWatch:
+    """Of one drive. cause: the traceparent of what led to it."""
+
+    def __init__(self, tenant_id: TenantId, execution_id: UUID, cause: str | None) -> None:
+        self._tenant_id = tenant_id
+        self._execution_id = execution_id
+        self._cause = cause
+        self._span: Span = NO_SPAN
+
+    async def driven(self, drive: Callable[[], Awaitable[None]]) -> None:
+        begin_execution(self._tenant_id, self._execution_id)
+        if not is_on():
+            await drive()
+            return
+        attributes = {
+            TENANT_ID: str(self._tenant_id),
+            EXECUTION_ID: str(self._execution_id),
+            genai.CONVERSATION_ID: str(self._execution_id),
+            genai.OPERATION_NAME: genai.INVOKE_WORKFLOW,
+        }
+        with root_span("drive execution", "consumer", attributes, links=[self._cause]) as made:
+            self._span = made
+            await drive()
+
+    def hears(self, traceparent: str | None, *, is_news: bool) -> None:
+        """Somebody else's event, or one of this drive that comes back."""
+        if is_news:
+            self._span.link(traceparent)
+
+
+def attempt_span(attempt: Attempt, run: Run) -> SpanBlock:
+    if not is_on():
+        return NO_SPAN
+    attributes: dict[str, str | int] = {
+        TENANT_ID: str(run.tenant_id),
+        EXECUTION_ID: str(run.execution_id),
+        genai.CONVERSATION_ID: str(run.execution_id),
+        "agentledger.node.path": attempt.path,
+        "agentledger.node.type": attempt.node_type,
+        "agentledger.attempt": attempt.number,
+    }
+    if attempt.node_type == "agent":
+        attributes[genai.OPERATION_NAME] = genai.INVOKE_AGENT
+        attributes[genai.AGENT_ID] = str(attempt.request.get("agent_id", ""))
+    return span(f"attempt {attempt.node_type}", attributes=attributes)
+
+
+def tell_attempt(
+    attempt: Attempt,
+    run: Run,
+    ended: Outcome | ChildWanted | Failure,
+    *,
+    span: Span,
+    seconds: float,
+) -> None:
+    sagas, node_type = METRICS.sagas, attempt.node_type
+    result = "completed"
+    match ended:
+        case Failure():
+            result = "failed"
+            span.fail(ended.code)
+            sagas.step_failures.labels(node_type).inc()
+            _tell_cost(ended.usage)
+        case Outcome():
+            _tell_cost(ended.usage)
+        case ChildWanted():
+            pass
+    sagas.steps.labels(node_type, result).inc()
+    sagas.step_seconds.labels(node_type).observe(seconds)
+    if is_compensation(attempt.path):
+        sagas.compensations.labels(result).inc()
+    if 0 < SLOW.step_s < seconds:
+        path = attempt.path
+        fields = told("slow_step", node_type=node_type, path=path, seconds=round(seconds, 3))
+        log.warning(
+            "step %s (%s) of %s took %.1f s",
+            path,
+            node_type,
+            run.execution_id,
+            seconds,
+            extra=fields,
+        )
+
+
+def _tell_cost(usage: Usage) -> None:
+    if usage.metered is None or not usage.cost_usd_pico:
+        return
+    label = label_of(usage.metered.model)
+    METRICS.models.cost_micro_usd.labels(*label).inc(usage.cost_usd_pico / PICO_PER_MICRO)
+
+
+def tell_ended(execution: Execution) -> None:
+    METRICS.sagas.executions_ended.labels(execution.status).inc()
+    seconds = (execution.modified_on - execution.created_on).total_seconds()
+    METRICS.sagas.execution_seconds.labels(execution.status).observe(max(0.0, seconds))

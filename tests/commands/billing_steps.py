@@ -1,0 +1,59 @@
+"""A tenant that is billed, and what happens to its invoices."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from commands.authorization import Caller
+from commands.billing_accounts import SetBillingTerms
+from commands.tenants import CreateTenant
+from domain.identifiers import TenantId
+from domain.invoices import Invoice, invoice_id
+from sagas.billing import BillingSaga
+from tests.commands.fake_billing import FakeBillingTimers
+from tests.commands.fakes import NOON, World
+
+ACME = CreateTenant("Acme", "Ada@Example.com", "correct horse battery")
+DECEMBER = datetime(2026, 12, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+class Billed:
+    """From noon of 21 November on, in EUR at 0.5 of a USD, 19 % tax, with a day of grace. issuer:
+    who made it and its terms.
+    """
+
+    def __init__(self, world: World, tenant_id: TenantId, issuer: Caller) -> None:
+        self.world = world
+        self.tenant_id = tenant_id
+        self.issuer = issuer
+        self.timers = FakeBillingTimers(world.store)
+        self.saga = BillingSaga(self.timers, world.ports, "worker:1", poll_s=1)
+
+    @classmethod
+    async def begun(cls, world: World, issuer: Caller | None = None) -> "Billed":
+        issuer = issuer or world.operator
+        made = await world.when(ACME, caller=issuer)
+        tenant_id = TenantId(UUID(str(made.result["tenant_id"])))
+        terms = SetBillingTerms(tenant_id, "EUR", "0.5", None, {"default": "19"}, 14, 86400)
+        await world.when(terms, caller=issuer)
+        return cls(world, tenant_id, issuer)
+
+    async def until(self, now: datetime) -> None:
+        self.world.clock.time = now
+        while await self.saga.work_once():
+            pass
+
+    async def issued(self) -> Invoice:
+        """The first invoice, of 1 EUR and tax."""
+        self.world.billing.used(self.tenant_id, NOON)
+        self.world.billing.used(self.tenant_id, NOON, model="offline/script")
+        await self.until(DECEMBER)
+        await self.until(DECEMBER + DAY)
+        return await self.invoice()
+
+    async def invoice(self, start: datetime = NOON) -> Invoice:
+        found = await self.world.store.load(
+            Invoice, invoice_id(self.tenant_id, start), self.tenant_id
+        )
+        assert found is not None
+        return found

@@ -1,0 +1,45 @@
+"""What an operator sees of `agentledger up` while somebody uses it."""
+
+import httpx
+
+from tests.end_to_end.stack import Api, Stack
+from tests.end_to_end.stories import question_workflow
+from tests.end_to_end.traces import CLIENT, assert_traced
+from tests.otlp_receiver import OtlpReceiver
+
+
+async def test_a_run_is_followed_from_its_request_to_its_last_node(
+    api: Api, collector: OtlpReceiver
+) -> None:
+    workflow = await api.post("/workflows", question_workflow())
+    path = f"/workflows/{workflow['workflow_id']}/execute?wait_s=10"
+    run = await api.post(path, {"input": {"question": "a canary?"}}, traceparent=CLIENT)
+    tenant = (await api.query("{ tenant { id } }"))["tenant"]["id"]
+    assert_traced(collector, str(run["execution_id"]), str(tenant), "postgresql")
+    (query,) = collector.wait_for("GraphQL query", where={"graphql.root_fields": ["tenant"]})
+    request = next(span for span in collector.spans if span.span_id == query.parent_id)
+    assert request.name == "POST /graphql"
+
+
+async def test_prometheus_sees_what_was_done(api: Api, one_process: Stack) -> None:
+    workflow = await api.post("/workflows", question_workflow())
+    path = f"/workflows/{workflow['workflow_id']}/execute?wait_s=10"
+    await api.post(path, {"input": {"question": "What?"}})
+    told = httpx.get(f"{one_process.url}/metrics").text
+    for line in (
+        'saga_steps_total{node_type="llm",result="completed"}',
+        'saga_executions_ended_total{status="COMPLETED"}',
+        'llm_tokens_total{kind="output_tokens",model="offline/echo",provider="offline"}',
+        'llm_cost_micro_usd_total{model="offline/echo",provider="offline"}',
+        'es_append_total{result="stored"}',
+        'consumer_events_total{group="projections"}',
+        'consumer_stalled{group="executions"} 0.0',
+        'projection_lag_events{projection="executions"}',
+        'db_pool_connections{role="api",state="idle"}',
+        'trace_spans_total{result="exported"}',
+        "process_cpu_seconds_total",
+        "event_loop_lag_seconds",
+        "disk_free_bytes",
+    ):
+        assert line in told, line
+    assert api.api_key not in told
