@@ -153,6 +153,6 @@ async def answers(url: str, *, first: int, connections: int, duration_s: float) 
             status=200,
             connections=connections,
             duration_s=duration_s,
-            contains='"durationMs":1246',
+            contains='"durationMs":"1246"',
         )
     )
