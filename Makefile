@@ -1,4 +1,4 @@
-# up: the whole platform in one process.  demo: a story on it.  test, check: what CI runs.
+# up: the whole platform.  demo: a story on it.  test, check: what CI runs.
 # thorough: the tests, with ten times the generated examples and those that take too long for `make test`.
 # faults: the tests of faults, with those too.
 # dashboard: builds the web page that /dashboard serves; `up` does so once, in the background.
@@ -9,7 +9,7 @@
 unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
-PACKAGES := bench cli commands domain infra projections read_api sagas write_api
+PACKAGES := bench cli commands deploy domain infra projections read_api sagas write_api
 # Each worker of the test run starts a PostgreSQL and, when a test asks, a broker: four are enough.
 # In the order of the directories: sorted by how many tests they have, the long files of few would come last.
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)

@@ -36,7 +36,7 @@ def up(
     port: Annotated[int | None, typer.Option(help="Port; 0 takes any free one.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where the data is kept.")] = None,
 ) -> None:
-    """Run everything in one process on an embedded PostgreSQL."""
+    """Run everything on an embedded PostgreSQL."""
     from cli.up import up as run  # see the module docstring
 
     raise typer.Exit(run(port=port, data_dir=data_dir))
@@ -46,11 +46,12 @@ def up(
 def serve(
     role: Annotated[Literal["api", "relay", "worker", "projector"], typer.Option()],
     port: Annotated[int | None, typer.Option(help="For the API; 0 takes any free one.")] = None,
+    end_with_input: Annotated[bool, typer.Option("--end-with-input", hidden=True)] = False,  # noqa: FBT002 # typer's way to say a flag
 ) -> None:
     """Run one role against the servers that the environment names."""
     from cli.serve import serve as run
 
-    raise typer.Exit(run(role, port=port))
+    raise typer.Exit(run(role, port=port, ends_with_input=end_with_input))
 
 
 @app.command()
@@ -92,6 +93,25 @@ def verify_export(
     from cli.exports import verify_export as run
 
     raise typer.Exit(run(path, public_key=public_key, is_json=json))
+
+
+@app.command("verify-licence")
+def verify_licence(  # typer reads the parameters
+    path: Annotated[Path, typer.Argument(help="The signed document, or the answer that had it.")],
+    public_key: Annotated[
+        Path, typer.Option(help="What `/api/v1/licence-issuers/<id>/keys` said.")
+    ],
+    revocations: Annotated[
+        Path | None,
+        typer.Option(help="What `/api/v1/licence-issuers/<id>/revocations` said."),
+    ] = None,
+    at: Annotated[str | None, typer.Option(help="A time (RFC 3339); now without it.")] = None,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Check that a licence is what its issuer signed, and counts. Needs no installation."""
+    from cli.licences import verify as run
+
+    raise typer.Exit(run(path, public_key=public_key, revocations=revocations, at=at, is_json=json))
 
 
 @app.command()

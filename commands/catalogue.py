@@ -135,6 +135,20 @@ from commands.invoices import (
     pay_invoice,
     void_invoice,
 )
+from commands.licences import (
+    ActivateLicence,
+    ExpireLicence,
+    IssueLicence,
+    ReleaseLicence,
+    RenewLicence,
+    RevokeLicence,
+    activate_licence,
+    expire_licence,
+    issue_licence,
+    release_licence,
+    renew_licence,
+    revoke_licence,
+)
 from commands.login_rules import SetLoginRules, set_login_rules
 from commands.logins import (
     ChangePassword,
@@ -153,10 +167,14 @@ from commands.logins import (
     use_recovery_code,
 )
 from commands.payments import (
+    CollectPayment,
     OpenCheckout,
     ReceiveProviderEvent,
+    RefundPayment,
+    collect_payment,
     open_checkout,
     receive_provider_event,
+    refund_payment,
 )
 from commands.plans import (
     ArchivePlan,
@@ -294,6 +312,12 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(GrantCredits, grant_credits),
         _entry(WithdrawCredits, withdraw_credits),
         _entry(ExpireCredits, expire_credits),
+        _entry(IssueLicence, issue_licence),
+        _entry(RenewLicence, renew_licence),
+        _entry(RevokeLicence, revoke_licence),
+        _entry(ActivateLicence, activate_licence),
+        _entry(ReleaseLicence, release_licence),
+        _entry(ExpireLicence, expire_licence),
         _entry(DefineFlag, define_flag),
         _entry(RemoveFlag, remove_flag),
         _entry(OverrideFlag, override_flag),
@@ -305,6 +329,8 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(ReleaseBudgetHold, release_budget_hold),
         _entry(OpenCheckout, open_checkout),
         _entry(ReceiveProviderEvent, receive_provider_event),
+        _entry(CollectPayment, collect_payment),
+        _entry(RefundPayment, refund_payment),
         _entry(SendUsageEvents, send_usage_events),
         _entry(ResolveUsage, resolve_usage),
         _entry(InviteUser, invite_user),

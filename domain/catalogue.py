@@ -19,9 +19,11 @@ from domain.feature_flags import FeatureFlag
 from domain.identity import User
 from domain.identity_providers import IdentityProvider
 from domain.invoices import Invoice
+from domain.licences import Licence
 from domain.login_rules import LoginRules
 from domain.logins import Login
-from domain.payments import PaymentAccount
+from domain.payment_accounts import PaymentAccount
+from domain.payments import Payment
 from domain.plans import Plan
 from domain.price_books import PriceBook
 from domain.providers import Provider
@@ -51,8 +53,10 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     FeatureFlag,
     IdentityProvider,
     Invoice,
+    Licence,
     Login,
     LoginRules,
+    Payment,
     PaymentAccount,
     Plan,
     PriceBook,

@@ -9,7 +9,9 @@ from projections.executions import EXECUTIONS
 from projections.external_identities import EXTERNAL_IDENTITIES
 from projections.identity import USERS
 from projections.identity_providers import IDENTITY_PROVIDERS
+from projections.licences import LICENCE_ACTIVATIONS, LICENCES
 from projections.node_runs import NODE_RUNS
+from projections.payments import PAYMENTS
 from projections.providers import PROVIDERS
 from projections.roles import ROLES
 from projections.secrets import SECRETS
@@ -32,8 +34,11 @@ PROJECTIONS: tuple[AnyProjection, ...] = (
     EXECUTIONS,
     EXTERNAL_IDENTITIES,
     IDENTITY_PROVIDERS,
+    LICENCE_ACTIVATIONS,
+    LICENCES,
     NODE_RUNS,
     ROLES,
+    PAYMENTS,
     PROVIDERS,
     SECRETS,
     SESSIONS,
