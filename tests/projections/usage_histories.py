@@ -15,7 +15,6 @@ def a_sent_event(tenant_id: TenantId | None = None, **fields: object) -> Stream:
         "happened_at": "2026-01-05T10:00:00+00:00",
         "data": {},
         "fingerprint": "0" * 64,
-        "counters": [],
         "usage": {**USAGE["usage"], "source": "sent", "provider": "", "prices": "", "lines": lines},
         "counters": [],
     }
