@@ -28,6 +28,7 @@ from bench import (
     rest,
     runs,
     seals,
+    usage,
     visible,
 )
 from bench.conditions import print_conditions, read_conditions
@@ -50,6 +51,7 @@ MEASUREMENTS: Mapping[str, Measure] = {
     rebuild.NAME: rebuild.measure,
     seals.NAME: seals.measure,
     graphql.NAME: graphql.measure,
+    usage.NAME: usage.measure,
     runs.NAME: runs.measure,
     recovery.NAME: recovery.measure,
     noisy.NAME: noisy.measure,
@@ -127,8 +129,16 @@ def main() -> int:
         metavar="N",
         help="how many the large store of `growth` has; %(default)s when absent",
     )
+    parser.add_argument(
+        "--facts",
+        type=int,
+        default=Asked().facts,
+        metavar="N",
+        help="how many `usage` sums; %(default)s when absent",
+    )
     told = parser.parse_args()
-    return bench(told.name, Asked(frozenset(told.peers), told.events), told.json)
+    asked = Asked(frozenset(told.peers), told.events, told.facts)
+    return bench(told.name, asked, told.json)
 
 
 if __name__ == "__main__":
