@@ -14,13 +14,15 @@ export default function Audit() {
   return (
     <Page title="Audit" actions={<TimeRange value={range} onChange={setRange} />}>
       {may("audit:read") && (
-        <div className="segmented" role="group" aria-label="Show">
-          <button type="button" aria-pressed={!showsAccess} onClick={() => setShown("")}>
-            Events
-          </button>
-          <button type="button" aria-pressed={showsAccess} onClick={() => setShown("access")}>
-            Access
-          </button>
+        <div>
+          <div className="segmented" role="group" aria-label="Show">
+            <button type="button" aria-pressed={!showsAccess} onClick={() => setShown("")}>
+              Events
+            </button>
+            <button type="button" aria-pressed={showsAccess} onClick={() => setShown("access")}>
+              Access
+            </button>
+          </div>
         </div>
       )}
       {showsAccess ? <Entries range={range} /> : <Events range={range} />}
