@@ -12,9 +12,13 @@ and the copy that the issuer keeps.
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from commands.billing_port import BillingRow, RemovedBillingTimer, SetBillingTimer
+from eventsourcing.domain import Aggregate
+
+from commands.billing_port import RemovedBillingTimer, SetBillingTimer
+from commands.credits import credit_deadline
 from commands.decisions import Decided, Tenancy
 from commands.invoice_making import make_invoice
+from commands.ports import SideRow
 from domain.billing_accounts import BillingAccount, billing_account_id
 from domain.invoice_periods import month_after
 from domain.invoices import Invoice, InvoiceNotFound, invoice_id
@@ -85,9 +89,13 @@ async def finalized(account: BillingAccount, invoice: Invoice, on: Tenancy) -> D
         Invoice, invoice_id(on.tenant_id, invoice.period_end), InvoiceNotFound
     )
     on.keep(following)
-    rows: list[BillingRow] = [made.copy, SetBillingTimer(account.id, following.period_end)]
+    rows: list[SideRow] = [made.copy, SetBillingTimer(account.id, following.period_end)]
     if invoice.status == "issued":
         rows.append(SetBillingTimer(invoice.id, due_at))
+    aggregates: list[Aggregate] = [invoice, account]
+    if made.credit is not None:
+        aggregates.append(made.credit)
+        rows.append(credit_deadline(made.credit))
     return Decided(
         result={
             "invoice_id": str(invoice.id),
@@ -99,7 +107,7 @@ async def finalized(account: BillingAccount, invoice: Invoice, on: Tenancy) -> D
             "content_sha256": made.sha256,
             "unpriced": made.document["unpriced"],
         },
-        aggregates=(invoice, account),
+        aggregates=aggregates,
         side_rows=rows,
     )
 

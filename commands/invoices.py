@@ -3,12 +3,13 @@ its grace is over, records a payment, voids it, credits it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 from uuid import UUID
 
 from commands.billing_cycle import finalized
 from commands.billing_port import RemovedBillingTimer
+from commands.credits import credit_account, credit_deadline
 from commands.decisions import Command, Decided, Tenancy
 from commands.invoice_making import (
     CREDIT_NOTE_PREFIX,
@@ -89,7 +90,17 @@ async def void_invoice(command: VoidInvoice, on: Tenancy) -> Decided:
     """Raises InvoiceNotFound, InvoiceNotInState."""
     invoice = await managed_invoice(on, command.invoice_id)
     invoice.void(command.reason)
-    return _settled(invoice)
+    settled = _settled(invoice)
+    credit = await credit_account(on)
+    if credit is None:
+        return settled
+    # What it burned pays for something else.
+    credit.restore(str(invoice.id), reference="void", at=on.ports.clock.now())
+    return replace(
+        settled,
+        aggregates=(invoice, credit),
+        side_rows=(*settled.side_rows, credit_deadline(credit)),
+    )
 
 
 @dataclass(frozen=True, slots=True)
