@@ -9,6 +9,7 @@ from projections.executions import EXECUTIONS
 from projections.external_identities import EXTERNAL_IDENTITIES
 from projections.identity import USERS
 from projections.identity_providers import IDENTITY_PROVIDERS
+from projections.invoices import INVOICES
 from projections.node_runs import NODE_RUNS
 from projections.providers import PROVIDERS
 from projections.roles import ROLES
@@ -32,6 +33,7 @@ PROJECTIONS: tuple[AnyProjection, ...] = (
     EXECUTIONS,
     EXTERNAL_IDENTITIES,
     IDENTITY_PROVIDERS,
+    INVOICES,
     NODE_RUNS,
     ROLES,
     PROVIDERS,

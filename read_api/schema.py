@@ -34,6 +34,7 @@ from read_api.external_identities import ExternalIdentity, external_identities
 from read_api.feature_flags import FeatureFlag, feature_flags
 from read_api.identity import Me, User, me, user, users
 from read_api.identity_providers import IdentityProvider, identity_providers
+from read_api.invoices import Invoice, invoice, invoices
 from read_api.price_books import PriceBookVersion, price_books
 from read_api.projections import ProjectionStatus, projections
 from read_api.providers import Provider, providers
@@ -86,6 +87,8 @@ class Query:
     )
     budget: Budget | None = strawberry.field(resolver=budget)
     budgets: Connection[Budget] = strawberry.field(resolver=budgets)
+    invoice: Invoice | None = strawberry.field(resolver=invoice)
+    invoices: Connection[Invoice] = strawberry.field(resolver=invoices)
     cost_explorer: CostComparison = strawberry.field(
         resolver=cost_explorer,
         description="Two times beside each other, and the groups whose costs moved most.",
