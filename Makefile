@@ -1,4 +1,4 @@
-# up: the whole platform in one process.  demo: a story on it.  test, check: what CI runs.
+# up: the whole platform.  demo: a story on it.  test, check: what CI runs.
 # thorough: the tests, with ten times the generated examples and those that take too long for `make test`.
 # faults: the tests of faults, with those too.
 # dashboard: builds the web page that /dashboard serves; `up` does so once, in the background.

@@ -23,9 +23,10 @@ CATCH_UP_MAX_S = 60
 BEHIND: LiteralString = (
     "SELECT count(*) FROM (SELECT era, tx_id::text::bigint AS tx_id, notification_id, shard"
     " FROM agentledger.events AS e ORDER BY e.era DESC, e.tx_id DESC, e.notification_id DESC"
-    " LIMIT 2000) AS newest JOIN agentledger.projection_positions AS place"
+    " LIMIT 2000) AS newest LEFT JOIN agentledger.projection_positions AS place"
     " ON place.partition = newest.shard % place.partitions_count"
-    " AND (place.era, place.tx_id, place.notification_id)"
+    # A projector that has not begun yet has no places.
+    " WHERE place.partition IS NULL OR (place.era, place.tx_id, place.notification_id)"
     " < (newest.era, newest.tx_id, newest.notification_id)"
 )
 

@@ -36,7 +36,7 @@ def up(
     port: Annotated[int | None, typer.Option(help="Port; 0 takes any free one.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where the data is kept.")] = None,
 ) -> None:
-    """Run everything in one process on an embedded PostgreSQL."""
+    """Run everything on an embedded PostgreSQL."""
     from cli.up import up as run  # see the module docstring
 
     raise typer.Exit(run(port=port, data_dir=data_dir))
@@ -46,11 +46,12 @@ def up(
 def serve(
     role: Annotated[Literal["api", "relay", "worker", "projector"], typer.Option()],
     port: Annotated[int | None, typer.Option(help="For the API; 0 takes any free one.")] = None,
+    end_with_input: Annotated[bool, typer.Option("--end-with-input", hidden=True)] = False,  # noqa: FBT002 # typer's way to say a flag
 ) -> None:
     """Run one role against the servers that the environment names."""
     from cli.serve import serve as run
 
-    raise typer.Exit(run(role, port=port))
+    raise typer.Exit(run(role, port=port, ends_with_input=end_with_input))
 
 
 @app.command()

@@ -2,7 +2,10 @@
 environment.
 """
 
+import asyncio
+import os
 import socket
+import sys
 
 import typer
 
@@ -22,8 +25,11 @@ from infra.postgres import Role
 from infra.readiness import Ask
 from infra.runtime import Runtime, build_runtime
 
+READ_BYTES = 1024
 
-def serve(role: str, *, port: int | None) -> int:
+
+def serve(role: str, *, port: int | None, ends_with_input: bool = False) -> int:
+    """ends_with_input: as the process does that began it and holds the other end."""
     settings = settings_or_complain(port=port)
     if settings.database_url is None:
         complain("AGENTLEDGER_DATABASE_URL is not set; `agentledger up` needs no servers.")
@@ -31,6 +37,8 @@ def serve(role: str, *, port: int | None) -> int:
     async def work() -> int:
         probes = listen_for_probes(settings)
         async with build_runtime(settings) as runtime, stop_signal() as stop:
+            if ends_with_input:
+                _stop_at_end_of_input(stop)
             runtime.exchange_wakeups()
             parts = [_part(role, runtime)]
             if probes is not None:
@@ -40,6 +48,17 @@ def serve(role: str, *, port: int | None) -> int:
 
     with telemetry(settings, role):
         return run(work)
+
+
+def _stop_at_end_of_input(stop: asyncio.Event) -> None:
+    loop, source = asyncio.get_running_loop(), sys.stdin.fileno()
+
+    def read() -> None:
+        if not os.read(source, READ_BYTES):
+            loop.remove_reader(source)
+            stop.set()
+
+    loop.add_reader(source, read)
 
 
 async def _part(role: str, runtime: Runtime) -> None:

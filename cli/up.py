@@ -1,16 +1,18 @@
-"""`agentledger up`: the embedded PostgreSQL, the schema, every role in this process, and a demo
-tenant at first start.
+"""`agentledger up`: the embedded PostgreSQL, the schema, every role, and a demo tenant at first
+start. The roles are in this process; where there is a second processor, the read models and the
+seals have a process of their own, which ends with this one.
 """
 
 import asyncio
 import secrets
 import socket
+from collections.abc import Coroutine
 from pathlib import Path
 
 import httpx
 import typer
 
-from cli.api import build_api_parts, run_api
+from cli.api import ApiParts, build_api_parts, run_api
 from cli.installation import (
     DEMO_FILE,
     SERVER_FILE,
@@ -20,6 +22,7 @@ from cli.installation import (
     write_json,
 )
 from cli.migrate import migrate_all
+from cli.process_beside import run_beside
 from cli.role_listener import listen_for_probes, serve_probes
 from cli.roles import (
     build_projector,
@@ -34,6 +37,7 @@ from cli.session import installation, run, settings_or_complain
 from cli.telemetry import telemetry
 from cli.web_server import listen
 from domain.identifiers import JsonObject
+from infra.consumer import keep_running
 from infra.runtime import Runtime, build_runtime
 from infra.settings import Settings
 
@@ -60,11 +64,10 @@ def up(*, port: int | None, data_dir: Path | None) -> int:
 async def _run_all(runtime: Runtime, stop: asyncio.Event, listening: socket.socket) -> None:
     settings = runtime.settings
     api = await build_api_parts(runtime)
-    projector = await build_projector(runtime, on_applied=api.positions.applied)
     url = f"http://{settings.host}:{listening.getsockname()[1]}"
     parts = [
         run_api(runtime, api, listening),
-        run_projector(runtime, projector),
+        await _projecting(runtime, api),
         run_worker(runtime),
         _announce(settings, url),
     ]
@@ -77,6 +80,19 @@ async def _run_all(runtime: Runtime, stop: asyncio.Event, listening: socket.sock
         await run_until_stopped(runtime, parts, stop)
     finally:
         (settings.data_dir / SERVER_FILE).unlink(missing_ok=True)
+
+
+async def _projecting(runtime: Runtime, api: ApiParts) -> Coroutine[object, object, None]:
+    settings = runtime.settings
+    if settings.up_processes == 1:
+        projector = await build_projector(runtime, on_applied=api.positions.applied)
+        return run_projector(runtime, projector)
+    runtime.exchange_wakeups()
+    return keep_running(
+        "process of the projector",
+        lambda: run_beside("projector", settings),
+        pause_max_s=settings.consumer_restart_max_s,
+    )
 
 
 async def _announce(settings: Settings, url: str) -> None:

@@ -14,19 +14,33 @@ PAUSE_MIN_S = 0.2
 HEALTHY_AFTER_S = 30.0
 
 
+# Of a batch that took long because something else was slow, nothing is to be learnt.
+REST_MAX_S = 0.05
+
+
 class Pace:
-    """Lets batches begin at most every pace_s: the first after a pause at once, then evenly."""
+    """Lets batches begin at most every pace_s: the first after a pause at once, then evenly. After
+    a batch that took longer, as long again is left to others, and to what comes meanwhile: one
+    large batch costs far less than many small ones.
+    """
 
     def __init__(self, pace_s: float) -> None:
         self._pace_s = pace_s
         self._next_at = 0.0
+        self._began_at = 0.0
 
     async def wait(self) -> None:
         """Before a batch."""
         loop = asyncio.get_running_loop()
         if self._next_at > loop.time():
             await asyncio.sleep(self._next_at - loop.time())
-        self._next_at = loop.time() + self._pace_s
+        self._began_at = loop.time()
+        self._next_at = self._began_at + self._pace_s
+
+    def handled(self) -> None:
+        """After a batch behind which there is nothing more yet."""
+        now = asyncio.get_running_loop().time()
+        self._next_at = max(self._next_at, now + min(now - self._began_at, REST_MAX_S))
 
 
 async def keep_running(

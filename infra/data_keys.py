@@ -137,8 +137,12 @@ class DataKeys:
 
     def kept(self, tenant_id: TenantId, subject_id: UUID = WHOLE_TENANT) -> TenantKey | None:
         """Without waiting, if it is in memory; for what is done for every event."""
-        kept = self._kept.get(tenant_id if subject_id == WHOLE_TENANT else subject_id)
-        if kept is None or kept.until_s <= self._monotonic_s() or kept.tenant_id != tenant_id:
+        # Numbers, because to compare UUIDs is a function of Python's.
+        is_whole = subject_id is WHOLE_TENANT or subject_id.int == WHOLE_TENANT.int
+        kept = self._kept.get(tenant_id if is_whole else subject_id)
+        if kept is None or kept.until_s <= self._monotonic_s():
+            return None
+        if kept.tenant_id.int != tenant_id.int:
             return None
         return kept
 

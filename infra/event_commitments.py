@@ -28,9 +28,8 @@ class EventCommitments:
     async def openings(self, stored: Sequence[LoggedEvent]) -> list[Opening | None]:
         """None for what cannot be read any more, or was tampered with."""
         opened, subject_ids = await self._seals.opened_page(stored)
-        of_tenants = await self._ciphers(
-            {Scope(tenant) for tenant in {e.tenant_id for e in opened}}
-        )
+        tenants = {event.tenant_id.int: event.tenant_id for event in opened}
+        of_tenants = await self._ciphers([Scope(tenant) for tenant in tenants.values()])
         of_subjects: dict[int, Cipher | None] = {}
         if subject_ids:
             scopes = {n: Scope(opened[n].tenant_id, own) for n, own in subject_ids.items()}

@@ -60,21 +60,22 @@ class EventSeals:
 
     async def opened_page(self, events: Sequence[LoggedEvent]) -> OpenedPage:
         """The same, and whose the events are."""
-        keys: dict[TenantId, TenantKey] = {}
+        # By number: to hash a UUID is a function of Python's, and here it is done for every event.
+        keys: dict[int, TenantKey] = {}
         missing: set[Scope] = set()
         for event in events:
             if event.topic in UNSEALED_TOPICS:  # It says that the key is gone.
                 self._keys.forget(event.tenant_id)
-            if event.tenant_id not in keys:
+            if event.tenant_id.int not in keys:
                 key = self._keys.kept(event.tenant_id)
                 if key is None:
                     missing.add(Scope(event.tenant_id))
                 else:
-                    keys[event.tenant_id] = key
+                    keys[event.tenant_id.int] = key
         if missing:
             found = await self._keys.of_all(missing)
-            keys.update({scope.tenant_id: key for scope, key in found.items()})
-        opened_events = [opened(event, keys[event.tenant_id]) for event in events]
+            keys.update({scope.tenant_id.int: key for scope, key in found.items()})
+        opened_events = [opened(event, keys[event.tenant_id.int]) for event in events]
         for event in opened_events:
             if event.topic in ERASED_TOPICS:
                 self._forget_erased(event.state)

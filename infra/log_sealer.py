@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 LOCK = 0x6167_736C  # "agsl"
 STANDBY_RETRY_S = 1.0
 # As long as the others of this process wait at most.
-CHUNK_EVENTS = 100
+CHUNK_EVENTS = 200
 # A stopped process keeps its session, and with it the lock; the server ends a session that is
 # silent for so long. More than any pause here.
 LIMIT_SILENCE: LiteralString = "SET idle_session_timeout = '30s'"

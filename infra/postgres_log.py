@@ -279,6 +279,8 @@ class PostgresLog:
                 found = await self._read_page(statements, membership, handler)
             if found == self._batch_events_max:
                 continue
+            if found:
+                pace.handled()
             pause_s = self._poll_min_s if found else min(pause_s * 2, self._poll_max_s)
             if self._wakeups.count != seen:
                 # News came while we read; what it announces may not be settled for a moment.

@@ -2,6 +2,7 @@
 of the platform.
 """
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal
@@ -119,6 +120,9 @@ class Settings(BaseSettings):
         default=2**17, ge=2**14, le=2**21
     )
     operator_key: SecretStr | None = None
+
+    # Of `up`. 1: all roles in one process. 2: the read models and the seals in one of their own.
+    up_processes: int = Field(default_factory=lambda: min(2, os.cpu_count() or 1), ge=1, le=2)
 
     pool_size_max: int = Field(default=20, ge=1, le=200)
     statement_timeout_s: float = Field(default=30, gt=0)

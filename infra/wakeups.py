@@ -54,7 +54,8 @@ class Wakeups:
                 ):
                     await listener.execute("LISTEN " + CHANNEL)
                     tasks.create_task(self._send(sender))
-                    tasks.create_task(self._listen(listener))
+                    own = sender.pgconn.backend_pid
+                    tasks.create_task(self._listen(listener, own=own))
             except* OperationalError as error:
                 log.warning("wake-ups pause: %s", error.exceptions[0])
                 await asyncio.sleep(RECONNECT_S)
@@ -66,8 +67,10 @@ class Wakeups:
             await conn.execute("NOTIFY " + CHANNEL)
             await asyncio.sleep(COALESCE_S)
 
-    async def _listen(self, conn: AsyncConnection) -> None:
-        async for _ in conn.notifies():
-            self.hint(from_here=False)
+    async def _listen(self, conn: AsyncConnection, *, own: int) -> None:
+        """own: the session of our sender; what it says is known here."""
+        async for told in conn.notifies():
+            if told.pid != own:
+                self.hint(from_here=False)
         message = "the listening connection ended"
         raise OperationalError(message)

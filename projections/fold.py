@@ -95,10 +95,12 @@ class Fold:
         return self.rows.get(key) or self.stored_rows.get(key)
 
     def keys(self, facts: Iterable[tuple[LoggedEvent, Fact]]) -> set[Key]:
-        """The rows that these events touch. One that cannot even say so parks when it is taken."""
+        """The rows that these events change, beside those that they make or say anew. One that
+        cannot even say so parks when it is taken.
+        """
         keys: set[Key] = set()
         for event, fact in facts:
-            if isinstance(fact, Decoded) and event.topic in self.projection.topics:
+            if isinstance(fact, Decoded) and event.topic in self.projection.reading_topics:
                 with suppress(Exception):  # It will be raised again, by `take`.
                     keys.update(self.projection.keys(fact))
         return keys
@@ -106,15 +108,20 @@ class Fold:
     def gaps(self, events: Iterable[LoggedEvent]) -> dict[UUID, Gap]:
         """Per stream, from what is applied to the last event that has a hole before it."""
         gaps: dict[UUID, Gap] = {}
-        reached: dict[UUID, int] = {}
+        # By number: to hash a UUID is a function of Python's.
+        reached: dict[int, tuple[Applied, int]] = {}
         for event in events:
-            applied = self.applied(event)
-            version = reached.get(event.stream_id, applied.version)
+            number = event.stream_id.int
+            known = reached.get(number)
+            if known is None:
+                applied = self.applied(event)
+                known = applied, applied.version
+            applied, version = known
             if applied.is_parked or event.version <= version or _is_foreign(event, applied):
                 continue
             if event.version > version + 1:
                 gaps[event.stream_id] = Gap(applied.version, event.version)
-            reached[event.stream_id] = event.version
+            reached[number] = applied, event.version
         return gaps
 
     def _evolved(self, event: LoggedEvent, fact: Fact, applied_version: int) -> dict[Key, Row]:

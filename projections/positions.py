@@ -66,15 +66,17 @@ READ_PLACES: LiteralString = (
     " FROM projection_positions WHERE partitions_count = %(count)s"
     " AND projection = ANY(%(projections)s) AND partition = ANY(%(partitions)s)"
 )
+# A record for each place that projections have in common: mostly all of them stand together.
 MOVE_PLACES: LiteralString = (
-    "UPDATE projection_positions AS p SET era = n.era, tx_id = n.tx_id,"
+    "WITH moved AS (UPDATE projection_positions AS p SET era = n.era, tx_id = n.tx_id,"
     "  notification_id = n.notification_id, cursor = n.cursor, applied_at = clock_timestamp(),"
     "  recorded_at = coalesce(n.recorded_at, p.recorded_at)"
-    " FROM json_to_recordset(%s) AS n(projection text, partition smallint, row_version text,"
+    " FROM json_to_recordset(%s) AS n(projections text[], partition smallint, row_version text,"
     "  era smallint, tx_id bigint, notification_id bigint, cursor text, recorded_at timestamptz)"
-    " WHERE p.projection = n.projection AND p.partitions_count = %s AND p.partition = n.partition"
-    "  AND p.xmin = n.row_version::xid"
-    " RETURNING p.projection, p.partition, p.xmin::text::bigint"
+    " WHERE p.projection = ANY(n.projections) AND p.partitions_count = %s"
+    "  AND p.partition = n.partition AND p.xmin = n.row_version::xid"
+    " RETURNING p.xmin::text::bigint AS row_version)"
+    " SELECT count(*), max(row_version) FROM moved"
 )
 POSITIONS: LiteralString = (
     "SELECT partitions_count, partition, era, tx_id, notification_id"
@@ -122,39 +124,44 @@ async def read_places(
     partitions: Sequence[int],
 ) -> dict[Spot, Place]:
     cursor = await conn.execute(READ_PLACES, _which(projections, partitions_count, partitions))
-    return {
-        Spot(projection, partition): Place(Position(era, tx_id, notification_id), place, version)
-        async for projection, partition, era, tx_id, notification_id, place, version in cursor
-    }
+    places: dict[Spot, Place] = {}
+    # Projections that stand together share one object, and move together.
+    shared: dict[Place, Place] = {}
+    async for projection, partition, era, tx_id, notification_id, text, version in cursor:
+        place = Place(Position(era, tx_id, notification_id), text, version)
+        places[Spot(projection, partition)] = shared.setdefault(place, place)
+    return places
 
 
 class Moving:
     """A compare-and-set on its way: sent in a pipeline by `move_places`, decided by `places`."""
 
-    def __init__(
-        self, moves: Mapping[Spot, Move], cursor: AsyncCursor[tuple[str, int, int]]
-    ) -> None:
+    def __init__(self, moves: Mapping[Spot, Move], cursor: AsyncCursor[tuple[int, int]]) -> None:
         self._moves = moves
         self._cursor = cursor
 
     async def places(self) -> dict[Spot, Place]:
         """The places as they are now. Raises Overtaken."""
-        moved: dict[Spot, Place] = {}
-        async for projection, partition, row_version in self._cursor:
-            move = self._moves[Spot(projection, partition)]
-            moved[Spot(projection, partition)] = Place(move.position, move.cursor, row_version)
-        if len(moved) != len(self._moves):
+        row = await self._cursor.fetchone()
+        if row is None or row[0] != len(self._moves):
             raise Overtaken
-        return moved
+        moved = {
+            id(move): Place(move.position, move.cursor, row[1]) for move in self._moves.values()
+        }
+        return {spot: moved[id(move)] for spot, move in self._moves.items()}
 
 
 async def move_places(
     conn: AsyncConnection, partitions_count: int, moves: Mapping[Spot, Move]
 ) -> Moving:
+    """A move that several projections have in common should be one object."""
+    together: dict[tuple[int, int], tuple[Move, list[str]]] = {}
+    for spot, move in moves.items():
+        together.setdefault((spot.partition, id(move)), (move, []))[1].append(spot.projection)
     document = [
         {
-            "projection": spot.projection,
-            "partition": spot.partition,
+            "projections": projections,
+            "partition": partition,
             "row_version": str(move.expected.row_version),
             "era": move.position.era,
             "tx_id": move.position.tx_id,
@@ -162,7 +169,7 @@ async def move_places(
             "cursor": move.cursor,
             "recorded_at": move.recorded_at,
         }
-        for spot, move in moves.items()
+        for (partition, _), (move, projections) in together.items()
     ]
     cursor = conn.cursor()
     await cursor.execute(

@@ -33,7 +33,7 @@ from projections.positions import (
 )
 from projections.refold import refold
 from projections.rows import UNWRITABLE, Asked, Tables, row_documents, stream_documents
-from projections.steps import STEP_EVENTS_MAX, Share, Step, halves, shares, steps
+from projections.steps import STEP_EVENTS_MAX, Mark, Share, Step, halves, shares, steps
 from projections.table import AnyProjection
 
 OVERTAKEN_MAX = 5
@@ -119,7 +119,7 @@ class Projector:
         *,
         is_repair: bool = False,
     ) -> None:
-        work = shares(step, tables)
+        work = [share for share in shares(step, tables) if share.facts]
         for _ in range(OVERTAKEN_MAX):
             folds = await self._read(conn, work)
             gaps = {} if is_repair else _widest_gaps(folds, work)
@@ -157,13 +157,15 @@ class Projector:
     ) -> None:
         """The step's one transaction. Raises Overtaken; then nothing is written."""
         moves = self._moves(step, tables)
+        table_of = {table.projection: table for table in tables}
         documents = [(list(row_documents(fold)), list(stream_documents(fold))) for fold in folds]
         async with conn.pipeline() as pipeline, conn.transaction():
             # Read models can be made again: a crash may lose the newest commits of this session,
             # in order and together with the positions.
             await conn.execute("SET LOCAL synchronous_commit = off")
             moving = await move_places(conn, self._partitions_count, moves)
-            for table, fold, (rows, streams) in zip(tables, folds, documents, strict=True):
+            for fold, (rows, streams) in zip(folds, documents, strict=True):
+                table = table_of[fold.projection]
                 for document in rows:
                     await table.write_rows(conn, document)
                 for document in streams:
@@ -180,16 +182,14 @@ class Projector:
         moves: dict[Spot, Move] = {}
         for partition, mark in step.marks.items():
             hindmost = self._hindmost(partition).position
+            made: dict[int, Move] = {}
             for table in tables:
-                place = self._places[Spot(table.name, partition)]
-                is_ahead = mark is not None and hindmost < place.position > mark.position
-                if mark is None or is_ahead:
-                    move = Move(place, place.position, place.cursor, None)
-                else:
-                    position = max(place.position, mark.position)
-                    cursor = place.cursor if mark.cursor is None else mark.cursor
-                    move = Move(place, position, cursor, mark.recorded_at)
-                moves[Spot(table.name, partition)] = move
+                spot = Spot(table.name, partition)
+                place = self._places[spot]
+                move = made.get(id(place))
+                if move is None:
+                    move = made[id(place)] = _move(place, mark, hindmost)
+                moves[spot] = move
         return moves
 
     async def _repair(
@@ -241,8 +241,17 @@ class Projector:
         self._places.update(places)
 
     def _hindmost(self, partition: int) -> Place:
-        places = [place for spot, place in self._places.items() if spot.partition == partition]
-        return min(places, key=lambda place: place.position)
+        places = [self._places[Spot(table.name, partition)] for table in self._tables]
+        distinct = {id(place): place for place in places}.values()
+        return min(distinct, key=lambda place: place.position)
+
+
+def _move(place: Place, mark: Mark | None, hindmost: Position) -> Move:
+    if mark is None or hindmost < place.position > mark.position:
+        return Move(place, place.position, place.cursor, None)
+    position = max(place.position, mark.position)
+    cursor = place.cursor if mark.cursor is None else mark.cursor
+    return Move(place, position, cursor, mark.recorded_at)
 
 
 def _widest_gaps(folds: Sequence[Fold], work: Sequence[Share]) -> dict[UUID, Gap]:

@@ -27,6 +27,7 @@ from infra.event_sealing import OpenEvents
 from projections.dead_letters import record_parked
 from projections.long_fold import LongFold
 from projections.positions import take_positions
+from projections.rollups import rollup_triggers, without_rollup
 from projections.rows import Tables
 from projections.table import AnyProjection
 
@@ -248,6 +249,10 @@ class _Rebuild:
                     sql.Identifier("agentledger", fresh), sql.Identifier(name)
                 )
             )
+        for rollup in self._projection.rollups:
+            for statement in rollup_triggers(self._live.name, rollup):
+                await conn.execute(statement)
+            await conn.execute(without_rollup(self._fresh.name, rollup))
         await conn.execute(FORGET_LETTERS, (self._projection.table,))
         await record_parked(conn, self._projection, self._fold.parked)
 
@@ -268,6 +273,8 @@ class _Rebuild:
         await self._writer.execute(
             sql.SQL("DROP TABLE IF EXISTS {}").format(sql.SQL(", ").join(names))
         )
+        for rollup in self._projection.rollups:
+            await self._writer.execute(without_rollup(tables.name, rollup))
 
     async def _count(self, end: Position) -> int:
         row = await (await self._reader.execute(COUNT, self._which(end))).fetchone()

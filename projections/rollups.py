@@ -41,45 +41,26 @@ def rollup_definitions(table: str, rollup: Rollup, own: LiteralString) -> Iterat
         name
     )
     yield sql.SQL("GRANT SELECT ON {} TO agentledger_api").format(name)
-    yield from _triggers(table, rollup)
+    yield from rollup_triggers(table, rollup)
 
 
-def _triggers(table: str, rollup: Rollup) -> Iterator[sql.Composed]:
-    """A table that is renamed takes its triggers along, and finds its rollup by its own name."""
+def rollup_triggers(table: str, rollup: Rollup) -> Iterator[sql.Composed]:
+    """Make them, or make them anew. Their statements name the tables, so that they are planned
+    once for a session; a table that gets another name needs them again.
+    """
     rows = sql.Identifier("agentledger", table)
-    function = sql.Identifier("agentledger", f"roll_up_{rollup.suffix}")
+    function = _function(table, rollup)
     yield sql.SQL(
-        "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql"
-        " SET search_path = pg_catalog AS $rollup$"
-        " DECLARE"
-        "  sums text := format('agentledger.%I', TG_TABLE_NAME || {suffix});"
-        "  facts text := CASE TG_OP"
-        "   WHEN 'INSERT' THEN '(SELECT 1 AS sign, * FROM added)'"
-        "   WHEN 'DELETE' THEN '(SELECT -1 AS sign, * FROM removed)'"
-        "   ELSE '(SELECT 1 AS sign, * FROM added UNION ALL SELECT -1, * FROM removed)' END;"
-        " BEGIN"
-        "  EXECUTE format({change}, sums, facts);"
-        "  IF TG_OP <> 'INSERT' THEN"
-        "   EXECUTE format({clear}, sums);"
-        "  END IF;"
-        "  RETURN NULL;"
-        " END $rollup$"
-    ).format(
-        function=function,
-        suffix=sql.Literal(f"_{rollup.suffix}"),
-        change=sql.Literal(_change(rollup)),
-        clear=sql.Literal(
-            f"DELETE FROM %1$s WHERE {rollup.count} = 0"
-            " AND tenant_id IN (SELECT tenant_id FROM removed)"
-        ),
-    )
+        "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql"
+        " SET search_path = pg_catalog AS {}"
+    ).format(function, sql.Literal(_body(table, rollup)))
     for operation, tables in (
         ("INSERT", "NEW TABLE AS added"),
         ("UPDATE", "OLD TABLE AS removed NEW TABLE AS added"),
         ("DELETE", "OLD TABLE AS removed"),
     ):
         yield sql.SQL(
-            "CREATE TRIGGER {name} AFTER {operation} ON {rows} REFERENCING {tables}"
+            "CREATE OR REPLACE TRIGGER {name} AFTER {operation} ON {rows} REFERENCING {tables}"
             " FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
         ).format(
             name=sql.Identifier(f"roll_up_{rollup.suffix}_{operation.lower()}"),
@@ -90,15 +71,53 @@ def _triggers(table: str, rollup: Rollup) -> Iterator[sql.Composed]:
         )
 
 
-def _change(rollup: Rollup) -> str:
-    """%1$s: the rollup; %2$s: the rows that come (sign 1) and go (sign -1)."""
-    select = rollup.select.replace("%", "%%").replace("{facts}", "%2$s")
+def without_rollup(table: str, rollup: Rollup) -> sql.Composed:
+    """Once the table is gone, or has other triggers."""
+    return sql.SQL("DROP FUNCTION IF EXISTS {}").format(_function(table, rollup))
+
+
+def _function(table: str, rollup: Rollup) -> sql.Identifier:
+    return sql.Identifier("agentledger", f"roll_up_{rollup_name(table, rollup)}")
+
+
+def _body(table: str, rollup: Rollup) -> str:
+    sums = f"agentledger.{rollup_name(table, rollup)}"
+    added, removed = "SELECT 1 AS sign, * FROM added", "SELECT -1 AS sign, * FROM removed"
+    same_key = " AND ".join(f"r.{name} = changed.{name}" for name in _names(rollup))
+
+    def without_empty(facts: str) -> str:
+        return (
+            f"  FOR changed IN {_change(rollup, sums, facts)} RETURNING r.* LOOP\n"
+            f"   IF changed.{rollup.count} = 0 THEN\n"
+            f"    DELETE FROM {sums} AS r WHERE {same_key};\n"
+            "   END IF;\n"
+            "  END LOOP;\n"
+        )
+
+    return (
+        "DECLARE changed record;\n"
+        "BEGIN\n"
+        " IF TG_OP = 'INSERT' THEN\n"
+        f"  {_change(rollup, sums, added)};\n"
+        " ELSIF TG_OP = 'UPDATE' THEN\n"
+        f"{without_empty(f'{added} UNION ALL {removed}')}"
+        " ELSE\n"
+        f"{without_empty(removed)}"
+        " END IF;\n"
+        " RETURN NULL;\n"
+        "END"
+    )
+
+
+def _change(rollup: Rollup, sums: str, facts: str) -> str:
+    """facts: the rows that come (sign 1) and go (sign -1)."""
+    select = rollup.select.replace("{facts}", f"({facts})")
     key = ", ".join(_names(rollup))
     columns = ", ".join((*_names(rollup), *rollup.sums))
-    sums = ", ".join(f"{one} = r.{one} + EXCLUDED.{one}" for one in rollup.sums)
+    added = ", ".join(f"{one} = r.{one} + EXCLUDED.{one}" for one in rollup.sums)
     return (
-        f"INSERT INTO %1$s AS r ({columns}) SELECT {columns} FROM ({select}) AS s"
-        f" ORDER BY {key} ON CONFLICT ({key}) DO UPDATE SET {sums}"
+        f"INSERT INTO {sums} AS r ({columns}) SELECT {columns} FROM ({select}) AS s"
+        f" ORDER BY {key} ON CONFLICT ({key}) DO UPDATE SET {added}"
     )
 
 

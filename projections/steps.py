@@ -85,10 +85,19 @@ def shares(step: Step, tables: Sequence[Tables]) -> list[Share]:
         (event, read_fact(event) if event.topic in wanted or event.topic not in TOPICS else None)
         for event in step.events
     ]
-    return [
-        Share(table, [(e, fact) for e, fact in facts if _is_followed(table.projection, e)])
-        for table in tables
-    ]
+    own: list[list[tuple[LoggedEvent, Fact]]] = [[] for _ in tables]
+    followed: dict[str, list[list[tuple[LoggedEvent, Fact]]]] = {}
+    for event, fact in facts:
+        followers = followed.get(event.topic)
+        if followers is None:
+            followers = followed[event.topic] = [
+                facts_of
+                for facts_of, table in zip(own, tables, strict=True)
+                if _is_followed(table.projection, event)
+            ]
+        for facts_of in followers:
+            facts_of.append((event, fact))
+    return [Share(table, facts_of) for table, facts_of in zip(tables, own, strict=True)]
 
 
 def _is_followed(projection: AnyProjection, event: LoggedEvent) -> bool:

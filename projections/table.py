@@ -95,6 +95,7 @@ class Projection(Generic[RowT]):
     stream_column: the column that holds the stream's id. aggregate, also: whose streams are
     followed.
     events: the event classes that change rows; the others only move the stream's version on.
+    overwrites: those of them that say all of their rows, so that what was there is not read.
     sparse_indexes: only of the rows that have something in the second column.
     own: the condition under which a row is seen by whoever sees only what is theirs; see
     infra/migrations/0024_own_rows.sql.
@@ -115,6 +116,7 @@ class Projection(Generic[RowT]):
     indexes: tuple[tuple[str, ...], ...] = ()
     sparse_indexes: tuple[tuple[str, ...], ...] = ()
     rollups: tuple[Rollup, ...] = ()
+    overwrites: tuple[type[DomainEventProtocol[UUID]], ...] = ()
     also: tuple[type[Aggregate], ...] = ()
 
     @cached_property
@@ -133,6 +135,11 @@ class Projection(Generic[RowT]):
     def topics(self) -> frozenset[str]:
         """The topics that change rows."""
         return frozenset(get_topic(event) for event in self.events)
+
+    @cached_property
+    def reading_topics(self) -> frozenset[str]:
+        """The topics that change what their rows said before."""
+        return self.topics - {get_topic(event) for event in self.overwrites}
 
     @cached_property
     def stream_topics(self) -> frozenset[str]:

@@ -207,6 +207,12 @@ USAGE_FACTS = Projection(
         Execution.UsageResolved,
         UsageEvent.Created,
     ),
+    overwrites=(
+        Execution.NodeCompleted,
+        Execution.NodeFailed,
+        Execution.UsageUnresolved,
+        UsageEvent.Created,
+    ),
     also=(UsageEvent,),
     keys=keys,
     evolve=evolve,

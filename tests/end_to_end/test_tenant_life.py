@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tests.end_to_end.stack import Api, Stack, free_port, new_tenant, operator_key_of
@@ -24,6 +25,7 @@ def own_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             "AGENTLEDGER_DATA_DIR": str(directory / "data"),
             "AGENTLEDGER_LEASE_TTL_S": "1",
             "AGENTLEDGER_WORKER_SWEEP_S": "1",
+            "AGENTLEDGER_UP_PROCESSES": "2",
         },
         directory,
     )
@@ -50,8 +52,20 @@ async def tenant(own_process: Stack) -> AsyncIterator[Api]:
     await client.http.aclose()
 
 
+def process_beside(stack: Stack) -> psutil.Process:
+    """The one in which `up` has its read models."""
+    (beside,) = [
+        process
+        for process in psutil.Process(stack.processes["up"].pid).children()
+        if "projector" in process.cmdline()
+    ]
+    return beside
+
+
 def restart(stack: Stack) -> None:
+    beside = process_beside(stack)
     stack.processes["up"].kill()
+    beside.wait(WAIT_S)  # It ends with the one that began it, however that ended.
     stack.processes["up"].start()
     stack.wait_until_ready()
 
@@ -123,6 +137,22 @@ async def test_a_suspended_tenants_runs_stand_still_across_a_death_and_go_on_whe
     resumed = await operator.post(f"{path}/resume")
     assert resumed.status_code == 200, resumed.text
     assert (await tenant.execution_at_end(execution_id))["status"] == "COMPLETED"
+
+
+async def test_read_models_go_on_when_their_process_is_killed(
+    own_process: Stack, tenant: Api
+) -> None:
+    beside = process_beside(own_process)
+    beside.kill()
+    beside.wait(WAIT_S)
+    execution_id = await begun(tenant, 0)
+    assert (await tenant.execution_at_end(execution_id))["status"] == "COMPLETED"
+
+    async def is_shown() -> bool:
+        return await status_of(tenant, execution_id) == "COMPLETED"
+
+    await until(is_shown, "it is shown")
+    assert process_beside(own_process).pid != beside.pid
 
 
 async def test_a_reseller_makes_and_manages_only_its_own_tenants(

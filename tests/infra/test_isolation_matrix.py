@@ -157,7 +157,12 @@ async def test_the_matrix_saw_the_rows_that_it_says_others_cannot_see(
         cells = [c for c in await cells_of(owner) if (c.verb, c.context) == ("select", "other")]
     async with logged_in(database_url, "api", master_key) as conn:
         answers = await answers_of(conn, cells, TENANTS)
-    seen = {cell.table for cell, answer in zip(cells, answers, strict=True) if answer == "1"}
+    # More than the one that was put there, where triggers keep sums of other tables.
+    seen = {
+        cell.table
+        for cell, answer in zip(cells, answers, strict=True)
+        if answer.isdigit() and int(answer) >= 1
+    }
     denied = {
         cell.table for cell, answer in zip(cells, answers, strict=True) if answer == NO_PRIVILEGE
     }

@@ -1,5 +1,5 @@
 /** Every page: its address below /dashboard, and for those in the navigation a name and an icon. */
-import { Bot, Gauge, ListTree, type LucideIcon, Workflow } from "lucide-react";
+import { Bot, ChartColumn, Gauge, ListTree, type LucideIcon, Workflow } from "lucide-react";
 import { type ComponentType, lazy } from "react";
 import { Agents } from "./agents";
 import { Executions } from "./executions";
@@ -20,4 +20,9 @@ export const PAGES: readonly PageEntry[] = [
   { path: "/workflows/:id", Page: lazy(() => import("./workflow")) },
   { path: "/agents", Page: Agents, nav: { label: "Agents", icon: Bot } },
   { path: "/agents/:id", Page: lazy(() => import("./agent")) },
+  {
+    path: "/usage",
+    Page: lazy(() => import("./usage")),
+    nav: { label: "Usage and cost", icon: ChartColumn },
+  },
 ];

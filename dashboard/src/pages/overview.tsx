@@ -16,7 +16,7 @@ import { sumOf } from "../parts/decimal";
 const OVERVIEW = graphql(
   `
     query Overview($from: DateTime!, $to: DateTime!, $interval: Interval!) {
-      stats: executionStats(from: $from, to: $to, interval: $interval) {
+      stats: executionStats(from: $from, to: $to, interval: $interval, timeZone: "UTC") {
         start total byStatus { status count } successRate
         p50DurationMs p95DurationMs p99DurationMs costUsd hasUnpriced tokensIn tokensOut
       }
