@@ -1,5 +1,6 @@
 """Assembles the billing saga: for workers, and for who closes a month by hand."""
 
+from cli.payments import build_payments
 from commands.ports import Clock, Ports
 from infra.admission import EveryoneAdmitted
 from infra.billing_facts import PostgresBilling
@@ -20,6 +21,7 @@ async def build_billing(runtime: Runtime, clock: Clock | None = None) -> Billing
         EveryoneAdmitted(),
         sealing=keys,
         billing=PostgresBilling(database, keys),
+        payments=build_payments(runtime),
     )
     return BillingSaga(
         PostgresBillingTimers(await runtime.database("worker")),

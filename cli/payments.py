@@ -9,7 +9,7 @@ CONNECTIONS_MAX = 16
 
 
 def build_payments(runtime: Runtime) -> PaymentProvider | None:
-    """None: nobody does."""
+    """One for each who asks, closed with the runtime. None: nobody does."""
     settings = runtime.settings
     if settings.stripe_api_key is None:
         return None

@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 
 from cli.billing import build_billing
+from cli.deadlines import build_deadlines, deadline_ports
 from commands.dispatch import Dispatcher
 from commands.http_port import Http
 from commands.model_port import Models
@@ -16,7 +17,6 @@ from commands.ports import Log, Ports, Position
 from domain.executions import Execution
 from infra.admission import EveryoneAdmitted
 from infra.consumer import keep_running
-from infra.deadlines import PostgresDeadlines
 from infra.http_client import GuardedHttp
 from infra.login_cleaning import LoginCleaning
 from infra.mail import SmtpMailServer, SmtpSettings
@@ -44,7 +44,6 @@ from projections.lag import lag_checks, projection_statuses, tell_lags
 from projections.projector import Projector
 from sagas.attempt_watch import tell_ended
 from sagas.bulk_operations import BulkOperationSaga
-from sagas.deadlines import DeadlineSaga
 from sagas.drive import DriveParts
 from sagas.effects import Effects
 from sagas.executions import GROUP as EXECUTIONS_GROUP
@@ -136,7 +135,7 @@ async def run_worker(runtime: Runtime) -> None:
         poll_s=runtime.settings.worker_retention_poll_s,
     )
     offboarding = await _offboarding(runtime)
-    deadlines = await _deadlines(runtime)
+    deadlines = await build_deadlines(runtime, await deadline_ports(runtime))
     data_subjects = await _data_subjects(runtime)
     billing = await build_billing(runtime)
     pause_max_s = runtime.settings.consumer_restart_max_s
@@ -320,20 +319,6 @@ async def _offboarding(runtime: Runtime) -> OffboardingSaga:
         runtime.ids,
         f"worker:{runtime.name}",
         poll_s=runtime.settings.worker_offboarding_poll_s,
-    )
-
-
-async def _deadlines(runtime: Runtime) -> DeadlineSaga:
-    """What it records has come, whether the tenant may act or not."""
-    store = await runtime.event_store("api")
-    secrets = SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost)
-    return DeadlineSaga(
-        PostgresDeadlines(await runtime.database("worker")),
-        Dispatcher(Ports(store, runtime.clock, runtime.ids, secrets, EveryoneAdmitted())),
-        runtime.clock,
-        runtime.ids,
-        f"worker:{runtime.name}",
-        poll_s=runtime.settings.worker_deadlines_poll_s,
     )
 
 

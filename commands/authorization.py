@@ -64,6 +64,7 @@ OPERATOR_SCOPES: Mapping[str, str] = {
     "usage:resolve": "say what attempts used of which nobody knew",
     "plans:write": "make, revise and archive plans",
     "subscriptions:write": "say which plan a tenant pays for",
+    "payments:refund": "give payments back",
     "credits:write": "give tenants credits, and withdraw them",
     "prices:write": "publish prices, for everybody or for one tenant",
     "billing:write": "say who issues invoices: the operator's own name and address",

@@ -18,6 +18,7 @@ from commands.billing_port import RemovedBillingTimer, SetBillingTimer
 from commands.credits import credit_deadline
 from commands.decisions import Decided, Tenancy
 from commands.invoice_making import make_invoice
+from commands.payment_collection import begun_collection
 from commands.ports import SideRow
 from domain.billing_accounts import BillingAccount, billing_account_id
 from domain.invoice_periods import month_after
@@ -90,12 +91,15 @@ async def finalized(account: BillingAccount, invoice: Invoice, on: Tenancy) -> D
     )
     on.keep(following)
     rows: list[SideRow] = [made.copy, SetBillingTimer(account.id, following.period_end)]
-    if invoice.status == "issued":
-        rows.append(SetBillingTimer(invoice.id, due_at))
     aggregates: list[Aggregate] = [invoice, account]
     if made.credit is not None:
         aggregates.append(made.credit)
         rows.append(credit_deadline(made.credit))
+    if invoice.status == "issued":
+        rows.append(SetBillingTimer(invoice.id, due_at))
+        begun = await begun_collection(invoice, on)
+        aggregates += begun.aggregates
+        rows += begun.side_rows
     return Decided(
         result={
             "invoice_id": str(invoice.id),

@@ -153,10 +153,14 @@ from commands.logins import (
     use_recovery_code,
 )
 from commands.payments import (
+    CollectPayment,
     OpenCheckout,
     ReceiveProviderEvent,
+    RefundPayment,
+    collect_payment,
     open_checkout,
     receive_provider_event,
+    refund_payment,
 )
 from commands.plans import (
     ArchivePlan,
@@ -305,6 +309,8 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(ReleaseBudgetHold, release_budget_hold),
         _entry(OpenCheckout, open_checkout),
         _entry(ReceiveProviderEvent, receive_provider_event),
+        _entry(CollectPayment, collect_payment),
+        _entry(RefundPayment, refund_payment),
         _entry(SendUsageEvents, send_usage_events),
         _entry(ResolveUsage, resolve_usage),
         _entry(InviteUser, invite_user),

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from domain.identifiers import TenantId
 
-DeadlineKind: TypeAlias = Literal["subscription", "credits"]
+DeadlineKind: TypeAlias = Literal["subscription", "credits", "payment"]
 
 
 @dataclass(frozen=True, slots=True)

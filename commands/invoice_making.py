@@ -72,6 +72,7 @@ async def gather(
     account: BillingAccount,
     period: Period,
     on: Tenancy,
+    *,
     bounds: Bounds,
     subscription: Subscription | None,
 ) -> GatheredFacts:
@@ -107,7 +108,7 @@ async def make_invoice(account: BillingAccount, invoice: Invoice, on: Tenancy) -
     subscription = await on.ports.events.load(
         Subscription, subscription_id(on.tenant_id), on.tenant_id
     )
-    gathered = await gather(account, period, on, bounds, subscription)
+    gathered = await gather(account, period, on, bounds=bounds, subscription=subscription)
     charges = all_charges(gathered, subscription)
     credit = await credit_account(on)
     issuer_id = issuer_of(invoice)

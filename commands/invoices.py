@@ -3,9 +3,12 @@ its grace is over, records a payment, voids it, credits it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
+
+from eventsourcing.domain import Aggregate
 
 from commands.billing_cycle import finalized
 from commands.billing_port import RemovedBillingTimer
@@ -18,6 +21,10 @@ from commands.invoice_making import (
     issuer_of,
     next_number,
 )
+from commands.payment_collection import begun_payment, looked_at_again, payment_for
+from commands.payment_outcomes import Outcome, amount_left, no_longer_owed, received
+from commands.payment_port import MANUAL, Received
+from commands.ports import SideRow
 from commands.tenants import managed_tenant
 from domain.billing_accounts import (
     BillingAccount,
@@ -25,6 +32,8 @@ from domain.billing_accounts import (
     billing_account_id,
 )
 from domain.credit_notes import credit_note
+from domain.currencies import smallest_of
+from domain.errors import FieldError, Invalid
 from domain.identifiers import JsonObject, TenantId
 from domain.invoice_documents import content_sha256
 from domain.invoices import Invoice, InvoiceNotFound
@@ -53,13 +62,19 @@ async def finalize_invoice(command: FinalizeInvoice, on: Tenancy) -> Decided:
 
 @dataclass(frozen=True, slots=True)
 class PayInvoice(Command):
-    """That it was paid, as a bank statement says. reference: of the payment."""
+    """That money came for it, as a bank statement says. reference: of the transfer; each counts
+    once. amount: of the invoice's currency, a decimal string; None is all that is left. currency:
+    None is the invoice's. received_at: None is now.
+    """
 
     requires: ClassVar[str] = "invoices:write"
 
     tenant_id: UUID
     invoice_id: UUID
     reference: str
+    amount: str | None = None
+    currency: str | None = None
+    received_at: datetime | None = None
 
     def subject(self, own: TenantId | None) -> TenantId:
         del own
@@ -67,10 +82,44 @@ class PayInvoice(Command):
 
 
 async def pay_invoice(command: PayInvoice, on: Tenancy) -> Decided:
-    """Raises InvoiceNotFound, InvoiceNotInState, InvoicePaidAlready."""
+    """Parts are kept together until all is there, and what is too much becomes credit. Raises
+    InvoiceNotFound, InvoiceNotInState, InvoicePaidAlready, Invalid.
+    """
     invoice = await managed_invoice(on, command.invoice_id)
-    invoice.pay(method="manual", reference=command.reference)
-    return _settled(invoice)
+    _require_exact(command, invoice)
+    payment = await payment_for(invoice, on)
+    if payment is None or command.reference not in payment.received:
+        invoice.require_payable()
+    payment = payment or begun_payment(invoice, on)
+    on.keep(invoice)
+    left, _ = await amount_left(payment, on)
+    now = on.ports.clock.now()
+    amount = str(left) if command.amount is None else command.amount
+    money = Received(MANUAL, command.reference, amount, command.received_at or now)
+    outcome = await received(payment, money, on)
+    paid = next(one for one in outcome.aggregates if isinstance(one, Invoice))
+    if paid.status == "paid":
+        outcome.side_rows.append(RemovedBillingTimer(invoice.id))
+    result: JsonObject = {
+        "invoice_id": str(invoice.id),
+        "status": paid.status,
+        "received": str(payment.kept),
+        "currency": invoice.currency,
+    }
+    return Decided(result, tuple(outcome.aggregates), tuple(outcome.side_rows))
+
+
+def _require_exact(command: PayInvoice, invoice: Invoice) -> None:
+    """Raises Invalid."""
+    if command.currency is not None and command.currency != invoice.currency:
+        reason = f"the invoice is in {invoice.currency}"
+        raise Invalid(errors=[FieldError("/currency", "other_currency", reason)])
+    if command.amount is not None and invoice.currency:
+        try:
+            smallest_of(command.amount, invoice.currency)
+        except ValueError:
+            reason = f"it is finer than {invoice.currency} is counted"
+            raise Invalid(errors=[FieldError("/amount", "too_fine", reason)]) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +139,18 @@ async def void_invoice(command: VoidInvoice, on: Tenancy) -> Decided:
     """Raises InvoiceNotFound, InvoiceNotInState."""
     invoice = await managed_invoice(on, command.invoice_id)
     invoice.void(command.reason)
-    settled = _settled(invoice)
+    payment = await payment_for(invoice, on)
+    ended = Outcome() if payment is None else await no_longer_owed(payment, "invoice_voided", on)
+    aggregates: list[Aggregate] = [invoice, *ended.aggregates]
+    rows: list[SideRow] = [RemovedBillingTimer(invoice.id), *ended.side_rows]
     credit = await credit_account(on)
-    if credit is None:
-        return settled
-    # What it burned pays for something else.
-    credit.restore(str(invoice.id), reference="void", at=on.ports.clock.now())
-    return replace(
-        settled,
-        aggregates=(invoice, credit),
-        side_rows=(*settled.side_rows, credit_deadline(credit)),
-    )
+    if credit is not None:
+        # What it burned pays for something else.
+        credit.restore(str(invoice.id), reference="void", at=on.ports.clock.now())
+        aggregates.append(credit)
+        rows.append(credit_deadline(credit))
+    result: JsonObject = {"invoice_id": str(invoice.id), "status": invoice.status}
+    return Decided(result, tuple(aggregates), tuple(rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +195,10 @@ async def credit_invoice(command: CreditInvoice, on: Tenancy) -> Decided:
         "total": note.document["total"],
         "content_sha256": sha256,
     }
-    return Decided(result, aggregates=(invoice,), side_rows=(copy,))
+    return Decided(result, aggregates=(invoice,), side_rows=(copy, *looked_at_again(invoice, on)))
 
 
 async def managed_invoice(on: Tenancy, invoice_id: UUID) -> Invoice:
     """Of a tenant that the caller manages. Raises TenantNotFound, InvoiceNotFound."""
     on.keep(await managed_tenant(on))
     return await on.load(Invoice, invoice_id, InvoiceNotFound)
-
-
-def _settled(invoice: Invoice) -> Decided:
-    """Nobody waits for its payment any more."""
-    result: JsonObject = {"invoice_id": str(invoice.id), "status": invoice.status}
-    return Decided(result, aggregates=(invoice,), side_rows=(RemovedBillingTimer(invoice.id),))

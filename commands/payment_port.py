@@ -14,6 +14,9 @@ from uuid import UUID
 from domain.errors import Refused, Unavailable
 from domain.identifiers import TenantId
 
+# Who says so of money that was transferred: the operator, or the reseller who issued the invoice.
+MANUAL = "manual"
+
 ChargeStatus: TypeAlias = Literal["succeeded", "processing", "failed", "open", "cancelled"]
 CheckoutStatus: TypeAlias = Literal["open", "complete", "expired"]
 
@@ -74,6 +77,19 @@ class Charge:
     attempt: int | None
     method_id: str | None
     failure_code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Money that came. provider: who says so. reference: the provider's, or of a transfer. attempt:
+    None: somebody paid of their own.
+    """
+
+    provider: str
+    reference: str
+    amount: str
+    received_at: datetime
+    attempt: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

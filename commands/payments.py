@@ -1,5 +1,5 @@
-"""Payments: a page of the provider where a tenant pays or says what it pays with, and what the
-provider tells afterwards.
+"""Payments: a page of the provider where a tenant pays or says what it pays with, what the provider
+tells afterwards, and the tries that a worker makes when an invoice is due.
 
 What an event says is never believed beyond what it is about: the present state of that is asked of
 the provider. So it does not matter in which order events come, or how often.
@@ -7,24 +7,45 @@ the provider. So it does not matter in which order events come, or how often.
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from typing import ClassVar, Literal
+from uuid import UUID
 
 from commands.decisions import VARYING, Command, Decided, Tenancy
+from commands.payment_collection import next_step
+from commands.payment_outcomes import (
+    Outcome,
+    amount_left,
+    postponed,
+    provider_of,
+    received,
+    settled,
+    what_for,
+)
 from commands.payment_port import (
+    MANUAL,
+    Charge,
     Checkout,
     CheckoutRequest,
+    OpenedCheckout,
     PaymentProvider,
-    PaymentsNotSetUp,
+    PaymentProviderUnavailable,
+    Received,
 )
+from commands.plan_purchases import PlanOffer, plan_offer
 from domain.errors import Refused
 from domain.identifiers import Json, JsonObject, TenantId
-from domain.payments import PaymentAccount, payment_account_id
+from domain.invoices import Invoice, InvoiceNotFound
+from domain.payment_accounts import PaymentAccount, payment_account_id
+from domain.payments import Payment, PaymentInProgress, PaymentNotFound, payment_of_invoice
 from domain.tenants import Tenant, TenantNotFound
 
 # What a page is in on which nothing is paid.
 CURRENCY_DEFAULT = "USD"
 # Whoever is asked to pay at a page of the provider has so long.
 CHECKOUT_LIFETIME = timedelta(hours=1)
+# A provider that is away is asked again after so long.
+AWAY = timedelta(minutes=10)
 
 
 class PaidToReseller(Refused):
@@ -41,40 +62,63 @@ class EventOfNobody(Refused):
 
 @dataclass(frozen=True, slots=True)
 class OpenCheckout(Command):
-    """success_url, cancel_url: where the provider's page sends the browser afterwards."""
+    """plan_id, invoice_id: what is paid, at most one; neither: what is paid with from now on.
+    success_url, cancel_url: where the provider's page sends the browser afterwards.
+    """
 
     requires: ClassVar[str] = "payments:write"
     # Who was suspended for what it owes can pay.
     is_open_to_suspended: ClassVar[bool] = True
 
+    plan_id: UUID | None
+    invoice_id: UUID | None
     success_url: str
     cancel_url: str
 
 
 async def open_checkout(command: OpenCheckout, on: Tenancy) -> Decided:
-    """Raises PaymentsNotSetUp, PaidToReseller, and what the provider raises."""
+    """Raises PaymentsNotSetUp, PaidToReseller, TooManyPages, what the plan or the invoice refuses,
+    and what the provider raises.
+    """
     provider = provider_of(on)
     account = await _account(provider, on)
-    page = await provider.open_checkout(
-        CheckoutRequest(
-            tenant_id=on.tenant_id,
-            customer_id=account.customer_id,
-            payment_id=None,
-            amount=None,
-            currency=CURRENCY_DEFAULT,
-            description="",
-            success_url=command.success_url,
-            cancel_url=command.cancel_url,
-            expires_at=on.ports.clock.now() + CHECKOUT_LIFETIME,
-            key=f"checkout-{on.ports.ids.new()}",
-        )
+    account.require_room(on.ports.clock.now())
+    if command.invoice_id is not None:
+        payment = await _payment_of(command.invoice_id, on)
+        await _close_page(payment, provider)
+        left, invoice = await amount_left(payment, on)
+        page, amount = _Page(what_for(invoice), payment.currency), str(left)
+    elif command.plan_id is not None:
+        offer = await plan_offer(command.plan_id, on)
+        payment = _payment_for(offer, on)
+        page, amount = _Page(f"plan {offer.name}", CURRENCY_DEFAULT), offer.amount
+    else:
+        payment, page, amount = None, _Page("", CURRENCY_DEFAULT), None
+    request = CheckoutRequest(
+        tenant_id=on.tenant_id,
+        customer_id=account.customer_id,
+        payment_id=None if payment is None else payment.id,
+        amount=amount,
+        currency=page.currency,
+        description=page.description,
+        success_url=command.success_url,
+        cancel_url=command.cancel_url,
+        expires_at=on.ports.clock.now() + CHECKOUT_LIFETIME,
+        key=f"checkout-{on.ports.ids.new()}",
     )
-    result: JsonObject = {
-        "payment_id": None,
-        "url": page.url,
-        "expires_at": page.expires_at.isoformat(),
-    }
-    return Decided(result, aggregates=(account,))
+    opened = await provider.open_checkout(request)
+    account.open_page(opened.checkout_id, request.payment_id, now=on.ports.clock.now())
+    result = _opened(opened, request)
+    if payment is None:
+        return Decided(result, aggregates=(account,))
+    payment.open_checkout(opened.checkout_id, amount or "0", opened.expires_at)
+    return Decided(result, aggregates=(account, payment))
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    description: str
+    currency: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,27 +135,91 @@ class ReceiveProviderEvent(Command):
     about: Literal["charge", "checkout"] | None = field(metadata=VARYING)
     subject_id: str = field(metadata=VARYING)
 
-    def subject(self, own: TenantId | None) -> TenantId | None:
-        return own
-
 
 async def receive_provider_event(command: ReceiveProviderEvent, on: Tenancy) -> Decided:
     """Raises EventOfNobody, and what the provider raises: then the provider tells it again."""
     provider = provider_of(on)
-    if command.about != "checkout":
-        return Decided(_told(command, is_handled=False), aggregates=())
-    checkout = await provider.checkout(command.subject_id)
-    account = await _told_account(provider, checkout, on)
-    if checkout.status == "complete" and checkout.method_id is not None:
-        account.save_method(checkout.method_id)
-    return Decided(_told(command, is_handled=True), aggregates=(account,))
+    match command.about:
+        case "checkout":
+            outcome = await _checkout_told(await provider.checkout(command.subject_id), on)
+        case "charge":
+            charge = await provider.charge_of(command.subject_id)
+            payment = await _told_payment(charge, on)
+            outcome = await settled(payment, charge, on)
+        case None:
+            outcome = Outcome()
+    told: dict[str, Json] = {
+        "event_id": command.event_id,
+        "kind": command.kind,
+        "is_handled": command.about is not None,
+    }
+    return Decided(told, tuple(outcome.aggregates), tuple(outcome.side_rows))
 
 
-def provider_of(on: Tenancy) -> PaymentProvider:
-    """Raises PaymentsNotSetUp."""
-    if on.ports.payments is None:
-        raise PaymentsNotSetUp
-    return on.ports.payments
+@dataclass(frozen=True, slots=True)
+class CollectPayment(Command):
+    """The time has come to try, to try again, or to look what became of a try. By the platform
+    alone.
+    """
+
+    requires: ClassVar[str] = "deadlines:meet"
+
+    payment_id: UUID
+
+
+async def collect_payment(command: CollectPayment, on: Tenancy) -> Decided:
+    """A try is two steps, each stored: that it is made, and what came of it. Whoever dies between
+    them leaves a try that the next one finds, at the provider or nowhere.
+    """
+    payment = await on.load(Payment, command.payment_id, PaymentNotFound)
+    try:
+        outcome = await next_step(payment, on)
+    except PaymentProviderUnavailable:
+        outcome = postponed(payment, on.ports.clock.now() + AWAY, "provider_unavailable")
+    return Decided({}, tuple(outcome.aggregates), tuple(outcome.side_rows))
+
+
+@dataclass(frozen=True, slots=True)
+class RefundPayment(Command):
+    """By the operator. reference: of what was received; amount: of it, in its currency."""
+
+    requires: ClassVar[str] = "payments:refund"
+
+    tenant_id: UUID
+    payment_id: UUID
+    reference: str
+    amount: str
+
+    def subject(self, own: TenantId | None) -> TenantId:
+        del own
+        return TenantId(self.tenant_id)
+
+
+async def refund_payment(command: RefundPayment, on: Tenancy) -> Decided:
+    """What was transferred is given back by the operator, and only noted here. Raises
+    PaymentNotFound, NothingToRefund, and what the provider raises.
+    """
+    payment = await on.load(Payment, command.payment_id, PaymentNotFound)
+    payment.require_refundable(command.reference, command.amount)
+    before = payment.refunded.get(command.reference, Decimal(0))
+    refunded = before + Decimal(command.amount)
+    if payment.providers[command.reference] != MANUAL:
+        charge = await provider_of(on).refund(
+            command.reference,
+            command.amount,
+            payment.currency,
+            # The same until it is recorded: asked for twice, it is given back once.
+            key=f"refund-{payment.id}-{command.reference}-{before}",
+        )
+        refunded = Decimal(charge.refunded)
+    payment.refund(command.reference, str(refunded))
+    result: JsonObject = {
+        "payment_id": str(payment.id),
+        "reference": command.reference,
+        "refunded": str(refunded),
+        "currency": payment.currency,
+    }
+    return Decided(result, aggregates=(payment,))
 
 
 async def _account(provider: PaymentProvider, on: Tenancy) -> PaymentAccount:
@@ -128,20 +236,83 @@ async def _account(provider: PaymentProvider, on: Tenancy) -> PaymentAccount:
     return on.begin(PaymentAccount, stream_id, provider=provider.name, customer_id=customer_id)
 
 
-async def _told_account(
-    provider: PaymentProvider, checkout: Checkout, on: Tenancy
-) -> PaymentAccount:
+async def _payment_of(invoice_id: UUID, on: Tenancy) -> Payment:
+    """Raises InvoiceNotFound for what is not issued either, PaymentEnded, PaymentInProgress."""
+    invoice = await on.load(Invoice, invoice_id, InvoiceNotFound)
+    on.keep(invoice)
+    payment_id = payment_of_invoice(invoice_id, invoice.period_end)
+    payment = await on.load(Payment, payment_id, InvoiceNotFound)
+    payment.require_payable()
+    return payment
+
+
+def _payment_for(offer: PlanOffer, on: Tenancy) -> Payment:
+    return on.begin(
+        Payment,
+        on.ports.ids.new(),
+        purpose="plan",
+        plan_id=str(offer.plan_id),
+        plan_version=offer.plan_version,
+        invoice_id=None,
+        amount=offer.amount or "0",
+        currency=CURRENCY_DEFAULT,
+    )
+
+
+async def _close_page(payment: Payment, provider: PaymentProvider) -> None:
+    """So that one invoice is not paid at two. Raises PaymentInProgress for one that was paid, of
+    which the provider is about to tell.
+    """
+    if payment.checkout_id is None:
+        return
+    page = await provider.close_checkout(payment.checkout_id)
+    if page.status == "complete":
+        raise PaymentInProgress(payment_id=str(payment.id))
+    payment.close_checkout(page.checkout_id)
+
+
+async def _told_payment(about: Charge | Checkout, on: Tenancy) -> Payment:
     """Raises EventOfNobody: other programs, and other installations, may share what is the
     provider's.
     """
-    account = await on.ports.events.load(
-        PaymentAccount, payment_account_id(on.tenant_id), on.tenant_id
-    )
+    if about.tenant_id != on.tenant_id or about.payment_id is None:
+        raise EventOfNobody
+    payment = await on.ports.events.load(Payment, about.payment_id, on.tenant_id)
+    if payment is None:
+        raise EventOfNobody
+    return payment
+
+
+async def _checkout_told(checkout: Checkout, on: Tenancy) -> Outcome:
+    """What was said there to pay with is what is paid with from now on. Raises EventOfNobody."""
+    stream_id = payment_account_id(on.tenant_id)
+    account = await on.ports.events.load(PaymentAccount, stream_id, on.tenant_id)
     if account is None or checkout.tenant_id != on.tenant_id:
         raise EventOfNobody
-    assert account.provider == provider.name
-    return account
+    outcome = Outcome()
+    if checkout.payment_id is not None:
+        payment = await _told_payment(checkout, on)
+        outcome.aggregates.append(payment)
+        if checkout.charge is not None:
+            outcome = await settled(payment, checkout.charge, on)
+        elif checkout.status == "complete":
+            # A trial: nothing was to be paid yet.
+            now = on.ports.clock.now()
+            nothing = Received(provider_of(on).name, checkout.checkout_id, "0", now)
+            outcome = await received(payment, nothing, on)
+        elif checkout.status == "expired":
+            payment.close_checkout(checkout.checkout_id)
+    if checkout.status == "complete" and checkout.method_id is not None:
+        account.save_method(checkout.method_id)
+    outcome.aggregates.append(account)
+    return outcome
 
 
-def _told(command: ReceiveProviderEvent, *, is_handled: bool) -> dict[str, Json]:
-    return {"event_id": command.event_id, "kind": command.kind, "is_handled": is_handled}
+def _opened(opened: OpenedCheckout, request: CheckoutRequest) -> JsonObject:
+    return {
+        "payment_id": None if request.payment_id is None else str(request.payment_id),
+        "amount": request.amount,
+        "currency": request.currency,
+        "url": opened.url,
+        "expires_at": opened.expires_at.isoformat(),
+    }

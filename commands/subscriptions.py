@@ -55,7 +55,7 @@ async def subscribe(command: Subscribe, on: Tenancy) -> Decided:
         time_zone=tenant.time_zone,
         now=now,
     )
-    return _decided(subscription, tenant)
+    return changed_subscription(subscription, tenant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ async def change_subscription(command: ChangeSubscription, on: Tenancy) -> Decid
     subscription = await _subscription(on)
     require_version(subscription, command.expected_version)
     subscription.change_plan(plan, when=command.when, now=on.ports.clock.now())
-    return _decided(subscription, tenant)
+    return changed_subscription(subscription, tenant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ async def cancel_subscription(command: CancelSubscription, on: Tenancy) -> Decid
     subscription = await _subscription(on)
     require_version(subscription, command.expected_version)
     subscription.cancel(when=command.when, reason=command.reason, now=on.ports.clock.now())
-    return _decided(subscription, tenant)
+    return changed_subscription(subscription, tenant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ async def resume_subscription(command: ResumeSubscription, on: Tenancy) -> Decid
     subscription = await _subscription(on)
     require_version(subscription, command.expected_version)
     subscription.resume(on.ports.clock.now())
-    return _decided(subscription, tenant)
+    return changed_subscription(subscription, tenant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ async def advance_subscription(command: AdvanceSubscription, on: Tenancy) -> Dec
     tenant = await on.load(Tenant, on.tenant_id, TenantNotFound)
     subscription = await _subscription(on)
     subscription.advance(on.ports.clock.now())
-    return _decided(subscription, tenant)
+    return changed_subscription(subscription, tenant)
 
 
 async def _subscription(on: Tenancy) -> Subscription:
@@ -160,7 +160,7 @@ async def _offered(plan_id: UUID, plan_version: int | None, on: Tenancy) -> Subs
     return SubscribedPlan.read({**told, "terms": plan.terms(version)})
 
 
-def _decided(subscription: Subscription, tenant: Tenant) -> Decided:
+def changed_subscription(subscription: Subscription, tenant: Tenant) -> Decided:
     """The tenant is on what it pays for; when that has ended, on the plan of everybody who pays for
     none. Its own overrides end with the plan that they were of.
     """

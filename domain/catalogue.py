@@ -21,7 +21,8 @@ from domain.identity_providers import IdentityProvider
 from domain.invoices import Invoice
 from domain.login_rules import LoginRules
 from domain.logins import Login
-from domain.payments import PaymentAccount
+from domain.payment_accounts import PaymentAccount
+from domain.payments import Payment
 from domain.plans import Plan
 from domain.price_books import PriceBook
 from domain.providers import Provider
@@ -53,6 +54,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Invoice,
     Login,
     LoginRules,
+    Payment,
     PaymentAccount,
     Plan,
     PriceBook,

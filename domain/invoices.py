@@ -189,15 +189,19 @@ class Invoice(Aggregate):
         if self.amount_due == 0:
             self._paid("none", "")
 
+    def require_payable(self) -> None:
+        """Raises InvoicePaidAlready, InvoiceNotInState."""
+        if self.status == "paid":
+            raise InvoicePaidAlready(number=self.number)
+        self._require(*PAYABLE)
+
     def pay(self, *, method: str, reference: str) -> None:
         """The whole of it. Nothing, for the same payment again. Raises InvoicePaidAlready for
         another one, InvoiceNotInState for what cannot be paid.
         """
-        if self.status == "paid":
-            if self.payment == (method, reference):
-                return
-            raise InvoicePaidAlready(number=self.number)
-        self._require(*PAYABLE)
+        if self.status == "paid" and self.payment == (method, reference):
+            return
+        self.require_payable()
         self._paid(method, reference)
 
     def mark_past_due(self) -> None:

@@ -107,6 +107,18 @@ class Tenant(Aggregate):
     class Resumed(Aggregate.Event):
         TOPIC = "tenant.resumed"
 
+    class PaymentMissed(Aggregate.Event):
+        """Nobody tries to collect this payment any more; until it is paid the tenant only reads."""
+
+        TOPIC = "tenant.payment_missed"
+        payment_id: str
+
+    class PaymentRecovered(Aggregate.Event):
+        """It was paid after all, or is not owed any more."""
+
+        TOPIC = "tenant.payment_recovered"
+        payment_id: str
+
     class ResellerQuotaChanged(Aggregate.Event):
         """customers_max: how many tenants it may have provisioned at a time; 0: it is no
         reseller.
@@ -177,6 +189,7 @@ class Tenant(Aggregate):
         self.features: dict[tuple[str, str | None, bool], bool] = {}
         self.is_suspended = False
         self.is_suspended_by_operator = False
+        self.missed_payments: set[str] = set()
         self.is_leaving = False
         self.is_leaving_by_operator = False
         self.is_offboarded = False
@@ -187,7 +200,7 @@ class Tenant(Aggregate):
             return "offboarded"
         if self.is_leaving:
             return "offboarding"
-        return "suspended" if self.is_suspended else "active"
+        return "suspended" if self.is_suspended or self.missed_payments else "active"
 
     def keep_payloads(self, payload_days: int | None) -> None:
         """Of runs that ended, for so many days; None is for ever."""
@@ -213,6 +226,15 @@ class Tenant(Aggregate):
         if self.is_suspended_by_operator and not is_by_operator:
             raise SuspendedByOperator
         self._resumed()
+
+    def miss_payment(self, payment_id: UUID) -> None:
+        """Beside what the operator or reseller says, and ended by neither."""
+        if str(payment_id) not in self.missed_payments:
+            self._payment_missed(str(payment_id))
+
+    def recover_payment(self, payment_id: UUID) -> None:
+        if str(payment_id) in self.missed_payments:
+            self._payment_recovered(str(payment_id))
 
     def request_offboarding(self, due_at: datetime, *, is_by_operator: bool) -> None:
         """Raises TenantLeaves when it is on its way already."""
@@ -274,6 +296,14 @@ class Tenant(Aggregate):
     def _resumed(self) -> None:
         self.is_suspended = False
         self.is_suspended_by_operator = False
+
+    @event(PaymentMissed)
+    def _payment_missed(self, payment_id: str) -> None:
+        self.missed_payments.add(payment_id)
+
+    @event(PaymentRecovered)
+    def _payment_recovered(self, payment_id: str) -> None:
+        self.missed_payments.discard(payment_id)
 
     @event(ResellerQuotaChanged)
     def _reseller_quota_changed(self, customers_max: int) -> None:

@@ -46,6 +46,7 @@ from infra.event_sealing import EventSeals, is_without_personal
 from infra.group_commit import GroupCommit
 from infra.neighbours import Neighbours
 from infra.payload_offloading import MARKER, Blob, make_whole, referenced
+from infra.payment_counts import count_payments
 from infra.postgres import Database
 from infra.retention import RetentionKnown
 from infra.sealing import is_sealed
@@ -251,6 +252,7 @@ class PostgresEventStore:
         if self._forget_destroyed(tenant_id, side_rows):
             return token
         self._remember_stored(definitions)
+        count_payments(aggregates, rows)
         for aggregate in aggregates:
             if self._snapshots.is_due(aggregate, rows):
                 self._snapshots.take(envelope.tenant_id, aggregate)

@@ -80,7 +80,7 @@ async def verify_invoices(
     gaps = Check("numbers of invoices have no gap")
     rows = await (await conn.execute(BILLED_TENANTS)).fetchall()
     for (tenant_id,) in rows:
-        await _verify_tenant(conn, open_events, TenantId(tenant_id), same, once)
+        await _verify_tenant(conn, open_events, TenantId(tenant_id), same=same, once=once)
     row = await (await conn.execute(NUMBERS)).fetchone()
     gaps.checked = int(row[0]) if row else 0
     async for issuer_id, what in await conn.execute(GAPS):
@@ -89,7 +89,7 @@ async def verify_invoices(
 
 
 async def _verify_tenant(
-    conn: AsyncConnection, open_events: OpenEvents, tenant_id: TenantId, same: Check, once: Check
+    conn: AsyncConnection, open_events: OpenEvents, tenant_id: TenantId, *, same: Check, once: Check
 ) -> None:
     async def rows_of(_: TenantId, query: LiteralString, asked: Sequence[object]) -> list[Row]:
         cursor = conn.cursor(binary=True)
@@ -115,7 +115,7 @@ async def _verify_tenant(
             same.violated(f"{number} of {tenant_id}: its hash is of something else")
         elif canonical(_made_again(document, periods[-1], gathered)) != canonical(document):
             same.violated(f"{number} of {tenant_id}: the log says something else")
-        await _compare_copy(conn, tenant_id, closing.invoice_id, sha256, same)
+        await _compare_copy(conn, tenant_id, closing.invoice_id, sha256=sha256, same=same)
         read_from, billed_to = _place(closing.next_from), closed_to
     if periods:
         await _verify_conserved(
@@ -165,7 +165,7 @@ def _gives_back(line: dict[str, Any]) -> bool:
 
 
 async def _compare_copy(
-    conn: AsyncConnection, tenant_id: TenantId, invoice_id: str, sha256: str, same: Check
+    conn: AsyncConnection, tenant_id: TenantId, invoice_id: str, *, sha256: str, same: Check
 ) -> None:
     row = await (await conn.execute(COPY, (tenant_id, UUID(invoice_id)))).fetchone()
     if row is None or row[0] != sha256:

@@ -108,6 +108,11 @@ class Metrics:
             "agentledger_open_executions_lag_seconds",
             "The age that the oldest execution nobody has started yet has at least reached.",
         )
+        self.payments = declare.counter(
+            "agentledger_payments",
+            "Payments that succeeded, failed, were abandoned or refunded, as this process stored.",
+            "result",
+        )
         self.admission_refusals = declare.counter(
             "agentledger_admission_refusals",
             "Executions that were refused with 429, by reason.",

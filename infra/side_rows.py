@@ -188,14 +188,10 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
 ) -> SideStatement:
     if isinstance(row, PlanRow):
         return SideStatement(*plan_statement(tenant_id, row))
-    if isinstance(row, BillingRow):
-        return SideStatement(*billing_statement(tenant_id, row))
     if isinstance(row, FeatureRow):
         return SideStatement(*feature_statement(tenant_id, row))
-    if isinstance(row, BudgetRow):
-        return SideStatement(*budget_statement(tenant_id, row))
-    if isinstance(row, StoredDeadline):
-        return SideStatement(*deadline_statement(tenant_id, row))
+    if isinstance(row, BillingRow | BudgetRow | StoredDeadline):
+        return _of_money(tenant_id, row)
     match row:
         case StoredDefinition():
             definition = orjson.dumps(row.definition, option=orjson.OPT_SORT_KEYS)
@@ -254,6 +250,14 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return SideStatement(*tenant_statement(tenant_id, row))
         case _:
             return SideStatement(*login_statement(tenant_id, row))
+
+
+def _of_money(tenant_id: TenantId, row: BillingRow | BudgetRow | StoredDeadline) -> SideStatement:
+    if isinstance(row, BudgetRow):
+        return SideStatement(*budget_statement(tenant_id, row))
+    if isinstance(row, StoredDeadline):
+        return SideStatement(*deadline_statement(tenant_id, row))
+    return SideStatement(*billing_statement(tenant_id, row))
 
 
 def _access_statement(tenant_id: TenantId, row: AccessRow) -> SideStatement:

@@ -11,6 +11,7 @@ from projections.identity import USERS
 from projections.identity_providers import IDENTITY_PROVIDERS
 from projections.invoices import INVOICES
 from projections.node_runs import NODE_RUNS
+from projections.payments import PAYMENTS
 from projections.providers import PROVIDERS
 from projections.roles import ROLES
 from projections.secrets import SECRETS
@@ -36,6 +37,7 @@ PROJECTIONS: tuple[AnyProjection, ...] = (
     INVOICES,
     NODE_RUNS,
     ROLES,
+    PAYMENTS,
     PROVIDERS,
     SECRETS,
     SESSIONS,

@@ -12,6 +12,7 @@ from projections.table import (
     Key,
     Projection,
     Text,
+    Texts,
     UnexpectedEvent,
     Uuid,
     instant_or_none,
@@ -37,6 +38,7 @@ class TenantRow(TypedDict):
     suspended_at: Instant | None
     suspended_reason: Text | None
     suspended_by: Text | None
+    missed_payments: Texts
     offboarding_due_at: Instant | None
     customers_max: Integer
     version: BigInt
@@ -62,6 +64,7 @@ def evolve(row: TenantRow | None, event: Decoded, _key: Key) -> TenantRow:
                 "suspended_at": None,
                 "suspended_reason": None,
                 "suspended_by": None,
+                "missed_payments": [],
                 "offboarding_due_at": None,
                 "customers_max": 0,
                 "version": logged.version,
@@ -80,36 +83,48 @@ def _changed(  # noqa: PLR0911 # one answer per event
         case Tenant.SettingsChanged() as fact:
             return {**row, "name": fact.name, "time_zone": fact.time_zone}
         case Tenant.Suspended() as fact:
-            return {
+            told: TenantRow = {
                 **row,
-                "standing": "suspended" if row["standing"] == "active" else row["standing"],
                 "suspended_at": logged.recorded_at,
                 "suspended_reason": fact.reason,
                 "suspended_by": logged.actor,
             }
+            return _standing(told)
         case Tenant.Resumed():
-            return {
+            untold: TenantRow = {
                 **row,
-                "standing": "active" if row["standing"] == "suspended" else row["standing"],
                 "suspended_at": None,
                 "suspended_reason": None,
                 "suspended_by": None,
             }
+            return _standing(untold)
+        case Tenant.PaymentMissed() as fact:
+            return _standing({**row, "missed_payments": [*row["missed_payments"], fact.payment_id]})
+        case Tenant.PaymentRecovered() as fact:
+            left = [one for one in row["missed_payments"] if one != fact.payment_id]
+            return _standing({**row, "missed_payments": left})
         case Tenant.ResellerQuotaChanged() as fact:
             return {**row, "customers_max": fact.customers_max}
         case Tenant.OffboardingRequested() as fact:
             due_at = instant_or_none(fact.due_at)
             return {**row, "standing": "offboarding", "offboarding_due_at": due_at}
         case Tenant.OffboardingCancelled():
-            standing = "active" if row["suspended_at"] is None else "suspended"
-            return {**row, "standing": standing, "offboarding_due_at": None}
+            return _standing({**row, "standing": "active", "offboarding_due_at": None})
         case _:
             raise UnexpectedEvent(logged.topic)
 
 
+def _standing(row: TenantRow) -> TenantRow:
+    """Of a tenant that may act or not; one that leaves is neither."""
+    if row["standing"] not in ("active", "suspended"):
+        return row
+    is_held = row["suspended_at"] is not None or row["missed_payments"]
+    return {**row, "standing": "suspended" if is_held else "active"}
+
+
 TENANTS = Projection(
     name="tenants",
-    version=4,
+    version=5,
     row=TenantRow,
     key=("tenant_id",),
     stream_column="tenant_id",
@@ -120,6 +135,8 @@ TENANTS = Projection(
         Tenant.SettingsChanged,
         Tenant.Suspended,
         Tenant.Resumed,
+        Tenant.PaymentMissed,
+        Tenant.PaymentRecovered,
         Tenant.ResellerQuotaChanged,
         Tenant.OffboardingRequested,
         Tenant.OffboardingCancelled,

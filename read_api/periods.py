@@ -45,7 +45,7 @@ TimeZone: TypeAlias = Annotated[
     str | None, strawberry.argument(description="IANA; the tenant's own without it.")
 ]
 
-OWN_ZONE: LiteralString = "SELECT to_json(time_zone) FROM tenants_v4 LIMIT 1"
+OWN_ZONE: LiteralString = "SELECT to_json(time_zone) FROM tenants_v5 LIMIT 1"
 
 # fmt: off
 START_OF: LiteralString = (

@@ -80,6 +80,7 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "permissions": RootFieldRule("read", is_sensitive=False),
     "apiKeys": RootFieldRule("read", check_page),
     "sessions": RootFieldRule("read", check_page),
+    "payments": RootFieldRule("read", check_page, is_sensitive=False, is_of_all=True),
     "providers": RootFieldRule("read", check_page),
     "secrets": RootFieldRule("read", check_page),
     "event": RootFieldRule("read"),

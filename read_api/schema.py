@@ -35,6 +35,7 @@ from read_api.feature_flags import FeatureFlag, feature_flags
 from read_api.identity import Me, User, me, user, users
 from read_api.identity_providers import IdentityProvider, identity_providers
 from read_api.invoices import Invoice, invoice, invoices
+from read_api.payments import Payment, payments
 from read_api.price_books import PriceBookVersion, price_books
 from read_api.projections import ProjectionStatus, projections
 from read_api.providers import Provider, providers
@@ -132,6 +133,9 @@ class Query:
     api_keys: Connection[ApiKey] = strawberry.field(resolver=api_keys)
     sessions: Connection[Session] = strawberry.field(
         resolver=sessions, description="The caller's own; for who may read all, everybody's."
+    )
+    payments: Connection[Payment] = strawberry.field(
+        resolver=payments, description="What the tenant paid, or did not, and why."
     )
     providers: Connection[Provider] = strawberry.field(
         resolver=providers, description="Of the tenant, and the caller's own."

@@ -27,7 +27,7 @@ QUOTAS = Relation(
 )
 ONE: LiteralString = " FROM (SELECT ($1->>'id')::uuid AS tenant_id) AS t"
 
-TENANT: LiteralString = " FROM tenants_v4 AS t"
+TENANT: LiteralString = " FROM tenants_v5 AS t"
 FIRST_ID = UUID(int=0)
 
 
@@ -74,6 +74,10 @@ class Tenant:
     suspended_at: Instant | None = column("t.suspended_at")
     suspended_reason: str | None = column("t.suspended_reason")
     suspended_by: str | None = column("t.suspended_by", "The actor.")
+    missed_payments: list[strawberry.ID] = column(
+        "to_json(t.missed_payments)",
+        "Payments that nobody tries to collect any more; it is suspended until they are paid.",
+    )
     offboarding_due_at: Instant | None = column(
         "t.offboarding_due_at", "Until then it can be cancelled."
     )

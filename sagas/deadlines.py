@@ -17,6 +17,7 @@ from commands.credits import ExpireCredits
 from commands.deadline_port import DeadlineKind, Deadlines, DueDeadline
 from commands.decisions import Command
 from commands.dispatch import Contended, Dispatcher, Origin
+from commands.payments import CollectPayment
 from commands.ports import Clock, Ids
 from commands.subscriptions import AdvanceSubscription
 from domain.errors import DomainError, Unavailable
@@ -29,6 +30,7 @@ LEASE_S = 20.0
 AGAIN_S = 5.0
 
 COMMANDS: Mapping[DeadlineKind, Callable[[UUID], Command]] = {
+    "payment": CollectPayment,
     "subscription": lambda _: AdvanceSubscription(),
     "credits": lambda _: ExpireCredits(),
 }

@@ -33,7 +33,7 @@ from write_api.invoice_html import invoice_html
 from write_api.invoice_pdf import invoice_pdf
 from write_api.openapi import Answered, documented, documented_query, streamed
 from write_api.routes import route
-from write_api.shapes import STRICT, AnyObject, Name
+from write_api.shapes import STRICT, Amount, AnyObject, Instant, Name
 
 READ = "read"
 LINES_MAX = 1_000
@@ -70,9 +70,15 @@ class OfTenant(BaseModel):
 
 
 class PaymentBody(OfTenant):
-    """reference: of the payment, as the bank says it."""
+    """reference: of the transfer, as the bank says it; each counts once. amount: of the invoice's
+    currency; without it all that is left. A part is kept until all is there; what is too much
+    becomes credit. received_at: without it now.
+    """
 
     reference: Name
+    amount: Amount | None = None
+    currency: Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")] | None = None
+    received_at: Instant | None = None
 
 
 class VoidingBody(OfTenant):
@@ -109,6 +115,15 @@ class InvoiceFinalized(BaseModel):
 class InvoiceChanged(BaseModel):
     invoice_id: str
     status: str
+
+
+class InvoicePaymentTold(BaseModel):
+    """received: all until now, without what was given back."""
+
+    invoice_id: str
+    status: str
+    received: str
+    currency: str
 
 
 class CreditNoteIssued(BaseModel):
@@ -162,9 +177,9 @@ async def finalize(call: Call) -> Response:
     "/api/v1/invoices/{invoice_id}/pay",
     documented(
         "payInvoice",
-        "Record that an invoice was paid, as a bank statement says",
+        "Record money that came for an invoice, as a bank statement says",
         requires=PayInvoice.requires,
-        answers=Answered[InvoiceChanged],
+        answers=Answered[InvoicePaymentTold],
         body="PaymentBody",
         example={"tenant_id": SOME_TENANT, "reference": "statement 2026-12, line 7"},
         refusals=[TenantNotFound, InvoiceNotFound, InvoiceNotInState, InvoicePaidAlready],
@@ -172,7 +187,14 @@ async def finalize(call: Call) -> Response:
 )
 async def pay(call: Call) -> Response:
     body = await call.body(PAYMENT_BODY)
-    command = PayInvoice(body.tenant_id, call.id("invoice_id"), body.reference)
+    command = PayInvoice(
+        body.tenant_id,
+        call.id("invoice_id"),
+        body.reference,
+        amount=body.amount,
+        currency=body.currency,
+        received_at=body.received_at,
+    )
     return await call.answer(command, HTTPStatus.OK)
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, StringConstraints, TypeAdapter
 from starlette.responses import Response
@@ -21,14 +22,24 @@ from commands.payment_port import (
     PaymentsNotSetUp,
     ProviderEvent,
 )
-from commands.payments import EventOfNobody, OpenCheckout, PaidToReseller, ReceiveProviderEvent
-from domain.errors import Unauthenticated
+from commands.payments import (
+    EventOfNobody,
+    OpenCheckout,
+    PaidToReseller,
+    ReceiveProviderEvent,
+    RefundPayment,
+)
+from commands.plan_purchases import PlanNotForSale
+from domain.errors import FieldError, Invalid, Unauthenticated
 from domain.identifiers import PLATFORM
+from domain.invoices import InvoiceNotFound
+from domain.payments import NothingToRefund, PaymentInProgress, PaymentNotFound
+from domain.plans import PlanNotFound
 from write_api.edge import BECAME_SCOPE_KEY, STRANGER, Call, Edge
 from write_api.openapi import ANY_BODY, Answered, documented
 from write_api.requests import header_map, read_body
 from write_api.routes import Route, route
-from write_api.shapes import STRICT
+from write_api.shapes import STRICT, Amount
 
 # The largest of Stripe's events are far below.
 EVENT_BYTES_MAX = 256 * 1024
@@ -58,21 +69,51 @@ WebPage = Annotated[
 ]
 
 
+Id = Annotated[str, StringConstraints(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+
+
 class CheckoutBody(BaseModel):
-    """success_url, cancel_url: where the page sends the browser afterwards."""
+    """plan_id: a plan that is bought. invoice_id: an invoice that is paid. One of them; without
+    either the page asks only what is paid with from now on. success_url, cancel_url: where the page
+    sends the browser afterwards.
+    """
 
     model_config = STRICT
 
+    plan_id: Id | None = None
+    invoice_id: Id | None = None
     success_url: WebPage
     cancel_url: WebPage
 
 
 class CheckoutTold(BaseModel):
-    """url: of the page, for the browser of whoever pays. expires_at: RFC 3339."""
+    """amount: to be paid there; null: nothing yet. url: of the page, for the browser of whoever
+    pays. expires_at: RFC 3339.
+    """
 
     payment_id: str | None
+    amount: str | None
+    currency: str
     url: str
     expires_at: str
+
+
+class RefundBody(BaseModel):
+    """reference: of what was received. amount: of it, in the currency of the payment."""
+
+    model_config = STRICT
+
+    reference: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    amount: Amount
+
+
+class RefundTold(BaseModel):
+    """refunded: of the reference, until now."""
+
+    payment_id: str
+    reference: str
+    refunded: str
+    currency: str
 
 
 class EventTold(BaseModel):
@@ -84,6 +125,7 @@ class EventTold(BaseModel):
 
 
 CHECKOUT_BODY = TypeAdapter(CheckoutBody)
+REFUND_BODY = TypeAdapter(RefundBody)
 REQUEST_BODY = {
     "required": True,
     "content": {"application/json": {"schema": {"type": "object"}, "example": {"id": "evt_1"}}},
@@ -102,12 +144,13 @@ SIGNATURE_PARAMETER = {
     "/api/v1/payments/checkout",
     documented(
         "openCheckout",
-        "Open a page of the payment provider on which to say what is paid with",
+        "Open a page of the payment provider on which to pay, or to say what is paid with",
         requires=OpenCheckout.requires,
         answers=Answered[CheckoutTold],
         status=HTTPStatus.CREATED,
         body="CheckoutBody",
         example={
+            "plan_id": "01945f3e-7a10-7000-8000-00000000000a",
             "success_url": "https://app.example.com/paid",
             "cancel_url": "https://app.example.com/plans",
         },
@@ -116,12 +159,49 @@ SIGNATURE_PARAMETER = {
             PaidToReseller,
             PaymentProviderRefused,
             PaymentProviderUnavailable,
+            PlanNotFound,
+            PlanNotForSale,
+            InvoiceNotFound,
+            PaymentInProgress,
         ],
     ),
 )
 async def checkout(call: Call) -> Response:
     body = await call.body(CHECKOUT_BODY)
-    return await call.answer(OpenCheckout(body.success_url, body.cancel_url), HTTPStatus.CREATED)
+    if body.plan_id is not None and body.invoice_id is not None:
+        reason = "a plan or an invoice is expected, not both"
+        raise Invalid(errors=[FieldError("/invoice_id", "two_subjects", reason)])
+    plan_id, invoice_id = _uuid(body.plan_id), _uuid(body.invoice_id)
+    command = OpenCheckout(plan_id, invoice_id, body.success_url, body.cancel_url)
+    return await call.answer(command, HTTPStatus.CREATED)
+
+
+def _uuid(text: str | None) -> UUID | None:
+    return None if text is None else UUID(text)
+
+
+@route(
+    "POST",
+    "/api/v1/tenants/{tenant_id}/payments/{payment_id}/refunds",
+    documented(
+        "refundPayment",
+        "Give back what a tenant paid, or a part of it",
+        requires=RefundPayment.requires,
+        answers=Answered[RefundTold],
+        body="RefundBody",
+        example={"reference": "pi_3MtwBwLkdIwHu7ix28a3tqPa", "amount": "12.50"},
+        refusals=[
+            PaymentNotFound,
+            NothingToRefund,
+            PaymentProviderRefused,
+            PaymentProviderUnavailable,
+        ],
+    ),
+)
+async def refund(call: Call) -> Response:
+    body = await call.body(REFUND_BODY)
+    place = (call.id("tenant_id"), call.id("payment_id"))
+    return await call.answer(RefundPayment(*place, body.reference, body.amount), HTTPStatus.OK)
 
 
 async def _identify(edge: Edge, scope: Scope, receive: Receive) -> Call:
@@ -182,5 +262,5 @@ receive = Route(
     "POST", "/api/v1/payments/webhooks/stripe", _documentation(), receive_event, _identify
 )
 
-ROUTES = (checkout, receive)
-BODIES = (CHECKOUT_BODY,)
+ROUTES = (checkout, receive, refund)
+BODIES = (CHECKOUT_BODY, REFUND_BODY)

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import (
@@ -64,4 +65,16 @@ def _in_utc(instant: datetime) -> datetime:
 
 Instant = Annotated[
     AwareDatetime, Field(strict=False), BeforeValidator(_text_only), AfterValidator(_in_utc)
+]
+
+
+def _money(text: str) -> str:
+    if Decimal(text) <= 0:
+        message = "more than 0 is expected"
+        raise ValueError(message)
+    return text
+
+
+Amount = Annotated[
+    str, StringConstraints(pattern=r"^[0-9]{1,15}([.][0-9]{1,4})?$"), AfterValidator(_money)
 ]

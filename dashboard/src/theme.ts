@@ -8,21 +8,24 @@ const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 
 let theme: Theme = "system";
 setTheme((localStorage.getItem(KEPT) as Theme | null) ?? "system");
-prefersDark.addEventListener("change", tellAll);
+prefersDark.addEventListener("change", apply);
 
 export function setTheme(next: Theme): void {
   theme = next;
-  if (next === "system") {
-    delete document.documentElement.dataset.theme;
-    localStorage.removeItem(KEPT);
-  } else {
-    document.documentElement.dataset.theme = next;
-    localStorage.setItem(KEPT, next);
-  }
-  tellAll();
+  if (next === "system") localStorage.removeItem(KEPT);
+  else localStorage.setItem(KEPT, next);
+  apply();
 }
 
-function tellAll(): void {
+function isDark(): boolean {
+  return theme === "dark" || (theme === "system" && prefersDark.matches);
+}
+
+/** Said outright also where the system decides: when only the system changes its mind, Chromium leaves
+ * inherited colours of light-dark() as they were.
+ */
+function apply(): void {
+  document.documentElement.dataset.theme = isDark() ? "dark" : "light";
   for (const tell of listeners) tell();
 }
 
@@ -36,10 +39,7 @@ export function useTheme(): Theme {
 }
 
 export function useIsDark(): boolean {
-  return useSyncExternalStore(
-    subscribe,
-    () => theme === "dark" || (theme === "system" && prefersDark.matches),
-  );
+  return useSyncExternalStore(subscribe, isDark);
 }
 
 /** The colour that a custom property has now, for what is drawn on a canvas. */

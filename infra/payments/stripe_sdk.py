@@ -4,6 +4,7 @@ Its import costs a quarter of a second, so it happens on first use, in a thread.
 goes through the guarded client: it follows no redirect and reads no answer without end.
 """
 
+import logging
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from infra.payments.stripe_objects import Members
 
 TIMEOUT_S = 30.0
 RESPONSE_BYTES_MAX = 4 * 1024 * 1024
+log = logging.getLogger(__name__)
+
 _TRY_LATER = frozenset(
     {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS}
 )
@@ -43,6 +46,10 @@ class StripeSdk:
             status = error.http_status or HTTPStatus.SERVICE_UNAVAILABLE
             if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _TRY_LATER:
                 raise PaymentProviderUnavailable from error
+            if isinstance(error, errors.AuthenticationError | errors.PermissionError):
+                # Of our key, which is no fault of whoever pays.
+                log.error("Stripe refuses the key of this installation: %s", error.code)  # noqa: TRY400 # a traceback says no more
+                raise PaymentProviderUnavailable from error
             code = error.code or type(error).__name__
             raise PaymentProviderRefused(
                 f"The payment provider does not take this: {code}.", provider_code=code
@@ -63,6 +70,8 @@ def import_sdk(api_key: str, api_base: str, http: Http) -> StripeSdk:
 
     # It would tell Stripe of our latencies and our platform.
     stripe.enable_telemetry = False
+    # Its log lines repeat what is sent and answered.
+    logging.getLogger("stripe").setLevel(logging.WARNING)
     client = stripe.StripeClient(
         api_key,
         base_addresses={"api": api_base},

@@ -9,6 +9,7 @@ from tests.faults.crash_chains import (
     OF_BILLING,
     OF_COMMANDS,
     OF_LEAVING,
+    OF_PAYMENTS,
     ON_KAFKA,
     ON_POSTGRES,
     chains,
@@ -42,6 +43,7 @@ def test_the_tests_kill_at_every_point() -> None:
             *CHAINS.values(),
             sorted(OF_LEAVING),
             sorted(OF_BILLING),
+            sorted(OF_PAYMENTS),
         )
         for link in chain
     }

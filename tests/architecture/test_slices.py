@@ -18,7 +18,17 @@ MACHINERY = {
     *("invoice_making", "invoice_reading", "login_flow"),
     *("credential_port", "directory_port", "directory_roles", "execution_families"),
     *("login_port", "mail_port", "memberships"),
-    *("model_port", "oauth_port", "offboarding_port", "payment_port"),
+    *(
+        "model_port",
+        "oauth_port",
+        "offboarding_port",
+        "payment_port",
+        "payment_collection",
+        "payment_credits",
+        "payment_notices",
+        "payment_outcomes",
+        "plan_purchases",
+    ),
     *("open_executions_port", "ownership", "parts", "parts_port", "pinned_definitions"),
     *("plan_port", "ports", "password_port", "price_port", "provider_port", "retention_port"),
     *(

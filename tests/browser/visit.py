@@ -28,7 +28,9 @@ FLAGS = (
 DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 WAIT_MS = 15_000
-RUN_AXE = """axe.run(document, {resultTypes: ["violations"]}).then(found => found.violations.map(
+# Two frames after the colours changed, all that is seen has them.
+RUN_AXE = """new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))
+  .then(() => axe.run(document, {resultTypes: ["violations"]})).then(found => found.violations.map(
   one => `${one.id}: ${one.nodes.map(node => `${node.target} ${node.failureSummary}`).join("; ")}`))
 """
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from commands.payment_port import (
     Charge,
     ChargeRequest,
+    ChargeStatus,
     Checkout,
     CheckoutRequest,
     ForgedEvent,
@@ -24,14 +25,14 @@ SIGNATURE = "signed by the provider"
 
 @dataclass
 class FakePayments:
-    """declines: what the next charges are declined with, first things first. is_away: nobody
-    answers. charges_made: how often money was really taken. loses_answers: so many charges are
-    made, and nobody hears of it.
+    """declines: what the next charges are declined with. is_away: nobody answers. is_slow: charges
+    take days. loses_answers: so many charges are made, and nobody hears of it.
     """
 
     name: str = "stripe"
     declines: list[str] = field(default_factory=list[str])
     is_away: bool = False
+    is_slow: bool = False
     loses_answers: int = 0
     customers: dict[tuple[TenantId, str], str] = field(
         default_factory=dict[tuple[TenantId, str], str]
@@ -82,7 +83,7 @@ class FakePayments:
         if same:
             return same[0]
         code = self.declines.pop(0) if self.declines else None
-        status = "succeeded" if code is None else "failed"
+        status = "failed" if code else "processing" if self.is_slow else "succeeded"
         charge = self._charged(request, request.attempt, request.method_id, status, code)
         if self.loses_answers:
             self.loses_answers -= 1
@@ -126,10 +127,9 @@ class FakePayments:
         request: ChargeRequest | CheckoutRequest,
         attempt: int | None,
         method_id: str,
-        status: str,
+        status: ChargeStatus,
         code: str | None,
     ) -> Charge:
-        assert status in ("succeeded", "failed")
         assert request.amount is not None
         charge = Charge(
             reference=f"pi_{len(self.made) + 1}",

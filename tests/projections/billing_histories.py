@@ -2,6 +2,7 @@
 
 from domain.credits import CreditAccount
 from domain.identifiers import JsonObject, TenantId
+from domain.payments import Payment
 from domain.subscriptions import Subscription
 from tests.projections.histories import IDS, Stream, a_tenant
 
@@ -42,6 +43,43 @@ def a_subscription(tenant_id: TenantId | None = None) -> Stream:
         period_end="2026-02-15T00:00:00+00:00",
     )
     return stream.happens(Subscription.ChangeScheduled, plan=CLUB, at="2026-02-15T00:00:00+00:00")
+
+
+def a_payment(tenant_id: TenantId | None = None) -> Stream:
+    """Of an invoice: declined once, then paid in two parts, and a little given back."""
+    stream = Stream(Payment, tenant_id or a_tenant()).happens(
+        Payment.Created,
+        purpose="invoice",
+        plan_id=None,
+        plan_version=None,
+        invoice_id="00000000-0000-7000-8000-00000000bbbb",
+        amount="49.00",
+        currency="EUR",
+    )
+    stream.happens(Payment.Attempted, attempt=1, amount="49.00", method_id="pm_1")
+    stream.happens(
+        Payment.Failed,
+        attempt=1,
+        reference="pi_1",
+        code="insufficient_funds",
+        retry_at="2026-03-04T00:00:00+00:00",
+    )
+    stream.happens(Payment.Succeeded, **received("wire 1", "20.00", is_whole=False))
+    stream.happens(Payment.Succeeded, **received("wire 2", "29.00", is_whole=True))
+    return stream.happens(Payment.Refunded, reference="wire 2", amount="1.50")
+
+
+def received(reference: str, amount: str, *, is_whole: bool) -> JsonObject:
+    """Of a transfer."""
+    return {
+        "provider": "manual",
+        "reference": reference,
+        "attempt": None,
+        "amount": amount,
+        "currency": "EUR",
+        "is_whole": is_whole,
+        "received_at": "2026-03-03T00:00:00+00:00",
+    }
 
 
 def a_credit_account(tenant_id: TenantId | None = None) -> Stream:

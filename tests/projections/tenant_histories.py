@@ -13,7 +13,7 @@ from domain.secrets import Secret
 from domain.sessions import Session
 from domain.sharing import Share, Sharing, share_id
 from domain.workflows import Workflow
-from tests.projections.billing_histories import a_credit_account, a_subscription
+from tests.projections.billing_histories import a_credit_account, a_payment, a_subscription
 from tests.projections.budget_histories import a_budget
 from tests.projections.histories import (
     PROFILE,
@@ -69,8 +69,8 @@ def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list
     with_viewers = Share(None, "VIEWER", "view")
     sharing = a_sharing(agent, with_viewers, Share(str(tenant_id), None, "execute"))
     sharing.happens(Sharing.Ended, share_id=str(share_id(agent.stream_id, with_viewers)))
+    billing = [a_subscription(tenant_id), a_credit_account(tenant_id), a_payment(tenant_id)]
     budget = a_budget(tenant_id).happens(Budget.HoldReleased, **HOLD).happens(Budget.Deleted)
-    billing = [a_subscription(tenant_id), a_credit_account(tenant_id)]
     others = [
         budget,
         an_issued_invoice(tenant_id).happens(Invoice.PastDueMarked),

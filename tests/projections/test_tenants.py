@@ -21,6 +21,7 @@ def test_a_tenant_has_a_name() -> None:
             "suspended_at": None,
             "suspended_reason": None,
             "suspended_by": None,
+            "missed_payments": [],
             "offboarding_due_at": None,
             "customers_max": 0,
             "version": 1,
@@ -52,3 +53,21 @@ def test_settings_and_the_quota_of_a_reseller_are_those_that_were_set_last() -> 
     tenant.happens(Tenant.ResellerQuotaChanged, customers_max=5)
     (row,) = rows_after(TENANTS, tenant.events)
     assert (row["name"], row["time_zone"], row["customers_max"]) == ("Ada", "UTC", 5)
+
+
+def test_a_tenant_stands_still_until_all_that_it_missed_is_paid_whatever_the_operator_says() -> (
+    None
+):
+    tenant = the_tenant(a_tenant()).happens(Tenant.PaymentMissed, payment_id="p1")
+    tenant.happens(Tenant.PaymentMissed, payment_id="p2")
+    tenant.happens(Tenant.Suspended, reason="too loud", is_by_operator=True)
+    tenant.happens(Tenant.Resumed).happens(Tenant.PaymentRecovered, payment_id="p1")
+    (row,) = rows_after(TENANTS, tenant.events)
+    assert (row["standing"], row["missed_payments"]) == ("suspended", ["p2"])
+    (row,) = rows_after(TENANTS, tenant.happens(Tenant.PaymentRecovered, payment_id="p2").events)
+    assert (row["standing"], row["missed_payments"]) == ("active", [])
+    tenant.happens(Tenant.OffboardingRequested, due_at="2026-02-01T00:00:00Z", is_by_operator=False)
+    (row,) = rows_after(TENANTS, tenant.happens(Tenant.PaymentMissed, payment_id="p3").events)
+    assert row["standing"] == "offboarding"
+    (row,) = rows_after(TENANTS, tenant.happens(Tenant.OffboardingCancelled).events)
+    assert row["standing"] == "suspended"

@@ -139,7 +139,7 @@ async def test_what_nobody_foresaw_says_nothing_but_where_to_look(
 
 
 async def test_a_database_that_is_away_is_a_503(lone_api: Api) -> None:
-    refused = sql.SQL("ALTER TABLE tenants_v4 RENAME TO elsewhere")
+    refused = sql.SQL("ALTER TABLE tenants_v5 RENAME TO elsewhere")
     await lone_api.ledger.owner.execute(refused)
     broken = await post(lone_api, json=QUERY)
     assert code_of(broken) == "internal"

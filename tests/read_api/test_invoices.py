@@ -1,6 +1,5 @@
 """Invoices, their lines, and the facts below each line."""
 
-from domain.usage_events import UsageEvent
 from tests.projections.histories import Stream, a_tenant, an_execution, completed, started
 from tests.projections.invoice_histories import a_line, an_invoice, an_issued_invoice
 from tests.projections.usage_histories import a_sent_event
@@ -74,4 +73,3 @@ async def test_below_a_line_are_the_facts_that_it_is_the_sum_of(api: Api) -> Non
             break
         after = line["facts"]["edges"][-1]["cursor"]
     assert found == [str(first.stream_id), str(second.stream_id)]
-    assert first.kind is UsageEvent

@@ -68,6 +68,7 @@ class Described:
             "invoice_id": str(begun["execution_id"]),
             "budget_id": str(begun["execution_id"]),
             "grant_id": str(begun["execution_id"]),
+            "payment_id": str(begun["execution_id"]),
             "name": "paid",
             "identity_id": str(self.api.world.ids.new()),
             "sha256": SHA256,

@@ -2,8 +2,10 @@ import { useMemo } from "react";
 import { Link } from "wouter";
 import { graphql, type ResultOf, useRead } from "../api/graphql";
 import { useTenantChanges } from "../api/live";
+import { BUDGET_ROW, Budgets } from "../parts/budgets";
 import { Card, Skeleton } from "../parts/card";
 import { Chart } from "../parts/chart";
+import { sumOf } from "../parts/decimal";
 import { Empty } from "../parts/empty";
 import { ExecutionTable, RUN_ROW } from "../parts/execution-table";
 import { compactText, countText, Money, moneyText } from "../parts/money";
@@ -11,7 +13,6 @@ import { Page } from "../parts/page";
 import { Problem } from "../parts/problem";
 import { durationText } from "../parts/time";
 import { TimeRange, useRange } from "../parts/time-range";
-import { sumOf } from "../parts/decimal";
 
 const OVERVIEW = graphql(
   `
@@ -20,18 +21,23 @@ const OVERVIEW = graphql(
         start total byStatus { status count } successRate
         p50DurationMs p95DurationMs p99DurationMs costUsd hasUnpriced tokensIn tokensOut
       }
+      together: executionStats(from: $from, to: $to, interval: null, timeZone: "UTC") {
+        p50DurationMs p95DurationMs
+      }
+      budgets(first: 4) { edges { node { ...BudgetRow } } }
       attention: executions(first: 5, filter: { status: [NEEDS_ATTENTION] }) {
         edges { node { ...RunRow } }
       }
       recent: executions(first: 10) { edges { node { ...RunRow } } }
     }
   `,
-  [RUN_ROW],
+  [RUN_ROW, BUDGET_ROW],
 );
+type Together = ResultOf<typeof OVERVIEW>["together"][number];
 type Bucket = ResultOf<typeof OVERVIEW>["stats"][number];
 
 const FIRST_RUN = "make demo";
-const isOfRun = (topic: string) => topic.startsWith("execution.");
+const isOfRun = (topic: string) => /^(execution|budget)\./.test(topic);
 
 export function Overview() {
   const [range, setRange] = useRange();
@@ -44,7 +50,12 @@ export function Overview() {
       {isLoading && <Skeleton />}
       {data && (
         <>
-          <Tiles stats={data.stats} label={range.label} />
+          <Tiles stats={data.stats} together={data.together[0]} label={range.label} />
+          {data.budgets.edges.length > 0 && (
+            <Card title="Budgets">
+              <Budgets rows={data.budgets.edges.map((edge) => edge.node)} />
+            </Card>
+          )}
           {data.attention.edges.length > 0 && (
             <Card title="Needs attention" isBare>
               <ExecutionTable
@@ -87,14 +98,21 @@ function countOf(stats: Bucket[], states: string[]): number {
 const GOING_ON = ["PENDING", "RUNNING", "WAITING", "PAUSED", "COMPENSATING"];
 const BAD = ["FAILED", "COMPENSATED", "NEEDS_ATTENTION"];
 
-function Tiles({ stats, label }: { stats: Bucket[]; label: string }) {
+function Tiles({
+  stats,
+  together,
+  label,
+}: {
+  stats: Bucket[];
+  together: Together | undefined;
+  label: string;
+}) {
   const total = stats.reduce((sum, bucket) => sum + bucket.total, 0);
   const completed = countOf(stats, ["COMPLETED"]);
   const bad = countOf(stats, BAD);
   const going = countOf(stats, GOING_ON);
   const cost = sumOf(stats.map((bucket) => bucket.costUsd));
   const tokens = stats.reduce((sum, bucket) => sum + bucket.tokensIn + bucket.tokensOut, 0);
-  const p95 = stats.map((bucket) => bucket.p95DurationMs).filter((ms) => ms !== null);
   const rate = completed + bad === 0 ? null : completed / (completed + bad);
   return (
     <div className="tiles">
@@ -108,19 +126,19 @@ function Tiles({ stats, label }: { stats: Bucket[]; label: string }) {
       <Tile
         label="Success"
         value={rate === null ? "–" : `${(rate * 100).toFixed(rate > 0.99 && rate < 1 ? 2 : 1)} %`}
-        note={`${countText(bad)} failed or need attention`}
+        note={`${countText(bad)} went wrong`}
         to={`/executions?status=${BAD.join(",")}`}
       />
       <Tile
         label="Spend"
-        value={<Money usd={cost} hasUnpriced={stats.some((bucket) => bucket.hasUnpriced)} />}
+        value={<Money isShort usd={cost} hasUnpriced={stats.some((bucket) => bucket.hasUnpriced)} />}
         note={total === 0 ? "no runs" : `${compactText(tokens)} tokens`}
         to="/executions"
       />
       <Tile
         label="p95 duration"
-        value={durationText(p95.length === 0 ? null : Math.max(...p95))}
-        note="of the slowest interval"
+        value={durationText(together?.p95DurationMs ?? null)}
+        note={`half take ${durationText(together?.p50DurationMs ?? null)} or less`}
         to="/executions"
       />
     </div>

@@ -1,3 +1,5 @@
+import { rounded } from "./decimal";
+
 /** Money is a decimal text and stays one: no float ever holds an amount. */
 
 /** `0.00001234` as `$0.00001234`, `12.5` as `$12.50`: all that is there, at least two digits. */
@@ -8,18 +10,35 @@ export function moneyText(amount: string, symbol = "$"): string {
   return `${amount.startsWith("-") ? "−" : ""}${symbol}${grouped}.${digits}`;
 }
 
-/** hasUnpriced: the amount is a lower bound. */
-export function Money({ usd, hasUnpriced = false }: { usd: string; hasUnpriced?: boolean }) {
+/** hasUnpriced: the amount is a lower bound. isShort: to the cent, or what is less than one to four
+ * digits; all of it on hover.
+ */
+export function Money({
+  usd,
+  hasUnpriced = false,
+  isShort = false,
+}: {
+  usd: string;
+  hasUnpriced?: boolean;
+  isShort?: boolean;
+}) {
   return (
-    <span className="number">
+    <span className="number nowrap" title={isShort ? moneyText(usd) : undefined}>
       {hasUnpriced && (
         <abbr title="A lower bound: the price of some of it is not known." className="muted">
           ≥{" "}
         </abbr>
       )}
-      {moneyText(usd)}
+      {moneyText(isShort ? shortened(usd) : usd)}
     </span>
   );
+}
+
+function shortened(usd: string): string {
+  const [whole = "0", fraction = ""] = usd.split(".");
+  const isLarge = !/^-?0*$/.test(whole);
+  const zeros = fraction.length - fraction.replace(/^0+/, "").length;
+  return rounded(usd, isLarge ? 2 : Math.max(zeros + 4, 2));
 }
 
 const COUNT = new Intl.NumberFormat("en");
