@@ -9,7 +9,7 @@
 unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
-PACKAGES := bench cli commands domain infra projections read_api sagas write_api
+PACKAGES := bench cli commands deploy domain infra projections read_api sagas write_api
 # Each worker of the test run starts a PostgreSQL and, when a test asks, a broker: four are enough.
 # In the order of the directories: sorted by how many tests they have, the long files of few would come last.
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)

@@ -95,6 +95,25 @@ def verify_export(
     raise typer.Exit(run(path, public_key=public_key, is_json=json))
 
 
+@app.command("verify-licence")
+def verify_licence(  # typer reads the parameters
+    path: Annotated[Path, typer.Argument(help="The signed document, or the answer that had it.")],
+    public_key: Annotated[
+        Path, typer.Option(help="What `/api/v1/licence-issuers/<id>/keys` said.")
+    ],
+    revocations: Annotated[
+        Path | None,
+        typer.Option(help="What `/api/v1/licence-issuers/<id>/revocations` said."),
+    ] = None,
+    at: Annotated[str | None, typer.Option(help="A time (RFC 3339); now without it.")] = None,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Check that a licence is what its issuer signed, and counts. Needs no installation."""
+    from cli.licences import verify as run
+
+    raise typer.Exit(run(path, public_key=public_key, revocations=revocations, at=at, is_json=json))
+
+
 @app.command()
 def rebuild(
     projection: Annotated[str, typer.Argument(help="Its name, or `all`.")],

@@ -47,6 +47,7 @@ from infra.parts import PostgresPartRights
 from infra.plan_usage import PlanUsage
 from infra.postgres import Database
 from infra.price_books import StoredPrices
+from infra.published_licences import PublishedLicences
 from infra.read_positions import ReadPositions
 from infra.runtime import Runtime
 from infra.seal_proofs import SealProofs
@@ -103,6 +104,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         blobs=await runtime.blobs("api"),
         exports=await _exports(runtime, seal_proofs),
         published_seal_keys=seal_proofs.published_keys,
+        licences=await _licences(runtime, store),
         ids=runtime.ids,
         strangers=rate_limits.strangers,
         callers=rate_limits.callers,
@@ -139,6 +141,11 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         ),
     )
     return ApiParts(app, tail, positions, admission, key_uses, rate_limits)
+
+
+async def _licences(runtime: Runtime, store: PostgresEventStore) -> PublishedLicences:
+    database, data_keys = await runtime.database("api"), await runtime.data_keys()
+    return PublishedLicences(database, store, data_keys, clock=runtime.clock, ids=runtime.ids)
 
 
 async def _read_dependencies(  # what both edges share is the write side's

@@ -92,6 +92,8 @@ RESELLER_SCOPES: Mapping[str, str] = {
     " with their invoices",
     "subscriptions:write": "say which plan the tenants pay for that one has created",
     "credits:write": "give credits to the tenants that one has created, and withdraw them",
+    "licences:write": "issue, renew and revoke licences for customers of one's own",
+    "licences:activate": "take and release seats of licences",
 }
 
 # Role by role, for each scope: how far it reaches, and nothing for those that are not named. An
@@ -130,6 +132,8 @@ ROLE_CELLS: Mapping[str, Mapping[str, Reach]] = {
     "invoices:write": {"RESELLER": "own"},
     "subscriptions:write": {"RESELLER": "own"},
     "credits:write": {"RESELLER": "own"},
+    "licences:write": {"RESELLER": "own"},
+    "licences:activate": {"RESELLER": "own"},
 }
 
 # About nothing but the account of who uses them; every role has them.

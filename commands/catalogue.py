@@ -135,6 +135,20 @@ from commands.invoices import (
     pay_invoice,
     void_invoice,
 )
+from commands.licences import (
+    ActivateLicence,
+    ExpireLicence,
+    IssueLicence,
+    ReleaseLicence,
+    RenewLicence,
+    RevokeLicence,
+    activate_licence,
+    expire_licence,
+    issue_licence,
+    release_licence,
+    renew_licence,
+    revoke_licence,
+)
 from commands.login_rules import SetLoginRules, set_login_rules
 from commands.logins import (
     ChangePassword,
@@ -298,6 +312,12 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(GrantCredits, grant_credits),
         _entry(WithdrawCredits, withdraw_credits),
         _entry(ExpireCredits, expire_credits),
+        _entry(IssueLicence, issue_licence),
+        _entry(RenewLicence, renew_licence),
+        _entry(RevokeLicence, revoke_licence),
+        _entry(ActivateLicence, activate_licence),
+        _entry(ReleaseLicence, release_licence),
+        _entry(ExpireLicence, expire_licence),
         _entry(DefineFlag, define_flag),
         _entry(RemoveFlag, remove_flag),
         _entry(OverrideFlag, override_flag),

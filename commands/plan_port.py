@@ -115,6 +115,18 @@ class Plans(Protocol):
         ...
 
 
+class PlanUsage(Protocol):
+    """What is read of plans by who manages tenants. Adapter: infra/plan_usage.py."""
+
+    async def plans(self, *, is_of_reseller: bool) -> list[JsonObject]: ...
+
+    async def versions(self, plan_id: UUID) -> list[JsonObject]: ...
+
+    async def of_tenant(
+        self, tenant_id: TenantId, *, reseller_id: TenantId | None
+    ) -> JsonObject: ...
+
+
 class NobodyLimited:
     """Implements Plans, for tools of the operator."""
 

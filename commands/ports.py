@@ -19,6 +19,7 @@ from commands.deadline_port import StoredDeadline
 from commands.directory_port import Directory, DirectoryRow
 from commands.feature_port import EverythingOn, FeatureRow, Features
 from commands.identity_port import AccessRow, Users
+from commands.licence_port import StoredRevocation
 from commands.login_port import Accounts, LoginRow
 from commands.mail_port import Mailbox, QueuedMail
 from commands.oauth_port import ClientSecretRow
@@ -166,6 +167,7 @@ SideRow = (
     | BudgetRow
     | KnownBudgets
     | StoredDeadline
+    | StoredRevocation
 )
 
 

@@ -19,6 +19,7 @@ from domain.feature_flags import FeatureFlag
 from domain.identity import User
 from domain.identity_providers import IdentityProvider
 from domain.invoices import Invoice
+from domain.licences import Licence
 from domain.login_rules import LoginRules
 from domain.logins import Login
 from domain.payment_accounts import PaymentAccount
@@ -52,6 +53,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     FeatureFlag,
     IdentityProvider,
     Invoice,
+    Licence,
     Login,
     LoginRules,
     Payment,

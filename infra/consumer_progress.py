@@ -3,6 +3,7 @@ stand still. Kept as batches come, told at each scrape.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
@@ -14,6 +15,8 @@ from infra.tracing import NO_SPAN, SpanBlock, is_on, messaging, root_span, sampl
 
 # One batch takes a fraction of a second; a member that holds one so long is of no use.
 STALLED_AFTER_S = 60.0
+# The group that sees every event, once in an installation.
+TOLD_GROUP = "projections"
 
 
 class Watched(Protocol):
@@ -68,6 +71,10 @@ class GroupProgress:
         assert self._handling_since is not None
         self._seconds.observe(asyncio.get_running_loop().time() - self._handling_since)
         now = self._clock.now()
+        if self.group == TOLD_GROUP:
+            topics = Counter([event.topic for batch in batches for event in batch.events])
+            for topic, count in topics.items():
+                METRICS.consumers.domain_events.labels(topic).inc(count)
         for batch in batches:
             self._events.inc(len(batch.events))
             self._newest[batch.partition] = (now, batch.events[-1].recorded_at)

@@ -146,6 +146,12 @@ class ConsumerMetrics:
         self.batch_seconds = declare.histogram(
             "consumer_batch_seconds", "Handling one batch of the log.", "group"
         )
+        self.domain_events = declare.counter(
+            "domain_events",
+            "What happened, by topic, as the projectors saw it: logins, runs, invoices, payments."
+            " One that is delivered twice counts twice.",
+            "topic",
+        )
         self.part_restarts = declare.counter(
             "part_restarts", "How often a part of this process failed and began again.", "part"
         )
@@ -194,6 +200,9 @@ class SagaMetrics:
             "One attempt of a node, from its slot to its outcome.",
             "node_type",
             buckets=LONG_BUCKETS_S,
+        )
+        self.budget_refusals = declare.counter(
+            "budget_refusals", "Calls that were not made, for a budget did not pay.", "code"
         )
         self.compensations = declare.counter(
             "saga_compensations", "Attempts to undo a node, by how they ended.", "result"

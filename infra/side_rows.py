@@ -26,6 +26,7 @@ from commands.directory_port import (
 )
 from commands.feature_port import FeatureRow
 from commands.identity_port import AccessRow, RemovedRole, StoredRole, StoredUserAccess
+from commands.licence_port import StoredRevocation
 from commands.login_port import LoginRow
 from commands.mail_port import QueuedMail
 from commands.oauth_port import ClientSecretRow, RemovedClientSecret, StoredClientSecret
@@ -60,6 +61,7 @@ from infra.data_keys import TenantKey
 from infra.deadlines import deadline_statement
 from infra.directory_rows import directory_statement
 from infra.feature_rows import feature_statement
+from infra.licence_rows import revocation_statement
 from infra.login_rows import login_statement
 from infra.plan_rows import plan_statement
 from infra.share_rows import share_statement
@@ -92,6 +94,7 @@ RareRow = (
     | PublishedPrices
     | BillingRow
     | StoredDeadline
+    | StoredRevocation
 )
 
 STORE_DEFINITION: LiteralString = (
@@ -190,8 +193,8 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
         return SideStatement(*plan_statement(tenant_id, row))
     if isinstance(row, FeatureRow):
         return SideStatement(*feature_statement(tenant_id, row))
-    if isinstance(row, BillingRow | BudgetRow | StoredDeadline):
-        return _of_money(tenant_id, row)
+    if isinstance(row, BillingRow | BudgetRow | StoredRevocation | StoredDeadline):
+        return _of_billing(tenant_id, row)
     match row:
         case StoredDefinition():
             definition = orjson.dumps(row.definition, option=orjson.OPT_SORT_KEYS)
@@ -252,12 +255,18 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return SideStatement(*login_statement(tenant_id, row))
 
 
-def _of_money(tenant_id: TenantId, row: BillingRow | BudgetRow | StoredDeadline) -> SideStatement:
-    if isinstance(row, BudgetRow):
-        return SideStatement(*budget_statement(tenant_id, row))
-    if isinstance(row, StoredDeadline):
-        return SideStatement(*deadline_statement(tenant_id, row))
-    return SideStatement(*billing_statement(tenant_id, row))
+def _of_billing(
+    tenant_id: TenantId, row: BillingRow | BudgetRow | StoredRevocation | StoredDeadline
+) -> SideStatement:
+    if isinstance(row, BillingRow):
+        return SideStatement(*billing_statement(tenant_id, row))
+    match row:
+        case StoredRevocation():
+            return SideStatement(*revocation_statement(tenant_id, row))
+        case StoredDeadline():
+            return SideStatement(*deadline_statement(tenant_id, row))
+        case _:
+            return SideStatement(*budget_statement(tenant_id, row))
 
 
 def _access_statement(tenant_id: TenantId, row: AccessRow) -> SideStatement:

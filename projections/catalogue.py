@@ -10,6 +10,7 @@ from projections.external_identities import EXTERNAL_IDENTITIES
 from projections.identity import USERS
 from projections.identity_providers import IDENTITY_PROVIDERS
 from projections.invoices import INVOICES
+from projections.licences import LICENCE_ACTIVATIONS, LICENCES
 from projections.node_runs import NODE_RUNS
 from projections.payments import PAYMENTS
 from projections.providers import PROVIDERS
@@ -35,6 +36,8 @@ PROJECTIONS: tuple[AnyProjection, ...] = (
     EXTERNAL_IDENTITIES,
     IDENTITY_PROVIDERS,
     INVOICES,
+    LICENCE_ACTIVATIONS,
+    LICENCES,
     NODE_RUNS,
     ROLES,
     PAYMENTS,

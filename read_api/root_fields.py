@@ -69,6 +69,7 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "credits": RootFieldRule("read", is_sensitive=False),
     "creditGrants": RootFieldRule("read", check_page, is_sensitive=False),
     "creditEntries": RootFieldRule("read", check_page, is_sensitive=False),
+    "licences": RootFieldRule("read", check_page, is_sensitive=False),
     "tenants": RootFieldRule("tenants:manage", check_page, is_of_tenant=False),
     "users": RootFieldRule("read", check_page),
     "identityProviders": RootFieldRule("read", check_page),

@@ -35,6 +35,7 @@ from read_api.feature_flags import FeatureFlag, feature_flags
 from read_api.identity import Me, User, me, user, users
 from read_api.identity_providers import IdentityProvider, identity_providers
 from read_api.invoices import Invoice, invoice, invoices
+from read_api.licences import Licence, licences
 from read_api.payments import Payment, payments
 from read_api.price_books import PriceBookVersion, price_books
 from read_api.projections import ProjectionStatus, projections
@@ -108,6 +109,9 @@ class Query:
     credit_grants: Connection[CreditGrant] = strawberry.field(resolver=credit_grants)
     credit_entries: Connection[CreditEntry] = strawberry.field(
         resolver=credit_entries, description="The ledger of credits, newest first."
+    )
+    licences: Connection[Licence] = strawberry.field(
+        resolver=licences, description="Those that the caller's tenant has issued, as a reseller."
     )
     me: Me = strawberry.field(resolver=me)
     user: User | None = strawberry.field(resolver=user)

@@ -6,7 +6,10 @@ performs are its children.
 
 import logging
 from collections.abc import Awaitable, Callable
+from functools import cache
 from uuid import UUID
+
+from prometheus_client import Counter, Histogram
 
 from domain.attempts import Attempt, Failure, Usage
 from domain.executions import Execution
@@ -101,8 +104,8 @@ def tell_attempt(
             _tell_cost(ended.usage)
         case ChildWanted():
             pass
-    sagas.steps.labels(node_type, result).inc()
-    sagas.step_seconds.labels(node_type).observe(seconds)
+    _steps(node_type, result).inc()
+    _step_seconds(node_type).observe(seconds)
     if is_compensation(attempt.path):
         sagas.compensations.labels(result).inc()
     if 0 < SLOW.step_s < seconds:
@@ -116,6 +119,17 @@ def tell_attempt(
             seconds,
             extra=fields,
         )
+
+
+# Finding a series takes as long as counting twice; there are as many as node types.
+@cache
+def _steps(node_type: str, result: str) -> Counter:
+    return METRICS.sagas.steps.labels(node_type, result)
+
+
+@cache
+def _step_seconds(node_type: str) -> Histogram:
+    return METRICS.sagas.step_seconds.labels(node_type)
 
 
 def _tell_cost(usage: Usage) -> None:

@@ -17,6 +17,7 @@ from commands.credits import ExpireCredits
 from commands.deadline_port import DeadlineKind, Deadlines, DueDeadline
 from commands.decisions import Command
 from commands.dispatch import Contended, Dispatcher, Origin
+from commands.licences import ExpireLicence
 from commands.payments import CollectPayment
 from commands.ports import Clock, Ids
 from commands.subscriptions import AdvanceSubscription
@@ -33,6 +34,7 @@ COMMANDS: Mapping[DeadlineKind, Callable[[UUID], Command]] = {
     "payment": CollectPayment,
     "subscription": lambda _: AdvanceSubscription(),
     "credits": lambda _: ExpireCredits(),
+    "licence": ExpireLicence,
 }
 
 

@@ -52,6 +52,7 @@ from domain.reservations import (
     reserve,
 )
 from domain.worst_cases import WorstCase, worst_case
+from infra.metrics import METRICS
 from infra.models.bounds import bounds_of
 from sagas.drive_parts import DriveParts
 from sagas.effects import AttemptFailed, Run
@@ -227,6 +228,7 @@ class Reserving:
 
     def _fail(self, on: Driven, attempt: Attempt, failure: Failure) -> None:
         self._forget((attempt.path, attempt.number))
+        METRICS.sagas.budget_refusals.labels(failure.code).inc()
         fail_node(
             on.execution,
             on.definition,

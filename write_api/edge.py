@@ -6,7 +6,7 @@ identify ──► Call ──► body ──► command ──► answer ──
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
 import orjson
@@ -20,8 +20,10 @@ from commands.decisions import Command
 from commands.dispatch import Answer, Dispatcher, Origin
 from commands.feature_port import TenantFeatures
 from commands.invoice_reading import InvoiceReader
+from commands.licence_port import LicencePublications
 from commands.login_flow import LoginFlow
 from commands.payment_port import PaymentProvider
+from commands.plan_port import PlanUsage
 from commands.ports import Ids, Ports, Position
 from commands.provider_port import ProviderTests
 from commands.signals import ReceiveWebhook
@@ -55,6 +57,7 @@ from write_api.requests import (
 )
 
 Body = TypeVar("Body")
+More: TypeAlias = "Callable[[Call, Answer], Awaitable[Answer]] | None"
 
 
 class ExecutionWaiter(Protocol):
@@ -103,18 +106,6 @@ class TenantExport(Protocol):
         ...
 
 
-class PlanUsage(Protocol):
-    """See infra/plan_usage.py."""
-
-    async def plans(self, *, is_of_reseller: bool) -> list[JsonObject]: ...
-
-    async def versions(self, plan_id: UUID) -> list[JsonObject]: ...
-
-    async def of_tenant(
-        self, tenant_id: TenantId, *, reseller_id: TenantId | None
-    ) -> JsonObject: ...
-
-
 class Features(Protocol):
     """See infra/tenant_features.py."""
 
@@ -150,12 +141,10 @@ BECAME_SCOPE_KEY = "agentledger.became"
 class WriteDependencies:
     """What the edge needs.
 
-    authenticate: raises Unauthenticated. client_address: of a request (infra/client_addresses.py).
-    strangers, callers: count requests without and with a valid credential, together with the read
-    side.
-    webhook_tenant: of an execution, when this is the key to its webhooks.
-    audit: where every request is put on record; audit_log: what is on it. login_limits: of the
-    routes that need no credential.
+    authenticate: raises Unauthenticated. client_address: of a request. strangers, callers: count
+    requests without and with a valid credential, together with the read side. webhook_tenant: of an
+    execution, when this is the key to its webhooks. audit: where every request is put on record;
+    audit_log: what is on it. login_limits: of the routes that need no credential.
     """
 
     authenticate: Callable[[Credentials], Awaitable[Caller]]
@@ -165,6 +154,7 @@ class WriteDependencies:
     blobs: Blobs
     exports: TenantExport
     published_seal_keys: Callable[[], Awaitable[Sequence[JsonObject]]]
+    licences: LicencePublications
     ids: Ids
     strangers: AddressLimits
     callers: CallerLimits
@@ -196,6 +186,7 @@ class Edge:
         self.oauth = dependencies.oauth
         self.exports = dependencies.exports
         self.published_seal_keys = dependencies.published_seal_keys
+        self.licences = dependencies.licences
         self.audit = dependencies.audit
         self.audit_log = dependencies.audit_log
         self.event_search = dependencies.event_search
@@ -326,10 +317,13 @@ class Call:
         return await self.body(adapter)
 
     async def answer(
-        self, command: Command, status: HTTPStatus, *, key: str | None = None
+        self, command: Command, status: HTTPStatus, *, key: str | None = None, more: More = None
     ) -> Response:
-        """Decide the command and tell the result. key: for idempotency, from another header."""
-        return self._response(await self._decide(command, key), status)
+        """Decide the command and tell the result. key: for idempotency, from another header. more:
+        adds what is made of it each time, and not stored.
+        """
+        answer = await self._decide(command, key)
+        return self._response(answer if more is None else await more(self, answer), status)
 
     async def answer_at_end(self, command: Command) -> Response:
         """The execution that the command begins: accepted, or its result if it ends in time."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 from starlette.responses import Response
 
-from commands.authorization import OPERATOR_SCOPES, TENANT_SCOPES
+from commands.authorization import OPERATOR_SCOPES, RESELLER_SCOPES, TENANT_SCOPES
 from domain.errors import (
     DomainError,
     Forbidden,
@@ -329,7 +329,7 @@ def _permission(requires: str | None) -> dict[str, Any]:
     if requires is None:
         return {"security": []}
     schemes = [
-        *(["api_key"] if requires in TENANT_SCOPES else []),
+        *(["api_key"] if requires in {*TENANT_SCOPES, *RESELLER_SCOPES} else []),
         *(["operator_key"] if requires in OPERATOR_SCOPES else []),
     ]
     return {"security": [{scheme: []} for scheme in schemes], "x-required-scope": requires}

@@ -16,6 +16,7 @@ import pytest
 from commands.authorization import (
     OPERATOR_SCOPES,
     PLATFORM_SCOPES,
+    RESELLER_SCOPES,
     TENANT_SCOPES,
     Caller,
 )
@@ -24,7 +25,7 @@ from commands.decisions import Command
 from infra.data_keys import PLATFORM
 from tests.write_api.api import Api, problem
 
-ALL_SCOPES = frozenset([*TENANT_SCOPES, *OPERATOR_SCOPES, *PLATFORM_SCOPES])
+ALL_SCOPES = frozenset([*TENANT_SCOPES, *OPERATOR_SCOPES, *PLATFORM_SCOPES, *RESELLER_SCOPES])
 SOME_ID = "019a0000-0000-7000-8000-000000000000"
 SOME_NAME = "somename"
 
@@ -74,6 +75,8 @@ def test_nothing_is_open_but_webhooks_and_what_makes_somebody_known() -> None:
         "/api/v1/auth/password-reset",
         "/api/v1/auth/password-reset/confirm",
         "/api/v1/auth/refresh",
+        "/api/v1/licence-issuers/{tenant_id}/keys",
+        "/api/v1/licence-issuers/{tenant_id}/revocations",
         "/api/v1/payments/webhooks/stripe",
         "/api/v1/webhooks/{execution_id}/{key}/{name}",
     }

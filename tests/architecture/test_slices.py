@@ -33,6 +33,7 @@ MACHINERY = {
     *("plan_port", "ports", "password_port", "price_port", "provider_port", "retention_port"),
     *(
         "deadline_port",
+        "licence_port",
         "sealing_port",
         "sharing_port",
         "standing_port",

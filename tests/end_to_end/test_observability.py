@@ -1,11 +1,16 @@
 """What an operator sees of `agentledger up` while somebody uses it."""
 
+import re
+
 import httpx
 
+from tests.deploy.expressions import named_series
 from tests.end_to_end.stack import Api, Stack
 from tests.end_to_end.stories import question_workflow
 from tests.end_to_end.traces import CLIENT, assert_traced
 from tests.otlp_receiver import OtlpReceiver
+
+OF_HISTOGRAM = re.compile(r"_(bucket|count|sum)$")
 
 
 async def test_a_run_is_followed_from_its_request_to_its_last_node(
@@ -43,3 +48,13 @@ async def test_prometheus_sees_what_was_done(api: Api, one_process: Stack) -> No
     ):
         assert line in told, line
     assert api.api_key not in told
+
+
+async def test_every_metric_of_the_dashboards_and_alerts_is_told_by_a_running_server(
+    one_process: Stack,
+) -> None:
+    told = httpx.get(f"{one_process.url}/metrics").text
+    types = dict(re.findall(r"^# TYPE (\S+) (\S+)$", told, re.MULTILINE))
+    named = named_series() - {"up"}  # Prometheus' own.
+    missing = {name for name in named if not types.keys() & {name, OF_HISTOGRAM.sub("", name)}}
+    assert missing == set()

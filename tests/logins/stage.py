@@ -20,6 +20,7 @@ from psycopg import AsyncConnection
 
 from commands.account_flow import AccountFlow
 from commands.dispatch import Dispatcher
+from commands.invoice_reading import InvoiceReader
 from commands.login_flow import LoginFlow, LoginPorts
 from commands.ports import Ports
 from domain.identifiers import TenantId
@@ -60,6 +61,7 @@ from tests.write_api.api import (
     FakeBlobs,
     FakeEventSearch,
     FakeExport,
+    FakeLicences,
     FakePlanUsage,
     FakeWaiter,
     ToldModels,
@@ -388,6 +390,9 @@ def _dependencies(
         plan_usage=FakePlanUsage(),
         features=FakeFeatures(),
         published_seal_keys=logins.published_keys,
+        licences=FakeLicences(World()),
+        payments=None,
+        invoices=InvoiceReader(World().ports),
         event_search=FakeEventSearch(),
         provider_tests=ShortCalls(TenantProviders(World().vault), ToldModels()),
         body_bytes_max=1024 * 1024,

@@ -2,6 +2,7 @@
 
 from domain.credits import CreditAccount
 from domain.identifiers import JsonObject, TenantId
+from domain.licences import Licence
 from domain.payments import Payment
 from domain.subscriptions import Subscription
 from tests.projections.histories import IDS, Stream, a_tenant
@@ -111,3 +112,22 @@ def a_credit_account(tenant_id: TenantId | None = None) -> Stream:
     )
     gone = [[f"grant:{second}", -10 * usd], ["expired", 10 * usd]]
     return stream.happens(CreditAccount.Expired, grant_id=second, postings=gone, **at)
+
+
+def a_licence(tenant_id: TenantId | None = None) -> Stream:
+    """Of five seats, of which one is taken and one was."""
+    kept, gone = str(IDS.new()), str(IDS.new())
+    stream = Stream(Licence, tenant_id or a_tenant())
+    stream.happens(
+        Licence.Created,
+        issuer_name="Rita Resells",
+        licensee="Acme",
+        product="Suite",
+        seats=5,
+        starts_at="2026-01-01T00:00:00+00:00",
+        expires_at="2027-01-01T00:00:00+00:00",
+        issued_at="2026-01-01T00:00:00+00:00",
+    )
+    for activation_id, instance in ((kept, "host-1"), (gone, "host-2")):
+        stream.happens(Licence.Activated, activation_id=activation_id, instance=instance)
+    return stream.happens(Licence.Released, activation_id=gone)

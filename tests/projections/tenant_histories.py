@@ -13,7 +13,12 @@ from domain.secrets import Secret
 from domain.sessions import Session
 from domain.sharing import Share, Sharing, share_id
 from domain.workflows import Workflow
-from tests.projections.billing_histories import a_credit_account, a_payment, a_subscription
+from tests.projections.billing_histories import (
+    a_credit_account,
+    a_licence,
+    a_payment,
+    a_subscription,
+)
 from tests.projections.budget_histories import a_budget
 from tests.projections.histories import (
     PROFILE,
@@ -70,6 +75,7 @@ def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list
     sharing = a_sharing(agent, with_viewers, Share(str(tenant_id), None, "execute"))
     sharing.happens(Sharing.Ended, share_id=str(share_id(agent.stream_id, with_viewers)))
     billing = [a_subscription(tenant_id), a_credit_account(tenant_id), a_payment(tenant_id)]
+    billing.append(a_licence(tenant_id))
     budget = a_budget(tenant_id).happens(Budget.HoldReleased, **HOLD).happens(Budget.Deleted)
     others = [
         budget,

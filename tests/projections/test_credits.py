@@ -28,5 +28,5 @@ def test_each_event_is_an_entry_of_the_ledger_and_adds_up_to_what_is_left() -> N
         ("expired", -10, ""),
     ]
     assert [row["entry_id"] for row in rows] == [event.event_id for event in stream.events[1:]]
-    postings = [orjson.loads(row["postings"]) for row in rows]
+    postings = [orjson.loads(str(row["postings"])) for row in rows]
     assert [sum(amount for _, amount in entry) for entry in postings] == [0] * 5

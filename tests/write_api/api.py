@@ -11,10 +11,12 @@ from fastapi import FastAPI
 from commands.authorization import Caller
 from commands.credential_port import RevokedApiKey, StoredApiKey
 from commands.invoice_reading import InvoiceReader
+from commands.licence_port import IssuerNotFound
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
 from commands.ports import LoggedEvent, Position
 from domain.errors import Unauthenticated, Unavailable
 from domain.identifiers import JsonObject, TenantId
+from domain.licences import Licence, LicenceNotFound
 from domain.plans import PlanNotFound
 from domain.tenants import TenantNotFound
 from infra.audit_entries import AuditFilter, AuditPage
@@ -176,6 +178,27 @@ class FakePlanUsage:
         return told
 
 
+class FakeLicences:
+    """Documents that are not signed. Nobody else issues any."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def document(self, issuer_id: TenantId, licence_id: UUID) -> str:
+        licence = await self._world.store.load(Licence, licence_id, issuer_id)
+        if licence is None:
+            raise LicenceNotFound
+        return f"serial {licence.serial}"
+
+    async def keys(self, issuer_id: TenantId) -> JsonObject:
+        if issuer_id != self._world.tenant_id:
+            raise IssuerNotFound
+        return {"issuer_id": str(issuer_id), "keys": []}
+
+    async def revocations(self, issuer_id: TenantId) -> str:
+        return "none" if await self.keys(issuer_id) else ""
+
+
 class ToldModels:
     """Answers with a word, or fails as it is told. Keeps what it was asked."""
 
@@ -234,6 +257,7 @@ class Api:
             blobs=self.blobs,
             exports=self.exports,
             published_seal_keys=self.published_seal_keys,
+            licences=FakeLicences(self.world),
             ids=self.world.ids,
             strangers=self.limits.strangers,
             callers=self.limits.callers,

@@ -68,6 +68,8 @@ class Described:
             "invoice_id": str(begun["execution_id"]),
             "budget_id": str(begun["execution_id"]),
             "grant_id": str(begun["execution_id"]),
+            "licence_id": str(begun["execution_id"]),
+            "activation_id": str(begun["execution_id"]),
             "payment_id": str(begun["execution_id"]),
             "name": "paid",
             "identity_id": str(self.api.world.ids.new()),
