@@ -14,7 +14,6 @@ def a_sent_event(tenant_id: TenantId | None = None, **fields: object) -> Stream:
         "subject": None,
         "happened_at": "2026-01-05T10:00:00+00:00",
         "data": {},
-        "counters": [],
         "fingerprint": "0" * 64,
         "usage": {**USAGE["usage"], "source": "sent", "provider": "", "prices": "", "lines": lines},
         "counters": [],
