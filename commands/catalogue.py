@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
+from commands import payments
 from commands.agents import (
     CreateAgent,
     DeleteAgent,
@@ -166,16 +167,6 @@ from commands.logins import (
     reset_second_factor,
     use_recovery_code,
 )
-from commands.payments import (
-    CollectPayment,
-    OpenCheckout,
-    ReceiveProviderEvent,
-    RefundPayment,
-    collect_payment,
-    open_checkout,
-    receive_provider_event,
-    refund_payment,
-)
 from commands.plans import (
     ArchivePlan,
     AssignPlan,
@@ -327,10 +318,10 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         _entry(ReviseBudget, revise_budget),
         _entry(DeleteBudget, delete_budget),
         _entry(ReleaseBudgetHold, release_budget_hold),
-        _entry(OpenCheckout, open_checkout),
-        _entry(ReceiveProviderEvent, receive_provider_event),
-        _entry(CollectPayment, collect_payment),
-        _entry(RefundPayment, refund_payment),
+        _entry(payments.OpenCheckout, payments.open_checkout),
+        _entry(payments.ReceiveProviderEvent, payments.receive_provider_event),
+        _entry(payments.CollectPayment, payments.collect_payment),
+        _entry(payments.RefundPayment, payments.refund_payment),
         _entry(SendUsageEvents, send_usage_events),
         _entry(ResolveUsage, resolve_usage),
         _entry(InviteUser, invite_user),
