@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from cli.session import installation, opening, owner_connection, run, settings_or_complain
+from infra.budget_verification import verify_budgets
 from infra.invoice_verification import verify_invoices
 from infra.kafka_verification import verify_published
 from infra.seal_verification import verify_seals
@@ -40,6 +41,8 @@ async def _checks(settings: Settings, progress: Callable[[str], None]) -> list[C
     async with owner_connection(settings) as conn, opening(settings) as open_events:
         checks = await verify_log(conn, open_events, progress)
         checks.extend(await verify_invoices(conn, open_events, progress))
+        progress("what budgets count")
+        checks += await verify_budgets(conn, open_events)
         progress("the seals of the log")
         checks.append(await verify_seals(conn))
         if settings.kafka_bootstrap_servers:
