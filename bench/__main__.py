@@ -21,6 +21,7 @@ from bench import (
     graphql,
     growth,
     logins,
+    metering,
     noisy,
     rebuild,
     recovery,
@@ -54,6 +55,7 @@ MEASUREMENTS: Mapping[str, Measure] = {
     runs.NAME: runs.measure,
     recovery.NAME: recovery.measure,
     noisy.NAME: noisy.measure,
+    metering.NAME: metering.measure,
     growth.NAME: growth.measure,
     logins.NAME: logins.measure,
 }
