@@ -134,6 +134,11 @@ class Invoice:
         rows = await info.context.related(LINE_RELATION, "InvoiceLine", self.id)
         return [InvoiceLine(**row) for row in rows]
 
+    @strawberry.field(description="One of its lines, for who asks for its facts.")
+    async def line(self, info: ReadInfo, number: int) -> InvoiceLine | None:
+        rows = await info.context.related(LINE_RELATION, "InvoiceLine", self.id)
+        return next((InvoiceLine(**row) for row in rows if row["line"] == number), None)
+
 
 async def invoice(info: ReadInfo, id_: Id, _min_position: MinPosition = None) -> Invoice | None:
     return await read_one(info, INVOICES, id_, Invoice)

@@ -17,6 +17,11 @@ class Client:
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         return self._send("POST", path, body)
 
+    def read(self, query: str) -> Any:
+        answer = self._http.post("/graphql", json={"query": query})
+        assert answer.is_success, answer.text
+        return answer.json()["data"]
+
     def patch(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         return self._send("PATCH", path, body)
 

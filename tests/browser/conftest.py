@@ -31,6 +31,7 @@ def stack(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         "AGENTLEDGER_DATA_DIR": str(directory / "data"),
         "AGENTLEDGER_RATE_LIMIT_LOGIN_PER_MIN": "1000",
         "AGENTLEDGER_RATE_LIMIT_IP_PER_MIN": "10000",
+        "AGENTLEDGER_WORKER_BILLING_POLL_S": "0.5",
     }
     running = Stack(f"http://127.0.0.1:{port}", environment, directory)
     running.add("up", "up", "--port", str(port))

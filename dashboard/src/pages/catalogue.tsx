@@ -5,6 +5,7 @@ import {
   Gauge,
   ListTree,
   type LucideIcon,
+  ReceiptText,
   ScrollText,
   Workflow,
 } from "lucide-react";
@@ -33,6 +34,12 @@ export const PAGES: readonly PageEntry[] = [
     Page: lazy(() => import("./usage")),
     nav: { label: "Usage and cost", icon: ChartColumn },
   },
+  {
+    path: "/invoices",
+    Page: lazy(() => import("./invoices")),
+    nav: { label: "Invoices", icon: ReceiptText },
+  },
+  { path: "/invoices/:id", Page: lazy(() => import("./invoice")) },
   {
     path: "/audit",
     Page: lazy(() => import("./audit")),

@@ -32,7 +32,7 @@ const FACTS = graphql(`
     }
   }
 `);
-type Fact = ResultOf<typeof FACTS>["usageFacts"]["edges"][number]["node"];
+export type Fact = ResultOf<typeof FACTS>["usageFacts"]["edges"][number]["node"];
 
 const EVENT = graphql(`
   query EventOfFact($streamId: ID!, $version: Int!) {
@@ -82,7 +82,7 @@ function costOf(fact: Fact): string {
   return sumOf(fact.lines.map((line) => line.costUsd ?? "0"));
 }
 
-function FactTable({
+export function FactTable({
   facts,
   isStale,
   show,
@@ -147,7 +147,7 @@ function FactTable({
   );
 }
 
-function EventDialog({ fact, onClose }: { fact: Fact; onClose: () => void }) {
+export function EventDialog({ fact, onClose }: { fact: Fact; onClose: () => void }) {
   const { data, error, isLoading, again } = useRead(EVENT, {
     streamId: fact.streamId,
     version: fact.eventVersion,

@@ -1,0 +1,228 @@
+import { CreditCard, Download } from "lucide-react";
+import { useState } from "react";
+import { useParams } from "wouter";
+import { graphql, type ResultOf, useRead } from "../api/graphql";
+import { useTenantChanges } from "../api/live";
+import { download } from "../api/rest";
+import { amountText, PILLS } from "../invoices/amounts";
+import { FactsOfLine } from "../invoices/facts";
+import { Card, Skeleton } from "../parts/card";
+import { CommandDialog } from "../parts/command-dialog";
+import { CopyId } from "../parts/copy-id";
+import { Empty } from "../parts/empty";
+import { Page } from "../parts/page";
+import { Problem } from "../parts/problem";
+import { StatePill } from "../parts/state-pill";
+import { Table } from "../parts/table";
+import { Time } from "../parts/time";
+import { useParam } from "../parts/url";
+import { useMay } from "../session/permissions";
+import { periodText } from "./invoices";
+
+const INVOICE = graphql(`
+  query Invoice($id: ID!) {
+    invoice(id: $id) {
+      id number status periodStart periodEnd timeZone graceUntil finalizedAt dueAt currency
+      subtotal tax total credits credited amountDue hasUnpriced contentSha256
+      lines { line kind description quantity unit amount taxPercent tax meter }
+    }
+  }
+`);
+type Told = NonNullable<ResultOf<typeof INVOICE>["invoice"]>;
+const FORMATS = ["pdf", "html", "csv", "json"] as const;
+/** Lines that are the sum of usage. */
+const OF_USAGE = ["usage", "adjustment"];
+const PAYABLE = ["issued", "past_due", "uncollectible"];
+
+/** One invoice: its lines, and below each line what it is the sum of. */
+export default function Invoice() {
+  const { id = "" } = useParams();
+  const [line, setLine] = useParam("line", ["after"]);
+  const { data, error, isLoading, again } = useRead(INVOICE, { id });
+  useTenantChanges(again, {
+    isOf: (topic) => topic.startsWith("invoice.") || topic.startsWith("payment."),
+  });
+  const invoice = data?.invoice;
+  const name = invoice?.number ?? "Invoice";
+  return (
+    <Page
+      title={name}
+      up={{ to: "/invoices", label: "Invoices" }}
+      heading={
+        <>
+          {name}{" "}
+          {invoice && (
+            <StatePill state={invoice.status.toUpperCase()} tone={PILLS[invoice.status]} />
+          )}
+        </>
+      }
+      actions={invoice && <Actions invoice={invoice} />}
+    >
+      {error && <Problem error={error} again={again} />}
+      {isLoading && <Skeleton />}
+      {data && !invoice && (
+        <Card>
+          <Empty title="There is no such invoice" />
+        </Card>
+      )}
+      {invoice && (
+        <>
+          <Amounts invoice={invoice} />
+          <Lines invoice={invoice} shown={line} show={setLine} />
+          {line !== "" && <FactsOfLine id={id} line={Number(line)} />}
+        </>
+      )}
+    </Page>
+  );
+}
+
+function Amounts({ invoice }: { invoice: Told }) {
+  const amounts: [string, string | null][] = [
+    ["Subtotal", invoice.subtotal],
+    ["Tax", invoice.tax],
+    ["Total", invoice.total],
+    ["Paid with credits", invoice.credits],
+    ["Given back", invoice.credited],
+    ["Still to pay", invoice.amountDue],
+  ];
+  return (
+    <Card title={periodText(invoice.periodStart, invoice.periodEnd, invoice.timeZone)}>
+      <dl className="facts">
+        {amounts.map(([name, amount]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd className="number">{amountText(amount, invoice.currency)}</dd>
+          </div>
+        ))}
+        <div>
+          <dt>{invoice.finalizedAt ? "Finalised" : "Can change until"}</dt>
+          <dd>
+            <Time at={invoice.finalizedAt ?? invoice.graceUntil} />
+          </dd>
+        </div>
+        <div>
+          <dt>Due</dt>
+          <dd>
+            <Time at={invoice.dueAt} />
+          </dd>
+        </div>
+        <div>
+          <dt>Days of</dt>
+          <dd>{invoice.timeZone}</dd>
+        </div>
+        {invoice.contentSha256 && (
+          <div>
+            <dt>SHA-256 of the document</dt>
+            <dd>
+              <CopyId id={invoice.contentSha256} />
+            </dd>
+          </div>
+        )}
+      </dl>
+      {invoice.hasUnpriced && (
+        <p className="muted">
+          Something was used without a known price: it is on the document, and not charged.
+        </p>
+      )}
+    </Card>
+  );
+}
+
+function Lines({
+  invoice,
+  shown,
+  show,
+}: {
+  invoice: Told;
+  shown: string;
+  show: (line: string) => void;
+}) {
+  const isOfUsage = (kind: string) => OF_USAGE.includes(kind);
+  return (
+    <Card title="Lines" isBare>
+      {invoice.lines.length === 0 ? (
+        <Empty title="No lines">
+          {invoice.finalizedAt ? "Nothing was owed." : "They are made when it is finalised."}
+        </Empty>
+      ) : (
+        <Table
+          label="Lines"
+          rows={invoice.lines}
+          keyOf={(row) => String(row.line)}
+          columns={[
+            { head: "No.", cell: (row) => row.line },
+            {
+              head: "What",
+              className: "wide",
+              cell: (row) =>
+                isOfUsage(row.kind) && row.meter ? (
+                  <button
+                    type="button"
+                    className="button quiet"
+                    aria-expanded={shown === String(row.line)}
+                    onClick={() => show(shown === String(row.line) ? "" : String(row.line))}
+                  >
+                    {row.description}
+                  </button>
+                ) : (
+                  row.description
+                ),
+            },
+            { head: "Quantity", className: "right", cell: (row) => `${row.quantity} ${row.unit}` },
+            {
+              head: "Amount",
+              className: "right",
+              cell: (row) => amountText(row.amount, invoice.currency),
+            },
+            {
+              head: "Tax",
+              className: "right",
+              cell: (row) => `${amountText(row.tax, invoice.currency)} (${row.taxPercent} %)`,
+            },
+          ]}
+        />
+      )}
+    </Card>
+  );
+}
+
+function Actions({ invoice }: { invoice: Told }) {
+  const may = useMay();
+  const [isPaying, setIsPaying] = useState(false);
+  const [error, setError] = useState<unknown>(null);
+  const take = (format: (typeof FORMATS)[number]) => {
+    setError(null);
+    download(
+      `/invoices/${invoice.id}?format=${format}`,
+      `${invoice.number ?? "invoice"}.${format}`,
+    ).catch(setError);
+  };
+  if (invoice.finalizedAt === null) return null;
+  const here = location.href;
+  return (
+    <div className="row">
+      {FORMATS.map((format) => (
+        <button key={format} type="button" className="button" onClick={() => take(format)}>
+          <Download size={14} aria-hidden /> {format.toUpperCase()}
+        </button>
+      ))}
+      {PAYABLE.includes(invoice.status) && may("payments:write") && (
+        <button type="button" className="button primary" onClick={() => setIsPaying(true)}>
+          <CreditCard size={14} aria-hidden /> Pay
+        </button>
+      )}
+      {error !== null && <Problem error={error} />}
+      {isPaying && (
+        <CommandDialog
+          title={`Pay ${invoice.number ?? "this invoice"}`}
+          does={`Opens the page of the payment provider for ${amountText(invoice.amountDue, invoice.currency)}. This page follows when it is paid.`}
+          verb="Go and pay"
+          path="/payments/checkout"
+          body={{ invoice_id: invoice.id, success_url: here, cancel_url: here }}
+          onDone={(data) => location.assign(String(data["url"]))}
+          onClose={() => setIsPaying(false)}
+        />
+      )}
+    </div>
+  );
+}

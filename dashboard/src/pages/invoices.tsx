@@ -1,0 +1,89 @@
+import { Link } from "wouter";
+import { graphql, useRead } from "../api/graphql";
+import { useTenantChanges } from "../api/live";
+import { amountText, PILLS } from "../invoices/amounts";
+import { Card, Skeleton } from "../parts/card";
+import { Empty } from "../parts/empty";
+import { Page } from "../parts/page";
+import { Problem } from "../parts/problem";
+import { StatePill } from "../parts/state-pill";
+import { PAGE_SIZE, Table, usePages } from "../parts/table";
+import { Time } from "../parts/time";
+
+const INVOICES = graphql(`
+  query Invoices($first: Int!, $after: String) {
+    invoices(first: $first, after: $after) {
+      edges {
+        node { id number status periodStart periodEnd timeZone dueAt currency total amountDue hasUnpriced }
+      }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+`);
+const FIRST = `curl -sS -X PUT "$URL/api/v1/tenants/$TENANT/billing-profile" \\
+  -H "X-Operator-Key: $OPERATOR" -H 'Content-Type: application/json' \\
+  -d '{"currency": "EUR", "usd_rate": "0.92", "taxes": {"default": "19"}}'`;
+
+export default function Invoices() {
+  const { after, pager } = usePages();
+  const { data, error, isLoading, again } = useRead(INVOICES, { first: PAGE_SIZE, after });
+  useTenantChanges(again, { isOf: (topic) => topic.startsWith("invoice.") });
+  const rows = data?.invoices.edges.map((edge) => edge.node) ?? [];
+  return (
+    <Page title="Invoices">
+      <Card isBare>
+        {error && <Problem error={error} again={again} />}
+        {isLoading && <Skeleton />}
+        {data && rows.length === 0 && (
+          <Empty title="Nothing is billed yet" command={FIRST}>
+            A tenant is billed once the operator has said on which terms:
+          </Empty>
+        )}
+        {rows.length > 0 && (
+          <Table
+            label="Invoices"
+            rows={rows}
+            keyOf={(row) => row.id}
+            to={(row) => `/invoices/${row.id}`}
+            columns={[
+              {
+                head: "Number",
+                cell: (row) => (
+                  <Link href={`/invoices/${row.id}`}>{row.number ?? "not yet numbered"}</Link>
+                ),
+              },
+              {
+                head: "Period",
+                className: "wide",
+                cell: (row) => periodText(row.periodStart, row.periodEnd, row.timeZone),
+              },
+              {
+                head: "Status",
+                cell: (row) => <StatePill state={row.status.toUpperCase()} tone={PILLS[row.status]} />,
+              },
+              { head: "Due", cell: (row) => <Time at={row.dueAt} /> },
+              {
+                head: "Total",
+                className: "right",
+                cell: (row) => amountText(row.total, row.currency),
+              },
+              {
+                head: "Still to pay",
+                className: "right",
+                cell: (row) => amountText(row.amountDue, row.currency),
+              },
+            ]}
+          />
+        )}
+        {data && rows.length > 0 && pager(data.invoices.pageInfo)}
+      </Card>
+    </Page>
+  );
+}
+
+/** The days that it is for, in its own time zone; the end is exclusive. */
+export function periodText(start: string, end: string, timeZone: string): string {
+  const days = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeZone });
+  const last = new Date(new Date(end).getTime() - 1);
+  return `${days.format(new Date(start))} – ${days.format(last)}`;
+}
