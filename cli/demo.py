@@ -202,6 +202,7 @@ async def _story(url: str, api_key: str, console: Console) -> int:
     _print_result(ended, console)
     console.print(
         f"history   {last} events: agentledger replay --stream {execution_id}"
+        f"\n          {url}/dashboard/executions/{execution_id}"
         f"\n          {url}/api/v1/executions/{execution_id}/events"
     )
     return 0 if ended["status"] == "COMPLETED" else 1

@@ -4,9 +4,9 @@ A handler loads aggregates, lets them decide, and returns Decided; it stores not
 (commands/dispatch.py does).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 from uuid import UUID
 
 from eventsourcing.domain import Aggregate
@@ -133,3 +133,16 @@ def require_version(aggregate: Aggregate, expected_version: int | None) -> None:
     """Raises VersionMismatch when the caller has seen another version; None expects nothing."""
     if expected_version is not None and aggregate.version != expected_version:
         raise VersionMismatch(f"It is at version {aggregate.version}.")
+
+
+AnyCommand = TypeVar("AnyCommand", bound=Command)
+Handler: TypeAlias = Callable[[Any, Tenancy], Awaitable[Decided]]
+
+
+def entry(
+    kind: type[AnyCommand], handler: Callable[[AnyCommand, Tenancy], Awaitable[Decided]]
+) -> tuple[type[Command], Handler]:
+    """Of a catalogue. Lets the type checker see that a handler takes the command it stands
+    beside.
+    """
+    return kind, handler

@@ -30,6 +30,9 @@ from domain.payments import Payment, payment_of_invoice
 
 # The provider's clock may be another.
 CLOCKS_APART = timedelta(hours=1)
+# A provider that is away is asked again after so long, and whether there is one after so long.
+AWAY = timedelta(minutes=10)
+NONE_SET_UP = timedelta(days=1)
 NO_METHOD = "no_payment_method"
 
 
@@ -80,7 +83,8 @@ def begun_payment(invoice: Invoice, on: Tenancy) -> Payment:
 
 
 async def next_step(payment: Payment, on: Tenancy) -> Outcome:
-    account = await _account(on)
+    """Raises PaymentsNotSetUp, PaymentProviderUnavailable."""
+    provider, account = provider_of(on), await _account(on)
     if payment.is_attempting:
         return await _outcome_of_attempt(payment, account, on)
     left, invoice = await amount_left(payment, on)
@@ -88,13 +92,13 @@ async def next_step(payment: Payment, on: Tenancy) -> Outcome:
         return await no_longer_owed(payment, "nothing_due", on)
     if payment.checkout_id is not None:
         # Nobody pays at a page what is taken from a card at the same time.
-        page = await provider_of(on).close_checkout(payment.checkout_id)
+        page = await provider.close_checkout(payment.checkout_id)
         if page.charge is not None and page.charge.status == "succeeded":
             return await settled(payment, page.charge, on)
         if page.charge is not None and page.charge.status == "processing":
             return postponed(payment, on.ports.clock.now() + PROCESSING, "processing")
         payment.close_checkout(page.checkout_id)
-    method_id = None if account is None or on.ports.payments is None else account.method_id
+    method_id = None if account is None else account.method_id
     payment.begin_attempt(str(left), method_id or "")
     if method_id is None:
         return await failed(payment, NO_METHOD, on, attempt=payment.attempt, reference=None)

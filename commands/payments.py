@@ -8,11 +8,11 @@ the provider. So it does not matter in which order events come, or how often.
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 from uuid import UUID
 
 from commands.decisions import VARYING, Command, Decided, Tenancy
-from commands.payment_collection import next_step
+from commands.payment_collection import AWAY, NONE_SET_UP, next_step
 from commands.payment_outcomes import (
     Outcome,
     amount_left,
@@ -30,6 +30,7 @@ from commands.payment_port import (
     OpenedCheckout,
     PaymentProvider,
     PaymentProviderUnavailable,
+    PaymentsNotSetUp,
     Received,
 )
 from commands.plan_purchases import PlanOffer, plan_offer
@@ -44,8 +45,6 @@ from domain.tenants import Tenant, TenantNotFound
 CURRENCY_DEFAULT = "USD"
 # Whoever is asked to pay at a page of the provider has so long.
 CHECKOUT_LIFETIME = timedelta(hours=1)
-# A provider that is away is asked again after so long.
-AWAY = timedelta(minutes=10)
 
 
 class PaidToReseller(Refused):
@@ -81,24 +80,16 @@ async def open_checkout(command: OpenCheckout, on: Tenancy) -> Decided:
     and what the provider raises.
     """
     provider = provider_of(on)
+    page = await _page(command, on)
+    payment = page.payment
     account = await _account(provider, on)
     account.require_room(on.ports.clock.now())
-    if command.invoice_id is not None:
-        payment = await _payment_of(command.invoice_id, on)
-        await _close_page(payment, provider)
-        left, invoice = await amount_left(payment, on)
-        page, amount = _Page(what_for(invoice), payment.currency), str(left)
-    elif command.plan_id is not None:
-        offer = await plan_offer(command.plan_id, on)
-        payment = _payment_for(offer, on)
-        page, amount = _Page(f"plan {offer.name}", CURRENCY_DEFAULT), offer.amount
-    else:
-        payment, page, amount = None, _Page("", CURRENCY_DEFAULT), None
+    await _close_page(payment, provider)
     request = CheckoutRequest(
         tenant_id=on.tenant_id,
         customer_id=account.customer_id,
         payment_id=None if payment is None else payment.id,
-        amount=amount,
+        amount=page.amount,
         currency=page.currency,
         description=page.description,
         success_url=command.success_url,
@@ -111,14 +102,32 @@ async def open_checkout(command: OpenCheckout, on: Tenancy) -> Decided:
     result = _opened(opened, request)
     if payment is None:
         return Decided(result, aggregates=(account,))
-    payment.open_checkout(opened.checkout_id, amount or "0", opened.expires_at)
+    payment.open_checkout(opened.checkout_id, page.amount or "0", opened.expires_at)
     return Decided(result, aggregates=(account, payment))
 
 
-@dataclass(frozen=True, slots=True)
-class _Page:
-    description: str
+class _Page(NamedTuple):
+    """amount: None: nothing is paid there."""
+
+    payment: Payment | None
+    amount: str | None
     currency: str
+    description: str
+
+
+async def _page(command: OpenCheckout, on: Tenancy) -> _Page:
+    """What the page is about, before anybody is asked for it. Raises what a plan or an invoice
+    refuses.
+    """
+    if command.invoice_id is not None:
+        payment = await _payment_of(command.invoice_id, on)
+        left, invoice = await amount_left(payment, on)
+        return _Page(payment, str(left), payment.currency, what_for(invoice))
+    if command.plan_id is not None:
+        offer = await plan_offer(command.plan_id, on)
+        payment = _payment_for(offer, on)
+        return _Page(payment, offer.amount, CURRENCY_DEFAULT, f"plan {offer.name}")
+    return _Page(None, None, CURRENCY_DEFAULT, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +185,9 @@ async def collect_payment(command: CollectPayment, on: Tenancy) -> Decided:
         outcome = await next_step(payment, on)
     except PaymentProviderUnavailable:
         outcome = postponed(payment, on.ports.clock.now() + AWAY, "provider_unavailable")
+    except PaymentsNotSetUp:
+        # The operator has taken the provider away, which is no fault of whoever pays.
+        outcome = postponed(payment, on.ports.clock.now() + NONE_SET_UP, "payments_not_set_up")
     return Decided({}, tuple(outcome.aggregates), tuple(outcome.side_rows))
 
 
@@ -259,11 +271,11 @@ def _payment_for(offer: PlanOffer, on: Tenancy) -> Payment:
     )
 
 
-async def _close_page(payment: Payment, provider: PaymentProvider) -> None:
+async def _close_page(payment: Payment | None, provider: PaymentProvider) -> None:
     """So that one invoice is not paid at two. Raises PaymentInProgress for one that was paid, of
     which the provider is about to tell.
     """
-    if payment.checkout_id is None:
+    if payment is None or payment.checkout_id is None:
         return
     page = await provider.close_checkout(payment.checkout_id)
     if page.status == "complete":

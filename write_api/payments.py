@@ -30,6 +30,7 @@ from commands.payments import (
     RefundPayment,
 )
 from commands.plan_purchases import PlanNotForSale
+from commands.sealing_port import KeyDestroyed
 from domain.errors import FieldError, Invalid, Unauthenticated
 from domain.identifiers import PLATFORM
 from domain.invoices import InvoiceNotFound
@@ -219,7 +220,7 @@ async def receive_event(call: Call) -> Response:
     tenant_id = PLATFORM if event.tenant_id is None else event.tenant_id
     try:
         return await _received(call, event, Caller(ACTOR, tenant_id, SCOPES))
-    except EventOfNobody:
+    except (EventOfNobody, KeyDestroyed):
         unknown = ProviderEvent(event.event_id, event.kind, None, "", None)
         return await _received(call, unknown, Caller(ACTOR, PLATFORM, SCOPES))
 

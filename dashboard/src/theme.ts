@@ -21,9 +21,7 @@ function isDark(): boolean {
   return theme === "dark" || (theme === "system" && prefersDark.matches);
 }
 
-/** Said outright also where the system decides: when only the system changes its mind, Chromium leaves
- * inherited colours of light-dark() as they were.
- */
+/** tokens.css goes by it. */
 function apply(): void {
   document.documentElement.dataset.theme = isDark() ? "dark" : "light";
   for (const tell of listeners) tell();

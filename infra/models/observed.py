@@ -4,9 +4,12 @@ What is asked and answered is in no span, unless the installation says that it m
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from time import perf_counter
 
 import orjson
+from prometheus_client import Counter, Histogram
 
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
 from infra import genai_names as genai
@@ -32,10 +35,9 @@ class ObservedModels:
                 response = await self._models.complete(request, on_token)
             except ModelFailed as failed:
                 made.fail(failed.code)
-                _tell_time(request, perf_counter() - began_s, failed.code)
+                _tell_failure(request, perf_counter() - began_s, failed.code)
                 raise
-            _tell_time(request, perf_counter() - began_s, "")
-            _tell_tokens(request, response)
+            _tell_response(request, perf_counter() - began_s, response)
             if made.is_recording:
                 _tell_span(made, response)
             return response
@@ -77,16 +79,43 @@ def _tell_span(made: Span, response: ModelResponse) -> None:
         made.set({genai.OUTPUT_MESSAGES: orjson.dumps(answer).decode()})
 
 
-def _tell_time(request: ModelRequest, seconds: float, error_type: str) -> None:
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """What is told of one model's calls. To find a series takes as long as to count in it."""
+
+    label: tuple[str, str]
+    seconds: Histogram
+    tokens_in: Histogram
+    tokens_out: Histogram
+    tokens: dict[str, Counter]
+
+
+@cache  # As many as labels.
+def _series(label: tuple[str, str]) -> _Series:
+    models, place = METRICS.models, (genai.CHAT, *label)
+    return _Series(
+        label,
+        models.seconds.labels(*place, ""),
+        models.token_usage.labels(*place, "input"),
+        models.token_usage.labels(*place, "output"),
+        {},
+    )
+
+
+def _tell_failure(request: ModelRequest, seconds: float, error_type: str) -> None:
     place = (genai.CHAT, *label_of(request.model))
     METRICS.models.seconds.labels(*place, error_type).observe(seconds)
 
 
-def _tell_tokens(request: ModelRequest, response: ModelResponse) -> None:
-    label = label_of(request.model)
-    for meter, count in response.measured.quantities.items():
+def _tell_response(request: ModelRequest, seconds: float, response: ModelResponse) -> None:
+    series, measured = _series(label_of(request.model)), response.measured
+    series.seconds.observe(seconds)
+    for meter, count in measured.quantities.items():
         if meter.endswith("_tokens"):
-            METRICS.models.tokens.labels(*label, meter).inc(count)
-    usage, place = METRICS.models.token_usage, (genai.CHAT, *label)
-    usage.labels(*place, "input").observe(response.measured.tokens_in)
-    usage.labels(*place, "output").observe(response.measured.tokens_out)
+            counter = series.tokens.get(meter)
+            if counter is None:
+                counter = METRICS.models.tokens.labels(*series.label, meter)
+                series.tokens[meter] = counter
+            counter.inc(count)
+    series.tokens_in.observe(measured.tokens_in)
+    series.tokens_out.observe(measured.tokens_out)

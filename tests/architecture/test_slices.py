@@ -32,6 +32,7 @@ MACHINERY = {
     *("open_executions_port", "ownership", "parts", "parts_port", "pinned_definitions"),
     *("plan_port", "ports", "password_port", "price_port", "provider_port", "retention_port"),
     *(
+        "commerce_catalogue",
         "deadline_port",
         "licence_port",
         "sealing_port",

@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from commands.authorization import Caller
+from commands.dispatch import Dispatcher
 from commands.invoices import PayInvoice, VoidInvoice
 from commands.payment_port import Charge, PaymentProviderRefused
 from commands.standing_port import ChangedStanding
@@ -319,3 +320,12 @@ async def test_a_month_is_billed_and_collected_without_anybody(world: World) -> 
     await payer.worker_steps(invoice)
     assert (await billed.invoice()).status == "paid"
     assert (await payer.payment(invoice)).received == {"pi_1": Decimal("1.20")}
+
+
+async def test_an_operator_who_takes_the_provider_away_fails_nobody(payer: Payer) -> None:
+    invoice = await payer.is_invoiced()
+    payer.world.dispatcher = Dispatcher(replace(payer.world.ports, payments=None))
+    await payer.days_later(14, invoice)
+    payment = await payer.payment(invoice)
+    assert (payment.attempt, payment.status) == (0, "pending")
+    assert payer.due_at(invoice) == payer.world.clock.now() + timedelta(days=1)

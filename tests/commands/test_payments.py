@@ -241,3 +241,9 @@ async def test_what_the_operator_gave_back_at_the_provider_is_told(payer: Payer)
     await payer.world.payments.refund("pi_1", "10.00", "EUR", key="at the provider")
     await payer.told("pi_1")
     assert (await payer.payment(invoice)).kept == Decimal("39.00")
+
+
+async def test_what_is_refused_asks_nothing_of_the_provider(payer: Payer) -> None:
+    with pytest.raises(PlanNotForSale):
+        await payer.opens(a_page(plan_id=await a_plan(payer.world, None)))
+    assert payer.world.payments.customers == {}

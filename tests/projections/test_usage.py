@@ -6,10 +6,11 @@ from typing import Any
 import orjson
 
 from domain.executions import Execution
-from projections.fold import rows_after
+from projections.fold import read_fact, rows_after
 from projections.projector import Projector
 from projections.rebuild import rebuild
 from projections.rollups import verify_rollup
+from projections.table import Decoded, Key
 from projections.usage import USAGE_FACTS
 from tests.projections.histories import (
     FREE,
@@ -109,6 +110,25 @@ def test_what_a_tenant_counted_itself_is_a_row_of_the_time_that_it_says() -> Non
     assert row["lines"] == '[["pages_printed",12,null]]'
 
 
+def test_what_is_said_to_say_all_of_its_row_says_so_whatever_was_there() -> None:
+    draw = random.Random(5)
+    events = [event for _ in range(30) for event in random_run(draw, a_tenant()).events]
+    facts = [read_fact(event) for event in [*events, *a_sent_event().events]]
+    overwriting = [
+        fact
+        for fact in facts
+        if isinstance(fact, Decoded)
+        and fact.logged.topic in USAGE_FACTS.topics - USAGE_FACTS.reading_topics
+    ]
+    rows: dict[Key, Any] = {}
+    for fact in overwriting:
+        for key in USAGE_FACTS.keys(fact):
+            rows[key] = USAGE_FACTS.evolve(None, fact, key)
+            other: Any = {**rows[key], "source": "resolved", "happened_at": at(99)}
+            assert USAGE_FACTS.evolve(other, fact, key) == rows[key]
+    assert rows
+
+
 SUMS = """
 SELECT meter, sum(quantity)::int, sum(cost_usd_pico)::int, sum(unpriced)::int, sum(unresolved)::int
   FROM usage_facts_v1_quarters WHERE tenant_id = %s GROUP BY meter ORDER BY meter
@@ -163,6 +183,11 @@ async def test_after_any_history_and_a_rebuild_the_sums_are_those_of_the_facts(
     await rebuild(USAGE_FACTS, ledger.connect, ledger.opened)
     after = await ledger.fetch("SELECT * FROM usage_facts_v1_quarters ORDER BY 1, 2, 3, 4")
     assert after == before
+    # What takes the place of the table has its triggers, and leaves none of its own behind.
+    await apply(ledger, projector, *[random_run(draw, a_tenant()) for _ in range(5)])
+    assert await are_summed(ledger)
+    left = "SELECT proname FROM pg_proc WHERE proname ~ '^roll_up_usage_facts.*rebuild'"
+    assert await ledger.fetch(left) == []
     await ledger.fetch("UPDATE usage_facts_v1_quarters SET quantity = quantity + 1")
     assert not await are_summed(ledger)
 

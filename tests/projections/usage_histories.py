@@ -16,6 +16,7 @@ def a_sent_event(tenant_id: TenantId | None = None, **fields: object) -> Stream:
         "data": {},
         "fingerprint": "0" * 64,
         "usage": {**USAGE["usage"], "source": "sent", "provider": "", "prices": "", "lines": lines},
+        "counters": [],
     }
     stream = Stream(UsageEvent, tenant_id or a_tenant())
     return stream.happens(UsageEvent.Created, **{**sent, **fields})

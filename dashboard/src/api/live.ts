@@ -5,11 +5,15 @@ import { print } from "graphql";
 import { type Client, createClient } from "graphql-ws";
 import { useEffect, useEffectEvent, useSyncExternalStore } from "react";
 import type { TypedDocumentNode } from "urql";
-import { authorization } from "../session/session";
+import { accessExpired, authorization } from "../session/session";
 import { graphql } from "./graphql";
 
 const PAUSE_MIN_MS = 500;
 const PAUSE_MAX_MS = 15_000;
+/** A socket that ends so is begun anew with the next access token. */
+const EXPIRED = 4401;
+/** For who may not follow the whole tenant. */
+const POLL_MS = 10_000;
 /** Until a read model has what was told, and until a subscription has begun. */
 const ROUND_PAUSE_MS = 200;
 
@@ -70,7 +74,7 @@ function socket(): Client {
 export function follow<Data, Variables extends Record<string, unknown>>(
   query: TypedDocumentNode<Data, Variables>,
   variables: () => Variables,
-  on: { next: (data: Data) => void; end?: () => void; back?: () => void },
+  on: { next: (data: Data) => void; end?: () => void; back?: () => void; refused?: () => void },
 ): () => void {
   const follower = Symbol("follower");
   const text = print(query);
@@ -89,8 +93,13 @@ export function follow<Data, Variables extends Record<string, unknown>>(
         },
         error: (error) => {
           // A list of GraphQL errors is an answer: asking again would bring the same.
-          if (isStopped || Array.isArray(error)) return;
-          isCutOff(follower, () => on.back?.());
+          if (isStopped) return;
+          if (Array.isArray(error)) {
+            on.refused?.();
+            return;
+          }
+          if ((error as { code?: number }).code === EXPIRED) accessExpired();
+          else isCutOff(follower, () => on.back?.());
           timer = setTimeout(begin, pauseMs * (0.75 + Math.random() / 2));
           pauseMs = Math.min(pauseMs * 2, PAUSE_MAX_MS);
         },
@@ -131,6 +140,7 @@ export function useTenantChanges(
   useEffect(() => {
     let stop: () => void = () => undefined;
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let poll: ReturnType<typeof setInterval> | undefined;
     let isFirst = true;
     const round = () => {
       const beganMs = Date.now();
@@ -142,6 +152,9 @@ export function useTenantChanges(
           timer = setTimeout(round, Math.max(everyMs - (Date.now() - beganMs), ROUND_PAUSE_MS));
         },
         back: () => tell(),
+        refused: () => {
+          poll ??= setInterval(() => document.hidden || tell(), POLL_MS);
+        },
       });
       if (!isFirst) timer = setTimeout(() => tell(), ROUND_PAUSE_MS);
       isFirst = false;
@@ -149,6 +162,7 @@ export function useTenantChanges(
     round();
     return () => {
       clearTimeout(timer);
+      clearInterval(poll);
       stop();
     };
   }, [everyMs]);

@@ -129,7 +129,10 @@ export function RunFacts({ run }: { run: Run }) {
       )}
       {run.parentId && (
         <Fact name="Started by">
-          <CopyId id={run.parentId} to={`/executions/${run.parentId}?node=${run.parentPath}`} />
+          <CopyId
+            id={run.parentId}
+            to={`/executions/${run.parentId}?node=${encodeURIComponent(run.parentPath ?? "")}`}
+          />
         </Fact>
       )}
       {run.forkedFromId && (

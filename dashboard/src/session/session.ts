@@ -84,6 +84,11 @@ export async function authorization(): Promise<string> {
   return `Bearer ${await refresh()}`;
 }
 
+/** The server does not take the access token any more; the next one is asked for before it is used. */
+export function accessExpired(): void {
+  if (credential?.kind === "session") credential = { ...credential, expiresMs: 0 };
+}
+
 /** A request with the credential. After a 401 it is tried once more with a fresh one. */
 export async function authorizedFetch(
   input: RequestInfo | URL,
@@ -95,7 +100,7 @@ export async function authorizedFetch(
     signOutHere();
     return answer;
   }
-  credential = { ...credential, expiresMs: 0 };
+  accessExpired();
   return fetch(input, await withCredential(init));
 }
 
