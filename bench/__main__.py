@@ -21,12 +21,14 @@ from bench import (
     graphql,
     growth,
     logins,
+    metering,
     noisy,
     rebuild,
     recovery,
     rest,
     runs,
     seals,
+    usage,
     visible,
 )
 from bench.conditions import print_conditions, read_conditions
@@ -49,9 +51,11 @@ MEASUREMENTS: Mapping[str, Measure] = {
     rebuild.NAME: rebuild.measure,
     seals.NAME: seals.measure,
     graphql.NAME: graphql.measure,
+    usage.NAME: usage.measure,
     runs.NAME: runs.measure,
     recovery.NAME: recovery.measure,
     noisy.NAME: noisy.measure,
+    metering.NAME: metering.measure,
     growth.NAME: growth.measure,
     logins.NAME: logins.measure,
 }
@@ -125,8 +129,16 @@ def main() -> int:
         metavar="N",
         help="how many the large store of `growth` has; %(default)s when absent",
     )
+    parser.add_argument(
+        "--facts",
+        type=int,
+        default=Asked().facts,
+        metavar="N",
+        help="how many `usage` sums; %(default)s when absent",
+    )
     told = parser.parse_args()
-    return bench(told.name, Asked(frozenset(told.peers), told.events), told.json)
+    asked = Asked(frozenset(told.peers), told.events, told.facts)
+    return bench(told.name, asked, told.json)
 
 
 if __name__ == "__main__":

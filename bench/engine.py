@@ -14,6 +14,7 @@ from bench.append import dispatcher_of
 from bench.stage import BenchFailed
 from cli.roles import rare_collections, run_worker
 from commands.authorization import Caller
+from commands.decisions import Command
 from commands.dispatch import Dispatcher, Origin
 from commands.executions import ExecuteWorkflow
 from commands.workflows import CreateWorkflow
@@ -69,6 +70,15 @@ class Engine:
         self._waiter = waiter
         self._caller = caller
         self._new_id = new_id
+
+    def of_tenant(self, tenant_id: UUID) -> "Engine":
+        """The same engine for a tenant that may say how much it spends."""
+        scopes = self._caller.scopes | {"budgets:write"}
+        caller = Caller("api_key:bench", TenantId(tenant_id), scopes)
+        return Engine(self._dispatcher, self._waiter, caller, self._new_id)
+
+    async def command(self, command: Command) -> None:
+        await self._dispatcher.dispatch(command, self._caller, Origin(self._new_id()))
 
     async def register(self, definition: JsonObject) -> UUID:
         """The id of a new workflow."""

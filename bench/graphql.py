@@ -5,6 +5,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable, Sequence
 from statistics import median
 from typing import LiteralString
 from uuid import UUID
@@ -15,7 +16,10 @@ from psycopg import sql
 from starlette.types import Message, Scope
 
 from bench.load import Answers, ClosedLoop, closed_loop
-from bench.report import Figure, Measurement, at_most, in_turn
+from bench.peer_environments import PeerMissing
+from bench.postgraphile import VERSION as POSTGRAPHILE
+from bench.postgraphile import answers, postgraphile
+from bench.report import Figure, Measurement, at_least, at_most, in_turn, ratios
 from bench.stage import BenchFailed, Stage, api, execute, new_tenant
 from cli.api import build_api_parts
 from infra.runtime import build_runtime
@@ -83,7 +87,9 @@ async def measure(stage: Stage) -> Measurement:
             return await closed_loop(_order(url, headers, SMALL_QUERY, CONNECTIONS))
 
         lists, nothings = await in_turn(inside, nothing_inside)
-        seen, seen_nothing = await in_turn(outside, nothing_outside)
+        seen_nothing = (await in_turn(nothing_outside))[0]
+        peer, missing = await beside_postgraphile(settings, outside)
+        seen = [round_of[0] for round_of in peer] if peer else (await in_turn(outside))[0]
     return Measurement(
         NAME,
         f"list of {LIST} runs x 9 fields, {ROWS:,} rows, {TENANTS} tenants, row-level security on",
@@ -94,11 +100,50 @@ async def measure(stage: Stage) -> Measurement:
             Figure("  p50", "ms", [a.p50_ms for a in seen]),
             Figure("  p99", "ms", [a.p99_ms for a in seen]),
             Figure("  a query without SQL", "requests/s", [a.per_s for a in seen_nothing]),
+            *_beside(peer),
         ],
         [
             "inside the server: the web application, called in this process, with authentication",
+            (
+                "PostGraphile: one process; its role and tenant are set per request, and nobody is"
+                " authenticated; our server authenticates, limits and audits each request"
+            ),
+            *([] if missing is None else [f"PostGraphile could not be measured: {missing}"]),
         ],
     )
+
+
+def _beside(rounds: Sequence[tuple[Answers, Answers]]) -> list[Figure]:
+    """rounds: ours and PostGraphile's; none, where it could not be measured."""
+    if not rounds:
+        return []
+    ours, theirs = [one[0].per_s for one in rounds], [one[1] for one in rounds]
+    per_s = [one.per_s for one in theirs]
+    return [
+        Figure(f"PostGraphile {POSTGRAPHILE}, as many connections", "requests/s", per_s),
+        Figure("  p50", "ms", [one.p50_ms for one in theirs]),
+        Figure("  p99", "ms", [one.p99_ms for one in theirs]),
+        Figure("ours to PostGraphile's", "times", ratios(ours, per_s), at_least(1.0)),
+    ]
+
+
+async def beside_postgraphile(
+    settings: Settings, ours: Callable[[], Awaitable[Answers]]
+) -> tuple[list[tuple[Answers, Answers]], str | None]:
+    """Rounds of both in turn, ours first; or why there are none."""
+    assert settings.database_url is not None
+    ((tenant_id,),) = await asyncio.to_thread(execute, settings.database_url, FIND_TENANT)
+    try:
+        async with postgraphile(settings, tenant_id) as peer_url:
+
+            async def theirs() -> Answers:
+                return await answers(
+                    peer_url, first=LIST, connections=CONNECTIONS, duration_s=ROUND_S
+                )
+
+            return list(zip(*await in_turn(ours, theirs), strict=True)), None
+    except PeerMissing as reason:
+        return [], str(reason)
 
 
 def fill(settings: Settings) -> None:
@@ -119,11 +164,13 @@ class InProcess:
         self._app = app
         self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
-    async def p50_ms(self, query: str) -> float:
-        for _ in range(WARM_UP_CALLS):
+    async def p50_ms(
+        self, query: str, *, calls: int = CALLS, warm_up_calls: int = WARM_UP_CALLS
+    ) -> float:
+        for _ in range(warm_up_calls):
             await self.ask(query)
         taken_s: list[float] = []
-        for _ in range(CALLS):
+        for _ in range(calls):
             began_at = time.perf_counter()
             await self.ask(query)
             taken_s.append(time.perf_counter() - began_at)

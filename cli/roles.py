@@ -16,6 +16,7 @@ from commands.plan_port import Plans
 from commands.ports import Log, Ports, Position
 from domain.executions import Execution
 from infra.admission import EveryoneAdmitted
+from infra.budget_alerts import PostgresBudgetAlerts
 from infra.consumer import keep_running
 from infra.http_client import GuardedHttp
 from infra.login_cleaning import LoginCleaning
@@ -43,6 +44,7 @@ from projections.execution_search import PostgresExecutionSearch
 from projections.lag import lag_checks, projection_statuses, tell_lags
 from projections.projector import Projector
 from sagas.attempt_watch import tell_ended
+from sagas.budget_alerts import BudgetAlertSaga
 from sagas.bulk_operations import BulkOperationSaga
 from sagas.drive import DriveParts
 from sagas.effects import Effects
@@ -150,6 +152,7 @@ async def run_worker(runtime: Runtime) -> None:
                 "worker sweep": saga.sweep,
                 "worker timers": saga.wake_due,
                 "bulk operations": bulk.run,
+                "budget alerts": (await _budget_alerts(runtime)).run,
                 "retention": retention.run,
                 "offboarding": offboarding.run,
                 "billing": billing.run,
@@ -305,6 +308,15 @@ def rare_collections() -> Generator[None]:
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()
+
+
+async def _budget_alerts(runtime: Runtime) -> BudgetAlertSaga:
+    return BudgetAlertSaga(
+        PostgresBudgetAlerts(await runtime.database("worker")),
+        await runtime.event_store("worker"),
+        f"worker:{runtime.name}",
+        poll_s=runtime.settings.worker_budget_alerts_poll_s,
+    )
 
 
 async def _offboarding(runtime: Runtime) -> OffboardingSaga:

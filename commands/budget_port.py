@@ -4,7 +4,7 @@ refused. Adapter: infra/tenant_budgets.py.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
 from domain.budget_rules import BudgetRule, Counter
@@ -79,6 +79,30 @@ class BudgetExceeded(Stale):
         """standings: of the counters that have too little left."""
         super().__init__()
         self.standings = standings
+
+
+class DueAlert(NamedTuple):
+    """What is to be told of a budget. counter: which. reserved, cost: of an attempt that was billed
+    beyond what it had reserved; spent otherwise.
+    """
+
+    alert_id: UUID
+    tenant_id: TenantId
+    kind: Literal["threshold", "exhausted", "overshot"]
+    counter: Counter
+    threshold: str | None
+    spent: int
+    limit: int
+    execution_id: UUID | None
+    path: str | None
+    attempt: int | None
+    reserved: int | None
+
+
+class BudgetAlerts(Protocol):
+    """What is to be told, leased to one worker at a time."""
+
+    async def claim(self, lease_s: float, limit: int) -> Sequence[DueAlert]: ...
 
 
 class TenantBudgets(NamedTuple):

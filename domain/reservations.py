@@ -35,7 +35,9 @@ class Admitted(NamedTuple):
 
 
 class Held(NamedTuple):
-    """Others hold what would pay for it."""
+    """Others hold what would pay for it. counter: the one that has too little left."""
+
+    counter: Counter
 
 
 class Exhausted(NamedTuple):
@@ -52,17 +54,19 @@ def decide(
     is asked for, and found out by asking.
     """
     shortest = min(tokens_wanted, TOKENS_MIN)
-    tokens, is_held = tokens_wanted, False
+    tokens, tightest = tokens_wanted, None
     for counter, standing in standings.items():
         if worst.tokens_for(standing.limit - standing.spent, tokens_wanted) < shortest:
             return Exhausted(counter, standing)
         left = standing.limit - standing.spent - standing.reserved
         afforded = worst.tokens_for(left, tokens_wanted)
         if afforded < tokens:
-            tokens = afforded
-            is_held = is_held or standing.reserved > 0
+            tokens, tightest = afforded, counter
+    if tightest is None:
+        return Admitted(worst.at(tokens), tokens)
+    is_held = standings[tightest].reserved > 0
     enough = min(tokens_wanted, TOKENS_PATIENT) if is_held else shortest
-    return Admitted(worst.at(tokens), tokens) if tokens >= enough else Held()
+    return Admitted(worst.at(tokens), tokens) if tokens >= enough else Held(tightest)
 
 
 def reserve(

@@ -24,6 +24,7 @@ from domain.executions import Execution
 from domain.identifiers import Json, JsonObject, TenantId
 from domain.reservations import Standing
 from domain.usage_events import UsageEvent
+from infra.crash_points import reach
 
 EXCEEDED_SQLSTATE = "ALB01"
 CHANGED_SQLSTATE = "ALB02"
@@ -45,6 +46,19 @@ class BudgetMoves:
     settle: list[JsonObject] = field(default_factory=lambda: [])
     count: list[JsonObject] = field(default_factory=lambda: [])
     exhaust: list[JsonObject] = field(default_factory=lambda: [])
+
+    def __enter__(self) -> None:
+        """Around the append."""
+        if self.reserve:
+            reach("budgets.before_reserve")
+        if self.settle:
+            reach("budgets.before_settle")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self.reserve and kind is None:
+            reach("budgets.after_reserve")
+        if self.settle and kind is None:
+            reach("budgets.after_settle")
 
     @property
     def only_known(self) -> bool:

@@ -68,6 +68,13 @@ CrashPoint: TypeAlias = Literal[
     "bulk.before_progress",
     "bulk.after_progress",
     "bulk.after_release",
+    # What is told of budgets (sagas/budget_alerts.py), and paying for calls (sagas/reserving.py).
+    "budgets.before_alert",
+    "budgets.after_alert",
+    "budgets.before_reserve",
+    "budgets.after_reserve",
+    "budgets.before_settle",
+    "budgets.after_settle",
     # Invoices (sagas/billing.py).
     "billing.after_claim",
     "billing.before_append",

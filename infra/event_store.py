@@ -2,6 +2,7 @@
 callers.
 """
 
+import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -250,7 +251,8 @@ class PostgresEventStore:
         definitions = self._add_side_rows(append, side_rows if append.events else (), key)
         if blobs:
             await self._admit(envelope, blobs)
-        token = await self._stored(append)
+        with budgets or contextlib.nullcontext():
+            token = await self._stored(append)
         if any(isinstance(row, RemovedPayloads) for row in side_rows):
             self._blobs.forget(tenant_id)
         if self._forget_destroyed(tenant_id, side_rows):

@@ -70,10 +70,7 @@ STARTS: LiteralString = (
 
 
 def in_days(column: LiteralString) -> LiteralString:
-    return (
-        " WHERE " + column + " >= ($1->>'daysFrom')::timestamptz"
-        " AND " + column + " < ($1->>'daysTo')::timestamptz"
-    )
+    return _between(column, "daysFrom", "daysTo")
 
 
 def in_quarters(column: LiteralString) -> tuple[LiteralString, LiteralString]:
@@ -87,9 +84,10 @@ def at_the_edges(column: LiteralString) -> tuple[LiteralString, LiteralString]:
 
 
 def _between(column: LiteralString, first: LiteralString, last: LiteralString) -> LiteralString:
+    # As subqueries: PostgreSQL would read the text of a time anew for every row.
     return (
-        " WHERE " + column + " >= ($1->>'" + first + "')::timestamptz"
-        " AND " + column + " < ($1->>'" + last + "')::timestamptz"
+        " WHERE " + column + " >= (SELECT ($1->>'" + first + "')::timestamptz)"
+        " AND " + column + " < (SELECT ($1->>'" + last + "')::timestamptz)"
     )
 
 

@@ -10,6 +10,7 @@ from strawberry.types.base import StrawberryObjectDefinition
 from read_api.agents import Agent, agent, agents
 from read_api.aggregates import AggregateState, aggregate_at, aggregate_diff
 from read_api.audit import AuditEntry, audit_entries
+from read_api.budget_alerts import BudgetAlert, budget_alerts
 from read_api.budgets import Budget, budget, budgets
 from read_api.bulk_operations import BulkOperation, bulk_operation, bulk_operations
 from read_api.columns import source_of
@@ -194,6 +195,10 @@ class Subscription:
     usage_updates: AsyncGenerator[UsageUpdate] = strawberry.subscription(
         resolver=usage_updates,
         description="Usage as it is recorded, after a position, or from now on.",
+    )
+    budget_alerts: AsyncGenerator[BudgetAlert] = strawberry.subscription(
+        resolver=budget_alerts,
+        description="What is told of budgets, after a position, or from now on.",
     )
 
 

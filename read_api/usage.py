@@ -67,22 +67,26 @@ USED: LiteralString = " UNION ALL ".join([
 ])
 # The amounts of each group in each interval.
 SUMS: LiteralString = (
-    "used AS (SELECT * FROM (" + USED + ") AS u WHERE " + ONLY + "),"
+    # By the times they are kept under first: fewer are left to find the interval of.
+    "used AS (SELECT at," + GROUPED_COLUMNS + ", meter,"
+    "   sum(quantity) AS quantity, sum(cost_usd_pico) AS cost_usd_pico,"
+    "   bool_or(unpriced > 0) AS has_unpriced, sum(unresolved::int) AS unresolved"
+    "  FROM (" + USED + ") AS u WHERE " + ONLY + " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8),"
     " grouped AS ("
-    "  SELECT " + START_OF + " AS start," + GROUPED_COLUMNS + ", meter,"
-    "         sum(quantity) AS quantity, sum(cost_usd_pico) AS cost_usd_pico,"
-    "         sum(unpriced) AS unpriced, sum(unresolved) AS unresolved"
+    "  SELECT " + START_OF + " AS start, model, provider, agent_id, workflow_id, node_type,"
+    "         created_by, meter, sum(quantity) AS quantity, sum(cost_usd_pico) AS cost_usd_pico,"
+    "         bool_or(has_unpriced) AS has_unpriced, sum(unresolved) AS unresolved"
     "    FROM used GROUP BY 1, 2, 3, 4, 5, 6, 7, 8),"
     " named AS ("
     "  SELECT start, " + NAMES + " AS names,"
-    "         meter, quantity, cost_usd_pico, unpriced, unresolved"
+    "         meter, quantity, cost_usd_pico, has_unpriced, unresolved"
     "    FROM grouped" + WITH_KEYS + "),"
     " sums AS MATERIALIZED ("
     "  SELECT start, names, sum(quantity) AS quantity, sum(cost_usd_pico) AS cost,"
     "         sum(quantity) FILTER (WHERE $1->'inputs' ? meter) AS tokens_in,"
     "         sum(quantity) FILTER (WHERE $1->'outputs' ? meter) AS tokens_out,"
     "         sum(quantity) FILTER (WHERE meter = 'requests') AS calls,"
-    "         sum(unpriced) > 0 AS has_unpriced, sum(unresolved) AS unresolved"
+    "         bool_or(has_unpriced) AS has_unpriced, sum(unresolved) AS unresolved"
     "    FROM named GROUP BY start, names)"
 )
 # s: of sums, or nothing.

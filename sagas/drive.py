@@ -72,7 +72,7 @@ class Drive:
         self._waiter: asyncio.Future[None] | None = None
         self._children: list[Execution] = []
         self._stored_wake_at = wake_at
-        self._reserving = Reserving(parts)
+        self._reserving = Reserving(parts, self._wake)
         self._execution: Execution
         self._definition: Definition
         self.version = 0
@@ -102,6 +102,7 @@ class Drive:
         try:
             await self._run_on()
         finally:
+            self._reserving.close()
             if self._tasks:
                 for task in self._tasks.values():
                     task.cancel()

@@ -15,6 +15,7 @@ from domain.definitions import Definition, parse_definition
 from domain.errors import Unavailable
 from domain.executions import Execution
 from domain.identifiers import TenantId
+from sagas.budget_lines import BudgetLines
 from sagas.effects import Effects, Runner
 from sagas.fairness import FairSlots
 from sagas.step_turns import StepTurns
@@ -47,6 +48,7 @@ class DriveParts:
     steps: StepTurns
     plans: Plans = field(default_factory=NobodyLimited)
     budgets: Budgets = field(default_factory=NobodyBudgeted)
+    budget_lines: BudgetLines = field(default_factory=BudgetLines)
     is_held: Callable[[TenantId], bool] = lambda _: False
     on_ended: Callable[[Execution], None] = lambda _: None
     offer: Callable[[TenantId, Execution], None] = lambda _tenant_id, _execution: None

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
@@ -58,14 +59,17 @@ from sagas.drive_parts import DriveParts
 from sagas.effects import AttemptFailed, Run
 from sagas.nodes.agent import asked_of_agent
 from sagas.nodes.llm import Asked, asked_of_llm, own_access
+from sagas.run_owners import uuid_or_none
 
 EXCEEDED = "budget_exceeded"
 PLAN_EXCEEDED = "plan_run_cost"
 RESERVED = "budget_reserved"
 UNPRICED = "budget_unpriced"
-# How long a call waits for others to give back what they hold, and how often it looks.
+# How long a call waits for others to give back what they hold, and how often the first in line
+# looks. The others look too after a while, if nobody calls them.
 WAIT_S_MAX = 60.0
 LOOK_MIN_S, LOOK_MAX_S = 0.05, 1.0
+LOOK_BEHIND_S = 5.0
 # An error of the database is no answer.
 AGAIN_S = 1.0
 
@@ -117,9 +121,10 @@ assert _ASKED.keys() == METERED_TYPES
 
 @dataclass(eq=False)
 class Reserving:
-    """Of one run in the hands of a worker."""
+    """Of one run in the hands of a worker. wake: tells it to look what can be done."""
 
     parts: DriveParts
+    wake: Callable[[], None]
     _held_back: dict[Key, Attempt] = field(default_factory=dict[Key, Attempt])
     _waits: dict[Key, _Wait] = field(default_factory=dict[Key, _Wait])
     # As the last append that was refused has told; good for the next one.
@@ -145,6 +150,11 @@ class Reserving:
         """The run was loaded anew: what is held back is told again when it goes on."""
         self._held_back.clear()
 
+    def close(self) -> None:
+        """Nobody of this run waits any more."""
+        for key in list(self._waits):
+            self._forget(key)
+
     def refused(self, run: Run, refusal: BudgetExceeded | BudgetsChanged) -> None:
         """The append was refused, and nothing of it is stored."""
         if isinstance(refusal, BudgetExceeded):
@@ -160,10 +170,10 @@ class Reserving:
 
     def known(self, attempts: Sequence[Attempt]) -> KnownBudgets | None:
         """What the append of these intents says of what was known. None: it has nothing to say."""
-        exhausted, self._exhausted = self._exhausted, []
         is_paid = any(one.has_intent and one.node_type in METERED_TYPES for one in attempts)
-        if not is_paid and not exhausted:
+        if not is_paid and not self._exhausted:
             return None
+        exhausted, self._exhausted = tuple(self._exhausted), []
         return KnownBudgets(self._known.revision, self._caps, exhausted)
 
     async def admitted(self, on: Driven, attempts: Sequence[Attempt]) -> list[Attempt]:
@@ -176,6 +186,8 @@ class Reserving:
                 self._held_back[attempt.path, attempt.number] = attempt
             else:
                 ready.append(attempt)
+        for key in self._waits.keys() - self._held_back.keys():
+            self._forget(key)  # The run went on without it.
         if not self._held_back:
             return ready
         now = self.parts.clock.now()
@@ -197,6 +209,10 @@ class Reserving:
     ) -> Attempt | None:
         try:
             priced = await self._priced(on, attempt)
+            crowded = self.parts.budget_lines.crowded(priced.counters)
+            if crowded is not None and not must_ask and not self._standings:
+                self._hold_up(on, attempt, crowded, now)
+                return None
             if must_ask and not self._standings:
                 asked = (on.run.tenant_id, priced.counters, self._caps)
                 self._standings = await self.parts.budgets.standings(*asked)
@@ -215,12 +231,12 @@ class Reserving:
             case Failure():
                 self._fail(on, attempt, outcome)
             case Held():
-                self._hold_up(on, attempt, now)
+                self._hold_up(on, attempt, outcome.counter, now)
         return None
 
     def _begin(self, on: Driven, attempt: Attempt, priced: _Priced, admitted: Admitted) -> Attempt:
         begin_reserved(on.execution, attempt, _told(priced, admitted))
-        del self._held_back[attempt.path, attempt.number]
+        self._forget((attempt.path, attempt.number))
         asked = priced.asked
         tokens_max = admitted.tokens_max if priced.counters and priced.worst is not None else None
         reserved = Reserved(admitted.usd_pico, tokens_max, priced.model, asked.agent_version)
@@ -240,9 +256,17 @@ class Reserving:
 
     def _forget(self, key: Key) -> None:
         self._held_back.pop(key, None)
-        self._waits.pop(key, None)
+        if self._waits.pop(key, None) is not None:
+            self.parts.budget_lines.leave((id(self), key))
 
-    def _hold_up(self, on: Driven, attempt: Attempt, now: datetime) -> None:
+    def _called(self, key: Key) -> None:
+        """It is first in line."""
+        wait = self._waits.get(key)
+        if wait is not None:
+            wait.next_at, wait.looks = None, 0
+            self.wake()
+
+    def _hold_up(self, on: Driven, attempt: Attempt, counter: Counter, now: datetime) -> None:
         """Others hold what would pay for it, and may give some of it back."""
         key = (attempt.path, attempt.number)
         wait = self._waits.setdefault(key, _Wait(now))
@@ -252,7 +276,9 @@ class Reserving:
             failure = Failure(RESERVED, message, is_retryable=True)
             self._fail(on, attempt, failure)
             return
-        pause_s = min(LOOK_MIN_S * 2**wait.looks, LOOK_MAX_S)
+        who = (id(self), key)
+        is_first = self.parts.budget_lines.join(who, counter, partial(self._called, key))
+        pause_s = min(LOOK_MIN_S * 2**wait.looks, LOOK_MAX_S) if is_first else LOOK_BEHIND_S
         # Those that wait for the same do not all look at once.
         chance = zlib.crc32(f"{attempt.idempotency_key}:{wait.looks}".encode()) / 2**32
         wait.looks += 1
@@ -318,7 +344,7 @@ class Reserving:
         kind, _, name = run.created_by.partition(":")
         return Spender(
             user_id=await self.parts.effects.owners.owner_of(run.tenant_id, run.created_by),
-            api_key_id=UUID(name) if kind == "api_key" else None,
+            api_key_id=uuid_or_none(name) if kind == "api_key" else None,
             agent_id=None if asked.agent_id is None else UUID(asked.agent_id),
             workflow_id=run.workflow_id,
             run_ids=(run.execution_id, *await self._above(on)),

@@ -22,8 +22,8 @@ class RunOwners:
         """created_by: as the run has it. None: nobody in particular. Raises Unavailable."""
         kind, _, name = created_by.partition(":")
         if kind == "user":
-            return _uuid_or_none(name)
-        key_id = _uuid_or_none(name) if kind == "api_key" else None
+            return uuid_or_none(name)
+        key_id = uuid_or_none(name) if kind == "api_key" else None
         if key_id is None:
             return None
         known = (tenant_id, created_by)
@@ -38,10 +38,10 @@ class RunOwners:
         if key is None:
             return None
         self._events.keep(key, tenant_id)
-        return _uuid_or_none(key.user_id or "")
+        return uuid_or_none(key.user_id or "")
 
 
-def _uuid_or_none(text: str) -> UUID | None:
+def uuid_or_none(text: str) -> UUID | None:
     try:
         return UUID(text)
     except ValueError:

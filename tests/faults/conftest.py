@@ -23,6 +23,14 @@ OPERATOR_KEY = "op_faults"
 WAIT_S = 60.0
 PARTITIONS = 4
 LEASE_TTL_S = 1.0
+# Of which each run that asks a model tells once.
+BUDGET = {
+    "scope": {"type": "run"},
+    "period": "run",
+    "limit_usd": "1",
+    "mode": "hard",
+    "notify_at": [0.0000001],
+}
 ADMIN = {"email": "admin@example.com", "password": "a long enough password"}
 
 
@@ -48,6 +56,7 @@ def environment_of(database_url: str, master_key: str, effects_port: int) -> dic
         "AGENTLEDGER_LEASE_TTL_S": str(LEASE_TTL_S),
         "AGENTLEDGER_WORKER_SWEEP_S": "1",
         "AGENTLEDGER_WORKER_BULK_POLL_S": "0.2",
+        "AGENTLEDGER_WORKER_BUDGET_ALERTS_POLL_S": "0.1",
         "AGENTLEDGER_CONSUMER_RESTART_MAX_S": "1",
         "AGENTLEDGER_RATE_LIMIT_IP_PER_MIN": "1000000",
     }
@@ -65,6 +74,7 @@ async def planted(client: Client, effects_port: int) -> None:
         definition = definitions.get(name) or a_parent(client.workflows["child"])
         made = await client.post("/workflows", {"name": name, "definition": definition})
         client.workflows[name] = str(made["workflow_id"])
+    await client.post("/budgets", BUDGET)
 
 
 @pytest.fixture(scope="module")

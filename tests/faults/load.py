@@ -12,7 +12,7 @@ import httpx
 
 from domain.identifiers import JsonObject
 from read_api.errors import UNAVAILABLE
-from tests.domain.given import a_graph, a_node
+from tests.domain.given import a_graph, a_node, an_llm
 
 POLL_S = 0.05
 NAP_S = 1.0
@@ -25,6 +25,7 @@ EXPECTED = {
     "parent": "COMPLETED",
     "signal": "COMPLETED",
     "held": "CANCELLED",
+    "asked": "COMPLETED",
 }
 
 
@@ -119,6 +120,7 @@ def workflows_of(port: int) -> dict[str, JsonObject]:
             [a_node("signal", "called", name="go"), nodes["paid"]],
             ["start -> called", "called -> paid", "paid -> end"],
         ),
+        "asked": a_graph([an_llm("answer")], ["start -> answer", "answer -> end"]),
         "held": a_graph(
             [a_node("signal", "never", name="never")], ["start -> never", "never -> end"]
         ),

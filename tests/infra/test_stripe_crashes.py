@@ -108,6 +108,12 @@ class Collecting:
         with psycopg.connect(self.url, autocommit=True) as conn:
             conn.execute("UPDATE agentledger.deadlines SET leased_until = '-infinity'")
 
+    def mails_count(self) -> int:
+        with psycopg.connect(self.url, autocommit=True) as conn:
+            found = conn.execute("SELECT count(*) FROM agentledger.mail_outbox").fetchone()
+        assert found is not None
+        return int(found[0])
+
     async def payment(self, invoice: Invoice) -> Payment:
         payment_id = payment_of_invoice(invoice.id, invoice.period_end)
         found = await self.ports.events.load(Payment, payment_id, self.tenant_id)
@@ -166,3 +172,5 @@ async def test_who_dies_when_stripe_has_the_money_charges_nobody_twice(
     assert paid.status == "paid"
     assert (collecting.server.taken, len(collecting.server.intents)) == (4900, 1)
     assert not await collecting.is_looked_at()
+    # It is told to the administrator, by a mail that went into the outbox with it.
+    assert collecting.mails_count() == 1

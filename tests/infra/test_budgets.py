@@ -1,0 +1,350 @@
+"""What the database counts of budgets, in the transactions of the events that say so."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+from uuid import UUID
+
+import pytest
+from psycopg import AsyncConnection
+
+from commands.budget_port import (
+    BudgetExceeded,
+    BudgetsChanged,
+    KnownBudgets,
+    ReleasedHold,
+    RemovedBudget,
+    StoredBudget,
+)
+from domain.budget_rules import Counter
+from domain.budgets import BUDGETS_MAX, Budget, NothingHeld
+from domain.definitions import parse_definition
+from domain.envelope import Envelope
+from domain.execution_outcomes import complete_node, interrupt
+from domain.executions import Execution
+from domain.identifiers import Json, JsonObject, TenantId
+from domain.node_types import Usage
+from domain.quotas import QuotaReached
+from domain.reservations import Standing
+from domain.usage import Metered, UsageLine
+from domain.usage_events import UsageEvent
+from infra.budget_alerts import PostgresBudgetAlerts
+from infra.budget_verification import verify_budgets
+from infra.tenant_budgets import PostgresBudgets
+from sagas.budget_alerts import BudgetAlertSaga
+from tests.commands.event_store_contract import an_execution
+from tests.domain.given import a_graph, an_llm
+from tests.infra.conftest import Parts
+from tests.infra.log_steps import IDS
+
+HOUR_S = 3600
+DEFINITION = parse_definition(a_graph([an_llm("call")], ["start -> call", "call -> end"]))
+
+
+@pytest.fixture
+async def owner(database_url: str) -> AsyncIterator[AsyncConnection]:
+    async with await AsyncConnection.connect(
+        database_url, autocommit=True, options="-c search_path=agentledger"
+    ) as conn:
+        yield conn
+
+
+class Tenant:
+    """Of its own for each test, so that they share a database."""
+
+    def __init__(self, parts: Parts, owner: AsyncConnection) -> None:
+        self.parts, self.owner = parts, owner
+        self.id = TenantId(IDS.new())
+        self.revision = 0
+        self.envelope = Envelope(self.id, "worker:test")
+
+    async def budget(self, limit: int, **told: Any) -> Counter:
+        """The counter of a new budget."""
+        facts: dict[str, Any] = {
+            "scope_type": "tenant",
+            "scope_id": None,
+            "period": "total",
+            "window_s": None,
+            "time_zone": "UTC",
+        }
+        facts |= {name: told.pop(name) for name in list(told) if name in facts}
+        columns = {"is_hard": True, "notify_at": [], "allows_unpriced": False, **told}
+        budget = Budget._create(
+            Budget.Created,
+            id=IDS.new(),
+            **facts,
+            limit_usd_pico=limit,
+            mode="hard",
+            notify_at=columns["notify_at"],
+            unpriced="refuse",
+        )
+        row = StoredBudget(budget.id, {**facts, **columns, "limit_usd_pico": limit})
+        await self.parts.store.append([budget], self.envelope, side_rows=[row])
+        self.revision += 1
+        return Counter(str(budget.id), None, None)
+
+    async def call(
+        self, usd_pico: int, counters: Sequence[Counter], *, known: int | None = None
+    ) -> Execution:
+        """A run whose one call holds so much. Raises BudgetExceeded, BudgetsChanged."""
+        run = an_execution({})
+        told: list[Json] = [[*counter.told()] for counter in counters]
+        reserved: JsonObject = {"usd_pico": usd_pico, "tokens_max": 1, "counters": told}
+        run.trigger_event(Execution.Started)
+        run.trigger_event(
+            Execution.NodeStarted,
+            path="call",
+            node_type="llm",
+            attempt=1,
+            request={},
+            idempotency_key="k",
+            reserved=reserved,
+        )
+        row = KnownBudgets(self.revision if known is None else known, {})
+        await self.parts.store.append([run], self.envelope, side_rows=[row])
+        return run
+
+    async def ends(self, run: Execution, cost: int) -> None:
+        usage = Usage("m", metered=metered(cost), cost_usd_pico=cost)
+        complete_node(run, "call", 1, {"text": ""}, usage=usage)
+        await self.parts.store.append([run], self.envelope)
+
+    async def standing(self, counter: Counter) -> tuple[int, int]:
+        """Spent, held."""
+        cursor = await self.owner.execute(
+            "SELECT coalesce(sum(spent), 0)::bigint, coalesce(sum(reserved), 0)::bigint"
+            " FROM budget_counters WHERE budget_id = %s",
+            (UUID(counter.budget_id),),
+        )
+        row = await cursor.fetchone()
+        assert row is not None
+        return row
+
+    async def told(self, counter: Counter) -> list[str]:
+        """What the saga tells, by however many workers."""
+        database = await self.parts.database("worker")
+        sagas = [
+            BudgetAlertSaga(PostgresBudgetAlerts(database), self.parts.store, "worker:1", 1)
+            for _ in range(2)
+        ]
+        await asyncio.gather(*(saga.work_once() for saga in sagas))
+        cursor = await self.owner.execute(
+            "SELECT topic FROM events WHERE originator_id = %s AND topic <> 'budget.created'"
+            " ORDER BY originator_version",
+            (UUID(counter.budget_id),),
+        )
+        return [row[0] for row in await cursor.fetchall()]
+
+    async def require_verified(self) -> None:
+        checks = await verify_budgets(self.owner, self.parts.seals.opened)
+        assert {check.name: check.violations for check in checks if not check.ok} == {}
+
+
+def metered(cost: int | None) -> Metered:
+    return Metered("m", "p", None, "provider", "", (UsageLine("requests", 1, cost),))
+
+
+@pytest.fixture
+async def tenant(parts: Parts, owner: AsyncConnection) -> Tenant:
+    return Tenant(parts, owner)
+
+
+async def test_what_a_call_holds_is_settled_with_what_it_cost(tenant: Tenant) -> None:
+    counter, other = await tenant.budget(100), await tenant.budget(1000)
+    run = await tenant.call(60, [counter, other])
+    assert await tenant.standing(counter) == (0, 60)
+    await tenant.ends(run, 45)
+    assert await tenant.standing(counter) == (45, 0)
+    assert await tenant.standing(other) == (45, 0)
+    await tenant.require_verified()
+
+
+async def test_of_many_at_once_as_many_are_stored_as_can_be_paid(tenant: Tenant) -> None:
+    """They share transactions with each other, and with what is not paid for."""
+    counter, wide = await tenant.budget(100), await tenant.budget(10**6)
+    free = [tenant.parts.store.append([an_execution({})], tenant.envelope) for _ in range(5)]
+    calls = [tenant.call(10, [counter, wide]) for _ in range(40)]
+    *stored, _ = await asyncio.gather(*calls, *free, return_exceptions=True)
+    assert sum(isinstance(one, Execution) for one in stored) == 10
+    refused = [one for one in stored if isinstance(one, BudgetExceeded)]
+    assert len(refused) == 30
+    assert refused[0].standings == {counter: Standing(100, 0, 100)}
+    assert await tenant.standing(counter) == (0, 100)
+    assert await tenant.standing(wide) == (0, 100)
+    await tenant.require_verified()
+
+
+async def test_nobody_spends_past_a_budget_that_they_have_not_heard_of(tenant: Tenant) -> None:
+    await tenant.call(10**9, [])
+    counter = await tenant.budget(5)
+    with pytest.raises(BudgetsChanged):
+        await tenant.call(10**9, [], known=0)
+    with pytest.raises(BudgetExceeded):
+        await tenant.call(6, [counter])
+    await tenant.parts.store.append(
+        [await a_budget(tenant, counter)],
+        tenant.envelope,
+        side_rows=[RemovedBudget(UUID(counter.budget_id))],
+    )
+    with pytest.raises(BudgetsChanged):
+        await tenant.call(6, [counter])
+    tenant.revision += 1
+    await tenant.call(6, [counter])
+
+
+async def a_budget(tenant: Tenant, counter: Counter) -> Budget:
+    budget = await tenant.parts.store.load(Budget, UUID(counter.budget_id), tenant.id)
+    assert budget is not None
+    budget.delete()
+    return budget
+
+
+async def test_a_soft_budget_only_tells_each_threshold_once(tenant: Tenant) -> None:
+    counter = await tenant.budget(100, is_hard=False, notify_at=["0.5", "0.8"])
+    runs = [await tenant.call(1000, [counter]) for _ in range(3)]
+    await asyncio.gather(*(tenant.ends(run, 30) for run in runs))
+    assert await tenant.told(counter) == ["budget.threshold_reached"] * 2
+    await tenant.ends(await tenant.call(1000, [counter]), 500)
+    assert await tenant.told(counter) == ["budget.threshold_reached"] * 2
+
+
+async def test_what_is_billed_beyond_what_was_held_is_counted_and_told(tenant: Tenant) -> None:
+    counter = await tenant.budget(100)
+    await tenant.ends(await tenant.call(60, [counter]), 130)
+    assert await tenant.standing(counter) == (130, 0)
+    assert await tenant.told(counter) == ["budget.overshot"]
+    await tenant.require_verified()
+
+
+async def test_who_refuses_is_told_once_in_a_period(tenant: Tenant) -> None:
+    counter = await tenant.budget(100)
+    await tenant.call(1, [counter])
+    for _ in range(2):
+        row = KnownBudgets(tenant.revision, {}, [counter])
+        await tenant.parts.store.append([an_execution({})], tenant.envelope, side_rows=[row])
+    assert await tenant.told(counter) == ["budget.exhausted"]
+
+
+async def test_what_nobody_knows_is_held_until_it_is_let_go(tenant: Tenant) -> None:
+    counter = await tenant.budget(100)
+    run = await tenant.call(60, [counter])
+    interrupt(run, DEFINITION, now=run.modified_on)
+    await tenant.parts.store.append([run], tenant.envelope)
+    assert await tenant.standing(counter) == (0, 60)
+    budget_id = UUID(counter.budget_id)
+    for _ in range(2):
+        budget = await tenant.parts.store.load(Budget, budget_id, tenant.id)
+        assert budget is not None
+        budget.release(str(run.id), "call", 1)
+        rows = [ReleasedHold(budget_id, run.id, "call", 1)]
+        append = tenant.parts.store.append([budget], tenant.envelope, side_rows=rows)
+        if await tenant.standing(counter) == (0, 60):
+            await append
+        else:
+            with pytest.raises(NothingHeld):
+                await append
+    assert await tenant.standing(counter) == (0, 0)
+    await tenant.require_verified()
+
+
+async def test_what_a_tenant_sends_counts_whatever_is_left(tenant: Tenant) -> None:
+    counter = await tenant.budget(100, notify_at=["1"])
+    sent = UsageEvent._create(
+        UsageEvent.Created,
+        id=IDS.new(),
+        source="/s",
+        event_id="1",
+        meter="pages",
+        subject=None,
+        happened_at="2026-01-01T00:00:00Z",
+        data={},
+        fingerprint="",
+        usage=metered(150).fact(workflow_id=None, created_by="x"),
+        counters=[[*counter.told()]],
+    )
+    await tenant.parts.store.append(
+        [sent], tenant.envelope, side_rows=[KnownBudgets(tenant.revision, {})]
+    )
+    assert await tenant.standing(counter) == (150, 0)
+    assert await tenant.told(counter) == ["budget.threshold_reached"]
+    await tenant.require_verified()
+
+
+async def test_a_rolling_window_is_held_to_across_its_parts(tenant: Tenant) -> None:
+    counter = await tenant.budget(100, period="rolling", window_s=HOUR_S)
+    parts = [
+        counter._replace(period_start=f"2026-01-01T{at}+00:00")
+        for at in ("10:00:00", "10:30:00", "11:30:00")
+    ]
+    await tenant.ends(await tenant.call(70, parts[:1]), 70)
+    with pytest.raises(BudgetExceeded):
+        await tenant.call(40, parts[1:2])
+    await tenant.call(30, parts[1:2])
+    await tenant.call(70, parts[2:])
+    await tenant.require_verified()
+
+
+async def test_a_limit_that_is_no_budgets_is_held_to_for_each_run(tenant: Tenant) -> None:
+    cap = Counter(str(IDS.new()), str(IDS.new()), None)
+    row = KnownBudgets(0, {cap.budget_id: 50})
+    run = an_execution({})
+    for path, is_paid in (("a", True), ("b", False)):
+        told: list[Json] = [[*cap.told()]]
+        run.trigger_event(
+            Execution.NodeStarted,
+            path=path,
+            node_type="llm",
+            attempt=1,
+            request={},
+            idempotency_key="k",
+            reserved={"usd_pico": 30, "tokens_max": 1, "counters": told},
+        )
+        append = tenant.parts.store.append([run], tenant.envelope, side_rows=[row])
+        if is_paid:
+            await append
+        else:
+            with pytest.raises(BudgetExceeded):
+                await append
+
+
+async def test_a_tenant_has_so_many_budgets_and_no_more(tenant: Tenant) -> None:
+    for _ in range(BUDGETS_MAX):
+        await tenant.budget(1)
+    with pytest.raises(QuotaReached):
+        await tenant.budget(1)
+
+
+async def test_a_worker_knows_the_budgets_of_its_tenants_and_how_they_stand(
+    tenant: Tenant,
+) -> None:
+    counter = await tenant.budget(100)
+    await tenant.call(60, [counter])
+    time_s = asyncio.get_running_loop().time
+    budgets = PostgresBudgets(await tenant.parts.database("worker"), monotonic_s=time_s)
+    known = await budgets.of(tenant.id)
+    assert known.revision == 1
+    assert [str(rule.budget_id) for rule in known.rules] == [counter.budget_id]
+    assert budgets.known(tenant.id) == known
+    assert await budgets.standings(tenant.id, [counter], {}) == {counter: Standing(100, 0, 60)}
+    assert (await budgets.of(TenantId(IDS.new()))).rules == ()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE budget_counters SET spent = spent + 1",
+        "UPDATE budget_counters SET reserved = reserved + 1",
+        "DELETE FROM budget_reservations",
+        "UPDATE budget_reservations SET amount = amount + 1",
+    ],
+)
+async def test_a_counter_that_is_not_what_the_log_says_is_found(
+    tenant: Tenant, damage: str
+) -> None:
+    counter = await tenant.budget(100)
+    await tenant.call(60, [counter])
+    await tenant.owner.execute(damage.encode() + b" WHERE tenant_id = %s", (tenant.id,))
+    checks = await verify_budgets(tenant.owner, tenant.parts.seals.opened)
+    assert not all(check.ok for check in checks)
+    await tenant.owner.execute("DELETE FROM budget_counters WHERE tenant_id = %s", (tenant.id,))
+    await tenant.owner.execute("DELETE FROM budget_reservations WHERE tenant_id = %s", (tenant.id,))
