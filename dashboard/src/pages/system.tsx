@@ -1,5 +1,4 @@
 import { graphql, type ResultOf, useRead } from "../api/graphql";
-import { useTenantChanges } from "../api/live";
 import { Card, Skeleton } from "../parts/card";
 import { CopyId } from "../parts/copy-id";
 import { Empty } from "../parts/empty";
@@ -27,11 +26,12 @@ const SEALS = graphql(`
 type Projection = ResultOf<typeof SYSTEM>["projections"][number];
 
 const LATE_S = 60;
+// What is behind catches up without an event of this tenant.
+const POLLED = { everyMs: 5_000 };
 
 export default function System() {
-  const { data, error, isLoading, again } = useRead(SYSTEM, {});
+  const { data, error, isLoading, again } = useRead(SYSTEM, {}, POLLED);
   const may = useMay();
-  useTenantChanges(again, { isOf: () => true, everyMs: 5_000 });
   return (
     <Page title="System">
       {error && <Problem error={error} again={again} />}
@@ -126,8 +126,7 @@ function progressOf(row: Projection): string {
 }
 
 function Seals() {
-  const { data, error, isLoading, again } = useRead(SEALS, {});
-  useTenantChanges(again, { isOf: () => true, everyMs: 5_000 });
+  const { data, error, isLoading, again } = useRead(SEALS, {}, POLLED);
   const rows = data?.seals.edges.map((edge) => edge.node) ?? [];
   return (
     <Card title="Seals of the log" isBare>
