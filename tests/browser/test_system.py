@@ -17,9 +17,9 @@ def test_the_read_models_and_the_seals_are_shown_as_they_are(
     row = page.get_by_role("row").filter(has_text="executions").first
     expect(row).to_contain_text("Current")
     expect(page.get_by_text("Dead letters")).to_be_visible()
-    # Sealed every five seconds; nobody reloads the page.
+    # Sealed every five seconds, asked for every five; nobody reloads the page.
     seals = page.get_by_role("group", name="Seals of the log")
-    expect(seals.get_by_role("row").nth(1)).to_be_visible()
+    expect(seals.get_by_role("row").nth(1)).to_be_visible(timeout=30_000)
     visitor.require_accessible()
 
 
