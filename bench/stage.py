@@ -236,7 +236,7 @@ async def web_process(
 async def everything(
     stage: Stage, settings: Settings, environment: Mapping[str, str] = {}
 ) -> AsyncIterator[tuple[str, str]]:
-    """`agentledger up`, every role in one process: its URL and the API key of its tenant.
+    """`agentledger up`, every role as it has them: its URL and the API key of its tenant.
     environment: what it has besides its settings.
     """
     async with up_process(stage, settings, environment) as (_, url, key):

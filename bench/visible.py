@@ -1,7 +1,7 @@
 """How long after a command was acknowledged a reader sees it through GraphQL.
 
-Twice: over Kafka with a process for each of api, relay and projector; and with every role in one
-process, without Kafka.
+Twice: over Kafka with a process for each of api, relay and projector; and with every role as
+`agentledger up` has them, without Kafka.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ async def measure(stage: Stage) -> Measurement:
         figures += await _rounds("Kafka", url, key, is_target=True)
     settings = await stage.installation("visible_up")
     async with everything(stage, settings) as (url, key):
-        figures += await _rounds("one process", url, key, is_target=False)
+        figures += await _rounds("up", url, key, is_target=False)
     return Measurement(
         NAME,
         "command acknowledged -> visible through GraphQL",
@@ -57,7 +57,7 @@ async def measure(stage: Stage) -> Measurement:
             "the reader asks once, with X-Min-Position, as soon as it holds the acknowledgement",
             f"at more than {READS_PER_S_MAX} commands/s every n-th is looked for",
             "Kafka: processes for api, relay and projector, and a real broker on the same cores",
-            "one process: `agentledger up`, the log is PostgreSQL",
+            "up: every role as `agentledger up` has them, the log is PostgreSQL",
             f"at {RATES[0]}/s a round is {RATES[0] * ROUND_S:.0f} commands, its p99 the slowest",
         ],
     )

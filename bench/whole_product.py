@@ -47,7 +47,7 @@ class WholeRound:
 async def embedded_round(
     stage: Stage, settings: Settings, *, at_once: int, duration_s: float
 ) -> WholeRound:
-    """`agentledger up`: every role in one process, the log is PostgreSQL."""
+    """`agentledger up`: every role, the log is PostgreSQL."""
     async with everything(stage, settings) as (url, key):
         return await _round(stage, settings, url, key, at_once=at_once, duration_s=duration_s)
 

@@ -11,6 +11,8 @@ from uuid import UUID, uuid4
 
 import httpx
 
+from commands.authorization import RESELLER_SCOPES
+
 # What a path or body may hold that no answer gives.
 TOLD = {
     "name": "surface",
@@ -64,7 +66,9 @@ def operations(document: Mapping[str, Any]) -> list[Operation]:
 
 
 def is_of_tenant(told: Mapping[str, Any]) -> bool:
-    return {"api_key": []} in told.get("security", [])
+    """Of every tenant: what only resellers do is tried where there is one."""
+    is_of_resellers = told.get("x-required-scope") in RESELLER_SCOPES
+    return {"api_key": []} in told.get("security", []) and not is_of_resellers
 
 
 def example_of(told: Mapping[str, Any]) -> Any:
