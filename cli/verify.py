@@ -11,6 +11,7 @@ from rich.console import Console
 
 from cli.session import installation, opening, owner_connection, run, settings_or_complain
 from infra.budget_verification import verify_budgets
+from infra.invoice_verification import verify_invoices
 from infra.kafka_verification import verify_published
 from infra.seal_verification import verify_seals
 from infra.settings import Settings
@@ -39,6 +40,7 @@ def verify(*, is_json: bool) -> int:
 async def _checks(settings: Settings, progress: Callable[[str], None]) -> list[Check]:
     async with owner_connection(settings) as conn, opening(settings) as open_events:
         checks = await verify_log(conn, open_events, progress)
+        checks.extend(await verify_invoices(conn, open_events, progress))
         progress("what budgets count")
         checks += await verify_budgets(conn, open_events)
         progress("the seals of the log")

@@ -15,6 +15,7 @@ from uuid import UUID
 from eventsourcing.domain import Aggregate
 
 from commands.billing_port import RemovedBillingTimer, SetBillingTimer
+from commands.credits import credit_deadline
 from commands.decisions import Decided, Tenancy
 from commands.invoice_making import make_invoice
 from commands.payment_collection import begun_collection
@@ -91,6 +92,9 @@ async def finalized(account: BillingAccount, invoice: Invoice, on: Tenancy) -> D
     on.keep(following)
     rows: list[SideRow] = [made.copy, SetBillingTimer(account.id, following.period_end)]
     aggregates: list[Aggregate] = [invoice, account]
+    if made.credit is not None:
+        aggregates.append(made.credit)
+        rows.append(credit_deadline(made.credit))
     if invoice.status == "issued":
         rows.append(SetBillingTimer(invoice.id, due_at))
         begun = await begun_collection(invoice, on)

@@ -5,9 +5,13 @@ with the next number of its issuer.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from fractions import Fraction
+from math import ceil
+from typing import Any, cast
 from uuid import UUID
 
 from commands.billing_port import DOCUMENTS, IssuedDocument, Series, document_place
+from commands.credits import credit_account
 from commands.decisions import Tenancy
 from domain.billing_accounts import (
     NUMBER_PREFIX_DEFAULT,
@@ -16,17 +20,26 @@ from domain.billing_accounts import (
     billing_account_id,
 )
 from domain.billing_periods import Period
+from domain.charges import Charge
+from domain.credits import CreditAccount
+from domain.currencies import EXPONENTS, round_half_even
 from domain.identifiers import PLATFORM, Json, JsonObject, TenantId
-from domain.invoice_charges import included_left, usage_charges
+from domain.invoice_charges import usage_charges, usage_usd
 from domain.invoice_documents import (
     Amounts,
+    Burn,
+    Due,
     Heading,
     build_document,
     canonical,
     content_sha256,
+    exact_text,
+    no_credits,
 )
-from domain.invoice_facts import BEGINNING, GatheredFacts, Place
+from domain.invoice_facts import BEGINNING, GatheredFacts, Place, Pool
 from domain.invoices import Invoice
+from domain.money import PICO_PER_USD
+from domain.subscriptions import Subscription, subscription_id
 from domain.tenants import Tenant, TenantNotFound
 
 # How late facts may come; what was included in a period that is older is forgotten.
@@ -52,17 +65,23 @@ class MadeInvoice:
     amounts: Amounts
     closing: Closing
     copy: IssuedDocument
+    credit: CreditAccount | None
 
 
 async def gather(
-    account: BillingAccount, period: Period, on: Tenancy, bounds: Bounds
+    account: BillingAccount,
+    period: Period,
+    on: Tenancy,
+    *,
+    bounds: Bounds,
+    subscription: Subscription | None,
 ) -> GatheredFacts:
     """Raises TooManyFacts, KeyDestroyed."""
     assert on.ports.billing is not None
     gathered = GatheredFacts(
         periods=[*(Period(*one) for one in account.periods), period],
         billed_to=bounds.billed_to,
-        included=_included(account),
+        included=_included(account, period, subscription),
     )
     pages = on.ports.billing.facts(on.tenant_id, after=bounds.read_from, before=bounds.closed_to)
     async for page in pages:
@@ -86,12 +105,18 @@ async def make_invoice(account: BillingAccount, invoice: Invoice, on: Tenancy) -
     now = on.ports.clock.now()
     period = Period(invoice.period_start, invoice.period_end)
     bounds = await bounds_of(account, on)
-    gathered = await gather(account, period, on, bounds)
-    charges = usage_charges(gathered)
+    subscription = await on.ports.events.load(
+        Subscription, subscription_id(on.tenant_id), on.tenant_id
+    )
+    gathered = await gather(account, period, on, bounds=bounds, subscription=subscription)
+    charges = all_charges(gathered, subscription)
+    credit = await credit_account(on)
     issuer_id = issuer_of(invoice)
     number = await next_number(on, issuer_id, "invoice")
     heading = await _heading(account, invoice, on, number=number, bounds=bounds, now=now)
-    document, amounts = build_document(heading, charges, gathered)
+    document, amounts = build_document(
+        heading, charges, gathered, _burning(credit, heading, now=now)
+    )
     sha256 = content_sha256(document)
     closing = Closing(
         invoice_id=str(invoice.id),
@@ -104,7 +129,34 @@ async def make_invoice(account: BillingAccount, invoice: Invoice, on: Tenancy) -
     copy = await issued_copy(
         on, issuer_id, "invoice", number, invoice_id=invoice.id, document=document
     )
-    return MadeInvoice(number, document, sha256, amounts, closing, copy)
+    return MadeInvoice(number, document, sha256, amounts, closing, copy, credit)
+
+
+def all_charges(gathered: GatheredFacts, subscription: Subscription | None) -> list[Charge]:
+    """Of usage and of the subscription, exact."""
+    charges = usage_charges(gathered)
+    if subscription is None:
+        return charges
+    period = gathered.period
+    usage = usage_usd(charges, period)
+    charges += subscription.charges(*period)
+    minimum = subscription.minimum(*period, usage)
+    return charges if minimum is None else [*charges, minimum]
+
+
+def _burning(credit: CreditAccount | None, heading: Heading, *, now: datetime) -> Burn:
+    """Credits are in USD: what is due is asked for at the rate of the invoice."""
+    if credit is None:
+        return no_credits
+    smallest_usd = 1 / (Fraction(heading.usd_rate) * 10 ** EXPONENTS[heading.currency])
+
+    def burn(due: Due) -> int:
+        wanted = ceil(due.amount * smallest_usd * PICO_PER_USD)
+        usage = ceil(due.usage * smallest_usd * PICO_PER_USD)
+        paid = credit.burn(heading.invoice_id, wanted, usage_pico=usage, at=now)
+        return min(round_half_even(Fraction(paid, PICO_PER_USD) / smallest_usd), due.amount)
+
+    return burn
 
 
 def issuer_of(invoice: Invoice) -> TenantId:
@@ -198,22 +250,30 @@ async def _party(
     return {"id": None if tenant_id == PLATFORM else str(tenant_id), **nobody, **party}
 
 
-def _included(account: BillingAccount) -> dict[datetime, Mapping[str, int]]:
-    """What is left of earlier periods, for facts that come late."""
+def _included(
+    account: BillingAccount, period: Period, subscription: Subscription | None
+) -> dict[datetime, Mapping[Pool, Fraction]]:
+    """What is free in this period; and what is left of earlier ones, for facts that come late."""
     left = {} if account.closed is None else account.closed.included_left
-    found: dict[datetime, Mapping[str, int]] = {}
-    for start, meters in left.items():
-        assert isinstance(meters, dict)
+    found: dict[datetime, Mapping[Pool, Fraction]] = {}
+    for start, pools in cast("dict[str, list[Any]]", left).items():
         found[datetime.fromisoformat(start)] = {
-            meter: int(str(quantity)) for meter, quantity in meters.items()
+            (meter, model): Fraction(quantity) for meter, model, quantity in pools
         }
+    own = [] if subscription is None else subscription.included(*period)
+    if own:
+        found[period.start] = {(one.meter, one.model): one.quantity for one in own}
     return found
 
 
 def _left(gathered: GatheredFacts, now: datetime) -> JsonObject:
     left: JsonObject = {}
-    for start, meters in included_left(gathered).items():
-        some: dict[str, Json] = {meter: count for meter, count in meters.items() if count}
+    for start in gathered.included:
+        some: list[Json] = [
+            [meter, model, exact_text(free.left)]
+            for (meter, model), free in gathered.free(start).items()
+            if free.left
+        ]
         if some and start > now - LATE_MAX:
             left[start.isoformat()] = some
     return left

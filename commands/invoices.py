@@ -8,8 +8,11 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
+from eventsourcing.domain import Aggregate
+
 from commands.billing_cycle import finalized
 from commands.billing_port import RemovedBillingTimer
+from commands.credits import credit_account, credit_deadline
 from commands.decisions import Command, Decided, Tenancy
 from commands.invoice_making import (
     CREDIT_NOTE_PREFIX,
@@ -21,6 +24,7 @@ from commands.invoice_making import (
 from commands.payment_collection import begun_payment, looked_at_again, payment_for
 from commands.payment_outcomes import Outcome, amount_left, no_longer_owed, received
 from commands.payment_port import MANUAL, Received
+from commands.ports import SideRow
 from commands.tenants import managed_tenant
 from domain.billing_accounts import (
     BillingAccount,
@@ -137,9 +141,16 @@ async def void_invoice(command: VoidInvoice, on: Tenancy) -> Decided:
     invoice.void(command.reason)
     payment = await payment_for(invoice, on)
     ended = Outcome() if payment is None else await no_longer_owed(payment, "invoice_voided", on)
+    aggregates: list[Aggregate] = [invoice, *ended.aggregates]
+    rows: list[SideRow] = [RemovedBillingTimer(invoice.id), *ended.side_rows]
+    credit = await credit_account(on)
+    if credit is not None:
+        # What it burned pays for something else.
+        credit.restore(str(invoice.id), reference="void", at=on.ports.clock.now())
+        aggregates.append(credit)
+        rows.append(credit_deadline(credit))
     result: JsonObject = {"invoice_id": str(invoice.id), "status": invoice.status}
-    rows = (RemovedBillingTimer(invoice.id), *ended.side_rows)
-    return Decided(result, (invoice, *ended.aggregates), rows)
+    return Decided(result, tuple(aggregates), tuple(rows))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@ rounded. What is included in a plan is a charge of its own, which gives back.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from fractions import Fraction
 
 from domain.billing_periods import Period
@@ -16,6 +15,7 @@ from domain.usage import METERS
 LINES_MAX = 300
 OTHER = "other"
 OWN_UNIT = "units"
+EVERY_MODEL = "*"
 
 
 def usage_charges(gathered: GatheredFacts) -> list[Charge]:
@@ -28,12 +28,10 @@ def usage_charges(gathered: GatheredFacts) -> list[Charge]:
     return charges
 
 
-def included_left(gathered: GatheredFacts) -> dict[datetime, dict[str, int]]:
-    """Of all periods that facts may still be of, as it is after this invoice."""
-    return {
-        start: {meter: gathered.free(start, meter).left for meter in meters}
-        for start, meters in gathered.included.items()
-    }
+def usage_usd(charges: Sequence[Charge], period: Period) -> Fraction:
+    """What the usage of the period costs, given what is included; never below 0."""
+    of_period = [one for one in charges if (one.start, one.end) == period]
+    return max(sum((one.amount_usd for one in of_period), Fraction(0)), Fraction(0))
 
 
 def _charge(gathered: GatheredFacts, group: Group, told: Sum) -> Charge:
@@ -73,19 +71,19 @@ def _others(gathered: GatheredFacts, rest: Sequence[tuple[Group, Sum]]) -> Itera
 
 
 def _included(gathered: GatheredFacts) -> Iterator[Charge]:
-    for start, meters in gathered.included.items():
+    for start in gathered.included:
         period = next(one for one in gathered.periods if one.start == start)
-        for meter in meters:
-            free = gathered.free(start, meter)
+        is_late = period != gathered.period
+        at = f"adjustment/{start.isoformat()}/included" if is_late else "included"
+        for (meter, model), free in gathered.free(start).items():
             if not free.usd:
                 continue
-            is_late = period != gathered.period
-            at = f"adjustment/{start.isoformat()}/included" if is_late else "included"
+            of_model = "" if model == EVERY_MODEL else f" of {model}"
             yield Charge(
                 kind="adjustment" if is_late else "included",
-                key=f"{at}/{meter}",
-                description=f"Included: {words(meter)}",
-                quantity=Fraction(-free.quantity),
+                key=f"{at}/{model}/{meter}",
+                description=f"Included: {words(meter)}{of_model}",
+                quantity=-free.quantity,
                 unit=METERS.get(meter, OWN_UNIT),
                 amount_usd=-free.usd,
                 start=period.start,

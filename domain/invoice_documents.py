@@ -7,11 +7,11 @@ rounded lines, and rounded once for each. Totals are sums of what was rounded, a
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 
@@ -61,6 +61,23 @@ class Amounts(NamedTuple):
     balance_after: int
 
 
+class Due(NamedTuple):
+    """What is to be paid, in the smallest unit of the currency; and how much of it is of usage."""
+
+    amount: int
+    usage: int
+
+
+# Pays with credits, as far as there are some, and says how much.
+Burn: TypeAlias = Callable[[Due], int]
+USAGE_KINDS = frozenset({"usage", "included", "minimum", "adjustment"})
+
+
+def no_credits(due: Due) -> int:
+    del due
+    return 0
+
+
 class _Line(NamedTuple):
     charge: Charge
     amount: int
@@ -69,7 +86,10 @@ class _Line(NamedTuple):
 
 
 def build_document(
-    heading: Heading, charges: Sequence[Charge], gathered: GatheredFacts
+    heading: Heading,
+    charges: Sequence[Charge],
+    gathered: GatheredFacts,
+    burn: Burn = no_credits,
 ) -> tuple[JsonObject, Amounts]:
     lines = [
         _line(heading, charge)
@@ -79,7 +99,9 @@ def build_document(
     tax = sum(line.tax for line in lines)
     total = subtotal + tax
     due = total + heading.balance_before
-    amounts = Amounts(heading.currency, total, max(due, 0), min(due, 0))
+    of_usage = sum(line.amount + line.tax for line in lines if line.charge.kind in USAGE_KINDS)
+    paid = burn(Due(due, min(max(of_usage, 0), due))) if due > 0 else 0
+    amounts = Amounts(heading.currency, total, max(due, 0) - paid, min(due, 0))
 
     def money(smallest: int) -> str:
         return amount_text(smallest, heading.currency)
@@ -93,8 +115,10 @@ def build_document(
         "tax": money(tax),
         "total": money(total),
         "balance_before": money(heading.balance_before),
+        "credits": money(paid),
         "amount_due": money(amounts.amount_due),
         "balance_after": money(amounts.balance_after),
+        "included": _pools(gathered),
         "unpriced": _unpriced(gathered),
         "held": len(gathered.held),
         "facts": {
@@ -187,6 +211,20 @@ def _taxes(heading: Heading, lines: Sequence[_Line]) -> list[Json]:
             "tax": amount_text(sum(one.tax for one in taxed), heading.currency),
         }
         for percent, taxed in sorted(by_percent.items(), key=lambda one: Fraction(one[0]))
+    ]
+
+
+def _pools(gathered: GatheredFacts) -> list[Json]:
+    """What was free before this invoice, of the periods that it has facts of."""
+    return [
+        {
+            "start": start.isoformat(),
+            "meter": meter,
+            "model": model,
+            "quantity": exact_text(quantity),
+        }
+        for start, pools in sorted(gathered.included.items())
+        for (meter, model), quantity in sorted(pools.items())
     ]
 
 

@@ -88,21 +88,32 @@ class Sum:
     unpriced_quantity: int = 0
 
 
-# When it happened, what orders things that happened at once, how much, and its cost.
-Ordered: TypeAlias = tuple[datetime, UUID, str, int, int, int]
+# When it happened, what orders things that happened at once, of what model, how much, its cost.
+Ordered: TypeAlias = tuple[datetime, UUID, str, int, str, int, int]
+# What is included: a meter, and a model, `provider/*` or `*`.
+Pool: TypeAlias = tuple[str, str]
+# As which model meters of tenants are known to what is by model.
+OWN_MODEL = "meter/own"
+
+
+class Free(NamedTuple):
+    """quantity: that was free. usd: what it would have cost. left: for what comes late."""
+
+    quantity: Fraction
+    usd: Fraction
+    left: Fraction
 
 
 @dataclass(slots=True)
 class GatheredFacts:
-    """What was taken so far. included: by the beginning of a period, then by meter, how much of it
-    is free. next_from: what lies behind this place the next invoice has to look at; None: behind
-    closed_to.
+    """What was taken so far. included: by the beginning of a period, how much of each pool is free.
+    next_from: what lies behind this place the next invoice has to look at; None: behind closed_to.
     """
 
     periods: Sequence[Period]
     billed_to: Place
-    included: Mapping[datetime, Mapping[str, int]] = field(
-        default_factory=dict[datetime, Mapping[str, int]]
+    included: Mapping[datetime, Mapping[Pool, Fraction]] = field(
+        default_factory=dict[datetime, Mapping[Pool, Fraction]]
     )
     sums: dict[Group, Sum] = field(default_factory=dict[Group, Sum])
     ordered: dict[tuple[datetime, str], list[Ordered]] = field(
@@ -113,10 +124,14 @@ class GatheredFacts:
     prices: set[str] = field(default_factory=set[str])
     next_from: Place | None = None
     _starts: list[datetime] = field(init=False)
+    _free_meters: set[tuple[datetime, str]] = field(init=False)
 
     def __post_init__(self) -> None:
         """periods: one after the other; the last one is that of the invoice."""
         self._starts = [period.start for period in self.periods]
+        self._free_meters = {
+            (start, meter) for start, pools in self.included.items() for meter, _ in pools
+        }
 
     @property
     def period(self) -> Period:
@@ -150,7 +165,6 @@ class GatheredFacts:
         self.digests.append(fact.digest())
         if fact.prices:
             self.prices.add(fact.prices)
-        included = self.included.get(period.start)
         for meter, quantity, cost in fact.lines:
             group = Group(period, fact.model, meter)
             found = self.sums.get(group)
@@ -163,8 +177,8 @@ class GatheredFacts:
                 continue
             found.quantity += quantity
             found.cost_usd_pico += cost
-            if included is not None and meter in included:
-                one = (fact.happened_at, *attempt, quantity, cost)
+            if (period.start, meter) in self._free_meters:
+                one = (fact.happened_at, *attempt, fact.model, quantity, cost)
                 self.ordered.setdefault((period.start, meter), []).append(one)
 
     def sha256(self) -> str:
@@ -174,24 +188,28 @@ class GatheredFacts:
             whole.update(digest)
         return whole.hexdigest()
 
-    def free(self, start: datetime, meter: str) -> "Free":
-        """How much of what is included was used, and what it would have cost."""
-        left = allowance = self.included[start][meter]
-        cost = Fraction(0)
-        for *_, quantity, fact_cost in sorted(self.ordered.get((start, meter), ())):
-            if quantity <= 0:  # A correction of what was counted; it takes nothing.
-                continue
-            covered = min(quantity, left)
-            cost += Fraction(fact_cost * covered, quantity)
-            left -= covered
-            if left == 0:
-                break
-        return Free(allowance - left, cost / PICO_PER_USD, left)
+    def free(self, start: datetime) -> dict[Pool, Free]:
+        """How much of what is included in the period that begins then was used. A fact takes from
+        the pool of its model first, then of its provider, then of all.
+        """
+        pools = self.included[start]
+        left = dict(pools)
+        usd = dict.fromkeys(pools, Fraction(0))
+        for meter in sorted({meter for meter, _ in pools}):
+            for *_, model, quantity, cost in sorted(self.ordered.get((start, meter), ())):
+                rest = Fraction(quantity)
+                for pool in _pools_of(meter, model or OWN_MODEL):
+                    # Of a correction of what was counted, below 0, nothing is taken.
+                    covered = max(min(rest, left.get(pool, Fraction(0))), Fraction(0))
+                    if covered:
+                        left[pool] -= covered
+                        rest -= covered
+                        usd[pool] += Fraction(cost, quantity) * covered
+        return {
+            pool: Free(pools[pool] - left[pool], usd[pool] / PICO_PER_USD, left[pool])
+            for pool in pools
+        }
 
 
-class Free(NamedTuple):
-    """quantity: that was free. usd: what it would have cost. left: for what comes late."""
-
-    quantity: int
-    usd: Fraction
-    left: int
+def _pools_of(meter: str, model: str) -> tuple[Pool, Pool, Pool]:
+    return (meter, model), (meter, f"{model.partition('/')[0]}/*"), (meter, "*")

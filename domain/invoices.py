@@ -9,7 +9,7 @@ put right by credit notes, and what came late is on the next invoice.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeAlias
 from uuid import UUID, uuid5
 
@@ -21,6 +21,7 @@ from domain.identifiers import JsonObject, StreamId, TenantId
 InvoiceStatus: TypeAlias = Literal[
     "gathering", "draft", "finalized", "issued", "paid", "past_due", "uncollectible", "void"
 ]
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PAYABLE: tuple[InvoiceStatus, ...] = ("issued", "past_due", "uncollectible")
 CREDITABLE: tuple[InvoiceStatus, ...] = (*PAYABLE, "paid")
 
@@ -48,8 +49,12 @@ class CreditTooLarge(Refused):
 
 
 def invoice_id(tenant_id: TenantId, period_start: datetime) -> StreamId:
-    """Never changes: of one tenant and period there is one invoice."""
-    return StreamId(uuid5(tenant_id, f"invoice/{period_start.isoformat()}"))
+    """Never changes: of one tenant and period there is one invoice. Later periods have greater ids
+    (RFC 9562, version 8: milliseconds first, then a hash).
+    """
+    hashed = uuid5(tenant_id, f"invoice/{period_start.isoformat()}").int
+    began_ms = (period_start - EPOCH) // timedelta(milliseconds=1)
+    return StreamId(UUID(int=(began_ms << 80) | (8 << 76) | (hashed & ((1 << 76) - 1))))
 
 
 class Invoice(Aggregate):

@@ -3,7 +3,7 @@
 Payloads beside the log and what is of data subjects are not opened: what was used is in neither.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, LiteralString, cast
 from uuid import UUID
@@ -60,57 +60,37 @@ ISSUED: LiteralString = (
 # fmt: on
 
 
-class PostgresBilling:
-    """Implements commands.billing_port.Billing. database: the role `api`, which sees one tenant at
-    a time.
+class FactReader:
+    """rows: of one tenant, by a statement and its parameters. opened: the same events with their
+    JSON; it need not open what is of a data subject.
     """
 
-    def __init__(self, database: Database, keys: DataKeys) -> None:
-        self._database = database
-        self._keys = keys
-
-    async def settled(self) -> Place:
-        async with self._database.connection() as conn:
-            end = await read_end(conn)
-        return (end.era, end.tx_id, end.notification_id)
+    def __init__(
+        self,
+        rows: Callable[[TenantId, LiteralString, Sequence[object]], Awaitable[list[Row]]],
+        opened_events: Callable[[Sequence[LoggedEvent]], Awaitable[Sequence[LoggedEvent]]],
+    ) -> None:
+        self._rows = rows
+        self._opened_events = opened_events
 
     async def facts(
         self, tenant_id: TenantId, *, after: Place, before: Place
     ) -> AsyncIterator[Sequence[Fact]]:
         """Raises KeyDestroyed."""
         while True:
-            rows = await self._page(tenant_id, after, before)
+            asked = (tenant_id, *_numbers(after), *_numbers(before), list(TOPICS), PAGE)
+            rows = await self._rows(tenant_id, FACTS, asked)
             yield [
                 fact
-                for event in await self._opened(tenant_id, rows)
+                for event in await self._opened(rows)
                 if (fact := await self._fact(event)) is not None
             ]
             if len(rows) < PAGE:
                 return
             after = (rows[-1][0], rows[-1][1], rows[-1][2])
 
-    async def last_number(self, issuer_id: TenantId, series: Series) -> int:
-        async with self._database.tenant_transaction(issuer_id) as conn:
-            row = await (await conn.execute(LAST_NUMBER, (issuer_id, series))).fetchone()
-        return 0 if row is None else int(row[0])
-
-    async def issued(self, issuer_id: TenantId, invoice_id: UUID) -> IssuedCopy | None:
-        async with self._database.tenant_transaction(issuer_id) as conn:
-            row = await (await conn.execute(ISSUED, (issuer_id, invoice_id))).fetchone()
-        return None if row is None else IssuedCopy(row[0], bytes(row[1]))
-
-    async def _page(self, tenant_id: TenantId, after: Place, before: Place) -> list[Row]:
-        places = [part for place in (after, before) for part in (place[0], str(place[1]), place[2])]
-        async with self._database.tenant_transaction(tenant_id) as conn:
-            await conn.execute(IN_ORDER)
-            cursor = conn.cursor(binary=True)
-            await cursor.execute(FACTS, (tenant_id, *places, list(TOPICS), PAGE), prepare=True)
-            return await cursor.fetchall()
-
-    async def _opened(self, tenant_id: TenantId, rows: Sequence[Row]) -> list[LoggedEvent]:
-        """With the tenant's key only."""
-        key = self._keys.kept(tenant_id) or await self._keys.of(tenant_id)
-        events = [opened(logged_event(row), key) for row in rows]
+    async def _opened(self, rows: Sequence[Row]) -> Sequence[LoggedEvent]:
+        events = await self._opened_events([logged_event(row) for row in rows])
         if any(is_erased(event) for event in events):
             raise KeyDestroyed
         return events
@@ -124,14 +104,63 @@ class PostgresBilling:
     async def _unresolved_at(self, event: LoggedEvent, told: JsonObject) -> datetime:
         """When it was used, not when that was found out."""
         asked = (event.stream_id, event.version, Execution.UsageUnresolved.TOPIC)
-        async with self._database.tenant_transaction(event.tenant_id) as conn:
-            cursor = conn.cursor(binary=True)
-            await cursor.execute(UNRESOLVED, asked)
-            rows: list[Row] = await cursor.fetchall()
-        for earlier in await self._opened(event.tenant_id, rows):
+        rows = await self._rows(event.tenant_id, UNRESOLVED, asked)
+        for earlier in await self._opened(rows):
             if is_same_attempt(told_by(earlier.state), told):
                 return earlier.recorded_at
         return event.recorded_at
+
+
+class PostgresBilling:
+    """Implements commands.billing_port.Billing. database: the role `api`, which sees one tenant at
+    a time.
+    """
+
+    def __init__(self, database: Database, keys: DataKeys) -> None:
+        self._database = database
+        self._keys = keys
+        self._reader = FactReader(self._rows, self._opened)
+
+    async def settled(self) -> Place:
+        async with self._database.connection() as conn:
+            end = await read_end(conn)
+        return (end.era, end.tx_id, end.notification_id)
+
+    def facts(
+        self, tenant_id: TenantId, *, after: Place, before: Place
+    ) -> AsyncIterator[Sequence[Fact]]:
+        return self._reader.facts(tenant_id, after=after, before=before)
+
+    async def last_number(self, issuer_id: TenantId, series: Series) -> int:
+        async with self._database.tenant_transaction(issuer_id) as conn:
+            row = await (await conn.execute(LAST_NUMBER, (issuer_id, series))).fetchone()
+        return 0 if row is None else int(row[0])
+
+    async def issued(self, issuer_id: TenantId, invoice_id: UUID) -> IssuedCopy | None:
+        async with self._database.tenant_transaction(issuer_id) as conn:
+            row = await (await conn.execute(ISSUED, (issuer_id, invoice_id))).fetchone()
+        return None if row is None else IssuedCopy(row[0], bytes(row[1]))
+
+    async def _rows(
+        self, tenant_id: TenantId, query: LiteralString, asked: Sequence[object]
+    ) -> list[Row]:
+        async with self._database.tenant_transaction(tenant_id) as conn:
+            await conn.execute(IN_ORDER)
+            cursor = conn.cursor(binary=True)
+            await cursor.execute(query, asked, prepare=True)
+            return await cursor.fetchall()
+
+    async def _opened(self, events: Sequence[LoggedEvent]) -> Sequence[LoggedEvent]:
+        """With the tenant's key only."""
+        if not events:
+            return events
+        tenant_id = events[0].tenant_id
+        key = self._keys.kept(tenant_id) or await self._keys.of(tenant_id)
+        return [opened(event, key) for event in events]
+
+
+def _numbers(place: Place) -> tuple[int, str, int]:
+    return place[0], str(place[1]), place[2]
 
 
 def is_same_attempt(one: JsonObject, other: JsonObject) -> bool:

@@ -191,11 +191,9 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
 ) -> SideStatement:
     if isinstance(row, PlanRow):
         return SideStatement(*plan_statement(tenant_id, row))
-    if isinstance(row, BillingRow):
-        return SideStatement(*billing_statement(tenant_id, row))
     if isinstance(row, FeatureRow):
         return SideStatement(*feature_statement(tenant_id, row))
-    if isinstance(row, BudgetRow | StoredRevocation | StoredDeadline):
+    if isinstance(row, BillingRow | BudgetRow | StoredRevocation | StoredDeadline):
         return _of_billing(tenant_id, row)
     match row:
         case StoredDefinition():
@@ -258,8 +256,10 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
 
 
 def _of_billing(
-    tenant_id: TenantId, row: BudgetRow | StoredRevocation | StoredDeadline
+    tenant_id: TenantId, row: BillingRow | BudgetRow | StoredRevocation | StoredDeadline
 ) -> SideStatement:
+    if isinstance(row, BillingRow):
+        return SideStatement(*billing_statement(tenant_id, row))
     match row:
         case StoredRevocation():
             return SideStatement(*revocation_statement(tenant_id, row))

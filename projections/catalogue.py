@@ -9,6 +9,7 @@ from projections.executions import EXECUTIONS
 from projections.external_identities import EXTERNAL_IDENTITIES
 from projections.identity import USERS
 from projections.identity_providers import IDENTITY_PROVIDERS
+from projections.invoices import INVOICES
 from projections.licences import LICENCE_ACTIVATIONS, LICENCES
 from projections.node_runs import NODE_RUNS
 from projections.payments import PAYMENTS
@@ -34,6 +35,7 @@ PROJECTIONS: tuple[AnyProjection, ...] = (
     EXECUTIONS,
     EXTERNAL_IDENTITIES,
     IDENTITY_PROVIDERS,
+    INVOICES,
     LICENCE_ACTIVATIONS,
     LICENCES,
     NODE_RUNS,

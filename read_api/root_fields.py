@@ -53,6 +53,8 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "executionStats": RootFieldRule("read", check_stats, is_sensitive=False),
     "usage": RootFieldRule("read", check_usage, is_sensitive=False),
     "budget": RootFieldRule("read", is_sensitive=False, is_of_all=True),
+    "invoice": RootFieldRule("read", is_sensitive=False, is_of_all=True),
+    "invoices": RootFieldRule("read", check_page, is_sensitive=False, is_of_all=True),
     "budgets": RootFieldRule("read", check_page, is_sensitive=False, is_of_all=True),
     "usageFacts": RootFieldRule("read", check_facts, is_sensitive=False),
     "costExplorer": RootFieldRule("read", check_exploring, is_sensitive=False),

@@ -35,6 +35,7 @@ from read_api.external_identities import ExternalIdentity, external_identities
 from read_api.feature_flags import FeatureFlag, feature_flags
 from read_api.identity import Me, User, me, user, users
 from read_api.identity_providers import IdentityProvider, identity_providers
+from read_api.invoices import Invoice, invoice, invoices
 from read_api.licences import Licence, licences
 from read_api.payments import Payment, payments
 from read_api.price_books import PriceBookVersion, price_books
@@ -89,6 +90,8 @@ class Query:
     )
     budget: Budget | None = strawberry.field(resolver=budget)
     budgets: Connection[Budget] = strawberry.field(resolver=budgets)
+    invoice: Invoice | None = strawberry.field(resolver=invoice)
+    invoices: Connection[Invoice] = strawberry.field(resolver=invoices)
     cost_explorer: CostComparison = strawberry.field(
         resolver=cost_explorer,
         description="Two times beside each other, and the groups whose costs moved most.",

@@ -122,7 +122,7 @@ async def usage_facts(
     if after is not None:
         params["after"] = [*place_in(after)]
     rows: list[dict[str, Any]] = await info.context.loaded(FACTS, params) or []
-    edges = [Edge(cursor=_cursor(row), node=fact_of(**row)) for row in rows]
+    edges = [Edge(cursor=cursor_of_fact(row), node=fact_of(**row)) for row in rows]
     return connection(edges, size=size, is_after=after is not None)
 
 
@@ -158,6 +158,6 @@ def place_in(cursor: str) -> Place:
     return place
 
 
-def _cursor(row: Mapping[str, Any]) -> str:
+def cursor_of_fact(row: Mapping[str, Any]) -> str:
     place = orjson.dumps([row["happened_at"], row["stream_id"], row["path"], row["attempt"]])
     return base64.urlsafe_b64encode(place).decode().rstrip("=")

@@ -42,6 +42,8 @@ def totals(document: Document) -> list[tuple[str, str]]:
     told.append(("Total", document["total"]))
     if document["balance_before"].strip("-0."):
         told.append(("Carried over from earlier invoices", document["balance_before"]))
+    if document["credits"].strip("-0."):
+        told.append(("Paid with credits", f"-{document['credits']}"))
     told.append(("To pay", document["amount_due"]))
     if document["balance_after"].strip("-0."):
         told.append(("Carried over to the next invoice", document["balance_after"]))

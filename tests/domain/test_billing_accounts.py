@@ -24,7 +24,7 @@ PARTY = {
     "tax_id": "DE123",
     "email": None,
 }
-LEFT: JsonObject = {NOON.isoformat(): {"input_tokens": 40}}
+LEFT: JsonObject = {NOON.isoformat(): [["input_tokens", "*", "40"]]}
 END = NOON + timedelta(days=9)
 
 

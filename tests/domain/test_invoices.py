@@ -134,3 +134,4 @@ def test_of_one_tenant_and_period_there_is_one_invoice() -> None:
     one, other = TenantId(UUID(int=1)), TenantId(UUID(int=2))
     assert invoice_id(one, NOON) == invoice_id(one, NOON)
     assert len({invoice_id(one, NOON), invoice_id(one, END), invoice_id(other, NOON)}) == 3
+    assert invoice_id(other, NOON) < invoice_id(one, END)

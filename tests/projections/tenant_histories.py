@@ -7,6 +7,7 @@ from domain.budgets import Budget
 from domain.bulk_operations import BulkOperation
 from domain.credentials import ApiKey
 from domain.identifiers import TenantId
+from domain.invoices import Invoice
 from domain.providers import Provider
 from domain.secrets import Secret
 from domain.sessions import Session
@@ -42,6 +43,7 @@ from tests.projections.identity_histories import (
     an_external_identity,
     an_identity_provider,
 )
+from tests.projections.invoice_histories import an_issued_invoice
 from tests.projections.usage_histories import a_sent_event
 
 HOLD = {"execution_id": "00000000-0000-7000-8000-000000000001", "path": "draft", "attempt": 1}
@@ -77,6 +79,7 @@ def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list
     budget = a_budget(tenant_id).happens(Budget.HoldReleased, **HOLD).happens(Budget.Deleted)
     others = [
         budget,
+        an_issued_invoice(tenant_id).happens(Invoice.PastDueMarked),
         *billing,
         sharing,
         key,

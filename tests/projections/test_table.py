@@ -8,7 +8,6 @@ from domain.catalogue import AGGREGATES
 from domain.directory_groups import DirectoryGroup
 from domain.directory_users import DirectoryUser
 from domain.feature_flags import FeatureFlag
-from domain.invoices import Invoice
 from domain.login_rules import LoginRules
 from domain.logins import Login
 from domain.payment_accounts import PaymentAccount
@@ -66,7 +65,6 @@ KEPT_FOR_DECIDING = {
     DirectoryGroup,
     DirectoryUser,
     FeatureFlag,
-    Invoice,
     Login,
     LoginRules,
     PaymentAccount,

@@ -32,6 +32,10 @@ def test_nothing_can_be_written() -> None:
     assert SCHEMA._schema.mutation_type is None
 
 
+# A page of its own below each row, which nobody asks for but of a few.
+ON_THE_SLOW_PATH = {("InvoiceLine", "facts")}
+
+
 def test_a_type_with_sql_has_sql_for_each_of_its_fields() -> None:
     """A field without would send every query that asks for it down the slow path, silently."""
     fields = build_shaper(SCHEMA)._fields
@@ -40,7 +44,8 @@ def test_a_type_with_sql_has_sql_for_each_of_its_fields() -> None:
     for name, known in shaped.items():
         graphql_type = SCHEMA._schema.type_map[name]
         assert isinstance(graphql_type, GraphQLObjectType)
-        assert set(graphql_type.fields) == set(known), name
+        slow = {field for owner, field in ON_THE_SLOW_PATH if owner == name}
+        assert set(graphql_type.fields) - slow == set(known), name
         for field_name, field in known.items():
             target: GraphQLNamedType = get_named_type(graphql_type.fields[field_name].type)
             assert isinstance(field.source, Relation) is isinstance(target, GraphQLObjectType)
