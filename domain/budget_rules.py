@@ -7,6 +7,7 @@ found again from the log alone, whatever became of the budget since.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
@@ -21,6 +22,7 @@ PERIODS: tuple[Period, ...] = ("run", "day", "month", "total", "rolling")
 
 # A rolling window is counted in so many parts, so it is at most this part of it too long.
 ROLLING_PARTS = 96
+PERIODS_KEPT_MAX = 1024
 # Of what has no run or no beginning of its own.
 NO_RUN = UUID(int=0)
 NO_PERIOD = datetime(1970, 1, 1, tzinfo=UTC)
@@ -102,11 +104,17 @@ def period_start(rule: BudgetRule, at: datetime) -> datetime | None:
             since = (at - NO_PERIOD) // timedelta(milliseconds=part_s)
             return NO_PERIOD + since * timedelta(milliseconds=part_s)
         case "day" | "month":
-            local = at.astimezone(ZoneInfo(rule.time_zone))
-            first = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-            if rule.period == "month":
-                first = first.replace(day=1)
-            return first.astimezone(UTC)
+            return _calendar_start(rule.period, rule.time_zone, int(at.timestamp() // 60))
+
+
+@lru_cache(maxsize=PERIODS_KEPT_MAX)
+def _calendar_start(period: Literal["day", "month"], time_zone: str, minute: int) -> datetime:
+    """Days begin with a minute everywhere, so all of it is in one period."""
+    local = datetime.fromtimestamp(minute * 60, ZoneInfo(time_zone))
+    first = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    if period == "month":
+        first = first.replace(day=1)
+    return first.astimezone(UTC)
 
 
 def plan_run_budget(tenant_id: TenantId) -> UUID:

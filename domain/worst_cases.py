@@ -6,11 +6,12 @@ cached or as written to a cache, an answer as said or as thought.
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil
 from typing import NamedTuple, assert_never
 
 from domain.prices import Graduated, Package, Price, UnitPrice, Volume
-from domain.rating import PriceSource, rates_of
+from domain.rating import RATES_KEPT_MAX, PriceSource, rates_of
 
 INPUTS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "cache_write_1h_tokens")
 # Only where a message has parts that are no text.
@@ -23,8 +24,17 @@ TOOL_CALLS_RESERVED = 128
 class _Rate(NamedTuple):
     """At most so much for a unit, and so much once, in pico-USD."""
 
-    of_unit: Fraction
-    once: Fraction = Fraction(0)
+    of_unit: Fraction | int
+    once: Fraction | int = 0
+
+
+class _Rates(NamedTuple):
+    """Of the prompt and of the answer. calls: of the call itself and the tools it asks for."""
+
+    prompt: _Rate
+    answer: _Rate
+    calls: Fraction | int
+    slack: int
 
 
 class WorstCase(NamedTuple):
@@ -33,7 +43,7 @@ class WorstCase(NamedTuple):
     """
 
     of_prompt_pico: int
-    of_token_pico: Fraction
+    of_token_pico: Fraction | int
     once_pico: int = 0
 
     def at(self, tokens_out: int) -> int:
@@ -47,7 +57,7 @@ class WorstCase(NamedTuple):
             return -1
         if not self.of_token_pico:
             return at_most
-        return min(at_most, int(left / self.of_token_pico))
+        return min(at_most, int(left // self.of_token_pico))
 
 
 def worst_case(
@@ -59,26 +69,64 @@ def worst_case(
     has_tools: bool = False,
 ) -> WorstCase | None:
     """tokens_in: no prompt of this call has more. None: no price is known."""
+    key = (model, tuple(sources), has_parts, has_tools)
+    rates = _rates_of(*key, None)
+    if rates is None:
+        rates = _rates_of(*key, tokens_in)
+    if rates is None:
+        return None
+    prompt, answer, calls, slack = rates
+    of_prompt = prompt.of_unit * tokens_in + (prompt.once if tokens_in else 0) + calls
+    return WorstCase(ceil(of_prompt) + slack, answer.of_unit, ceil(answer.once))
+
+
+@lru_cache(maxsize=RATES_KEPT_MAX)
+def _rates_of(
+    model: str,
+    sources: tuple[PriceSource, ...],
+    has_parts: bool,  # noqa: FBT001 # a key
+    has_tools: bool,  # noqa: FBT001 # a key
+    tokens_in: int | None,
+) -> _Rates | None:
+    """tokens_in: None for whatever prompt, and there are none where rates change with its length.
+    Found once: a version of a price book says the same for ever.
+    """
     if rates_of(("requests", "input_tokens", "output_tokens"), model, sources) is None:
         return None
     inputs = (*INPUTS, *(INPUTS_OF_PARTS if has_parts else ()))
-    prompt = _dearest(inputs, model, sources, tokens_in)
-    answer = _dearest(OUTPUTS, model, sources, tokens_in)
-    calls = Fraction(0)
-    for meter, count in (("requests", 1), ("tool_calls", TOOL_CALLS_RESERVED if has_tools else 0)):
-        rate = _dearest((meter,), model, sources, tokens_in)
-        calls += rate.of_unit * count + (rate.once if count else 0)
-    of_prompt = prompt.of_unit * tokens_in + (prompt.once if tokens_in else 0) + calls
+    calls = [("requests", 1), *([("tool_calls", TOOL_CALLS_RESERVED)] if has_tools else ())]
+    if tokens_in is None:
+        for meter in (*inputs, *OUTPUTS, *(name for name, _ in calls)):
+            rates = rates_of((meter,), model, sources)
+            if rates is not None and isinstance(rates[0][0], Volume) and rates[0][0].is_by_prompt:
+                return None
+    prompt = _dearest(inputs, model, sources, tokens_in or 0)
+    answer = _dearest(OUTPUTS, model, sources, tokens_in or 0)
+    of_calls: Fraction | int = 0
+    for meter, count in calls:
+        rate = _dearest((meter,), model, sources, tokens_in or 0)
+        of_calls += rate.of_unit * count + rate.once
     # Each line is rounded by itself: half a pico-USD more at most.
-    is_whole = all(one.denominator == 1 for one in (of_prompt, answer.of_unit))
+    parts = (*prompt, *answer, of_calls)
+    is_whole = all(Fraction(one).denominator == 1 for one in parts)
     slack = 0 if is_whole else len(inputs) + len(OUTPUTS)
-    return WorstCase(ceil(of_prompt) + slack, answer.of_unit, ceil(answer.once))
+    return _Rates(_plain(prompt), _plain(answer), _whole(of_calls), slack)
+
+
+def _plain(rate: _Rate) -> _Rate:
+    return _Rate(_whole(rate.of_unit), _whole(rate.once))
+
+
+def _whole(value: Fraction | int) -> Fraction | int:
+    """Rationals take ten times as long as integers."""
+    return int(value) if Fraction(value).denominator == 1 else value
 
 
 def _dearest(
     meters: Sequence[str], model: str, sources: Sequence[PriceSource], tokens_in: int
 ) -> _Rate:
-    of_unit = once = Fraction(0)
+    of_unit: Fraction | int = 0
+    once: Fraction | int = 0
     for meter in meters:
         rates = rates_of((meter,), model, sources)
         if rates is not None:

@@ -127,7 +127,8 @@ def evolve(  # noqa: PLR0911 # one answer per kind of event
         case Execution.Resolved() as fact:
             return _resolved(present(row), event, fact)
         case Execution.UsageUnresolved() as fact:
-            before = present(row)
+            # Of an attempt without an intent it is the first event.
+            before = row or _first(event, key)
             return {**before, "unpriced": before["unpriced"] + costs_unknown_by(fact)}
         case Execution.UsageResolved() as fact:
             before = present(row)

@@ -117,7 +117,7 @@ def start(broken: Broken, processes: int, **environment: str) -> list[Started]:
 @pytest.mark.parametrize(
     ("processes", "fields"),
     [
-        pytest.param(1, {"tokens_max": 16}, id="one process"),
+        pytest.param(1, {"tokens_max": 16}, id="one process", marks=pytest.mark.slow),
         pytest.param(3, {"heartbeat_s": 20}, id="three processes, streamed, without a limit"),
         pytest.param(4, {"tokens_max": 1000}, id="four, a wide limit", marks=pytest.mark.slow),
         pytest.param(4, {}, id="four, without a limit", marks=pytest.mark.slow),
