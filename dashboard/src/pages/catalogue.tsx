@@ -7,6 +7,7 @@ import {
   type LucideIcon,
   ReceiptText,
   ScrollText,
+  Server,
   Workflow,
 } from "lucide-react";
 import { type ComponentType, lazy } from "react";
@@ -46,4 +47,9 @@ export const PAGES: readonly PageEntry[] = [
     nav: { label: "Audit", icon: ScrollText },
   },
   { path: "/audit/:id", Page: lazy(() => import("./stream")) },
+  {
+    path: "/system",
+    Page: lazy(() => import("./system")),
+    nav: { label: "System", icon: Server },
+  },
 ];
