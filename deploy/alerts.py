@@ -238,6 +238,13 @@ ALERTS: dict[str, Sequence[Alert]] = {
         ),
         Alert(
             "PaymentsFail",
+            'sum(increase(agentledger_payments_total{result=~"failed|abandoned"}[1h])) > 0',
+            "0m",
+            "ticket",
+            "{{ $value }} payments failed within an hour.",
+        ),
+        Alert(
+            "InvoicesUnpaid",
             'sum(increase(domain_events_total{topic=~"invoice.(past_due|uncollectible)_marked"}[1h]))'
             " > 0",
             "0m",

@@ -249,10 +249,7 @@ MONEY = Dashboard(
         ),
         chart(
             "Payments",
-            Line(
-                'sum by (topic) (increase(domain_events_total{topic=~"payment.*"}[1h]))',
-                "{{topic}}",
-            ),
+            Line("sum by (result) (increase(agentledger_payments_total[1h]))", "{{result}}"),
         ),
     ],
 )

@@ -45,7 +45,7 @@ class Execution(ExecutionEvents, Aggregate):
 
     TOPIC = "execution"
     # Derived or told by a driver, and so no part of what makes two executions equal (ADR 0018).
-    __slots__ = ("live", "webhook_path")
+    __slots__ = ("known_ids", "live", "webhook_path")
 
     class Created(Aggregate.Created):
         """parent_path: of the node that started it. depth: how many runs are above it. subject_id,

@@ -89,8 +89,8 @@ APPEND_MOVED: LiteralString = _EVENTS + _ROWS + _MOVED + _PLACES_KNOWN
 SUBJECTS_KNOWN: LiteralString = _EVENTS + _ROWS + _SUBJECTS + _KNOWN + _PLACES_KNOWN
 SUBJECTS_MOVED: LiteralString = _EVENTS + _ROWS + _SUBJECTS + _MOVED + _PLACES_KNOWN
 
-# (stream id, version, topic, state, event id)
-EventRow = tuple[UUID, int, str, bytes, UUID]
+# (stream id, version, topic, state, event id, id of the event it follows from)
+EventRow = tuple[UUID, int, str, bytes, UUID, UUID | None]
 # (command id, fingerprint, result, how many events)
 CommandRow = tuple[UUID, bytes, bytes, int]
 # (execution id, when to look again)
@@ -198,10 +198,10 @@ def _event_columns(batch: Sequence[Append]) -> list[bytes]:
         array(UUID_OID, count, [UUID_LENGTH + row[4].int.to_bytes(16) for row in rows]),
         array(UUID_OID, count, [own[0] for own in around]),
         array(UUID_OID, count, [own[1] for own in around]),
+        array(UUID_OID, count, [uuid_element(row[5]) for row in rows]),
         array(UUID_OID, count, [own[2] for own in around]),
-        array(UUID_OID, count, [own[3] for own in around]),
+        array(TEXT_OID, count, [own[3] for own in around]),
         array(TEXT_OID, count, [own[4] for own in around]),
-        array(TEXT_OID, count, [own[5] for own in around]),
     ]
 
 
@@ -210,7 +210,6 @@ def _surroundings(envelope: Envelope, times: int) -> tuple[bytes, ...]:
     return (
         uuid_element(envelope.tenant_id) * times,
         uuid_element(envelope.command_id) * times,
-        uuid_element(envelope.causation_id) * times,
         uuid_element(envelope.correlation_id) * times,
         short_text_element(envelope.actor) * times,
         text_element(envelope.traceparent) * times,

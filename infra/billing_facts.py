@@ -44,7 +44,8 @@ FACTS: LiteralString = (
     " AND (era, tx_id, notification_id) > (%s::smallint, %s::text::xid8, %s)"
     " AND (era, tx_id, notification_id) < (%s::smallint, %s::text::xid8, %s)"
     " AND topic = ANY(%s)"
-    " ORDER BY tenant_id, era, tx_id, notification_id LIMIT %s"
+    # Of the table: the columns of the answer have the same names, and no index.
+    " ORDER BY events.tenant_id, events.era, events.tx_id, events.notification_id LIMIT %s"
 )
 UNRESOLVED: LiteralString = (
     "SELECT " + COLUMNS + " FROM events WHERE originator_id = %s AND originator_version < %s"

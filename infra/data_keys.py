@@ -109,7 +109,10 @@ class DataKeys:
         return cipher.seal(plaintext, bound_to.encode())
 
     async def open(self, tenant_id: TenantId, purpose: str, sealed: bytes, bound_to: str) -> bytes:
-        return await self.opened(tenant_id, purpose, sealed, bound_to.encode())
+        """What `seal` has sealed, whatever byte it begins with: a key may begin with the mark of
+        what is nested.
+        """
+        return (await self.cipher(tenant_id, purpose)).open(sealed, bound_to.encode())
 
     async def opened(
         self, tenant_id: TenantId, purpose: str, sealed: bytes, bound_to: bytes

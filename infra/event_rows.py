@@ -13,6 +13,7 @@ from domain.external_identities import ExternalIdentity
 from domain.identifiers import TenantId
 from infra.append_statement import EventRow, SubjectRow
 from infra.blobs import BLOBS, sealed_blob
+from infra.causes import Causes
 from infra.data_keys import DataKeys, TenantKey
 from infra.event_sealing import nested, place, sealed
 from infra.payload_offloading import Blob, stored_form
@@ -45,6 +46,7 @@ def event_rows(
     *,
     inline_bytes_max: int,
     new_id: Callable[[], UUID],
+    causes: Causes,
 ) -> tuple[list[EventRow], list[Blob]]:
     """Collects the pending events. inline_bytes_max: larger payloads lie beside the log."""
     rows: list[EventRow] = []
@@ -57,13 +59,17 @@ def event_rows(
         is_erased = subject_key is not None and subject_key.is_destroyed
         bytes_max = sys.maxsize if is_erased else inline_bytes_max
         address = _address(key if subject_key is None or is_erased else subject_key)
+        causes.of(aggregate)
         for event in aggregate.collect_events():
             topic, state, beside = stored_form(event, inline_bytes_max=bytes_max, address=address)
             stream_id, version = event.originator_id, event.originator_version
             bound_to = place(stream_id, version)
             if subject_key is not None:
                 state = nested(topic, state, subject_key, bound_to)
-            rows.append((stream_id, version, topic, sealed(topic, state, key, bound_to), new_id()))
+            event_id = new_id()
+            cause = causes.next(event, event_id)
+            state = sealed(topic, state, key, bound_to)
+            rows.append((stream_id, version, topic, state, event_id, cause))
             if beside:
                 blobs += [sealed_blob(blob, key, subject_key) for blob in beside]
     return rows, blobs

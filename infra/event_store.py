@@ -34,6 +34,7 @@ from infra.append_statement import Append
 from infra.blobs import Blobs
 from infra.budget_moves import budget_moves, known_in
 from infra.caches import Cache
+from infra.causes import Causes, remember
 from infra.data_keys import DataKeys, TenantKey, sealed_for
 from infra.event_codec import decode, mutated
 from infra.event_log import read_from_snapshot, read_stream
@@ -130,8 +131,10 @@ class PostgresEventStore:
         aggregate, page = await self._beginning(kind, stream_id, tenant_id)
         while True:
             page = await self._seals.opened(page)
-            for fact in await self._facts(tenant_id, page):
+            facts = await self._facts(tenant_id, page)
+            for fact in facts:
                 aggregate = mutated(aggregate, fact)
+            remember(aggregate, page, facts)
             if isinstance(aggregate, Execution) and any(map(is_without_personal, page)):
                 aggregate.has_payloads = False
             if len(page) < self._page_events:
@@ -229,6 +232,7 @@ class PostgresEventStore:
             subject_keys,
             inline_bytes_max=await self._retention.inline_bytes_max(tenant_id),
             new_id=self._new_id,
+            causes=Causes(envelope.causation_id, is_command=envelope.command_id is not None),
         )
         append = Append(envelope, rows, blobs=blobs, of_subjects=of_subjects, budgets=budgets)
         if not append.events and command is None:

@@ -43,7 +43,7 @@ BILLED_TENANTS: LiteralString = (
 )
 BILLING: LiteralString = (
     "SELECT " + COLUMNS + " FROM events WHERE tenant_id = %s AND topic = ANY(%s)"
-    " ORDER BY era, tx_id, notification_id"
+    " ORDER BY events.era, events.tx_id, events.notification_id"
 )
 NUMBERS: LiteralString = "SELECT count(*) FROM issued_documents"
 GAPS: LiteralString = (

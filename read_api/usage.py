@@ -5,11 +5,13 @@ where they come from). What they are made of is in read_api/usage_facts.py.
 from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString
 
+import orjson
 import strawberry
 
 from projections.usage import INPUT_METERS, METERS, OUTPUT_METERS
 from read_api.arguments import MinPosition
 from read_api.columns import money
+from read_api.connections import fragment
 from read_api.context import ReadInfo
 from read_api.errors import refuse
 from read_api.limits import ReadLimits
@@ -29,6 +31,7 @@ from read_api.periods import (
     zone_of,
 )
 from read_api.scalars import BigInt, Instant
+from read_api.shaping import Unshapable, merged
 from read_api.usage_groups import (
     FILTERS_MAX,
     GROUPED_COLUMNS,
@@ -147,7 +150,7 @@ async def usage(
     rows: list[dict[str, Any]] = await info.context.loaded(USAGE, params) or []
     if len(rows) > maximum:
         raise too_many_buckets(maximum)
-    return [_bucket(row, dimensions) for row in rows]
+    return _shaped(info, [_bucket(row, dimensions) for row in rows])
 
 
 def sum_params(
@@ -182,3 +185,55 @@ def _bucket(row: dict[str, Any], dimensions: list[UsageDimension]) -> UsageBucke
         unit=unit_of(names[-1]) if is_by_meter else None,
         **row,
     )
+
+
+# A year by days of a few groups is thousands of buckets: to complete them field by field takes
+# longer than to sum them.
+BUCKET_FIELDS: Mapping[str, str] = {
+    "start": "start",
+    "quantity": "quantity",
+    "unit": "unit",
+    "costUsd": "cost_usd",
+    "tokensIn": "tokens_in",
+    "tokensOut": "tokens_out",
+    "calls": "calls",
+    "hasUnpriced": "has_unpriced",
+    "unresolved": "unresolved",
+}
+
+
+def _shaped(info: ReadInfo, buckets: list[UsageBucket]) -> Any:
+    """The JSON that is asked for, or the buckets where a selection is more than its fields."""
+    document = info.context.document
+    try:
+        wanted = merged(document.roots[str(info.path.key)].nodes, document.fragments)
+        fields = {key: members[0].name.value for key, members in wanted.items()}
+        groups = {
+            key: {
+                inner_key: inner[0].name.value
+                for inner_key, inner in merged(members, document.fragments).items()
+            }
+            for key, members in wanted.items()
+            if fields[key] == "group"
+        }
+    except Unshapable:
+        return buckets
+    shown = [
+        {key: _field(bucket, name, groups.get(key, {})) for key, name in fields.items()}
+        for bucket in buckets
+    ]
+    return fragment(orjson.dumps(shown))
+
+
+def _field(bucket: UsageBucket, name: str, group: Mapping[str, str]) -> object:
+    if name == "group":
+        return [
+            {key: _of_group(one, inner) for key, inner in group.items()} for one in bucket.group
+        ]
+    return "UsageBucket" if name == "__typename" else getattr(bucket, BUCKET_FIELDS[name])
+
+
+def _of_group(group: UsageGroup, name: str) -> str | None:
+    if name == "value":
+        return group.value
+    return "UsageGroup" if name == "__typename" else group.dimension.name

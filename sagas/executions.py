@@ -23,6 +23,7 @@ from commands.open_executions_port import OpenExecution, OpenExecutions
 from commands.ports import Batch, Clock, Log, LoggedEvent, Start, partition_of
 from domain.executions import Execution
 from domain.identifiers import SHARDS_COUNT, Shard, TenantId, shard_of
+from infra.causes import known_ids
 from infra.crash_points import reach
 from infra.event_codec import evolved
 from infra.neighbours import WorkerCounts
@@ -192,6 +193,7 @@ class ExecutionSaga:
             if event.topic == "execution.created" and MARKER not in event.state:
                 begun = evolved(None, event)
                 assert isinstance(begun, Execution)
+                known_ids(begun).last = event.event_id
             self._drive(event.tenant_id, event.stream_id, begun=begun, cause=event.traceparent)
 
     async def _adopt_ready(self, partitions: Sequence[int]) -> None:

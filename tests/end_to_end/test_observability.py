@@ -5,6 +5,7 @@ import re
 import httpx
 
 from tests.deploy.expressions import named_series
+from tests.end_to_end.causes import cause_topic, of_topic, told_causes
 from tests.end_to_end.stack import Api, Stack
 from tests.end_to_end.stories import question_workflow
 from tests.end_to_end.traces import CLIENT, assert_traced
@@ -24,6 +25,49 @@ async def test_a_run_is_followed_from_its_request_to_its_last_node(
     (query,) = collector.wait_for("GraphQL query", where={"graphql.root_fields": ["tenant"]})
     request = next(span for span in collector.spans if span.span_id == query.parent_id)
     assert request.name == "POST /graphql"
+
+
+async def test_what_led_to_what_is_a_tree(api: Api) -> None:
+    """Two models at once, and a run in a run: an end follows from its own beginning."""
+    inner = await api.post("/workflows", question_workflow())
+    nodes = [
+        {"id": "start", "type": "start"},
+        *(
+            {"id": name, "type": "llm", "config": {"model": "offline/echo", "prompt": name}}
+            for name in ("left", "right")
+        ),
+        {
+            "id": "inner",
+            "type": "sub_workflow",
+            "config": {"workflow_id": inner["workflow_id"], "input": {"question": "What?"}},
+        },
+        {"id": "end", "type": "end", "config": {"output": {}}},
+    ]
+    edges = [
+        {"from": source, "to": target}
+        for name in ("left", "right", "inner")
+        for source, target in (("start", name), (name, "end"))
+    ]
+    body = {"name": "Tree", "definition": {"nodes": nodes, "edges": edges}}
+    outer = await api.post("/workflows", body)
+    run = await api.post(f"/workflows/{outer['workflow_id']}/execute?wait_s=20", {"input": {}})
+    parent_id = str(run["execution_id"])
+    told = await told_causes(api, parent_id)
+    assert told[0]["causes"] == []
+    ends = [node for node in told if node["topic"] == "execution.node_completed"]
+    begun = [node for node in told if node["topic"] == "execution.node_started"]
+    assert {cause_topic(node) for node in ends if node["causationId"]} >= {"execution.node_started"}
+    by_intent = {node["causes"][0]["version"] for node in ends if node["causes"]}
+    assert {node["version"] for node in begun if node["effects"]} & by_intent
+
+    started = of_topic(told, "execution.child_started")
+    child_id = next(e["streamId"] for e in started["effects"] if e["streamId"] != parent_id)
+    child = await told_causes(api, child_id)
+    assert cause_topic(child[0]) == "execution.child_started"
+    assert child[0]["causationId"] is not None
+    ended = of_topic(told, "execution.child_ended")
+    assert ended["causes"][0]["streamId"] == child_id
+    assert ended["causes"][0]["topic"] == "execution.completed"
 
 
 async def test_prometheus_sees_what_was_done(api: Api, one_process: Stack) -> None:

@@ -85,6 +85,14 @@ async def test_no_byte_can_be_changed_and_none_left_out(parts: Parts, content: b
     assert await keys.open(tenant, "p", sealed, "1") == content
 
 
+async def test_a_key_opens_whatever_byte_it_begins_with(parts: Parts) -> None:
+    """One in 256 begins as what is nested does, and was taken for it."""
+    keys, tenant = await keys_of(parts), a_tenant()
+    for first in range(256):
+        raw = bytes([first, *range(31)])
+        assert await keys.open(tenant, "p", await keys.seal(tenant, "p", raw, "1"), "1") == raw
+
+
 async def test_every_seal_has_an_iv_of_its_own(parts: Parts) -> None:
     cipher = await (await keys_of(parts)).cipher(a_tenant(), "p")
     ivs = {cipher.seal(b"", b"")[HEAD_BYTES : HEAD_BYTES + IV_BYTES] for _ in range(20_000)}

@@ -206,7 +206,8 @@ def idle(conninfo: str, *, queue_max: int = 10) -> GroupCommit:
 
 def an_append() -> Append:
     return Append(
-        Envelope(TenantId(IDS.new()), "test"), [(IDS.new(), 1, "api_key.created", b"{}", IDS.new())]
+        Envelope(TenantId(IDS.new()), "test"),
+        [(IDS.new(), 1, "api_key.created", b"{}", IDS.new(), None)],
     )
 
 

@@ -138,7 +138,7 @@ async def test_what_is_changed_and_not_stored_is_in_no_snapshot(
 ) -> None:
     execution = await run_of(parts, tenant_id, 9)
     signal(execution, "news", None)
-    row = (execution.id, 10, "execution.signalled", b"{}", IDS.new())
+    row = (execution.id, 10, "execution.signalled", b"{}", IDS.new(), None)
     assert not parts.snapshots.is_due(execution, [row])
 
 

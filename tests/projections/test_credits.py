@@ -20,7 +20,9 @@ def test_each_event_is_an_entry_of_the_ledger_and_adds_up_to_what_is_left() -> N
     rows = sorted(
         rows_after(CREDIT_ENTRIES, stream.events), key=lambda row: int(str(row["version"]))
     )
-    assert [(row["kind"], row["amount_usd_pico"] // USD, row["note"]) for row in rows] == [
+    assert [
+        (row["kind"], int(str(row["amount_usd_pico"])) // USD, row["note"]) for row in rows
+    ] == [
         ("granted", 25, "welcome"),
         ("granted", 10, "welcome"),
         ("burned", -5, ""),

@@ -21,6 +21,7 @@ from tests.projections.histories import (
 )
 from tests.projections.usage_histories import a_sent_event
 from tests.read_api.api import Api
+from tests.read_api.queries import by_resolvers
 
 FIELDS = """start group { dimension value } quantity unit costUsd tokensIn tokensOut calls
   hasUnpriced unresolved"""
@@ -335,3 +336,16 @@ async def test_what_is_no_cursor_of_facts_is_refused(api: Api, place: str) -> No
 async def test_a_filter_has_a_bound(api: Api) -> None:
     many = [{"dimension": "MODEL", "value": str(n)} for n in range(101)]
     assert await api.refused(FACTS, **JANUARY, filter=many) == "too_many_filters"
+
+
+async def test_both_ways_to_shape_an_answer_give_the_same(api: Api) -> None:
+    await api.happened(a_call(api.tenant_id, "2026-01-05T10:00:00+00:00"))
+    query = (
+        '{ u: usage(from: "2026-01-01T00:00:00Z", to: "2026-02-01T00:00:00Z", groupBy: [METER],'
+        " interval: DAY) { __typename at: start g: group { __typename dimension v: value }"
+        " ...Amounts } } fragment Amounts on UsageBucket { quantity unit costUsd tokensIn"
+        " tokensOut calls hasUnpriced unresolved }"
+    )
+    shaped = await api.read(query)
+    assert len(shaped["u"]) == 31 * 3
+    assert shaped == await api.read(by_resolvers(query))

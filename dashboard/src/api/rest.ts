@@ -33,6 +33,22 @@ export async function command<Data = Record<string, unknown>>(
   return document.data as Data;
 }
 
+/** Saves the answer under a name. path: after /api/v1. Throws ProblemError. */
+export async function download(path: string, name: string): Promise<void> {
+  const answer = await authorizedFetch(`/api/v1${path}`);
+  if (!answer.ok) throw new ProblemError(await problemOf(answer));
+  saveAs(await answer.blob(), name);
+}
+
+export function saveAs(content: Blob | string, name: string): void {
+  const url = URL.createObjectURL(content instanceof Blob ? content : new Blob([content]));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(url);
+}
+
 /** Not randomUUID, which browsers have only where the page came encrypted. */
 function newKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));

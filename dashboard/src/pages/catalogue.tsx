@@ -1,5 +1,14 @@
 /** Every page: its address below /dashboard, and for those in the navigation a name and an icon. */
-import { Bot, ChartColumn, Gauge, ListTree, type LucideIcon, Workflow } from "lucide-react";
+import {
+  Bot,
+  ChartColumn,
+  Gauge,
+  ListTree,
+  type LucideIcon,
+  ScrollText,
+  Server,
+  Workflow,
+} from "lucide-react";
 import { type ComponentType, lazy } from "react";
 import { Agents } from "./agents";
 import { Executions } from "./executions";
@@ -24,5 +33,16 @@ export const PAGES: readonly PageEntry[] = [
     path: "/usage",
     Page: lazy(() => import("./usage")),
     nav: { label: "Usage and cost", icon: ChartColumn },
+  },
+  {
+    path: "/audit",
+    Page: lazy(() => import("./audit")),
+    nav: { label: "Audit", icon: ScrollText },
+  },
+  { path: "/audit/:id", Page: lazy(() => import("./stream")) },
+  {
+    path: "/system",
+    Page: lazy(() => import("./system")),
+    nav: { label: "System", icon: Server },
   },
 ];
