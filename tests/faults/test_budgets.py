@@ -4,6 +4,7 @@ exactly ten are made, nothing is held for ever, and nobody is refused what is le
 """
 
 import asyncio
+import signal
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,9 +137,11 @@ async def test_a_budget_for_ten_calls_admits_exactly_ten(
 async def test_a_worker_that_dies_overshoots_nothing_and_leaks_nothing(on_postgres: Broken) -> None:
     """What it had in hand is held until somebody says what it used: no call more is made for it."""
     worker = on_postgres.installation.start("serve", "worker", AGENTLEDGER_CRASH_AT=CRASH)
-    on_postgres.installation.start("all")
-    ended = await spend(on_postgres, asking(tokens_max=16, timeout_s=2))
-    assert await worker.ended(wait_s=END_S) != 0
+    on_postgres.installation.start("serve", "api")
+    spending = asyncio.create_task(spend(on_postgres, asking(tokens_max=16, timeout_s=2)))
+    assert await worker.ended(wait_s=END_S) == -signal.SIGKILL
+    on_postgres.installation.start("serve", "worker")
+    ended = await spending
     spent, held, overshot = ended.counted
     assert (ended.calls, overshot) == (CALLS, 0)
     assert spent + held == CALLS * CALL_USD_PICO
