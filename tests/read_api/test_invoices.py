@@ -12,9 +12,9 @@ LINES = (
     " { line kind description quantity unit usd amount tax model meter } } }"
 )
 FACTS = (
-    "query($id: ID!, $first: Int, $after: String) { invoice(id: $id) { none: line(number: 2) { line }"
-    " line(number: 1) { line facts(first: $first, after: $after) { edges { cursor node { streamId"
-    " path eventVersion lines { meter costUsd } } } pageInfo { hasNextPage } } } } }"
+    "query($id: ID!, $first: Int, $after: String) { invoice(id: $id) {"
+    " none: line(number: 2) { line } line(number: 1) { line facts(first: $first, after: $after) { edges"
+    " { cursor node { streamId path eventVersion lines { meter costUsd } } } pageInfo { hasNextPage } } } } }"
 )
 USAGE_LINE = a_line(1, "usage", "usage//pages_printed", "10.00")
 PRICED = {"source": "sent", "provider": "", "prices": "tenant/1", "agent_id": None}
