@@ -13,8 +13,9 @@ LINES = (
 )
 FACTS = (
     "query($id: ID!, $first: Int, $after: String) { invoice(id: $id) {"
-    " none: line(number: 2) { line } line(number: 1) { line facts(first: $first, after: $after) { edges"
-    " { cursor node { streamId path eventVersion lines { meter costUsd } } } pageInfo { hasNextPage } } } } }"
+    " none: line(number: 2) { line } line(number: 1) { line"
+    " facts(first: $first, after: $after) { edges { cursor node { streamId path eventVersion"
+    " lines { meter costUsd } } } pageInfo { hasNextPage } } } } }"
 )
 USAGE_LINE = a_line(1, "usage", "usage//pages_printed", "10.00")
 PRICED = {"source": "sent", "provider": "", "prices": "tenant/1", "agent_id": None}
