@@ -51,39 +51,41 @@ from read_api.usage_groups import (
 OTHER_UNIT = "units"
 
 # fmt: off
-COLUMNS: LiteralString = (
-    "SELECT q.start AS at, q.meter, q.model, q.provider, q.agent_id, q.workflow_id, q.node_type,"
-    "       q.created_by, q.quantity, q.cost_usd_pico, q.unpriced, q.unresolved"
+# Each table is summed by itself, in the order of its key: what is left of a year of days is joined.
+# Times are the interval's where that costs nothing, else those that they are kept under.
+AT: LiteralString = (
+    "CASE WHEN $1->>'unit' IS NULL THEN (SELECT ($1->>'from')::timestamptz) ELSE start END AS at,"
 )
-OF_DAYS: LiteralString = COLUMNS + " FROM usage_facts_v1_days AS q"
-OF_QUARTERS: LiteralString = COLUMNS + " FROM usage_facts_v1_quarters AS q"
+
+
+def _summed(rows: LiteralString) -> LiteralString:
+    return (
+        "SELECT " + AT + GROUPED_COLUMNS + ", meter, sum(quantity) AS quantity,"
+        " sum(cost_usd_pico) AS cost_usd_pico, bool_or(unpriced > 0) AS has_unpriced,"
+        " sum(unresolved) AS unresolved"
+        " FROM " + rows + " AND " + ONLY + " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"
+    )
+
+
 OF_LINES: LiteralString = (
-    "SELECT u.happened_at, l.line->>0, u.model, u.provider, u.agent_id, u.workflow_id,"
-    "       u.node_type, u.created_by, (l.line->>1)::numeric, coalesce((l.line->>2)::numeric, 0),"
-    "       (l.line->>2 IS NULL AND u.source <> 'unknown')::int, (u.source = 'unknown')::int"
+    "(SELECT u.happened_at AS start, l.line->>0 AS meter, u.model, u.provider, u.agent_id,"
+    "   u.workflow_id, u.node_type, u.created_by, (l.line->>1)::numeric AS quantity,"
+    "   coalesce((l.line->>2)::numeric, 0) AS cost_usd_pico,"
+    "   (l.line->>2 IS NULL AND u.source <> 'unknown')::int AS unpriced,"
+    "   (u.source = 'unknown')::int AS unresolved"
     "  FROM usage_facts_v1 AS u CROSS JOIN LATERAL json_array_elements(u.lines) AS l(line)"
 )
 USED: LiteralString = " UNION ALL ".join([
-    OF_DAYS + in_days("q.start"),
-    *[OF_QUARTERS + where for where in in_quarters("q.start")],
-    *[OF_LINES + where for where in at_the_edges("u.happened_at")],
+    _summed("usage_facts_v1_days" + in_days("start")),
+    *[_summed("usage_facts_v1_quarters" + where) for where in in_quarters("start")],
+    *[_summed(OF_LINES + where + ") AS u WHERE true") for where in at_the_edges("u.happened_at")],
 ])
 # The amounts of each group in each interval.
 SUMS: LiteralString = (
-    # By the times they are kept under first: fewer are left to find the interval of.
-    "used AS (SELECT at," + GROUPED_COLUMNS + ", meter,"
-    "   sum(quantity) AS quantity, sum(cost_usd_pico) AS cost_usd_pico,"
-    "   bool_or(unpriced > 0) AS has_unpriced, sum(unresolved::int) AS unresolved"
-    "  FROM (" + USED + ") AS u WHERE " + ONLY + " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8),"
-    " grouped AS ("
-    "  SELECT " + START_OF + " AS start, model, provider, agent_id, workflow_id, node_type,"
-    "         created_by, meter, sum(quantity) AS quantity, sum(cost_usd_pico) AS cost_usd_pico,"
-    "         bool_or(has_unpriced) AS has_unpriced, sum(unresolved) AS unresolved"
-    "    FROM used GROUP BY 1, 2, 3, 4, 5, 6, 7, 8),"
-    " named AS ("
-    "  SELECT start, " + NAMES + " AS names,"
+    "named AS ("
+    "  SELECT " + START_OF + " AS start, " + NAMES + " AS names,"
     "         meter, quantity, cost_usd_pico, has_unpriced, unresolved"
-    "    FROM grouped" + WITH_KEYS + "),"
+    "    FROM (" + USED + ") AS grouped" + WITH_KEYS + "),"
     " sums AS MATERIALIZED ("
     "  SELECT start, names, sum(quantity) AS quantity, sum(cost_usd_pico) AS cost,"
     "         sum(quantity) FILTER (WHERE $1->'inputs' ? meter) AS tokens_in,"
@@ -150,7 +152,7 @@ async def usage(
     rows: list[dict[str, Any]] = await info.context.loaded(USAGE, params) or []
     if len(rows) > maximum:
         raise too_many_buckets(maximum)
-    return _shaped(info, [_bucket(row, dimensions) for row in rows])
+    return _shaped(info, rows, dimensions)
 
 
 def sum_params(
@@ -176,14 +178,14 @@ def unit_of(meter: str) -> str:
 
 
 def _bucket(row: dict[str, Any], dimensions: list[UsageDimension]) -> UsageBucket:
-    names: list[str] = row.pop("names")
-    quantity = row.pop("quantity")
+    names: list[str] = row["names"]
     is_by_meter = UsageDimension.METER in dimensions
+    amounts = {key: value for key, value in row.items() if key not in ("names", "quantity")}
     return UsageBucket(
         group=groups_of(names, dimensions),
-        quantity=quantity if is_by_meter else None,
+        quantity=row["quantity"] if is_by_meter else None,
         unit=unit_of(names[-1]) if is_by_meter else None,
-        **row,
+        **amounts,
     )
 
 
@@ -200,9 +202,12 @@ BUCKET_FIELDS: Mapping[str, str] = {
     "hasUnpriced": "has_unpriced",
     "unresolved": "unresolved",
 }
+# In every interval.
+SAME_FOR_GROUP = frozenset({"group", "unit", "__typename"})
+SAME_WITHOUT_METER = SAME_FOR_GROUP | {"quantity"}
 
 
-def _shaped(info: ReadInfo, buckets: list[UsageBucket]) -> Any:
+def _shaped(info: ReadInfo, rows: list[dict[str, Any]], dimensions: list[UsageDimension]) -> Any:
     """The JSON that is asked for, or the buckets where a selection is more than its fields."""
     document = info.context.document
     try:
@@ -217,11 +222,26 @@ def _shaped(info: ReadInfo, buckets: list[UsageBucket]) -> Any:
             if fields[key] == "group"
         }
     except Unshapable:
-        return buckets
-    shown = [
-        {key: _field(bucket, name, groups.get(key, {})) for key, name in fields.items()}
-        for bucket in buckets
-    ]
+        return [_bucket(row, dimensions) for row in rows]
+    of_group = SAME_FOR_GROUP if UsageDimension.METER in dimensions else SAME_WITHOUT_METER
+    columns = {
+        key: None if name in of_group else BUCKET_FIELDS[name] for key, name in fields.items()
+    }
+    same: dict[tuple[str, ...], dict[str, object]] = {}
+    shown: list[dict[str, object]] = []
+    for row in rows:
+        names = tuple(row["names"])
+        if names not in same:
+            bucket = _bucket(row, dimensions)
+            same[names] = {
+                key: _field(bucket, fields[key], groups.get(key, {}))
+                for key, column in columns.items()
+                if column is None
+            }
+        told = same[names]
+        shown.append(
+            {key: told[key] if column is None else row[column] for key, column in columns.items()}
+        )
     return fragment(orjson.dumps(shown))
 
 
