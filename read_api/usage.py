@@ -67,18 +67,22 @@ def _summed(rows: LiteralString) -> LiteralString:
     )
 
 
-OF_LINES: LiteralString = (
-    "(SELECT u.happened_at AS start, l.line->>0 AS meter, u.model, u.provider, u.agent_id,"
-    "   u.workflow_id, u.node_type, u.created_by, (l.line->>1)::numeric AS quantity,"
-    "   coalesce((l.line->>2)::numeric, 0) AS cost_usd_pico,"
-    "   (l.line->>2 IS NULL AND u.source <> 'unknown')::int AS unpriced,"
-    "   (u.source = 'unknown')::int AS unresolved"
-    "  FROM usage_facts_v1 AS u CROSS JOIN LATERAL json_array_elements(u.lines) AS l(line)"
-)
+def _of_lines(where: LiteralString) -> LiteralString:
+    return (
+        "(SELECT u.happened_at AS start, l.line->>0 AS meter, u.model, u.provider, u.agent_id,"
+        "   u.workflow_id, u.node_type, u.created_by, (l.line->>1)::numeric AS quantity,"
+        "   coalesce((l.line->>2)::numeric, 0) AS cost_usd_pico,"
+        "   (l.line->>2 IS NULL AND u.source <> 'unknown')::int AS unpriced,"
+        "   (u.source = 'unknown')::int AS unresolved"
+        "  FROM usage_facts_v1 AS u CROSS JOIN LATERAL json_array_elements(u.lines) AS l(line)"
+        + where + ") AS u WHERE true"
+    )
+
+
 USED: LiteralString = " UNION ALL ".join([
     _summed("usage_facts_v1_days" + in_days("start")),
     *[_summed("usage_facts_v1_quarters" + where) for where in in_quarters("start")],
-    *[_summed(OF_LINES + where + ") AS u WHERE true") for where in at_the_edges("u.happened_at")],
+    *[_summed(_of_lines(where)) for where in at_the_edges("u.happened_at")],
 ])
 # The amounts of each group in each interval.
 SUMS: LiteralString = (
