@@ -49,7 +49,7 @@ OWN_ZONE: LiteralString = "SELECT to_json(time_zone) FROM tenants_v5 LIMIT 1"
 
 # fmt: off
 START_OF: LiteralString = (
-    "CASE WHEN $1->>'unit' IS NULL THEN ($1->>'from')::timestamptz"
+    "CASE WHEN $1->>'unit' IS NULL THEN (SELECT ($1->>'from')::timestamptz)"
     " ELSE date_trunc($1->>'unit', at, $1->>'timeZone') END"
 )
 # Hours are as long as any other everywhere; days and months are the zone's.

@@ -51,43 +51,48 @@ from read_api.usage_groups import (
 OTHER_UNIT = "units"
 
 # fmt: off
-# Each table is summed by itself, in the order of its key: what is left of a year of days is joined.
-# Times are the interval's where that costs nothing, else those that they are kept under.
-AT: LiteralString = (
-    "CASE WHEN $1->>'unit' IS NULL THEN (SELECT ($1->>'from')::timestamptz) ELSE start END AS at,"
+# Days are read where they are UTC's. They need no time zone for each row, and make months once they
+# are summed; the start of a month that is one stays as it is.
+START_OF_DAY: LiteralString = (
+    "CASE WHEN $1->>'unit' IS NULL THEN (SELECT ($1->>'from')::timestamptz) ELSE at END"
 )
+START_OF_SUM: LiteralString = "CASE $1->>'unit' WHEN 'month' THEN " + START_OF + " ELSE at END"
 
 
-def _summed(rows: LiteralString) -> LiteralString:
+def _summed(rows: LiteralString, start: LiteralString = START_OF) -> LiteralString:
+    """Each table by itself, in the order of its key: little is left to be joined."""
     return (
-        "SELECT " + AT + GROUPED_COLUMNS + ", meter, sum(quantity) AS quantity,"
+        "SELECT " + start + " AS at," + GROUPED_COLUMNS + ", meter, sum(quantity) AS quantity,"
         " sum(cost_usd_pico) AS cost_usd_pico, bool_or(unpriced > 0) AS has_unpriced,"
         " sum(unresolved) AS unresolved"
-        " FROM " + rows + " AND " + ONLY + " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"
+        " FROM (" + rows + ") AS u WHERE " + ONLY + " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"
     )
 
 
 def _of_lines(where: LiteralString) -> LiteralString:
     return (
-        "(SELECT u.happened_at AS start, l.line->>0 AS meter, u.model, u.provider, u.agent_id,"
+        "SELECT u.happened_at AS at, l.line->>0 AS meter, u.model, u.provider, u.agent_id,"
         "   u.workflow_id, u.node_type, u.created_by, (l.line->>1)::numeric AS quantity,"
         "   coalesce((l.line->>2)::numeric, 0) AS cost_usd_pico,"
         "   (l.line->>2 IS NULL AND u.source <> 'unknown')::int AS unpriced,"
         "   (u.source = 'unknown')::int AS unresolved"
         "  FROM usage_facts_v1 AS u CROSS JOIN LATERAL json_array_elements(u.lines) AS l(line)"
-        + where + ") AS u WHERE true"
+        + where
     )
 
 
 USED: LiteralString = " UNION ALL ".join([
-    _summed("usage_facts_v1_days" + in_days("start")),
-    *[_summed("usage_facts_v1_quarters" + where) for where in in_quarters("start")],
+    _summed("SELECT start AS at, * FROM usage_facts_v1_days" + in_days("start"), START_OF_DAY),
+    *[
+        _summed("SELECT start AS at, * FROM usage_facts_v1_quarters" + where)
+        for where in in_quarters("start")
+    ],
     *[_summed(_of_lines(where)) for where in at_the_edges("u.happened_at")],
 ])
 # The amounts of each group in each interval.
 SUMS: LiteralString = (
     "named AS ("
-    "  SELECT " + START_OF + " AS start, " + NAMES + " AS names,"
+    "  SELECT " + START_OF_SUM + " AS start, " + NAMES + " AS names,"
     "         meter, quantity, cost_usd_pico, has_unpriced, unresolved"
     "    FROM (" + USED + ") AS grouped" + WITH_KEYS + "),"
     " sums AS MATERIALIZED ("
