@@ -6,7 +6,7 @@ import asyncio
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from eventsourcing.persistence import StoredEvent
@@ -150,5 +150,5 @@ async def _round(stage: Stage, saga: BillingSaga, tenant_id: TenantId) -> Round:
         began_s = time.perf_counter()
         form.written(invoice.document)
         forms_s[name] = time.perf_counter() - began_s
-    facts = int(str(invoice.document["facts"]["count"]))  # type: ignore[call-overload,index]
+    facts = int(cast("Any", invoice.document)["facts"]["count"])
     return Round(facts, finalized_s, own_used_s + server_used_s, server_used_s, forms_s)
