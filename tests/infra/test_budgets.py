@@ -23,6 +23,7 @@ from domain.identifiers import Json, TenantId
 from domain.quotas import QuotaReached
 from domain.reservations import Standing
 from domain.usage_events import UsageEvent
+from infra.budget_repair import BudgetRepair, repair_budgets
 from infra.budget_verification import verify_budgets
 from infra.tenant_budgets import PostgresBudgets
 from tests.commands.event_store_contract import an_execution
@@ -237,13 +238,43 @@ async def test_a_worker_knows_the_budgets_of_its_tenants_and_how_they_stand(
         "UPDATE budget_reservations SET amount = amount + 1",
     ],
 )
-async def test_a_counter_that_is_not_what_the_log_says_is_found(
+async def test_a_counter_that_is_not_what_the_log_says_is_found_and_put_right(
     tenant: Tenant, damage: str
 ) -> None:
-    counter = await tenant.budget(100)
-    await tenant.call(60, [counter])
+    """While others reserve and settle, of whom nothing is lost."""
+    counter, other = await tenant.budget(100), await tenant.budget(1000)
+    run = await tenant.call(60, [counter, other])
     await tenant.owner.execute(damage.encode() + b" WHERE tenant_id = %s", (tenant.id,))
+    opened = tenant.parts.seals.opened
+    assert not all(check.ok for check in await verify_budgets(tenant.owner, opened))
+
+    async def spends() -> None:
+        await tenant.ends(await tenant.call(10, [other]), 7)
+
+    repairing = asyncio.create_task(repair_budgets(tenant.owner, opened))
+    await asyncio.gather(*(spends() for _ in range(20)))
+    repaired = await repairing
+    assert repaired.is_right
+    assert repaired.changes
+    await tenant.require_verified()
+    assert await tenant.standing(counter) == (0, 60)
+    await tenant.ends(run, 45)
+    assert await tenant.standing(counter) == (45, 0)
+    assert await tenant.standing(other) == (185, 0)
+    assert await repair_budgets(tenant.owner, opened) == BudgetRepair([], is_right=True)
+
+
+async def test_what_ended_while_its_hold_was_lost_is_counted_again(tenant: Tenant) -> None:
+    counter = await tenant.budget(100)
+    run = await tenant.call(60, [counter])
+    for table in ("budget_counters", "budget_reservations"):
+        await tenant.owner.execute(
+            f"DELETE FROM {table} WHERE tenant_id = %s".encode(), (tenant.id,)
+        )
+    await tenant.ends(run, 45)
+    assert await tenant.standing(counter) == (0, 0)
     checks = await verify_budgets(tenant.owner, tenant.parts.seals.opened)
     assert not all(check.ok for check in checks)
-    await tenant.owner.execute("DELETE FROM budget_counters WHERE tenant_id = %s", (tenant.id,))
-    await tenant.owner.execute("DELETE FROM budget_reservations WHERE tenant_id = %s", (tenant.id,))
+    await repair_budgets(tenant.owner, tenant.parts.seals.opened)
+    assert await tenant.standing(counter) == (45, 0)
+    await tenant.require_verified()
