@@ -20,6 +20,7 @@ from bench import (
     append,
     graphql,
     growth,
+    invoice,
     logins,
     metering,
     noisy,
@@ -56,6 +57,7 @@ MEASUREMENTS: Mapping[str, Measure] = {
     recovery.NAME: recovery.measure,
     noisy.NAME: noisy.measure,
     metering.NAME: metering.measure,
+    invoice.NAME: invoice.measure,
     growth.NAME: growth.measure,
     logins.NAME: logins.measure,
 }
@@ -132,9 +134,11 @@ def main() -> int:
     parser.add_argument(
         "--facts",
         type=int,
-        default=Asked().facts,
         metavar="N",
-        help="how many `usage` sums; %(default)s when absent",
+        help=(
+            f"how many `usage` sums ({usage.FACTS_STORED:,} when absent) and `invoice` bills"
+            f" ({invoice.FACTS_STORED:,})"
+        ),
     )
     told = parser.parse_args()
     asked = Asked(frozenset(told.peers), told.events, told.facts)

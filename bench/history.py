@@ -79,14 +79,19 @@ Seal: TypeAlias = Callable[[StoredEvent, UUID, UUID], bytes]
 
 
 def store_runs(
-    url: str, events_count: int, *, tenants: Sequence[UUID] = (), seal: Seal | None = None
+    url: str,
+    events_count: int,
+    *,
+    tenants: Sequence[UUID] = (),
+    seal: Seal | None = None,
+    templates: Sequence[Sequence[StoredEvent]] = (),
 ) -> int:
     """Stores at least so many events; returns how many.
 
     url: of the superuser, who may write any tenant's. tenants: made when nobody names them. seal:
-    without it events lie open.
+    without it events lie open. templates: the runs that are stored, those of `rebuild` without.
     """
-    templates = decided_runs(DIFFERENT_RUNS)
+    templates = templates or decided_runs(DIFFERENT_RUNS)
     new_id = Uuid7Ids().new
     tenants = tenants or [new_id() for _ in range(TENANTS)]
     stored = 0
@@ -105,10 +110,18 @@ def store_runs(
 def decided_runs(count: int) -> list[list[StoredEvent]]:
     """The stored events of so many different finished runs."""
     definition = parse_definition(DEFINITION)
-    return [_decided_run(definition, number) for number in range(count)]
+    return [decided_run(definition, number) for number in range(count)]
 
 
-def _decided_run(definition: Definition, number: int) -> list[StoredEvent]:
+def _unmetered(number: int, tokens: int) -> Usage:
+    del number
+    return Usage("offline/echo", tokens, tokens, tokens * 3_000_000)
+
+
+def decided_run(
+    definition: Definition, number: int, used: Callable[[int, int], Usage] = _unmetered
+) -> list[StoredEvent]:
+    """used: by a call of the run with this number that answered with so many tokens."""
     words = [WORDS[(number + place) % len(WORDS)] for place in range(10 + number % 40)]
     question: Json = {"question": " ".join(words), "long_over": 150}
     execution = Execution._create(  # noqa: SLF001 # the library's way to choose the id
@@ -132,7 +145,7 @@ def _decided_run(definition: Definition, number: int) -> list[StoredEvent]:
                 "finish_reason": "stop",
                 "usage": {"input_tokens": tokens, "output_tokens": tokens, "cached_tokens": 0},
             }
-            usage = Usage("offline/echo", tokens, tokens, tokens * 3_000_000)
+            usage = used(number, tokens)
             complete_node(execution, attempt.path, attempt.number, output, usage=usage)
         attempts = advance(execution, definition, now=NOW)
     assert execution.is_ended

@@ -43,7 +43,7 @@ async def measure(stage: Stage) -> Measurement:
     alone = settings.model_copy(update={"seal_share_max": 1.0})
     async with build_runtime(alone) as runtime:
         tenants = [TenantId(Uuid7Ids().new()) for _ in range(TENANTS)]
-        seal = await _sealing(await runtime.data_keys("projector"), tenants)
+        seal = await sealing(await runtime.data_keys("projector"), tenants)
         stored = await asyncio.to_thread(store_runs, url, EVENTS, tenants=tenants, seal=seal)
 
         async def rate() -> Rate:
@@ -67,7 +67,7 @@ async def measure(stage: Stage) -> Measurement:
     )
 
 
-async def _sealing(keys: DataKeys, tenants: list[TenantId]) -> Seal:
+async def sealing(keys: DataKeys, tenants: list[TenantId]) -> Seal:
     found = await keys.of_all([Scope(tenant_id) for tenant_id in tenants])
 
     def seal(event: StoredEvent, stream_id: UUID, tenant_id: UUID) -> bytes:

@@ -46,12 +46,12 @@ class Asked:
     """What the command line may ask for beyond the defaults.
 
     peers: those that are not measured by default. events: in the store that `growth` compares.
-    facts: that `usage` sums.
+    facts: that `usage` sums and `invoice` bills; None: as many as each of them has by default.
     """
 
     peers: frozenset[str] = frozenset()
     events: int = 300_000
-    facts: int = 300_000
+    facts: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,14 @@ def rebuild(
 
 
 @app.command()
+def repair_budgets(json: Json = False) -> None:  # noqa: FBT002
+    """Put right what budgets have counted, where `verify` finds that the log says otherwise."""
+    from cli.repair_budgets import repair as run
+
+    raise typer.Exit(run(is_json=json))
+
+
+@app.command()
 def replay(
     stream: Annotated[str, typer.Option(help="The id of an aggregate.")],
     as_of: Annotated[

@@ -137,7 +137,8 @@ async def run_worker(runtime: Runtime) -> None:
         poll_s=runtime.settings.worker_retention_poll_s,
     )
     offboarding = await _offboarding(runtime)
-    deadlines = await build_deadlines(runtime, await deadline_ports(runtime))
+    ports = await deadline_ports(runtime)
+    deadlines = await build_deadlines(runtime, ports)
     data_subjects = await _data_subjects(runtime)
     billing = await build_billing(runtime)
     pause_max_s = runtime.settings.consumer_restart_max_s
@@ -152,7 +153,7 @@ async def run_worker(runtime: Runtime) -> None:
                 "worker sweep": saga.sweep,
                 "worker timers": saga.wake_due,
                 "bulk operations": bulk.run,
-                "budget alerts": (await _budget_alerts(runtime)).run,
+                "budget alerts": (await _budget_alerts(runtime, ports)).run,
                 "retention": retention.run,
                 "offboarding": offboarding.run,
                 "billing": billing.run,
@@ -310,10 +311,10 @@ def rare_collections() -> Generator[None]:
         gc.unfreeze()
 
 
-async def _budget_alerts(runtime: Runtime) -> BudgetAlertSaga:
+async def _budget_alerts(runtime: Runtime, ports: Ports) -> BudgetAlertSaga:
     return BudgetAlertSaga(
         PostgresBudgetAlerts(await runtime.database("worker")),
-        await runtime.event_store("worker"),
+        ports,
         f"worker:{runtime.name}",
         poll_s=runtime.settings.worker_budget_alerts_poll_s,
     )

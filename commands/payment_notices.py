@@ -1,20 +1,13 @@
-"""What the administrators of a tenant are written about its payments. Nothing in it lets anybody
-pay, see or do anything without a credential.
-"""
+"""What the administrators of a tenant are written about its payments."""
 
-import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from commands.administrator_mail import mail_to_administrators
 from commands.decisions import Tenancy
-from commands.mail_port import Mail, QueuedMail
+from commands.mail_port import QueuedMail
 from commands.payment_port import Received
-from domain.identity import User
 from domain.payments import Payment
-
-# Of the administrators; nobody else would be told more by more of them.
-RECIPIENTS_MAX = 20
-LIFETIME = timedelta(days=3)
 
 RECEIVED = """\
 We received your payment of {amount} for {what}. Thank you.
@@ -50,7 +43,7 @@ async def received_notices(
         payment_id=payment.id,
         reference=money.reference,
     )
-    return await _to_administrators("We received your payment", text, on)
+    return await mail_to_administrators(on.ports, on.tenant_id, "We received your payment", text)
 
 
 async def failed_notices(
@@ -66,30 +59,7 @@ async def failed_notices(
         subject=f'{{"invoice_id": "{payment.invoice_id}", ...}}',
         payment_id=payment.id,
     )
-    return await _to_administrators("Your payment failed", told, on)
-
-
-async def _to_administrators(subject: str, text: str, on: Tenancy) -> Sequence[QueuedMail]:
-    """None where nobody writes mails, or nobody is there to read them."""
-    mailbox = on.ports.mailbox
-    if mailbox is None:
-        return ()
-    expires_at = on.ports.clock.now() + LIFETIME
-    user_ids = (await on.users.administrators(on.tenant_id))[:RECIPIENTS_MAX]
-    users = await asyncio.gather(
-        *(on.ports.events.load(User, user_id, on.tenant_id) for user_id in user_ids)
-    )
-    queued: list[QueuedMail] = []
-    for user in users:
-        if user is None:
-            continue
-        on.keep(user)
-        if not user.is_erased:
-            mail = Mail(user.email, subject, text)
-            queued.append(
-                await mailbox.queued(on.tenant_id, mail, user_id=user.id, expires_at=expires_at)
-            )
-    return queued
+    return await mail_to_administrators(on.ports, on.tenant_id, "Your payment failed", told)
 
 
 def _day(instant: datetime | None) -> str:

@@ -7,6 +7,7 @@ say so (infra/migrations/0061_budgets.sql); here is what holds, and what was tol
 """
 
 from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Literal, TypeAlias
 from uuid import UUID
@@ -33,6 +34,13 @@ class NothingHeld(Refused):
     """This attempt holds nothing of this budget."""
 
     code = "nothing_held"
+
+
+class _Told(Aggregate.Event):
+    """What was found as it was counted."""
+
+    def apply(self, aggregate: "Budget") -> None:
+        aggregate.note_told(self.timestamp.date())
 
 
 class Budget(Aggregate):
@@ -66,7 +74,7 @@ class Budget(Aggregate):
     class Deleted(Aggregate.Event):
         TOPIC = "budget.deleted"
 
-    class ThresholdReached(Aggregate.Event):
+    class ThresholdReached(_Told):
         """Once for each threshold and period. run_id, period_start: which of its counters."""
 
         TOPIC = "budget.threshold_reached"
@@ -76,7 +84,7 @@ class Budget(Aggregate):
         spent_usd_pico: int
         limit_usd_pico: int
 
-    class Exhausted(Aggregate.Event):
+    class Exhausted(_Told):
         """A call was refused, the first of this period."""
 
         TOPIC = "budget.exhausted"
@@ -85,7 +93,7 @@ class Budget(Aggregate):
         spent_usd_pico: int
         limit_usd_pico: int
 
-    class Overshot(Aggregate.Event):
+    class Overshot(_Told):
         """A provider billed more than a call had reserved, though it was told a limit."""
 
         TOPIC = "budget.overshot"
@@ -132,6 +140,9 @@ class Budget(Aggregate):
         self.notify_at = notify_at
         self.unpriced: Unpriced = unpriced
         self.is_deleted = False
+        # On the last day (UTC) on which something was told, and how often.
+        self.told_day: date | None = None
+        self.told_count = 0
 
     def revise(
         self,
@@ -164,6 +175,11 @@ class Budget(Aggregate):
         """Raises BudgetNotFound once the budget was deleted."""
         if self.is_deleted:
             raise BudgetNotFound(budget_id=str(self.id))
+
+    def note_told(self, day: date) -> None:
+        """Called by the events that tell something."""
+        self.told_count = self.told_count + 1 if day == self.told_day else 1
+        self.told_day = day
 
     @event(Revised)
     def _revised(

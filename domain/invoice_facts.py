@@ -57,9 +57,10 @@ class Fact(NamedTuple):
     lines: Sequence[tuple[str, int, int | None]] | None
 
     def digest(self) -> bytes:
+        # As JSON a time is what its isoformat says, and an id what it is as text.
         told = [
-            self.happened_at.isoformat(),
-            str(self.stream_id),
+            self.happened_at,
+            self.stream_id,
             self.path,
             self.attempt,
             self.model,
@@ -124,14 +125,18 @@ class GatheredFacts:
     prices: set[str] = field(default_factory=set[str])
     next_from: Place | None = None
     _starts: list[datetime] = field(init=False)
-    _free_meters: set[tuple[datetime, str]] = field(init=False)
+    _free_meters: list[set[str]] = field(init=False)
+    # As sums, by the number of the period: to hash a time for every line takes long.
+    _sums: dict[tuple[int, str, str], Sum] = field(
+        init=False, default_factory=dict[tuple[int, str, str], Sum]
+    )
 
     def __post_init__(self) -> None:
         """periods: one after the other; the last one is that of the invoice."""
         self._starts = [period.start for period in self.periods]
-        self._free_meters = {
-            (start, meter) for start, pools in self.included.items() for meter, _ in pools
-        }
+        self._free_meters = [
+            {meter for meter, _ in self.included.get(start, ())} for start in self._starts
+        ]
 
     @property
     def period(self) -> Period:
@@ -139,37 +144,41 @@ class GatheredFacts:
 
     def take(self, facts: Iterable[Fact]) -> None:
         """In the order of the log. Raises TooManyFacts."""
-        period = self.period
+        start, end = self.period
+        latest = len(self.periods) - 1
         for fact in facts:
             happened_at = fact.happened_at
-            if happened_at >= period.end:
+            if happened_at >= end:
                 if self.next_from is None:
                     era, tx_id, notification_id = fact.place
                     self.next_from = (era, tx_id, notification_id - 1)
                 continue
-            if happened_at >= period.start:
-                self._add(period, fact)
+            if happened_at >= start:
+                self._add(latest, fact)
             elif fact.place > self.billed_to:
                 number = bisect_right(self._starts, happened_at) - 1
                 if number >= 0:  # Nothing from before the first period is ever billed.
-                    self._add(self.periods[number], fact)
+                    self._add(number, fact)
         if len(self.digests) > FACTS_MAX:
             raise TooManyFacts(facts_max=FACTS_MAX)
 
-    def _add(self, period: Period, fact: Fact) -> None:
-        attempt = (fact.stream_id, fact.path, fact.attempt)
-        if fact.lines is None:
-            self.held.add(attempt)
+    def _add(self, number: int, fact: Fact) -> None:
+        """number: of the period."""
+        _, happened_at, stream_id, path, attempt, model, prices, lines = fact
+        if lines is None:
+            self.held.add((stream_id, path, attempt))
             return
-        self.held.discard(attempt)
+        if self.held:
+            self.held.discard((stream_id, path, attempt))
         self.digests.append(fact.digest())
-        if fact.prices:
-            self.prices.add(fact.prices)
-        for meter, quantity, cost in fact.lines:
-            group = Group(period, fact.model, meter)
-            found = self.sums.get(group)
+        if prices:
+            self.prices.add(prices)
+        free_meters = self._free_meters[number]
+        for meter, quantity, cost in lines:
+            found = self._sums.get((number, model, meter))
             if found is None:
-                found = self.sums[group] = Sum()
+                found = self._sums[number, model, meter] = Sum()
+                self.sums[Group(self.periods[number], model, meter)] = found
             found.facts += 1
             if cost is None:
                 found.unpriced += 1
@@ -177,9 +186,10 @@ class GatheredFacts:
                 continue
             found.quantity += quantity
             found.cost_usd_pico += cost
-            if (period.start, meter) in self._free_meters:
-                one = (fact.happened_at, *attempt, fact.model, quantity, cost)
-                self.ordered.setdefault((period.start, meter), []).append(one)
+            if meter in free_meters:
+                one = (happened_at, stream_id, path, attempt, model, quantity, cost)
+                start = self.periods[number].start
+                self.ordered.setdefault((start, meter), []).append(one)
 
     def sha256(self) -> str:
         """Of the set, in whatever order it was stored."""

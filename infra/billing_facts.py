@@ -5,22 +5,20 @@ Payloads beside the log and what is of data subjects are not opened: what was us
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString, NamedTuple, TypeAlias, cast
 from uuid import UUID
 
 import orjson
 
 from commands.billing_port import IssuedCopy, Series
-from commands.ports import LoggedEvent
-from commands.sealing_port import KeyDestroyed
 from domain.execution_events import upcast_usage
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId
 from domain.invoice_facts import Fact, Place
 from domain.usage_events import UsageEvent
 from infra.data_keys import DataKeys
-from infra.event_log import COLUMNS, Row, logged_event, read_end
-from infra.event_sealing import is_erased, opened
+from infra.event_log import read_end
+from infra.event_sealing import opened_states
 from infra.postgres import Database
 from infra.sealing import SUBJECT_MARK, nested_in
 
@@ -34,22 +32,28 @@ TOPICS = (
 )
 
 # fmt: off
-# Rows are read in the order of an index; what row security lets through is estimated far too low,
-# and then everything would be sorted.
+# Rows are read in the order of the tenant's index. What row security lets through is estimated far
+# too low, and then everything would be sorted; and so is what lies between two places of one era,
+# if the planner sees them, and then it may read the log of all tenants.
 IN_ORDER: LiteralString = (
-    "SELECT set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true)"
+    "SELECT set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true),"
+    " set_config('plan_cache_mode', 'force_generic_plan', true)"
+)
+FEW_COLUMNS: LiteralString = (
+    "SELECT era, tx_id::text::bigint, notification_id, originator_id, originator_version, topic,"
+    " state, recorded_at"
 )
 FACTS: LiteralString = (
-    "SELECT " + COLUMNS + " FROM events WHERE tenant_id = %s"
-    " AND (era, tx_id, notification_id) > (%s::smallint, %s::text::xid8, %s)"
-    " AND (era, tx_id, notification_id) < (%s::smallint, %s::text::xid8, %s)"
+    " FROM events WHERE tenant_id = %s"
+    " AND (era, tx_id, notification_id) > (%s::smallint, %s::text::xid8, %s::bigint)"
+    " AND (era, tx_id, notification_id) < (%s::smallint, %s::text::xid8, %s::bigint)"
     " AND topic = ANY(%s)"
     # Of the table: the columns of the answer have the same names, and no index.
-    " ORDER BY events.tenant_id, events.era, events.tx_id, events.notification_id LIMIT %s"
+    " ORDER BY events.tenant_id, events.era, events.tx_id, events.notification_id LIMIT %s::bigint"
 )
 UNRESOLVED: LiteralString = (
-    "SELECT " + COLUMNS + " FROM events WHERE originator_id = %s AND originator_version < %s"
-    " AND topic = %s ORDER BY originator_version DESC"
+    " FROM events WHERE originator_id = %s AND originator_version < %s AND topic = %s"
+    " ORDER BY originator_version DESC"
 )
 LAST_NUMBER: LiteralString = (
     "SELECT coalesce(max(number), 0) FROM issued_documents WHERE tenant_id = %s AND series = %s"
@@ -61,18 +65,33 @@ ISSUED: LiteralString = (
 # fmt: on
 
 
-class FactReader:
-    """rows: of one tenant, by a statement and its parameters. opened: the same events with their
-    JSON; it need not open what is of a data subject.
-    """
+class FactRow(NamedTuple):
+    """An event of usage, as far as facts are made of it. state: its JSON."""
 
-    def __init__(
-        self,
-        rows: Callable[[TenantId, LiteralString, Sequence[object]], Awaitable[list[Row]]],
-        opened_events: Callable[[Sequence[LoggedEvent]], Awaitable[Sequence[LoggedEvent]]],
-    ) -> None:
-        self._rows = rows
-        self._opened_events = opened_events
+    era: int
+    tx_id: int
+    notification_id: int
+    stream_id: UUID
+    version: int
+    topic: str
+    state: bytes
+    recorded_at: datetime
+
+    @property
+    def place(self) -> Place:
+        return self[:3]
+
+
+# Of one tenant, by a statement from its FROM on and its parameters. Raises KeyDestroyed. What is of
+# a data subject may stay sealed.
+ReadOpened: TypeAlias = Callable[
+    [TenantId, LiteralString, Sequence[object]], Awaitable[Sequence[FactRow]]
+]
+
+
+class FactReader:
+    def __init__(self, read: ReadOpened) -> None:
+        self._read = read
 
     async def facts(
         self, tenant_id: TenantId, *, after: Place, before: Place
@@ -80,36 +99,28 @@ class FactReader:
         """Raises KeyDestroyed."""
         while True:
             asked = (tenant_id, *_numbers(after), *_numbers(before), list(TOPICS), PAGE)
-            rows = await self._rows(tenant_id, FACTS, asked)
-            yield [
-                fact
-                for event in await self._opened(rows)
-                if (fact := await self._fact(event)) is not None
-            ]
+            rows = await self._read(tenant_id, FACTS, asked)
+            page: list[Fact] = []
+            for row in rows:
+                told = told_by(row.state)
+                happened_at = None
+                if row.topic == Execution.UsageResolved.TOPIC:
+                    happened_at = await self._unresolved_at(tenant_id, row, told)
+                fact = fact_of(row, told, happened_at=happened_at)
+                if fact is not None:
+                    page.append(fact)
+            yield page
             if len(rows) < PAGE:
                 return
-            after = (rows[-1][0], rows[-1][1], rows[-1][2])
+            after = rows[-1].place
 
-    async def _opened(self, rows: Sequence[Row]) -> Sequence[LoggedEvent]:
-        events = await self._opened_events([logged_event(row) for row in rows])
-        if any(is_erased(event) for event in events):
-            raise KeyDestroyed
-        return events
-
-    async def _fact(self, event: LoggedEvent) -> Fact | None:
-        told = told_by(event.state)
-        if event.topic == Execution.UsageResolved.TOPIC:
-            return fact_of(event, told, happened_at=await self._unresolved_at(event, told))
-        return fact_of(event, told)
-
-    async def _unresolved_at(self, event: LoggedEvent, told: JsonObject) -> datetime:
+    async def _unresolved_at(self, tenant_id: TenantId, row: FactRow, told: JsonObject) -> datetime:
         """When it was used, not when that was found out."""
-        asked = (event.stream_id, event.version, Execution.UsageUnresolved.TOPIC)
-        rows = await self._rows(event.tenant_id, UNRESOLVED, asked)
-        for earlier in await self._opened(rows):
+        asked = (row.stream_id, row.version, Execution.UsageUnresolved.TOPIC)
+        for earlier in await self._read(tenant_id, UNRESOLVED, asked):
             if is_same_attempt(told_by(earlier.state), told):
                 return earlier.recorded_at
-        return event.recorded_at
+        return row.recorded_at
 
 
 class PostgresBilling:
@@ -120,7 +131,7 @@ class PostgresBilling:
     def __init__(self, database: Database, keys: DataKeys) -> None:
         self._database = database
         self._keys = keys
-        self._reader = FactReader(self._rows, self._opened)
+        self._reader = FactReader(self._read)
 
     async def settled(self) -> Place:
         async with self._database.connection() as conn:
@@ -142,22 +153,25 @@ class PostgresBilling:
             row = await (await conn.execute(ISSUED, (issuer_id, invoice_id))).fetchone()
         return None if row is None else IssuedCopy(row[0], bytes(row[1]))
 
-    async def _rows(
+    async def _read(
         self, tenant_id: TenantId, query: LiteralString, asked: Sequence[object]
-    ) -> list[Row]:
+    ) -> Sequence[FactRow]:
+        """Opened with the tenant's key only."""
         async with self._database.tenant_transaction(tenant_id) as conn:
             await conn.execute(IN_ORDER)
             cursor = conn.cursor(binary=True)
-            await cursor.execute(query, asked, prepare=True)
-            return await cursor.fetchall()
-
-    async def _opened(self, events: Sequence[LoggedEvent]) -> Sequence[LoggedEvent]:
-        """With the tenant's key only."""
-        if not events:
-            return events
-        tenant_id = events[0].tenant_id
+            await cursor.execute(FEW_COLUMNS + query, asked, prepare=True)
+            rows = await cursor.fetchall()
+        if not rows:
+            return ()
         key = self._keys.kept(tenant_id) or await self._keys.of(tenant_id)
-        return [opened(event, key) for event in events]
+        states = opened_states([row[3:7] for row in rows], key)
+        return [
+            FactRow(era, tx_id, number, stream_id, version, topic, state, recorded_at)
+            for (era, tx_id, number, stream_id, version, topic, _, recorded_at), state in zip(
+                rows, states, strict=True
+            )
+        ]
 
 
 def _numbers(place: Place) -> tuple[int, str, int]:
@@ -176,26 +190,22 @@ def told_by(state: bytes) -> JsonObject:
     return orjson.loads(state)
 
 
-def fact_of(
-    event: LoggedEvent, told: JsonObject, *, happened_at: datetime | None = None
-) -> Fact | None:
+def fact_of(row: FactRow, told: JsonObject, *, happened_at: datetime | None = None) -> Fact | None:
     """happened_at: of what was resolved. None for what nobody paid for."""
-    place = (event.position.era, event.position.tx_id, event.position.notification_id)
-    if event.topic in OUTCOMES and "usage" not in told:
+    if row.topic in OUTCOMES and "usage" not in told:
         upcast_usage(cast("dict[str, Any]", told))
-    is_unknown = event.topic == Execution.UsageUnresolved.TOPIC
     usage = cast("dict[str, Any] | None", told.get("usage"))
-    if usage is None and not is_unknown:
+    if usage is None and row.topic != Execution.UsageUnresolved.TOPIC:
         return None
-    if event.topic == UsageEvent.Created.TOPIC:
+    if row.topic == UsageEvent.Created.TOPIC:
         happened_at = datetime.fromisoformat(str(told["happened_at"])).astimezone(UTC)
     return Fact(
-        place=place,
-        happened_at=happened_at or event.recorded_at,
-        stream_id=event.stream_id,
-        path=str(told.get("path", "")),
-        attempt=int(str(told.get("attempt", 0))),
-        model=str(told.get("model") or ""),
-        prices="" if usage is None else str(usage["prices"]),
-        lines=None if usage is None else usage["lines"],
+        row.place,
+        happened_at or row.recorded_at,
+        row.stream_id,
+        str(told.get("path", "")),
+        int(str(told.get("attempt", 0))),
+        str(told.get("model") or ""),
+        "" if usage is None else str(usage["prices"]),
+        None if usage is None else usage["lines"],
     )

@@ -35,21 +35,29 @@ HELD: LiteralString = (
     "SELECT tenant_id, execution_id, path, attempt, budget_id, amount FROM budget_reservations"
     " WHERE NOT tenant_id" + IS_ERASED
 )
+# Also of those whose counters are all lost.
+TENANTS: LiteralString = (
+    "SELECT tenant_id FROM (SELECT tenant_id FROM budget_counters"
+    "  UNION SELECT tenant_id FROM budget_reservations"
+    "  UNION SELECT tenant_id FROM events WHERE topic = 'budget.created') AS t"
+    " WHERE NOT tenant_id" + IS_ERASED
+)
 EVENTS: LiteralString = (
     "SELECT " + COLUMNS + " FROM events WHERE (originator_id, originator_version) > (%s, %s)"
-    " AND topic = ANY(%s) AND tenant_id IN (SELECT tenant_id FROM budget_counters)"
-    " AND NOT tenant_id" + IS_ERASED + " ORDER BY originator_id, originator_version LIMIT %s"
+    " AND topic = ANY(%s) AND tenant_id = ANY(%s)"
+    " ORDER BY originator_id, originator_version LIMIT %s"
 )
 # fmt: on
 
 NOTHING: dict[str, Any] = {"counters": [], "usd_pico": 0}
+# Of a tenant.
 CounterOf = tuple[UUID, Counter]
 # Tenant, execution, path, attempt, budget.
 Hold = tuple[UUID, str, str, int, str]
 
 
 @dataclass
-class _Fold:
+class BudgetFold:
     """What the log adds up to. held: the counter of each hold that is open, and how much."""
 
     spent: dict[CounterOf, int] = field(default_factory=lambda: defaultdict(int))
@@ -89,10 +97,37 @@ class _Fold:
                 self.spent[tenant_id, counter] += cost_of_lines(fact["usage"])
 
 
-async def verify_budgets(conn: AsyncConnection, open_events: OpenEvents) -> list[Check]:
+@dataclass(frozen=True, slots=True)
+class BudgetsRead:
+    """One snapshot. counted: spent and held, of every counter."""
+
+    counted: dict[CounterOf, tuple[int, int]]
+    held: dict[Hold, int]
+    fold: BudgetFold
+
+    def wrong_counters(self) -> dict[CounterOf, tuple[tuple[int, int], tuple[int, int]]]:
+        """What is there and what is due, spent and held of each."""
+        reserved, spent = self.fold.reserved(), self.fold.spent
+        found: dict[CounterOf, tuple[tuple[int, int], tuple[int, int]]] = {}
+        for key in self.counted.keys() | spent.keys() | reserved.keys():
+            there = self.counted.get(key, (0, 0))
+            due = (spent.get(key, 0), reserved.get(key, 0))
+            if there != due:
+                found[key] = (there, due)
+        return found
+
+    def wrong_holds(self) -> dict[Hold, tuple[int | None, tuple[Counter, int] | None]]:
+        """What is there and what is due."""
+        found: dict[Hold, tuple[int | None, tuple[Counter, int] | None]] = {}
+        for key in self.held.keys() | self.fold.held.keys():
+            there, due = self.held.get(key), self.fold.held.get(key)
+            if there is None or due is None or there != due[1]:
+                found[key] = (there, due)
+        return found
+
+
+async def read_budgets(conn: AsyncConnection, open_events: OpenEvents) -> BudgetsRead:
     """conn: autocommit, sees every tenant."""
-    spending = Check("what is counted of every budget is what the log adds up to")
-    holding = Check("what is held of every budget is held by an attempt that has not ended")
     await conn.execute(BEGIN)
     try:
         counted: dict[CounterOf, tuple[int, int]] = {}
@@ -102,58 +137,59 @@ async def verify_budgets(conn: AsyncConnection, open_events: OpenEvents) -> list
         held: dict[Hold, int] = {}
         async for tenant, execution, path, attempt, budget, amount in await conn.execute(HELD):
             held[tenant, str(execution), path, attempt, str(budget)] = int(amount)
-        folded = await _folded(conn, open_events) if counted else _Fold()
+        tenants = [row[0] for row in await (await conn.execute(TENANTS)).fetchall()]
+        folded = await _Log(conn, open_events, tenants).folded() if tenants else BudgetFold()
     finally:
         await conn.execute("ROLLBACK")
-    _compare(spending, counted, folded)
-    holding.checked = len(held)
-    for key in held.keys() | folded.held.keys():
-        there, due = held.get(key), folded.held.get(key)
-        if there is None or due is None or there != due[1]:
-            _, execution, path, attempt, budget = key
-            holding.violated(
-                f"budget {budget}: {there or 0} is held by {execution} {path}:{attempt},"
-                f" of {0 if due is None else due[1]} that the log says"
-            )
+    return BudgetsRead(counted, held, folded)
+
+
+async def verify_budgets(conn: AsyncConnection, open_events: OpenEvents) -> list[Check]:
+    """conn: autocommit, sees every tenant."""
+    spending = Check("what is counted of every budget is what the log adds up to")
+    holding = Check("what is held of every budget is held by an attempt that has not ended")
+    read = await read_budgets(conn, open_events)
+    spending.checked, holding.checked = len(read.counted), len(read.held)
+    for (_, counter), (there, due) in read.wrong_counters().items():
+        spending.violated(
+            f"budget {counter.budget_id} {counter.run_id or ''}{counter.period_start or ''}:"
+            f" {there[0]} spent and {there[1]} held, of {due[0]} and {due[1]} in the log"
+        )
+    for (_, execution, path, attempt, budget), (amount, due_hold) in read.wrong_holds().items():
+        holding.violated(
+            f"budget {budget}: {amount or 0} is held by {execution} {path}:{attempt},"
+            f" of {0 if due_hold is None else due_hold[1]} that the log says"
+        )
     return [spending, holding]
 
 
-def _compare(check: Check, counted: dict[CounterOf, tuple[int, int]], folded: _Fold) -> None:
-    reserved = folded.reserved()
-    check.checked = len(counted)
-    for key in counted.keys() | folded.spent.keys() | reserved.keys():
-        there = counted.get(key, (0, 0))
-        due = (folded.spent.get(key, 0), reserved.get(key, 0))
-        if there != due:
-            counter = key[1]
-            check.violated(
-                f"budget {counter.budget_id} {counter.run_id or ''}{counter.period_start or ''}:"
-                f" {there[0]} spent and {there[1]} held, of {due[0]} and {due[1]} in the log"
-            )
+@dataclass(frozen=True, slots=True)
+class _Log:
+    """Of some tenants."""
 
+    conn: AsyncConnection
+    open_events: OpenEvents
+    tenants: list[UUID]
 
-async def _folded(conn: AsyncConnection, open_events: OpenEvents) -> _Fold:
-    """What was let go first, for it lies in streams of its own."""
-    fold = _Fold()
-    async for event, fact in _facts(conn, open_events, [RELEASED]):
-        hold = (fact["execution_id"], fact["path"], fact["attempt"])
-        fold.released.add((event.tenant_id, *hold, str(event.stream_id)))
-    async for event, fact in _facts(conn, open_events, [STARTED, *OUTCOMES, SENT]):
-        fold.take(event, fact)
-    return fold
+    async def folded(self) -> BudgetFold:
+        """What was let go first, for it lies in streams of its own."""
+        fold = BudgetFold()
+        async for event, fact in self._facts([RELEASED]):
+            hold = (fact["execution_id"], fact["path"], fact["attempt"])
+            fold.released.add((event.tenant_id, *hold, str(event.stream_id)))
+        async for event, fact in self._facts([STARTED, *OUTCOMES, SENT]):
+            fold.take(event, fact)
+        return fold
 
-
-async def _facts(
-    conn: AsyncConnection, open_events: OpenEvents, topics: list[str]
-) -> AsyncIterator[tuple[LoggedEvent, dict[str, Any]]]:
-    """As they are stored: of somebody who is erased, what is no personal data is still there."""
-    after: tuple[UUID, int] = (UUID(int=0), -1)
-    while True:
-        cursor = conn.cursor(binary=True)
-        await cursor.execute(EVENTS, (*after, topics, PAGE))
-        rows: list[Row] = await cursor.fetchall()
-        for event in await open_events([logged_event(row) for row in rows]):
-            yield event, cast("dict[str, Any]", orjson.loads(event.state))
-        if len(rows) < PAGE:
-            return
-        after = (rows[-1][3], rows[-1][4])
+    async def _facts(self, topics: list[str]) -> AsyncIterator[tuple[LoggedEvent, dict[str, Any]]]:
+        """As they are stored: of who is erased, what is no personal data is still there."""
+        after: tuple[UUID, int] = (UUID(int=0), -1)
+        while True:
+            cursor = self.conn.cursor(binary=True)
+            await cursor.execute(EVENTS, (*after, topics, self.tenants, PAGE))
+            rows: list[Row] = await cursor.fetchall()
+            for event in await self.open_events([logged_event(row) for row in rows]):
+                yield event, cast("dict[str, Any]", orjson.loads(event.state))
+            if len(rows) < PAGE:
+                return
+            after = (rows[-1][3], rows[-1][4])

@@ -12,6 +12,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 
 from commands.ports import LoggedEvent
+from commands.sealing_port import KeyDestroyed
 from domain.billing_accounts import BillingAccount
 from domain.billing_periods import Period
 from domain.charges import Charge
@@ -27,10 +28,10 @@ from domain.invoice_documents import (
 from domain.invoice_facts import BEGINNING, GatheredFacts, Place, Pool
 from domain.invoices import Invoice
 from domain.money import PICO_PER_USD
-from infra.billing_facts import FactReader
+from infra.billing_facts import IN_ORDER, FactReader, FactRow
 from infra.event_codec import decode
 from infra.event_log import COLUMNS, Row, logged_event
-from infra.event_sealing import OpenEvents
+from infra.event_sealing import OpenEvents, is_erased
 from infra.verification import IS_ERASED, Check
 
 # What is on an invoice for facts; all else it is charged for is taken as it stands.
@@ -96,7 +97,26 @@ async def _verify_tenant(
         await cursor.execute(query, asked, prepare=True)
         return await cursor.fetchall()
 
-    reader = FactReader(rows_of, open_events)
+    async def read(_: TenantId, query: LiteralString, asked: Sequence[object]) -> Sequence[FactRow]:
+        async with conn.transaction():
+            await conn.execute(IN_ORDER)
+            rows = await rows_of(tenant_id, "SELECT " + COLUMNS + query, asked)
+        events = await open_events([logged_event(row) for row in rows])
+        if any(is_erased(event) for event in events):
+            raise KeyDestroyed
+        return [
+            FactRow(
+                *event.position,
+                event.stream_id,
+                event.version,
+                event.topic,
+                event.state,
+                event.recorded_at,
+            )
+            for event in events
+        ]
+
+    reader = FactReader(read)
     billed = await _billed(tenant_id, rows_of, open_events)
     periods: list[Period] = []
     read_from = billed_to = BEGINNING

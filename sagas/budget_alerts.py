@@ -1,6 +1,6 @@
 """The saga of budget alerts: what the database found as it counted becomes an event of the budget.
 
-    counted past a threshold ──► a row, once ──► claimed ──► the event, and the row goes with it
+    counted past a threshold ──► a row, once ──► claimed ──► the event and mails, and the row goes
 
 The row is made in the transaction that counts, under the lock of its counter, and goes in the one
 of the event: however many workers look, and wherever one dies, each is told once.
@@ -11,8 +11,9 @@ import logging
 from dataclasses import dataclass
 from uuid import UUID
 
+from commands.budget_notices import alert_notices
 from commands.budget_port import BudgetAlerts, DueAlert, ToldAlert
-from commands.ports import EventStore
+from commands.ports import Ports
 from commands.sealing_port import KeyDestroyed
 from domain.budgets import Budget
 from domain.envelope import Envelope
@@ -31,7 +32,7 @@ class BudgetAlertSaga:
     """poll_s: how often it is looked for alerts when there was none."""
 
     alerts: BudgetAlerts
-    events: EventStore
+    ports: Ports
     actor: str
     poll_s: float
 
@@ -49,18 +50,20 @@ class BudgetAlertSaga:
         return bool(due)
 
     async def _tell(self, alert: DueAlert) -> None:
+        events = self.ports.events
         try:
-            budget = await self.events.load(Budget, UUID(alert.counter.budget_id), alert.tenant_id)
+            budget = await events.load(Budget, UUID(alert.counter.budget_id), alert.tenant_id)
+            assert budget is not None, alert
+            _record(budget, alert)
+            mails = await alert_notices(budget, alert, self.ports)
         except KeyDestroyed:
             return  # The row goes with what is left of the tenant.
-        assert budget is not None, alert
-        _record(budget, alert)
         reach("budgets.before_alert")
         try:
-            await self.events.append(
+            await events.append(
                 [budget],
                 Envelope(alert.tenant_id, self.actor),
-                side_rows=[ToldAlert(alert.alert_id)],
+                side_rows=[ToldAlert(alert.alert_id), *mails],
             )
         except Stale:
             log.info("budget %s was changed meanwhile; its alert is due again", budget.id)

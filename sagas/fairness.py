@@ -34,7 +34,11 @@ class FairSlots:
         """A slot without waiting, or False. Overtakes nobody: while a slot is free, whoever waits
         waits for a limit that this claim does not touch.
         """
-        return self._usage.try_take(claim)
+        if not self._usage.try_take(claim):
+            return False
+        if self._waiting.count:
+            self._waiting.settle(claim)
+        return True
 
     async def take(self, claim: Claim) -> None:
         """A slot, in turn. Cancelled while it waits, it leaves no trace."""
@@ -64,8 +68,9 @@ class FairSlots:
             if granted.done():
                 # Cancelled in this turn of the event loop, it has had no chance to leave yet.
                 self._waiting.discard(claim, ticket)
-            else:
-                is_taken = self._usage.try_take(claim)
-                assert is_taken, claim
+            elif self._usage.try_take(claim):
                 self._waiting.serve(claim, ticket)
                 granted.set_result(None)
+            else:
+                # Its tenant's plan has become narrower since it was put in order.
+                self._waiting.settle(claim)

@@ -12,10 +12,12 @@ import uuid
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
+from xdist.scheduler import LoadFileScheduling
 
 from infra.embedded_postgres import EmbeddedPostgres
 from tests.kafka_broker import any_broker
@@ -41,6 +43,21 @@ POSTGRES_SETTINGS = {
     "max_wal_size": "256MB",
     "log_min_error_statement": "error",
 }
+
+
+class OneBrowser(LoadFileScheduling):
+    """A file is for one process, and all files of the dashboard's tests are for the same one: the
+    driver of a browser has an event loop of its own, which must end before other tests go on.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, _ = nodeid.partition("::")
+        return "tests/browser" if file.startswith("tests/browser/") else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneBrowser | None:
+    return OneBrowser(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,8 @@ MACHINERY = {
         "payment_collection",
         "payment_credits",
         "payment_notices",
+        "administrator_mail",
+        "budget_notices",
         "payment_outcomes",
         "plan_purchases",
     ),

@@ -1,4 +1,4 @@
-"""One installation and one browser for all tests of the dashboard."""
+"""One installation and one browser for all tests of the dashboard, gone before others go on."""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from tests.browser.visit import Visit, running_browser, visit, what_is_missing
 from tests.end_to_end.stack import Stack, free_port, new_tenant, operator_key_of
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     missing = what_is_missing()
     if missing is not None:
@@ -22,7 +22,7 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """`agentledger up`. After the browser: without one nothing needs to start."""
     directory = tmp_path_factory.mktemp("dashboard")

@@ -2,9 +2,11 @@
 often they were read, and in whatever pages.
 """
 
+import json
 import random
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from hashlib import sha256
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
@@ -249,3 +251,17 @@ def test_every_currency_of_iso_4217_is_counted_as_it_says() -> None:
     assert len(EXPONENTS) >= 165
     known = [EXPONENTS[code] for code in ("JPY", "EUR", "KWD", "UYW", "ISK", "TND", "CLF")]
     assert known == [0, 2, 3, 4, 0, 3, 4]
+
+
+@given(
+    st.datetimes(timezones=st.sampled_from([UTC, ZoneInfo("UTC")])),
+    st.uuids(),
+    st.text(max_size=5),
+)
+def test_the_digest_of_a_fact_is_of_its_time_and_stream_as_text(
+    happened_at: datetime, stream_id: UUID, path: str
+) -> None:
+    fact = a_fact(1, happened_at, stream_id=stream_id, path=path)
+    told = [happened_at.isoformat(), str(stream_id), *fact[3:]]
+    text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    assert fact.digest() == sha256(text.encode()).digest()

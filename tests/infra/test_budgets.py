@@ -1,8 +1,7 @@
 """What the database counts of budgets, in the transactions of the events that say so."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
@@ -14,26 +13,22 @@ from commands.budget_port import (
     KnownBudgets,
     ReleasedHold,
     RemovedBudget,
-    StoredBudget,
 )
 from domain.budget_rules import Counter
 from domain.budgets import BUDGETS_MAX, Budget, NothingHeld
 from domain.definitions import parse_definition
-from domain.envelope import Envelope
-from domain.execution_outcomes import complete_node, interrupt
+from domain.execution_outcomes import interrupt
 from domain.executions import Execution
-from domain.identifiers import Json, JsonObject, TenantId
-from domain.node_types import Usage
+from domain.identifiers import Json, TenantId
 from domain.quotas import QuotaReached
 from domain.reservations import Standing
-from domain.usage import Metered, UsageLine
 from domain.usage_events import UsageEvent
-from infra.budget_alerts import PostgresBudgetAlerts
+from infra.budget_repair import BudgetRepair, repair_budgets
 from infra.budget_verification import verify_budgets
 from infra.tenant_budgets import PostgresBudgets
-from sagas.budget_alerts import BudgetAlertSaga
 from tests.commands.event_store_contract import an_execution
 from tests.domain.given import a_graph, an_llm
+from tests.infra.budget_steps import Tenant, metered
 from tests.infra.conftest import Parts
 from tests.infra.log_steps import IDS
 
@@ -47,101 +42,6 @@ async def owner(database_url: str) -> AsyncIterator[AsyncConnection]:
         database_url, autocommit=True, options="-c search_path=agentledger"
     ) as conn:
         yield conn
-
-
-class Tenant:
-    """Of its own for each test, so that they share a database."""
-
-    def __init__(self, parts: Parts, owner: AsyncConnection) -> None:
-        self.parts, self.owner = parts, owner
-        self.id = TenantId(IDS.new())
-        self.revision = 0
-        self.envelope = Envelope(self.id, "worker:test")
-
-    async def budget(self, limit: int, **told: Any) -> Counter:
-        """The counter of a new budget."""
-        facts: dict[str, Any] = {
-            "scope_type": "tenant",
-            "scope_id": None,
-            "period": "total",
-            "window_s": None,
-            "time_zone": "UTC",
-        }
-        facts |= {name: told.pop(name) for name in list(told) if name in facts}
-        columns = {"is_hard": True, "notify_at": [], "allows_unpriced": False, **told}
-        budget = Budget._create(
-            Budget.Created,
-            id=IDS.new(),
-            **facts,
-            limit_usd_pico=limit,
-            mode="hard",
-            notify_at=columns["notify_at"],
-            unpriced="refuse",
-        )
-        row = StoredBudget(budget.id, {**facts, **columns, "limit_usd_pico": limit})
-        await self.parts.store.append([budget], self.envelope, side_rows=[row])
-        self.revision += 1
-        return Counter(str(budget.id), None, None)
-
-    async def call(
-        self, usd_pico: int, counters: Sequence[Counter], *, known: int | None = None
-    ) -> Execution:
-        """A run whose one call holds so much. Raises BudgetExceeded, BudgetsChanged."""
-        run = an_execution({})
-        told: list[Json] = [[*counter.told()] for counter in counters]
-        reserved: JsonObject = {"usd_pico": usd_pico, "tokens_max": 1, "counters": told}
-        run.trigger_event(Execution.Started)
-        run.trigger_event(
-            Execution.NodeStarted,
-            path="call",
-            node_type="llm",
-            attempt=1,
-            request={},
-            idempotency_key="k",
-            reserved=reserved,
-        )
-        row = KnownBudgets(self.revision if known is None else known, {})
-        await self.parts.store.append([run], self.envelope, side_rows=[row])
-        return run
-
-    async def ends(self, run: Execution, cost: int) -> None:
-        usage = Usage("m", metered=metered(cost), cost_usd_pico=cost)
-        complete_node(run, "call", 1, {"text": ""}, usage=usage)
-        await self.parts.store.append([run], self.envelope)
-
-    async def standing(self, counter: Counter) -> tuple[int, int]:
-        """Spent, held."""
-        cursor = await self.owner.execute(
-            "SELECT coalesce(sum(spent), 0)::bigint, coalesce(sum(reserved), 0)::bigint"
-            " FROM budget_counters WHERE budget_id = %s",
-            (UUID(counter.budget_id),),
-        )
-        row = await cursor.fetchone()
-        assert row is not None
-        return row
-
-    async def told(self, counter: Counter) -> list[str]:
-        """What the saga tells, by however many workers."""
-        database = await self.parts.database("worker")
-        sagas = [
-            BudgetAlertSaga(PostgresBudgetAlerts(database), self.parts.store, "worker:1", 1)
-            for _ in range(2)
-        ]
-        await asyncio.gather(*(saga.work_once() for saga in sagas))
-        cursor = await self.owner.execute(
-            "SELECT topic FROM events WHERE originator_id = %s AND topic <> 'budget.created'"
-            " ORDER BY originator_version",
-            (UUID(counter.budget_id),),
-        )
-        return [row[0] for row in await cursor.fetchall()]
-
-    async def require_verified(self) -> None:
-        checks = await verify_budgets(self.owner, self.parts.seals.opened)
-        assert {check.name: check.violations for check in checks if not check.ok} == {}
-
-
-def metered(cost: int | None) -> Metered:
-    return Metered("m", "p", None, "provider", "", (UsageLine("requests", 1, cost),))
 
 
 @pytest.fixture
@@ -338,13 +238,43 @@ async def test_a_worker_knows_the_budgets_of_its_tenants_and_how_they_stand(
         "UPDATE budget_reservations SET amount = amount + 1",
     ],
 )
-async def test_a_counter_that_is_not_what_the_log_says_is_found(
+async def test_a_counter_that_is_not_what_the_log_says_is_found_and_put_right(
     tenant: Tenant, damage: str
 ) -> None:
-    counter = await tenant.budget(100)
-    await tenant.call(60, [counter])
+    """While others reserve and settle, of whom nothing is lost."""
+    counter, other = await tenant.budget(100), await tenant.budget(1000)
+    run = await tenant.call(60, [counter, other])
     await tenant.owner.execute(damage.encode() + b" WHERE tenant_id = %s", (tenant.id,))
+    opened = tenant.parts.seals.opened
+    assert not all(check.ok for check in await verify_budgets(tenant.owner, opened))
+
+    async def spends() -> None:
+        await tenant.ends(await tenant.call(10, [other]), 7)
+
+    repairing = asyncio.create_task(repair_budgets(tenant.owner, opened))
+    await asyncio.gather(*(spends() for _ in range(20)))
+    repaired = await repairing
+    assert repaired.is_right
+    assert repaired.changes
+    await tenant.require_verified()
+    assert await tenant.standing(counter) == (0, 60)
+    await tenant.ends(run, 45)
+    assert await tenant.standing(counter) == (45, 0)
+    assert await tenant.standing(other) == (185, 0)
+    assert await repair_budgets(tenant.owner, opened) == BudgetRepair([], is_right=True)
+
+
+async def test_what_ended_while_its_hold_was_lost_is_counted_again(tenant: Tenant) -> None:
+    counter = await tenant.budget(100)
+    run = await tenant.call(60, [counter])
+    for table in ("budget_counters", "budget_reservations"):
+        await tenant.owner.execute(
+            f"DELETE FROM {table} WHERE tenant_id = %s".encode(), (tenant.id,)
+        )
+    await tenant.ends(run, 45)
+    assert await tenant.standing(counter) == (0, 0)
     checks = await verify_budgets(tenant.owner, tenant.parts.seals.opened)
     assert not all(check.ok for check in checks)
-    await tenant.owner.execute("DELETE FROM budget_counters WHERE tenant_id = %s", (tenant.id,))
-    await tenant.owner.execute("DELETE FROM budget_reservations WHERE tenant_id = %s", (tenant.id,))
+    await repair_budgets(tenant.owner, tenant.parts.seals.opened)
+    assert await tenant.standing(counter) == (45, 0)
+    await tenant.require_verified()

@@ -35,6 +35,7 @@ class Attempts:
     async def end(self, name: str) -> None:
         self._ends[name].set()
         await settled()
+        self._tasks[name].result()
 
     async def cancel(self, *names: str) -> None:
         for name in names:
@@ -140,6 +141,30 @@ async def test_a_plan_may_hold_a_tenant_to_fewer_than_others() -> None:
     await attempts.end("q0")
     assert attempts.running == ["n0", "n1", "q1"]
     await attempts.end_all()
+
+
+async def test_who_waits_for_a_node_type_is_held_back_by_what_its_tenant_took_meanwhile() -> None:
+    limits = ClaimLimits(9, per_tenant_max=1, per_node_type_max={"http": 1})
+    attempts = Attempts(FairSlots(limits))
+    await attempts.begin("theirs", a_claim(QUIET, node_type="http"))
+    await attempts.begin("waits", a_claim(NOISY, node_type="http"))
+    await attempts.begin("overtakes", a_claim(NOISY, node_type="set"))
+    await attempts.end("theirs")
+    assert attempts.running == ["overtakes"]
+    await attempts.end("overtakes")
+    assert attempts.running == ["waits"]
+
+
+async def test_a_plan_that_becomes_narrower_holds_back_who_waits() -> None:
+    own_max = {NOISY: 2}
+    attempts = Attempts(FairSlots(ClaimLimits(2, own_max_of=own_max.get)))
+    for name in ("1", "2", "3"):
+        await attempts.begin(name, a_claim(NOISY if name != "2" else QUIET))
+    own_max[NOISY] = 1
+    await attempts.end("2")
+    assert attempts.running == ["1"]
+    await attempts.end("1")
+    assert attempts.running == ["3"]
 
 
 async def test_what_runs_without_a_workflow_has_no_workflow_limit() -> None:
