@@ -13,6 +13,7 @@ from bench.report import ROUNDS, Figure, Measurement, at_most, in_turn, ratios
 from bench.stage import Stage
 from commands.budgets import CreateBudget
 from domain.attempts import Usage
+from domain.identifiers import JsonObject
 from domain.money import PICO_PER_USD
 from infra.runtime import build_runtime
 
@@ -20,7 +21,8 @@ NAME = "metering"
 AT_ONCE = 64
 WARM_UP_S, ROUND_S = 2.0, 6.0
 # Every step has an intent, as calls of providers have.
-CALLS = chain([{"config": ECHO}] * STEPS)
+CALL: JsonObject = {"config": ECHO}
+CALLS = chain([CALL] * STEPS)
 COST_MAX_PERCENT = 5.0
 
 # Runs a second, and processor time of the engine's process for a call in microseconds.

@@ -5,11 +5,20 @@ is held for ever, and what is left is not refused for ever.
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from fractions import Fraction
+from typing import TypeAlias
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    multiple,
+    rule,
+)
 
 from domain.budget_rules import Counter
 from domain.price_books import PriceVersion
@@ -33,17 +42,21 @@ COUNTERS = [Counter(f"budget-{number}", None, None) for number in range(3)]
 LIMITS = [1000, 5000, 20_000]
 
 
+# Counters, amount, and a number that tells it from others.
+Call: TypeAlias = tuple[frozenset[Counter], int, int]
+
+
 class Spending(RuleBasedStateMachine):
     """Calls that count in some of three budgets, as what the database enforces."""
 
-    calls: Bundle[tuple[frozenset[Counter], int, int]] = Bundle("calls")
+    calls: Bundle[Call] = Bundle("calls")
 
     def __init__(self) -> None:
         super().__init__()
         self.standings = {
             counter: Standing(limit, 0, 0) for counter, limit in zip(COUNTERS, LIMITS, strict=True)
         }
-        self.open: list[tuple[frozenset[Counter], int, int]] = []
+        self.open: list[Call] = []
 
     @rule(
         target=calls,
@@ -55,7 +68,7 @@ class Spending(RuleBasedStateMachine):
     )
     def call(
         self, counters: frozenset[Counter], prompt: int, token: int, wanted: int, number: int
-    ) -> tuple[frozenset[Counter], int, int] | None:
+    ) -> Call | MultipleResults[Call]:
         worst = WorstCase(prompt, Fraction(token))
         known = {counter: self.standings[counter] for counter in counters}
         decided = decide(worst, wanted, known)
@@ -74,12 +87,10 @@ class Spending(RuleBasedStateMachine):
                 assert all(one.limit - one.spent >= smallest for one in known.values())
             case Exhausted():
                 assert decided.standing.limit - decided.standing.spent < smallest
-        return None
+        return multiple()
 
     @rule(call=consumes(calls), used=some.floats(0, 1))
-    def settle(self, call: tuple[frozenset[Counter], int, int] | None, used: float) -> None:
-        if call is None:
-            return
+    def settle(self, call: Call, used: float) -> None:
         counters, amount, _ = call
         self.open.remove(call)
         for counter in counters:

@@ -91,7 +91,8 @@ async def outcome(broken: Broken, budget_id: str) -> Outcome:
         topics = ["execution.completed", "execution.failed", "execution.node_started"]
         found = dict(await (await conn.execute(ENDS, (topics,))).fetchall())
         (counted,) = await (await conn.execute(COUNTED, (budget_id,))).fetchall()
-    return Outcome(*(found.get(topic, 0) for topic in topics), counted)
+    completed, failed, calls = (found.get(topic, 0) for topic in topics)
+    return Outcome(completed, failed, calls, counted)
 
 
 async def require_counted(broken: Broken) -> None:
