@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -60,6 +60,16 @@ class OtlpReceiver:
             if all(found):
                 return [span for span in found if span is not None]
             assert time.monotonic() < deadline, (names, sorted({s.name for s in self.spans}))
+            time.sleep(0.02)
+
+    def wait_until(self, is_wanted: Callable[[ReceivedSpan], bool]) -> ReceivedSpan:
+        """The first such span, once it has come: processes send theirs when each likes."""
+        deadline = time.monotonic() + WAIT_S
+        while True:
+            for span in list(self.spans):
+                if is_wanted(span):
+                    return span
+            assert time.monotonic() < deadline, sorted({span.name for span in self.spans})
             time.sleep(0.02)
 
 

@@ -31,11 +31,11 @@ def assert_traced(collector: OtlpReceiver, execution_id: str, tenant_id: str, lo
     assert not any("messages" in name for name in chat.attributes)
 
     # What led to the drive: the append, of the command, of the request.
-    by_place = {span.place: span for span in list(collector.spans)}
-    led_by = [by_place[link] for link in drive.links if link in by_place]
-    (append,) = [span for span in led_by if span.name == "append events"]
-    command = by_place[append.trace_id, append.parent_id]
-    request = by_place[command.trace_id, command.parent_id]
+    append = collector.wait_until(
+        lambda span: span.name == "append events" and span.place in drive.links
+    )
+    command = collector.wait_until(lambda span: span.place == (append.trace_id, append.parent_id))
+    request = collector.wait_until(lambda span: span.place == (command.trace_id, command.parent_id))
     assert append.kind == PRODUCER
     assert command.name == "command ExecuteWorkflow"
     assert request.name == "POST /api/v1/workflows/{workflow_id}/execute"
@@ -46,10 +46,13 @@ def assert_traced(collector: OtlpReceiver, execution_id: str, tenant_id: str, lo
     assert request.trace_id not in {drive.trace_id, "4bf92f3577b34da6a3ce929d0e0e4736"}
 
     # The consumers of the log link to the same append; nobody's text is anywhere.
-    (process,) = collector.wait_for(
-        f"process {log}", where={"messaging.consumer.group.name": "projections"}
+    group = {"messaging.consumer.group.name": "projections"}
+    process = collector.wait_until(
+        lambda span: (
+            span.name == f"process {log}"
+            and append.place in span.links
+            and group.items() <= span.attributes.items()
+        )
     )
     assert process.kind == CONSUMER
-    linked = {link for span in collector.named(f"process {log}") for link in span.links}
-    assert append.place in linked
     assert not [span for span in list(collector.spans) if "canary" in str(span.attributes)]

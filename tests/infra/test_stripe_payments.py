@@ -112,11 +112,14 @@ async def test_stripe_knows_everything_that_we_ask_of_it(mock_port: int) -> None
         await payments.refund(charged.reference, "1.00", "USD", key="a refund")
 
 
-async def test_a_key_that_stripe_refuses_is_not_repeated(mock_port: int) -> None:
+async def test_a_key_that_stripe_refuses_is_no_fault_of_who_pays_and_told_to_nobody(
+    mock_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
     async with payments_at(f"http://127.0.0.1:{mock_port}", api_key="wrong_key") as payments:
-        with pytest.raises(PaymentProviderRefused) as refused:
+        with pytest.raises(PaymentProviderUnavailable) as refused:
             await payments.make_customer(ACME, "Acme")
-    assert "wrong_key" not in str(refused.value)
+    assert "Stripe refuses the key" in caplog.text
+    assert "wrong_key" not in str(refused.value) + caplog.text
 
 
 async def test_a_tenant_is_one_customer_also_when_nobody_remembers(

@@ -45,6 +45,7 @@ MISTAKES = {
     "bad_seals",
     "bad_time_zone",
     "bad_version",
+    "forbidden",
     "too_complex",
     "too_many_root_fields",
 }
