@@ -117,7 +117,7 @@ def test_the_api_keeps_to_its_document(
     is_for_operator = path.startswith("/api/v1/tenants")
     credential = {"X-Operator-Key": OPERATOR_KEY} if is_for_operator else {"Authorization": KEY}
     # Most of these take another credential too: a wrong one of that kind beside the right one of
-    # the operator is no attempt without any (tests/end_to_end/test_permissions.py has who may what).
+    # the operator is no attempt without any. tests/end_to_end/test_permissions.py has who may.
     not_here = (*NOT_HERE, "ignored_auth") if is_for_operator else NOT_HERE
     excluded: list[Any] = [CHECKS.get_one(name) for name in not_here]
 
