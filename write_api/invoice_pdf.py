@@ -7,8 +7,8 @@ and is whole in the other forms.
 
 import io
 from collections.abc import Sequence
+from html import escape
 from typing import Any, cast
-from xml.sax.saxutils import escape
 
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
@@ -126,7 +126,7 @@ def _text(markup: str) -> Any:
 
 
 def _escaped(words: str) -> str:
-    return escape(_known(words))
+    return escape(_known(words), quote=False)
 
 
 def _known(words: str) -> str:
