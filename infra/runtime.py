@@ -25,6 +25,7 @@ from infra.event_sealing import EventSeals
 from infra.event_store import PostgresEventStore
 from infra.group_commit import GroupCommit
 from infra.key_encryption import KeyEncryption
+from infra.live_text import LiveText
 from infra.log_adapters import build_log
 from infra.log_sealer import LogSealer, SealLimits
 from infra.lru import Lru
@@ -68,6 +69,7 @@ class Runtime:
     ids: Uuid7Ids = field(default_factory=Uuid7Ids)
     wakeups: Wakeups = field(default_factory=Wakeups)
     neighbours: Neighbours = field(default_factory=Neighbours)
+    live_text: LiveText = field(default_factory=LiveText)
     scrape: Scrape = field(default_factory=Scrape)
     readiness: Readiness = field(default_factory=Readiness)
     background: dict[str, asyncio.Task[None]] = field(default_factory=dict[str, asyncio.Task[None]])
@@ -365,6 +367,11 @@ class Runtime:
         this one.
         """
         self.in_background("wake-ups", self.wakeups.exchange(self.conninfo("tail")))
+
+    def exchange_live_text(self, role: Role) -> None:
+        """The same for what models are saying. role: whose keys it is sealed with."""
+        exchange = self.live_text.exchange(self.conninfo("tail"), lambda: self.data_keys(role))
+        self.in_background("live text", exchange)
 
     async def close(self) -> None:
         for task in self.background.values():

@@ -100,6 +100,7 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     ),
     "usageUpdates": RootFieldRule("read", is_sensitive=False),
     "executionUpdates": RootFieldRule("read", is_sensitive=False),
+    "tokens": RootFieldRule("read", is_sensitive=False),
     "tenantUpdates": RootFieldRule("read", is_of_all=True),
     "budgetAlerts": RootFieldRule("read", is_sensitive=False, is_of_all=True),
     # Of the schema itself, which is no secret to whoever may ask at all.

@@ -57,6 +57,7 @@ from read_api.sessions import Session, sessions
 from read_api.shaping import Field, Shaper
 from read_api.subscriptions import PlanSubscription, subscription
 from read_api.tenants import Tenant, tenant, tenants
+from read_api.tokens import TokenChunk, tokens
 from read_api.updates import EventNotice, ExecutionUpdate, execution_updates, tenant_updates
 from read_api.usage import UsageBucket, usage
 from read_api.usage_facts import UsageFact, usage_facts
@@ -195,6 +196,12 @@ class Subscription:
     execution_updates: AsyncGenerator[ExecutionUpdate] = strawberry.subscription(
         resolver=execution_updates,
         description="Every event of one execution after a version; completes when it ends.",
+    )
+    tokens: AsyncGenerator[TokenChunk] = strawberry.subscription(
+        resolver=tokens,
+        description="What models are saying in one execution, as it comes; of calls that stream:"
+        " those that began while somebody followed, with heartbeat_s, or with parameters.stream."
+        " Completes when the execution ends.",
     )
     tenant_updates: AsyncGenerator[EventNotice] = strawberry.subscription(
         resolver=tenant_updates,
