@@ -14,7 +14,7 @@ from domain.billing_accounts import BillingAccount, Closing
 from domain.billing_periods import Period
 from domain.charges import Charge
 from domain.credits import CreditAccount
-from domain.currencies import EXPONENTS, round_half_even
+from domain.currencies import round_half_even, usd_of_smallest
 from domain.identifiers import Json, JsonObject
 from domain.invoice_charges import usage_charges, usage_usd
 from domain.invoice_documents import (
@@ -173,7 +173,7 @@ def _burning(credit: CreditAccount | None, heading: Heading, *, now: datetime) -
     """Credits are in USD: what is due is asked for at the rate of the invoice."""
     if credit is None:
         return no_credits
-    smallest_usd = 1 / (Fraction(heading.usd_rate) * 10 ** EXPONENTS[heading.currency])
+    smallest_usd = usd_of_smallest(heading.currency, heading.usd_rate)
 
     def burn(due: Due) -> int:
         wanted = ceil(due.amount * smallest_usd * PICO_PER_USD)
