@@ -9,6 +9,7 @@ from strawberry.types.base import StrawberryObjectDefinition
 
 from read_api.agents import Agent, agent, agents
 from read_api.aggregates import AggregateState, aggregate_at, aggregate_diff
+from read_api.approvals import Approval, approvals
 from read_api.audit import AuditEntry, audit_entries
 from read_api.budget_alerts import BudgetAlert, budget_alerts
 from read_api.budgets import Budget, budget, budgets
@@ -56,6 +57,7 @@ from read_api.sessions import Session, sessions
 from read_api.shaping import Field, Shaper
 from read_api.subscriptions import PlanSubscription, subscription
 from read_api.tenants import Tenant, tenant, tenants
+from read_api.upcoming_invoices import UpcomingInvoice, upcoming_invoice
 from read_api.updates import EventNotice, ExecutionUpdate, execution_updates, tenant_updates
 from read_api.usage import UsageBucket, usage
 from read_api.usage_facts import UsageFact, usage_facts
@@ -76,6 +78,10 @@ class Query:
         resolver=execution_diff,
         description="What differs between two versions of an execution, in either direction.",
     )
+    approvals: Connection[Approval] = strawberry.field(
+        resolver=approvals,
+        description="What waits for the caller's decision; with forMe false, for anybody's.",
+    )
     execution_stats: list[ExecutionStats] = strawberry.field(
         resolver=execution_stats,
         description="How many executions there were, how they ended, how long they took and what"
@@ -92,6 +98,10 @@ class Query:
     budgets: Connection[Budget] = strawberry.field(resolver=budgets)
     invoice: Invoice | None = strawberry.field(resolver=invoice)
     invoices: Connection[Invoice] = strawberry.field(resolver=invoices)
+    upcoming_invoice: UpcomingInvoice | None = strawberry.field(
+        resolver=upcoming_invoice,
+        description="The invoice that is finalised next, as it would be with what is known now.",
+    )
     cost_explorer: CostComparison = strawberry.field(
         resolver=cost_explorer,
         description="Two times beside each other, and the groups whose costs moved most.",
