@@ -1,6 +1,6 @@
 """What a resolver may use: the parts of the process, who is asking, and the document that asks."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, LiteralString, TypeAlias, cast
 from uuid import UUID
@@ -42,6 +42,7 @@ class Sources:
     seal_proofs: SealProofs
     event_search: EventSearch
     live_text: LiveText
+    upcoming_invoice: Callable[[Caller], Awaitable[Mapping[str, Any] | None]]
 
 
 def sources_of(dependencies: ReadDependencies) -> Sources:
@@ -55,6 +56,7 @@ def sources_of(dependencies: ReadDependencies) -> Sources:
         dependencies.seal_proofs,
         dependencies.event_search,
         dependencies.live_text,
+        dependencies.upcoming_invoice,
     )
 
 
