@@ -15,6 +15,8 @@ from typing import NamedTuple, Protocol, TypeAlias
 from domain.prices import FREE_PRICE, Price, cost
 from domain.usage import CHARGED_AS, FREE_METERS, Measured, UsageLine
 
+# The model under which books find meters that are of no model: tenants' own, and run_seconds.
+OWN_METERS = "meter/own"
 # Whatever has a price has one for one of these.
 TELLING_METERS = ("input_tokens", "output_tokens", "embedding_tokens")
 RATES_KEPT_MAX = 4096

@@ -25,7 +25,7 @@ from domain.executions import Execution
 from domain.identifiers import JsonObject, shard_of
 from infra.models.tenant_providers import TenantProviders
 from infra.models.usage import measured_tokens
-from infra.price_books import ListedPrices
+from infra.price_books import StoredPrices
 from infra.webhook_keys import WebhookKeys
 from sagas.drive import DriveParts
 from sagas.effects import Effects
@@ -220,7 +220,7 @@ def effects_of(world: World, models: Models, http: Http) -> Effects:
         vault,
         RunOwners(world.store),
         TenantProviders(vault),
-        ListedPrices(),
+        StoredPrices(world.store),
         world.clock,
         world.parts,
     )
