@@ -27,7 +27,7 @@ async def build_offboarding(runtime: Runtime) -> OffboardingSaga:
                 runtime.ids,
                 secrets,
                 EveryoneAdmitted(),
-                prices=StoredPrices(store),
+                prices=StoredPrices(store, await runtime.plans("api")),
             )
         ),
         runtime.clock,
@@ -51,7 +51,7 @@ async def build_data_subjects(runtime: Runtime) -> DataSubjectSaga:
             secrets,
             EveryoneAdmitted(),
             users=users,
-            prices=StoredPrices(store),
+            prices=StoredPrices(store, await runtime.plans("api")),
         ),
         f"worker:{runtime.name}",
         poll_s=runtime.settings.worker_erasure_poll_s,

@@ -118,7 +118,11 @@ async def run_worker(runtime: Runtime) -> None:
         connections_max=runtime.settings.worker_attempts_max,
     )
     held = HeldTenants(await runtime.database("worker"))
-    prices = PriceBooks(await runtime.database("worker"), await runtime.event_store("worker"))
+    prices = PriceBooks(
+        await runtime.database("worker"),
+        await runtime.event_store("worker"),
+        await runtime.plans("worker"),
+    )
     saga = await _executions(runtime, log, models, ObservedHttp(http), prices=prices)
     saga.parts.is_held = held.is_held
     runtime.neighbours.execution_stored = saga.offer
@@ -281,7 +285,7 @@ async def _bulk_operations(runtime: Runtime) -> BulkOperationSaga:
         EveryoneAdmitted(),
         search,
         plans=await runtime.plans("api"),
-        prices=StoredPrices(store),
+        prices=StoredPrices(store, await runtime.plans("api")),
     )
     return BulkOperationSaga(
         PostgresOpenBulkOperations(await runtime.database("worker")),

@@ -11,6 +11,7 @@ from commands.executions import ExecuteWorkflow
 from commands.http_port import Http, HttpFailed, HttpRequest, HttpResponse
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse, Models
 from commands.open_executions_port import OpenExecution
+from commands.plan_port import NobodyLimited
 from commands.ports import (
     Batch,
     ClosedExecution,
@@ -220,7 +221,7 @@ def effects_of(world: World, models: Models, http: Http) -> Effects:
         vault,
         RunOwners(world.store),
         TenantProviders(vault),
-        StoredPrices(world.store),
+        StoredPrices(world.store, NobodyLimited()),
         world.clock,
         world.parts,
     )
