@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from commands.authorization import Caller
 from commands.billing_accounts import SetBillingTerms
+from commands.bulk_port import ExecutionSearch
 from commands.dispatch import Dispatcher, Origin
 from commands.ports import Ports
 from commands.tenants import CreateTenant
@@ -22,6 +24,7 @@ from tests.infra.conftest import Parts
 from tests.infra.log_steps import IDS
 from tests.projections.histories import USAGE
 
+USED_AT = datetime(2026, 11, 22, tzinfo=UTC)
 DECEMBER = datetime(2026, 12, 1, tzinfo=UTC)
 
 
@@ -48,7 +51,9 @@ def sent(tenant_id: TenantId, event_id: str, happened_at: str, cost: int = 10**1
 class Installation:
     """Billing on the real store, by a clock that tests move."""
 
-    def __init__(self, parts: Parts, billing: PostgresBilling) -> None:
+    def __init__(
+        self, parts: Parts, billing: PostgresBilling, search: ExecutionSearch | None = None
+    ) -> None:
         self.parts = parts
         self.clock = FakeClock()
         secrets = SecretsSource(bcrypt_cost=4)
@@ -62,6 +67,7 @@ class Installation:
             sealing=parts.keys,
             billing=billing,
             users=world.users,
+            search=search,
         )
         self.operator = world.operator
         self.dispatcher = Dispatcher(self.ports)
@@ -75,9 +81,9 @@ class Installation:
         await self.done(SetBillingTerms(tenant_id, currency, usd_rate, None, taxes, 14, 60))
         return tenant_id
 
-    async def done(self, command: Any) -> Any:
-        answer = await self.dispatcher.dispatch(command, self.operator, Origin(IDS.new()))
-        return answer.result
+    async def done(self, command: Any, caller: Caller | None = None) -> Any:
+        origin = Origin(IDS.new())
+        return (await self.dispatcher.dispatch(command, caller or self.operator, origin)).result
 
     async def saga(self) -> BillingSaga:
         timers = PostgresBillingTimers(await self.parts.database("worker"))

@@ -19,13 +19,12 @@ from infra.billing_facts import PostgresBilling
 from infra.billing_rows import PostgresBillingTimers
 from tests.commands.event_store_contract import an_agent, an_execution
 from tests.commands.fakes import FakeClock
-from tests.infra.billing_steps import DECEMBER, Installation, append, sent
+from tests.infra.billing_steps import DECEMBER, USED_AT, Installation, append, sent
 from tests.infra.conftest import Parts
 from tests.infra.log_steps import IDS
 from tests.infra.test_subjects import a_run
 from tests.projections.histories import FREE, USAGE
 
-USED_AT = datetime(2026, 11, 22, tzinfo=UTC)
 COMPLETED: dict[str, Any] = {"node_type": "llm", "output": "secret words", "ports": []}
 
 
