@@ -225,7 +225,13 @@ async def _provider_tests(runtime: Runtime) -> ShortCalls:
 
 def _application() -> FastAPI:
     return FastAPI(
-        title="AgentLedger", version="1", redirect_slashes=False, openapi_url="/openapi.json"
+        title="AgentLedger",
+        version="1",
+        redirect_slashes=False,
+        openapi_url="/openapi.json",
+        # FastAPI's own pages load scripts from another host; read_api/dashboard.py has one.
+        docs_url=None,
+        redoc_url=None,
     )
 
 

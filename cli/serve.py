@@ -43,6 +43,7 @@ def serve(role: str, *, port: int | None, ends_with_input: bool = False) -> int:
             if ends_with_input:
                 _stop_at_end_of_input(stop)
             runtime.exchange_wakeups()
+            runtime.say_which_run(role)
             if role in LIVE_TEXT_ROLES:
                 runtime.exchange_live_text(LIVE_TEXT_ROLES[role])
             parts = [_part(role, runtime)]

@@ -71,8 +71,13 @@ async def _run_all(runtime: Runtime, stop: asyncio.Event, listening: socket.sock
         run_worker(runtime),
         _announce(settings, url),
     ]
+    roles = ["api", "worker"]
+    if settings.up_processes == 1:
+        roles.append("projector")
     if settings.kafka_bootstrap_servers:
         parts.append(run_relay(runtime))
+        roles.append("relay")
+    runtime.say_which_run(*roles)
     probes = listen_for_probes(settings)
     if probes is not None:
         parts.append(serve_probes(runtime, probes, "api", await lags_of(runtime, "api")))

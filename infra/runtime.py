@@ -37,6 +37,7 @@ from infra.process_memory import forbid_core_dumps
 from infra.readiness import Readiness
 from infra.relay import Relay
 from infra.retention import RetentionKnown
+from infra.roles_seen import say_which_run
 from infra.scrape import Scrape
 from infra.seal_keys import SealKeys
 from infra.seal_proofs import SealProofs
@@ -367,6 +368,17 @@ class Runtime:
         this one.
         """
         self.in_background("wake-ups", self.wakeups.exchange(self.conninfo("tail")))
+
+    def say_which_run(self, *roles: str) -> None:
+        """Every few seconds, for who looks at the installation."""
+        self.in_background(
+            "roles",
+            keep_running(
+                "roles",
+                lambda: say_which_run(self.conninfo("tail"), self.process_id, roles),
+                pause_max_s=self.settings.consumer_restart_max_s,
+            ),
+        )
 
     def exchange_live_text(self, role: Role) -> None:
         """The same for what models are saying. role: whose keys it is sealed with."""

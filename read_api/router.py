@@ -49,6 +49,7 @@ def build_read_routes(app: FastAPI, dependencies: ReadDependencies) -> None:
             _NamedRoute(
                 "/api/v1/auth/oauth/{tenant_id}/providers", sign_in.respond, methods=["GET"]
             ),
+            _NamedRoute("/docs", dashboard.docs, methods=["GET"]),
             _NamedRoute("/dashboard", dashboard.page, methods=["GET"]),
             _NamedRoute("/dashboard/assets/{name}", dashboard.asset, methods=["GET"]),
             _NamedRoute("/dashboard/{path:path}", dashboard.page, methods=["GET"]),

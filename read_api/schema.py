@@ -56,6 +56,7 @@ from read_api.secrets import Secret, secrets
 from read_api.sessions import Session, sessions
 from read_api.shaping import Field, Shaper
 from read_api.subscriptions import PlanSubscription, subscription
+from read_api.system_status import SystemStatus, system_status
 from read_api.tenants import Tenant, tenant, tenants
 from read_api.tokens import TokenChunk, tokens
 from read_api.upcoming_invoices import UpcomingInvoice, upcoming_invoice
@@ -190,6 +191,10 @@ class Query:
     price_books: Connection[PriceBookVersion] = strawberry.field(
         resolver=price_books,
         description="What was agreed with the tenant, newest first; for the operator also others.",
+    )
+    system: SystemStatus = strawberry.field(
+        resolver=system_status,
+        description="Which roles run, and what is behind the log beside the read models.",
     )
     projections: list[ProjectionStatus] = strawberry.field(
         resolver=projections, description="How far the read models are behind."
