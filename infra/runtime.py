@@ -371,14 +371,8 @@ class Runtime:
 
     def say_which_run(self, *roles: str) -> None:
         """Every few seconds, for who looks at the installation."""
-        self.in_background(
-            "roles",
-            keep_running(
-                "roles",
-                lambda: say_which_run(self.conninfo("tail"), self.process_id, roles),
-                pause_max_s=self.settings.consumer_restart_max_s,
-            ),
-        )
+        saying = say_which_run(self.conninfo("tail"), self.process_id, roles)
+        self.in_background("roles", saying)
 
     def exchange_live_text(self, role: Role) -> None:
         """The same for what models are saying. role: whose keys it is sealed with."""
