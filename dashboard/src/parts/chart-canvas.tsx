@@ -69,7 +69,7 @@ function optionsOf({ unit, times, series, kind, interval, isWhole, text = String
       label: { enabled: false },
       decal: { show: kind === "bars" && series.length > 1 },
     },
-    grid: { left: 8, right: 12, top: 30, bottom: series.length > 1 ? 28 : 4, containLabel: true },
+    grid: { left: 8, right: 30, top: 30, bottom: series.length > 1 ? 28 : 4, containLabel: true },
     legend: {
       show: series.length > 1,
       type: "scroll",
