@@ -53,6 +53,7 @@ from write_api import (
     subjects,
     subscriptions,
     tenants,
+    upcoming_invoices,
     usage_events,
     webhooks,
     workflows,
@@ -105,6 +106,7 @@ ROUTES = (
     *managed_budgets.ROUTES,
     *price_books.ROUTES,
     *billing_accounts.ROUTES,
+    *upcoming_invoices.ROUTES,  # Before those of one invoice: `upcoming` is no id.
     *invoices.ROUTES,
     *node_types.ROUTES,
     *blobs.ROUTES,
