@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from domain.identifiers import PLATFORM
+from domain.identifiers import PLATFORM, JsonObject
 from domain.price_books import PriceBook, PricesInThePast, price_book_id, sources_told
 from domain.prices import UnitPrice
 from tests.domain.given import Story
@@ -98,7 +98,7 @@ def test_the_book_of_a_tenant_may_name_a_model_as_the_tenant_does(
 
 def test_what_a_tenant_calls_a_model_counts_before_its_real_name() -> None:
     book = PriceBook(id=price_book_id(PLATFORM), owner="tenant")
-    told = {
+    told: JsonObject = {
         name: {"output_tokens": {"kind": "unit", "usd_pico": usd_pico, "per": 1}}
         for usd_pico, name in enumerate(("ours/*", "hosted_vllm/llama", "*"))
     }
