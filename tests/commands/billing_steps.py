@@ -1,8 +1,11 @@
 """A tenant that is billed, and what happens to its invoices."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import sagas.billing
 from commands.authorization import Caller
 from commands.billing_accounts import SetBillingTerms
 from commands.tenants import CreateTenant
@@ -15,6 +18,29 @@ from tests.commands.fakes import NOON, World
 ACME = CreateTenant("Acme", "Ada@Example.com", "correct horse battery")
 DECEMBER = datetime(2026, 12, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
+DEATHS = ("billing.after_claim", "billing.before_append", "billing.after_append")
+
+
+class Died(BaseException):
+    """A worker, where it was told to."""
+
+
+@contextmanager
+def dying_at(point: str, times: int = 1) -> Iterator[None]:
+    """When it is there for so many times."""
+    left = times
+
+    def reach(reached: str) -> None:
+        nonlocal left
+        left -= reached == point
+        if reached == point and left == 0:
+            raise Died
+
+    real, sagas.billing.reach = sagas.billing.reach, reach
+    try:
+        yield
+    finally:
+        sagas.billing.reach = real
 
 
 class Billed:

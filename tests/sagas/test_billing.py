@@ -1,13 +1,15 @@
 """The billing of a tenant takes its steps when they are due, by a clock that tests move."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from domain.invoice_documents import canonical
 from domain.invoices import Invoice
-from tests.commands.billing_steps import DAY, DECEMBER, Billed
+from tests.commands.billing_steps import DAY, DEATHS, DECEMBER, Billed, Died, dying_at
 from tests.commands.fakes import NOON, World
 
 JANUARY = datetime(2027, 1, 1, tzinfo=UTC)
@@ -136,3 +138,30 @@ async def test_nothing_is_done_twice_by_who_comes_too_late(billed: Billed) -> No
     stored = len(billed.world.store.events)
     assert not await billed.saga.take_step(due)
     assert len(billed.world.store.events) == stored
+
+
+async def lived(death: tuple[str, int] | None) -> tuple[list[str], list[Any], bool]:
+    """A month until its invoice is past due: what was stored, the invoice, and whether a worker
+    died.
+    """
+    billed = await Billed.begun(World())
+    used(billed, NOON)
+    has_died = False
+    with dying_at(*death) if death else nullcontext():
+        for days in (0, 1, 15):
+            try:
+                await billed.until(DECEMBER + days * DAY)
+            except Died:
+                has_died = True
+                await billed.until(DECEMBER + days * DAY)
+    invoice = await billed.invoice(NOON)
+    told = [invoice.status, invoice.number, invoice.due_at, canonical(invoice.document)]
+    return billed.world.store.topics, told, has_died
+
+
+@pytest.mark.parametrize("point", DEATHS)
+@pytest.mark.parametrize("step", [1, 2, 3], ids=["drafting", "finalising", "past due"])
+async def test_a_worker_may_die_anywhere_in_any_step(point: str, step: int) -> None:
+    topics, told, _ = await lived(None)
+    assert told[0] == "past_due"
+    assert await lived((point, step)) == (topics, told, True)
