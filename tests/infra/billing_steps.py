@@ -8,6 +8,7 @@ from commands.authorization import Caller
 from commands.billing_accounts import SetBillingTerms
 from commands.bulk_port import ExecutionSearch
 from commands.dispatch import Dispatcher, Origin
+from commands.plan_port import NobodyLimited
 from commands.ports import Ports
 from commands.tenants import CreateTenant
 from domain.envelope import Envelope
@@ -71,7 +72,7 @@ class Installation:
             billing=billing,
             users=world.users,
             search=search,
-            prices=StoredPrices(parts.store),
+            prices=StoredPrices(parts.store, NobodyLimited()),
         )
         self.operator = world.operator
         self.dispatcher = Dispatcher(self.ports)
