@@ -9,6 +9,7 @@ import sagas.billing
 from commands.authorization import Caller
 from commands.billing_accounts import SetBillingTerms
 from commands.tenants import CreateTenant
+from domain.billing_accounts import Terms
 from domain.identifiers import TenantId
 from domain.invoices import Invoice, invoice_id
 from sagas.billing import BillingSaga
@@ -43,6 +44,9 @@ def dying_at(point: str, times: int = 1) -> Iterator[None]:
         sagas.billing.reach = real
 
 
+USUAL = Terms("EUR", "0.5", None, {"default": "19"}, 14, 86400)
+
+
 class Billed:
     """From noon of 21 November on, in EUR at 0.5 of a USD, 19 % tax, with a day of grace. issuer:
     who made it and its terms.
@@ -56,12 +60,13 @@ class Billed:
         self.saga = BillingSaga(self.timers, world.ports, "worker:1", poll_s=1)
 
     @classmethod
-    async def begun(cls, world: World, issuer: Caller | None = None) -> "Billed":
+    async def begun(
+        cls, world: World, issuer: Caller | None = None, terms: Terms = USUAL
+    ) -> "Billed":
         issuer = issuer or world.operator
         made = await world.when(ACME, caller=issuer)
         tenant_id = TenantId(UUID(str(made.result["tenant_id"])))
-        terms = SetBillingTerms(tenant_id, "EUR", "0.5", None, {"default": "19"}, 14, 86400)
-        await world.when(terms, caller=issuer)
+        await world.when(SetBillingTerms(tenant_id, *terms), caller=issuer)
         return cls(world, tenant_id, issuer)
 
     async def until(self, now: datetime) -> None:
