@@ -78,7 +78,7 @@ class BulkOperationSaga:
         page = await self.search.find(
             tenant_id, filter_from(operation.filter), after=operation.cursor, limit=limit
         )
-        decided = await asyncio.gather(*(self._decide(operation, tenant_id, one) for one in page))
+        decided = await asyncio.gather(*(self._decide(operation, claimed, one) for one in page))
         done_count, rest_s = self._as_far_as_there_is_room(operation, decided)
         refusals = [
             a_refusal(execution_id, refusal.code, refusal.detail)
@@ -114,13 +114,14 @@ class BulkOperationSaga:
             log.info("bulk operation %s: another worker did this page", operation.id)
 
     async def _decide(
-        self, operation: BulkOperation, tenant_id: TenantId, execution_id: UUID
+        self, operation: BulkOperation, claimed: OpenBulkOperation, execution_id: UUID
     ) -> DomainError | None:
         """Its refusal. Raises Unavailable."""
         command = command_for(operation.action, operation.parameters, execution_id)
         # Whoever began the operation was allowed to, whatever became of the credential since.
-        caller = Caller(operation.created_by, tenant_id, frozenset({command.requires}))
-        origin = Origin(self.ids.new(), idempotency_key=f"bulk/{operation.id}/{execution_id}")
+        caller = Caller(operation.created_by, claimed.tenant_id, frozenset({command.requires}))
+        key = f"bulk/{operation.id}/{execution_id}"
+        origin = Origin(self.ids.new(), idempotency_key=key, cause_id=claimed.cause_id)
         try:
             await self.dispatcher.dispatch(command, caller, origin)
             reach("bulk.after_command")
