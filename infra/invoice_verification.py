@@ -219,7 +219,7 @@ def _made_again(document: JsonObject, period: Period, gathered: GatheredFacts) -
     )
     paid = smallest_of(told["credits"], currency)
     made, _ = build_document(heading, charges, gathered, lambda _: paid)
-    return made
+    return {**made, "made_of": told["made_of"]} if "made_of" in told else made
 
 
 def _charge(line: dict[str, Any]) -> Charge:
