@@ -38,8 +38,7 @@ async def make_invoice(account: BillingAccount, invoice: Invoice, on: Tenancy) -
     this is done again. Raises TooManyFacts, KeyDestroyed.
     """
     now = on.ports.clock.now()
-    sources = await sources_of(account, invoice, on)
-    gathered, bounds = await gather(sources, on)
+    sources, gathered, bounds = await gathered_sources(account, invoice, on)
     issuer_id = issuer_of(invoice)
     number = await next_number(on, issuer_id, "invoice")
     printed = printed_number(sources.issuer, number)
@@ -50,7 +49,23 @@ async def make_invoice(account: BillingAccount, invoice: Invoice, on: Tenancy) -
     return MadeInvoice(number, now, written, content_sha256(written.document), copy, sources.credit)
 
 
-async def sources_of(account: BillingAccount, invoice: Invoice, on: Tenancy) -> Sources:
+async def gathered_sources(
+    account: BillingAccount, invoice: Invoice, on: Tenancy
+) -> tuple[Sources, GatheredFacts, Bounds]:
+    """What is settled now, and is on no invoice yet. Aggregates are loaded after that is known, so
+    none of them lacks what came before. Raises TooManyFacts, KeyDestroyed.
+    """
+    assert on.ports.billing is not None
+    bounds = Bounds.after(account, await on.ports.billing.settled())
+    sources = await _sources(account, invoice, on)
+    gathered = sources.gathering(bounds)
+    pages = on.ports.billing.facts(on.tenant_id, after=bounds.read_from, before=bounds.closed_to)
+    async for page in pages:
+        gathered.take(page)
+    return sources, gathered, bounds
+
+
+async def _sources(account: BillingAccount, invoice: Invoice, on: Tenancy) -> Sources:
     subscription = await on.ports.events.load(
         Subscription, subscription_id(on.tenant_id), on.tenant_id
     )
@@ -65,17 +80,6 @@ async def sources_of(account: BillingAccount, invoice: Invoice, on: Tenancy) -> 
         issuer=await _party(on, issuer_id, await _account_of(on, issuer_id)),
         customer=await _party(on, on.tenant_id, account),
     )
-
-
-async def gather(sources: Sources, on: Tenancy) -> tuple[GatheredFacts, Bounds]:
-    """What is settled now, and is on no invoice yet. Raises TooManyFacts, KeyDestroyed."""
-    assert on.ports.billing is not None
-    bounds = Bounds.after(sources.account, await on.ports.billing.settled())
-    gathered = sources.gathering(bounds)
-    pages = on.ports.billing.facts(on.tenant_id, after=bounds.read_from, before=bounds.closed_to)
-    async for page in pages:
-        gathered.take(page)
-    return gathered, bounds
 
 
 def issuer_of(invoice: Invoice) -> TenantId:

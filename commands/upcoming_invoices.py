@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from commands.authorization import Caller, MissingScope
 from commands.decisions import Tenancy
-from commands.invoice_making import gather, sources_of
+from commands.invoice_making import gathered_sources
 from commands.invoice_writing import write_invoice
 from commands.ports import Ports
 from commands.tenants import managed_tenant
@@ -101,8 +101,7 @@ async def upcoming_invoice(on: Tenancy) -> JsonObject:
     invoice = await on.load(Invoice, invoice_id(on.tenant_id, account.next_start), InvoiceNotFound)
     now = on.ports.clock.now()
     grace_until = invoice.period_end + timedelta(seconds=account.terms.grace_s)
-    sources = await sources_of(account, invoice, on)
-    gathered, bounds = await gather(sources, on)
+    sources, gathered, bounds = await gathered_sources(account, invoice, on)
     finalized_at = max(now, invoice.grace_until or grace_until)
     # What burns here is given back to nobody: the aggregate is dropped.
     written = write_invoice(sources, gathered, number="", bounds=bounds, now=finalized_at)
