@@ -17,7 +17,17 @@ from domain.quotas import ExecutionQuotaReached
 from sagas import bulk_operations
 from sagas.bulk_operations import ROOM_WAIT_S_MAX, BulkOperationSaga
 from tests.commands.fakes import FakeOpenBulkOperations, World
-from tests.commands.steps import a_chain, a_run, an_llm, done, loaded, refused, worked
+from tests.commands.steps import (
+    REFUSED,
+    a_chain,
+    a_run,
+    an_llm,
+    done,
+    loaded,
+    refused,
+    revised,
+    worked,
+)
 
 CHAIN = a_chain(an_llm("a"), an_llm("b"))
 
@@ -100,6 +110,23 @@ async def test_forks_are_not_forked_again(workers: Workers) -> None:
         pass
     assert (await workers.operation(operation_id)).done_count == 3
     assert workers.world.store.topics.count("execution.created") == 6
+
+
+async def test_runs_go_on_in_a_new_version_and_those_that_cannot_say_why(workers: Workers) -> None:
+    world = workers.world
+    fitting_id = await a_run(world, CHAIN)
+    done_id, other_id = [await a_run(world, CHAIN) for _ in range(2)]
+    await worked(world, done_id, lambda attempt: "done" if attempt.path == "a" else REFUSED)
+    for execution_id in (fitting_id, done_id):
+        await revised(world, execution_id, a_chain(an_llm("b"), an_llm("c")))
+    operation_id = await workers.begun("upgrade", {"version": 2})
+    while await workers.first.work_once():
+        pass
+    operation = await workers.operation(operation_id)
+    assert (operation.done_count, operation.refused_count) == (1, 2)
+    assert (await loaded(world, fitting_id)).workflow_version == 2
+    codes = {str(one["execution_id"]): one["code"] for one in operation.refusals}
+    assert codes == {str(done_id): "refused", str(other_id): "not_found"}
 
 
 async def forks_without_room(workers: Workers, refusal: OverLimit, *, room: int) -> UUID:
