@@ -78,6 +78,8 @@ class Example:
                 config["url"] = server.url + path
                 told = answers[0].get("output") or answers[0]
                 server.answers[path] = told["status"], told.get("json")
+            if node["type"] == "approval" and node["id"] not in self.course["decisions"]:
+                config["deadline_s"] = 0.2
             if node["type"] == "delay":
                 self.course["input"] = {"hours": 0}
 
@@ -116,7 +118,7 @@ class Example:
             path = re.sub(r"https://[^/]+", "", callback)
             assert (await api.http.post(path, json=body)).status_code == 202
         for node_id, (decision, edits) in self.course.get("decisions", {}).items():
-            await _seen(api, run, lambda run: run["status"] == "WAITING")
+            await _seen(api, run, _waits_at(node_id))
             decided = {"decision": decision, "edits": edits}
             await api.post(f"/executions/{run}/approvals/{node_id}", decided)
 
@@ -148,6 +150,12 @@ def script(answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _scripted_code(code: str | None) -> str | None:
     """A script fails with few codes."""
     return code if code is None or code in FAILURES else "invalid"
+
+
+def _waits_at(node_id: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda run: any(
+        node["path"] == node_id and node["status"] == "WAITING" for node in run["nodes"]
+    )
 
 
 async def _seen(api: Api, run: str, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
