@@ -283,7 +283,7 @@ async def _ports(
         plans=await runtime.plans("api"),
         budgets=await runtime.budgets("api"),
         features=await runtime.features("api"),
-        prices=StoredPrices(store),
+        prices=StoredPrices(store, await runtime.plans("api")),
         billing=PostgresBilling(database, await runtime.data_keys("api")),
         payments=build_payments(runtime),
         regions=runtime.settings.regions,

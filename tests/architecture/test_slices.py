@@ -31,6 +31,7 @@ MACHINERY = {
         "budget_notices",
         "payment_outcomes",
         "plan_purchases",
+        "run_metering",
     ),
     *("open_executions_port", "ownership", "parts", "parts_port", "pinned_definitions"),
     *("plan_port", "ports", "password_port", "price_port", "provider_port", "retention_port"),

@@ -99,6 +99,19 @@ async def test_what_an_erased_person_used_is_still_a_fact(
     assert len(before) == 1
 
 
+async def test_the_time_of_a_run_is_a_fact_of_when_it_ended(
+    parts: Parts, billing: PostgresBilling, tenant_id: TenantId
+) -> None:
+    run = an_execution({})
+    lines = [["run_seconds", 3, 3 * 10**10]]
+    usage = {**USAGE["usage"], "source": "measured", "prices": "tenant/3", "lines": lines}
+    run.trigger_event(Execution.RunMetered, attempt=2, cost_usd_pico=3 * 10**10, usage=usage)
+    await append(parts, tenant_id, run)
+    (fact,) = await facts_of(billing, tenant_id)
+    assert (fact.stream_id, fact.path, fact.attempt) == (run.id, "", 2)
+    assert (fact.model, fact.prices, fact.lines) == ("", "tenant/3", lines)
+
+
 async def test_what_a_tenant_sent_is_of_when_it_says(
     parts: Parts, billing: PostgresBilling, tenant_id: TenantId
 ) -> None:
