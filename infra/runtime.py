@@ -275,7 +275,9 @@ class Runtime:
         if self._admission is None:
             database = await self.database("api")
             self._admission = build_admission(database, self.clock, self.settings)
-            self.in_background("admission", self._admission.run())
+            pause_max_s = self.settings.consumer_restart_max_s
+            sampling = keep_running("admission", self._admission.run, pause_max_s=pause_max_s)
+            self.in_background("admission", sampling)
         return self._admission
 
     async def plans(self, role: Role) -> TenantPlans:
