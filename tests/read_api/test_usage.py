@@ -19,7 +19,7 @@ from tests.projections.histories import (
     started,
     the_tenant,
 )
-from tests.projections.usage_histories import a_sent_event, run_metered
+from tests.projections.usage_histories import a_sent_event, run_metered, storage_measured
 from tests.read_api.api import Api
 from tests.read_api.queries import by_resolvers
 
@@ -369,3 +369,12 @@ async def test_the_time_of_a_run_is_a_meter_and_a_fact_of_the_run(api: Api) -> N
         "query($id: ID!) { execution(id: $id) { costUsd } }", id=str(run.stream_id)
     )
     assert told["execution"]["costUsd"] == "0.030013"
+
+
+async def test_what_was_kept_is_of_no_run_and_nothing_is_unpriced(api: Api) -> None:
+    await api.happened(storage_measured(api.tenant_id))
+    (bucket,) = await usage(api, by=["METER"])
+    assert (bucket["quantity"], bucket["unit"]) == (1_500, "byte_days")
+    assert (bucket["costUsd"], bucket["hasUnpriced"]) == ("0", False)
+    (fact,) = await facts(api)
+    assert (fact["executionId"], fact["source"]) == (None, "measured")
