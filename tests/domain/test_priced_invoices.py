@@ -64,7 +64,8 @@ def a_month() -> GatheredFacts:
     for number, (model, quantities) in enumerate(USED, 1):
         rated = rate(Measured(quantities), model or OWN_METERS, [version])
         when = JANUARY.start + timedelta(days=number)
-        place, lines = (1, number, 0), [(*line,) for line in rated.lines]
+        place = (1, number, 0)
+        lines = [(meter, quantity, cost) for meter, quantity, cost in rated.lines]
         facts.append(Fact(place, when, UUID(int=number), "", 1, model, rated.prices, lines))
     gathered = GatheredFacts([JANUARY], BEGINNING, {JANUARY.start: INCLUDED})
     gathered.take(facts)
