@@ -70,6 +70,7 @@ class Drive:
         self._ended: list[Ended] = []
         self._heard_version = 0
         self._waiter: asyncio.Future[None] | None = None
+        self._is_to_look = False
         self._children: list[Execution] = []
         self._stored_wake_at = wake_at
         self._reserving = Reserving(parts, self._wake)
@@ -85,7 +86,10 @@ class Drive:
             self._wake()
 
     def look_again(self) -> None:
-        """Something that is no event may have changed what it is to do."""
+        """Something that is no event may have changed what it is to do. It is heard as well while
+        the run is not waiting for it.
+        """
+        self._is_to_look = True
         self._wake()
 
     @property
@@ -119,6 +123,7 @@ class Drive:
         unsaved: list[Ended] = []
         while True:
             await steps.take(tenant_id)
+            self._is_to_look = False
             try:
                 unsaved, attempts = self._advance_to_effects(unsaved)
                 if self._execution.live.is_budgeted:
@@ -289,6 +294,7 @@ class Drive:
             and is_at_rest(self._execution)
             and not self.has_news
             and not self._ended
+            and not self._is_to_look
         )
 
     def _record(
@@ -343,7 +349,7 @@ class Drive:
 
     async def _wait(self) -> list[Ended]:
         """Until something ended, somebody else wrote, or something is due: what ended."""
-        if not self._ended and not self.has_news:
+        if not self._ended and not self.has_news and not self._is_to_look:
             await self._until_woken()
         ended, self._ended = self._ended, []
         if self.has_news:
