@@ -83,7 +83,8 @@ class BudgetExceeded(Stale):
 
 class DueAlert(NamedTuple):
     """What is to be told of a budget. counter: which. reserved, cost: of an attempt that was billed
-    beyond what it had reserved; spent otherwise.
+    beyond what it had reserved; spent otherwise. cause_id: the last of the events that it was
+    counted with.
     """
 
     alert_id: UUID
@@ -97,6 +98,7 @@ class DueAlert(NamedTuple):
     path: str | None
     attempt: int | None
     reserved: int | None
+    cause_id: UUID | None = None
 
 
 class BudgetAlerts(Protocol):

@@ -38,8 +38,11 @@ class ExecutionSearch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OpenBulkOperation:
+    """cause_id: the event that began it."""
+
     tenant_id: TenantId
     operation_id: UUID
+    cause_id: UUID | None = None
 
 
 class OpenBulkOperations(Protocol):

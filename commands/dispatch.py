@@ -58,7 +58,7 @@ class Contended(Unavailable):
 class Origin:
     """Where a command comes from. idempotency_key: the caller's; equal keys of one caller mean the
     same command. address, user_agent: of the client, where they are known; the latter is the
-    client's own word.
+    client's own word. cause_id: the event that a consumer sends it for.
     """
 
     request_id: UUID
@@ -66,6 +66,7 @@ class Origin:
     traceparent: str | None = None
     address: str = ""
     user_agent: str | None = None
+    cause_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ class Dispatcher:
             tenant_id=on.tenant_id,
             actor=on.caller.actor,
             command_id=origin.request_id if keyed is None else keyed.command_id,
+            causation_id=origin.cause_id,
             correlation_id=origin.request_id,
             traceparent=origin.traceparent,
         )

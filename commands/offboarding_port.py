@@ -2,10 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from domain.identifiers import TenantId
+
+
+class DueOffboarding(NamedTuple):
+    """cause_id: the event that began it."""
+
+    tenant_id: TenantId
+    cause_id: UUID | None = None
 
 
 class Offboardings(Protocol):
@@ -13,7 +20,7 @@ class Offboardings(Protocol):
     run out.
     """
 
-    async def claim(self, lease_s: float, *, now: datetime) -> TenantId | None:
+    async def claim(self, lease_s: float, *, now: datetime) -> DueOffboarding | None:
         """The tenant whose grace has been over for longest, leased for so long."""
         ...
 

@@ -26,10 +26,11 @@ class DataSubjects(Protocol):
 
 
 class Erased(NamedTuple):
-    """Somebody whose key is destroyed."""
+    """Somebody whose key is destroyed, by the event of this id."""
 
     tenant_id: TenantId
     subject_id: UUID
+    cause_id: UUID | None = None
 
 
 class SubjectStream(NamedTuple):

@@ -24,6 +24,7 @@ from commands.authorization import (
     Grants,
     Whose,
     grants_of,
+    holds,
     narrowed,
     require,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "OverLimit",
     "Unauthenticated",
     "Unavailable",
+    "holds",
     "require",
 ]
 

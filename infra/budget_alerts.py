@@ -6,9 +6,19 @@ from collections.abc import Sequence
 from typing import LiteralString
 
 from commands.budget_port import DueAlert
+from domain.executions import Execution
 from domain.identifiers import TenantId
+from domain.usage_events import UsageEvent
 from infra.budget_moves import counter_told
 from infra.postgres import Database
+
+# What counters move by, and who is refused by them.
+COUNTED = [
+    Execution.NodeCompleted.TOPIC,
+    Execution.NodeFailed.TOPIC,
+    Execution.UsageResolved.TOPIC,
+    UsageEvent.Created.TOPIC,
+]
 
 # fmt: off
 CLAIM: LiteralString = (
@@ -17,7 +27,8 @@ CLAIM: LiteralString = (
     "   WHERE o.due_at <= clock_timestamp() ORDER BY o.due_at LIMIT %s FOR UPDATE SKIP LOCKED)"
     " RETURNING a.alert_id, a.tenant_id, a.kind, a.budget_id, a.run_id, a.period_start,"
     "  trim_scale(a.threshold)::text, a.spent, a.limit_usd_pico, a.execution_id, a.path, a.attempt,"
-    "  a.reserved"
+    "  a.reserved, event_stored_with(a.tenant_id, a.era, a.tx_id,"
+    "   coalesce(a.execution_id, nullif(a.run_id, '00000000-0000-0000-0000-000000000000')), %s)"
 )
 # fmt: on
 
@@ -30,10 +41,10 @@ class PostgresBudgetAlerts:
 
     async def claim(self, lease_s: float, limit: int) -> Sequence[DueAlert]:
         async with self._database.connection() as conn:
-            rows = await (await conn.execute(CLAIM, (lease_s, limit))).fetchall()
+            rows = await (await conn.execute(CLAIM, (lease_s, limit, COUNTED))).fetchall()
         due: list[DueAlert] = []
         for alert_id, tenant_id, kind, budget, run, period, threshold, *rest in rows:
-            spent, limit_usd_pico, execution_id, path, attempt, reserved = rest
+            spent, limit_usd_pico, execution_id, path, attempt, reserved, cause_id = rest
             told = {"budget": budget, "run": run, "period": period.isoformat()}
             due.append(
                 DueAlert(
@@ -48,6 +59,7 @@ class PostgresBudgetAlerts:
                     path,
                     attempt,
                     None if reserved is None else int(reserved),
+                    cause_id,
                 )
             )
         return due

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import LiteralString
 from uuid import UUID
 
+from commands.offboarding_port import DueOffboarding
 from domain.identifiers import TenantId
 from infra.postgres import Database
 
@@ -13,7 +14,7 @@ CLAIM: LiteralString = (
     " WHERE tenant_id = (SELECT tenant_id FROM open_offboardings"
     "   WHERE due_at <= %s AND leased_until <= clock_timestamp()"
     "   ORDER BY due_at, tenant_id LIMIT 1 FOR UPDATE SKIP LOCKED)"
-    " RETURNING tenant_id"
+    " RETURNING tenant_id, event_stored_with(tenant_id, era, tx_id, NULL, NULL)"
 )
 RELEASE: LiteralString = (
     "UPDATE open_offboardings SET leased_until = clock_timestamp() + make_interval(secs => %s)"
@@ -33,10 +34,10 @@ class PostgresOffboardings:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def claim(self, lease_s: float, *, now: datetime) -> TenantId | None:
+    async def claim(self, lease_s: float, *, now: datetime) -> DueOffboarding | None:
         async with self._database.connection() as conn:
             row = await (await conn.execute(CLAIM, (lease_s, now))).fetchone()
-        return None if row is None else TenantId(row[0])
+        return None if row is None else DueOffboarding(TenantId(row[0]), row[1])
 
     async def release(self, tenant_id: TenantId, *, pause_s: float) -> None:
         async with self._database.connection() as conn:

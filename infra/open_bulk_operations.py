@@ -16,7 +16,7 @@ CLAIM: LiteralString = (
     "     AND NOT EXISTS (SELECT FROM tenant_standings AS s"
     "                      WHERE s.tenant_id = o.tenant_id AND s.standing <> 'active')"
     "   ORDER BY leased_until, operation_id LIMIT 1 FOR UPDATE SKIP LOCKED)"
-    " RETURNING tenant_id, operation_id"
+    " RETURNING tenant_id, operation_id, event_stored_with(tenant_id, era, tx_id, NULL, NULL)"
 )
 # At the end of the queue: operations take turns, so that a long one does not hold up the others.
 RELEASE: LiteralString = (
@@ -34,7 +34,7 @@ class PostgresOpenBulkOperations:
     async def claim(self, lease_s: float) -> OpenBulkOperation | None:
         async with self._database.connection() as conn:
             row = await (await conn.execute(CLAIM, (lease_s,))).fetchone()
-        return None if row is None else OpenBulkOperation(TenantId(row[0]), row[1])
+        return None if row is None else OpenBulkOperation(TenantId(row[0]), *row[1:])
 
     async def release(self, operation_id: UUID) -> None:
         async with self._database.connection() as conn:

@@ -17,7 +17,9 @@ FIRST_ID = UUID(int=0)
 IS_KNOWN: LiteralString = (
     "SELECT EXISTS (SELECT FROM subject_streams WHERE tenant_id = %s AND subject_id = %s)"
 )
-CLAIM: LiteralString = "SELECT tenant_id, subject_id FROM claim_subject_erasure(%s)"
+CLAIM: LiteralString = (
+    "SELECT tenant_id, subject_id, cause_id FROM claim_subject_erasure(%s)"
+)
 ERASE_ROWS: LiteralString = "SELECT erase_person_rows(%s, %s)"
 STREAMS: LiteralString = (
     "SELECT stream_id, kind FROM subject_streams"
@@ -65,24 +67,24 @@ class PostgresSubjectErasures:
     async def claim(self, lease_s: float) -> Erased | None:
         async with self._database.connection() as conn:
             row = await (await conn.execute(CLAIM, (lease_s,))).fetchone()
-        return None if row is None else Erased(TenantId(row[0]), row[1])
+        return None if row is None else Erased(TenantId(row[0]), *row[1:])
 
     async def erase_rows(self, erased: Erased) -> int:
         async with self._database.connection() as conn:
-            row = await (await conn.execute(ERASE_ROWS, erased)).fetchone()
+            row = await (await conn.execute(ERASE_ROWS, erased[:2])).fetchone()
         return 0 if row is None else int(row[0])
 
     async def streams(
         self, erased: Erased, *, after: UUID | None, limit: int
     ) -> Sequence[SubjectStream]:
         async with self._database.connection() as conn:
-            cursor = await conn.execute(STREAMS, (*erased, after or FIRST_ID, limit))
+            cursor = await conn.execute(STREAMS, (*erased[:2], after or FIRST_ID, limit))
             return [SubjectStream(*row) for row in await cursor.fetchall()]
 
     async def forget(self, erased: Erased, stream_id: UUID) -> None:
         async with self._database.connection() as conn:
-            await conn.execute(FORGET, (*erased, stream_id))
+            await conn.execute(FORGET, (*erased[:2], stream_id))
 
     async def end_sweep(self, erased: Erased, *, again_s: float) -> None:
         async with self._database.connection() as conn:
-            await conn.execute(END_SWEEP, (*erased, again_s))
+            await conn.execute(END_SWEEP, (*erased[:2], again_s))

@@ -17,6 +17,7 @@ from projections.table import (
     Key,
     Projection,
     Text,
+    Texts,
     UnexpectedEvent,
     Uuid,
     instant_or_none,
@@ -34,6 +35,7 @@ class Ending(TypedDict):
     wake_at: Instant | None
     completed_at: Instant | None
     duration_ms: BigInt | None
+    asked_at: Instant | None
 
 
 class Usage(TypedDict):
@@ -57,6 +59,8 @@ class NodeRunRow(Ending, Usage):
     iterations: of its body that have ended; None without a body. is_copied: done by the run that
     this one was forked from. Tokens and cost: of all attempts.
     unpriced: those of which nobody knows the cost, or not yet.
+    asked_at: since when an approval waits for a decision; None once there is one, or none is wanted
+    any more. assignees: who was asked, by the names of actors; None where nobody in particular was.
 
     What undoes a node has a row of its own; the row of the node is COMPENSATED once that is done.
     """
@@ -72,6 +76,7 @@ class NodeRunRow(Ending, Usage):
     child_id: Uuid | None
     iterations: Integer | None
     is_copied: Boolean
+    assignees: Texts | None
 
 
 def keys(event: Decoded) -> Sequence[Key]:
@@ -89,6 +94,7 @@ def _paths(event: Decoded) -> Sequence[str]:
             | Execution.NodeOpened()
             | Execution.IterationEnded()
             | Execution.NodeSuspended()
+            | Execution.ApprovalDecided()
             | Execution.ChildStarted()
             | Execution.NodeCopied()
         ) as fact:
@@ -140,7 +146,7 @@ def evolve(  # noqa: PLR0911 # one answer per kind of event
             return _of_node(row or _first(event, key), event)
 
 
-def _of_node(before: NodeRunRow, event: Decoded) -> NodeRunRow:  # noqa: PLR0911 # one answer per kind of event
+def _of_node(before: NodeRunRow, event: Decoded) -> NodeRunRow:  # noqa: C901, PLR0911 # one answer per kind of event
     """What the events about one node make of it, the first among them too."""
     match event.fact:
         case Execution.NodeStarted() as fact:
@@ -163,9 +169,9 @@ def _of_node(before: NodeRunRow, event: Decoded) -> NodeRunRow:  # noqa: PLR0911
             begun = _begun(before, event, event.fact, "RUNNING")
             return {**begun, "iterations": 0}
         case Execution.NodeSuspended() as fact:
-            begun = _begun(before, event, fact, "WAITING")
-            wake_at = instant_or_none(fact.until)
-            return {**begun, "input": json_text(fact.request), "wake_at": wake_at}
+            return _suspended(_begun(before, event, fact, "WAITING"), event, fact)
+        case Execution.ApprovalDecided():
+            return {**before, "asked_at": None}
         case Execution.ChildStarted() as fact:
             begun = _begun(before, event, fact, "WAITING" if fact.is_awaited else "RUNNING")
             return {**begun, "child_id": uuid_or_none(fact.child_id)}
@@ -198,6 +204,19 @@ def _begun(
     }
 
 
+def _suspended(row: NodeRunRow, event: Decoded, fact: Execution.NodeSuspended) -> NodeRunRow:
+    waiting: NodeRunRow = {
+        **row,
+        "input": json_text(fact.request),
+        "wake_at": instant_or_none(fact.until),
+    }
+    if fact.node_type != "approval":
+        return waiting
+    assignees = fact.request.get("assignees")
+    names = [str(one) for one in assignees] if isinstance(assignees, list) else []
+    return {**waiting, "asked_at": event.logged.recorded_at, "assignees": names or None}
+
+
 def _waiting(row: NodeRunRow, wake_at: datetime | None) -> NodeRunRow:
     return {
         **row,
@@ -205,6 +224,7 @@ def _waiting(row: NodeRunRow, wake_at: datetime | None) -> NodeRunRow:
         "wake_at": wake_at,
         "completed_at": None,
         "duration_ms": None,
+        "asked_at": None,
     }
 
 
@@ -238,12 +258,14 @@ def _first(event: Decoded, key: Key) -> NodeRunRow:
         "wake_at": None,
         "completed_at": None,
         "duration_ms": None,
+        "asked_at": None,
         "input": None,
         "output": None,
         "error": None,
         "child_id": None,
         "iterations": None,
         "is_copied": False,
+        "assignees": None,
         "model": None,
         "cost_usd_pico": 0,
         "unpriced": 0,
@@ -269,6 +291,7 @@ def _ending(row: NodeRunRow, event: Decoded, status: str) -> Ending:
         "wake_at": None,
         "completed_at": completed_at,
         "duration_ms": (completed_at - started_at) // MILLISECOND,
+        "asked_at": None,
     }
 
 
@@ -293,7 +316,7 @@ def _usage(
 
 NODE_RUNS = Projection(
     name="node_runs",
-    version=3,
+    version=4,
     row=NodeRunRow,
     key=("tenant_id", "execution_id", "path"),
     stream_column="execution_id",
@@ -309,6 +332,7 @@ NODE_RUNS = Projection(
         Execution.NodeOpened,
         Execution.IterationEnded,
         Execution.NodeSuspended,
+        Execution.ApprovalDecided,
         Execution.ChildStarted,
         Execution.CompensationStarted,
         Execution.Resolved,
@@ -319,5 +343,9 @@ NODE_RUNS = Projection(
     ),
     keys=keys,
     evolve=evolve,
-    own="agentledger.sees_execution(execution_id)",
+    # Who is asked to decide sees what about, though the run is another's.
+    own="agentledger.sees_execution(execution_id)"
+    " OR (asked_at IS NOT NULL AND assignees && (SELECT agentledger.own_actors()))",
+    # Without the rest of the nodes, so that it costs those nothing.
+    sparse_indexes=(("tenant_id", "asked_at", "execution_id"),),
 )

@@ -33,6 +33,7 @@ FIELD_WEIGHTS: Mapping[tuple[str, str], int] = {
     ("Query", "executionDiff"): 400,
     ("Query", "executionStats"): 500,
     ("Query", "costExplorer"): 1000,
+    ("Event", "lineage"): 100,
     ("Query", "projections"): 50,
     ("Query", "usage"): 500,
     ("Query", "__schema"): 1000,
@@ -48,6 +49,7 @@ LIST_SIZES: Mapping[tuple[str, str], int] = {
     ("Execution", "children"): 100,
     ("Event", "causes"): 1,
     ("Event", "effects"): 2,
+    ("Event", "lineage"): 20,
     ("Query", "executionDiff"): 100,
     ("Query", "aggregateDiff"): 100,
 }

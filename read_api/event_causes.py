@@ -1,7 +1,7 @@
-"""What an event was decided upon, and what was decided upon it.
+"""What an event was decided upon, and what was decided upon it, in whatever streams of the tenant.
 
-Events say so (`causation_id`, infra/causes.py). Where one does not, for it is old or its driver had
-just begun, its cause is the one before it in its stream, for an aggregate decides upon all that
+Events say so (`causation_id`, infra/causes.py). Where one does not, for it is old, or somebody
+asked for it, its cause is the one before it in its stream, for an aggregate decides upon all that
 happened to it; the first event of an execution that another one started is caused there.
 """
 
@@ -11,6 +11,7 @@ from uuid import UUID
 
 from infra.event_codec import decode
 from infra.event_log import LoggedEvent, read_stream_as
+from infra.event_places import EventPlace, place_of, places_of_followers
 from infra.event_sealing import is_erased
 from infra.event_search import EventFilter
 from read_api.connections import uuid_or_none
@@ -18,11 +19,10 @@ from read_api.context import ReadContext
 
 EXECUTION_CREATED = "execution.created"
 CHILD_STARTED = "execution.child_started"
-CHILD_ENDED = "execution.child_ended"
 PAGE = 200
-# Of one stream, before an event or after it; what is further away is not looked for.
-LOOKED_MAX = 2000
 FOLLOWERS_MAX = 100
+# Back to what began it all.
+LINEAGE_MAX = 100
 
 
 async def event_at(context: ReadContext, stream_id: UUID, version: int) -> LoggedEvent | None:
@@ -43,6 +43,7 @@ async def event_at(context: ReadContext, stream_id: UUID, version: int) -> Logge
 
 
 async def cause_of(context: ReadContext, event: LoggedEvent) -> LoggedEvent | None:
+    """None, too, where the caller does not see it: nobody is told what others' streams did."""
     if event.causation_id is not None:
         return await _stored_cause(context, event, event.causation_id)
     if event.version > 1:
@@ -51,65 +52,48 @@ async def cause_of(context: ReadContext, event: LoggedEvent) -> LoggedEvent | No
     return None if parent_id is None else await _start_of(context, parent_id, event.stream_id)
 
 
+async def lineage_of(context: ReadContext, event: LoggedEvent) -> list[LoggedEvent]:
+    """The event, its cause, the cause of that, and so on; at most LINEAGE_MAX."""
+    lineage = [event]
+    while len(lineage) < LINEAGE_MAX:
+        cause = await cause_of(context, lineage[-1])
+        if cause is None:
+            break
+        lineage.append(cause)
+    return lineage
+
+
 async def effects_of(context: ReadContext, event: LoggedEvent) -> list[LoggedEvent]:
     """Those that say so; the next of its stream, if that says nothing; and the first of the child
-    that it started.
+    that it started. Oldest first in its own stream, then in others.
     """
-    found = await _followers(context, event)
-    child_id = _id_in(event, CHILD_STARTED, "child_id")
-    if child_id is not None:
-        found.append(await event_at(context, child_id, 1))
-    return [one for one in found if one is not None]
-
-
-async def _followers(context: ReadContext, event: LoggedEvent) -> list[LoggedEvent | None]:
-    """Of its own stream, among the next LOOKED_MAX. An event that says nothing of its cause follows
-    from the one before it.
-    """
-    tenant_id, person = context.caller.tenant_id, context.caller.reads_as
+    tenant_id = context.caller.tenant_id
     if tenant_id is None:
         return []
-    later = await read_stream_as(
+    places = await places_of_followers(
         context.sources.database,
         tenant_id,
-        person,
-        event.stream_id,
-        after_version=event.version,
-        limit=LOOKED_MAX,
+        event.event_id,
+        at=EventPlace(event.stream_id, event.version),
+        limit=FOLLOWERS_MAX,
     )
-    found = [
-        one
-        for one in later
-        if one.causation_id == event.event_id
-        or (one.causation_id is None and one.version == event.version + 1)
-    ]
-    return [*await context.sources.open_events(found[:FOLLOWERS_MAX])]
+    wanted = dict.fromkeys(places)
+    child_id = _id_in(event, CHILD_STARTED, "child_id")
+    if child_id is not None:
+        wanted[EventPlace(child_id, 1)] = None
+    found = [await event_at(context, *place) for place in wanted]
+    return [one for one in found if one is not None]
 
 
 async def _stored_cause(
     context: ReadContext, event: LoggedEvent, cause_id: UUID
 ) -> LoggedEvent | None:
-    """In its own stream, mostly just before it; or in that of a run above or below."""
     tenant_id = context.caller.tenant_id
     if tenant_id is None:
         return None
-    parent_id = _id_in(event, EXECUTION_CREATED, "parent_id")
-    child_id = _id_in(event, CHILD_ENDED, "child_id")
-    for stream_id in (event.stream_id, parent_id, child_id):
-        if stream_id is None or await event_at(context, stream_id, 1) is None:
-            continue  # Who does not see a run is not told that it did anything.
-        wanted, before = EventFilter(stream_id=stream_id), event.position
-        for _ in range(LOOKED_MAX // PAGE):
-            page = await context.sources.event_search.page(
-                tenant_id, wanted, before=before, limit=PAGE
-            )
-            for one in page.items:
-                if one.event_id == cause_id:
-                    return one
-            if page.next_before is None:
-                break
-            before = page.next_before
-    return None
+    before = EventPlace(event.stream_id, event.version)
+    place = await place_of(context.sources.database, tenant_id, cause_id, before=before)
+    return None if place is None else await event_at(context, *place)
 
 
 async def _start_of(context: ReadContext, parent_id: UUID, child_id: UUID) -> LoggedEvent | None:

@@ -23,7 +23,7 @@ from read_api.connections import (
 )
 from read_api.context import ReadContext, ReadInfo
 from read_api.errors import refuse
-from read_api.event_causes import cause_of, effects_of, event_at
+from read_api.event_causes import cause_of, effects_of, event_at, lineage_of
 from read_api.limits import PAGE_SIZE_DEFAULT, ReadLimits
 from read_api.positions import ERA_MAX, NUMBER_MAX, position_text
 from read_api.scalars import Instant, Json, instant_of
@@ -99,19 +99,23 @@ class Event:
         return None if is_erased(self.logged) else Json(event_data(self.logged))
 
     @strawberry.field(
-        description="What it was decided upon: the event before it in its stream, or the event of"
-        " another execution that started this one."
+        description="What it was decided upon: an event of any stream of the tenant, mostly the one"
+        " before it in its own. Empty where nothing in the log came before it."
     )
     async def causes(self, info: ReadInfo) -> list["Event"]:
         cause = await cause_of(info.context, self.logged)
         return [] if cause is None else [Event(logged=cause)]
 
-    @strawberry.field(
-        description="What was decided upon it: the next event of its stream, and the first of the"
-        " execution that it started."
-    )
+    @strawberry.field(description="What was decided upon it, in its own stream and in others.")
     async def effects(self, info: ReadInfo) -> list["Event"]:
         return [Event(logged=one) for one in await effects_of(info.context, self.logged)]
+
+    @strawberry.field(
+        description="From this event back to what began it all: itself, its cause, the cause of"
+        " that. At most 100."
+    )
+    async def lineage(self, info: ReadInfo) -> list["Event"]:
+        return [Event(logged=one) for one in await lineage_of(info.context, self.logged)]
 
     @strawberry.field(
         description="Whether what was personal in it is gone: its data subject, or all of the"

@@ -88,7 +88,7 @@ NODES: LiteralString = (
     "   coalesce(n.duration_ms, 0) AS duration_ms, n.cost_usd_pico, n.unpriced,"
     "   n.tokens_in, n.tokens_out, coalesce(n.model, '') AS model,"
     "   coalesce(n.type, '') AS node_type"
-    "  FROM runs AS r JOIN LATERAL (SELECT * FROM node_runs_v3 AS n"
+    "  FROM runs AS r JOIN LATERAL (SELECT * FROM node_runs_v4 AS n"
     "    WHERE n.execution_id = r.execution_id OFFSET 0) AS n ON true)"
 )
 NAME_OF: LiteralString = (

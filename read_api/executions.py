@@ -33,7 +33,7 @@ NODES = Relation(
     outer="e",
     key="execution_id",
     alias="n",
-    rows="node_runs_v3 AS n WHERE n.execution_id = e.execution_id",
+    rows="node_runs_v4 AS n WHERE n.execution_id = e.execution_id",
     rows_past=past_rows(NODE_RUNS, "nodes", "n"),
     order="n.ordinal, n.path",
     count_max="10000",
@@ -99,6 +99,9 @@ class NodeRun:
     child_id: strawberry.ID | None = column("n.child_id", "The execution that it started.")
     iterations: int | None = column(
         "n.iterations", "How many of its body have ended; null for a node without a body."
+    )
+    asked_at: Instant | None = column(
+        "n.asked_at", "Since when an approval waits for a decision; null once there is one."
     )
     is_copied: bool = column("n.is_copied", "Done by the execution that this was forked from.")
     model: str | None = column("n.model")

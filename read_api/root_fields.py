@@ -9,6 +9,7 @@ from typing import Any
 from infra.audit_trail import Outcome
 from infra.authentication import Caller, DomainError, require
 from read_api.aggregates import check_state, check_states
+from read_api.approvals import check_approvals
 from read_api.connections import check_page
 from read_api.cost_explorer import check_exploring
 from read_api.documents import Document
@@ -50,6 +51,7 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "executions": RootFieldRule("read", check_page, is_sensitive=False),
     "executionAt": RootFieldRule("read", check_version, is_sensitive=False),
     "executionDiff": RootFieldRule("read", check_versions, is_sensitive=False),
+    "approvals": RootFieldRule("read", check_approvals, is_sensitive=False),
     "executionStats": RootFieldRule("read", check_stats, is_sensitive=False),
     "usage": RootFieldRule("read", check_usage, is_sensitive=False),
     "budget": RootFieldRule("read", is_sensitive=False, is_of_all=True),

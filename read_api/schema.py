@@ -9,6 +9,7 @@ from strawberry.types.base import StrawberryObjectDefinition
 
 from read_api.agents import Agent, agent, agents
 from read_api.aggregates import AggregateState, aggregate_at, aggregate_diff
+from read_api.approvals import Approval, approvals
 from read_api.audit import AuditEntry, audit_entries
 from read_api.budget_alerts import BudgetAlert, budget_alerts
 from read_api.budgets import Budget, budget, budgets
@@ -75,6 +76,10 @@ class Query:
     execution_diff: list[Difference] | None = strawberry.field(
         resolver=execution_diff,
         description="What differs between two versions of an execution, in either direction.",
+    )
+    approvals: Connection[Approval] = strawberry.field(
+        resolver=approvals,
+        description="What waits for the caller's decision; with forMe false, for anybody's.",
     )
     execution_stats: list[ExecutionStats] = strawberry.field(
         resolver=execution_stats,

@@ -62,7 +62,7 @@ class BudgetAlertSaga:
         try:
             await events.append(
                 [budget],
-                Envelope(alert.tenant_id, self.actor),
+                Envelope(alert.tenant_id, self.actor, causation_id=alert.cause_id),
                 side_rows=[ToldAlert(alert.alert_id), *mails],
             )
         except Stale:

@@ -21,7 +21,7 @@ from commands.ports import ClosedBulkOperation, EventStore, Ids
 from domain.bulk_operations import BulkOperation, a_refusal
 from domain.envelope import Envelope
 from domain.errors import DomainError, Stale, Unavailable
-from domain.identifiers import JsonObject, TenantId
+from domain.identifiers import JsonObject
 from infra.crash_points import reach
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class BulkOperationSaga:
         page = await self.search.find(
             tenant_id, filter_from(operation.filter), after=operation.cursor, limit=limit
         )
-        refusals = await self._decide(operation, tenant_id, page)
+        refusals = await self._decide(operation, claimed, page)
         operation.progress(page, refusals, has_more=len(page) == limit)
         closed = [ClosedBulkOperation(operation.id)] if operation.is_completed else []
         try:
@@ -80,21 +80,22 @@ class BulkOperationSaga:
             log.info("bulk operation %s: another worker did this page", operation.id)
 
     async def _decide(
-        self, operation: BulkOperation, tenant_id: TenantId, page: Sequence[UUID]
+        self, operation: BulkOperation, claimed: OpenBulkOperation, page: Sequence[UUID]
     ) -> list[JsonObject]:
         decided = await asyncio.gather(
-            *(self._decide_one(operation, tenant_id, execution_id) for execution_id in page)
+            *(self._decide_one(operation, claimed, execution_id) for execution_id in page)
         )
         return [refusal for refusal in decided if refusal is not None]
 
     async def _decide_one(
-        self, operation: BulkOperation, tenant_id: TenantId, execution_id: UUID
+        self, operation: BulkOperation, claimed: OpenBulkOperation, execution_id: UUID
     ) -> JsonObject | None:
         """Its refusal. Raises Unavailable."""
         command = command_for(operation.action, operation.parameters, execution_id)
         # Whoever began the operation was allowed to, whatever became of the credential since.
-        caller = Caller(operation.created_by, tenant_id, frozenset({command.requires}))
-        origin = Origin(self.ids.new(), idempotency_key=f"bulk/{operation.id}/{execution_id}")
+        caller = Caller(operation.created_by, claimed.tenant_id, frozenset({command.requires}))
+        key = f"bulk/{operation.id}/{execution_id}"
+        origin = Origin(self.ids.new(), idempotency_key=key, cause_id=claimed.cause_id)
         try:
             await self.dispatcher.dispatch(command, caller, origin)
             reach("bulk.after_command")

@@ -16,13 +16,12 @@ from uuid import UUID
 from commands.authorization import Caller
 from commands.dispatch import Contended, Dispatcher, Origin
 from commands.executions import CancelExecution
-from commands.offboarding_port import Offboardings
+from commands.offboarding_port import DueOffboarding, Offboardings
 from commands.ports import Clock, EventStore, Ids
 from commands.sealing_port import DestroyedTenantKey
 from commands.standing_port import ClosedOffboarding
 from domain.envelope import Envelope
 from domain.errors import DomainError, Stale, Unavailable
-from domain.identifiers import TenantId
 from domain.tenants import Tenant
 from infra.crash_points import reach
 
@@ -54,19 +53,20 @@ class OffboardingSaga:
 
     async def work_once(self) -> bool:
         """One tenant. False: there is nothing to do."""
-        tenant_id = await self.offboardings.claim(LEASE_S, now=self.clock.now())
-        if tenant_id is None:
+        due = await self.offboardings.claim(LEASE_S, now=self.clock.now())
+        if due is None:
             return False
         reach("offboarding.after_claim")
-        await self._see_off(tenant_id)
-        await self.offboardings.release(tenant_id, pause_s=AGAIN_S)
+        await self._see_off(due)
+        await self.offboardings.release(due.tenant_id, pause_s=AGAIN_S)
         return True
 
-    async def _see_off(self, tenant_id: TenantId) -> None:
+    async def _see_off(self, due: DueOffboarding) -> None:
+        tenant_id = due.tenant_id
         tenant = await self.events.load(Tenant, tenant_id, tenant_id)
         if tenant is None or not tenant.is_leaving:
             return  # It stays after all: that came after we had claimed it.
-        if not await self._cancel_executions(tenant_id):
+        if not await self._cancel_executions(due):
             self.events.keep(tenant, tenant_id)
             return
         tenant.offboard()
@@ -79,21 +79,23 @@ class OffboardingSaga:
         else:
             reach("offboarding.after_end")
 
-    async def _cancel_executions(self, tenant_id: TenantId) -> bool:
+    async def _cancel_executions(self, due: DueOffboarding) -> bool:
         """Whether none is left."""
+        tenant_id = due.tenant_id
         after: UUID | None = None
         while page := await self.offboardings.open_executions(tenant_id, after=after, limit=PAGE):
-            await asyncio.gather(*(self._cancel(tenant_id, each) for each in page))
+            await asyncio.gather(*(self._cancel(due, each) for each in page))
             reach("offboarding.after_cancel")
             after = page[-1]
         return not await self.offboardings.open_executions(tenant_id, after=None, limit=1)
 
-    async def _cancel(self, tenant_id: TenantId, execution_id: UUID) -> None:
+    async def _cancel(self, due: DueOffboarding, execution_id: UUID) -> None:
         """Raises Unavailable. What is refused has ended meanwhile, or is looked at again."""
-        caller = Caller(self.actor, tenant_id, frozenset({CancelExecution.requires}))
+        caller = Caller(self.actor, due.tenant_id, frozenset({CancelExecution.requires}))
         command = CancelExecution(execution_id, reason="the tenant leaves")
         try:
-            await self.dispatcher.dispatch(command, caller, Origin(self.ids.new()))
+            origin = Origin(self.ids.new(), cause_id=due.cause_id)
+            await self.dispatcher.dispatch(command, caller, origin)
         except DomainError as refusal:
             if isinstance(refusal, Unavailable) and not isinstance(refusal, Contended):
                 raise

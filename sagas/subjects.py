@@ -84,5 +84,5 @@ class DataSubjectSaga:
             return
         on = Tenancy(self.ports, Caller(self.actor, tenant_id, frozenset()), tenant_id)
         end = await ended(aggregate, on)
-        envelope = Envelope(tenant_id, self.actor)
+        envelope = Envelope(tenant_id, self.actor, causation_id=erased.cause_id)
         await events.append(end.aggregates, envelope, side_rows=end.side_rows)

@@ -5,11 +5,11 @@ import { Link, Route, Router, Switch, useLocation } from "wouter";
 import { newClient } from "./api/graphql";
 import { disconnect, useIsCutOff } from "./api/live";
 import icon from "./icon.svg";
-import { PAGES } from "./pages/catalogue";
+import { type PageEntry, PAGES } from "./pages/catalogue";
 import { Skeleton } from "./parts/card";
 import { Empty } from "./parts/empty";
 import { Problem } from "./parts/problem";
-import { useMe } from "./session/permissions";
+import { useMay, useMe } from "./session/permissions";
 import { signOut, useSession } from "./session/session";
 import { SignIn } from "./session/sign-in";
 import { setTheme, type Theme, useTheme } from "./theme";
@@ -74,6 +74,7 @@ function Navigation() {
   const [location] = useLocation();
   const session = useSession();
   const me = useMe();
+  const may = useMay();
   const email = session.state === "in" ? session.user?.email : "";
   const name = email ?? `API key …${me?.me.actor.slice(-8) ?? ""}`;
   return (
@@ -83,21 +84,11 @@ function Navigation() {
         <span>AgentLedger</span>
       </Link>
       <div className="nav-links">
-      {PAGES.map(({ path, nav }) => {
-        if (nav === undefined) return null;
-        const isHere = path === "/" ? location === "/" : location.startsWith(path);
-        return (
-          <Link
-            key={path}
-            href={path}
-            className="nav-link"
-            aria-current={isHere ? "page" : undefined}
-          >
-            <nav.icon size={16} aria-hidden />
-            {nav.label}
-          </Link>
-        );
-      })}
+        {PAGES.map(({ path, nav }) => {
+          if (nav === undefined || (nav.scope !== undefined && !may(nav.scope))) return null;
+          const isHere = path === "/" ? location === "/" : location.startsWith(path);
+          return <NavLink key={path} path={path} nav={nav} isHere={isHere} />;
+        })}
       </div>
       <div className="nav-foot">
         <div className="who">
@@ -120,6 +111,36 @@ function Navigation() {
         </div>
       </div>
     </nav>
+  );
+}
+
+function NavLink({
+  path,
+  nav,
+  isHere,
+}: {
+  path: string;
+  nav: NonNullable<PageEntry["nav"]>;
+  isHere: boolean;
+}) {
+  return (
+    <Link href={path} className="nav-link" aria-current={isHere ? "page" : undefined}>
+      <nav.icon size={16} aria-hidden />
+      {nav.label}
+      {nav.useCount && <NavCount of={nav.useCount} />}
+    </Link>
+  );
+}
+
+/** of: the same hook for as long as the link is there. */
+function NavCount({ of: useCount }: { of: () => string }) {
+  const count = useCount();
+  if (count === "") return null;
+  return (
+    <span className="count">
+      {count}
+      <span className="visually-hidden"> waiting</span>
+    </span>
   );
 }
 

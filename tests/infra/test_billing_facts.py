@@ -9,8 +9,10 @@ from uuid import UUID
 import pytest
 from psycopg import AsyncConnection
 
+from commands.authorization import Caller
 from commands.billing_accounts import SetBillingTerms
 from commands.billing_port import IssuedDocument, RemovedBillingTimer, SetBillingTimer
+from commands.bulk_port import ExecutionSearch
 from commands.dispatch import Dispatcher, Origin
 from commands.ports import Ports
 from commands.sealing_port import DestroyedSubjectKey
@@ -183,7 +185,9 @@ async def test_a_timer_is_claimed_when_it_is_due_and_goes(
 class Installation:
     """Billing on the real store, by a clock that tests move."""
 
-    def __init__(self, parts: Parts, billing: PostgresBilling) -> None:
+    def __init__(
+        self, parts: Parts, billing: PostgresBilling, search: ExecutionSearch | None = None
+    ) -> None:
         self.clock = FakeClock()
         secrets = SecretsSource(bcrypt_cost=4)
         world = World()
@@ -196,20 +200,21 @@ class Installation:
             sealing=parts.keys,
             billing=billing,
             users=world.users,
+            search=search,
         )
         self.operator = world.operator
         self.dispatcher = Dispatcher(self.ports)
 
     async def billed_tenant(self) -> TenantId:
         create = CreateTenant("Acme", f"{IDS.new()}@example.com", "correct horse battery")
-        made = await self._done(create)
+        made = await self.done(create)
         tenant_id = TenantId(UUID(made["tenant_id"]))
-        await self._done(SetBillingTerms(tenant_id, "USD", "1", None, {}, 14, 60))
+        await self.done(SetBillingTerms(tenant_id, "USD", "1", None, {}, 14, 60))
         return tenant_id
 
-    async def _done(self, command: Any) -> Any:
-        answer = await self.dispatcher.dispatch(command, self.operator, Origin(IDS.new()))
-        return answer.result
+    async def done(self, command: Any, caller: Caller | None = None) -> Any:
+        origin = Origin(IDS.new())
+        return (await self.dispatcher.dispatch(command, caller or self.operator, origin)).result
 
 
 async def test_invoices_that_are_finalised_at_once_have_numbers_without_a_gap(

@@ -43,8 +43,10 @@ async def an_operation(parts: Parts) -> tuple[TenantId, BulkOperation]:
 async def test_a_claimed_operation_is_nobody_elses_until_it_is_released(parts: Parts) -> None:
     open_operations = PostgresOpenBulkOperations(await parts.database("worker"))
     tenant_id, operation = await an_operation(parts)
-    claimed = OpenBulkOperation(tenant_id, operation.id)
-    assert await open_operations.claim(LEASE_S) == claimed
+    claimed = await open_operations.claim(LEASE_S)
+    assert claimed is not None
+    assert claimed.cause_id is not None
+    assert claimed == OpenBulkOperation(tenant_id, operation.id, claimed.cause_id)
     assert await open_operations.claim(LEASE_S) is None
     await open_operations.release(operation.id)
     assert await open_operations.claim(LEASE_S) == claimed

@@ -7,6 +7,7 @@ from psycopg import AsyncConnection
 
 from domain.identifiers import TenantId
 from infra.event_log import READ_COMMIT_ORDER, READ_COMMIT_ORDER_OF_SHARDS, READ_TOPICS
+from infra.event_places import BY_ID, OTHER_FOLLOWERS
 from infra.event_search import (
     FOUND,
     IN_ORDER,
@@ -67,6 +68,22 @@ async def test_a_search_reads_the_log_by_an_index_and_in_its_order(
     looked = plan.partition("CTE looked")[2].partition("CTE found")[0]
     assert index in looked, plan
     assert "Sort" not in looked, plan
+
+
+@pytest.mark.parametrize(
+    ("query", "index"), [(BY_ID, "events_by_id"), (OTHER_FOLLOWERS, "events_by_cause")]
+)
+async def test_causes_and_effects_in_other_streams_are_found_by_an_index(
+    parts: Parts, query: LiteralString, index: str
+) -> None:
+    tenant_id = TenantId(IDS.new())
+    await append_streams(parts.store, tenant_id, streams=30)
+    asked = {"id": IDS.new(), "stream": IDS.new(), "limit": 9}
+    api = await parts.database("api")
+    async with api.tenant_transaction(tenant_id) as conn:
+        await conn.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_indexonlyscan = off")
+        cursor = await conn.execute("EXPLAIN (COSTS OFF) " + query, asked)
+        assert index in "\n".join(row[0] for row in await cursor.fetchall())
 
 
 async def plan_of(database_url: str, query: LiteralString, params: tuple[Any, ...]) -> str:

@@ -265,7 +265,7 @@ async def test_a_person_leaves_no_row_beside_the_log(
     )
     claimed = await erasures.claim(30)
     assert claimed is not None
-    assert claimed == (tenant_id, user_id)
+    assert claimed == (tenant_id, user_id, None)
     assert await erasures.claim(30) is None
     assert await erasures.erase_rows(claimed) == 1
     # Nobody else is touched, whoever asks for it.

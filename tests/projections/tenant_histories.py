@@ -13,6 +13,7 @@ from domain.secrets import Secret
 from domain.sessions import Session
 from domain.sharing import Share, Sharing, share_id
 from domain.workflows import Workflow
+from tests.projections.approval_histories import asks_and_is_answered
 from tests.projections.billing_histories import (
     a_credit_account,
     a_licence,
@@ -33,6 +34,7 @@ from tests.projections.histories import (
     a_user,
     a_workflow,
     an_agent,
+    an_execution,
     random_run,
     the_tenant,
     workflow_content,
@@ -51,6 +53,7 @@ HOLD = {"execution_id": "00000000-0000-7000-8000-000000000001", "path": "draft",
 
 def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list[Stream]:
     streams = [random_run(draw, tenant_id) for _ in range(count)]
+    streams.append(asks_and_is_answered(an_execution(tenant_id)))
     agent = an_agent(tenant_id)
     for number in range(draw.randrange(3)):
         agent.happens(

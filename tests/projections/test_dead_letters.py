@@ -41,7 +41,7 @@ async def test_parked_streams_are_listed_with_the_first_event_that_was_not_appli
     run = a_finished_run()
     await parked(ledger, run)
     (letter,) = [letter async for letter in parked_streams(ledger.owner, NODE_RUNS)]
-    assert (letter.projection, letter.stream_id) == ("node_runs_v3", run.stream_id)
+    assert (letter.projection, letter.stream_id) == ("node_runs_v4", run.stream_id)
     assert (letter.version, letter.topic, letter.attempts) == (3, "execution.node_completed", 1)
     assert letter.error == "ValueError: a \\x00 that PostgreSQL cannot store"
     assert [one async for one in parked_streams(ledger.owner, EXECUTIONS)] == []

@@ -8,6 +8,7 @@ from domain.executions import Execution
 from projections.fold import rows_after
 from projections.node_runs import NODE_RUNS
 from projections.table import RowMissing
+from tests.projections.approval_histories import asks, decided
 from tests.projections.histories import (
     FREE,
     IDS,
@@ -49,12 +50,14 @@ def test_a_node_that_was_started_is_running_on_what_it_was_asked() -> None:
             "wake_at": None,
             "completed_at": None,
             "duration_ms": None,
+            "asked_at": None,
             "input": '{"prompt":"attempt 1"}',
             "output": None,
             "error": None,
             "child_id": None,
             "iterations": None,
             "is_copied": False,
+            "assignees": None,
             "model": None,
             "cost_usd_pico": 0,
             "unpriced": 0,
@@ -226,3 +229,26 @@ def test_a_node_that_was_stopped_twice_was_stopped_the_first_time() -> None:
     run.happens(Execution.Cancelled, reason=None, stopped_paths=["paid"])
     row = rows_of(run)["paid"]
     assert (row["status"], row["completed_at"]) == ("CANCELLED", at(3))
+
+
+def test_an_approval_asks_from_when_it_waits_until_it_is_decided() -> None:
+    run = asks(an_execution(), "ok", "user:ada")
+    assert rows_of(run)["ok"]["asked_at"] == at(2)
+    assert rows_of(run)["ok"]["assignees"] == ["user:ada"]
+    # Of a paused run it still waits, though no longer for anybody.
+    run.happens(Execution.Paused)
+    row = rows_of(decided(run, "ok"))["ok"]
+    assert (row["asked_at"], row["status"]) == (None, "WAITING")
+
+
+def test_an_approval_asks_nobody_once_its_time_is_over_or_its_run_was_stopped() -> None:
+    timed_out = failed(asks(an_execution(), "ok"), "ok", node_type="approval", **FREE)
+    stopped = asks(an_execution(), "ok")
+    assert rows_of(stopped)["ok"]["assignees"] is None
+    stopped.happens(Execution.Cancelled, reason=None, stopped_paths=["ok"])
+    for run in (timed_out, stopped):
+        assert rows_of(run)["ok"]["asked_at"] is None
+
+
+def test_other_waits_ask_nobody() -> None:
+    assert rows_of(suspended(an_execution(), "paid"))["paid"]["asked_at"] is None

@@ -135,7 +135,7 @@ async def test_a_stream_whose_events_nobody_has_is_parked(ledger: Ledger) -> Non
     letters = await ledger.fetch("SELECT projection, stream_id, version, error FROM dead_letters")
     assert sorted(letters) == [
         ("executions_v5", run.stream_id, 4, "EventsMissing: versions 3 to 3"),
-        ("node_runs_v3", run.stream_id, 4, "EventsMissing: versions 3 to 3"),
+        ("node_runs_v4", run.stream_id, 4, "EventsMissing: versions 3 to 3"),
         ("usage_facts_v1", run.stream_id, 4, "EventsMissing: versions 3 to 3"),
     ]
     assert (await ledger.rows(EXECUTIONS)).items() >= folded_once(EXECUTIONS, [other]).items()
@@ -158,7 +158,7 @@ async def test_a_new_projection_begins_at_the_beginning_and_disturbs_no_other(
     await grown.handle(batches([event for event in log if event.version >= 4], cursor="end"))
     assert await ledger.rows(NODE_RUNS) == folded_once(NODE_RUNS, runs)
     assert await ledger.rows(EXECUTIONS) == folded_once(EXECUTIONS, runs)
-    assert await positions(ledger, "node_runs_v3") == before
+    assert await positions(ledger, "node_runs_v4") == before
 
 
 async def positions(ledger: Ledger, projection: str) -> dict[int, tuple[object, ...]]:
@@ -196,7 +196,7 @@ async def test_an_event_that_cannot_be_applied_parks_its_stream_in_that_projecti
     assert await ledger.rows(NODE_RUNS) == folded_once(NODE_RUNS, [before, good])
     (letter,) = await ledger.fetch("SELECT * FROM dead_letters")
     assert letter[:7] == (
-        "node_runs_v3",
+        "node_runs_v4",
         bad.stream_id,
         bad.tenant_id,
         5,
@@ -213,7 +213,7 @@ async def test_a_parked_stream_stays_as_it_was_though_more_arrives(ledger: Ledge
     projector = await ledger.projector([broken(bad)])
     for event in log:
         await projector.handle(batches([event]))
-    assert await ledger.scalar("SELECT version FROM node_runs_v3_streams") == 4
+    assert await ledger.scalar("SELECT version FROM node_runs_v4_streams") == 4
     assert await ledger.scalar("SELECT attempts FROM dead_letters") == 1
 
 
@@ -251,7 +251,7 @@ async def test_a_topic_of_a_newer_program_parks_the_streams_it_occurs_in(ledger:
     letters = await ledger.fetch("SELECT projection, stream_id, error FROM dead_letters")
     assert sorted(letters) == [
         ("executions_v5", run.stream_id, "UnknownTopic: execution.polished"),
-        ("node_runs_v3", run.stream_id, "UnknownTopic: execution.polished"),
+        ("node_runs_v4", run.stream_id, "UnknownTopic: execution.polished"),
         ("usage_facts_v1", run.stream_id, "UnknownTopic: execution.polished"),
     ]
 

@@ -94,7 +94,7 @@ async def test_a_rebuilt_table_is_as_closed_as_the_old_one(ledger: Ledger) -> No
 async def test_a_new_projection_goes_on_where_the_others_stand(ledger: Ledger) -> None:
     runs = [a_finished_run() for _ in range(8)]
     await applied(ledger, runs, [EXECUTIONS])
-    await ledger.fetch("DROP TABLE node_runs_v3, node_runs_v3_streams")
+    await ledger.fetch("DROP TABLE node_runs_v4, node_runs_v4_streams")
     await rebuild(NODE_RUNS, ledger.connect, ledger.opened)
     assert await ledger.rows(NODE_RUNS) == folded_once(NODE_RUNS, runs)
     starts = await (await ledger.projector([EXECUTIONS, NODE_RUNS])).assigned(ALL_PARTITIONS)

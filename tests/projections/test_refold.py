@@ -133,4 +133,4 @@ async def test_a_stream_that_stands_still_loses_its_words_too(ledger: Ledger) ->
     await deliver(ledger, projector, news)
     assert CANARY not in await text_of(ledger, EXECUTIONS)
     letters = await ledger.fetch("SELECT projection, version FROM dead_letters ORDER BY 1")
-    assert letters == [("executions_v5", 2), ("node_runs_v3", 2)]
+    assert letters == [("executions_v5", 2), ("node_runs_v4", 2)]

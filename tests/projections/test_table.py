@@ -34,7 +34,7 @@ def test_columns_come_from_the_types_of_the_row() -> None:
 def test_two_versions_of_a_projection_are_two_tables() -> None:
     tables = [projection.table for projection in PROJECTIONS]
     assert len(set(tables)) == len(tables)
-    assert NODE_RUNS.table == "node_runs_v3"
+    assert NODE_RUNS.table == "node_runs_v4"
 
 
 @every_projection

@@ -64,7 +64,7 @@ async def test_a_row_that_was_changed_is_named_with_its_columns(ledger: Ledger) 
 async def test_a_row_that_is_gone_is_missed(ledger: Ledger) -> None:
     *_, run = await three_runs(ledger)
     await ledger.fetch(
-        "DELETE FROM node_runs_v3 WHERE path = 'draft' AND execution_id = %s", run.stream_id
+        "DELETE FROM node_runs_v4 WHERE path = 'draft' AND execution_id = %s", run.stream_id
     )
     assert await ledger.violations() == [
         f"{run.tenant_id}/{run.stream_id}/draft: the row is missing"
@@ -76,7 +76,7 @@ async def test_a_row_that_no_event_made_is_found_wherever_it_sorts(ledger: Ledge
         run, *_ = await three_runs(ledger)
         byte = "00000000" if stranger == "first" else "ffffffff"
         await ledger.owner.execute(
-            "INSERT INTO node_runs_v3 (tenant_id, execution_id, path, ordinal, node_id, status,"
+            "INSERT INTO node_runs_v4 (tenant_id, execution_id, path, ordinal, node_id, status,"
             " attempt, is_copied, cost_usd_pico, unpriced, tokens_in, tokens_out)"
             " VALUES (%s, %s, 'x', 1, 'x', 'RUNNING', 1, false, 0, 0, 0, 0)",
             (run.tenant_id, byte + str(run.stream_id)[8:]),

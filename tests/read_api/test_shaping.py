@@ -51,7 +51,7 @@ def test_joined_rows_are_gathered_in_order_and_bounded() -> None:
     sql = shaped("{ e { nodes { path } } }")
     assert sql == (
         "json_build_object('nodes', (SELECT coalesce(json_agg(json_build_object('path', n.path)),"
-        " '[]'::json) FROM (SELECT * FROM node_runs_v3 AS n WHERE n.execution_id = e.execution_id"
+        " '[]'::json) FROM (SELECT * FROM node_runs_v4 AS n WHERE n.execution_id = e.execution_id"
         " ORDER BY n.ordinal, n.path LIMIT 10000) AS n))"
     )
 

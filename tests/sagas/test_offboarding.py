@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from commands.offboarding_port import DueOffboarding
 from commands.ports import ClosedExecution, OpenedExecution
 from commands.sealing_port import DestroyedTenantKey
 from commands.standing_port import ClosedOffboarding, OpenedOffboarding
@@ -28,7 +29,7 @@ class FakeOffboardings:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def claim(self, lease_s: float, *, now: datetime) -> TenantId | None:
+    async def claim(self, lease_s: float, *, now: datetime) -> DueOffboarding | None:
         del lease_s
         due_at: datetime | None = None
         for row in self._world.store.side_rows:
@@ -36,7 +37,8 @@ class FakeOffboardings:
                 due_at = row.due_at
             elif isinstance(row, ClosedOffboarding):
                 due_at = None
-        return self._world.tenant_id if due_at is not None and due_at <= now else None
+        is_due = due_at is not None and due_at <= now
+        return DueOffboarding(self._world.tenant_id) if is_due else None
 
     async def release(self, tenant_id: TenantId, *, pause_s: float) -> None: ...
 
@@ -114,7 +116,7 @@ async def test_one_that_changed_its_mind_after_it_was_claimed_stays(world: World
     execution_id = await a_run(world, CHAIN)
     await leaves(world)
     await world.when(KeepTenant(world.tenant_id), caller=world.operator)
-    await a_saga(world)._see_off(world.tenant_id)
+    await a_saga(world)._see_off(DueOffboarding(world.tenant_id))
     assert (await loaded(world, execution_id)).status == "PENDING"
     assert "tenant.offboarded" not in world.store.topics
 

@@ -1,28 +1,48 @@
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { command } from "../api/rest";
 import { Problem } from "../parts/problem";
 import { useMay } from "../session/permissions";
 import { SchemaForm } from "./form";
-import type { NodeRun } from "./read";
 
-interface Request {
-  title?: string;
-  form_schema?: unknown;
-  assignees?: string[];
+/** One that waits. schema: of its form, null without one. */
+export interface Waiting {
+  executionId: string;
+  path: string;
+  title: string;
+  schema: unknown;
+  assignees: readonly string[];
+}
+
+/** What a node waits for, as its request says it. */
+export function waitingOf(executionId: string, node: { path: string; input: unknown }): Waiting {
+  const request = (node.input ?? {}) as {
+    title?: string;
+    form_schema?: unknown;
+    assignees?: string[];
+  };
+  return {
+    executionId,
+    path: node.path,
+    title: request.title ?? `Approval of ${node.path}`,
+    schema: request.form_schema ?? null,
+    assignees: request.assignees ?? [],
+  };
 }
 
 /** An approval that the run waits for, to be decided here. */
 export function Approval({
-  executionId,
-  node,
+  waiting,
   again,
+  isForMe = true,
+  children,
 }: {
-  executionId: string;
-  node: NodeRun;
+  waiting: Waiting;
   again: () => void;
+  isForMe?: boolean;
+  children?: ReactNode;
 }) {
   const may = useMay();
-  const { title, form_schema: schema = null, assignees = [] } = (node.input ?? {}) as Request;
+  const { executionId, path, title, schema, assignees } = waiting;
   const [comment, setComment] = useState("");
   const [edits, setEdits] = useState<unknown>(null);
   const [error, setError] = useState<unknown>(null);
@@ -31,8 +51,7 @@ export function Approval({
     setIsBusy(true);
     setError(null);
     try {
-      const path = `/executions/${executionId}/approvals/${encodeURIComponent(node.path)}`;
-      await command("POST", path, {
+      await command("POST", `/executions/${executionId}/approvals/${encodeURIComponent(path)}`, {
         decision,
         comment: comment === "" ? null : comment,
         edits: decision === "approve" ? edits : null,
@@ -44,10 +63,13 @@ export function Approval({
     }
   };
   return (
-    <section className="decide" aria-label={`Approval ${node.path}`}>
-      <h2>{title ?? `Approval of ${node.path}`}</h2>
+    <section className="decide" aria-label={`Approval ${path}`}>
+      <h2>{title}</h2>
+      {children}
       {assignees.length > 0 && <p className="muted">Asked of {assignees.join(", ")}</p>}
-      {may("approvals:decide") ? (
+      {!isForMe ? (
+        <p className="muted">Others were asked to decide it.</p>
+      ) : may("approvals:decide") ? (
         <>
           {schema !== null && <SchemaForm schema={schema} onChange={setEdits} />}
           <label className="field">

@@ -1,5 +1,5 @@
 /** JSON that a person gives: as fields where its JSON Schema is a flat object, else as text. */
-import { useState } from "react";
+import { useEffect, useEffectEvent, useState } from "react";
 
 interface Property {
   type?: string;
@@ -35,6 +35,11 @@ export function SchemaForm({
       (properties ?? []).flatMap(([name, one]) => (one.default === undefined ? [] : [[name, one.default]])),
     ),
   );
+  // What is given from the start is given, also when nobody touches it.
+  const begin = useEffectEvent(() => {
+    if (Object.keys(values).length > 0) onChange(values);
+  });
+  useEffect(() => begin(), []);
   if (properties === null) {
     return <JsonField label="Edits (JSON)" initial={schema === null ? null : {}} onChange={onChange} />;
   }

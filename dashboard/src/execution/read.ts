@@ -11,7 +11,7 @@ const RUN = graphql(`
     workflow { id name version }
     agent { id name }
     nodes {
-      id path type status attempt startedAt wakeAt completedAt durationMs input output error childId
+      id path type status attempt startedAt wakeAt completedAt askedAt durationMs input output error childId
       iterations isCopied model costUsd hasUnpriced tokensIn tokensOut
     }
   }
@@ -118,6 +118,7 @@ function justBegun(path: string, status: string): NodeRun {
     startedAt: null,
     wakeAt: null,
     completedAt: null,
+    askedAt: null,
     durationMs: null,
     input: null,
     output: null,

@@ -3,6 +3,7 @@ import {
   Bot,
   ChartColumn,
   Gauge,
+  Inbox,
   ListTree,
   type LucideIcon,
   ReceiptText,
@@ -11,6 +12,7 @@ import {
   Workflow,
 } from "lucide-react";
 import { type ComponentType, lazy } from "react";
+import { useApprovalCount } from "../approvals/read";
 import { Agents } from "./agents";
 import { Executions } from "./executions";
 import { Overview } from "./overview";
@@ -19,13 +21,30 @@ import { Workflows } from "./workflows";
 export interface PageEntry {
   path: string;
   Page: ComponentType;
-  nav?: { label: string; icon: LucideIcon };
+  nav?: {
+    label: string;
+    icon: LucideIcon;
+    /** Offered only to who holds it. */
+    scope?: string;
+    /** A hook: how many things wait there for who looks, as text; "" for none. */
+    useCount?: () => string;
+  };
 }
 
 export const PAGES: readonly PageEntry[] = [
   { path: "/", Page: Overview, nav: { label: "Overview", icon: Gauge } },
   { path: "/executions", Page: Executions, nav: { label: "Executions", icon: ListTree } },
   { path: "/executions/:id", Page: lazy(() => import("./execution")) },
+  {
+    path: "/approvals",
+    Page: lazy(() => import("./approvals")),
+    nav: {
+      label: "Approvals",
+      icon: Inbox,
+      scope: "approvals:decide",
+      useCount: useApprovalCount,
+    },
+  },
   { path: "/workflows", Page: Workflows, nav: { label: "Workflows", icon: Workflow } },
   { path: "/workflows/:id", Page: lazy(() => import("./workflow")) },
   { path: "/agents", Page: Agents, nav: { label: "Agents", icon: Bot } },

@@ -1,7 +1,7 @@
 import { useMemo } from "react";
 import { useParams } from "wouter";
 import { Actions } from "../execution/actions";
-import { Approval } from "../execution/approval";
+import { Approval, waitingOf } from "../execution/approval";
 import { chainOf, definitionOf } from "../execution/definition";
 import { Graph, type NodeState } from "../execution/graph";
 import { History } from "../execution/history";
@@ -68,9 +68,9 @@ export default function ExecutionPage() {
       )}
       {!isPast &&
         run.nodes
-          .filter((node) => node.type === "approval" && node.status === "WAITING")
+          .filter((node) => node.askedAt !== null && node.status === "WAITING")
           .map((node) => (
-            <Approval key={node.path} executionId={run.id} node={node} again={again} />
+            <Approval key={node.path} waiting={waitingOf(run.id, node)} again={again} />
           ))}
       <RunFacts run={run} />
       <Inside run={run} last={last} onTravel={(to) => setVersion(to >= last ? "" : String(to))} />
