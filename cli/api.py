@@ -181,6 +181,7 @@ async def _read_dependencies(  # what both edges share is the write side's
         audit_log=audit_log,
         seal_proofs=seal_proofs,
         event_search=event_search,
+        upcoming_invoice=written.invoices.upcoming.own_if_billed,
         limits=ReadLimits(
             min_position_wait_s=settings.min_position_wait_s,
             ready_lag_s_max=settings.ready_lag_s_max,
@@ -286,7 +287,7 @@ async def _ports(
         plans=await runtime.plans("api"),
         budgets=await runtime.budgets("api"),
         features=await runtime.features("api"),
-        prices=StoredPrices(store),
+        prices=StoredPrices(store, await runtime.plans("api")),
         billing=PostgresBilling(database, await runtime.data_keys("api")),
         payments=build_payments(runtime),
         regions=runtime.settings.regions,

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequ
 
 from cli.billing import build_billing
 from cli.deadlines import build_deadlines, deadline_ports
+from cli.leaving import build_data_subjects, build_offboarding
 from commands.dispatch import Dispatcher
 from commands.http_port import Http
 from commands.model_port import Models
@@ -26,19 +27,16 @@ from infra.models import build_models
 from infra.models.observed import ObservedModels
 from infra.models.tenant_providers import TenantProviders
 from infra.observed_http import ObservedHttp
-from infra.offboardings import PostgresOffboardings
 from infra.open_bulk_operations import PostgresOpenBulkOperations
 from infra.parts import PostgresPartRights
 from infra.postgres import Role
-from infra.price_books import PriceBooks
+from infra.price_books import PriceBooks, StoredPrices
 from infra.readiness import Ask, Check
 from infra.retention import PostgresRetentions
 from infra.runtime import Runtime
 from infra.scrape import LoopWatch, disk_of
 from infra.secrets_source import SecretsSource
 from infra.standings import HeldTenants
-from infra.subjects import PostgresSubjectErasures
-from infra.users import PostgresUsers
 from projections.catalogue import PROJECTIONS
 from projections.execution_search import PostgresExecutionSearch
 from projections.lag import lag_checks, projection_statuses, tell_lags
@@ -53,12 +51,10 @@ from sagas.executions import TOPICS, ExecutionSaga
 from sagas.fairness import ClaimLimits, FairSlots
 from sagas.mail import MailSaga
 from sagas.nodes import RUNNERS
-from sagas.offboarding import OffboardingSaga
 from sagas.retention import RetentionSaga
 from sagas.run_owners import RunOwners
 from sagas.start_queue import StartLimits, StartQueue
 from sagas.step_turns import StepLimits, StepTurns
-from sagas.subjects import DataSubjectSaga
 from sagas.turns import WeightOf, weights
 
 ROLES = ("api", "relay", "worker", "projector")
@@ -122,7 +118,11 @@ async def run_worker(runtime: Runtime) -> None:
         connections_max=runtime.settings.worker_attempts_max,
     )
     held = HeldTenants(await runtime.database("worker"))
-    prices = PriceBooks(await runtime.database("worker"), await runtime.event_store("worker"))
+    prices = PriceBooks(
+        await runtime.database("worker"),
+        await runtime.event_store("worker"),
+        await runtime.plans("worker"),
+    )
     saga = await _executions(runtime, log, models, ObservedHttp(http), prices=prices)
     saga.parts.is_held = held.is_held
     runtime.neighbours.execution_stored = saga.offer
@@ -136,10 +136,10 @@ async def run_worker(runtime: Runtime) -> None:
         f"worker:{runtime.name}",
         poll_s=runtime.settings.worker_retention_poll_s,
     )
-    offboarding = await _offboarding(runtime)
+    offboarding = await build_offboarding(runtime)
     ports = await deadline_ports(runtime)
     deadlines = await build_deadlines(runtime, ports)
-    data_subjects = await _data_subjects(runtime)
+    data_subjects = await build_data_subjects(runtime)
     billing = await build_billing(runtime)
     pause_max_s = runtime.settings.consumer_restart_max_s
     try:
@@ -286,6 +286,7 @@ async def _bulk_operations(runtime: Runtime) -> BulkOperationSaga:
         EveryoneAdmitted(),
         search,
         plans=await runtime.plans("api"),
+        prices=StoredPrices(store, await runtime.plans("api")),
     )
     return BulkOperationSaga(
         PostgresOpenBulkOperations(await runtime.database("worker")),
@@ -318,34 +319,6 @@ async def _budget_alerts(runtime: Runtime, ports: Ports) -> BudgetAlertSaga:
         ports,
         f"worker:{runtime.name}",
         poll_s=runtime.settings.worker_budget_alerts_poll_s,
-    )
-
-
-async def _offboarding(runtime: Runtime) -> OffboardingSaga:
-    """Its commands are about tenants that may not act themselves."""
-    store = await runtime.event_store("api")
-    secrets = SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost)
-    return OffboardingSaga(
-        PostgresOffboardings(await runtime.database("worker")),
-        store,
-        Dispatcher(Ports(store, runtime.clock, runtime.ids, secrets, EveryoneAdmitted())),
-        runtime.clock,
-        runtime.ids,
-        f"worker:{runtime.name}",
-        poll_s=runtime.settings.worker_offboarding_poll_s,
-    )
-
-
-async def _data_subjects(runtime: Runtime) -> DataSubjectSaga:
-    """What it decides is about whoever is erased, whether their tenant may act or not."""
-    secrets = SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost)
-    users = PostgresUsers(await runtime.database("api"), runtime.lookup_key)
-    store = await runtime.event_store("api")
-    return DataSubjectSaga(
-        PostgresSubjectErasures(await runtime.database("worker")),
-        Ports(store, runtime.clock, runtime.ids, secrets, EveryoneAdmitted(), users=users),
-        f"worker:{runtime.name}",
-        poll_s=runtime.settings.worker_erasure_poll_s,
     )
 
 

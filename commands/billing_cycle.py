@@ -76,16 +76,16 @@ async def finalized(account: BillingAccount, invoice: Invoice, on: Tenancy) -> D
     assert account.terms is not None
     invoice.require_draft()
     made = await make_invoice(account, invoice, on)
-    amounts = made.amounts
+    document, amounts, closing = made.written.document, made.written.amounts, made.written.closing
     invoice.finalize(
         number=made.number,
-        document=made.document,
+        document=document,
         content_sha256=made.sha256,
         amounts=amounts._asdict(),
     )
-    due_at = on.ports.clock.now() + timedelta(days=account.terms.payment_terms_days)
+    due_at = made.finalized_at + timedelta(days=account.terms.payment_terms_days)
     invoice.issue(due_at=due_at)
-    account.close_period(made.closing)
+    account.close_period(closing)
     following = await on.load(
         Invoice, invoice_id(on.tenant_id, invoice.period_end), InvoiceNotFound
     )
@@ -104,12 +104,12 @@ async def finalized(account: BillingAccount, invoice: Invoice, on: Tenancy) -> D
         result={
             "invoice_id": str(invoice.id),
             "status": invoice.status,
-            "number": made.document["number"],
-            "total": made.document["total"],
-            "amount_due": made.document["amount_due"],
+            "number": document["number"],
+            "total": document["total"],
+            "amount_due": document["amount_due"],
             "currency": amounts.currency,
             "content_sha256": made.sha256,
-            "unpriced": made.document["unpriced"],
+            "unpriced": document["unpriced"],
         },
         aggregates=aggregates,
         side_rows=rows,

@@ -26,6 +26,7 @@ from commands.budget_port import BudgetsChanged
 from commands.catalogue import HANDLERS
 from commands.decisions import Command, Decided, Tenancy, VersionMismatch
 from commands.ports import CommandRecord, DuplicateCommand, Ports, PositionToken
+from commands.run_metering import meter_ended
 from domain.envelope import Envelope
 from domain.errors import DomainError, Invalid, Refused, Stale, Unavailable
 from domain.identifiers import JsonObject, TenantId
@@ -136,6 +137,9 @@ class Dispatcher:
         for _ in range(ATTEMPTS_MAX):
             try:
                 decided = await HANDLERS[type(command)](command, on)
+                if self._ports.prices is not None:
+                    now = self._ports.clock.now()
+                    await meter_ended(decided.aggregates, on.tenant_id, self._ports.prices, now)
                 position = await self._append(decided, envelope, keyed)
             except (DomainError, DuplicateCommand) as refusal:
                 first = await self._first_answer(on.tenant_id, keyed)

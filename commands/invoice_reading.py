@@ -2,7 +2,6 @@
 own copy where the tenant is erased.
 """
 
-from dataclasses import dataclass
 from uuid import UUID
 
 import orjson
@@ -13,14 +12,16 @@ from commands.decisions import Tenancy
 from commands.ports import Ports
 from commands.sealing_port import KeyDestroyed
 from commands.tenants import managed_tenant
+from commands.upcoming_invoices import UpcomingInvoices
 from domain.errors import NotFound
 from domain.identifiers import PLATFORM, JsonObject, TenantId
 from domain.invoices import Invoice, InvoiceNotFound
 
 
-@dataclass(frozen=True, slots=True)
 class InvoiceReader:
-    ports: Ports
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        self.upcoming = UpcomingInvoices(ports)
 
     async def own(self, caller: Caller, invoice_id: UUID) -> Invoice:
         """Of the caller's tenant. Raises InvoiceNotFound, MissingScope."""
@@ -32,22 +33,24 @@ class InvoiceReader:
 
     async def managed(self, caller: Caller, tenant_id: TenantId, invoice_id: UUID) -> Invoice:
         """Of a tenant that the caller manages. Raises NotFound, KeyDestroyed."""
-        on = Tenancy(self.ports, caller, tenant_id)
+        on = Tenancy(self._ports, caller, tenant_id)
         on.keep(await managed_tenant(on))
         return await self._loaded(tenant_id, invoice_id)
 
     async def issued(self, caller: Caller, invoice_id: UUID) -> JsonObject:
         """The copy of who issued it. Raises InvoiceNotFound."""
-        assert self.ports.billing is not None
-        assert self.ports.sealing is not None
+        assert self._ports.billing is not None
+        assert self._ports.sealing is not None
         issuer_id = PLATFORM if caller.is_operator else caller.tenant_id
         copy = None
         if issuer_id is not None:
-            copy = await self.ports.billing.issued(issuer_id, invoice_id)
+            copy = await self._ports.billing.issued(issuer_id, invoice_id)
         if issuer_id is None or copy is None:
             raise InvoiceNotFound
         place = document_place("invoice", copy.number)
-        return orjson.loads(await self.ports.sealing.open(issuer_id, DOCUMENTS, copy.sealed, place))
+        return orjson.loads(
+            await self._ports.sealing.open(issuer_id, DOCUMENTS, copy.sealed, place)
+        )
 
     async def document(self, caller: Caller, tenant_id: TenantId, invoice_id: UUID) -> JsonObject:
         """As it was finalised, for who manages the tenant or issued the invoice. Raises
@@ -59,8 +62,8 @@ class InvoiceReader:
             return await self.issued(caller, invoice_id)
 
     async def _loaded(self, tenant_id: TenantId, invoice_id: UUID) -> Invoice:
-        invoice = await self.ports.events.load(Invoice, invoice_id, tenant_id)
+        invoice = await self._ports.events.load(Invoice, invoice_id, tenant_id)
         if invoice is None:
             raise InvoiceNotFound
-        self.ports.events.keep(invoice, tenant_id)
+        self._ports.events.keep(invoice, tenant_id)
         return invoice

@@ -5,15 +5,14 @@ its grace is over, records a payment, voids it, credits it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import ClassVar
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate
-
 from commands.billing_cycle import finalized
 from commands.billing_port import RemovedBillingTimer
-from commands.credits import credit_account, credit_deadline
 from commands.decisions import Command, Decided, Tenancy
+from commands.invoice_credits import credited_back, voided_back
 from commands.invoice_making import (
     CREDIT_NOTE_PREFIX,
     NUMBER_DIGITS,
@@ -24,7 +23,6 @@ from commands.invoice_making import (
 from commands.payment_collection import begun_payment, looked_at_again, payment_for
 from commands.payment_outcomes import Outcome, amount_left, no_longer_owed, received
 from commands.payment_port import MANUAL, Received
-from commands.ports import SideRow
 from commands.tenants import managed_tenant
 from domain.billing_accounts import (
     BillingAccount,
@@ -32,11 +30,14 @@ from domain.billing_accounts import (
     billing_account_id,
 )
 from domain.credit_notes import credit_note
-from domain.currencies import smallest_of
+from domain.currencies import amount_text, smallest_of
 from domain.errors import FieldError, Invalid
 from domain.identifiers import JsonObject, TenantId
 from domain.invoice_documents import content_sha256
-from domain.invoices import Invoice, InvoiceNotFound
+from domain.invoices import PAYABLE, Invoice, InvoiceNotFound
+
+# What a credit note pays an invoice by.
+BY_CREDIT_NOTE = "credit_note"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,21 +137,15 @@ class VoidInvoice(Command):
 
 
 async def void_invoice(command: VoidInvoice, on: Tenancy) -> Decided:
-    """Raises InvoiceNotFound, InvoiceNotInState."""
+    """Raises InvoiceNotFound, InvoiceNotInState, TooManyGrants."""
     invoice = await managed_invoice(on, command.invoice_id)
+    was_void = invoice.status == "void"
     invoice.void(command.reason)
-    payment = await payment_for(invoice, on)
-    ended = Outcome() if payment is None else await no_longer_owed(payment, "invoice_voided", on)
-    aggregates: list[Aggregate] = [invoice, *ended.aggregates]
-    rows: list[SideRow] = [RemovedBillingTimer(invoice.id), *ended.side_rows]
-    credit = await credit_account(on)
-    if credit is not None:
-        # What it burned pays for something else.
-        credit.restore(str(invoice.id), reference="void", at=on.ports.clock.now())
-        aggregates.append(credit)
-        rows.append(credit_deadline(credit))
+    outcome = await _nothing_owed(invoice, "invoice_voided", on)
+    if not was_void:
+        outcome.add(await voided_back(invoice, on))
     result: JsonObject = {"invoice_id": str(invoice.id), "status": invoice.status}
-    return Decided(result, tuple(aggregates), tuple(rows))
+    return Decided(result, tuple(outcome.aggregates), tuple(outcome.side_rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +167,9 @@ class CreditInvoice(Command):
 
 
 async def credit_invoice(command: CreditInvoice, on: Tenancy) -> Decided:
-    """Raises InvoiceNotFound, InvoiceNotInState, CreditTooLarge, Invalid."""
+    """An invoice of which nothing is owed any more is paid by it. Raises InvoiceNotFound,
+    InvoiceNotInState, CreditTooLarge, TooManyGrants, Invalid.
+    """
     invoice = await managed_invoice(on, command.invoice_id)
     issuer_id = issuer_of(invoice)
     number = await next_number(on, issuer_id, "credit_note")
@@ -189,13 +186,38 @@ async def credit_invoice(command: CreditInvoice, on: Tenancy) -> Decided:
     copy = await issued_copy(
         on, issuer_id, "credit_note", number, invoice_id=invoice.id, document=note.document
     )
+    outcome = await _after_credit(invoice, printed, on)
+    outcome.side_rows.append(copy)
+    outcome.add(await credited_back(invoice, note.given_back, on, number=printed))
     result: JsonObject = {
         "invoice_id": str(invoice.id),
         "number": printed,
+        "status": invoice.status,
         "total": note.document["total"],
+        "given_back": note.document["given_back"],
         "content_sha256": sha256,
     }
-    return Decided(result, aggregates=(invoice,), side_rows=(copy, *looked_at_again(invoice, on)))
+    return Decided(result, tuple(outcome.aggregates), tuple(outcome.side_rows))
+
+
+async def _after_credit(invoice: Invoice, printed: str, on: Tenancy) -> Outcome:
+    payment = await payment_for(invoice, on)
+    kept = 0 if payment is None else payment.kept
+    if invoice.status not in PAYABLE or kept < Decimal(
+        amount_text(invoice.amount_due, invoice.currency)
+    ):
+        return Outcome([invoice], [*looked_at_again(invoice, on)])
+    invoice.pay(method=BY_CREDIT_NOTE, reference=printed)
+    return await _nothing_owed(invoice, "invoice_credited", on)
+
+
+async def _nothing_owed(invoice: Invoice, reason: str, on: Tenancy) -> Outcome:
+    """Nobody waits for it any more."""
+    payment = await payment_for(invoice, on)
+    ended = Outcome() if payment is None else await no_longer_owed(payment, reason, on)
+    return Outcome(
+        [invoice, *ended.aggregates], [RemovedBillingTimer(invoice.id), *ended.side_rows]
+    )
 
 
 async def managed_invoice(on: Tenancy, invoice_id: UUID) -> Invoice:

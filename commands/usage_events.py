@@ -12,7 +12,7 @@ from commands.decisions import Command, Decided, Tenancy
 from domain.budget_rules import BudgetRule, Spender, applies, counter_of
 from domain.errors import Invalid
 from domain.identifiers import Json, JsonObject
-from domain.rating import rate
+from domain.rating import OWN_METERS, rate
 from domain.usage import Measured, Metered
 from domain.usage_events import (
     UsageEvent,
@@ -23,8 +23,6 @@ from domain.usage_events import (
 )
 
 NOBODY_IN_PARTICULAR = Spender()
-# The model under which price books find the meters of tenants.
-OWN_METERS = "meter/own"
 
 
 @dataclass(frozen=True, slots=True)

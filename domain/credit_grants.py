@@ -12,7 +12,8 @@ Scope: TypeAlias = Literal["usage"]
 @dataclass
 class Grant:
     """place: the order in which they were given. priority: the lowest burns first. scope: `usage`
-    pays only for usage; None pays for everything. left_pico: in pico-USD.
+    pays only for usage; None pays for everything. left_pico: in pico-USD. withdrawn_for: why it
+    should not have been given, where somebody said so.
     """
 
     grant_id: str
@@ -22,6 +23,7 @@ class Grant:
     expires_at: datetime | None
     scope: Scope | None
     left_pico: int = 0
+    withdrawn_for: str | None = None
 
     def counts(self, at: datetime) -> bool:
         is_over = self.expires_at is not None and self.expires_at <= at

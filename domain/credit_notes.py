@@ -1,4 +1,8 @@
-"""Credit notes: what of an invoice is given back, line by line, with the tax that was on it."""
+"""Credit notes: what of an invoice is given back, line by line, with the tax that was on it; and
+where it goes. An invoice is paid with what earlier ones carried over, then with credits, then with
+money, and is given back in the reverse order: first less is owed, then credits come back, and at
+last what was carried over.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,11 +17,47 @@ from domain.invoices import Invoice, InvoiceNotInState
 FORMAT = "agentledger.credit_note/1"
 
 
+class GivenBack(NamedTuple):
+    """In the smallest unit of the invoice's currency. owed: need not be paid, or is to be refunded
+    where it was. credits: goes back to what burned. carried_over: of earlier invoices.
+    """
+
+    owed: int
+    credits: int
+    carried_over: int
+
+    def told(self, currency: str) -> JsonObject:
+        return {name: amount_text(part, currency) for name, part in self._asdict().items()}
+
+    def since(self, before: "GivenBack") -> "GivenBack":
+        owed, credited, carried_over = before
+        return GivenBack(
+            self.owed - owed, self.credits - credited, self.carried_over - carried_over
+        )
+
+
 class CreditNote(NamedTuple):
     """amount: with tax, in the smallest unit of the invoice's currency."""
 
     amount: int
     document: JsonObject
+    given_back: GivenBack
+
+
+def given_back(document: JsonObject, credited: int) -> GivenBack:
+    """Of a document, when so much of it was credited, by however many notes."""
+    told: Any = document
+    due, paid = [smallest_of(told[name], told["currency"]) for name in ("amount_due", "credits")]
+    owed = min(credited, due)
+    from_credits = min(credited - owed, paid)
+    return GivenBack(owed, from_credits, credited - owed - from_credits)
+
+
+def burned_of(document: JsonObject, part: int, burned_pico: int) -> int:
+    """What so much of what credits paid is of what burned for it, in pico-USD; all of all."""
+    told: Any = document
+    paid = smallest_of(told["credits"], told["currency"])
+    return burned_pico * part // paid if paid else 0
 
 
 def credit_note(
@@ -54,6 +94,8 @@ def credit_note(
             )
     if total <= 0:
         raise Invalid("Nothing of the invoice is left to be given back.")
+    before = given_back(invoice.document, invoice.credited)
+    back = given_back(invoice.document, invoice.credited + total).since(before)
     document: JsonObject = {
         "format": FORMAT,
         "number": number,
@@ -66,8 +108,9 @@ def credit_note(
         "currency": currency,
         "lines": lines,
         "total": amount_text(total, currency),
+        "given_back": back.told(currency),
     }
-    return CreditNote(total, document)
+    return CreditNote(total, document, back)
 
 
 def _wanted(amounts: Mapping[int, str], left: Mapping[int, int], currency: str) -> dict[int, int]:

@@ -195,6 +195,8 @@ class CreditAccount(Aggregate):
     ) -> int:
         """Gives back to the grants it came from what an invoice burned, the last first, and returns
         how much. amount_pico: None is all of it. The same for a reference that was used already.
+        What goes back to a grant that has expired or was withdrawn is gone again at once: nothing
+        that is given back is better than it was.
         """
         burn = self.burns.get(invoice_id)
         if burn is None:
@@ -212,6 +214,11 @@ class CreditAccount(Aggregate):
                 postings.append([grant_account(grant_id), back])
         if total:
             self._restored(invoice_id, reference, at.isoformat(), postings)
+            self.expire(at)
+            for grant in [self.grants[one] for one in grants_in(postings)]:
+                if grant.left_pico and grant.withdrawn_for is not None:
+                    gone = _moved(grant, ISSUED)
+                    self._withdrawn(grant.grant_id, at.isoformat(), grant.withdrawn_for, gone)
         return total
 
     def expire(self, now: datetime) -> None:
@@ -275,6 +282,7 @@ class CreditAccount(Aggregate):
 
     @event(Withdrawn)
     def _withdrawn(self, grant_id: str, at: str, reason: str, postings: Postings) -> None:  # noqa: ARG002 # as above
+        self.grants[grant_id].withdrawn_for = reason
         self._post(postings)
 
     def _post(self, postings: Postings) -> None:

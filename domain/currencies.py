@@ -30,6 +30,11 @@ def round_half_even(amount: Fraction) -> int:
     return round(amount)
 
 
+def usd_of_smallest(currency: str, usd_rate: str) -> Fraction:
+    """What the smallest unit of a currency is worth, of which a USD is `usd_rate`."""
+    return 1 / (Fraction(usd_rate) * 10 ** EXPONENTS[currency])
+
+
 def in_smallest_unit(amount: Fraction, currency: str) -> int:
     """An amount of the currency, rounded once, half to even."""
     return round_half_even(amount * 10 ** EXPONENTS[currency])

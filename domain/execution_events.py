@@ -276,6 +276,16 @@ class ExecutionEvents:
         reason: str | None
         stopped_paths: list[str]
 
+    class RunMetered(Aggregate.Event):
+        """How long the run was worked on, where somebody sells that. attempt: of its ends, the how
+        manieth. usage: as domain/usage.py writes it.
+        """
+
+        TOPIC = "execution.run_metered"
+        attempt: int
+        cost_usd_pico: int | None
+        usage: JsonObject
+
     class PayloadsRemoved(Aggregate.Event):
         """What went into the run and came out of it is gone, so many days after its end."""
 

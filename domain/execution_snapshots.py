@@ -17,9 +17,10 @@ from domain.identifiers import Json, JsonObject
 from domain.node_runs import Body, Frame, KeptCompensation, NodeRun, NodeRuns
 from domain.node_types import Iterations
 from domain.payloads import payload_bytes
+from domain.run_times import RunTime
 from domain.signals import PendingSignals
 
-SNAPSHOT_VERSION = 5
+SNAPSHOT_VERSION = 6
 
 # What is JSON already.
 PLAIN = (
@@ -39,6 +40,7 @@ def snapshot_of(execution: Execution) -> JsonObject:
         "modified_on": execution.modified_on.isoformat(),
         "subject_id": None if execution.subject_id is None else str(execution.subject_id),
         "started_at": _text(execution.started_at),
+        "run_time": {**asdict(execution.run_time), "since": _text(execution.run_time.since)},
         "execution_root": execution.roots["execution"],
         "runs": _runs(execution.runs),
         "signals": _signals(execution.signals),
@@ -67,6 +69,7 @@ def execution_from(snapshot: JsonObject) -> Execution:
             **{name: state[name] for name in PLAIN},
             "subject_id": None if state["subject_id"] is None else UUID(state["subject_id"]),
             "started_at": _instant(state["started_at"]),
+            "run_time": _run_time_from(state["run_time"]),
             "runs": _runs_from(state["runs"]),
             "signals": _signals_from(state["signals"]),
             "children": {key: Child(*child) for key, child in state["children"].items()},
@@ -81,6 +84,10 @@ def execution_from(snapshot: JsonObject) -> Execution:
     execution.live = Live()
     execution.webhook_path = None
     return execution
+
+
+def _run_time_from(state: Any) -> RunTime:
+    return RunTime(**cast("Any", {**state, "since": _instant(state["since"])}))
 
 
 def _runs(runs: NodeRuns) -> JsonObject:

@@ -26,7 +26,8 @@ from domain.execution_frames import Live
 from domain.execution_parts import Child, Undoing
 from domain.execution_status import ENDED, ExecutionStatus, cancellation
 from domain.identifiers import Json, JsonObject
-from domain.node_runs import KeptCompensation, NodeRun, NodeRuns
+from domain.node_runs import NodeRun, NodeRuns
+from domain.run_times import RunTime
 from domain.signals import PendingSignals, awaited_signal
 
 
@@ -114,6 +115,7 @@ class Execution(ExecutionEvents, Aggregate):
         self.started_at: datetime | None = None
         self.output: Json = None
         self.error: JsonObject | None = None
+        self.run_time = RunTime()
         self.runs = NodeRuns()
         self.signals = PendingSignals()
         self.children: dict[str, Child] = {}
@@ -152,6 +154,12 @@ class Execution(ExecutionEvents, Aggregate):
     def trigger_event(self, event_class: type[CanMutateAggregate[Any]], **kwargs: Any) -> None:
         """The library's, made cheaper (see event_recording.py)."""
         record_event(self, event_class, kwargs)
+
+    @Aggregate.modified_on.setter
+    def modified_on(self, modified_on: datetime) -> None:
+        """Whoever applies an event sets it last, when the run has become what it is from then."""
+        self._modified_on = modified_on
+        self.run_time.follow(self.status, modified_on)
 
     def running_attempts(self) -> list[tuple[str, int]]:
         """(path, number) of every recorded attempt whose end is not recorded."""
@@ -248,15 +256,8 @@ class Execution(ExecutionEvents, Aggregate):
         *,
         compensations: list[JsonObject],
     ) -> None:
-        for kept in compensations:
-            undone = str(kept["path"])
-            request, problem = kept["request"], kept["problem"]
-            self.runs.kept[undone] = KeptCompensation(
-                undone,
-                request if isinstance(request, dict) else None,
-                problem if isinstance(problem, str) else None,
-                self.runs.place(undone),
-            )
+        for told in compensations:
+            self.runs.keep(told)
         self.runs.end_iteration(path, index, output, error)
 
     @event(ExecutionEvents.NodeSuspended)
@@ -379,6 +380,10 @@ class Execution(ExecutionEvents, Aggregate):
     def _cancelled(self, reason: str | None) -> None:
         self.error = cancellation(reason)
         self._end("CANCELLED")
+
+    @event(ExecutionEvents.RunMetered)
+    def _run_metered(self, attempt: int) -> None:
+        self.run_time.metered_count = attempt
 
     @event(ExecutionEvents.PayloadsRemoved)
     def _payloads_removed(self) -> None:

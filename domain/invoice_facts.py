@@ -28,6 +28,7 @@ import orjson
 from domain.billing_periods import Period
 from domain.errors import Refused
 from domain.money import PICO_PER_USD
+from domain.rating import OWN_METERS
 
 # (era, tx_id, notification_id): a place in the commit order of the log.
 Place: TypeAlias = tuple[int, int, int]
@@ -93,8 +94,6 @@ class Sum:
 Ordered: TypeAlias = tuple[datetime, UUID, str, int, str, int, int]
 # What is included: a meter, and a model, `provider/*` or `*`.
 Pool: TypeAlias = tuple[str, str]
-# As which model meters of tenants are known to what is by model.
-OWN_MODEL = "meter/own"
 
 
 class Free(NamedTuple):
@@ -208,7 +207,7 @@ class GatheredFacts:
         for meter in sorted({meter for meter, _ in pools}):
             for *_, model, quantity, cost in sorted(self.ordered.get((start, meter), ())):
                 rest = Fraction(quantity)
-                for pool in _pools_of(meter, model or OWN_MODEL):
+                for pool in _pools_of(meter, model or OWN_METERS):
                     # Of a correction of what was counted, below 0, nothing is taken.
                     covered = max(min(rest, left.get(pool, Fraction(0))), Fraction(0))
                     if covered:

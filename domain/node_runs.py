@@ -245,6 +245,16 @@ class NodeRuns:
         """Among the nodes that were decided; one that was not counts as the newest."""
         return self.get(path).ordinal or self.decided_count + 1
 
+    def keep(self, told: JsonObject) -> None:
+        """What an iteration did that can be undone, as its event has it."""
+        path, request, problem = str(told["path"]), told["request"], told["problem"]
+        self.kept[path] = KeptCompensation(
+            path,
+            request if isinstance(request, dict) else None,
+            problem if isinstance(problem, str) else None,
+            self.place(path),
+        )
+
     def end_iteration(self, path: str, index: int, output: Json, error: JsonObject | None) -> None:
         """The body of `path` has ended once more; what it did is forgotten."""
         body = self.bodies[path]

@@ -1,5 +1,5 @@
-"""PriceBook: the prices of the platform, or of one tenant. Every change is a new version that holds
-from an instant on, never from one that is past: what was charged stays as it was charged.
+"""PriceBook: the prices of the platform, of one plan, or of one tenant. Every change is a new
+version that holds from an instant on, never from one that is past: what was charged stays.
 
 A version replaces the one before it as a whole. The newest whose time has come is the one that
 holds.
@@ -9,16 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, cast
 from uuid import UUID, uuid5
 
 from eventsourcing.domain import Aggregate, event
 
 from domain.errors import Refused
-from domain.identifiers import JsonObject, StreamId, TenantId
+from domain.identifiers import JsonObject, StreamId
 from domain.prices import Graduated, Package, Price, Tier, UnitPrice, Volume
 
 VERSIONS_MAX = 10_000
+BOOK_IDS_KEPT_MAX = 4096
 
 
 class PricesInThePast(Refused):
@@ -31,11 +33,12 @@ class TooManyPriceVersions(Refused):
     """This price book has as many versions as one may have."""
 
 
-def price_book_id(tenant_id: TenantId) -> StreamId:
-    """Of the platform's book (its tenant is the nil one), or of a tenant's. Never changes: the
-    stream is found by it.
+@lru_cache(maxsize=BOOK_IDS_KEPT_MAX)
+def price_book_id(owner_id: UUID) -> StreamId:
+    """Of the platform's book (its tenant is the nil one), a tenant's, or a plan's. Never changes:
+    the stream is found by it.
     """
-    return StreamId(uuid5(tenant_id, "price-book"))
+    return StreamId(uuid5(owner_id, "price-book"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class PriceBook(Aggregate):
     TOPIC = "price_book"
 
     class Created(Aggregate.Created):
-        """owner: `platform` or `tenant`."""
+        """owner: `platform`, `plan/<id>` or `tenant`."""
 
         TOPIC = "price_book.created"
         owner: str

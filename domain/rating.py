@@ -1,7 +1,7 @@
 """Rating: what was measured, priced. Pure: the same measure under the same prices costs the same
 for ever.
 
-    the tenant's book ──► the platform's book ──► the list of the release
+    the tenant's book ──► its plan's ──► the platform's ──► the list of the release
 
 The first that has a price gives it; the books before it may add a margin. The cost of an attempt is
 known as a whole or not at all: a sum that leaves something out looks like a small bill.
@@ -15,6 +15,8 @@ from typing import NamedTuple, Protocol, TypeAlias
 from domain.prices import FREE_PRICE, Price, cost
 from domain.usage import CHARGED_AS, FREE_METERS, Measured, UsageLine
 
+# The model under which books find meters that are of no model: tenants' own, and run_seconds.
+OWN_METERS = "meter/own"
 # Whatever has a price has one for one of these.
 TELLING_METERS = ("input_tokens", "output_tokens", "embedding_tokens")
 RATES_KEPT_MAX = 4096

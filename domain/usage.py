@@ -13,7 +13,8 @@ from domain.identifiers import Json, JsonObject
 
 Unit: TypeAlias = Literal["tokens", "requests", "calls", "seconds", "bytes", "units"]
 # Where the counts are from. unknown: nobody knows what the attempt used, until somebody says.
-Source: TypeAlias = Literal["provider", "estimated", "resolved", "sent", "unknown"]
+# measured: by the platform itself.
+Source: TypeAlias = Literal["provider", "estimated", "resolved", "sent", "measured", "unknown"]
 
 # Every meter of the platform, and what it counts. Others are tenants' own (domain/usage_events.py).
 METERS: Mapping[str, Unit] = {

@@ -28,6 +28,7 @@ TOPICS = (
     *OUTCOMES,
     Execution.UsageUnresolved.TOPIC,
     Execution.UsageResolved.TOPIC,
+    Execution.RunMetered.TOPIC,
     UsageEvent.Created.TOPIC,
 )
 

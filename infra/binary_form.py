@@ -21,7 +21,7 @@ UUID_LENGTH = LENGTH(16)
 SMALLINT_ELEMENT = struct.Struct("!ih").pack
 BIGINT_ELEMENT = struct.Struct("!iq").pack
 BYTEA_OID, BIGINT_OID, SMALLINT_OID, TEXT_OID = 17, 20, 21, 25
-TIMESTAMPTZ_OID, UUID_OID = 1184, 2950
+TIMESTAMPTZ_OID, UUID_OID, XID8_OID = 1184, 2950, 5069
 POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -33,7 +33,7 @@ def array(element_oid: int, count: int, elements: Sequence[bytes]) -> bytes:
 
 
 def smallint_array(values: Sequence[int]) -> bytes:
-    return array(SMALLINT_OID, len(values), [SMALLINT_ELEMENT(2, value) for value in values])
+    return array(SMALLINT_OID, len(values), [smallint_element(value) for value in values])
 
 
 def text_array(values: Sequence[str]) -> bytes:
@@ -48,6 +48,10 @@ def bigints(array: bytes) -> Sequence[int]:
 
 def uuid_element(value: UUID | None) -> bytes:
     return NULL if value is None else UUID_LENGTH + value.int.to_bytes(16)
+
+
+def smallint_element(value: int) -> bytes:
+    return SMALLINT_ELEMENT(2, value)
 
 
 def bigint_element(value: int) -> bytes:

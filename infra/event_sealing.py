@@ -11,7 +11,7 @@ are read without what was personal in them, and marked.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple, TypeAlias
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
 import orjson
@@ -41,10 +41,13 @@ class StoredFact(NamedTuple):
     state: bytes
 
 
-class OpenedPage(NamedTuple):
+Stored = TypeVar("Stored", LoggedEvent, StoredFact)
+
+
+class OpenedPage(NamedTuple, Generic[Stored]):
     """subject_ids: by its number in the page, whose an event is that is of a data subject."""
 
-    events: Sequence[LoggedEvent]
+    events: Sequence[Stored]
     subject_ids: Mapping[int, UUID]
 
 
@@ -58,7 +61,7 @@ class EventSeals:
         """
         return (await self.opened_page(events)).events
 
-    async def opened_page(self, events: Sequence[LoggedEvent]) -> OpenedPage:
+    async def opened_page(self, events: Sequence[Stored]) -> OpenedPage[Stored]:
         """The same, and whose the events are."""
         # By number: to hash a UUID is a function of Python's, and here it is done for every event.
         keys: dict[int, TenantKey] = {}
@@ -85,10 +88,11 @@ class EventSeals:
         """A stream says that the key of its subject is gone, and what was read before is to be read
         without it.
         """
-        with suppress(orjson.JSONDecodeError):  # Of a tenant that is gone, or tampered with.
+        # Of a tenant that is gone, or tampered with: then it stops nobody else.
+        with suppress(ValueError, KeyError, TypeError, AttributeError):
             self._keys.forget(UUID(orjson.loads(state)["subject_id"]))
 
-    async def _with_personal(self, events: list[LoggedEvent]) -> OpenedPage:
+    async def _with_personal(self, events: list[Stored]) -> OpenedPage[Stored]:
         """The same events, with what is of data subjects put in its place."""
         marked = [n for n, event in enumerate(events) if event.state[:1] == SUBJECT_MARK]
         if not marked:
@@ -122,7 +126,7 @@ class EventSeals:
         return _whole(nested, subject_key, state, place(fact.stream_id, fact.version))
 
 
-def opened(event: LoggedEvent, key: TenantKey) -> LoggedEvent:
+def opened(event: Stored, key: TenantKey) -> Stored:
     """With the tenant's key only: what is of a data subject stays sealed in it."""
     state = _opened_state(event, key)
     return event if state is event.state else event._replace(state=state)

@@ -14,10 +14,10 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
-from commands.ports import Clock, LoggedEvent, Position
+from commands.ports import Clock, Position
 from infra.event_commitments import EventCommitments
-from infra.event_log import BEGINNING, read_commit_order
-from infra.log_seals import NO_COMMITMENT, NO_SEAL, Head, Seal, SignedSeal, event_leaf
+from infra.event_log import BEGINNING
+from infra.log_seals import NO_SEAL, Head, Seal, SignedSeal
 from infra.merkle import HASH_BYTES
 from infra.merkle_tiles import WIDTH, Tile, edge_of, grown, root_of
 from infra.metrics import METRICS
@@ -32,13 +32,14 @@ from infra.seal_rows import (
     last_seal,
     tiles_of,
 )
+from infra.unsealed_log import TENANT, Unsealed, leaf_of, position_in, read_unsealed, time_of
 
 log = logging.getLogger(__name__)
 
 LOCK = 0x6167_736C  # "agsl"
 STANDBY_RETRY_S = 1.0
-# As long as the others of this process wait at most.
-CHUNK_EVENTS = 200
+# Read and hashed together: as long as the others of this process wait at most.
+PAGE_EVENTS = 500
 # A stopped process keeps its session, and with it the lock; the server ends a session that is
 # silent for so long. More than any pause here.
 LIMIT_SILENCE: LiteralString = "SET idle_session_timeout = '30s'"
@@ -57,11 +58,37 @@ class SealLimits:
 
 @dataclass(slots=True)
 class _Added:
-    """What a tenant's tree gets."""
+    """What a tenant's tree gets. heads: of the records, for the places that are in them."""
 
     leaves: list[bytes] = field(default_factory=list[bytes])
     commitments: list[bytes] = field(default_factory=list[bytes])
-    places: list[Position] = field(default_factory=list[Position])
+    heads: list[bytes] = field(default_factory=list[bytes])
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """The events of a seal. recorded: of the latest, as it is in a row."""
+
+    after: Position
+    until: Position
+    count: int = 0
+    recorded: bytes = b""
+    # By the bytes of their ids: to hash a UUID is a function of Python's.
+    of_tenants: dict[bytes, _Added] = field(default_factory=dict[bytes, _Added])
+
+    def take(self, events: Sequence[Unsealed], commitments: Sequence[bytes]) -> None:
+        of_tenants = self.of_tenants
+        for event, commitment in zip(events, commitments, strict=True):
+            tenant = event.head[TENANT]
+            of_tenant = of_tenants.get(tenant)
+            if of_tenant is None:
+                of_tenant = of_tenants[tenant] = _Added()
+            of_tenant.leaves.append(leaf_of(event, commitment))
+            of_tenant.commitments.append(commitment)
+            of_tenant.heads.append(event.head)
+        self.count += len(events)
+        self.recorded = max(self.recorded, *[event.recorded for event in events])
+        self.until = position_in(events[-1].head)
 
 
 class LogSealer:
@@ -114,44 +141,46 @@ class LogSealer:
         statements: of conn.
         """
         before = await last_seal(conn)
-        after = BEGINNING if before is None else before.seal.until
-        events = await read_commit_order(statements, after, limit=self._limits.events_max)
-        if not events:
+        gathered = await self._gathered(
+            statements, BEGINNING if before is None else before.seal.until
+        )
+        if gathered.count == 0:
             return 0
-        sealing = await self._sealing(conn, before, await self._added(events), events)
-        await keep(conn, sealing)
-        self.sealed_count += len(events)
-        METRICS.store.sealed.inc(len(events))
-        return len(events)
+        began_at = asyncio.get_running_loop().time()
+        await keep(statements, await self._sealing(conn, before, gathered))
+        self.sealed_count += gathered.count
+        METRICS.store.sealed.inc(gathered.count)
+        await self._give_way(began_at)
+        return gathered.count
 
-    async def _added(self, events: Sequence[LoggedEvent]) -> dict[UUID, _Added]:
+    async def _gathered(self, statements: PreparedStatements, after: Position) -> _Gathered:
         loop = asyncio.get_running_loop()
-        # By number: to hash a UUID is a function of Python's.
-        added: dict[int, _Added] = {}
-        for begin in range(0, len(events), CHUNK_EVENTS):
+        gathered = _Gathered(after, after)
+        while (left := self._limits.events_max - gathered.count) > 0:
+            limit = min(left, PAGE_EVENTS)
+            events = await read_unsealed(statements, gathered.until, limit=limit)
             began_at = loop.time()
-            chunk = events[begin : begin + CHUNK_EVENTS]
-            for event, opening in zip(chunk, await self._commitments.openings(chunk), strict=True):
-                commitment = NO_COMMITMENT if opening is None else opening.commitment
-                of_tenant = added.get(event.tenant_id.int)
-                if of_tenant is None:
-                    of_tenant = added[event.tenant_id.int] = _Added()
-                of_tenant.leaves.append(event_leaf(event, commitment))
-                of_tenant.commitments.append(commitment)
-                of_tenant.places.append(event.position)
-            # Others of this process have their turn.
-            await asyncio.sleep((loop.time() - began_at) * (1 / self._limits.share_max - 1))
-        return {UUID(int=number): of_tenant for number, of_tenant in added.items()}
+            if events:
+                gathered.take(events, await self._commitments.commitments(events))
+            await self._give_way(began_at)
+            if len(events) < limit:
+                break
+        return gathered
+
+    async def _give_way(self, began_at: float) -> None:
+        """Others of this process have their turn."""
+        worked_s = asyncio.get_running_loop().time() - began_at
+        await asyncio.sleep(worked_s * (1 / self._limits.share_max - 1))
 
     async def _sealing(
         self,
         conn: AsyncConnection,
         before: SignedSeal | None,
-        added: dict[UUID, _Added],
-        events: Sequence[LoggedEvent],
+        gathered: _Gathered,
     ) -> Sealing:
         number = 1 if before is None else before.seal.number + 1
         tree_size = 0 if before is None else before.seal.tree_size
+        added = {UUID(bytes=tenant): of_tenant for tenant, of_tenant in gathered.of_tenants.items()}
         heads, tiles = await _grown_trees(conn, added, number=number, tree_size=tree_size)
         edge = await head_tiles_of(conn, edge_of(tree_size))
         head_tiles = grown(tree_size, edge, [one.leaf for one in heads])
@@ -160,17 +189,16 @@ class LogSealer:
             number=number,
             tree_size=tree_size + len(heads),
             root=root_of(tree_size + len(heads), head_tiles),
-            events_count=len(events),
-            after=BEGINNING if before is None else before.seal.until,
-            until=events[-1].position,
+            events_count=gathered.count,
+            after=gathered.after,
+            until=gathered.until,
             sealed_at=self._clock.now(),
             previous=NO_SEAL if before is None else before.seal.hash,
             key_id=key_id,
         )
         changed = {tile: hashes for tile, hashes in head_tiles.items() if edge.get(tile) != hashes}
         signed = SignedSeal(seal, private.sign(seal.text))
-        recorded_until = max([event.recorded_at for event in events])
-        return Sealing(signed, recorded_until, heads, tiles, changed)
+        return Sealing(signed, time_of(gathered.recorded), heads, tiles, changed)
 
 
 async def _grown_trees(
@@ -215,6 +243,6 @@ def _rows(
         begin = number * WIDTH
         told = together[begin * HASH_BYTES : (begin + WIDTH) * HASH_BYTES]
         # A tile that was begun earlier keeps its first place.
-        first = added.places[max(begin - begun, 0)]
+        first = position_in(added.heads[max(begin - begun, 0)])
         rows.append(TileRow(tenant_id, tile, changed[tile], told, first))
     return rows

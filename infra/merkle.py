@@ -13,6 +13,8 @@ HASH_BYTES = 32
 # No list is longer, and so no proof has more hashes.
 SIZE_MAX = 1 << 62
 EMPTY_ROOT = hashlib.sha256(b"").digest()
+# The prefixes keep a node from being taken for a leaf.
+LEAF, NODE = b"\x00", b"\x01"
 
 Range = tuple[int, int]
 
@@ -26,12 +28,11 @@ NodeHash = Callable[[Node], bytes]
 
 
 def leaf_hash(content: bytes) -> bytes:
-    """The prefixes keep a node from being taken for a leaf."""
-    return hashlib.sha256(b"\x00" + content).digest()
+    return hashlib.sha256(LEAF + content).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    return hashlib.sha256(b"\x01" + left + right).digest()
+    return hashlib.sha256(NODE + left + right).digest()
 
 
 def nodes_of(leaves: Range) -> list[Node]:

@@ -9,9 +9,10 @@ reads two of each level: ten for a thousand million leaves.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from hashlib import sha256
 from typing import NamedTuple
 
-from infra.merkle import HASH_BYTES, SIZE_MAX, Node, node_hash, nodes_of, range_hash
+from infra.merkle import HASH_BYTES, NODE, SIZE_MAX, Node, nodes_of, range_hash
 
 HEIGHT = 6
 WIDTH = 1 << HEIGHT
@@ -96,11 +97,10 @@ def _parts(added: list[bytes], length: int) -> Iterator[tuple[int, list[bytes]]]
 def _joined(hashes: bytes) -> bytes:
     """The root of a power of two of hashes."""
     while len(hashes) > HASH_BYTES:
+        # As infra.merkle.node_hash; neighbours lie side by side already.
         hashes = b"".join(
             [
-                node_hash(
-                    hashes[at : at + HASH_BYTES], hashes[at + HASH_BYTES : at + 2 * HASH_BYTES]
-                )
+                sha256(NODE + hashes[at : at + 2 * HASH_BYTES]).digest()
                 for at in range(0, len(hashes), 2 * HASH_BYTES)
             ]
         )

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Literal, LiteralString
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import orjson
 from psycopg import AsyncConnection, OperationalError
@@ -19,6 +20,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from domain.errors import Unavailable
 from domain.identifiers import JsonObject, TenantId
 from infra.migrations import role_password
+from infra.tenant_statements import TenantStatements
 
 Role = Literal["api", "writer", "tail", "relay", "projector", "worker"]
 
@@ -73,6 +75,7 @@ class Database:
             kwargs={"autocommit": True, "prepare_threshold": 2},
             reconnect_timeout=60,
         )
+        self._statements: WeakKeyDictionary[AsyncConnection, TenantStatements] = WeakKeyDictionary()
 
     async def open(self) -> None:
         await self._pool.open()
@@ -118,17 +121,12 @@ class Database:
         query sees its parameters as $1, a jsonb object: `($1->>'id')::uuid`. person: who sees only
         what is theirs; None sees the whole tenant.
         """
-        asked = (query, orjson.dumps(params).decode())
+        tenant, whose = str(tenant_id).encode(), b"" if person is None else str(person).encode()
         async with self.shared() as conn:
-            cursor = conn.cursor(binary=False)
-            if person is None:
-                await cursor.execute("SELECT tenant_json(%s, %s, %s)", (tenant_id, *asked))
-            else:
-                await cursor.execute(
-                    "SELECT person_json(%s, %s, %s, %s)", (tenant_id, person, *asked)
-                )
-            row = await cursor.fetchone()
-        return row[0].encode() if row and row[0] is not None else None
+            statements = self._statements.get(conn)
+            if statements is None:
+                statements = self._statements[conn] = TenantStatements(conn)
+            return await statements.value(query, orjson.dumps(params), tenant=tenant, person=whose)
 
     def sizes(self) -> dict[str, int]:
         """Pool statistics, for metrics."""

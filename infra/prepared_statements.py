@@ -15,7 +15,7 @@ from psycopg import AsyncConnection
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, Format
-from psycopg.pq.abc import PGresult
+from psycopg.pq.abc import PGconn, PGresult
 
 PLACEHOLDER = "%b"
 # A connection that comes back to its pool keeps what was prepared on it.
@@ -71,22 +71,31 @@ class PreparedStatements:
         return known
 
     async def _result(self) -> PGresult:
-        pgconn, loop = self._conn.pgconn, asyncio.get_running_loop()
-        while pgconn.flush():
-            await _ready(pgconn.socket, loop.add_writer, loop.remove_writer)
+        pgconn = self._conn.pgconn
+        await flush(pgconn)
         first: PGresult | None = None
-        while True:
-            while pgconn.is_busy():
-                await _ready(pgconn.socket, loop.add_reader, loop.remove_reader)
-                pgconn.consume_input()
-            result = pgconn.get_result()
-            if result is None:
-                break
+        while (result := await next_result(pgconn)) is not None:
             first = first or result
         assert first is not None
         if first.status not in IS_GOOD:
             raise error_from_result(first)
         return first
+
+
+async def flush(pgconn: PGconn) -> None:
+    """What was sent leaves this process."""
+    loop = asyncio.get_running_loop()
+    while pgconn.flush():
+        await _ready(pgconn.socket, loop.add_writer, loop.remove_writer)
+
+
+async def next_result(pgconn: PGconn) -> PGresult | None:
+    """None after the last of a statement."""
+    loop = asyncio.get_running_loop()
+    while pgconn.is_busy():
+        await _ready(pgconn.socket, loop.add_reader, loop.remove_reader)
+        pgconn.consume_input()
+    return pgconn.get_result()
 
 
 async def _ready(socket: int, watch: Callable[..., object], leave: Callable[[int], object]) -> None:

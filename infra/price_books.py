@@ -1,16 +1,18 @@
-"""Prices that hold: the books of tenants and of the platform, over the list of the release.
+"""Prices that hold: the books of tenants, plans and the platform, over the list of the release.
 
 worker: PriceBooks     every book in memory; which have a new version is asked every second
-api:    StoredPrices   the two books of one tenant, loaded when a command needs them
+api:    StoredPrices   the books that hold for one tenant, loaded when a command needs them
 """
 
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import LiteralString
 from uuid import UUID
 
+from commands.plan_port import Plans
 from commands.ports import EventStore
 from commands.sealing_port import KeyDestroyed
 from domain.errors import Unavailable
@@ -45,26 +47,31 @@ class PriceBooks:
     was known last holds.
     """
 
-    def __init__(self, database: Database, events: EventStore) -> None:
+    def __init__(self, database: Database, events: EventStore, plans: Plans) -> None:
         self._database = database
         self._events = events
-        self._books: dict[TenantId, PriceBook] = {}
+        self._plans = plans
+        # By the id of the book; those of plans are the platform's streams.
+        self._books: dict[UUID, PriceBook] = {}
 
     async def sources(self, tenant_id: TenantId, model: str, at: datetime) -> Sequence[PriceSource]:
         listed = await _list_for(model)
         if not self._books:
             return [listed]
-        own, platform = self._books.get(tenant_id), self._books.get(PLATFORM)
-        return [*_effective((own, platform), at), listed]
+        with suppress(Unavailable):
+            await self._plans.of(tenant_id)
+        plan_id = self._plans.known(tenant_id).plan_id
+        books = [self._books.get(price_book_id(one)) for one in (tenant_id, plan_id, PLATFORM)]
+        return [*_effective(books, at), listed]
 
     async def refresh(self) -> None:
         async with self._database.connection() as conn:
             rows = await (await conn.execute(BOOKS, (BOOKS_MAX,))).fetchall()
         for tenant_id, book_id, book_version in rows:
-            known = self._books.get(tenant_id)
+            known = self._books.get(book_id)
             if known is None or len(known.versions) < book_version:
                 await self._load(TenantId(tenant_id), book_id)
-        for gone in self._books.keys() - {row[0] for row in rows}:
+        for gone in self._books.keys() - {row[1] for row in rows}:
             del self._books[gone]
 
     async def _load(self, tenant_id: TenantId, book_id: UUID) -> None:
@@ -73,7 +80,7 @@ class PriceBooks:
         except KeyDestroyed:
             return  # The row goes with what is left of the tenant.
         if book is not None:
-            self._books[tenant_id] = book
+            self._books[book_id] = book
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -88,17 +95,24 @@ class PriceBooks:
 class StoredPrices:
     """Implements commands.price_port.Prices."""
 
-    def __init__(self, events: EventStore) -> None:
+    def __init__(self, events: EventStore, plans: Plans) -> None:
         self._events = events
+        self._plans = plans
 
     async def sources(self, tenant_id: TenantId, model: str, at: datetime) -> Sequence[PriceSource]:
-        books = [await self._book(owner) for owner in (tenant_id, PLATFORM)]
+        plan = await self._plans.of(tenant_id)
+        books = [
+            await self._book(tenant_id, tenant_id),
+            await self._book(plan.plan_id, PLATFORM),
+            await self._book(PLATFORM, PLATFORM),
+        ]
         return [*_effective(books, at), await _list_for(model)]
 
-    async def _book(self, owner: TenantId) -> PriceBook | None:
-        book = await self._events.load(PriceBook, price_book_id(owner), owner)
+    async def _book(self, owner_id: UUID, tenant_id: TenantId) -> PriceBook | None:
+        """tenant_id: of the stream."""
+        book = await self._events.load(PriceBook, price_book_id(owner_id), tenant_id)
         if book is not None:
-            self._events.keep(book, owner)
+            self._events.keep(book, tenant_id)
         return book
 
 

@@ -9,9 +9,27 @@ from uuid import UUID
 from psycopg import AsyncConnection
 
 from commands.ports import Position
+from infra.binary_form import (
+    BIGINT,
+    BIGINT_OID,
+    BYTEA_OID,
+    MICROSECOND,
+    NULL,
+    POSTGRES_EPOCH,
+    SMALLINT,
+    SMALLINT_OID,
+    UUID_OID,
+    XID8_OID,
+    array,
+    bigint_element,
+    bytes_element,
+    smallint_element,
+    uuid_element,
+)
 from infra.event_log import BEGINNING
 from infra.log_seals import Head, Seal, SignedSeal
 from infra.merkle_tiles import Tile
+from infra.prepared_statements import PreparedStatements
 
 # fmt: off
 SEAL_COLUMNS: LiteralString = (
@@ -43,31 +61,28 @@ HEAD_TILES: LiteralString = (
     " FROM unnest(%s::smallint[], %s::bigint[]) AS w (level, tile)"
     " JOIN seal_head_tiles AS t USING (level, tile)"
 )
-KEEP_TILES: LiteralString = (
-    "INSERT INTO seal_tiles"
-    " (tenant_id, level, tile, hashes, commitments, era, tx_id, notification_id)"
-    " SELECT tenant_id, level, tile, hashes, commitments, era, tx_id::text::xid8, notification_id"
-    " FROM unnest(%s::uuid[], %s::smallint[], %s::bigint[], %s::bytea[], %s::bytea[],"
-    "   %s::smallint[], %s::bigint[], %s::bigint[])"
-    " AS w (tenant_id, level, tile, hashes, commitments, era, tx_id, notification_id)"
+# A seal and all that it stands for, or nothing: one statement.
+KEEP: LiteralString = (
+    "WITH kept_heads AS ("
+    " INSERT INTO seal_heads (tenant_id, number, size, root, previous, leaf_index)"
+    " SELECT * FROM unnest(%b::uuid[], %b::bigint[], %b::bigint[], %b::bytea[], %b::bigint[],"
+    "   %b::bigint[])"
+    "), kept_tiles AS ("
+    " INSERT INTO seal_tiles"
+    "  (tenant_id, level, tile, hashes, commitments, era, tx_id, notification_id)"
+    " SELECT * FROM unnest(%b::uuid[], %b::smallint[], %b::bigint[], %b::bytea[], %b::bytea[],"
+    "   %b::smallint[], %b::xid8[], %b::bigint[])"
     " ON CONFLICT (tenant_id, level, tile)"
     " DO UPDATE SET hashes = EXCLUDED.hashes, commitments = EXCLUDED.commitments"
-)
-KEEP_HEAD_TILES: LiteralString = (
-    "INSERT INTO seal_head_tiles (level, tile, hashes)"
-    " SELECT * FROM unnest(%s::smallint[], %s::bigint[], %s::bytea[])"
+    "), kept_head_tiles AS ("
+    " INSERT INTO seal_head_tiles (level, tile, hashes)"
+    " SELECT * FROM unnest(%b::smallint[], %b::bigint[], %b::bytea[])"
     " ON CONFLICT (level, tile) DO UPDATE SET hashes = EXCLUDED.hashes"
-)
-KEEP_HEADS: LiteralString = (
-    "INSERT INTO seal_heads (tenant_id, number, size, root, previous, leaf_index)"
-    " SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::bytea[], %s::bigint[],"
-    "   %s::bigint[])"
-)
-KEEP_SEAL: LiteralString = (
-    "INSERT INTO log_seals (number, tree_size, root, events_count, era, tx_id, notification_id,"
+    ") INSERT INTO log_seals (number, tree_size, root, events_count, era, tx_id, notification_id,"
     "   sealed_at, previous, key_id, signature, recorded_until)"
-    " VALUES (%s, %s, %s, %s, %s, %s::text::xid8, %s, %s, %s, %s, %s,"
-    "   greatest(%s, (SELECT recorded_until FROM log_seals WHERE number = %s)))"
+    " VALUES (%b::bigint, %b::bigint, %b::bytea, %b::bigint, %b::smallint, %b::xid8, %b::bigint,"
+    "   %b::timestamptz, %b::bytea, %b::text, %b::bytea, greatest(%b::timestamptz,"
+    "   (SELECT recorded_until FROM log_seals WHERE number = %b::bigint)))"
 )
 # fmt: on
 NUMBER_MAX = (1 << 63) - 1
@@ -147,14 +162,18 @@ async def head_tiles_of(conn: AsyncConnection, wanted: Collection[Tile]) -> dict
     return {Tile(level, index): hashes for level, index, hashes in await cursor.fetchall()}
 
 
-async def keep(conn: AsyncConnection, sealing: Sealing) -> None:
+async def keep(statements: PreparedStatements, sealing: Sealing) -> None:
     """All or nothing. Raises UniqueViolation when another has sealed this place."""
-    async with conn.transaction():
-        await conn.execute(KEEP_SEAL, _seal_row(sealing))
-        await conn.execute(KEEP_HEADS, _columns([_head_row(one) for one in sealing.heads]))
-        await conn.execute(KEEP_TILES, _columns([_tile_row(row) for row in sealing.tiles]))
-        head_rows = [(*tile, hashes) for tile, hashes in sealing.head_tiles.items()]
-        await conn.execute(KEEP_HEAD_TILES, _columns(head_rows))
+    head_tiles = [*sealing.head_tiles.items()]
+    await statements.execute(
+        KEEP,
+        [
+            *_columns(HEAD_OIDS, [_head_row(one) for one in sealing.heads]),
+            *_columns(TILE_OIDS, [_tile_row(row) for row in sealing.tiles]),
+            *_columns(HEAD_TILE_OIDS, [_head_tile_row(*one) for one in head_tiles]),
+            *_seal_row(sealing),
+        ],
+    )
 
 
 async def _seals(
@@ -178,33 +197,67 @@ def head(row: Sequence[Any]) -> Head:
     return Head(row[0], row[1], row[2], bytes(row[3]), row[4], row[5])
 
 
-def _seal_row(sealing: Sealing) -> tuple[object, ...]:
+def _seal_row(sealing: Sealing) -> tuple[bytes, ...]:
     seal = sealing.signed.seal
     return (
-        seal.number,
-        seal.tree_size,
+        BIGINT(seal.number),
+        BIGINT(seal.tree_size),
         seal.root,
-        seal.events_count,
-        seal.until.era,
-        str(seal.until.tx_id),
-        seal.until.notification_id,
-        seal.sealed_at,
+        BIGINT(seal.events_count),
+        SMALLINT(seal.until.era),
+        BIGINT(seal.until.tx_id),
+        BIGINT(seal.until.notification_id),
+        _time(seal.sealed_at),
         seal.previous,
-        seal.key_id,
+        seal.key_id.encode(),
         sealing.signed.signature,
-        sealing.recorded_until,
-        seal.number - 1,
+        _time(sealing.recorded_until),
+        BIGINT(seal.number - 1),
     )
 
 
-def _head_row(one: Head) -> tuple[object, ...]:
-    return one.tenant_id, one.number, one.size, one.root, one.previous, one.leaf_index
+def _time(moment: datetime) -> bytes:
+    return BIGINT((moment - POSTGRES_EPOCH) // MICROSECOND)
 
 
-def _tile_row(row: TileRow) -> tuple[object, ...]:
-    first = (None, None, None) if row.first is None else row.first
-    return row.tenant_id, row.tile.level, row.tile.place, row.hashes, row.commitments, *first
+# Elements of arrays, one array for each column.
+HEAD_OIDS = (UUID_OID, BIGINT_OID, BIGINT_OID, BYTEA_OID, BIGINT_OID, BIGINT_OID)
+TILE_OIDS = (
+    *(UUID_OID, SMALLINT_OID, BIGINT_OID, BYTEA_OID, BYTEA_OID),
+    *(SMALLINT_OID, XID8_OID, BIGINT_OID),
+)
+HEAD_TILE_OIDS = (SMALLINT_OID, BIGINT_OID, BYTEA_OID)
 
 
-def _columns(rows: Sequence[Sequence[object]]) -> list[list[object]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+def _head_row(one: Head) -> tuple[bytes, ...]:
+    return (
+        uuid_element(one.tenant_id),
+        bigint_element(one.number),
+        bigint_element(one.size),
+        bytes_element(one.root),
+        bigint_element(one.previous),
+        bigint_element(one.leaf_index),
+    )
+
+
+def _tile_row(row: TileRow) -> tuple[bytes, ...]:
+    first = (NULL, NULL, NULL)
+    if row.first is not None:
+        era, tx_id, notification_id = row.first
+        first = (smallint_element(era), bigint_element(tx_id), bigint_element(notification_id))
+    return (
+        uuid_element(row.tenant_id),
+        *_head_tile_row(row.tile, row.hashes),
+        NULL if row.commitments is None else bytes_element(row.commitments),
+        *first,
+    )
+
+
+def _head_tile_row(tile: Tile, hashes: bytes) -> tuple[bytes, ...]:
+    return smallint_element(tile.level), bigint_element(tile.place), bytes_element(hashes)
+
+
+def _columns(oids: Sequence[int], rows: Sequence[Sequence[bytes]]) -> list[bytes]:
+    count = len(rows)
+    columns = zip(*rows, strict=True) if rows else [()] * len(oids)
+    return [array(oid, count, column) for oid, column in zip(oids, columns, strict=True)]

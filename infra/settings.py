@@ -162,7 +162,7 @@ class Settings(BaseSettings):
     # Seals of the log. An event waits at most so long for its seal, when sealing keeps up; sealing
     # takes at most this share of one processor, and goes on later with what is left.
     seal_every_s: float = Field(default=5, gt=0, le=20)
-    seal_events_max: int = Field(default=2000, ge=1, le=10_000)
+    seal_events_max: int = Field(default=10_000, ge=1, le=100_000)
     seal_share_max: float = Field(default=0.1, gt=0, le=1)
     seal_key_days: int = Field(default=90, ge=1, le=3650)
 

@@ -98,7 +98,9 @@ def evolve(row: ExecutionRow | None, event: Decoded, _key: Key) -> ExecutionRow:
             return _gone_on(present(row), event)
         case Execution.NodeCompleted() | Execution.NodeFailed() as fact:
             return _with_usage(_gone_on(present(row), event), fact)
-        case Execution.UsageUnresolved() | Execution.UsageResolved() as fact:
+        case (
+            Execution.UsageUnresolved() | Execution.UsageResolved() | Execution.RunMetered() as fact
+        ):
             return _with_usage({**present(row), "version": event.logged.version}, fact)
         case _:
             return _decided(present(row), event)
@@ -226,8 +228,11 @@ def _with_usage(
     fact: Execution.NodeCompleted
     | Execution.NodeFailed
     | Execution.UsageUnresolved
-    | Execution.UsageResolved,
+    | Execution.UsageResolved
+    | Execution.RunMetered,
 ) -> ExecutionRow:
+    if isinstance(fact, Execution.RunMetered):
+        return {**row, "cost_usd_pico": row["cost_usd_pico"] + (fact.cost_usd_pico or 0)}
     unpriced = row["unpriced"] + costs_unknown_by(fact)
     if isinstance(fact, Execution.UsageUnresolved):
         return {**row, "unpriced": unpriced}
@@ -297,6 +302,7 @@ EXECUTIONS = Projection(
         Execution.Retried,
         Execution.NodeCopied,
         Execution.Upgraded,
+        Execution.RunMetered,
         Execution.PayloadsRemoved,
         Execution.Erased,
         Execution.Completed,

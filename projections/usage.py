@@ -41,7 +41,8 @@ class UsageColumns(TypedDict):
 
 
 class UsageFactRow(UsageColumns):
-    """stream_id: of a run, or of an event that a tenant sent, which has no path and attempt 0.
+    """stream_id: of a run, or of an event that a tenant sent, which has no path and attempt 0. Of
+    the time of a run, path is empty, and attempt says which of its ends it is.
     lines: [meter, quantity, cost in pico-USD or null]. model, agent_id, workflow_id, node_type:
     empty where there is none. source: unknown as long as nobody knows what the attempt used.
     prices: the versions of price books that priced it; empty where none did. happened_at: when its
@@ -71,6 +72,8 @@ def keys(event: Decoded) -> Sequence[Key]:
         ) as fact:
             logged = event.logged
             return ((logged.tenant_id, logged.stream_id, fact.path, fact.attempt),)
+        case Execution.RunMetered() as fact:
+            return ((event.logged.tenant_id, event.logged.stream_id, "", fact.attempt),)
         case UsageEvent.Created():
             return ((event.logged.tenant_id, event.logged.stream_id, "", 0),)
         case _:
@@ -87,8 +90,12 @@ def evolve(row: UsageFactRow | None, event: Decoded, _key: Key) -> UsageFactRow:
             return {**_row(event, fact, fact.usage), "happened_at": happened_at}
         case Execution.NodeCompleted() | Execution.NodeFailed() as fact if fact.usage is not None:
             return _row(event, fact, fact.usage)
+        case Execution.RunMetered() as fact:
+            at = event.logged.recorded_at
+            return _of_no_model(event, fact.usage, attempt=fact.attempt, happened_at=at)
         case UsageEvent.Created() as fact:
-            return _sent(event, fact)
+            at = datetime.fromisoformat(fact.happened_at)
+            return _of_no_model(event, fact.usage, attempt=0, happened_at=at)
         case _:
             raise UnexpectedEvent(event.logged.topic)
 
@@ -140,17 +147,19 @@ def _of_usage(usage: JsonObject) -> UsageColumns:
     }
 
 
-def _sent(event: Decoded, fact: UsageEvent.Created) -> UsageFactRow:
+def _of_no_model(
+    event: Decoded, usage: JsonObject, *, attempt: int, happened_at: datetime
+) -> UsageFactRow:
     return {
         "tenant_id": event.logged.tenant_id,
         "stream_id": event.logged.stream_id,
         "path": "",
-        "attempt": 0,
-        "happened_at": datetime.fromisoformat(fact.happened_at),
+        "attempt": attempt,
+        "happened_at": happened_at,
         "version": event.logged.version,
         "node_type": "",
         "model": "",
-        **_of_usage(fact.usage),
+        **_of_usage(usage),
     }
 
 
@@ -205,12 +214,14 @@ USAGE_FACTS = Projection(
         Execution.NodeFailed,
         Execution.UsageUnresolved,
         Execution.UsageResolved,
+        Execution.RunMetered,
         UsageEvent.Created,
     ),
     overwrites=(
         Execution.NodeCompleted,
         Execution.NodeFailed,
         Execution.UsageUnresolved,
+        Execution.RunMetered,
         UsageEvent.Created,
     ),
     also=(UsageEvent,),

@@ -1,6 +1,6 @@
 """What a resolver may use: the parts of the process, who is asking, and the document that asks."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, LiteralString, TypeAlias, cast
 from uuid import UUID
@@ -40,6 +40,7 @@ class Sources:
     features: PostgresFeatures
     seal_proofs: SealProofs
     event_search: EventSearch
+    upcoming_invoice: Callable[[Caller], Awaitable[Mapping[str, Any] | None]]
 
 
 def sources_of(dependencies: ReadDependencies) -> Sources:
@@ -52,6 +53,7 @@ def sources_of(dependencies: ReadDependencies) -> Sources:
         dependencies.features,
         dependencies.seal_proofs,
         dependencies.event_search,
+        dependencies.upcoming_invoice,
     )
 
 

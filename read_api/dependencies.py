@@ -1,7 +1,8 @@
 """What the read side needs from whoever starts it."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from starlette.types import Scope
@@ -33,7 +34,8 @@ class ReadDependencies:
     counts those with one. Both raise OverLimit.
     audit: where what is asked is put on record; audit_log: what is on it.
     request_id_of: of a request or a WebSocket. pending_migrations: names, empty when the schema is
-    current.
+    current. upcoming_invoice: of the caller's tenant, as GET /api/v1/invoices/upcoming tells it;
+    None where it is not billed.
     """
 
     database: Database
@@ -55,6 +57,7 @@ class ReadDependencies:
     features: PostgresFeatures
     seal_proofs: SealProofs
     event_search: EventSearch
+    upcoming_invoice: Callable[[Caller], Awaitable[Mapping[str, Any] | None]]
     limits: ReadLimits = field(default_factory=ReadLimits)
     is_introspection_allowed: bool = True
     cors_origins: Sequence[str] = ()

@@ -57,6 +57,7 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "budget": RootFieldRule("read", is_sensitive=False, is_of_all=True),
     "invoice": RootFieldRule("read", is_sensitive=False, is_of_all=True),
     "invoices": RootFieldRule("read", check_page, is_sensitive=False, is_of_all=True),
+    "upcomingInvoice": RootFieldRule("read", is_sensitive=False, is_of_all=True),
     "budgets": RootFieldRule("read", check_page, is_sensitive=False, is_of_all=True),
     "usageFacts": RootFieldRule("read", check_facts, is_sensitive=False),
     "costExplorer": RootFieldRule("read", check_exploring, is_sensitive=False),

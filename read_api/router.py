@@ -28,7 +28,7 @@ class _NamedRoute(Route):
 
 def build_read_routes(app: FastAPI, dependencies: ReadDependencies) -> None:
     """Plain routes, because FastAPI's own cost a third of a millisecond per request and these need
-    none of it.
+    none of it. They are matched one after the other, 1.5 us each: the first is asked most.
     """
     operations = Operations(dependencies)
     limits = dependencies.limits
@@ -37,9 +37,9 @@ def build_read_routes(app: FastAPI, dependencies: ReadDependencies) -> None:
     stream = ExecutionStream(dependencies, count)
     health = Health(dependencies)
     dashboard = Dashboard(dependencies)
+    app.router.routes.insert(0, _NamedRoute("/graphql", GraphqlEndpoint(dependencies, operations)))
     app.router.routes.extend(
         [
-            _NamedRoute("/graphql", GraphqlEndpoint(dependencies, operations)),
             WebSocketRoute("/graphql", socket.serve),
             _NamedRoute(
                 "/api/v1/executions/{execution_id}/events", stream.respond, methods=["GET"]

@@ -57,6 +57,7 @@ from read_api.sessions import Session, sessions
 from read_api.shaping import Field, Shaper
 from read_api.subscriptions import PlanSubscription, subscription
 from read_api.tenants import Tenant, tenant, tenants
+from read_api.upcoming_invoices import UpcomingInvoice, upcoming_invoice
 from read_api.updates import EventNotice, ExecutionUpdate, execution_updates, tenant_updates
 from read_api.usage import UsageBucket, usage
 from read_api.usage_facts import UsageFact, usage_facts
@@ -97,6 +98,10 @@ class Query:
     budgets: Connection[Budget] = strawberry.field(resolver=budgets)
     invoice: Invoice | None = strawberry.field(resolver=invoice)
     invoices: Connection[Invoice] = strawberry.field(resolver=invoices)
+    upcoming_invoice: UpcomingInvoice | None = strawberry.field(
+        resolver=upcoming_invoice,
+        description="The invoice that is finalised next, as it would be with what is known now.",
+    )
     cost_explorer: CostComparison = strawberry.field(
         resolver=cost_explorer,
         description="Two times beside each other, and the groups whose costs moved most.",

@@ -32,7 +32,7 @@ LINES: LiteralString = (
 FACT: LiteralString = (
     "json_build_object("
     "  'stream_id', u.stream_id,"
-    "  'execution_id', CASE WHEN u.path <> '' THEN u.stream_id END,"
+    "  'execution_id', CASE WHEN u.path <> '' OR u.attempt > 0 THEN u.stream_id END,"
     "  'path', u.path, 'attempt', u.attempt,"
     "  'event_version', u.version, 'happened_at', u.happened_at, 'node_type', u.node_type,"
     "  'model', nullif(u.model, ''), 'provider', nullif(u.provider, ''),"
@@ -72,7 +72,7 @@ class UsageLine:
 class UsageFact:
     stream_id: strawberry.ID
     execution_id: strawberry.ID | None = strawberry.field(
-        description="null of what the tenant counted itself."
+        description="null of what belongs to no run: what the tenant counted itself."
     )
     path: str
     attempt: int
@@ -85,7 +85,7 @@ class UsageFact:
     workflow_id: strawberry.ID | None
     created_by: str
     source: str = strawberry.field(
-        description="provider, estimated, resolved, sent (by the tenant) or unknown."
+        description="provider, estimated, resolved, sent (by the tenant), measured or unknown."
     )
     prices: str | None = strawberry.field(description="The price books' versions that priced it.")
     lines: list[UsageLine]

@@ -144,7 +144,7 @@ def _row(event: LoggedEvent) -> UsageFactRow | None:
 def _fact(row: UsageFactRow) -> UsageFact:
     shown: Mapping[str, Any] = {
         "stream_id": str(row["stream_id"]),
-        "execution_id": str(row["stream_id"]) if row["path"] else None,
+        "execution_id": str(row["stream_id"]) if row["path"] or row["attempt"] else None,
         "path": row["path"],
         "attempt": row["attempt"],
         "event_version": row["version"],

@@ -254,6 +254,7 @@ class Drive:
                     family = await family_of(execution, tenant_id, self._parts.events)
                     others += family.executions
                     side_rows += family.side_rows
+                await self._parts.meter_ended(tenant_id, [execution, *others])
             elif self.wake_at != self._stored_wake_at:
                 side_rows.append(OpenedExecution(execution.id, self.wake_at))
             if known := self._reserving.known(attempts):

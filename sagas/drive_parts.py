@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,6 +13,7 @@ from uuid import UUID
 from commands.budget_port import Budgets, NobodyBudgeted
 from commands.plan_port import NobodyLimited, Plans
 from commands.ports import Clock, EventStore, Ids
+from commands.run_metering import meter_ended
 from domain.definitions import Definition, parse_definition
 from domain.errors import Unavailable
 from domain.executions import Execution
@@ -65,6 +66,10 @@ class DriveParts:
         with suppress(Unavailable):
             await self.plans.of(tenant_id)
             await self.budgets.of(tenant_id)
+
+    async def meter_ended(self, tenant_id: TenantId, executions: Sequence[Execution]) -> None:
+        """Before the append that ends them."""
+        await meter_ended(executions, tenant_id, self.effects.prices, self.clock.now())
 
     async def definition(self, tenant_id: TenantId, definition_hash: str) -> Definition:
         """Read and parsed once, also when a thousand runs are taken up together."""

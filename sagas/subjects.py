@@ -16,6 +16,7 @@ from uuid import UUID
 from commands.authorization import Caller
 from commands.decisions import Tenancy
 from commands.ports import Ports
+from commands.run_metering import meter_ended
 from commands.subject_port import Erased, SubjectErasures, SubjectStream
 from commands.subjects import KINDS, ended
 from domain.envelope import Envelope
@@ -85,4 +86,6 @@ class DataSubjectSaga:
         on = Tenancy(self.ports, Caller(self.actor, tenant_id, frozenset()), tenant_id)
         end = await ended(aggregate, on)
         envelope = Envelope(tenant_id, self.actor, causation_id=erased.cause_id)
+        assert self.ports.prices is not None
+        await meter_ended(end.aggregates, tenant_id, self.ports.prices, self.ports.clock.now())
         await events.append(end.aggregates, envelope, side_rows=end.side_rows)

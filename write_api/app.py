@@ -52,6 +52,7 @@ from write_api import (
     subjects,
     subscriptions,
     tenants,
+    upcoming_invoices,
     usage_events,
     webhooks,
     workflows,
@@ -103,6 +104,7 @@ ROUTES = (
     *budgets.ROUTES,
     *price_books.ROUTES,
     *billing_accounts.ROUTES,
+    *upcoming_invoices.ROUTES,  # Before those of one invoice: `upcoming` is no id.
     *invoices.ROUTES,
     *node_types.ROUTES,
     *blobs.ROUTES,

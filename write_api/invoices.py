@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from commands.authorization import require
 from commands.invoices import CreditInvoice, FinalizeInvoice, PayInvoice, VoidInvoice
+from domain.credits import TooManyGrants
 from domain.errors import FieldError, Invalid
 from domain.identifiers import JsonObject, TenantId
 from domain.invoice_documents import canonical, content_sha256
@@ -126,10 +127,24 @@ class InvoicePaymentTold(BaseModel):
     currency: str
 
 
+class GivenBackTold(BaseModel):
+    """owed: need not be paid, or is to be refunded. credits: went back to what burned for it.
+    carried_over: of earlier invoices, is credit now.
+    """
+
+    owed: str
+    credits: str
+    carried_over: str
+
+
 class CreditNoteIssued(BaseModel):
+    """status: of the invoice; `paid` where nothing is owed any more."""
+
     invoice_id: str
     number: str
+    status: str
     total: str
+    given_back: GivenBackTold
     content_sha256: str
 
 
@@ -208,7 +223,7 @@ async def pay(call: Call) -> Response:
         answers=Answered[InvoiceChanged],
         body="VoidingBody",
         example={"tenant_id": SOME_TENANT, "reason": "the wrong customer"},
-        refusals=[TenantNotFound, InvoiceNotFound, InvoiceNotInState],
+        refusals=[TenantNotFound, InvoiceNotFound, InvoiceNotInState, TooManyGrants],
     ),
 )
 async def void(call: Call) -> Response:
@@ -228,7 +243,13 @@ async def void(call: Call) -> Response:
         status=HTTPStatus.CREATED,
         body="CreditNoteBody",
         example={"tenant_id": SOME_TENANT, "reason": "an outage", "lines": []},
-        refusals=[TenantNotFound, InvoiceNotFound, InvoiceNotInState, CreditTooLarge],
+        refusals=[
+            TenantNotFound,
+            InvoiceNotFound,
+            InvoiceNotInState,
+            CreditTooLarge,
+            TooManyGrants,
+        ],
     ),
 )
 async def credit(call: Call) -> Response:

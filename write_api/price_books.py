@@ -1,4 +1,4 @@
-"""POST /price-books: what the operator charges, everybody or one tenant."""
+"""POST /price-books: what the operator charges everybody, who is on a plan, or one tenant."""
 
 from decimal import Decimal
 from http import HTTPStatus
@@ -12,6 +12,7 @@ from commands.price_books import PublishPrices
 from domain.errors import FieldError, Invalid
 from domain.identifiers import JsonObject
 from domain.money import usd_pico
+from domain.plans import PlanNotFound
 from domain.price_books import PricesInThePast, TooManyPriceVersions, price_document
 from domain.prices import (
     TIERS_MAX,
@@ -84,6 +85,15 @@ class TenantScope(BaseModel):
     id: Annotated[UUID, Field(strict=False)]
 
 
+class PlanScope(BaseModel):
+    """Of every tenant that is on the plan, as long as it is."""
+
+    model_config = STRICT
+
+    type: Literal["plan"]
+    id: Annotated[UUID, Field(strict=False)]
+
+
 class TierBody(BaseModel):
     """up_to: inclusive; null in the last one, which has no end."""
 
@@ -118,13 +128,14 @@ class PriceEntry(BaseModel):
 
 
 class PriceBookBody(BaseModel):
-    """effective_from: now without it; never earlier. What is not named here has the price of the
-    platform's book, or of the list that comes with the release, with the margin on it.
+    """effective_from: now without it; never earlier. What a tenant's book does not name has the
+    price of its plan's, of the platform's, or of the list that comes with the release, with the
+    margins of the books before on it.
     """
 
     model_config = STRICT
 
-    scope: Annotated[PlatformScope | TenantScope, Field(discriminator="type")]
+    scope: Annotated[PlatformScope | PlanScope | TenantScope, Field(discriminator="type")]
     effective_from: Instant | None = None
     margin: Margin = "0"
     prices: Annotated[list[PriceEntry], Field(max_length=PRICES_MAX)] = []
@@ -160,7 +171,7 @@ PRICE_BOOK_BODY = TypeAdapter(PriceBookBody)
                 }
             ],
         },
-        refusals=[TenantNotFound, PricesInThePast, TooManyPriceVersions],
+        refusals=[TenantNotFound, PlanNotFound, PricesInThePast, TooManyPriceVersions],
     ),
 )
 async def publish(call: Call) -> Response:
@@ -170,6 +181,7 @@ async def publish(call: Call) -> Response:
         _prices(body.prices),
         body.margin,
         body.effective_from,
+        body.scope.id if isinstance(body.scope, PlanScope) else None,
     )
     return await call.answer(command, HTTPStatus.CREATED)
 

@@ -15,7 +15,8 @@ MACHINERY = {
     *("__init__", "authorization", "catalogue", "decisions", "dispatch"),
     *("account_flow", "admission_port", "billing_cycle", "billing_port", "budget_port"),
     *("bulk_port", "feature_port", "http_port", "identity_port"),
-    *("invoice_making", "invoice_reading", "login_flow"),
+    *("invoice_making", "invoice_reading", "invoice_writing", "login_flow"),
+    *("invoice_credits", "upcoming_invoices"),
     *("credential_port", "directory_port", "directory_roles", "execution_families"),
     *("login_port", "mail_port", "memberships"),
     *(
@@ -30,6 +31,7 @@ MACHINERY = {
         "budget_notices",
         "payment_outcomes",
         "plan_purchases",
+        "run_metering",
     ),
     *("open_executions_port", "ownership", "parts", "parts_port", "pinned_definitions"),
     *("plan_port", "ports", "password_port", "price_port", "provider_port", "retention_port"),

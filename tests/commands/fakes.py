@@ -15,6 +15,7 @@ from commands.bulk_port import ExecutionFilter, OpenBulkOperation
 from commands.decisions import Command
 from commands.dispatch import Answer, Dispatcher, Origin
 from commands.mail_port import Mail, QueuedMail
+from commands.plan_port import NobodyLimited
 from commands.ports import (
     AnyAggregate,
     ClosedBulkOperation,
@@ -354,7 +355,7 @@ class World:
             features=self.features,
             data_subjects=self.data_subjects,
             parts=self.parts,
-            prices=StoredPrices(self.store),
+            prices=StoredPrices(self.store, NobodyLimited()),
             billing=self.billing,
             payments=self.payments,
         )

@@ -31,6 +31,16 @@ def a_page(*, plan_id: UUID | None = None, invoice_id: UUID | None = None) -> Op
     return OpenCheckout(plan_id, invoice_id, SUCCESS_URL, CANCEL_URL)
 
 
+DOCUMENT: JsonObject = {
+    "number": "INV-1",
+    "currency": "EUR",
+    "usd_rate": "0.5",
+    "balance_before": "0.00",
+    "credits": "0.00",
+    "amount_due": "49.00",
+}
+
+
 @dataclass
 class Payer:
     """A tenant, and its administrator."""
@@ -79,7 +89,7 @@ class Payer:
         invoice.open_draft(now=now, grace_until=now)
         invoice.finalize(
             number=1,
-            document={"number": "INV-1", "usd_rate": "0.5"},
+            document=DOCUMENT,
             content_sha256="",
             amounts={"currency": "EUR", "total": amount_due, "amount_due": amount_due},
         )

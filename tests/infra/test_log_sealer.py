@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from psycopg import AsyncConnection
@@ -12,12 +12,14 @@ from psycopg.errors import InsufficientPrivilege, UniqueViolation
 from domain.envelope import Envelope
 from domain.identifiers import TenantId
 from domain.identity import User
-from infra.event_log import BEGINNING
+from infra.event_commitments import TELLS_OF_KEYS
+from infra.event_log import BEGINNING, read_commit_order
 from infra.log_seals import NO_COMMITMENT, NO_SEAL, event_leaf, follows
 from infra.merkle import is_consistent, leaf_hash, root_of_inclusion
 from infra.prepared_statements import PreparedStatements
 from infra.seal_documents import read_public_keys, read_seal, seal_document
 from infra.seal_rows import next_seals
+from infra.unsealed_log import leaf_of, position_in, read_unsealed, time_of
 from tests.infra.conftest import Conninfo, Parts
 from tests.infra.log_steps import IDS, until
 from tests.infra.seal_steps import SealedLog
@@ -148,6 +150,65 @@ async def test_what_is_not_sealed_or_not_the_tenants_has_no_proof(log: SealedLog
     head = await proofs.newest(ours)
     assert head is not None
     assert head.head.size == 2
+
+
+ODD = """
+INSERT INTO events (originator_id, originator_version, topic, state, tenant_id, event_id, actor,
+                    traceparent, command_id, causation_id, correlation_id, recorded_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+"""
+
+
+async def test_the_short_way_to_a_leaf_comes_to_the_same_one(
+    log: SealedLog, database_url: str
+) -> None:
+    """Whatever is in an event, whosever it is and whatever became of it."""
+    ours, gone = a_tenant(), a_tenant()
+    await log.append(ours, events=4)
+    await log.append(gone, events=2)
+    person = User._create(User.Created, id=IDS.new(), email="a@b.cd", role="USER", name="Ada")
+    await log.parts.store.append([person], Envelope(ours, "test"))
+    erased = User._create(User.Created, id=IDS.new(), email="a@b.cd", role="USER", name="Eve")
+    await log.parts.store.append([erased], Envelope(ours, "test"))
+    database = await log.parts.database("writer")
+    async with database.connection() as conn:
+        await conn.execute("SELECT destroy_tenant_key(%s)", (gone,))
+        await conn.execute("SELECT destroy_subject_key(%s, %s)", (ours, erased.id))
+    log.parts.keys.forget(gone)
+    log.parts.keys.forget(erased.id)
+    ids = [None, IDS.new()]
+    early, late = datetime(1969, 12, 31, 23, 59, 59, 999_999, UTC), datetime(2099, 1, 1, tzinfo=UTC)
+    odd: list[tuple[object, ...]] = [
+        ("schlüssel.erzeugt", b'{"a":1}', "user:zoë", None, *ids, None, early),
+        ("x", b"", None, "00-" + "a" * 32, ids[1], None, ids[1], late),
+        ("tenant.offboarded", b'{"b":2}', "", "", None, None, ids[1], late),
+        ("user.erased", b'{"subject_id":"x"}', None, None, *ids, ids[1], early),
+        ("y", b"\x01 not sealed by anybody", "test", None, *ids, None, late),
+        ("z", b"[1]", "test", None, None, None, None, late),
+    ]
+    options = "-c search_path=agentledger,pg_catalog"
+    async with await AsyncConnection.connect(
+        database_url, autocommit=True, options=options
+    ) as owner:
+        for version, (topic, state, *others) in enumerate(odd, 1):
+            place = (IDS.new(), version, topic, state, ours, IDS.new())
+            await owner.execute(ODD, (*place, *others))
+    statements = PreparedStatements(log.conn)
+    events = await read_commit_order(statements, BEGINNING, limit=100_000)
+    unsealed = await read_unsealed(statements, BEGINNING, limit=100_000)
+    openings = await log.commitments.openings(events)
+    slowly = [NO_COMMITMENT if one is None else one.commitment for one in openings]
+    assert await log.commitments.commitments(unsealed) == slowly
+    # Without those that tell of keys, because of which all of their page goes the long way.
+    plain = [n for n, event in enumerate(unsealed) if event.topic not in TELLS_OF_KEYS]
+    assert await log.commitments.commitments([unsealed[n] for n in plain]) == [
+        slowly[n] for n in plain
+    ]
+    for event, row, commitment in zip(events, unsealed, slowly, strict=True):
+        assert leaf_of(row, commitment) == event_leaf(event, commitment)
+        assert position_in(row.head) == event.position
+        assert time_of(row.recorded) == event.recorded_at
+    assert len({leaf_of(row, c) for row, c in zip(unsealed, slowly, strict=True)}) == len(events)
 
 
 async def test_erasing_a_tenant_changes_no_leaf_and_leaves_nothing_to_guess_by(

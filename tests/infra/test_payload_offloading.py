@@ -43,6 +43,7 @@ SMALL = {
     ("execution.node_completed", "usage"),
     ("execution.node_failed", "usage"),
     ("execution.node_started", "reserved"),
+    ("execution.run_metered", "usage"),
     ("execution.usage_resolved", "usage"),
     ("identity_provider.configured", "group_roles"),
     ("invoice.credited", "document"),

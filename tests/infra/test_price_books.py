@@ -1,11 +1,14 @@
 """The books that a worker keeps in memory."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 from psycopg import AsyncConnection
 
+from commands.plan_port import STANDARD, NobodyLimited, TenantPlan
 from commands.price_port import PublishedPrices
 from domain.envelope import Envelope
 from domain.identifiers import PLATFORM, TenantId
@@ -19,14 +22,28 @@ from tests.infra.log_steps import IDS
 HOUR = timedelta(hours=1)
 
 
-async def publish(parts: Parts, owner: TenantId, *, since: datetime = NOON) -> None:
-    book_id = price_book_id(owner)
+async def publish(
+    parts: Parts, owner: TenantId, *, since: datetime = NOON, plan_id: UUID | None = None
+) -> None:
+    """plan_id: of a plan, whose books are the platform's."""
+    book_id = price_book_id(plan_id or owner)
+    kind = "platform" if owner == PLATFORM else "tenant"
     book = await parts.store.load(PriceBook, book_id, owner) or PriceBook._create(
-        PriceBook.Created, id=book_id, owner="platform" if owner == PLATFORM else "tenant"
+        PriceBook.Created, id=book_id, owner=kind if plan_id is None else f"plan/{plan_id}"
     )
     number = book.publish({}, margin="0.5", effective_from=since, now=NOON)
     rows = [PublishedPrices(book_id, number)]
     await parts.store.append([book], Envelope(owner, "operator"), side_rows=rows)
+
+
+class SomePlans(NobodyLimited):
+    """plan_of: of tenants that are not on the standard plan."""
+
+    def __init__(self) -> None:
+        self.plan_of: dict[TenantId, UUID] = {}
+
+    def known(self, tenant_id: TenantId) -> TenantPlan:
+        return replace(STANDARD, plan_id=self.plan_of.get(tenant_id, STANDARD.plan_id))
 
 
 async def names(books: PriceBooks, tenant_id: TenantId, at: datetime = NOON) -> list[str]:
@@ -42,8 +59,13 @@ async def owner(database_url: str) -> AsyncIterator[AsyncConnection]:
 
 
 @pytest.fixture
-async def books(parts: Parts) -> PriceBooks:
-    return PriceBooks(await parts.database("worker"), parts.store)
+def plans() -> SomePlans:
+    return SomePlans()
+
+
+@pytest.fixture
+async def books(parts: Parts, plans: SomePlans) -> PriceBooks:
+    return PriceBooks(await parts.database("worker"), parts.store, plans)
 
 
 async def test_a_worker_hears_of_books_and_of_their_versions(
@@ -59,6 +81,22 @@ async def test_a_worker_hears_of_books_and_of_their_versions(
     assert await names(books, ours) == ["tenant/1", "platform/1", "offline/1"]
     assert await names(books, ours, NOON + HOUR) == ["tenant/2", "platform/1", "offline/1"]
     assert await names(books, theirs) == ["platform/1", "offline/1"]
+
+
+async def test_a_plans_prices_come_between_the_tenants_and_the_platforms(
+    parts: Parts, books: PriceBooks, plans: SomePlans
+) -> None:
+    ours, theirs, plan_id = TenantId(IDS.new()), TenantId(IDS.new()), IDS.new()
+    plans.plan_of[ours] = plan_id
+    await publish(parts, PLATFORM)
+    await publish(parts, ours)
+    await publish(parts, PLATFORM, plan_id=plan_id)
+    await books.refresh()
+    own, of_plan, platform, listed = await names(books, ours)
+    assert (own, of_plan, listed) == ("tenant/1", f"plan/{plan_id}/1", "offline/1")
+    assert await names(books, theirs) == [platform, "offline/1"]
+    del plans.plan_of[ours]
+    assert await names(books, ours) == ["tenant/1", platform, "offline/1"]
 
 
 async def test_a_book_goes_from_memory_with_its_row(

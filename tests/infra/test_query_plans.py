@@ -17,6 +17,7 @@ from infra.event_search import (
     search_params,
 )
 from infra.tail import READ_PLACES
+from infra.unsealed_log import READ_UNSEALED
 from tests.infra.conftest import Parts
 from tests.infra.log_steps import IDS, append_streams
 
@@ -27,6 +28,7 @@ from tests.infra.log_steps import IDS, append_streams
         (READ_COMMIT_ORDER, (0, "0", 0, 100)),
         (READ_COMMIT_ORDER_OF_SHARDS, (0, "0", 0, [1, 2], 100)),
         (READ_PLACES, (0, "0", 0, 100)),
+        (READ_UNSEALED, (0, "0", 0, 100)),
     ],
 )
 async def test_the_order_of_the_log_comes_from_its_index(

@@ -24,7 +24,7 @@ from tests.projections.histories import (
     started,
 )
 from tests.projections.ledger import Ledger, batches
-from tests.projections.usage_histories import a_sent_event
+from tests.projections.usage_histories import a_sent_event, run_metered
 
 RESOLVED = {
     "model": "openai/gpt-4o",
@@ -110,10 +110,24 @@ def test_what_a_tenant_counted_itself_is_a_row_of_the_time_that_it_says() -> Non
     assert row["lines"] == '[["pages_printed",12,null]]'
 
 
+def test_the_time_of_each_end_of_a_run_is_a_row_of_its_own() -> None:
+    run = run_metered(run_metered(completed(started(an_execution(), "a"), "a")), 2, seconds=1)
+    rows = rows_after(USAGE_FACTS, run.events)
+    told = [(row["path"], row["attempt"], row["source"], row["lines"]) for row in rows]
+    assert told[1:] == [
+        ("", 1, "measured", '[["run_seconds",3,30000000000]]'),
+        ("", 2, "measured", '[["run_seconds",1,10000000000]]'),
+    ]
+    assert {row["stream_id"] for row in rows} == {run.stream_id}
+
+
 def test_what_is_said_to_say_all_of_its_row_says_so_whatever_was_there() -> None:
     draw = random.Random(5)
     events = [event for _ in range(30) for event in random_run(draw, a_tenant()).events]
-    facts = [read_fact(event) for event in [*events, *a_sent_event().events]]
+    facts = [
+        read_fact(event)
+        for event in [*events, *a_sent_event().events, *run_metered(an_execution()).events]
+    ]
     overwriting = [
         fact
         for fact in facts

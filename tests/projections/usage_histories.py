@@ -1,5 +1,6 @@
-"""Histories of what tenants count themselves."""
+"""Histories of what tenants count themselves, and of the time of runs."""
 
+from domain.executions import Execution
 from domain.identifiers import TenantId
 from domain.usage_events import UsageEvent
 from tests.projections.histories import USAGE, Stream, a_tenant
@@ -20,3 +21,16 @@ def a_sent_event(tenant_id: TenantId | None = None, **fields: object) -> Stream:
     }
     stream = Stream(UsageEvent, tenant_id or a_tenant())
     return stream.happens(UsageEvent.Created, **{**sent, **fields})
+
+
+def run_metered(run: Stream, attempt: int = 1, *, seconds: int = 3) -> Stream:
+    """Sold for a cent a second."""
+    cost = seconds * 10**10
+    lines = [["run_seconds", seconds, cost]]
+    usage = {**USAGE["usage"], "source": "measured", "provider": "", "prices": "tenant/3"}
+    return run.happens(
+        Execution.RunMetered,
+        attempt=attempt,
+        cost_usd_pico=cost,
+        usage={**usage, "lines": lines},
+    )

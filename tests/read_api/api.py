@@ -84,6 +84,10 @@ class Callers:
         return caller
 
 
+async def nobody_billed(_caller: Caller) -> None:
+    """In place of commands/upcoming_invoices.py."""
+
+
 @dataclass
 class Api:
     ledger: Ledger
@@ -222,6 +226,7 @@ async def build_api(ledger: Ledger) -> AsyncIterator[Api]:
         features=PostgresFeatures(reader, monotonic_s=lambda: 0.0),
         event_search=EventSearch(database, ledger.opened),
         seal_proofs=SealProofs(database, EventCommitments(data_keys_on(database))),
+        upcoming_invoice=nobody_billed,
     )
     loops = [asyncio.create_task(tail.run()), asyncio.create_task(positions.run())]
     try:

@@ -29,10 +29,10 @@ from sagas.bulk_operations import BulkOperationSaga
 from sagas.offboarding import OffboardingSaga
 from tests.commands.event_store_contract import an_execution
 from tests.commands.fakes import NOON
+from tests.infra.billing_steps import DECEMBER, USED_AT, Installation, sent
 from tests.infra.budget_steps import Tenant
 from tests.infra.conftest import Parts, build_parts
 from tests.infra.log_steps import IDS
-from tests.infra.test_billing_facts import DECEMBER, USED_AT, Installation, sent
 from tests.infra.test_subjects import begun, erase, saga_of
 from tests.read_api.api import KEY, Api
 

@@ -1,15 +1,17 @@
 """The versions of price books: whose may be read by whom."""
 
 from typing import Any
+from uuid import UUID
 
 from commands.authorization import OPERATOR_SCOPES, ROLE_GRANTS, Caller
 from domain.identifiers import PLATFORM, TenantId
+from domain.plans import STANDARD_ID
 from domain.price_books import PriceBook, price_book_id
 from tests.projections.histories import IDS, Stream, a_tenant
 from tests.read_api.api import KEY, Api
 
-QUERY = """query($tenant: ID, $first: Int, $after: String) {
-  priceBooks(tenantId: $tenant, first: $first, after: $after) {
+QUERY = """query($tenant: ID, $plan: ID, $first: Int, $after: String) {
+  priceBooks(tenantId: $tenant, planId: $plan, first: $first, after: $after) {
     edges { node { name version effectiveFrom margin prices } }
     pageInfo { hasNextPage endCursor } } }"""
 PRICES = {
@@ -20,10 +22,11 @@ PRICES = {
 }
 
 
-def a_book(owner: TenantId, versions: int) -> Stream:
+def a_book(owner: TenantId, versions: int, *, plan_id: UUID | None = None) -> Stream:
     book = Stream(PriceBook, owner)
-    book.stream_id = price_book_id(owner)
-    book.happens(PriceBook.Created, owner="platform" if owner == PLATFORM else "tenant")
+    book.stream_id = price_book_id(plan_id or owner)
+    kind = "platform" if owner == PLATFORM else "tenant"
+    book.happens(PriceBook.Created, owner=kind if plan_id is None else f"plan/{plan_id}")
     for number in range(1, versions + 1):
         book.happens(
             PriceBook.Published,
@@ -87,3 +90,14 @@ async def test_nobody_but_the_operator_reads_the_prices_of_others(api: Api) -> N
     assert await names(api) == ["platform/2", "platform/1"]
     assert await names(api, tenant=str(other)) == ["tenant/1"]
     assert await names(api, tenant="nonsense") == []
+
+
+async def test_a_tenant_reads_the_prices_of_its_plan_and_of_no_other(api: Api) -> None:
+    other = IDS.new()
+    await api.record(a_book(PLATFORM, 1, plan_id=STANDARD_ID), a_book(PLATFORM, 2, plan_id=other))
+    assert await names(api, plan=str(STANDARD_ID)) == [f"plan/{STANDARD_ID}/1"]
+    for plan in (str(other), "nonsense"):
+        answer = await api.ask(QUERY, plan=plan)
+        assert answer["errors"][0]["extensions"]["code"] == "forbidden"
+    api.callers.known[KEY] = Caller("operator", None, frozenset(OPERATOR_SCOPES), is_operator=True)
+    assert await names(api, plan=str(other)) == [f"plan/{other}/2", f"plan/{other}/1"]

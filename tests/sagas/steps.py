@@ -11,6 +11,7 @@ from commands.executions import ExecuteWorkflow
 from commands.http_port import Http, HttpFailed, HttpRequest, HttpResponse
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse, Models
 from commands.open_executions_port import OpenExecution
+from commands.plan_port import NobodyLimited
 from commands.ports import (
     Batch,
     ClosedExecution,
@@ -25,7 +26,7 @@ from domain.executions import Execution
 from domain.identifiers import JsonObject, shard_of
 from infra.models.tenant_providers import TenantProviders
 from infra.models.usage import measured_tokens
-from infra.price_books import ListedPrices
+from infra.price_books import StoredPrices
 from infra.webhook_keys import WebhookKeys
 from sagas.drive import DriveParts
 from sagas.effects import Effects
@@ -222,7 +223,7 @@ def effects_of(world: World, models: Models, http: Http) -> Effects:
         vault,
         RunOwners(world.store),
         TenantProviders(vault),
-        ListedPrices(),
+        StoredPrices(world.store, NobodyLimited()),
         world.clock,
         world.parts,
     )

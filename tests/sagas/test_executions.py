@@ -8,7 +8,9 @@ from uuid import UUID
 from commands.executions import CancelExecution
 from commands.http_port import HttpResponse
 from commands.ports import PositionToken
+from commands.price_books import PublishPrices
 from domain.errors import Unavailable
+from domain.identifiers import JsonObject
 from domain.payloads import INLINE_BYTES_MAX
 from infra.metrics import Metrics
 from tests.commands.fakes import FakeEventStore, World
@@ -283,3 +285,21 @@ async def test_a_large_outcome_fails_its_node_while_the_quota_of_the_tenant_is_u
     assert sorted(run.status for run in runs) == ["COMPLETED", "FAILED"]
     (failed,) = [run.error for run in runs if run.error]
     assert failed["code"] == "blob_quota"
+
+
+async def test_where_time_is_sold_the_end_of_a_run_is_stored_with_what_it_took() -> None:
+    world = World()
+    prices: JsonObject = {"*": {"run_seconds": {"kind": "unit", "usd_pico": 5, "per": 1}}}
+    await world.when(PublishPrices(None, prices), caller=world.operator)
+    worker = Worker(world)
+    await worker.own_everything()
+    ended = await an_execution(world, one_call())
+    stopped = await an_execution(world, one_call())
+    await worker.deliver()
+    await until(lambda: len(worker.models.calls) == 2, "the model is called")
+    worker.models.answer(0, "done")
+    await world.given(CancelExecution(execution_id=stopped))
+    await worker.deliver()
+    await until(lambda: worker.saga.driven_count() == 0, "the drives end")
+    assert topics_of(world, ended)[-2:] == ["execution.completed", "execution.run_metered"]
+    assert topics_of(world, stopped)[-2:] == ["execution.cancelled", "execution.run_metered"]

@@ -77,3 +77,10 @@ async def test_prices_that_would_have_held_already_are_refused(api: Api) -> None
 async def test_a_tenant_cannot_set_its_prices(api: Api) -> None:
     body = {"scope": {"type": "platform"}, "prices": [UNIT]}
     problem(await api.send("POST", "/price-books", body), 403, "forbidden")
+
+
+async def test_prices_of_a_plan_that_there_is_not_are_refused(api: Api) -> None:
+    scope = {"type": "plan", "id": "01890000-0000-7000-8000-0000000000ff"}
+    response = await publish(api, UNIT, scope=scope)
+    problem(response, 404, "not_found")
+    assert api.store.events == []

@@ -1,0 +1,46 @@
+"""The time of a run as usage: a fact where somebody sells it, told with the end of the run. Where
+nobody does there is none, so nothing is unpriced; how long runs take is told by their own times.
+"""
+
+from collections.abc import Sequence
+
+from domain.execution_status import FINISHED
+from domain.executions import Execution
+from domain.rating import OWN_METERS, PriceSource, rate
+from domain.usage import Measured, Metered
+
+RUN_SECONDS = "run_seconds"
+
+
+def meter_run(execution: Execution, sources: Sequence[PriceSource]) -> None:
+    """After what ended it, in the same append. Nothing while it goes on, and once for each end: a
+    run that is tried again, or undone, ends again and has taken more time.
+
+    sources: the prices that hold now, the most special first.
+    """
+    seconds = execution.run_time.seconds
+    if not has_ended_now(execution) or not seconds:
+        return
+    rated = rate(Measured({RUN_SECONDS: seconds}, "measured"), OWN_METERS, sources)
+    if not rated.prices:
+        return
+    metered = Metered("", "", execution.agent_id, "measured", rated.prices, rated.lines)
+    execution.trigger_event(
+        Execution.RunMetered,
+        attempt=execution.run_time.metered_count + 1,
+        cost_usd_pico=metered.cost_usd_pico,
+        usage=metered.fact(workflow_id=execution.workflow_id, created_by=execution.created_by),
+    )
+
+
+def has_ended_now(execution: Execution) -> bool:
+    """Whether its end is not stored yet, nor metered."""
+    return (
+        execution.status in FINISHED
+        and bool(execution.pending_events)
+        and any(isinstance(event, ENDINGS) for event in execution.pending_events)
+        and not any(isinstance(event, Execution.RunMetered) for event in execution.pending_events)
+    )
+
+
+ENDINGS = (Execution.Completed, Execution.Failed, Execution.Cancelled, Execution.Compensated)
