@@ -21,13 +21,21 @@ from commands.billing_accounts import (
 )
 from commands.budgets import (
     CreateBudget,
+    CreateManagedBudget,
     DeleteBudget,
+    DeleteManagedBudget,
     ReleaseBudgetHold,
+    ReleaseManagedBudgetHold,
     ReviseBudget,
+    ReviseManagedBudget,
     create_budget,
+    create_managed_budget,
     delete_budget,
+    delete_managed_budget,
     release_budget_hold,
+    release_managed_budget_hold,
     revise_budget,
+    revise_managed_budget,
 )
 from commands.bulk_operations import OperateInBulk, operate_in_bulk
 from commands.commerce_catalogue import COMMERCE
@@ -120,10 +128,12 @@ from commands.identity_providers import (
 from commands.invoices import (
     CreditInvoice,
     FinalizeInvoice,
+    MarkUncollectible,
     PayInvoice,
     VoidInvoice,
     credit_invoice,
     finalize_invoice,
+    mark_uncollectible,
     pay_invoice,
     void_invoice,
 )
@@ -255,6 +265,7 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         entry(FinalizeInvoice, finalize_invoice),
         entry(PayInvoice, pay_invoice),
         entry(VoidInvoice, void_invoice),
+        entry(MarkUncollectible, mark_uncollectible),
         entry(CreditInvoice, credit_invoice),
         entry(CreatePlan, create_plan),
         entry(RevisePlan, revise_plan),
@@ -269,6 +280,10 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         entry(ReviseBudget, revise_budget),
         entry(DeleteBudget, delete_budget),
         entry(ReleaseBudgetHold, release_budget_hold),
+        entry(CreateManagedBudget, create_managed_budget),
+        entry(ReviseManagedBudget, revise_managed_budget),
+        entry(DeleteManagedBudget, delete_managed_budget),
+        entry(ReleaseManagedBudgetHold, release_managed_budget_hold),
         entry(OpenCheckout, open_checkout),
         entry(ReceiveProviderEvent, receive_provider_event),
         entry(CollectPayment, collect_payment),

@@ -62,8 +62,21 @@ class AdmittedExecution:
     """An execution begins that counts. Raises ExecutionQuotaReached at the append."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReopenedExecution:
+    """One that had ended goes on: it is one at once again, and none more in its month. Raises
+    ExecutionQuotaReached at the append.
+    """
+
+
 PlanRow: TypeAlias = (
-    StoredPlan | ArchivedPlan | StoredTenantPlan | CountedPart | RemovedPart | AdmittedExecution
+    StoredPlan
+    | ArchivedPlan
+    | StoredTenantPlan
+    | CountedPart
+    | RemovedPart
+    | AdmittedExecution
+    | ReopenedExecution
 )
 
 
@@ -125,6 +138,10 @@ class PlanUsage(Protocol):
     async def of_tenant(
         self, tenant_id: TenantId, *, reseller_id: TenantId | None
     ) -> JsonObject: ...
+
+    async def budgets(
+        self, tenant_id: TenantId, *, reseller_id: TenantId | None
+    ) -> list[JsonObject]: ...
 
 
 class NobodyLimited:
