@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from infra.metric_series import CheapCounter, CheapHistogram
+
 LATENCY_BUCKETS_S = (
     0.001,
     0.002,
@@ -39,12 +41,12 @@ class Declarations:
 
     def counter(self, name: str, meaning: str, *labels: str) -> Counter:
         """It is told with `_total` at its end."""
-        return Counter(name, meaning, labels, registry=self._registry)
+        return CheapCounter(name, meaning, labels, registry=self._registry)
 
     def histogram(
         self, name: str, meaning: str, *labels: str, buckets: Sequence[float] = LATENCY_BUCKETS_S
     ) -> Histogram:
-        return Histogram(name, meaning, labels, buckets=buckets, registry=self._registry)
+        return CheapHistogram(name, meaning, labels, buckets=buckets, registry=self._registry)
 
 
 class HttpMetrics:

@@ -115,18 +115,22 @@ class Database:
         params: JsonObject,
         *,
         person: UUID | None = None,
+        is_kept: bool = False,
     ) -> bytes | None:
         """The one text or JSON value of `query` for one tenant, in one round trip.
 
         query sees its parameters as $1, a jsonb object: `($1->>'id')::uuid`. person: who sees only
-        what is theirs; None sees the whole tenant.
+        what is theirs; None sees the whole tenant. is_kept: its best plan is the same for all
+        parameters, so it is prepared where it is asked again.
         """
         tenant, whose = str(tenant_id).encode(), b"" if person is None else str(person).encode()
         async with self.shared() as conn:
             statements = self._statements.get(conn)
             if statements is None:
                 statements = self._statements[conn] = TenantStatements(conn)
-            return await statements.value(query, orjson.dumps(params), tenant=tenant, person=whose)
+            return await statements.value(
+                query, orjson.dumps(params), tenant=tenant, person=whose, is_kept=is_kept
+            )
 
     def sizes(self) -> dict[str, int]:
         """Pool statistics, for metrics."""

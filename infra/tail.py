@@ -19,6 +19,7 @@ from psycopg.pq.abc import PGresult
 
 from commands.ports import Position
 from domain.errors import Unavailable
+from domain.executions import Execution
 from domain.identifiers import TenantId
 from infra.binary_form import BIGINT
 from infra.consumer import Pace
@@ -34,6 +35,7 @@ RETRY_S = 0.5
 
 # The columns of READ_PLACES, which are never NULL.
 STREAM_ID, VERSION, TENANT_ID, TOPIC, ERA, TX_ID, NOTIFICATION_ID = range(7)
+OF_RUNS = f"{Execution.TOPIC}.".encode()
 
 # fmt: off
 READ_PLACES: LiteralString = (
@@ -86,7 +88,8 @@ class Subscription:
 
 
 class Tail:
-    """on_place: called with (stream, version) of every event, to drop older copies from caches.
+    """on_place: called with (stream, version) of what changed, to drop older copies from caches.
+    Not of runs: only who drives one keeps it, and nearly all events are theirs.
 
     pace_s: pages of places are read at most this often.
     """
@@ -107,7 +110,8 @@ class Tail:
         self._poll_min_s = poll_min_s
         self._poll_max_s = poll_max_s
         self._on_place = on_place
-        self._of_stream: dict[UUID, set[Subscription]] = {}
+        # By the bytes of its id, as places have it: to make a UUID of each costs more.
+        self._of_stream: dict[bytes, set[Subscription]] = {}
         self._of_tenant: dict[TenantId, set[Subscription]] = {}
         self._position: Position | None = None
 
@@ -124,20 +128,20 @@ class Tail:
         if stream_id is None:
             members = self._of_tenant.setdefault(tenant_id, set())
         else:
-            members = self._of_stream.setdefault(stream_id, set())
+            members = self._of_stream.setdefault(stream_id.bytes, set())
         members.add(subscription)
         try:
             yield subscription
         finally:
             members.discard(subscription)
             if not members and stream_id is not None:
-                self._of_stream.pop(stream_id, None)
+                self._of_stream.pop(stream_id.bytes, None)
             elif not members:
                 self._of_tenant.pop(tenant_id, None)
 
     def wake(self, stream_id: UUID) -> None:
         """Somebody in this process knows of news of a stream before the log tells."""
-        for subscription in self._of_stream.get(stream_id, ()):
+        for subscription in self._of_stream.get(stream_id.bytes, ()):
             subscription.wake()
 
     def subscriptions_count(self) -> int:
@@ -193,10 +197,10 @@ class Tail:
         for stored_id, rows in groupby(
             range(result.ntuples), lambda row: _bytes(result, row, STREAM_ID)
         ):
-            stream_id = UUID(bytes=stored_id)
             *_, last = own = list(rows)
-            self._on_place(stream_id, _number(result, last, VERSION))
-            listeners = self._of_stream.get(stream_id, ())
+            if not _bytes(result, last, TOPIC).startswith(OF_RUNS):
+                self._on_place(UUID(bytes=stored_id), _number(result, last, VERSION))
+            listeners = self._of_stream.get(stored_id, ())
             if self._of_tenant:
                 tenant_id = TenantId(UUID(bytes=_bytes(result, last, TENANT_ID)))
                 listeners = [*listeners, *self._of_tenant.get(tenant_id, ())]

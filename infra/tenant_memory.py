@@ -39,12 +39,13 @@ class TenantMemory(Generic[Answer]):
     ) -> None:
         self._read = read
         self._monotonic_s = monotonic_s
-        self._remembered: OrderedDict[TenantId, _Remembered[Answer]] = OrderedDict()
-        self._asking: dict[TenantId, asyncio.Task[Answer]] = {}
+        # By the number of the tenant: to hash a UUID is a function of Python's.
+        self._remembered: OrderedDict[int, _Remembered[Answer]] = OrderedDict()
+        self._asking: dict[int, asyncio.Task[Answer]] = {}
 
     async def of(self, tenant_id: TenantId) -> Answer:
         """However many ask at a time, the database is asked once. Raises what `read` raises."""
-        remembered = self._remembered.get(tenant_id)
+        remembered = self._remembered.get(tenant_id.int)
         age_s = STALE_S if remembered is None else self._monotonic_s() - remembered.at_s
         if remembered is not None and age_s < STALE_S:
             if age_s >= REMEMBERED_S:
@@ -54,38 +55,38 @@ class TenantMemory(Generic[Answer]):
 
     def known(self, tenant_id: TenantId) -> Answer | None:
         """Without waiting, as was found out last; None of a tenant that nobody asked about yet."""
-        remembered = self._remembered.get(tenant_id)
+        remembered = self._remembered.get(tenant_id.int)
         if remembered is None or self._monotonic_s() - remembered.at_s >= REMEMBERED_S:
             self._ask(tenant_id)
         return None if remembered is None else remembered.answer
 
     def forget(self, tenant_id: TenantId) -> None:
         """What is on its way may be older than the change, and is not remembered."""
-        self._remembered.pop(tenant_id, None)
-        self._asking.pop(tenant_id, None)
+        self._remembered.pop(tenant_id.int, None)
+        self._asking.pop(tenant_id.int, None)
 
     def forget_all(self) -> None:
         self._remembered.clear()
         self._asking.clear()
 
     def _ask(self, tenant_id: TenantId) -> asyncio.Task[Answer]:
-        asking = self._asking.get(tenant_id)
+        asking = self._asking.get(tenant_id.int)
         if asking is None:
-            asking = self._asking[tenant_id] = asyncio.create_task(self._read(tenant_id))
+            asking = self._asking[tenant_id.int] = asyncio.create_task(self._read(tenant_id))
             asking.add_done_callback(lambda task: self._answered(tenant_id, task))
         return asking
 
     def _answered(self, tenant_id: TenantId, task: asyncio.Task[Answer]) -> None:
-        is_news = self._asking.get(tenant_id) is task
+        is_news = self._asking.get(tenant_id.int) is task
         if is_news:
-            del self._asking[tenant_id]
+            del self._asking[tenant_id.int]
         if task.cancelled():
             return
         error = task.exception()
         if error is not None:
             log.warning("what holds for a tenant is not known anew: %r", error)
         elif is_news:
-            self._remembered[tenant_id] = _Remembered(task.result(), self._monotonic_s())
-            self._remembered.move_to_end(tenant_id)
+            self._remembered[tenant_id.int] = _Remembered(task.result(), self._monotonic_s())
+            self._remembered.move_to_end(tenant_id.int)
             if len(self._remembered) > REMEMBERED_MAX:
                 self._remembered.popitem(last=False)

@@ -1,9 +1,9 @@
 """A query for one tenant, in one round trip and one transaction: whose rows may be seen, the query,
 and the end of both, sent together (libpq's pipeline).
 
-What a connection is asked again is prepared on it, and then PostgreSQL plans it once: to plan a
-list takes as long as to read it. It keeps a plan for any parameters only where that is no worse
-than a new one.
+What is kept is prepared on a connection that is asked for it again, and then PostgreSQL plans it
+once: to plan a list takes as long as to read it. It is for statements whose best plan is the same
+for all parameters; others are planned for theirs.
 """
 
 import asyncio
@@ -46,7 +46,13 @@ class TenantStatements:
         self._known: OrderedDict[str, bytes | None] = OrderedDict()
 
     async def value(
-        self, query: LiteralString, params: bytes, *, tenant: bytes, person: bytes
+        self,
+        query: LiteralString,
+        params: bytes,
+        *,
+        tenant: bytes,
+        person: bytes,
+        is_kept: bool = False,
     ) -> bytes | None:
         """The first column of the first row, as text. params: JSON, which the query has as $1.
         person: empty for the whole tenant. Raises what psycopg raises. Cancelled, it ends the query
@@ -54,19 +60,26 @@ class TenantStatements:
         """
         async with self._conn.lock:
             try:
-                answer = await self._answer(query, params, (tenant, person))
+                answer = await self._answer(query, params, (tenant, person), is_kept=is_kept)
             except InvalidSqlStatementName:
                 # psycopg gives up all that is prepared on a connection after a rollback on it.
                 self._known.clear()
-                answer = await self._answer(query, params, (tenant, person))
+                answer = await self._answer(query, params, (tenant, person), is_kept=is_kept)
         return answer.get_value(0, 0) if answer.ntuples else None
 
-    async def _answer(self, query: str, params: bytes, bound: tuple[bytes, bytes]) -> PGresult:
+    async def _answer(
+        self, query: str, params: bytes, bound: tuple[bytes, bytes], *, is_kept: bool
+    ) -> PGresult:
         """Whatever the database refuses, nothing of it is left to be read."""
         pgconn = self._conn.pgconn
         try:
             pgconn.enter_pipeline_mode()
-            sent = [*self._send(BIND, bound, OF_BIND), *self._send(query, (params,), OF_QUERY)]
+            sent = [*self._send(BIND, bound, OF_BIND)]
+            if is_kept:
+                sent += self._send(query, (params,), OF_QUERY)
+            else:
+                pgconn.send_query_params(query.encode(), (params,), OF_QUERY)
+                sent.append(_Sent(query))
             pgconn.pipeline_sync()
             await flush(pgconn)
             results = [await self._result() for _ in sent]

@@ -100,7 +100,7 @@ async def read_row(
         key, lambda nodes, parts: context.shaper.shape(type_name, nodes, parts, is_past=is_past)
     )
     if shape is not None:
-        return fragment(await context.json("SELECT " + shape + rows, params))
+        return fragment(await context.json("SELECT " + shape + rows, params, is_kept=not is_past))
     row = await context.loaded("SELECT " + context.shaper.row(type_name) + rows, params)
     return None if row is None else make(**row)
 
@@ -123,6 +123,8 @@ async def read_page(
         "first": size,
         "after": None if after is None else str(cursor_id(after)),
     }
+    # What is filtered by decides what plan is best.
+    is_kept = not conditions
     if listing.own is not None and not conditions and context.caller.reads_as is not None:
         conditions = (listing.own,)
     page = _page_query(listing, conditions, size=size, is_after=after is not None)
@@ -134,7 +136,8 @@ async def read_page(
     )
     if shape is not None:
         # One row, also of a page of which nothing is asked that is gathered from its rows.
-        return fragment(await context.json("SELECT " + shape + page + " HAVING true", asked))
+        query = "SELECT " + shape + page + " HAVING true"
+        return fragment(await context.json(query, asked, is_kept=is_kept))
     row = (
         "json_build_array("
         + listing.page_shape.cursor

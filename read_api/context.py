@@ -72,13 +72,21 @@ class ReadContext:
         default_factory=dict[tuple[Relation, int | None], DataLoader[str, Related]]
     )
 
-    async def json(self, query: LiteralString, params: Mapping[str, object]) -> bytes | None:
-        """The JSON that `query` makes of what the caller may see; one round trip."""
+    async def json(
+        self, query: LiteralString, params: Mapping[str, object], *, is_kept: bool = False
+    ) -> bytes | None:
+        """The JSON that `query` makes of what the caller may see; one round trip. is_kept: its best
+        plan is the same for all parameters.
+        """
         tenant_id = self.caller.tenant_id
         if tenant_id is None:
             raise coded("forbidden", "This belongs to a tenant: use one of its credentials.")
         return await self.sources.database.tenant_json(
-            tenant_id, query, cast("Any", params), person=self.caller.reads_as
+            tenant_id,
+            query,
+            cast("Any", params),
+            person=self.caller.reads_as,
+            is_kept=is_kept,
         )
 
     async def loaded(self, query: LiteralString, params: Mapping[str, object]) -> Any:

@@ -1,7 +1,8 @@
 """Times that are asked for: cut into intervals of a time zone, and into what sums are kept of.
 
-Sums are kept by days where the days that are asked for are UTC's, else by quarters of an hour,
-which no time zone cuts. What lies before the first whole quarter and after the last one is in no
+Sums are kept by days of UTC and by quarters of an hour, which no time zone cuts. A day of UTC is
+counted where its noon is; what of it lies in another day or month of a time zone is moved there, by
+quarters. What lies before the first whole quarter and after the last one is in no
 sum and comes from single rows.
 """
 
@@ -66,6 +67,29 @@ STARTS: LiteralString = (
     "      (t - interval '1 microsecond') AT TIME ZONE zone, ('1 ' || ($1->>'unit'))::interval)"
     "      AS local WHERE $1->>'unit' IN ('day', 'month'))"
 )
+# main: where the day is counted. at: where what lies between f and t belongs. A day in which the
+# clocks are changed is looked at quarter by quarter.
+SHIFTED: LiteralString = (
+    "shifted AS MATERIALIZED ("
+    "  SELECT main, date_trunc($1->>'unit', f, $1->>'timeZone') AS at, f, t FROM ("
+    "    SELECT day, day + interval '24 hours' AS day_end,"
+    "           date_trunc($1->>'unit', day + interval '12 hours', $1->>'timeZone') AS main,"
+    "           (date_trunc($1->>'unit', (day + interval '12 hours')"
+    "               AT TIME ZONE ($1->>'timeZone'))"
+    "             + ('1 ' || ($1->>'unit'))::interval) AT TIME ZONE ($1->>'timeZone') AS next,"
+    "           day AT TIME ZONE ($1->>'timeZone') + interval '24 hours'"
+    "             <> (day + interval '24 hours') AT TIME ZONE ($1->>'timeZone') AS is_uneven"
+    "      FROM generate_series(($1->>'daysFrom')::timestamptz,"
+    "        ($1->>'shiftedTo')::timestamptz - interval '24 hours', interval '24 hours') AS day"
+    "    ) AS d CROSS JOIN LATERAL ("
+    "      SELECT f, f + interval '15 minutes' AS t"
+    "        FROM generate_series(day, day_end - interval '15 minutes', interval '15 minutes') AS f"
+    "       WHERE is_uneven"
+    "      UNION ALL SELECT day, main WHERE NOT is_uneven AND main > day"
+    "      UNION ALL SELECT next, day_end WHERE NOT is_uneven AND next < day_end"
+    "    ) AS part"
+    "   WHERE date_trunc($1->>'unit', f, $1->>'timeZone') <> main)"
+)
 # fmt: on
 
 
@@ -96,12 +120,15 @@ async def zone_of(context: ReadContext, asked: str | None) -> str:
 
 
 def period_params(
-    from_: str, to: str, *, interval: Interval | None, zone: str
+    from_: str, to: str, *, interval: Interval | None, zone: str, is_shifted: bool = False
 ) -> dict[str, str | None]:
-    """For the statements above."""
-    has_days = interval is None or (interval is not Interval.HOUR and zone in (UTC_NAME, "Etc/UTC"))
+    """For the statements above. is_shifted: days are read in any time zone, with SHIFTED."""
+    is_cut = interval is not None and zone not in (UTC_NAME, "Etc/UTC")
+    has_days = interval is not Interval.HOUR and (is_shifted or not is_cut)
+    whole = _whole(from_, to, has_days=has_days)
     return {
-        **_whole(from_, to, has_days=has_days),
+        **whole,
+        "shiftedTo": whole["daysTo" if is_cut else "daysFrom"],
         "from": from_,
         "to": to,
         "unit": None if interval is None else interval.value,

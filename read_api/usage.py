@@ -16,6 +16,7 @@ from read_api.context import ReadInfo
 from read_api.errors import refuse
 from read_api.limits import ReadLimits
 from read_api.periods import (
+    SHIFTED,
     START_OF,
     STARTS,
     From,
@@ -51,21 +52,39 @@ from read_api.usage_groups import (
 OTHER_UNIT = "units"
 
 # fmt: off
-# Days are read where they are UTC's. They need no time zone for each row, and make months once they
-# are summed; the start of a month that is one stays as it is.
+# Days need no time zone for each row, and are put where they belong once they are summed; the start
+# of a day or month that is one stays as it is.
 START_OF_DAY: LiteralString = (
     "CASE WHEN $1->>'unit' IS NULL THEN (SELECT ($1->>'from')::timestamptz) ELSE at END"
 )
-START_OF_SUM: LiteralString = "CASE $1->>'unit' WHEN 'month' THEN " + START_OF + " ELSE at END"
+START_OF_SUM: LiteralString = (
+    "CASE WHEN $1->>'unit' = 'month' OR $1->>'shiftedTo' <> $1->>'daysFrom'"
+    " THEN date_trunc($1->>'unit', at + interval '12 hours', $1->>'timeZone') ELSE at END"
+)
 
 
 def _summed(rows: LiteralString, start: LiteralString = START_OF) -> LiteralString:
     """Each table by itself, in the order of its key: little is left to be joined."""
     return (
         "SELECT " + start + " AS at," + GROUPED_COLUMNS + ", meter, sum(quantity) AS quantity,"
-        " sum(cost_usd_pico) AS cost_usd_pico, bool_or(unpriced > 0) AS has_unpriced,"
+        " sum(cost_usd_pico) AS cost_usd_pico, sum(unpriced) AS unpriced,"
         " sum(unresolved) AS unresolved"
         " FROM (" + rows + ") AS u WHERE " + ONLY + " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"
+    )
+
+
+def _moved() -> LiteralString:
+    """What of days belongs elsewhere: taken from where the day is counted, and put there."""
+    quarters = (
+        "SELECT f AS at, u.* FROM shifted CROSS JOIN LATERAL"
+        " (SELECT * FROM usage_facts_v1_quarters WHERE start >= f AND start < t OFFSET 0) AS u"
+    )
+    return (
+        "SELECT CASE sign WHEN 1 THEN shifted.at ELSE main END, model, provider, agent_id,"
+        " workflow_id, node_type, created_by, meter,"
+        " sign * quantity, sign * cost_usd_pico, sign * unpriced, sign * unresolved"
+        " FROM (" + _summed(quarters, "at") + ") AS m JOIN shifted ON f = m.at"
+        " CROSS JOIN (VALUES (1), (-1)) AS s(sign)"
     )
 
 
@@ -88,19 +107,21 @@ USED: LiteralString = " UNION ALL ".join([
         for where in in_quarters("start")
     ],
     *[_summed(_of_lines(where)) for where in at_the_edges("u.happened_at")],
+    _moved(),
 ])
 # The amounts of each group in each interval.
 SUMS: LiteralString = (
-    "named AS ("
+    SHIFTED + ","
+    " named AS ("
     "  SELECT " + START_OF_SUM + " AS start, " + NAMES + " AS names,"
-    "         meter, quantity, cost_usd_pico, has_unpriced, unresolved"
+    "         meter, quantity, cost_usd_pico, unpriced, unresolved"
     "    FROM (" + USED + ") AS grouped" + WITH_KEYS + "),"
     " sums AS MATERIALIZED ("
     "  SELECT start, names, sum(quantity) AS quantity, sum(cost_usd_pico) AS cost,"
     "         sum(quantity) FILTER (WHERE $1->'inputs' ? meter) AS tokens_in,"
     "         sum(quantity) FILTER (WHERE $1->'outputs' ? meter) AS tokens_out,"
     "         sum(quantity) FILTER (WHERE meter = 'requests') AS calls,"
-    "         bool_or(has_unpriced) AS has_unpriced, sum(unresolved) AS unresolved"
+    "         sum(unpriced) > 0 AS has_unpriced, sum(unresolved) AS unresolved"
     "    FROM named GROUP BY start, names)"
 )
 # s: of sums, or nothing.
@@ -154,7 +175,7 @@ async def usage(
     maximum = info.context.sources.limits.usage_buckets_max
     zone = await zone_of(info.context, time_zone)
     params = {
-        **period_params(from_, to, interval=interval, zone=zone),
+        **period_params(from_, to, interval=interval, zone=zone, is_shifted=True),
         **sum_params(dimensions, filter),
         "limit": maximum,
     }

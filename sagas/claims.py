@@ -52,12 +52,18 @@ class Usage:
     def try_take(self, claim: Claim) -> bool:
         if self.in_flight >= self._total_max:
             return False
+        held_to: list[tuple[_Counted, Hashable]] = []
         for place, counted in self._limited:
-            if counted.is_full(claim[place]):
+            key = claim[place]
+            limit = counted.limit_of(key)
+            if limit is None:
+                continue
+            if counted.count_of(key) >= limit:
                 return False
+            held_to.append((counted, key))
         self.in_flight += 1
-        for place, counted in self._limited:
-            counted.take(claim[place])
+        for counted, key in held_to:
+            counted.take(key)
         return True
 
     def give_back(self, claim: Claim) -> None:
@@ -84,15 +90,19 @@ class _Counted:
         self.is_limited = is_limited or own_limit_of is not None
 
     def is_full(self, key: Hashable) -> bool:
-        limit = self._limit_of(key)
-        return limit is not None and self._counts.get(key, 0) >= limit
+        limit = self.limit_of(key)
+        return limit is not None and self.count_of(key) >= limit
+
+    def count_of(self, key: Hashable) -> int:
+        return self._counts.get(key, 0)
 
     def take(self, key: Hashable) -> None:
-        if self._limit_of(key) is not None:
-            self._counts[key] = self._counts.get(key, 0) + 1
+        """Of a key that has a limit."""
+        self._counts[key] = self._counts.get(key, 0) + 1
 
     def give_back(self, key: Hashable) -> None:
-        count = self._counts.get(key)
+        # Mostly nothing is counted, and to hash a key is a function of Python's.
+        count = self._counts.get(key) if self._counts else None
         if count is None:
             return
         if count > 1:
@@ -100,7 +110,7 @@ class _Counted:
         else:
             del self._counts[key]
 
-    def _limit_of(self, key: Hashable) -> int | None:
+    def limit_of(self, key: Hashable) -> int | None:
         if self._own_limit_of is not None and (own := self._own_limit_of(key)) is not None:
             return own
         # Hashing a UUID is a call in Python: a third of the whole cost, where nothing is excepted.

@@ -61,10 +61,11 @@ class StepTurns:
         self._weight_of = weight_of
         self._turns = Turns(weight_of)
         self._order = Ordered[TenantId]()
-        self._tenants: dict[TenantId, _Steps] = {}
+        # By the number of the tenant: to hash a UUID is a function of Python's.
+        self._tenants: dict[int, _Steps] = {}
         self._spare_count = 0
         # When each quiet tenant took a step last, oldest first.
-        self._quiet: OrderedDict[TenantId, float] = OrderedDict()
+        self._quiet: OrderedDict[int, float] = OrderedDict()
 
     @property
     def in_flight(self) -> int:
@@ -80,18 +81,18 @@ class StepTurns:
 
     def try_take(self, tenant_id: TenantId) -> bool:
         """A step without waiting, or False. Overtakes no other step of the tenant."""
-        steps = self._tenants.get(tenant_id)
+        steps = self._tenants.get(tenant_id.int)
         if steps is None:
             own_max = max(1, round(self._limits.own_max * self._weight_of(tenant_id)))
-            steps = self._tenants[tenant_id] = _Steps(own_max)
+            steps = self._tenants[tenant_id.int] = _Steps(own_max)
         if steps.in_flight < QUIET_TIMES_OWN * steps.own_max and not steps.waiting:
             self._begin(steps)
             now_s = self._monotonic_s()
-            self._quiet[tenant_id] = now_s
-            self._quiet.move_to_end(tenant_id)
+            self._quiet[tenant_id.int] = now_s
+            self._quiet.move_to_end(tenant_id.int)
             self._forget_gone(now_s)
             return True
-        self._quiet.pop(tenant_id, None)
+        self._quiet.pop(tenant_id.int, None)
         if len(self._order) or not self._has_spare():
             return False
         self._begin(steps)
@@ -102,7 +103,7 @@ class StepTurns:
         if self.try_take(tenant_id):
             return
         granted = asyncio.get_running_loop().create_future()
-        self._tenants[tenant_id].waiting[granted] = None
+        self._tenants[tenant_id.int].waiting[granted] = None
         self._order.put(tenant_id, self._turns.join(tenant_id))
         try:
             await granted
@@ -112,14 +113,14 @@ class StepTurns:
 
     def give_back(self, tenant_id: TenantId) -> None:
         """Also hands what became free to those who wait."""
-        steps = self._tenants[tenant_id]
+        steps = self._tenants[tenant_id.int]
         if steps.in_flight > steps.own_max:
             self._spare_count -= 1
         steps.in_flight -= 1
         if steps.in_flight < steps.own_max and steps.waiting:
             self._grant(tenant_id)
         elif not steps.in_flight:
-            del self._tenants[tenant_id]
+            del self._tenants[tenant_id.int]
         while (first := self._order.first()) is not None and self._has_spare():
             self._grant(first[1])
 
@@ -136,13 +137,13 @@ class StepTurns:
     def _forget_gone(self, now_s: float) -> None:
         gone_since = now_s - QUIET_S
         while self._quiet:
-            tenant_id, last_at = next(iter(self._quiet.items()))
+            number, last_at = next(iter(self._quiet.items()))
             if last_at >= gone_since:
                 return
-            del self._quiet[tenant_id]
+            del self._quiet[number]
 
     def _grant(self, tenant_id: TenantId) -> None:
-        steps = self._tenants[tenant_id]
+        steps = self._tenants[tenant_id.int]
         granted, _ = steps.waiting.popitem(last=False)
         # One that was cancelled in this turn of the event loop gives back what it is granted.
         self._begin(steps)
@@ -155,7 +156,7 @@ class StepTurns:
 
     def _leave(self, tenant_id: TenantId, granted: asyncio.Future[None]) -> None:
         """Of one that was cancelled: it waits, or was granted a step after that."""
-        steps = self._tenants[tenant_id]
+        steps = self._tenants[tenant_id.int]
         if granted not in steps.waiting:
             self.give_back(tenant_id)
             return

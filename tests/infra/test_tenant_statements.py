@@ -29,7 +29,9 @@ def statements(conn: AsyncConnection) -> TenantStatements:
 
 
 async def asked(statements: TenantStatements, query: LiteralString, person: bytes = b"") -> object:
-    return await statements.value(query, b'{"n": 7}', tenant=b"a-tenant ", person=person)
+    return await statements.value(
+        query, b'{"n": 7}', tenant=b"a-tenant ", person=person, is_kept=True
+    )
 
 
 async def test_each_call_has_the_tenant_and_the_person_it_names(
@@ -45,6 +47,9 @@ async def test_what_is_asked_once_is_not_prepared_and_what_is_asked_again_is(
     once = int(cast("bytes", await asked(statements, PREPARED)))
     again = int(cast("bytes", await asked(statements, PREPARED)))
     assert (once, again) == (0, 2)  # The one that names the tenant, and this one.
+    for _ in range(3):
+        await statements.value("SELECT 'other'", b"{}", tenant=b"", person=b"")
+    assert int(cast("bytes", await asked(statements, PREPARED))) == again
     assert conn.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
 
 

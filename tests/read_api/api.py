@@ -66,9 +66,10 @@ class CountingDatabase(Database):
         params: JsonObject,
         *,
         person: UUID | None = None,
+        is_kept: bool = False,
     ) -> bytes | None:
         self.statements += 1
-        return await super().tenant_json(tenant_id, query, params, person=person)
+        return await super().tenant_json(tenant_id, query, params, person=person, is_kept=is_kept)
 
 
 @dataclass
