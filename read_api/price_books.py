@@ -48,6 +48,7 @@ class PriceBookVersion:
 
 async def price_books(
     info: ReadInfo,
+    *,
     tenant_id: Annotated[
         strawberry.ID | None,
         strawberry.argument(description="For the operator; without it, the platform's book."),
