@@ -34,8 +34,14 @@ Period: {period}
 
 To see how it stands, ask POST /graphql with a credential of your tenant:
 {{ budget(id: "{budget_id}") {{ limitUsd spentUsd reservedUsd overshotUsd status }} }}
+"""
+OWN = """\
 To change it: PATCH /api/v1/budgets/{budget_id}
 """
+KEPT = """\
+It was set by the {keeper}, who alone can change it.
+"""
+KEEPERS = {"operator": "operator of this installation", "reseller": "reseller of your tenant"}
 LAST = """
 This budget told you {count} times today, and writes no more until tomorrow (UTC). Its events are
 in the log all the same, and in the GraphQL subscription budgetAlerts.
@@ -53,7 +59,8 @@ async def alert_notices(budget: Budget, alert: DueAlert, ports: Ports) -> Sequen
     count = budget.told_count
     if count > MAILS_A_DAY_MAX:
         return ()
-    text = (TEXTS[alert.kind] + WHERE).format(
+    last = OWN if budget.keeper == "tenant" else KEPT
+    text = (TEXTS[alert.kind] + WHERE + last).format(
         part=None if alert.threshold is None else _percent(alert.threshold),
         spent=usd_text(alert.spent),
         limit=usd_text(alert.limit),
@@ -62,6 +69,7 @@ async def alert_notices(budget: Budget, alert: DueAlert, ports: Ports) -> Sequen
         budget_id=budget.id,
         scope=_scope(budget, alert),
         period=_period(budget, alert),
+        keeper=KEEPERS.get(budget.keeper),
     )
     if count == MAILS_A_DAY_MAX:
         text += LAST.format(count=count)

@@ -1,4 +1,6 @@
-"""Budgets of a tenant: begun, revised, deleted, and what they hold for what nobody knows let go."""
+"""Budgets of a tenant: begun, revised, deleted, and what they hold for what nobody knows let go. By
+the tenant itself, or by who manages it, the operator or the reseller who created it: each its own.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,14 +11,22 @@ from eventsourcing.domain import Aggregate
 
 from commands.budget_port import ReleasedHold, RemovedBudget, RevisedBudget, StoredBudget
 from commands.decisions import Command, Decided, Tenancy, require_version
+from commands.tenants import managed_tenant
 from domain.agents import Agent
 from domain.budget_rules import Mode, Period, ScopeType
-from domain.budgets import Budget, BudgetNotFound, Unpriced, thresholds
+from domain.budgets import (
+    Budget,
+    BudgetKept,
+    BudgetNotFound,
+    Keeper,
+    Unpriced,
+    thresholds,
+)
 from domain.credentials import ApiKey
 from domain.errors import FieldError, Invalid
 from domain.execution_usage import unresolved_since
 from domain.executions import Execution, ExecutionNotFound
-from domain.identifiers import Json, JsonObject
+from domain.identifiers import Json, JsonObject, TenantId
 from domain.identity import User
 from domain.tenants import TIME_ZONE_DEFAULT, Tenant
 from domain.workflows import Workflow
@@ -83,8 +93,82 @@ class ReleaseBudgetHold(Command):
     attempt: int
 
 
+@dataclass(frozen=True, slots=True)
+class CreateManagedBudget(Command):
+    """budget: of the whole tenant, or of each of its runs. The tenant cannot change it."""
+
+    requires: ClassVar[str] = "tenants:manage"
+
+    tenant_id: UUID
+    budget: CreateBudget
+
+    def subject(self, own: TenantId | None) -> TenantId:
+        del own
+        return TenantId(self.tenant_id)
+
+
+@dataclass(frozen=True, slots=True)
+class ReviseManagedBudget(Command):
+    requires: ClassVar[str] = "tenants:manage"
+
+    tenant_id: UUID
+    change: ReviseBudget
+
+    def subject(self, own: TenantId | None) -> TenantId:
+        del own
+        return TenantId(self.tenant_id)
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteManagedBudget(Command):
+    requires: ClassVar[str] = "tenants:manage"
+
+    tenant_id: UUID
+    change: DeleteBudget
+
+    def subject(self, own: TenantId | None) -> TenantId:
+        del own
+        return TenantId(self.tenant_id)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseManagedBudgetHold(Command):
+    requires: ClassVar[str] = "tenants:manage"
+
+    tenant_id: UUID
+    change: ReleaseBudgetHold
+
+    def subject(self, own: TenantId | None) -> TenantId:
+        del own
+        return TenantId(self.tenant_id)
+
+
 async def create_budget(command: CreateBudget, on: Tenancy) -> Decided:
     """Raises Invalid for a scope that is not of this tenant."""
+    return await _begun(command, on)
+
+
+async def create_managed_budget(command: CreateManagedBudget, on: Tenancy) -> Decided:
+    on.keep(await managed_tenant(on))
+    return await _begun(command.budget, on)
+
+
+async def revise_managed_budget(command: ReviseManagedBudget, on: Tenancy) -> Decided:
+    on.keep(await managed_tenant(on))
+    return await revise_budget(command.change, on)
+
+
+async def delete_managed_budget(command: DeleteManagedBudget, on: Tenancy) -> Decided:
+    on.keep(await managed_tenant(on))
+    return await delete_budget(command.change, on)
+
+
+async def release_managed_budget_hold(command: ReleaseManagedBudgetHold, on: Tenancy) -> Decided:
+    on.keep(await managed_tenant(on))
+    return await release_budget_hold(command.change, on)
+
+
+async def _begun(command: CreateBudget, on: Tenancy) -> Decided:
     await _require_scope(command, on)
     told: JsonObject = {
         "scope_type": command.scope_type,
@@ -101,14 +185,14 @@ async def create_budget(command: CreateBudget, on: Tenancy) -> Decided:
         mode=command.mode,
         notify_at=[*thresholds(command.notify_at)],
         unpriced=command.unpriced,
+        keeper=_keeper_of(on),
     )
-    row = StoredBudget(budget.id, {**told, **_columns(budget)})
+    row = StoredBudget(budget.id, {**told, **_columns(budget), "keeper": budget.keeper})
     return Decided(_present(budget), aggregates=(budget,), side_rows=(row,))
 
 
 async def revise_budget(command: ReviseBudget, on: Tenancy) -> Decided:
-    budget = await on.load(Budget, command.budget_id, BudgetNotFound)
-    budget.require_present()
+    budget = await _kept_budget(command.budget_id, on)
     require_version(budget, command.expected_version)
     budget.revise(
         limit_usd_pico=command.limit_usd_pico,
@@ -122,8 +206,7 @@ async def revise_budget(command: ReviseBudget, on: Tenancy) -> Decided:
 
 async def delete_budget(command: DeleteBudget, on: Tenancy) -> Decided:
     """What attempts hold of it they go on to hold; it refuses nobody any more."""
-    budget = await on.load(Budget, command.budget_id, BudgetNotFound)
-    budget.require_present()
+    budget = await _kept_budget(command.budget_id, on)
     require_version(budget, command.expected_version)
     budget.delete()
     result: JsonObject = {"budget_id": str(budget.id), "is_deleted": True}
@@ -132,14 +215,33 @@ async def delete_budget(command: DeleteBudget, on: Tenancy) -> Decided:
 
 async def release_budget_hold(command: ReleaseBudgetHold, on: Tenancy) -> Decided:
     """Only for what is unresolved: what runs will tell what it cost. Raises UsageNotUnresolved."""
-    budget = await on.load(Budget, command.budget_id, BudgetNotFound)
-    budget.require_present()
+    budget = await _kept_budget(command.budget_id, on)
     execution = await on.load(Execution, command.execution_id, ExecutionNotFound)
     unresolved_since(execution, command.path, command.attempt)
     on.keep(execution)
     budget.release(str(command.execution_id), command.path, command.attempt)
     row = ReleasedHold(budget.id, command.execution_id, command.path, command.attempt)
     return Decided(_present(budget), aggregates=(budget,), side_rows=(row,))
+
+
+async def _kept_budget(budget_id: UUID, on: Tenancy) -> Budget:
+    """One that the caller may change: of who manages the tenant, what the tenant itself keeps does
+    not exist for them. Raises BudgetNotFound, BudgetKept.
+    """
+    budget = await on.load(Budget, budget_id, BudgetNotFound)
+    budget.require_present()
+    keeper = _keeper_of(on)
+    may_change = ("operator", "reseller") if keeper == "operator" else (keeper,)
+    if budget.keeper in may_change:
+        return budget
+    on.keep(budget)
+    raise BudgetKept(keeper=budget.keeper) if keeper == "tenant" else BudgetNotFound
+
+
+def _keeper_of(on: Tenancy) -> Keeper:
+    if on.caller.is_operator:
+        return "operator"
+    return "tenant" if on.caller.tenant_id == on.tenant_id else "reseller"
 
 
 async def _time_zone(on: Tenancy) -> str:

@@ -21,13 +21,21 @@ from commands.billing_accounts import (
 )
 from commands.budgets import (
     CreateBudget,
+    CreateManagedBudget,
     DeleteBudget,
+    DeleteManagedBudget,
     ReleaseBudgetHold,
+    ReleaseManagedBudgetHold,
     ReviseBudget,
+    ReviseManagedBudget,
     create_budget,
+    create_managed_budget,
     delete_budget,
+    delete_managed_budget,
     release_budget_hold,
+    release_managed_budget_hold,
     revise_budget,
+    revise_managed_budget,
 )
 from commands.bulk_operations import OperateInBulk, operate_in_bulk
 from commands.commerce_catalogue import COMMERCE
@@ -269,6 +277,10 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         entry(ReviseBudget, revise_budget),
         entry(DeleteBudget, delete_budget),
         entry(ReleaseBudgetHold, release_budget_hold),
+        entry(CreateManagedBudget, create_managed_budget),
+        entry(ReviseManagedBudget, revise_managed_budget),
+        entry(DeleteManagedBudget, delete_managed_budget),
+        entry(ReleaseManagedBudgetHold, release_managed_budget_hold),
         entry(OpenCheckout, open_checkout),
         entry(ReceiveProviderEvent, receive_provider_event),
         entry(CollectPayment, collect_payment),

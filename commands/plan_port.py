@@ -126,6 +126,10 @@ class PlanUsage(Protocol):
         self, tenant_id: TenantId, *, reseller_id: TenantId | None
     ) -> JsonObject: ...
 
+    async def budgets(
+        self, tenant_id: TenantId, *, reseller_id: TenantId | None
+    ) -> list[JsonObject]: ...
+
 
 class NobodyLimited:
     """Implements Plans, for tools of the operator."""

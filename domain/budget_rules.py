@@ -58,13 +58,13 @@ class BudgetRule(NamedTuple):
 
 class Spender(NamedTuple):
     """Who spends. run_ids: of the run and of those above it, the outermost last; none for what a
-    tenant counts itself.
+    tenant counts itself. workflow_ids: of the same runs.
     """
 
     user_id: UUID | None = None
     api_key_id: UUID | None = None
     agent_id: UUID | None = None
-    workflow_id: UUID | None = None
+    workflow_ids: tuple[UUID, ...] = ()
     run_ids: tuple[UUID, ...] = ()
 
 
@@ -79,7 +79,7 @@ def applies(rule: BudgetRule, spender: Spender) -> bool:
         case "agent":
             return rule.scope_id is not None and rule.scope_id == spender.agent_id
         case "workflow":
-            return rule.scope_id is not None and rule.scope_id == spender.workflow_id
+            return rule.scope_id in spender.workflow_ids
         case "run":
             return bool(spender.run_ids) and (
                 rule.scope_id is None or rule.scope_id in spender.run_ids

@@ -9,25 +9,35 @@ say so (infra/migrations/0061_budgets.sql); here is what holds, and what was tol
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from eventsourcing.domain import Aggregate, event
 
 from domain.budget_rules import Mode
-from domain.errors import NotFound, Refused
+from domain.errors import Forbidden, NotFound, Refused
 
 BUDGETS_MAX = 50
+# So many more for who manages the tenant, whatever it has itself.
+MANAGED_BUDGETS_MAX = 10
 NOTIFY_AT_MAX = 10
 WINDOW_DAYS_MAX = 366
 LIMIT_USD_MAX = 1_000_000
 
 # What becomes of a call whose price nobody knows, under a hard budget.
 Unpriced: TypeAlias = Literal["refuse", "allow"]
+# Who alone may change a budget: the tenant itself, or who manages it.
+Keeper: TypeAlias = Literal["tenant", "reseller", "operator"]
 
 
 class BudgetNotFound(NotFound):
     """There is no such budget."""
+
+
+class BudgetKept(Forbidden):
+    """Somebody else keeps this budget: who manages the tenant."""
+
+    code = "budget_kept"
 
 
 class NothingHeld(Refused):
@@ -48,10 +58,12 @@ class Budget(Aggregate):
 
     class Created(Aggregate.Created):
         """scope_id: None is the tenant, or every run. window_s: of a rolling period. notify_at:
-        parts of the limit, as decimal strings. time_zone: where days and months begin.
+        parts of the limit, as decimal strings. time_zone: where days and months begin. keeper: who
+        alone may change it.
         """
 
         TOPIC = "budget.created"
+        class_version = 2
         scope_type: str
         scope_id: str | None
         period: str
@@ -61,6 +73,12 @@ class Budget(Aggregate):
         mode: str
         notify_at: list[str]
         unpriced: str
+        keeper: str
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            """Only tenants themselves had any."""
+            state["keeper"] = "tenant"
 
     class Revised(Aggregate.Event):
         """All that can be revised."""
@@ -129,6 +147,7 @@ class Budget(Aggregate):
         mode: Mode,
         notify_at: list[str],
         unpriced: Unpriced,
+        keeper: Keeper,
     ) -> None:
         self.scope_type = scope_type
         self.scope_id = scope_id
@@ -139,6 +158,7 @@ class Budget(Aggregate):
         self.mode: Mode = mode
         self.notify_at = notify_at
         self.unpriced: Unpriced = unpriced
+        self.keeper: Keeper = keeper
         self.is_deleted = False
         # On the last day (UTC) on which something was told, and how often.
         self.told_day: date | None = None

@@ -5,8 +5,8 @@ A version replaces the one before it as a whole. The newest whose time has come 
 holds.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
 from functools import lru_cache
@@ -18,8 +18,10 @@ from eventsourcing.domain import Aggregate, event
 from domain.errors import Refused
 from domain.identifiers import JsonObject, StreamId
 from domain.prices import Graduated, Package, Price, Tier, UnitPrice, Volume
+from domain.rating import PriceSource
 
 VERSIONS_MAX = 10_000
+OF_TENANT = "tenant"
 BOOK_IDS_KEPT_MAX = 4096
 
 
@@ -44,21 +46,38 @@ def price_book_id(owner_id: UUID) -> StreamId:
 @dataclass(frozen=True, slots=True)
 class PriceVersion:
     """Implements domain.rating.PriceSource. prices: by model, then by meter; a model may be
-    `provider/*` or `*`, and the most special that has the meter counts.
+    `provider/*` or `*`, and the most special that has the meter counts. told: what its tenant calls
+    the model, which counts before its real name.
     """
 
     name: str
     effective_from: datetime = field(hash=False)
     margin: Fraction = field(hash=False)
     prices: Mapping[str, Mapping[str, Price]] = field(hash=False)
+    told: str | None = None
 
     def price(self, model: str, meter: str) -> Price | None:
-        provider = model.partition("/")[0]
-        for pattern in (model, f"{provider}/*", "*"):
+        names = (model,) if self.told is None else (self.told, model)
+        patterns = [one for name in names for one in (name, f"{name.partition('/')[0]}/*")]
+        for pattern in (*patterns, "*"):
             found = self.prices.get(pattern, {}).get(meter)
             if found is not None:
                 return found
         return None
+
+
+def sources_told(sources: Sequence[PriceSource], asked: str, told: str) -> Sequence[PriceSource]:
+    """Of a model that its tenant calls otherwise, for it goes to a provider of its own: the
+    tenant's own book may name it so. No other book: the tenant chooses that name.
+    """
+    if asked == told:
+        return sources
+    return [
+        replace(one, told=told)
+        if isinstance(one, PriceVersion) and one.name.startswith(f"{OF_TENANT}/")
+        else one
+        for one in sources
+    ]
 
 
 class PriceBook(Aggregate):

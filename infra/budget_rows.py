@@ -12,7 +12,7 @@ from commands.budget_port import (
     StoredBudget,
     ToldAlert,
 )
-from domain.budgets import BUDGETS_MAX
+from domain.budgets import BUDGETS_MAX, MANAGED_BUDGETS_MAX
 from domain.identifiers import JsonObject, TenantId
 
 STORE_BUDGET: LiteralString = "SELECT store_budget(%s, %s, %s::json, %s)"
@@ -28,7 +28,9 @@ def budget_statement(
     """A statement and its parameters."""
     match row:
         case StoredBudget():
-            return STORE_BUDGET, (tenant_id, row.budget_id, _text(row.told), BUDGETS_MAX)
+            is_own = row.told["keeper"] == "tenant"
+            at_most = BUDGETS_MAX + (0 if is_own else MANAGED_BUDGETS_MAX)
+            return STORE_BUDGET, (tenant_id, row.budget_id, _text(row.told), at_most)
         case RevisedBudget():
             return REVISE_BUDGET, (tenant_id, row.budget_id, _text(row.told))
         case RemovedBudget():

@@ -35,6 +35,7 @@ class BudgetRow(TypedDict):
     mode: Text
     notify_at: Texts
     unpriced: Text
+    keeper: Text
     is_deleted: Boolean
     exhausted_at: Instant | None
     overshot_at: Instant | None
@@ -59,6 +60,7 @@ def evolve(row: BudgetRow | None, event: Decoded, _key: Key) -> BudgetRow:
                 "mode": fact.mode,
                 "notify_at": list(fact.notify_at),
                 "unpriced": fact.unpriced,
+                "keeper": fact.keeper,
                 "is_deleted": False,
                 "exhausted_at": None,
                 "overshot_at": None,
@@ -99,7 +101,7 @@ def evolve(row: BudgetRow | None, event: Decoded, _key: Key) -> BudgetRow:
 
 BUDGETS = Projection(
     name="budgets",
-    version=1,
+    version=2,
     row=BudgetRow,
     key=("tenant_id", "budget_id"),
     stream_column="budget_id",

@@ -14,24 +14,10 @@ from read_api.limits import PAGE_SIZE_DEFAULT
 from read_api.scalars import Instant
 
 # fmt: off
-# The counter of the present period. Of a budget for each run it is that of the run that has come
-# farthest.
-STANDING: LiteralString = (
-    " CROSS JOIN LATERAL (SELECT budget_period(r.period, r.window_s, r.time_zone, now())"
-    "   AS period_start) AS p"
-    " CROSS JOIN LATERAL (SELECT coalesce(sum(u.spent), 0) AS spent,"
-    "    coalesce(sum(u.reserved), 0) AS reserved, coalesce(sum(u.overshot), 0) AS overshot"
-    "   FROM (SELECT c.spent, c.reserved, c.overshot FROM budget_counters AS c"
-    "          WHERE c.budget_id = r.budget_id AND c.tenant_id = r.tenant_id"
-    "            AND c.period_start >= CASE WHEN r.window_s IS NULL THEN p.period_start"
-    "                 ELSE p.period_start - make_interval(secs => r.window_s) END"
-    "            AND c.period_start <= p.period_start"
-    "          ORDER BY CASE WHEN r.period = 'run' THEN c.spent + c.reserved END DESC NULLS LAST"
-    "          LIMIT CASE WHEN r.period = 'run' THEN 1 END) AS u) AS n"
-)
 ROWS: LiteralString = (
-    "(SELECT r.*, p.period_start, n.spent, n.reserved, n.overshot FROM budgets_v1 AS r"
-    + STANDING + ") AS b"
+    "(SELECT r.*, s.period_start, s.spent, s.reserved, s.overshot FROM budgets_v2 AS r"
+    " CROSS JOIN LATERAL budget_standing(r.tenant_id, r.budget_id, r.period, r.window_s,"
+    "   r.time_zone) AS s) AS b"
 )
 # fmt: on
 BUDGETS = Listing("Budget", "b", ROWS, "budget_id", condition="NOT b.is_deleted")
@@ -63,6 +49,7 @@ class Budget:
     mode: str = column("b.mode", "hard | soft")
     notify_at: list[float] = column("to_json(b.notify_at::numeric[])")
     unpriced: str = column("b.unpriced", "refuse | allow: models whose price nobody knows.")
+    keeper: str = column("b.keeper", "tenant | reseller | operator: who alone may change it.")
     status: str = column(
         "CASE WHEN b.spent >= b.limit_usd_pico THEN 'EXHAUSTED'"
         " WHEN b.spent >= b.limit_usd_pico * (SELECT min(t.part::numeric)"

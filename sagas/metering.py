@@ -6,6 +6,7 @@ from typing import NamedTuple
 from commands.price_port import Prices
 from domain.attempts import Usage
 from domain.identifiers import TenantId
+from domain.price_books import sources_told
 from domain.rating import rate
 from domain.usage import Measured, Metered
 
@@ -29,7 +30,7 @@ async def charged(
         quantities["tool_calls"] = tool_calls_count
     sources = await prices.sources(call.tenant_id, call.asked, call.made_at)
     counted = Measured(quantities, measured.source, measured.is_standard)
-    rated = rate(counted, call.asked, sources)
+    rated = rate(counted, call.asked, sources_told(sources, call.asked, call.told))
     metered = Metered(
         call.told, provider, call.agent_id, measured.source, rated.prices, rated.lines
     )

@@ -42,6 +42,7 @@ from domain.execution_usage import METERED_TYPES
 from domain.executions import Execution
 from domain.identifiers import JsonObject
 from domain.money import usd_pico, usd_text
+from domain.price_books import sources_told
 from domain.reservations import (
     TOKENS_DEFAULT,
     Admitted,
@@ -60,6 +61,7 @@ from sagas.effects import AttemptFailed, Run
 from sagas.nodes.agent import asked_of_agent
 from sagas.nodes.llm import Asked, asked_of_llm, own_access
 from sagas.run_owners import uuid_or_none
+from sagas.runs_above import Ancestor, runs_above
 
 EXCEEDED = "budget_exceeded"
 PLAN_EXCEEDED = "plan_run_cost"
@@ -130,7 +132,9 @@ class Reserving:
     # As the last append that was refused has told; good for the next one.
     _standings: Mapping[Counter, Standing] = field(default_factory=dict[Counter, Standing])
     _exhausted: list[Counter] = field(default_factory=list[Counter])
-    _ancestors: tuple[UUID, ...] | None = None
+    # Whether something failed for what is known of budgets, which may be old.
+    _was_judged: bool = False
+    _ancestors: tuple[Ancestor, ...] | None = None
     _known: TenantBudgets = NO_BUDGETS
     # Limits that are no budget's, by the id that stands for one.
     _caps: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -171,9 +175,9 @@ class Reserving:
     def known(self, attempts: Sequence[Attempt]) -> KnownBudgets | None:
         """What the append of these intents says of what was known. None: it has nothing to say."""
         is_paid = any(one.has_intent and one.node_type in METERED_TYPES for one in attempts)
-        if not is_paid and not self._exhausted:
+        if not is_paid and not self._exhausted and not self._was_judged:
             return None
-        exhausted, self._exhausted = tuple(self._exhausted), []
+        exhausted, self._exhausted, self._was_judged = tuple(self._exhausted), [], False
         return KnownBudgets(self._known.revision, self._caps, exhausted)
 
     async def admitted(self, on: Driven, attempts: Sequence[Attempt]) -> list[Attempt]:
@@ -229,6 +233,7 @@ class Reserving:
                 self._exhausted.append(outcome.counter)
                 self._fail(on, attempt, self._refusal(outcome))
             case Failure():
+                self._was_judged = True
                 self._fail(on, attempt, outcome)
             case Held():
                 self._hold_up(on, attempt, outcome.counter, now)
@@ -312,7 +317,7 @@ class Reserving:
             wanted = min(TOKENS_DEFAULT, bounds.tokens_out_max or TOKENS_DEFAULT)
         worst = worst_case(
             model,
-            sources,
+            sources_told(sources, model, asked.model),
             tokens_in=bounds.tokens_in,
             has_parts=bounds.has_parts,
             has_tools=bounds.has_tools,
@@ -342,25 +347,16 @@ class Reserving:
     async def _spender(self, on: Driven, asked: Asked) -> Spender:
         run = on.run
         kind, _, name = run.created_by.partition(":")
+        if self._ancestors is None:
+            self._ancestors = await runs_above(on.execution, run.tenant_id, self.parts.events)
+        runs = (Ancestor(run.execution_id, run.workflow_id), *self._ancestors)
         return Spender(
             user_id=await self.parts.effects.owners.owner_of(run.tenant_id, run.created_by),
             api_key_id=uuid_or_none(name) if kind == "api_key" else None,
             agent_id=None if asked.agent_id is None else UUID(asked.agent_id),
-            workflow_id=run.workflow_id,
-            run_ids=(run.execution_id, *await self._above(on)),
+            workflow_ids=tuple(one.workflow_id for one in runs if one.workflow_id is not None),
+            run_ids=tuple(one.run_id for one in runs),
         )
-
-    async def _above(self, on: Driven) -> tuple[UUID, ...]:
-        """The runs above this one, which pay for it too; the outermost last."""
-        if self._ancestors is None:
-            found: list[UUID] = []
-            parent_id = on.execution.parent_id
-            while parent_id is not None:
-                found.append(UUID(parent_id))
-                parent = await self.parts.events.load(Execution, found[-1], on.run.tenant_id)
-                parent_id = None if parent is None else parent.parent_id
-            self._ancestors = tuple(found)
-        return self._ancestors
 
     def _refusal(self, exhausted: Exhausted) -> Failure:
         limit = usd_text(exhausted.standing.limit)

@@ -37,6 +37,7 @@ from write_api import (
     licences,
     login_rules,
     logins,
+    managed_budgets,
     node_types,
     payments,
     plans,
@@ -102,6 +103,7 @@ ROUTES = (
     *licences.ROUTES,
     *feature_flags.ROUTES,
     *budgets.ROUTES,
+    *managed_budgets.ROUTES,
     *price_books.ROUTES,
     *billing_accounts.ROUTES,
     *upcoming_invoices.ROUTES,  # Before those of one invoice: `upcoming` is no id.

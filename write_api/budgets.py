@@ -14,6 +14,7 @@ from domain.budgets import (
     LIMIT_USD_MAX,
     NOTIFY_AT_MAX,
     WINDOW_DAYS_MAX,
+    BudgetKept,
     BudgetNotFound,
     NothingHeld,
     Unpriced,
@@ -152,19 +153,7 @@ HOLD_BODY = TypeAdapter(HoldBody)
 )
 async def create(call: Call) -> Response:
     body = await call.body(BUDGET_BODY)
-    window_s = _window_s(body)
-    command = CreateBudget(
-        body.scope.type,
-        body.scope.id,
-        body.period,
-        window_s,
-        body.time_zone,
-        usd_pico(body.limit_usd),
-        body.mode,
-        [str(part) for part in body.notify_at],
-        body.unpriced,
-    )
-    return await call.answer(command, HTTPStatus.CREATED)
+    return await call.answer(asked(body), HTTPStatus.CREATED)
 
 
 @route(
@@ -177,20 +166,12 @@ async def create(call: Call) -> Response:
         answers=Answered[BudgetWritten],
         body="BudgetChanges",
         example={"limit_usd": "250"},
-        refusals=[BudgetNotFound, Stale],
+        refusals=[BudgetNotFound, BudgetKept, Stale],
     ),
 )
 async def revise(call: Call) -> Response:
     body = await call.body(BUDGET_CHANGES)
-    command = ReviseBudget(
-        call.id("budget_id"),
-        None if body.limit_usd is None else usd_pico(body.limit_usd),
-        body.mode,
-        None if body.notify_at is None else [str(part) for part in body.notify_at],
-        body.unpriced,
-        call.expected_version,
-    )
-    return await call.answer(command, HTTPStatus.OK)
+    return await call.answer(revision(call, body), HTTPStatus.OK)
 
 
 @route(
@@ -201,7 +182,7 @@ async def revise(call: Call) -> Response:
         "Delete a budget: nothing is refused for it any more",
         requires=DeleteBudget.requires,
         answers=Answered[BudgetDeleted],
-        refusals=[BudgetNotFound, Stale],
+        refusals=[BudgetNotFound, BudgetKept, Stale],
     ),
 )
 async def delete(call: Call) -> Response:
@@ -223,13 +204,40 @@ async def delete(call: Call) -> Response:
             "path": "draft",
             "attempt": 1,
         },
-        refusals=[BudgetNotFound, ExecutionNotFound, UsageNotUnresolved, NothingHeld],
+        refusals=[BudgetNotFound, BudgetKept, ExecutionNotFound, UsageNotUnresolved, NothingHeld],
     ),
 )
 async def release(call: Call) -> Response:
     body = await call.body(HOLD_BODY)
     command = ReleaseBudgetHold(call.id("budget_id"), body.execution_id, body.path, body.attempt)
     return await call.answer(command, HTTPStatus.OK)
+
+
+def asked(body: BudgetBody) -> CreateBudget:
+    """Raises Invalid."""
+    return CreateBudget(
+        body.scope.type,
+        body.scope.id,
+        body.period,
+        _window_s(body),
+        body.time_zone,
+        usd_pico(body.limit_usd),
+        body.mode,
+        [str(part) for part in body.notify_at],
+        body.unpriced,
+    )
+
+
+def revision(call: Call, body: BudgetChanges) -> ReviseBudget:
+    """Of the budget of the path."""
+    return ReviseBudget(
+        call.id("budget_id"),
+        None if body.limit_usd is None else usd_pico(body.limit_usd),
+        body.mode,
+        None if body.notify_at is None else [str(part) for part in body.notify_at],
+        body.unpriced,
+        call.expected_version,
+    )
 
 
 def _window_s(body: BudgetBody) -> int | None:

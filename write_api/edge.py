@@ -306,8 +306,9 @@ class Call:
         """The path parameter `name`, which is no id of ours; decoded."""
         return path_text(self.scope, name)
 
-    async def body(self, adapter: TypeAdapter[Body]) -> Body:
-        raw = await read_json(self.receive, self.headers, bytes_max=self.edge.body_bytes_max)
+    async def body(self, adapter: TypeAdapter[Body], *media_types: bytes) -> Body:
+        bytes_max = self.edge.body_bytes_max
+        raw = await read_json(self.receive, self.headers, *media_types, bytes_max=bytes_max)
         return validated(adapter, raw)
 
     async def optional_body(self, adapter: TypeAdapter[Body]) -> Body:

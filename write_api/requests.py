@@ -7,7 +7,7 @@ Everything here refuses with an Invalid; the numbers are in problem_details.py.
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NoReturn, TypeAlias, TypeVar
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope
 from domain.errors import FieldError, Invalid
 from domain.identifiers import Json
 
+JSON_TYPE = b"application/json"
 JSON_DEPTH_MAX = 64
 WAIT_S_MAX = 30
 ERRORS_MAX = 100
@@ -123,9 +124,11 @@ def is_bodiless(headers: HeaderMap) -> bool:
     return headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers
 
 
-async def read_json(receive: Receive, headers: HeaderMap, *, bytes_max: int) -> Json:
-    """The body as JSON."""
-    _require_json(headers)
+async def read_json(
+    receive: Receive, headers: HeaderMap, *media_types: bytes, bytes_max: int
+) -> Json:
+    """The body as JSON. media_types: that it may have beside JSON's."""
+    _require_json(headers, media_types)
     return parse_json(await read_body(receive, headers, bytes_max=bytes_max))
 
 
@@ -228,19 +231,18 @@ def require_unencoded(headers: HeaderMap) -> None:
         raise UnsupportedMediaType("Send the body without Content-Encoding.")
 
 
-def _require_json(headers: HeaderMap) -> None:
+def _require_json(headers: HeaderMap, media_types: Sequence[bytes]) -> None:
     require_unencoded(headers)
     content_type = headers.get(b"content-type", b"")
-    if content_type == b"application/json":
+    if content_type == JSON_TYPE:
         return
     media_type, _, parameters = content_type.lower().partition(b";")
-    if media_type.strip() != b"application/json":
-        raise UnsupportedMediaType(errors=[FieldError("", "unsupported_media_type", _EXPECTED)])
+    expected = (JSON_TYPE, *media_types)
+    if media_type.strip() not in expected:
+        reason = f"{b' or '.join(expected).decode()} is expected"
+        raise UnsupportedMediaType(errors=[FieldError("", "unsupported_media_type", reason)])
     if b"charset=" in parameters and b"utf-8" not in parameters:
         raise UnsupportedMediaType("The body must be UTF-8.")
-
-
-_EXPECTED = "application/json is expected"
 
 
 def _refuse(path: str, code: str, reason: str) -> NoReturn:

@@ -11,10 +11,12 @@ from domain.usage import QUANTITY_MAX
 from domain.usage_events import UsageEventConflict
 from write_api.edge import Call
 from write_api.openapi import Answered, documented
-from write_api.routes import route
+from write_api.routes import Documentation, route
 from write_api.shapes import STRICT, Instant
 
 BATCH_MAX = 100
+# What CloudEvents are sent as, beside JSON; one or a list may come as any of them.
+MEDIA_TYPES = (b"application/cloudevents+json", b"application/cloudevents-batch+json")
 ATTRIBUTE_CHARACTERS_MAX = 300
 DETAILS_MAX = 20
 
@@ -70,10 +72,8 @@ BATCH_BODY: TypeAdapter[list[CloudEvent]] = TypeAdapter(
 )
 
 
-@route(
-    "POST",
-    "/api/v1/usage-events",
-    documented(
+def _documentation() -> Documentation:
+    told = documented(
         "sendUsageEvents",
         "Count usage: a CloudEvent, or a list of up to 100, all of them or none",
         requires=SendUsageEvents.requires,
@@ -87,10 +87,15 @@ BATCH_BODY: TypeAdapter[list[CloudEvent]] = TypeAdapter(
             "data": {"quantity": 12},
         },
         refusals=[UsageEventConflict],
-    ),
-)
+    )
+    content = told["openapi_extra"]["requestBody"]["content"]
+    content |= {name.decode(): content["application/json"] for name in MEDIA_TYPES}
+    return told
+
+
+@route("POST", "/api/v1/usage-events", _documentation())
 async def send(call: Call) -> Response:
-    body = await call.body(BATCH_BODY)
+    body = await call.body(BATCH_BODY, *MEDIA_TYPES)
     return await call.answer(SendUsageEvents([_sent(one) for one in body]), HTTPStatus.OK)
 
 

@@ -8,7 +8,7 @@ from commands.budget_notices import MAILS_A_DAY_MAX, alert_notices
 from commands.budget_port import DueAlert
 from commands.identity_port import StoredUserAccess
 from domain.budget_rules import Counter
-from domain.budgets import Budget
+from domain.budgets import Budget, Keeper
 from domain.envelope import Envelope
 from domain.identity import User
 from tests.commands.fakes import World
@@ -18,7 +18,12 @@ BUDGET, AGENT, RUN = (UUID(int=number) for number in (1, 2, 3))
 MARCH = "2026-02-28T23:00:00+00:00"
 
 
-def a_budget(period: str = "month", scope: str = "agent", scope_id: UUID | None = AGENT) -> Budget:
+def a_budget(
+    period: str = "month",
+    scope: str = "agent",
+    scope_id: UUID | None = AGENT,
+    keeper: Keeper = "tenant",
+) -> Budget:
     return Budget(
         id=BUDGET,
         scope_type=scope,
@@ -30,6 +35,7 @@ def a_budget(period: str = "month", scope: str = "agent", scope_id: UUID | None 
         mode="hard",
         notify_at=["0.8"],
         unpriced="refuse",
+        keeper=keeper,
     )
 
 
@@ -94,6 +100,20 @@ async def test_a_mail_says_of_what_and_when_and_how_much(
     assert "0.75 of 1 USD" in mail.text
     assert f"Of: {scope}\nPeriod: {period}\n" in mail.text
     assert f'budget(id: "{BUDGET}")' in mail.text
+
+
+@pytest.mark.parametrize(
+    ("keeper", "told"),
+    [
+        ("tenant", f"To change it: PATCH /api/v1/budgets/{BUDGET}\n"),
+        ("operator", "It was set by the operator of this installation, who alone can change it.\n"),
+        ("reseller", "It was set by the reseller of your tenant, who alone can change it.\n"),
+    ],
+)
+async def test_a_mail_says_who_can_change_it(keeper: Keeper, told: str) -> None:
+    world, budget = await a_world(), a_budget("total", "tenant", None, keeper)
+    await written(world, budget, an_alert(world, Counter(str(BUDGET), None, None)))
+    assert world.mailbox.mails[0].text.endswith(told)
 
 
 async def test_a_budget_of_each_run_does_not_fill_anybodys_mailbox() -> None:

@@ -7,13 +7,22 @@ import pytest
 from commands.agents import CreateAgent
 from commands.authorization import Caller, MissingScope
 from commands.budget_port import RemovedBudget, RevisedBudget, StoredBudget
-from commands.budgets import CreateBudget, DeleteBudget, ReleaseBudgetHold, ReviseBudget
+from commands.budgets import (
+    CreateBudget,
+    CreateManagedBudget,
+    DeleteBudget,
+    DeleteManagedBudget,
+    ReleaseBudgetHold,
+    ReviseBudget,
+    ReviseManagedBudget,
+)
 from commands.tenants import CreateTenant
 from domain.budget_rules import Period, ScopeType
-from domain.budgets import Budget, BudgetNotFound
+from domain.budgets import Budget, BudgetKept, BudgetNotFound
 from domain.errors import Invalid
 from domain.execution_usage import UsageNotUnresolved
 from domain.identifiers import TenantId
+from domain.tenants import TenantNotFound
 from tests.commands.fakes import World
 from tests.commands.steps import a_chain, a_run, an_llm, worked
 
@@ -58,6 +67,7 @@ async def test_a_budget_begins_in_the_time_zone_of_its_tenant_and_lies_beside_th
         "is_hard": True,
         "notify_at": ["0.5", "0.8"],
         "allows_unpriced": False,
+        "keeper": "tenant",
     }
 
 
@@ -114,3 +124,70 @@ async def test_nothing_is_let_go_of_an_attempt_that_will_tell_what_it_cost() -> 
     await worked(world, execution_id)
     with pytest.raises(UsageNotUnresolved):
         await world.when(ReleaseBudgetHold(budget_id, execution_id, "draft", 1))
+
+
+async def a_customer(world: World, seller: Caller) -> Caller:
+    """Its administrator."""
+    admin = (f"{world.ids.new()}@example.com", "correct horse battery")
+    made = await world.when(CreateTenant("Customer", *admin), caller=seller)
+    tenant_id = TenantId(UUID(str(made.result["tenant_id"])))
+    return Caller("user:1", tenant_id, frozenset({"*"}))
+
+
+async def kept(world: World, customer: Caller, keeper: Caller) -> UUID:
+    assert customer.tenant_id is not None
+    command = CreateManagedBudget(customer.tenant_id, a_budget())
+    return UUID(str((await world.when(command, caller=keeper)).result["budget_id"]))
+
+
+async def test_a_tenant_cannot_change_what_who_manages_it_keeps() -> None:
+    world = World()
+    seller = world.caller_with("tenants:create", "tenants:manage")
+    customer = await a_customer(world, seller)
+    for keeper, name in ((seller, "reseller"), (world.operator, "operator")):
+        budget_id = await kept(world, customer, keeper)
+        rows = [row for row in world.store.side_rows if isinstance(row, StoredBudget)]
+        assert rows[-1].told["keeper"] == name
+        for command in (
+            ReviseBudget(budget_id, limit_usd_pico=9 * USD),
+            DeleteBudget(budget_id),
+            ReleaseBudgetHold(budget_id, budget_id, "draft", 1),
+        ):
+            with pytest.raises(BudgetKept):
+                await world.when(command, caller=customer)
+
+
+async def test_who_manages_a_tenant_changes_what_is_kept_and_does_not_see_its_own() -> None:
+    world = World()
+    seller = world.caller_with("tenants:create", "tenants:manage")
+    customer = await a_customer(world, seller)
+    assert customer.tenant_id is not None
+    sold, own = await kept(world, customer, seller), await kept(world, customer, world.operator)
+    made = await world.when(a_budget(), caller=customer)
+    of_tenant = UUID(str(made.result["budget_id"]))
+
+    async def revised(budget_id: UUID, caller: Caller) -> None:
+        assert customer.tenant_id is not None
+        change = ReviseBudget(budget_id, limit_usd_pico=2 * USD)
+        await world.when(ReviseManagedBudget(customer.tenant_id, change), caller=caller)
+
+    await revised(sold, seller)
+    for budget_id in (sold, own):
+        await revised(budget_id, world.operator)
+    for budget_id, caller in ((own, seller), (of_tenant, seller), (of_tenant, world.operator)):
+        with pytest.raises(BudgetNotFound):
+            await revised(budget_id, caller)
+    gone = DeleteManagedBudget(customer.tenant_id, DeleteBudget(own))
+    await world.when(gone, caller=world.operator)
+    with pytest.raises(BudgetNotFound):
+        await revised(own, world.operator)
+
+
+async def test_a_reseller_keeps_budgets_of_its_own_customers_only() -> None:
+    world = World()
+    seller = world.caller_with("tenants:create", "tenants:manage")
+    stranger = await a_customer(world, world.operator)
+    with pytest.raises(TenantNotFound):
+        await kept(world, stranger, seller)
+    with pytest.raises(MissingScope):
+        await kept(world, stranger, stranger)

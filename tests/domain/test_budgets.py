@@ -24,7 +24,7 @@ def a_rule(
     )
 
 
-SPENDER = Spender(user_id=SOME, workflow_id=OTHER, run_ids=(OTHER, ROOT))
+SPENDER = Spender(user_id=SOME, workflow_ids=(OTHER,), run_ids=(OTHER, ROOT))
 
 
 @pytest.mark.parametrize(
@@ -114,6 +114,7 @@ def test_nothing_can_be_done_with_a_deleted_budget() -> None:
         mode="hard",
         notify_at=[],
         unpriced="refuse",
+        keeper="tenant",
     )
     budget.delete()
     with pytest.raises(BudgetNotFound):

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from domain.identifiers import PLATFORM
-from domain.price_books import PriceBook, PricesInThePast, price_book_id
+from domain.identifiers import PLATFORM, JsonObject
+from domain.price_books import PriceBook, PricesInThePast, price_book_id, sources_told
 from domain.prices import UnitPrice
 from tests.domain.given import Story
 
@@ -69,3 +69,42 @@ def test_prices_never_change_what_is_past() -> None:
 
 def test_the_stream_of_a_book_is_found_by_its_owner_for_ever() -> None:
     assert price_book_id(PLATFORM) == UUID("964695d8-f278-5dab-a6d7-7ed2169300d3")
+
+
+@pytest.mark.parametrize(
+    ("owner", "named", "usd_pico"),
+    [
+        ("tenant", "ours/*", 1),
+        ("tenant", "ours/llama", 1),
+        ("tenant", "hosted_vllm/llama", 1),
+        ("tenant", "theirs/*", None),
+        # A tenant chooses the name: nobody else's prices go by it.
+        ("platform", "ours/*", None),
+        ("platform", "hosted_vllm/*", 1),
+    ],
+)
+def test_the_book_of_a_tenant_may_name_a_model_as_the_tenant_does(
+    owner: str, named: str, usd_pico: int | None
+) -> None:
+    book = PriceBook(id=price_book_id(PLATFORM), owner=owner)
+    price = {"kind": "unit", "usd_pico": 1, "per": 1}
+    book.publish({named: {"output_tokens": price}}, margin="0", effective_from=NOON, now=NOON)
+    version = book.version_at(NOON)
+    assert version is not None
+    (source,) = sources_told([version], "hosted_vllm/llama", "ours/llama")
+    found = source.price("hosted_vllm/llama", "output_tokens")
+    assert found == (None if usd_pico is None else UnitPrice(usd_pico))
+
+
+def test_what_a_tenant_calls_a_model_counts_before_its_real_name() -> None:
+    book = PriceBook(id=price_book_id(PLATFORM), owner="tenant")
+    told: JsonObject = {
+        name: {"output_tokens": {"kind": "unit", "usd_pico": usd_pico, "per": 1}}
+        for usd_pico, name in enumerate(("ours/*", "hosted_vllm/llama", "*"))
+    }
+    book.publish(told, margin="0", effective_from=NOON, now=NOON)
+    version = book.version_at(NOON)
+    assert version is not None
+    (source,) = sources_told([version], "hosted_vllm/llama", "ours/llama")
+    assert source.price("hosted_vllm/llama", "output_tokens") == UnitPrice(0)
+    assert version.price("hosted_vllm/llama", "output_tokens") == UnitPrice(1)

@@ -52,6 +52,7 @@ class Tenant:
 
     async def budget(self, limit: int, **told: Any) -> Counter:
         """The counter of a new budget."""
+        keeper = told.pop("keeper", "tenant")
         facts: dict[str, Any] = {
             "scope_type": "tenant",
             "scope_id": None,
@@ -69,8 +70,11 @@ class Tenant:
             mode="hard",
             notify_at=columns["notify_at"],
             unpriced="refuse",
+            keeper=keeper,
         )
-        row = StoredBudget(budget.id, {**facts, **columns, "limit_usd_pico": limit})
+        row = StoredBudget(
+            budget.id, {**facts, **columns, "limit_usd_pico": limit, "keeper": keeper}
+        )
         await self.parts.store.append([budget], self.envelope, side_rows=[row])
         self.revision += 1
         return Counter(str(budget.id), None, None)

@@ -14,17 +14,22 @@ from commands.budget_port import (
     ReleasedHold,
     RemovedBudget,
 )
+from commands.ports import SideRow
+from commands.standing_port import RegisteredTenant, StoredResellerQuota
 from domain.budget_rules import Counter
-from domain.budgets import BUDGETS_MAX, Budget, NothingHeld
+from domain.budgets import BUDGETS_MAX, MANAGED_BUDGETS_MAX, Budget, NothingHeld
 from domain.definitions import parse_definition
+from domain.envelope import Envelope
 from domain.execution_outcomes import interrupt
 from domain.executions import Execution
 from domain.identifiers import Json, TenantId
 from domain.quotas import QuotaReached
 from domain.reservations import Standing
+from domain.tenants import TenantNotFound
 from domain.usage_events import UsageEvent
 from infra.budget_repair import BudgetRepair, repair_budgets
 from infra.budget_verification import verify_budgets
+from infra.plan_usage import PlanUsage
 from infra.tenant_budgets import PostgresBudgets
 from tests.commands.event_store_contract import an_execution
 from tests.domain.given import a_graph, an_llm
@@ -212,6 +217,51 @@ async def test_a_tenant_has_so_many_budgets_and_no_more(tenant: Tenant) -> None:
         await tenant.budget(1)
     with pytest.raises(QuotaReached):
         await tenant.budget(1)
+    # Who manages it is not kept out by that.
+    for _ in range(MANAGED_BUDGETS_MAX):
+        await tenant.budget(1, keeper="operator")
+    with pytest.raises(QuotaReached):
+        await tenant.budget(1, keeper="reseller")
+
+
+async def test_who_manages_a_tenant_reads_how_what_it_keeps_stands(tenant: Tenant) -> None:
+    reseller_id = TenantId(IDS.new())
+    told_of: list[tuple[TenantId, list[SideRow]]] = [
+        (reseller_id, [RegisteredTenant(None), StoredResellerQuota(1)]),
+        (tenant.id, [RegisteredTenant(reseller_id)]),
+    ]
+    for tenant_id, rows in told_of:
+        envelope = Envelope(tenant_id, "operator")
+        await tenant.parts.store.append([an_execution({})], envelope, side_rows=rows)
+    of_tenant, of_reseller, of_operator = [
+        await tenant.budget(100, keeper=keeper) for keeper in ("tenant", "reseller", "operator")
+    ]
+    run = await tenant.call(60, [of_tenant, of_reseller, of_operator])
+    await tenant.ends(run, 45)
+    await tenant.call(20, [of_tenant, of_reseller, of_operator])
+    views = PlanUsage(await tenant.parts.database("api"))
+    told = await views.budgets(tenant.id, reseller_id=reseller_id)
+    assert told == [
+        {
+            "budget_id": of_reseller.budget_id,
+            "keeper": "reseller",
+            "scope_type": "tenant",
+            "period": "total",
+            "window_s": None,
+            "time_zone": "UTC",
+            "mode": "hard",
+            "notify_at": [],
+            "unpriced": "refuse",
+            "limit_usd": "0.0000000001",
+            "spent_usd": "0.000000000045",
+            "reserved_usd": "0.00000000002",
+            "remaining_usd": "0.000000000035",
+        }
+    ]
+    told = await views.budgets(tenant.id, reseller_id=None)
+    assert [one["keeper"] for one in told] == ["reseller", "operator"]
+    with pytest.raises(TenantNotFound):
+        await views.budgets(tenant.id, reseller_id=TenantId(IDS.new()))
 
 
 async def test_a_worker_knows_the_budgets_of_its_tenants_and_how_they_stand(

@@ -18,6 +18,7 @@ def a_budget(tenant_id: TenantId | None = None, **fields: object) -> Stream:
         "mode": "hard",
         "notify_at": ["0.5", "0.8"],
         "unpriced": "refuse",
+        "keeper": "tenant",
     }
     stream = Stream(Budget, tenant_id or a_tenant())
     return stream.happens(Budget.Created, **{**told, **fields})

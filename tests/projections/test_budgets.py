@@ -29,6 +29,7 @@ def test_a_budget_says_what_holds_and_when_it_was_told_of_last() -> None:
             "mode": "soft",
             "notify_at": [],
             "unpriced": "allow",
+            "keeper": "tenant",
             "is_deleted": False,
             "exhausted_at": at(4),
             "overshot_at": None,

@@ -121,6 +121,7 @@ async def test_a_model_without_a_price_is_refused_by_a_hard_budget_that_does_not
     assert execution.error is not None
     assert execution.error["code"] == "budget_unpriced"
     assert worker.models.calls == []
+    assert known(worker.world) == [KnownBudgets(3, {})]  # What is not so any more is judged anew.
 
 
 async def test_a_budget_may_allow_what_has_no_price() -> None:

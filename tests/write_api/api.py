@@ -177,6 +177,12 @@ class FakePlanUsage:
             raise TenantNotFound
         return told
 
+    async def budgets(
+        self, tenant_id: TenantId, *, reseller_id: TenantId | None
+    ) -> list[JsonObject]:
+        told = await self.of_tenant(tenant_id, reseller_id=reseller_id)
+        return [{"budget_id": told["plan_id"]}]
+
 
 class FakeLicences:
     """Documents that are not signed. Nobody else issues any."""

@@ -6,6 +6,7 @@ import pytest
 
 from tests.write_api.api import Api, problem
 
+UNSUPPORTED = "unsupported_media_type"
 EVENT = {"specversion": "1.0", "id": "1", "source": "/reports", "type": "pages_printed"}
 
 
@@ -17,6 +18,17 @@ async def test_one_event_or_a_batch_is_accepted_and_told_apart_from_what_is_know
     assert (one.status_code, batch.status_code) == (200, 200)
     assert one.json()["data"] == {"accepted": 1, "duplicates": 0}
     assert batch.json()["data"] == {"accepted": 1, "duplicates": 1}
+
+
+@pytest.mark.parametrize("kind", ["cloudevents+json", "cloudevents-batch+json; charset=utf-8"])
+async def test_events_are_taken_as_those_who_send_cloudevents_call_them(
+    api: Api, kind: str
+) -> None:
+    headers = {"Content-Type": f"application/{kind}"}
+    sent = await api.send("POST", "/usage-events", [EVENT], headers=headers)  # type: ignore[arg-type] # a list
+    assert sent.json()["data"] == {"accepted": 1, "duplicates": 0}
+    # Nothing else is: a body that says it is an event is none of these.
+    problem(await api.send("POST", "/budgets", EVENT, headers=headers), 415, UNSUPPORTED)
 
 
 async def test_another_event_under_the_same_id_is_a_conflict(api: Api) -> None:
