@@ -1,4 +1,4 @@
-"""Days and months of time zones, which are put together from days of UTC and quarters of an hour."""
+"""Days and months of time zones are put together from days of UTC and quarters of an hour."""
 
 import random
 from collections import Counter
