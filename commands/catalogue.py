@@ -130,10 +130,12 @@ from commands.identity_providers import (
 from commands.invoices import (
     CreditInvoice,
     FinalizeInvoice,
+    MarkUncollectible,
     PayInvoice,
     VoidInvoice,
     credit_invoice,
     finalize_invoice,
+    mark_uncollectible,
     pay_invoice,
     void_invoice,
 )
@@ -265,6 +267,7 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         entry(FinalizeInvoice, finalize_invoice),
         entry(PayInvoice, pay_invoice),
         entry(VoidInvoice, void_invoice),
+        entry(MarkUncollectible, mark_uncollectible),
         entry(CreditInvoice, credit_invoice),
         entry(CreatePlan, create_plan),
         entry(RevisePlan, revise_plan),

@@ -141,10 +141,37 @@ async def void_invoice(command: VoidInvoice, on: Tenancy) -> Decided:
     invoice = await managed_invoice(on, command.invoice_id)
     was_void = invoice.status == "void"
     invoice.void(command.reason)
-    outcome = await _nothing_owed(invoice, "invoice_voided", on)
+    outcome = await _not_awaited(invoice, "invoice_voided", on)
     if not was_void:
         outcome.add(await voided_back(invoice, on))
     result: JsonObject = {"invoice_id": str(invoice.id), "status": invoice.status}
+    return Decided(result, tuple(outcome.aggregates), tuple(outcome.side_rows))
+
+
+@dataclass(frozen=True, slots=True)
+class MarkUncollectible(Command):
+    """Nobody tries to collect it any more; it may still be paid."""
+
+    requires: ClassVar[str] = "invoices:write"
+
+    tenant_id: UUID
+    invoice_id: UUID
+    reason: str
+
+    def subject(self, own: TenantId | None) -> TenantId:
+        del own
+        return TenantId(self.tenant_id)
+
+
+async def mark_uncollectible(command: MarkUncollectible, on: Tenancy) -> Decided:
+    """Raises InvoiceNotFound, InvoiceNotInState."""
+    invoice = await managed_invoice(on, command.invoice_id)
+    result: JsonObject = {"invoice_id": str(invoice.id), "status": "uncollectible"}
+    if invoice.status == "uncollectible":
+        on.keep(invoice)
+        return Decided(result, aggregates=())
+    invoice.mark_uncollectible(command.reason)
+    outcome = await _not_awaited(invoice, "invoice_uncollectible", on)
     return Decided(result, tuple(outcome.aggregates), tuple(outcome.side_rows))
 
 
@@ -208,11 +235,11 @@ async def _after_credit(invoice: Invoice, printed: str, on: Tenancy) -> Outcome:
     ):
         return Outcome([invoice], [*looked_at_again(invoice, on)])
     invoice.pay(method=BY_CREDIT_NOTE, reference=printed)
-    return await _nothing_owed(invoice, "invoice_credited", on)
+    return await _not_awaited(invoice, "invoice_credited", on)
 
 
-async def _nothing_owed(invoice: Invoice, reason: str, on: Tenancy) -> Outcome:
-    """Nobody waits for it any more."""
+async def _not_awaited(invoice: Invoice, reason: str, on: Tenancy) -> Outcome:
+    """Nobody waits for money for it any more."""
     payment = await payment_for(invoice, on)
     ended = Outcome() if payment is None else await no_longer_owed(payment, reason, on)
     return Outcome(

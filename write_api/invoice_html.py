@@ -7,7 +7,7 @@ from typing import Any, cast
 from jinja2 import Environment, StrictUndefined
 
 from domain.identifiers import JsonObject
-from write_api.invoice_words import day, headline, parties, period_words, totals
+from write_api.invoice_words import days, headline, parties, period_words, totals
 
 PAGE = """\
 <!doctype html>
@@ -41,7 +41,7 @@ th, td { text-align: left; padding: .35rem .5rem; border-bottom: 1px solid #ddd;
 <th class="n">{{ document.currency }}</th><th class="n">Tax %</th></tr></thead>
 <tbody>
 {% for line in document.lines %}<tr><td>{{ line.line }}</td><td>{{ line.description }}</td>
-<td>{{ day(line.start) }} &ndash; {{ day(line.end) }}</td><td class="n">{{ line.quantity }}</td>
+<td>{{ days(document, line) | join(" &ndash; " | safe) }}</td><td class="n">{{ line.quantity }}</td>
 <td>{{ line.unit }}</td><td class="n">{{ line.amount }}</td>
 <td class="n">{{ line.tax_percent }}</td></tr>
 {% endfor %}</tbody>
@@ -77,6 +77,6 @@ def invoice_html(document: JsonObject) -> bytes:
         period=period_words(told),
         parties=parties(told),
         totals=totals(told),
-        day=day,
+        days=days,
     )
     return page.encode()

@@ -27,8 +27,14 @@ def period_words(document: Document) -> str:
     )
 
 
-def day(instant: str) -> str:
-    return instant[:10]
+def days(document: Document, line: Document) -> tuple[str, str]:
+    """On which a line begins, and before which it ends, in the time zone of the invoice."""
+    zone = ZoneInfo(document["time_zone"])
+    start, end = (
+        f"{datetime.fromisoformat(line[edge]).astimezone(zone):%Y-%m-%d}"
+        for edge in ("start", "end")
+    )
+    return start, end
 
 
 def parties(document: Document) -> Sequence[tuple[str, Sequence[str]]]:

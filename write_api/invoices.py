@@ -14,7 +14,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from commands.authorization import require
-from commands.invoices import CreditInvoice, FinalizeInvoice, PayInvoice, VoidInvoice
+from commands.invoices import (
+    CreditInvoice,
+    FinalizeInvoice,
+    MarkUncollectible,
+    PayInvoice,
+    VoidInvoice,
+)
 from domain.credits import TooManyGrants
 from domain.errors import FieldError, Invalid
 from domain.identifiers import JsonObject, TenantId
@@ -234,6 +240,25 @@ async def void(call: Call) -> Response:
 
 @route(
     "POST",
+    "/api/v1/invoices/{invoice_id}/uncollectible",
+    documented(
+        "markInvoiceUncollectible",
+        "Give up collecting an invoice; it may still be paid",
+        requires=MarkUncollectible.requires,
+        answers=Answered[InvoiceChanged],
+        body="VoidingBody",
+        example={"tenant_id": SOME_TENANT, "reason": "insolvent"},
+        refusals=[TenantNotFound, InvoiceNotFound, InvoiceNotInState],
+    ),
+)
+async def mark_uncollectible(call: Call) -> Response:
+    body = await call.body(VOIDING_BODY)
+    command = MarkUncollectible(body.tenant_id, call.id("invoice_id"), body.reason)
+    return await call.answer(command, HTTPStatus.OK)
+
+
+@route(
+    "POST",
     "/api/v1/invoices/{invoice_id}/credit-notes",
     documented(
         "creditInvoice",
@@ -351,5 +376,5 @@ def _told(call: Call, invoice: Invoice) -> Response:
     return json_response({"data": data, "meta": meta}, HTTPStatus.OK)
 
 
-ROUTES = (finalize, pay, void, credit, read, read_issued)
+ROUTES = (finalize, pay, void, mark_uncollectible, credit, read, read_issued)
 BODIES = (OF_TENANT_BODY, PAYMENT_BODY, VOIDING_BODY, CREDIT_NOTE_BODY)

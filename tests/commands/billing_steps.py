@@ -1,11 +1,15 @@
 """A tenant that is billed, and what happens to its invoices."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import sagas.billing
 from commands.authorization import Caller
 from commands.billing_accounts import SetBillingTerms
 from commands.tenants import CreateTenant
+from domain.billing_accounts import Terms
 from domain.identifiers import TenantId
 from domain.invoices import Invoice, invoice_id
 from sagas.billing import BillingSaga
@@ -15,6 +19,32 @@ from tests.commands.fakes import NOON, World
 ACME = CreateTenant("Acme", "Ada@Example.com", "correct horse battery")
 DECEMBER = datetime(2026, 12, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
+DEATHS = ("billing.after_claim", "billing.before_append", "billing.after_append")
+
+
+class Died(BaseException):
+    """A worker, where it was told to."""
+
+
+@contextmanager
+def dying_at(point: str, times: int = 1) -> Iterator[None]:
+    """When it is there for so many times."""
+    left = times
+
+    def reach(reached: str) -> None:
+        nonlocal left
+        left -= reached == point
+        if reached == point and left == 0:
+            raise Died
+
+    real, sagas.billing.reach = sagas.billing.reach, reach
+    try:
+        yield
+    finally:
+        sagas.billing.reach = real
+
+
+USUAL = Terms("EUR", "0.5", None, {"default": "19"}, 14, 86400)
 
 
 class Billed:
@@ -30,12 +60,13 @@ class Billed:
         self.saga = BillingSaga(self.timers, world.ports, "worker:1", poll_s=1)
 
     @classmethod
-    async def begun(cls, world: World, issuer: Caller | None = None) -> "Billed":
+    async def begun(
+        cls, world: World, issuer: Caller | None = None, terms: Terms = USUAL
+    ) -> "Billed":
         issuer = issuer or world.operator
         made = await world.when(ACME, caller=issuer)
         tenant_id = TenantId(UUID(str(made.result["tenant_id"])))
-        terms = SetBillingTerms(tenant_id, "EUR", "0.5", None, {"default": "19"}, 14, 86400)
-        await world.when(terms, caller=issuer)
+        await world.when(SetBillingTerms(tenant_id, *terms), caller=issuer)
         return cls(world, tenant_id, issuer)
 
     async def until(self, now: datetime) -> None:

@@ -8,7 +8,13 @@ import pytest
 from commands.authorization import Caller, MissingScope
 from commands.billing_port import IssuedDocument, RemovedBillingTimer
 from commands.invoice_reading import InvoiceReader
-from commands.invoices import CreditInvoice, FinalizeInvoice, PayInvoice, VoidInvoice
+from commands.invoices import (
+    CreditInvoice,
+    FinalizeInvoice,
+    MarkUncollectible,
+    PayInvoice,
+    VoidInvoice,
+)
 from domain.errors import Invalid
 from domain.identifiers import PLATFORM
 from domain.invoice_documents import content_sha256
@@ -119,3 +125,19 @@ async def test_who_reads_only_what_is_theirs_reads_no_invoice(billed: Billed) ->
     person = Caller("user:x", billed.tenant_id, scopes, UUID(int=9), own_only=scopes)
     with pytest.raises(MissingScope):
         await InvoiceReader(billed.world.ports).own(person, invoice.id)
+
+
+async def test_who_issued_it_gives_an_invoice_up_and_it_may_still_be_paid(billed: Billed) -> None:
+    invoice = await billed.issued()
+    give_up = MarkUncollectible(billed.tenant_id, invoice.id, "insolvent")
+    assert (await when(billed, give_up))["status"] == "uncollectible"
+    stored = len(billed.world.store.events)
+    await when(billed, give_up)
+    assert len(billed.world.store.events) == stored
+    await billed.until(DECEMBER + 20 * DAY)
+    assert (await billed.invoice()).status == "uncollectible"
+    part = PayInvoice(billed.tenant_id, invoice.id, "line 7", amount="0.50")
+    assert (await when(billed, part))["status"] == "uncollectible"
+    assert (await when(billed, PayInvoice(billed.tenant_id, invoice.id, "8")))["status"] == "paid"
+    with pytest.raises(InvoiceNotInState):
+        await when(billed, give_up)

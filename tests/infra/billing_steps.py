@@ -8,6 +8,7 @@ from commands.authorization import Caller
 from commands.billing_accounts import SetBillingTerms
 from commands.bulk_port import ExecutionSearch
 from commands.dispatch import Dispatcher, Origin
+from commands.plan_port import NobodyLimited
 from commands.ports import Ports
 from commands.tenants import CreateTenant
 from domain.envelope import Envelope
@@ -17,6 +18,8 @@ from domain.usage_events import UsageEvent, usage_event_id
 from infra.admission import EveryoneAdmitted
 from infra.billing_facts import PostgresBilling
 from infra.billing_rows import PostgresBillingTimers
+from infra.postgres import Database
+from infra.price_books import StoredPrices
 from infra.secrets_source import SecretsSource
 from sagas.billing import BillingSaga
 from tests.commands.fakes import FakeClock, World
@@ -55,6 +58,7 @@ class Installation:
         self, parts: Parts, billing: PostgresBilling, search: ExecutionSearch | None = None
     ) -> None:
         self.parts = parts
+        self.workers: Database | None = None
         self.clock = FakeClock()
         secrets = SecretsSource(bcrypt_cost=4)
         world = World()
@@ -68,16 +72,19 @@ class Installation:
             billing=billing,
             users=world.users,
             search=search,
+            prices=StoredPrices(parts.store, NobodyLimited()),
         )
         self.operator = world.operator
         self.dispatcher = Dispatcher(self.ports)
 
+    async def tenant(self) -> TenantId:
+        create = CreateTenant("Acme", f"{IDS.new()}@example.com", "correct horse battery")
+        return TenantId(UUID((await self.done(create))["tenant_id"]))
+
     async def billed_tenant(
         self, currency: str = "USD", usd_rate: str = "1", **taxes: str
     ) -> TenantId:
-        create = CreateTenant("Acme", f"{IDS.new()}@example.com", "correct horse battery")
-        made = await self.done(create)
-        tenant_id = TenantId(UUID(made["tenant_id"]))
+        tenant_id = await self.tenant()
         await self.done(SetBillingTerms(tenant_id, currency, usd_rate, None, taxes, 14, 60))
         return tenant_id
 
@@ -86,7 +93,10 @@ class Installation:
         return (await self.dispatcher.dispatch(command, caller or self.operator, origin)).result
 
     async def saga(self) -> BillingSaga:
-        timers = PostgresBillingTimers(await self.parts.database("worker"))
+        """Of a worker that has just begun."""
+        if self.workers is None:
+            self.workers = await self.parts.database("worker")
+        timers = PostgresBillingTimers(self.workers)
         return BillingSaga(timers, self.ports, "worker:1", poll_s=1)
 
     async def until(self, now: datetime) -> None:

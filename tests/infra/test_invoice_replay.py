@@ -239,14 +239,7 @@ async def test_a_document_counts_only_with_what_held_when_its_facts_were_closed(
     assert third["number"].startswith("LG-")
     assert third["issuer"]["legal_name"] == "Ledger GmbH"
     assert await planted.found() == ""
-
-
-async def test_documents_that_name_no_versions_are_made_again_from_what_lay_before_them(
-    installation: Installation, owner: AsyncConnection
-) -> None:
-    """As they were once; of this one only the copy of its issuer says that it had some."""
-    tenant_id = await billed(installation)
-    planted = Planted(installation.parts, owner, tenant_id)
+    # As documents were once; of this one only the copy of its issuer says that it named some.
     unnamed = in_document(lambda told: told.pop("made_of"))
     first = await installation.invoice(tenant_id, NOON)
     said = await planted.found(Invoice.Finalized.TOPIC, unnamed, first.id)

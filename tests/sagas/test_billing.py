@@ -1,13 +1,17 @@
 """The billing of a tenant takes its steps when they are due, by a clock that tests move."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from domain.billing_accounts import Terms
+from domain.invoice_documents import canonical
 from domain.invoices import Invoice
-from tests.commands.billing_steps import DAY, DECEMBER, Billed
+from tests.commands.billing_steps import DAY, DEATHS, DECEMBER, Billed, Died, dying_at
 from tests.commands.fakes import NOON, World
 
 JANUARY = datetime(2027, 1, 1, tzinfo=UTC)
@@ -136,3 +140,60 @@ async def test_nothing_is_done_twice_by_who_comes_too_late(billed: Billed) -> No
     stored = len(billed.world.store.events)
     assert not await billed.saga.take_step(due)
     assert len(billed.world.store.events) == stored
+
+
+async def lived(death: tuple[str, int] | None) -> tuple[list[str], list[Any], bool]:
+    """A month until its invoice is past due: what was stored, the invoice, and whether a worker
+    died.
+    """
+    billed = await Billed.begun(World())
+    used(billed, NOON)
+    has_died = False
+    with dying_at(*death) if death else nullcontext():
+        for days in (0, 1, 15):
+            try:
+                await billed.until(DECEMBER + days * DAY)
+            except Died:
+                has_died = True
+                await billed.until(DECEMBER + days * DAY)
+    invoice = await billed.invoice(NOON)
+    told = [invoice.status, invoice.number, invoice.due_at, canonical(invoice.document)]
+    return billed.world.store.topics, told, has_died
+
+
+@pytest.mark.parametrize("point", DEATHS)
+@pytest.mark.parametrize("step", [1, 2, 3], ids=["drafting", "finalising", "past due"])
+async def test_a_worker_may_die_anywhere_in_any_step(point: str, step: int) -> None:
+    topics, told, _ = await lived(None)
+    assert told[0] == "past_due"
+    assert await lived((point, step)) == (topics, told, True)
+
+
+@pytest.mark.parametrize(
+    ("currency", "rate", "zone", "start", "end", "total"),
+    [
+        ("JPY", "150.5", "Asia/Kathmandu", "2028-02-01", "2028-03-01", "301"),  # A leap day.
+        ("KWD", "0.30725", "Europe/Berlin", "2027-03-01", "2027-04-01", "0.614"),  # An hour less.
+        ("CLF", "0.02345", "America/New_York", "2027-11-01", "2027-12-01", "0.0469"),  # One more.
+        ("USD", "1", "Pacific/Apia", "2026-12-01", "2027-01-01", "2.00"),
+    ],
+)
+async def test_a_month_has_what_happened_in_it_where_its_tenant_is(
+    *, currency: str, rate: str, zone: str, start: str, end: str, total: str
+) -> None:
+    """A USD each: before, at the beginning, in the last moment, and at the end."""
+    begin, over = [
+        datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+        for day in (start, end)
+    ]
+    world = World()
+    world.clock.time = begin
+    billed = await Billed.begun(world, terms=Terms(currency, rate, zone, {}, 14, 0))
+    for happened_at in (begin - US, begin, over - US, over):
+        used(billed, happened_at)
+    await billed.until(over - US)
+    assert (await billed.invoice(begin)).status == "gathering"
+    await billed.until(over)
+    document: Any = (await billed.invoice(begin)).document
+    assert (document["total"], document["facts"]["count"]) == (total, 2)
+    assert document["period"] == {"start": begin.isoformat(), "end": over.isoformat()}

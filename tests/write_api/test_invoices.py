@@ -12,6 +12,7 @@ from commands.billing_accounts import AddressInvoices
 from domain.invoice_documents import canonical
 from tests.commands.billing_steps import Billed
 from tests.write_api.api import KEY, OPERATOR_KEY, Api, problem
+from write_api.invoice_words import days
 
 OPERATOR = {"X-Operator-Key": OPERATOR_KEY}
 EVIL = "<script>alert(1)</script> & Söhne Łódź"
@@ -75,6 +76,20 @@ async def test_no_word_of_a_customer_is_markup(api: Api, billed: Billed) -> None
     assert b"script" in pdf
 
 
+async def test_the_days_of_a_line_are_those_of_the_time_zone_of_its_invoice() -> None:
+    document: Any = {"time_zone": "Asia/Kathmandu"}
+    line = {"start": "2026-10-31T18:15:00+00:00", "end": "2026-11-30T18:15:00+00:00"}
+    assert days(document, line) == ("2026-11-01", "2026-12-01")
+
+
+async def test_tax_is_told_line_by_line_on_paper(api: Api, billed: Billed) -> None:
+    invoice = await billed.issued()
+    assert "Tax %" in (await read(api, invoice.id, "html")).text
+    pdf = (await read(api, invoice.id, "pdf")).content
+    assert b"(Tax %)" in pdf
+    assert b"(19)" in pdf
+
+
 async def test_a_line_of_the_csv_is_a_line_of_the_invoice(api: Api, billed: Billed) -> None:
     invoice = await billed.issued()
     rows = list(csv.DictReader(io.StringIO((await read(api, invoice.id, "csv")).text)))
@@ -109,6 +124,7 @@ async def test_the_operator_pays_credits_and_reads_it(api: Api, billed: Billed) 
     assert (await post("pay", reference="line 7")).json()["data"]["status"] == "paid"
     problem(await post("void", reason="late"), 409, "invoice_state")
     problem(await post("finalize"), 409, "invoice_state")
+    problem(await post("uncollectible", reason="late"), 409, "invoice_state")
     path = f"/tenants/{billed.tenant_id}/invoices/{invoice.id}"
     told = (await api.send("GET", path, headers=OPERATOR)).json()["data"]
     assert (told["status"], len(told["credit_notes"])) == ("paid", 1)
