@@ -24,7 +24,6 @@ from cli.web_server import run_http
 from commands.invoice_reading import InvoiceReader
 from commands.ports import Ports
 from infra.access_tokens import SignedAccessTokens
-from infra.admission import SampledAdmission
 from infra.api_key_uses import ApiKeyUses
 from infra.audit_entries import AuditEntries
 from infra.audit_trail import AuditTrail
@@ -74,7 +73,6 @@ class ApiParts:
     app: FastAPI
     tail: Tail
     positions: ReadPositions
-    admission: SampledAdmission
     key_uses: ApiKeyUses
     rate_limits: RateLimitParts
 
@@ -87,11 +85,10 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     authentication = _authentication(runtime, database, key_uses, tokens)
     tail, positions = await runtime.tail(store, authentication), _positions(runtime, database)
     client_address, metrics = ClientAddresses(settings.trusted_proxies).of, METRICS
-    admission = _admission(runtime, database, metrics)
     audit_log, audit = await _audit(runtime, metrics)
     waiter = await _waiter(runtime, tail, authentication, metrics)
     secrets = SecretsSource(bcrypt_cost=settings.bcrypt_cost)
-    ports = await _ports(runtime, store, secrets=secrets, admission=admission, metrics=metrics)
+    ports = await _ports(runtime, store, secrets=secrets, metrics=metrics)
     app, dispatcher = _application(), TracedDispatcher(ports)
     rate_limits = build_rate_limits(runtime, database, metrics, await runtime.plans("api"))
     seals, seal_proofs = await runtime.event_seals("api"), await runtime.seal_proofs()
@@ -140,7 +137,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
             event_search=event_search,
         ),
     )
-    return ApiParts(app, tail, positions, admission, key_uses, rate_limits)
+    return ApiParts(app, tail, positions, key_uses, rate_limits)
 
 
 async def _licences(runtime: Runtime, store: PostgresEventStore) -> PublishedLicences:
@@ -270,7 +267,6 @@ async def _ports(
     store: PostgresEventStore,
     *,
     secrets: SecretsSource,
-    admission: SampledAdmission,
     metrics: Metrics,
 ) -> Ports:
     """What commands need, all of it."""
@@ -280,7 +276,7 @@ async def _ports(
         clock=runtime.clock,
         ids=runtime.ids,
         secrets=secrets,
-        admission=admission,
+        admission=await runtime.admission(),
         password_judge=build_password_judge(runtime, failed=metrics.breaches_unknown.inc),
         search=PostgresExecutionSearch(database),
         standings=await runtime.standings(),
@@ -314,24 +310,12 @@ async def _audit(runtime: Runtime, metrics: Metrics) -> tuple[AuditEntries, Audi
     return audit_log, audit
 
 
-def _admission(runtime: Runtime, database: Database, metrics: Metrics) -> SampledAdmission:
-    return SampledAdmission(
-        database,
-        runtime.clock,
-        metrics,
-        open_executions_max=runtime.settings.tenant_open_executions_max,
-        lag_s_max=runtime.settings.admission_lag_s_max,
-        monotonic_s=time.monotonic,
-    )
-
-
 async def run_api(runtime: Runtime, parts: ApiParts, listening: socket.socket) -> None:
     """Serve until cancelled, with the loops that the API needs beside it."""
     pause_max_s = runtime.settings.consumer_restart_max_s
     loops = {
         "tail": parts.tail.run,
         "read positions": parts.positions.run,
-        "admission": parts.admission.run,
         "uses of API keys": parts.key_uses.run,
         "rate limits": parts.rate_limits.limits.run,
         "tidied rate limits": parts.rate_limits.store.run,

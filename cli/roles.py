@@ -16,8 +16,8 @@ from commands.model_port import Models
 from commands.plan_port import Plans
 from commands.ports import Log, Ports, Position
 from domain.executions import Execution
-from infra.admission import EveryoneAdmitted
 from infra.budget_alerts import PostgresBudgetAlerts
+from infra.clock_watch import ClockWatch
 from infra.consumer import keep_running
 from infra.http_client import GuardedHttp
 from infra.login_cleaning import LoginCleaning
@@ -150,6 +150,7 @@ async def run_worker(runtime: Runtime) -> None:
                 "worker": lambda: _consume(log, saga, held, prices),
                 "suspended tenants": lambda: held.run(saga.released),
                 "prices": prices.run,
+                "clock": (await _clock_watch(runtime)).run,
                 "worker sweep": saga.sweep,
                 "worker timers": saga.wake_due,
                 "bulk operations": bulk.run,
@@ -165,6 +166,12 @@ async def run_worker(runtime: Runtime) -> None:
     finally:
         await models.aclose()
         await http.aclose()
+
+
+async def _clock_watch(runtime: Runtime) -> ClockWatch:
+    watch = ClockWatch(await runtime.database("worker"), runtime.clock)
+    runtime.scrape.ask(watch.tell)
+    return watch
 
 
 async def _mail(runtime: Runtime) -> dict[str, Callable[[], Awaitable[None]]]:
@@ -243,6 +250,7 @@ async def _executions(
                 weight_of,
             ),
             plans=plans,
+            admission=await runtime.admission(),
             budgets=await runtime.budgets("worker"),
         ),
         clock=runtime.clock,
@@ -282,7 +290,7 @@ async def _bulk_operations(runtime: Runtime) -> BulkOperationSaga:
         runtime.clock,
         runtime.ids,
         secrets,
-        EveryoneAdmitted(),
+        await runtime.admission(),
         search,
         plans=await runtime.plans("api"),
         prices=StoredPrices(store, await runtime.plans("api")),
@@ -292,6 +300,7 @@ async def _bulk_operations(runtime: Runtime) -> BulkOperationSaga:
         search,
         store,
         Dispatcher(ports),
+        runtime.clock,
         runtime.ids,
         f"worker:{runtime.name}",
         poll_s=runtime.settings.worker_bulk_poll_s,

@@ -26,3 +26,9 @@ class Admission(Protocol):
         TooManyOpenExecutions or EngineBehind.
         """
         ...
+
+    def require_room(self, tenant_id: TenantId) -> None:
+        """The same of a run that is part of one which was accepted: however far the engine is
+        behind, it belongs to what is to be done. Raises TooManyOpenExecutions.
+        """
+        ...

@@ -11,6 +11,7 @@ from commands.bulk_port import ExecutionFilter, ExecutionSearch
 from commands.decisions import Command, Decided, Tenancy
 from commands.execution_commands import RetryExecution
 from commands.execution_forks import ForkExecution
+from commands.execution_upgrades import UpgradeExecution
 from commands.executions import CancelExecution, require_small
 from commands.ownership import require_all
 from commands.ports import OpenedBulkOperation
@@ -95,7 +96,9 @@ def filter_from(stored: JsonObject) -> ExecutionFilter:
 
 
 def command_for(action: str, parameters: JsonObject, execution_id: UUID) -> Command:
-    """parameters: {reason, compensate} to cancel; {from_node, input?, version} to fork."""
+    """parameters: {reason, compensate} to cancel; {from_node, input?, version} to fork;
+    {version} to upgrade.
+    """
     match action:
         case "cancel":
             reason = cast("str | None", parameters.get("reason"))
@@ -111,6 +114,8 @@ def command_for(action: str, parameters: JsonObject, execution_id: UUID) -> Comm
                 has_input="input" in parameters,
                 workflow_version=cast("int | None", parameters.get("version")),
             )
+        case "upgrade":
+            return UpgradeExecution(execution_id, int(str(parameters["version"])))
         case _:
             raise AssertionError(action)
 

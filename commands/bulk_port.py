@@ -52,6 +52,6 @@ class OpenBulkOperations(Protocol):
         """One that nobody works on, the longest untouched first; ours until the lease ends."""
         ...
 
-    async def release(self, operation_id: UUID) -> None:
-        """Others may go on with it. Nothing, when it has ended."""
+    async def release(self, operation_id: UUID, *, after_s: float = 0.0) -> None:
+        """Others may go on with it, once that time is over. Nothing, when it has ended."""
         ...

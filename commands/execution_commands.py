@@ -2,7 +2,7 @@
 resolve. (Cancelling is in commands/executions.py.)
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from commands.execution_families import decided_about
 from commands.executions import require_small
 from commands.ownership import load_own_execution, require_still_runnable
 from commands.pinned_definitions import pinned_definition
+from commands.plan_port import ReopenedExecution
 from domain.definitions import Definition
 from domain.execution_commands import Resolution, compensate, pause, resolve, resume, retry
 from domain.executions import Execution
@@ -33,7 +34,7 @@ class ResumeExecution(Command):
 
 @dataclass(frozen=True, slots=True)
 class RetryExecution(Command):
-    """Go on from the nodes that failed."""
+    """Go on from the nodes that failed. Raises what Admission raises."""
 
     requires: ClassVar[str] = "executions:write"
 
@@ -77,7 +78,11 @@ async def retry_execution(command: RetryExecution, on: Tenancy) -> Decided:
     execution = await load_own_execution(on, command.execution_id, scope=command.requires)
     await require_still_runnable(on, execution, scope=command.requires)
     retry(execution, await _definition_of(execution, on))
-    return await decided_about(execution, on)
+    on.ports.admission.require_admitted(on.tenant_id)
+    decided = await decided_about(execution, on)
+    if not (await on.ports.plans.of(on.tenant_id)).limits_executions:
+        return decided
+    return replace(decided, side_rows=(*decided.side_rows, ReopenedExecution()))
 
 
 async def compensate_execution(command: CompensateExecution, on: Tenancy) -> Decided:

@@ -62,8 +62,21 @@ class AdmittedExecution:
     """An execution begins that counts. Raises ExecutionQuotaReached at the append."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReopenedExecution:
+    """One that had ended goes on: it is one at once again, and none more in its month. Raises
+    ExecutionQuotaReached at the append.
+    """
+
+
 PlanRow: TypeAlias = (
-    StoredPlan | ArchivedPlan | StoredTenantPlan | CountedPart | RemovedPart | AdmittedExecution
+    StoredPlan
+    | ArchivedPlan
+    | StoredTenantPlan
+    | CountedPart
+    | RemovedPart
+    | AdmittedExecution
+    | ReopenedExecution
 )
 
 

@@ -41,10 +41,7 @@ class Alert:
             "expr": self.expr,
             "for": self.since,
             "labels": {"severity": self.severity, "service": "agentledger"},
-            "annotations": {
-                "summary": self.summary,
-                "runbook": f"{RUNBOOK}, {self.name}",
-            },
+            "annotations": {"summary": self.summary, "runbook": f"{RUNBOOK}, {self.name}"},
         }
 
 
@@ -289,6 +286,13 @@ ALERTS: dict[str, Sequence[Alert]] = {
             "{{ $labels.instance }} does not get round: its event loop is {{ $value }} s late.",
         ),
         Alert(
+            "ClockWrong",
+            "max by (instance) (abs(clock_offset_seconds)) > 1",
+            "5m",
+            "ticket",
+            "The clock of {{ $labels.instance }} differs by {{ $value }} s from PostgreSQL's.",
+        ),
+        Alert(
             "ProcessorBusy",
             "rate(process_cpu_seconds_total[15m]) > 0.95",
             "15m",
@@ -382,14 +386,10 @@ def alertmanager() -> Json:
 
 def prometheus() -> Json:
     """An example: where to scrape, and which rules."""
+    targets: list[Json] = [{"targets": ["127.0.0.1:9464"]}]
     return {
         "global": {"scrape_interval": "15s", "evaluation_interval": "15s"},
         "rule_files": ["rules.yaml", "alerts.yaml"],
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": ["alertmanager:9093"]}]}]},
-        "scrape_configs": [
-            {
-                "job_name": "agentledger",
-                "static_configs": [{"targets": ["127.0.0.1:9464"]}],
-            }
-        ],
+        "scrape_configs": [{"job_name": "agentledger", "static_configs": targets}],
     }

@@ -15,7 +15,7 @@ from eventsourcing.domain import Aggregate, event
 from domain.errors import NotFound
 from domain.identifiers import Json, JsonObject
 
-BulkAction: TypeAlias = Literal["cancel", "retry", "fork"]
+BulkAction: TypeAlias = Literal["cancel", "retry", "fork", "upgrade"]
 
 EXECUTIONS_MAX = 10_000
 REFUSALS_MAX = 20

@@ -24,8 +24,9 @@ from commands.admission_port import EngineBehind, TooManyOpenExecutions
 from commands.ports import Clock
 from domain.errors import OverLimit, Unavailable
 from domain.identifiers import TenantId
-from infra.metrics import Metrics
+from infra.metrics import METRICS, Metrics
 from infra.postgres import Database
+from infra.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,9 @@ class EveryoneAdmitted:
     def require_admitted(self, tenant_id: TenantId) -> None:
         pass
 
+    def require_room(self, tenant_id: TenantId) -> None:
+        pass
+
 
 class SampledAdmission:
     """Implements commands.admission_port.Admission. database: the role `api`.
@@ -90,6 +94,12 @@ class SampledAdmission:
         self._judged_at_s = float("-inf")
 
     def require_admitted(self, tenant_id: TenantId) -> None:
+        self._require(tenant_id, must_keep_up=True)
+
+    def require_room(self, tenant_id: TenantId) -> None:
+        self._require(tenant_id, must_keep_up=False)
+
+    def _require(self, tenant_id: TenantId, *, must_keep_up: bool) -> None:
         now_s = self._monotonic_s()
         tenant = self._tenants.get(tenant_id)
         if tenant is None:
@@ -99,7 +109,9 @@ class SampledAdmission:
         else:
             tenant.asked_at_s = now_s
             self._tenants.move_to_end(tenant_id)
-        refusal = self._refusal(tenant, now_s)
+        refusal = (self._behind(tenant, now_s) if must_keep_up else None) or self._full(
+            tenant, now_s
+        )
         if refusal is not None:
             self._metrics.admission_refusals.labels(refusal.code).inc()
             raise refusal
@@ -155,14 +167,29 @@ class SampledAdmission:
         self._is_engine_behind = 2 * behind_count > len(lags_s)
         self._metrics.open_executions_lag_seconds.set(max(lags_s, default=0.0))
 
-    def _refusal(self, tenant: _Tenant, now_s: float) -> OverLimit | None:
+    def _behind(self, tenant: _Tenant, now_s: float) -> OverLimit | None:
         is_fresh = now_s - tenant.sampled_at_s <= SAMPLE_VALID_S
         is_engine_behind = self._is_engine_behind and now_s - self._judged_at_s <= SAMPLE_VALID_S
         if is_engine_behind or (is_fresh and tenant.lag_s >= self._lag_s_max):
             return EngineBehind(retry_after_s=BEHIND_RETRY_AFTER_S)
+        return None
+
+    def _full(self, tenant: _Tenant, now_s: float) -> OverLimit | None:
+        is_fresh = now_s - tenant.sampled_at_s <= SAMPLE_VALID_S
         if is_fresh and tenant.open_count >= self._open_executions_max:
             return TooManyOpenExecutions(retry_after_s=TOO_MANY_RETRY_AFTER_S)
         return None
+
+
+def build_admission(database: Database, clock: Clock, settings: Settings) -> SampledAdmission:
+    return SampledAdmission(
+        database,
+        clock,
+        METRICS,
+        open_executions_max=settings.tenant_open_executions_max,
+        lag_s_max=settings.admission_lag_s_max,
+        monotonic_s=asyncio.get_running_loop().time,
+    )
 
 
 def _smallest_id(timestamp_s: float) -> UUID:

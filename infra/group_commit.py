@@ -9,7 +9,6 @@ event ids at their places and appends only what is not there.
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import LiteralString
 
@@ -18,6 +17,7 @@ from psycopg.errors import UniqueViolation
 
 from commands.ports import DuplicateCommand, PositionToken
 from domain.errors import Stale, Unavailable
+from infra.append_queue import AppendQueue
 from infra.append_statement import Append, Stored, append_query, stored_at
 from infra.blob_statement import store_blobs
 from infra.budget_moves import CHANGED_SQLSTATE, EXCEEDED_SQLSTATE
@@ -43,7 +43,7 @@ SELECT event_id, era, tx_id::text::bigint, notification_id FROM events
 
 
 class AppendQueueFull(Unavailable):
-    """Too many appends are waiting for the database; try again."""
+    """Too many appends are waiting for the database, or too many of this tenant; try again."""
 
 
 class GroupCommit:
@@ -66,10 +66,9 @@ class GroupCommit:
         self._writers = writers
         self._batch_events_max = batch_events_max
         self._batch_bytes_max = batch_bytes_max
-        self._queue_max = queue_max
         self._timeout_s = timeout_s
         self._on_appended = on_appended
-        self._queue: deque[Append] = deque()
+        self._queue = AppendQueue(queue_max)
         self._work = asyncio.Event()
         self._storing: dict[_Writer, Sequence[Append]] = {}
         self._watch: asyncio.TimerHandle | None = None
@@ -81,11 +80,10 @@ class GroupCommit:
         """Raises Stale, DuplicateCommand, AppendQueueFull, or Unavailable when the outcome could
         not be learnt in time.
         """
-        if len(self._queue) >= self._queue_max:
-            raise AppendQueueFull
         loop = asyncio.get_running_loop()
         append.overdue_at = loop.time() + self._timeout_s
-        self._queue.append(append)
+        if not self._queue.put(append):
+            raise AppendQueueFull
         self._work.set()
         if self._watch is None:
             self._watch = loop.call_later(self._timeout_s / LOOKS_PER_TIMEOUT, self._fail_overdue)
@@ -110,8 +108,8 @@ class GroupCommit:
         """
         loop = asyncio.get_running_loop()
         now = loop.time()
-        while self._queue and self._queue[0].overdue_at <= now:
-            _fail_late(self._queue.popleft())
+        for append in self._queue.take_overdue(now):
+            _fail_late(append)
         for batch in self._storing.values():
             for append in batch:
                 if append.overdue_at <= now:
@@ -147,18 +145,7 @@ class GroupCommit:
         """What this writer stores next: of many appends a part only, while others are idle too."""
         idle = self._writers - len(self._storing)
         part = max(PART_APPENDS_MIN, -(-len(self._queue) // idle))
-        batch: list[Append] = []
-        events = size = 0
-        while self._queue and len(batch) < part:
-            append = self._queue[0]
-            events += len(append.events)
-            size += append.bytes_count
-            if batch and (events > self._batch_events_max or size > self._batch_bytes_max):
-                break
-            batch.append(self._queue.popleft())
-            if append.rare:
-                break
-        return batch
+        return self._queue.take(part, self._batch_events_max, self._batch_bytes_max)
 
 
 def _count(batch: Sequence[Append], seconds: float) -> None:

@@ -270,6 +270,10 @@ class ProcessMetrics:
             "event_loop_lag_seconds",
             "How late the event loop of this process was, at worst since the last scrape.",
         )
+        self.clock_offset_seconds = declare.gauge(
+            "clock_offset_seconds",
+            "How far the clock of this worker is ahead of PostgreSQL's; below 0: behind it.",
+        )
         self.disk_free_bytes = declare.gauge(
             "disk_free_bytes", "Free space of the file system with the data directory."
         )

@@ -20,7 +20,8 @@ CLAIM: LiteralString = (
 )
 # At the end of the queue: operations take turns, so that a long one does not hold up the others.
 RELEASE: LiteralString = (
-    "UPDATE open_bulk_operations SET leased_until = clock_timestamp() WHERE operation_id = %s"
+    "UPDATE open_bulk_operations"
+    " SET leased_until = clock_timestamp() + make_interval(secs => %s) WHERE operation_id = %s"
 )
 # fmt: on
 
@@ -36,6 +37,6 @@ class PostgresOpenBulkOperations:
             row = await (await conn.execute(CLAIM, (lease_s,))).fetchone()
         return None if row is None else OpenBulkOperation(TenantId(row[0]), *row[1:])
 
-    async def release(self, operation_id: UUID) -> None:
+    async def release(self, operation_id: UUID, *, after_s: float = 0.0) -> None:
         async with self._database.connection() as conn:
-            await conn.execute(RELEASE, (operation_id,))
+            await conn.execute(RELEASE, (after_s, operation_id))

@@ -10,6 +10,7 @@ from commands.plan_port import (
     CountedPart,
     PlanRow,
     RemovedPart,
+    ReopenedExecution,
     StoredPlan,
     StoredTenantPlan,
 )
@@ -36,6 +37,7 @@ REMOVE_PART: LiteralString = (
     "DELETE FROM counted_parts WHERE tenant_id = %s AND kind = %s AND part_id = %s"
 )
 ADMIT_EXECUTION: LiteralString = "SELECT admit_execution(%s)"
+REOPEN_EXECUTION: LiteralString = "SELECT require_quota(%s, 'concurrent_executions')"
 
 
 def plan_statement(tenant_id: TenantId, row: PlanRow) -> tuple[LiteralString, tuple[object, ...]]:
@@ -54,8 +56,9 @@ def plan_statement(tenant_id: TenantId, row: PlanRow) -> tuple[LiteralString, tu
             return COUNT_PART, (tenant_id, row.kind, row.part_id)
         case RemovedPart():
             return REMOVE_PART, (tenant_id, row.kind, row.part_id)
-        case AdmittedExecution():
-            return ADMIT_EXECUTION, (tenant_id,)
+        case AdmittedExecution() | ReopenedExecution():
+            is_new = isinstance(row, AdmittedExecution)
+            return ADMIT_EXECUTION if is_new else REOPEN_EXECUTION, (tenant_id,)
 
 
 def _text(document: JsonObject) -> str:

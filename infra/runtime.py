@@ -12,6 +12,7 @@ from uuid import UUID
 
 from commands.ports import Log
 from domain.errors import Unavailable
+from infra.admission import SampledAdmission, build_admission
 from infra.authentication import Authentication
 from infra.blobs import Blobs
 from infra.caches import Cache
@@ -78,6 +79,7 @@ class Runtime:
     _group_commit: GroupCommit | None = None
     _definitions: Cache | None = None
     _standings: PostgresStandings | None = None
+    _admission: SampledAdmission | None = None
     _plans: dict[Role, TenantPlans] = field(default_factory=dict[Role, TenantPlans])
     _budgets: dict[Role, PostgresBudgets] = field(default_factory=dict[Role, PostgresBudgets])
     _features: dict[Role, PostgresFeatures] = field(default_factory=dict[Role, PostgresFeatures])
@@ -267,6 +269,16 @@ class Runtime:
             monotonic_s = asyncio.get_running_loop().time
             self._standings = PostgresStandings(database, monotonic_s=monotonic_s)
         return self._standings
+
+    async def admission(self) -> SampledAdmission:
+        """One for all parts of the process, which all count what they admit."""
+        if self._admission is None:
+            database = await self.database("api")
+            self._admission = build_admission(database, self.clock, self.settings)
+            pause_max_s = self.settings.consumer_restart_max_s
+            sampling = keep_running("admission", self._admission.run, pause_max_s=pause_max_s)
+            self.in_background("admission", sampling)
+        return self._admission
 
     async def plans(self, role: Role) -> TenantPlans:
         """role: api or worker. One for each, for it remembers."""

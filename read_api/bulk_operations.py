@@ -23,7 +23,7 @@ class BulkOperationStatus(Enum):
 @strawberry.type(description="One decision about many executions, worked off page by page.")
 class BulkOperation:
     id: strawberry.ID = column("b.bulk_operation_id")
-    action: str = column("b.action", "cancel, retry or fork")
+    action: str = column("b.action", "cancel, retry, fork or upgrade")
     filter: Json = column("b.filter", "Which executions.")
     parameters: Json = column("b.parameters", "Of the action.")
     status: BulkOperationStatus = column("b.status")

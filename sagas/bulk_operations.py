@@ -2,6 +2,9 @@
 
     claim ──► find a page ──► dispatch one command for each ──► append Progressed ──► release
 
+Where there is no room to begin more, a page is recorded as far as it came, and the operation rests
+until there may be.
+
 A worker that dies leaves its lease to run out, and the next one repeats at most one page. That is
 harmless: each command carries a key made of the operation and the execution, so the second time it
 gets the first answer. If two workers come to the same page, only one of them can append it.
@@ -17,11 +20,11 @@ from commands.authorization import Caller
 from commands.bulk_operations import command_for, filter_from
 from commands.bulk_port import ExecutionSearch, OpenBulkOperation, OpenBulkOperations
 from commands.dispatch import Contended, Dispatcher, Origin
-from commands.ports import ClosedBulkOperation, EventStore, Ids
+from commands.ports import Clock, ClosedBulkOperation, EventStore, Ids
 from domain.bulk_operations import BulkOperation, a_refusal
 from domain.envelope import Envelope
-from domain.errors import DomainError, Stale, Unavailable
-from domain.identifiers import JsonObject
+from domain.errors import DomainError, OverLimit, Stale, Unavailable
+from domain.identifiers import TenantId
 from infra.crash_points import reach
 
 log = logging.getLogger(__name__)
@@ -29,6 +32,10 @@ log = logging.getLogger(__name__)
 PAGE = 100
 # Far longer than a page takes; when it runs out all the same, nothing is done twice.
 LEASE_S = 60.0
+# Room that comes back within this is waited for; what a month's quota refuses is refused.
+REST_S_MAX = 60.0
+# For so long after it came forward last; then those for which there is no room are refused.
+ROOM_WAIT_S_MAX = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,7 @@ class BulkOperationSaga:
     search: ExecutionSearch
     events: EventStore
     dispatcher: Dispatcher
+    clock: Clock
     ids: Ids
     actor: str
     poll_s: float
@@ -55,22 +63,48 @@ class BulkOperationSaga:
         if claimed is None:
             return False
         reach("bulk.after_claim")
-        await self._work(claimed)
-        await self.open_operations.release(claimed.operation_id)
+        rest_s = await self._work(claimed)
+        await self.open_operations.release(claimed.operation_id, after_s=rest_s)
         reach("bulk.after_release")
         return True
 
-    async def _work(self, claimed: OpenBulkOperation) -> None:
+    async def _work(self, claimed: OpenBulkOperation) -> float:
+        """One page, as far as there is room; how long to rest after it, in seconds."""
         tenant_id = claimed.tenant_id
         operation = await self.events.load(BulkOperation, claimed.operation_id, tenant_id)
         if operation is None or operation.is_completed:
-            return  # Somebody else ended it after we had claimed it.
+            return 0.0  # Somebody else ended it after we had claimed it.
         limit = min(PAGE, operation.left_count)
         page = await self.search.find(
             tenant_id, filter_from(operation.filter), after=operation.cursor, limit=limit
         )
-        refusals = await self._decide(operation, claimed, page)
-        operation.progress(page, refusals, has_more=len(page) == limit)
+        decided = await asyncio.gather(*(self._decide(operation, claimed, one) for one in page))
+        done_count, rest_s = self._as_far_as_there_is_room(operation, decided)
+        refusals = [
+            a_refusal(execution_id, refusal.code, refusal.detail)
+            for execution_id, refusal in zip(page[:done_count], decided, strict=False)
+            if refusal is not None
+        ]
+        has_more = len(page) == limit or done_count < len(page)
+        operation.progress(page[:done_count], refusals, has_more=has_more)
+        if operation.pending_events:
+            await self._record(operation, tenant_id)
+        return rest_s
+
+    def _as_far_as_there_is_room(
+        self, operation: BulkOperation, decided: Sequence[DomainError | None]
+    ) -> tuple[int, float]:
+        """How many of a page are decided for good, and how long to rest before the others are tried
+        again. Those that succeeded after them are tried again too, and get their first answer.
+        """
+        stood_s = (self.clock.now() - operation.modified_on).total_seconds()
+        if stood_s < ROOM_WAIT_S_MAX:
+            for place, refusal in enumerate(decided):
+                if isinstance(refusal, OverLimit) and refusal.retry_after_s <= REST_S_MAX:
+                    return place, refusal.retry_after_s
+        return len(decided), 0.0
+
+    async def _record(self, operation: BulkOperation, tenant_id: TenantId) -> None:
         closed = [ClosedBulkOperation(operation.id)] if operation.is_completed else []
         try:
             reach("bulk.before_progress")
@@ -80,16 +114,8 @@ class BulkOperationSaga:
             log.info("bulk operation %s: another worker did this page", operation.id)
 
     async def _decide(
-        self, operation: BulkOperation, claimed: OpenBulkOperation, page: Sequence[UUID]
-    ) -> list[JsonObject]:
-        decided = await asyncio.gather(
-            *(self._decide_one(operation, claimed, execution_id) for execution_id in page)
-        )
-        return [refusal for refusal in decided if refusal is not None]
-
-    async def _decide_one(
         self, operation: BulkOperation, claimed: OpenBulkOperation, execution_id: UUID
-    ) -> JsonObject | None:
+    ) -> DomainError | None:
         """Its refusal. Raises Unavailable."""
         command = command_for(operation.action, operation.parameters, execution_id)
         # Whoever began the operation was allowed to, whatever became of the credential since.
@@ -102,5 +128,5 @@ class BulkOperationSaga:
         except DomainError as refusal:
             if isinstance(refusal, Unavailable) and not isinstance(refusal, Contended):
                 raise
-            return a_refusal(execution_id, refusal.code, refusal.detail)
+            return refusal
         return None

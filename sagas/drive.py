@@ -14,13 +14,13 @@ from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from commands.budget_port import BudgetExceeded, BudgetsChanged
-from commands.execution_families import close_begun, family_of, rows_of
+from commands.execution_families import close_begun, family_of
 from commands.ports import NEVER, ClosedExecution, OpenedExecution, SideRow
 from domain.attempts import Attempt, Failure
 from domain.definitions import Definition
 from domain.envelope import Envelope
 from domain.errors import Stale, Unavailable
-from domain.execution_outcomes import complete_node, fail_node, interrupt, start_child
+from domain.execution_outcomes import complete_node, fail_node, interrupt
 from domain.execution_steps import (
     SUSPENDED_FROM_S,
     advance,
@@ -30,9 +30,10 @@ from domain.execution_steps import (
 )
 from domain.executions import Execution
 from domain.identifiers import TenantId
+from domain.quotas import ExecutionQuotaReached
 from infra.crash_points import reach
 from sagas.attempts import perform
-from sagas.child_runs import child_of
+from sagas.child_runs import ChildRuns
 from sagas.drive_parts import DriveEnded, DriveParts
 from sagas.effects import ChildWanted, Outcome, Run
 from sagas.fairness import Claim
@@ -70,7 +71,7 @@ class Drive:
         self._ended: list[Ended] = []
         self._heard_version = 0
         self._waiter: asyncio.Future[None] | None = None
-        self._children: list[Execution] = []
+        self._children = ChildRuns(parts)
         self._stored_wake_at = wake_at
         self._reserving = Reserving(parts, self._wake)
         self._execution: Execution
@@ -205,7 +206,7 @@ class Drive:
         execution.live.is_held = self._parts.is_held(self._run.tenant_id)
         execution.live.seconds_max = self._parts.plans.known(self._run.tenant_id).run_duration_s
         execution.live.is_budgeted = self._reserving.is_needed(self._run)
-        self._children = []
+        self._children.forget()
         attempts: list[Attempt] = []
         if any(not attempt.has_intent for attempt, _ in unsaved) and not execution.live.frames:
             in_hand = {(attempt.path, attempt.number) for attempt, _ in unsaved}
@@ -238,9 +239,9 @@ class Drive:
         if not execution.pending_events:
             return "stored"
         tenant_id = self._run.tenant_id
-        close_begun(execution, self._children)
-        others: list[Execution] = [*self._children]
-        side_rows: list[SideRow] = [row for child in self._children for row in rows_of(child)]
+        close_begun(execution, self._children.begun)
+        others: list[Execution] = [*self._children.begun]
+        side_rows: list[SideRow] = self._children.rows(tenant_id)
         try:
             if execution.is_ended:
                 side_rows.append(ClosedExecution(execution.id))
@@ -257,8 +258,8 @@ class Drive:
             await self._parts.events.append(
                 [execution, *others], self._envelope, side_rows=side_rows
             )
-        except (BudgetExceeded, BudgetsChanged) as refusal:
-            self._reserving.refused(self._run, refusal)
+        except (BudgetExceeded, BudgetsChanged, ExecutionQuotaReached) as refusal:
+            self._refused(refusal)
             return "stale"
         except Stale:
             return "stale"
@@ -266,10 +267,18 @@ class Drive:
             return "unknown"
         reach("saga.after_append")
         self.version = execution.version
+        self._children.stored()
         self._stored_wake_at = self.wake_at
         for other in others:
             self._parts.offer(tenant_id, other)
         return "stored"
+
+    def _refused(self, refusal: BudgetExceeded | BudgetsChanged | ExecutionQuotaReached) -> None:
+        """What was decided is decided again without what there is no money or no room for."""
+        if isinstance(refusal, ExecutionQuotaReached):
+            self._children.refused(refusal)
+        else:
+            self._reserving.refused(self._run, refusal)
 
     def _due_at_rest(self) -> datetime | None:
         """When to look at it again; None while it is in hand."""
@@ -296,37 +305,16 @@ class Drive:
         self, attempt: Attempt, result: Outcome | ChildWanted | Failure, now: datetime
     ) -> None:
         reach("saga.before_outcome")
-        execution = self._execution
-        match result:
-            case Outcome():
-                complete_node(
-                    execution, attempt.path, attempt.number, result.output, usage=result.usage
-                )
-            case ChildWanted():
-                self._begin_child(attempt, result)
-            case Failure():
-                fail_node(
-                    execution,
-                    self._definition,
-                    attempt.path,
-                    attempt.number,
-                    failure=result,
-                    now=now,
-                )
-
-    def _begin_child(self, attempt: Attempt, wanted: ChildWanted) -> None:
-        execution = self._execution
-        child = child_of(execution, attempt.path, wanted, self._parts.ids.new())
-        is_begun = start_child(
-            execution,
-            attempt.path,
-            attempt.number,
-            child.id,
-            is_awaited=wanted.is_awaited,
-            on_parent_close=wanted.on_parent_close,
-        )
-        if is_begun:
-            self._children.append(child)
+        execution, path, number = self._execution, attempt.path, attempt.number
+        if isinstance(result, Outcome):
+            complete_node(execution, path, number, result.output, usage=result.usage)
+            return
+        if isinstance(result, ChildWanted):
+            failure = self._children.begin(self._run, execution, attempt, result)
+            if failure is None:
+                return
+            result = failure
+        fail_node(execution, self._definition, path, number, failure=result, now=now)
 
     def _forget(self, saved: list[Ended]) -> None:
         for attempt, _ in saved:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
 
+from commands.admission_port import Admission
 from commands.budget_port import Budgets, NobodyBudgeted
 from commands.plan_port import NobodyLimited, Plans
 from commands.ports import Clock, EventStore, Ids
@@ -16,6 +17,7 @@ from domain.definitions import Definition, parse_definition
 from domain.errors import Unavailable
 from domain.executions import Execution
 from domain.identifiers import TenantId
+from infra.admission import EveryoneAdmitted
 from sagas.budget_lines import BudgetLines
 from sagas.effects import Effects, Runner
 from sagas.fairness import FairSlots
@@ -33,9 +35,10 @@ class DriveEnded(Exception):
 class DriveParts:
     """What all drives of a worker share. attempts: how many effects may be in flight in this
     process. steps: whose is next. webhook_path: of a run, where strangers may send it requests.
-    plans: how long runs of a tenant may take. budgets: what they may spend. is_held: whether a
-    tenant is suspended, so that its runs stand still. on_ended: told of each run that has ended,
-    after that is stored. offer: told of other runs that were stored with one of ours.
+    plans: how long runs of a tenant may take, and how many there may be. admission: whether there
+    is room for runs that a run begins. budgets: what they may spend. is_held: whether a tenant is
+    suspended, so that its runs stand still. on_ended: told of each run that has ended, after that
+    is stored. offer: told of other runs that were stored with one of ours.
     """
 
     actor: str
@@ -48,6 +51,7 @@ class DriveParts:
     webhook_path: Callable[[TenantId, UUID], str]
     steps: StepTurns
     plans: Plans = field(default_factory=NobodyLimited)
+    admission: Admission = field(default_factory=EveryoneAdmitted)
     budgets: Budgets = field(default_factory=NobodyBudgeted)
     budget_lines: BudgetLines = field(default_factory=BudgetLines)
     is_held: Callable[[TenantId], bool] = lambda _: False

@@ -1,4 +1,4 @@
-"""POST /executions/bulk/cancel, /retry and /fork."""
+"""POST /executions/bulk/cancel, /retry, /fork and /upgrade."""
 
 from http import HTTPStatus
 from typing import Annotated, Any, TypeAlias, cast, get_args
@@ -93,6 +93,12 @@ class BulkForkBody(BulkBody):
     version: VersionNumber | None = None
 
 
+class BulkUpgradeBody(BulkBody):
+    """version: of the workflow of each. Those that cannot go on in it are refused, and told why."""
+
+    version: VersionNumber
+
+
 class BulkPreview(BaseModel):
     """is_capped: there are more than `limit`. sample: the ids of the first."""
 
@@ -111,6 +117,7 @@ class BulkAccepted(BaseModel):
 BULK_CANCEL_BODY = TypeAdapter(BulkCancelBody)
 BULK_RETRY_BODY = TypeAdapter(BulkRetryBody)
 BULK_FORK_BODY = TypeAdapter(BulkForkBody)
+BULK_UPGRADE_BODY = TypeAdapter(BulkUpgradeBody)
 FILTER = {"status": "FAILED", "created_after": "2026-11-01T00:00:00Z"}
 
 
@@ -164,6 +171,21 @@ async def fork(call: Call) -> Response:
     return await _operated(call, "fork", body, parameters)
 
 
+@route(
+    "POST",
+    "/api/v1/executions/bulk/upgrade",
+    _documented(
+        "upgradeExecutions",
+        "Go on in another version with many executions, those that what was done fits it",
+        "BulkUpgradeBody",
+        {"filter": {"status": "WAITING"}, "version": 2},
+    ),
+)
+async def upgrade(call: Call) -> Response:
+    body = await call.body(BULK_UPGRADE_BODY)
+    return await _operated(call, "upgrade", body, {"version": body.version})
+
+
 async def _operated(
     call: Call, action: BulkAction, body: BulkBody, parameters: JsonObject
 ) -> Response:
@@ -193,5 +215,5 @@ def _one_or_list(statuses: tuple[ExecutionStatus, ...] | None) -> Json:
     return statuses[0] if len(statuses) == 1 else [*statuses]
 
 
-ROUTES = (cancel, retry, fork)
-BODIES = (BULK_CANCEL_BODY, BULK_RETRY_BODY, BULK_FORK_BODY)
+ROUTES = (cancel, retry, fork, upgrade)
+BODIES = (BULK_CANCEL_BODY, BULK_RETRY_BODY, BULK_FORK_BODY, BULK_UPGRADE_BODY)

@@ -153,6 +153,9 @@ class FakeAdmission:
         if self.refusal is not None:
             raise self.refusal
 
+    def require_room(self, tenant_id: TenantId) -> None:
+        self.require_admitted(tenant_id)
+
 
 class FakeEventStore:
     """Streams in memory, encoded like the real ones, so that an event that is not JSON fails here
@@ -317,8 +320,10 @@ class FakeOpenBulkOperations:
                 return OpenBulkOperation(self._tenant_id, operation_id)
         return None
 
-    async def release(self, operation_id: UUID) -> None:
-        self.claimed.discard(operation_id)
+    async def release(self, operation_id: UUID, *, after_s: float = 0.0) -> None:
+        """One that is to rest stays claimed."""
+        if not after_s:
+            self.claimed.discard(operation_id)
 
 
 class World:

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import pytest
 
+from commands.admission_port import EngineBehind
 from commands.authorization import Caller
 from commands.execution_commands import (
     CompensateExecution,
@@ -46,6 +47,17 @@ async def test_a_paused_execution_stays_open_and_goes_on_when_it_is_resumed() ->
     answer = await world.when(ResumeExecution(execution_id))
     assert answer.result["status"] == "RUNNING"
     assert world.store.topics[-2:] == ["execution.paused", "execution.resumed"]
+
+
+async def test_what_had_ended_is_not_retried_while_the_engine_is_behind() -> None:
+    world = World()
+    execution_id = await a_run(world, CHAIN)
+    await worked(world, execution_id, refused("a"))
+    world.admission.refusal = EngineBehind(retry_after_s=10)
+    with pytest.raises(EngineBehind):
+        await world.when(RetryExecution(execution_id))
+    world.admission.refusal = None
+    assert (await world.when(RetryExecution(execution_id))).result["status"] == "RUNNING"
 
 
 async def test_pausing_twice_stores_nothing_and_answers_the_same() -> None:

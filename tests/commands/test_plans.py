@@ -8,11 +8,13 @@ import pytest
 from commands.agents import CreateAgent, DeleteAgent, ExecuteAgent
 from commands.authorization import Caller, MissingScope
 from commands.dispatch import Dispatcher
+from commands.execution_commands import RetryExecution
 from commands.plan_port import (
     AdmittedExecution,
     ArchivedPlan,
     CountedPart,
     RemovedPart,
+    ReopenedExecution,
     StoredPlan,
     StoredTenantPlan,
     TenantPlan,
@@ -24,6 +26,7 @@ from domain.identifiers import PLATFORM, Json, TenantId
 from domain.plans import STANDARD_ID, PlanArchived, PlanNotFound, PlanVersionNotFound
 from domain.tenants import TenantNotFound
 from tests.commands.fakes import World
+from tests.commands.steps import a_chain, a_run, an_llm, refused, worked
 
 TEAM = CreatePlan("Team", {"users": 5, "agents": None}, is_for_resellers=False)
 ACME = CreateTenant("Acme", "Ada@Example.com", "correct horse battery")
@@ -175,6 +178,15 @@ async def test_executions_are_counted_only_where_a_plan_limits_them() -> None:
     limited(world, executions_per_month=5)
     await world.when(execute)
     assert world.store.side_rows[-1] == AdmittedExecution()
+
+
+async def test_a_run_that_is_retried_is_one_at_once_again() -> None:
+    world = World()
+    limited(world, concurrent_executions=5)
+    execution_id = await a_run(world, a_chain(an_llm("a")))
+    await worked(world, execution_id, refused("a"))
+    await world.when(RetryExecution(execution_id))
+    assert world.store.side_rows[-1] == ReopenedExecution()
 
 
 async def test_payloads_are_kept_no_longer_than_the_plan_says() -> None:

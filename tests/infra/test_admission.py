@@ -114,7 +114,7 @@ async def test_what_was_admitted_since_the_sample_counts(tenants: Tenants) -> No
     assert await tenants.asks(tenant_id) == ["admitted"]
     tenants.admission.require_admitted(tenant_id)
     with pytest.raises(TooManyOpenExecutions) as refusal:
-        tenants.admission.require_admitted(tenant_id)
+        tenants.admission.require_room(tenant_id)
     assert refusal.value.retry_after_s > 0
     code = "too_many_open_executions"
     assert tenants.metric("agentledger_admission_refusals_total", code=code) == 1
@@ -131,6 +131,7 @@ async def test_a_tenant_whose_executions_wait_too_long_to_begin_is_refused(
     assert await tenants.asks(waiting, prompt, calm) == ["engine_behind", "admitted", "admitted"]
     lag_s = tenants.metric("agentledger_open_executions_lag_seconds")
     assert lag_s == LAG_S_MAX
+    tenants.admission.require_room(waiting)  # Of a run that was accepted.
     with pytest.raises(EngineBehind) as refusal:
         tenants.admission.require_admitted(waiting)
     assert refusal.value.retry_after_s == BEHIND_RETRY_AFTER_S

@@ -61,6 +61,14 @@ async def test_a_lease_that_has_run_out_is_taken_over(parts: Parts) -> None:
         assert claimed.operation_id == operation.id
 
 
+async def test_one_that_rests_is_taken_up_by_nobody_meanwhile(parts: Parts) -> None:
+    open_operations = PostgresOpenBulkOperations(await parts.database("worker"))
+    _, operation = await an_operation(parts)
+    assert await open_operations.claim(LEASE_S) is not None
+    await open_operations.release(operation.id, after_s=LEASE_S)
+    assert await open_operations.claim(LEASE_S) is None
+
+
 async def test_operations_take_turns(parts: Parts) -> None:
     open_operations = PostgresOpenBulkOperations(await parts.database("worker"))
     ids = [(await an_operation(parts))[1].id for _ in range(2)]

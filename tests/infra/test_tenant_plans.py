@@ -14,6 +14,8 @@ from commands.authorization import Caller
 from commands.credentials import CreateApiKey, RevokeApiKey
 from commands.decisions import Command
 from commands.dispatch import Answer, Dispatcher, Origin
+from commands.execution_commands import RetryExecution
+from commands.executions import CancelExecution
 from commands.identity import DeactivateUser, InviteUser, RenewInvitation
 from commands.plans import AssignPlan, CreatePlan, RevisePlan
 from commands.ports import Ports
@@ -254,6 +256,23 @@ async def test_executions_begun_at_once_are_exactly_as_many_as_the_plan_says(
     told = (await tenant.quotas())[quota]
     assert (told["limit"], told["used"], told["remaining"]) == (LIMIT, LIMIT, 0)
     assert (told["resets_at"] is not None) is (quota == "executions_per_month")
+
+
+async def test_a_run_that_goes_on_after_its_end_needs_room_and_is_none_more_in_its_month(
+    processes: list[Process],
+) -> None:
+    limits = {"concurrent_executions": 1, "executions_per_month": 2}
+    tenant = await Tenant.on_a_plan(processes, **limits)
+    agent = await tenant.when(agents(1)[0])
+    execute = ExecuteAgent(UUID(str(agent.result["agent_id"])), "hi")
+    first = UUID(str((await tenant.when(execute)).result["execution_id"]))
+    await tenant.when(CancelExecution(first))
+    second = UUID(str((await tenant.when(execute)).result["execution_id"]))
+    with pytest.raises(ExecutionQuotaReached):
+        await tenant.when(RetryExecution(first))
+    await tenant.when(CancelExecution(second))
+    await tenant.when(RetryExecution(first))
+    assert await tenant.used("executions_per_month") == 2
 
 
 async def test_a_tenant_without_a_limit_counts_no_executions(processes: list[Process]) -> None:

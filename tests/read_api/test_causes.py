@@ -20,6 +20,7 @@ from domain.identifiers import TenantId
 from domain.invoices import invoice_id
 from infra.billing_facts import PostgresBilling
 from infra.billing_rows import PostgresBillingTimers
+from infra.clock import SystemClock
 from infra.event_places import EventPlace, place_of
 from infra.offboardings import PostgresOffboardings
 from infra.open_bulk_operations import PostgresOpenBulkOperations
@@ -164,6 +165,7 @@ async def test_what_was_cancelled_in_bulk_leads_to_the_operation(story: Story) -
         OfOne(run_id),
         parts.store,
         installation.dispatcher,
+        SystemClock(),
         IDS,
         "worker:1",
         poll_s=1,

@@ -164,6 +164,7 @@ class Worker:
                 ids=world.ids,
                 attempts=FairSlots(ClaimLimits(attempts_max)),
                 webhook_path=WEBHOOK_KEYS.path,
+                admission=world.admission,
                 steps=StepTurns(
                     StepLimits(own_max=8, spare_max=256),
                     lambda: asyncio.get_running_loop().time(),

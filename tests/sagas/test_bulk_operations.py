@@ -1,20 +1,33 @@
 """Bulk operations are worked off page by page, each execution once, whoever does it."""
 
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 
+from commands.admission_port import TooManyOpenExecutions
 from commands.bulk_operations import OperateInBulk
 from commands.executions import CancelExecution
 from domain.bulk_operations import BulkOperation
 from domain.envelope import Envelope
-from domain.errors import Unavailable
+from domain.errors import OverLimit, Unavailable
 from domain.executions import Execution
-from domain.identifiers import JsonObject
+from domain.identifiers import JsonObject, TenantId
+from domain.quotas import ExecutionQuotaReached
 from sagas import bulk_operations
-from sagas.bulk_operations import BulkOperationSaga
+from sagas.bulk_operations import ROOM_WAIT_S_MAX, BulkOperationSaga
 from tests.commands.fakes import FakeOpenBulkOperations, World
-from tests.commands.steps import a_chain, a_run, an_llm, done, loaded, refused, worked
+from tests.commands.steps import (
+    REFUSED,
+    a_chain,
+    a_run,
+    an_llm,
+    done,
+    loaded,
+    refused,
+    revised,
+    worked,
+)
 
 CHAIN = a_chain(an_llm("a"), an_llm("b"))
 
@@ -32,7 +45,14 @@ class Workers:
     def _worker(self, actor: str) -> BulkOperationSaga:
         world = self.world
         return BulkOperationSaga(
-            self.open, world.search, world.store, world.dispatcher, world.ids, actor, poll_s=1
+            self.open,
+            world.search,
+            world.store,
+            world.dispatcher,
+            world.clock,
+            world.ids,
+            actor,
+            poll_s=1,
         )
 
     async def begun(self, action: str, parameters: JsonObject | None = None, **fields: int) -> UUID:
@@ -90,6 +110,72 @@ async def test_forks_are_not_forked_again(workers: Workers) -> None:
         pass
     assert (await workers.operation(operation_id)).done_count == 3
     assert workers.world.store.topics.count("execution.created") == 6
+
+
+async def test_runs_go_on_in_a_new_version_and_those_that_cannot_say_why(workers: Workers) -> None:
+    world = workers.world
+    fitting_id = await a_run(world, CHAIN)
+    done_id, other_id = [await a_run(world, CHAIN) for _ in range(2)]
+    await worked(world, done_id, lambda attempt: "done" if attempt.path == "a" else REFUSED)
+    for execution_id in (fitting_id, done_id):
+        await revised(world, execution_id, a_chain(an_llm("b"), an_llm("c")))
+    operation_id = await workers.begun("upgrade", {"version": 2})
+    while await workers.first.work_once():
+        pass
+    operation = await workers.operation(operation_id)
+    assert (operation.done_count, operation.refused_count) == (1, 2)
+    assert (await loaded(world, fitting_id)).workflow_version == 2
+    codes = {str(one["execution_id"]): one["code"] for one in operation.refusals}
+    assert codes == {str(done_id): "refused", str(other_id): "not_found"}
+
+
+async def forks_without_room(workers: Workers, refusal: OverLimit, *, room: int) -> UUID:
+    """An operation that forks four runs, of which so many are admitted before the refusal."""
+    for _ in range(4):
+        await worked(workers.world, await a_run(workers.world, CHAIN), done)
+    admit, admitted = workers.world.admission.require_admitted, 0
+
+    def admitting(tenant_id: TenantId) -> None:
+        nonlocal admitted
+        admit(tenant_id)
+        if workers.world.admission.refusal is None:
+            admitted += 1
+            workers.world.admission.refusal = refusal if admitted == room else None
+
+    workers.world.admission.require_admitted = admitting
+    return await workers.begun("fork", {"from_node": "b", "version": None})
+
+
+async def test_forks_rest_until_there_is_room_for_them(workers: Workers) -> None:
+    full = TooManyOpenExecutions(retry_after_s=5)
+    operation_id = await forks_without_room(workers, full, room=3)
+    assert await workers.first.work_once()
+    assert not workers.open.claimed
+    assert await workers.first.work_once()
+    operation = await workers.operation(operation_id)
+    assert (operation.done_count, operation.refused_count, operation.is_completed) == (3, 0, False)
+    assert workers.open.claimed == {operation_id}, "it rests"
+    workers.world.admission.refusal = None
+    workers.open.claimed.clear()
+    while await workers.second.work_once():
+        pass
+    operation = await workers.operation(operation_id)
+    assert (operation.done_count, operation.is_completed) == (4, True)
+    assert workers.world.store.topics.count("execution.created") == 8
+
+
+@pytest.mark.parametrize(("retry_after_s", "stood_s"), [(5, ROOM_WAIT_S_MAX), (86_400, 0)])
+async def test_room_that_does_not_come_in_time_is_a_refusal(
+    workers: Workers, retry_after_s: float, stood_s: float
+) -> None:
+    full = ExecutionQuotaReached(retry_after_s=retry_after_s)
+    operation_id = await forks_without_room(workers, full, room=1)
+    workers.world.clock.time = datetime.now(UTC) + timedelta(seconds=stood_s + 1)
+    while await workers.first.work_once():
+        pass
+    operation = await workers.operation(operation_id)
+    assert (operation.done_count, operation.refused_count) == (1, 3)
+    assert [one["code"] for one in operation.refusals] == ["execution_quota"] * 3
 
 
 async def test_a_page_that_was_done_and_not_recorded_is_repeated_without_a_trace(

@@ -1,4 +1,4 @@
-"""POST /executions/bulk/cancel, /retry and /fork."""
+"""POST /executions/bulk/cancel, /retry, /fork and /upgrade."""
 
 import pytest
 
@@ -7,7 +7,12 @@ from tests.write_api.api import Api, problem
 from tests.write_api.runs import begun
 
 CHAIN = a_chain(an_llm("a"))
-BODIES = {"cancel": {"compensate": True}, "retry": {}, "fork": {"from_node": "a"}}
+BODIES = {
+    "cancel": {"compensate": True},
+    "retry": {},
+    "fork": {"from_node": "a"},
+    "upgrade": {"version": 2},
+}
 
 
 @pytest.mark.parametrize("action", BODIES)

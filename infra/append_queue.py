@@ -1,0 +1,73 @@
+"""Appends that wait to be stored: in the order of their coming within a tenant, in turn among
+tenants.
+
+A batch ends where it is full, and at an append with rare rows, so a tenant that puts thousands here
+would have all others wait for as many transactions. In turn, they wait for one of its batches.
+"""
+
+from collections import OrderedDict, deque
+
+from domain.identifiers import TenantId
+from infra.append_statement import Append
+
+# A tenant may wait with less than this many times what is free (dynamic thresholds; Choudhury and
+# Hahne, IEEE/ACM Transactions on Networking 6, 1998): one alone leaves an eighth for the others.
+SHARE_OF_FREE = 7
+
+
+class AppendQueue:
+    """appends_max: how many may wait."""
+
+    def __init__(self, appends_max: int) -> None:
+        self._appends_max = appends_max
+        self._count = 0
+        # Whose turn is next stands first.
+        self._tenants: OrderedDict[TenantId, deque[Append]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def put(self, append: Append) -> bool:
+        """False when there is no room for it."""
+        tenant_id = append.envelope.tenant_id
+        queue = self._tenants.get(tenant_id)
+        own = 0 if queue is None else len(queue)
+        if own >= SHARE_OF_FREE * (self._appends_max - self._count):
+            return False
+        if queue is None:
+            queue = self._tenants[tenant_id] = deque()
+        queue.append(append)
+        self._count += 1
+        return True
+
+    def take(self, appends_max: int, events_max: int, bytes_max: int) -> list[Append]:
+        """One batch. The first of it may pass the bounds of events and bytes."""
+        batch: list[Append] = []
+        events = size = 0
+        while self._count and len(batch) < appends_max:
+            tenant_id, queue = next(iter(self._tenants.items()))
+            append = queue[0]
+            events += len(append.events)
+            size += append.bytes_count
+            if batch and (events > events_max or size > bytes_max):
+                break
+            batch.append(queue.popleft())
+            self._count -= 1
+            if not queue:
+                del self._tenants[tenant_id]
+            elif len(self._tenants) > 1:
+                self._tenants.move_to_end(tenant_id)
+            if append.rare:
+                break
+        return batch
+
+    def take_overdue(self, now: float) -> list[Append]:
+        """Those that nobody will wait for any more, out of the queue."""
+        overdue: list[Append] = []
+        for tenant_id, queue in list(self._tenants.items()):
+            while queue and queue[0].overdue_at <= now:
+                overdue.append(queue.popleft())
+            if not queue:
+                del self._tenants[tenant_id]
+        self._count -= len(overdue)
+        return overdue
