@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequ
 from cli.billing import build_billing
 from cli.deadlines import build_deadlines, deadline_ports
 from cli.leaving import build_data_subjects, build_offboarding
+from cli.storage import build_storage
 from commands.dispatch import Dispatcher
 from commands.http_port import Http
 from commands.model_port import Models
@@ -136,6 +137,7 @@ async def run_worker(runtime: Runtime) -> None:
         f"worker:{runtime.name}",
         poll_s=runtime.settings.worker_retention_poll_s,
     )
+    storage = await build_storage(runtime, prices)
     offboarding = await build_offboarding(runtime)
     ports = await deadline_ports(runtime)
     deadlines = await build_deadlines(runtime, ports)
@@ -156,6 +158,7 @@ async def run_worker(runtime: Runtime) -> None:
                 "bulk operations": bulk.run,
                 "budget alerts": (await _budget_alerts(runtime, ports)).run,
                 "retention": retention.run,
+                "storage": storage.run,
                 "offboarding": offboarding.run,
                 "billing": billing.run,
                 "deadlines": deadlines.run,

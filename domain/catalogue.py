@@ -31,6 +31,7 @@ from domain.roles import Role
 from domain.secrets import Secret
 from domain.sessions import Session
 from domain.sharing import Sharing
+from domain.storage_measurements import StorageMeasurement
 from domain.subjects import DataSubject
 from domain.subscriptions import Subscription
 from domain.tenants import Tenant
@@ -65,6 +66,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Secret,
     Session,
     Sharing,
+    StorageMeasurement,
     Subscription,
     Tenant,
     UsageEvent,

@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 
 from domain.identifiers import Json, JsonObject
 
-Unit: TypeAlias = Literal["tokens", "requests", "calls", "seconds", "bytes", "units"]
+Unit: TypeAlias = Literal["tokens", "requests", "calls", "seconds", "byte_days", "units"]
 # Where the counts are from. unknown: nobody knows what the attempt used, until somebody says.
 # measured: by the platform itself.
 Source: TypeAlias = Literal["provider", "estimated", "resolved", "sent", "measured", "unknown"]
@@ -32,7 +32,7 @@ METERS: Mapping[str, Unit] = {
     "embedding_tokens": "tokens",
     "tool_calls": "calls",
     "run_seconds": "seconds",
-    "storage_bytes": "bytes",
+    "storage_bytes": "byte_days",
 }
 INPUT_METERS = frozenset(
     {

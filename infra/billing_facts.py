@@ -15,6 +15,7 @@ from domain.execution_events import upcast_usage
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId
 from domain.invoice_facts import Fact, Place
+from domain.storage_measurements import StorageMeasurement
 from domain.usage_events import UsageEvent
 from infra.data_keys import DataKeys
 from infra.event_log import read_end
@@ -30,6 +31,7 @@ TOPICS = (
     Execution.UsageResolved.TOPIC,
     Execution.RunMetered.TOPIC,
     UsageEvent.Created.TOPIC,
+    StorageMeasurement.Created.TOPIC,
 )
 
 # fmt: off
@@ -198,7 +200,7 @@ def fact_of(row: FactRow, told: JsonObject, *, happened_at: datetime | None = No
     usage = cast("dict[str, Any] | None", told.get("usage"))
     if usage is None and row.topic != Execution.UsageUnresolved.TOPIC:
         return None
-    if row.topic == UsageEvent.Created.TOPIC:
+    if "happened_at" in told:
         happened_at = datetime.fromisoformat(str(told["happened_at"])).astimezone(UTC)
     return Fact(
         row.place,

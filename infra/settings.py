@@ -171,6 +171,7 @@ class Settings(BaseSettings):
     worker_sweep_s: float = Field(default=15, gt=0)
     worker_bulk_poll_s: float = Field(default=1, gt=0)
     worker_retention_poll_s: float = Field(default=300, gt=0)
+    worker_storage_poll_s: float = Field(default=300, gt=0)
     worker_budget_alerts_poll_s: float = Field(default=1, gt=0)
     worker_offboarding_poll_s: float = Field(default=5, gt=0)
     worker_billing_poll_s: float = Field(default=5, gt=0)

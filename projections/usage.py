@@ -9,6 +9,7 @@ from typing import LiteralString, TypedDict
 
 from domain.executions import Execution
 from domain.identifiers import Json, JsonObject
+from domain.storage_measurements import StorageMeasurement
 from domain.usage import INPUT_METERS, METERS, OUTPUT_METERS
 from domain.usage_events import UsageEvent
 from projections.table import (
@@ -41,7 +42,8 @@ class UsageColumns(TypedDict):
 
 
 class UsageFactRow(UsageColumns):
-    """stream_id: of a run, or of an event that a tenant sent, which has no path and attempt 0. Of
+    """stream_id: of a run, or of an event that a tenant sent or of what it kept on a day, which
+    have no path and attempt 0. Of
     the time of a run, path is empty, and attempt says which of its ends it is.
     lines: [meter, quantity, cost in pico-USD or null]. model, agent_id, workflow_id, node_type:
     empty where there is none. source: unknown as long as nobody knows what the attempt used.
@@ -74,7 +76,7 @@ def keys(event: Decoded) -> Sequence[Key]:
             return ((logged.tenant_id, logged.stream_id, fact.path, fact.attempt),)
         case Execution.RunMetered() as fact:
             return ((event.logged.tenant_id, event.logged.stream_id, "", fact.attempt),)
-        case UsageEvent.Created():
+        case UsageEvent.Created() | StorageMeasurement.Created():
             return ((event.logged.tenant_id, event.logged.stream_id, "", 0),)
         case _:
             raise UnexpectedEvent(event.logged.topic)
@@ -93,7 +95,7 @@ def evolve(row: UsageFactRow | None, event: Decoded, _key: Key) -> UsageFactRow:
         case Execution.RunMetered() as fact:
             at = event.logged.recorded_at
             return _of_no_model(event, fact.usage, attempt=fact.attempt, happened_at=at)
-        case UsageEvent.Created() as fact:
+        case UsageEvent.Created() | StorageMeasurement.Created() as fact:
             at = datetime.fromisoformat(fact.happened_at)
             return _of_no_model(event, fact.usage, attempt=0, happened_at=at)
         case _:
@@ -216,6 +218,7 @@ USAGE_FACTS = Projection(
         Execution.UsageResolved,
         Execution.RunMetered,
         UsageEvent.Created,
+        StorageMeasurement.Created,
     ),
     overwrites=(
         Execution.NodeCompleted,
@@ -223,8 +226,9 @@ USAGE_FACTS = Projection(
         Execution.UsageUnresolved,
         Execution.RunMetered,
         UsageEvent.Created,
+        StorageMeasurement.Created,
     ),
-    also=(UsageEvent,),
+    also=(UsageEvent, StorageMeasurement),
     keys=keys,
     evolve=evolve,
     own=BEGUN_BY_PERSON,

@@ -52,6 +52,7 @@ async def price_books(
         strawberry.ID | None,
         strawberry.argument(description="For the operator; without it, the platform's book."),
     ] = None,
+    *,
     plan_id: Annotated[
         strawberry.ID | None,
         strawberry.argument(description="The book of a plan; a tenant reads that of its own."),

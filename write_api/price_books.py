@@ -32,7 +32,7 @@ from write_api.routes import route
 from write_api.shapes import STRICT, Instant
 
 PRICES_MAX = 5000
-PER_MAX = 10**9
+PER_MAX = 10**12
 USD_MAX = 10**6
 MARGIN_MAX = 100
 

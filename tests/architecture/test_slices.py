@@ -40,6 +40,7 @@ MACHINERY = {
         "deadline_port",
         "licence_port",
         "sealing_port",
+        "storage_port",
         "sharing_port",
         "standing_port",
         "subject_port",

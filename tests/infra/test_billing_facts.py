@@ -1,7 +1,7 @@
 """Billing on a real database: facts are read from the log, and numbers have no gap."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +15,10 @@ from domain.executions import Execution
 from domain.identifiers import PLATFORM, TenantId
 from domain.invoice_facts import BEGINNING, Fact
 from domain.invoices import Invoice, invoice_id
+from domain.storage_measurements import LOG_BEGINNING, measured_storage
 from infra.billing_facts import PostgresBilling
 from infra.billing_rows import PostgresBillingTimers
+from infra.storage import PostgresStorage
 from tests.commands.event_store_contract import an_agent, an_execution
 from tests.commands.fakes import FakeClock
 from tests.infra.billing_steps import DECEMBER, USED_AT, Installation, append, sent
@@ -110,6 +112,33 @@ async def test_the_time_of_a_run_is_a_fact_of_when_it_ended(
     (fact,) = await facts_of(billing, tenant_id)
     assert (fact.stream_id, fact.path, fact.attempt) == (run.id, "", 2)
     assert (fact.model, fact.prices, fact.lines) == ("", "tenant/3", lines)
+
+
+async def test_what_was_kept_is_a_fact_of_its_day_and_the_log_is_counted_on(
+    parts: Parts, billing: PostgresBilling, tenant_id: TenantId
+) -> None:
+    storage = PostgresStorage(await parts.database("worker"))
+    run = an_execution({})
+    await append(parts, tenant_id, run)
+    ever = datetime(2100, 1, 1, tzinfo=UTC)
+    first = await storage.kept(tenant_id, after=LOG_BEGINNING, before=ever)
+    assert first.log_bytes > 0
+    nothing = await storage.kept(tenant_id, after=LOG_BEGINNING, before=USED_AT)
+    assert nothing.log_bytes == 0
+    completed(run, "draft")
+    await append(parts, tenant_id, run)
+    more = await storage.kept(tenant_id, after=first.log_to, before=ever)
+    whole = await storage.kept(tenant_id, after=LOG_BEGINNING, before=ever)
+    assert whole.log_bytes == first.log_bytes + more.log_bytes > first.log_bytes
+    other = await storage.kept(TenantId(IDS.new()), after=LOG_BEGINNING, before=ever)
+    assert (other.log_bytes, other.payload_bytes) == (0, 0)
+    day = date(2026, 11, 20)
+    await append(parts, tenant_id, measured_storage(tenant_id, day, whole, [], by="worker:one"))
+    _, fact = await facts_of(billing, tenant_id)
+    assert fact.happened_at == datetime(2026, 11, 20, 23, 59, 59, 999_999, tzinfo=UTC)
+    assert fact.lines == [["storage_bytes", whole.log_bytes + whole.payload_bytes, 0]]
+    with pytest.raises(Stale):
+        await append(parts, tenant_id, measured_storage(tenant_id, day, first, [], by="worker:2"))
 
 
 async def test_what_a_tenant_sent_is_of_when_it_says(

@@ -53,6 +53,7 @@ SMALL = {
     ("plan.created", "terms"),
     ("plan.revised", "terms"),
     ("price_book.published", "prices"),
+    ("storage_measurement.created", "usage"),
     ("subscription.change_scheduled", "plan"),
     ("subscription.plan_changed", "plan"),
     ("subscription.started", "plan"),

@@ -24,7 +24,7 @@ from tests.projections.histories import (
     started,
 )
 from tests.projections.ledger import Ledger, batches
-from tests.projections.usage_histories import a_sent_event, run_metered
+from tests.projections.usage_histories import a_sent_event, run_metered, storage_measured
 
 RESOLVED = {
     "model": "openai/gpt-4o",
@@ -124,10 +124,9 @@ def test_the_time_of_each_end_of_a_run_is_a_row_of_its_own() -> None:
 def test_what_is_said_to_say_all_of_its_row_says_so_whatever_was_there() -> None:
     draw = random.Random(5)
     events = [event for _ in range(30) for event in random_run(draw, a_tenant()).events]
-    facts = [
-        read_fact(event)
-        for event in [*events, *a_sent_event().events, *run_metered(an_execution()).events]
-    ]
+    for told in (a_sent_event(), run_metered(an_execution()), storage_measured()):
+        events += told.events
+    facts = [read_fact(event) for event in events]
     overwriting = [
         fact
         for fact in facts

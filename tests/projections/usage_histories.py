@@ -2,6 +2,7 @@
 
 from domain.executions import Execution
 from domain.identifiers import TenantId
+from domain.storage_measurements import StorageMeasurement
 from domain.usage_events import UsageEvent
 from tests.projections.histories import USAGE, Stream, a_tenant
 
@@ -33,4 +34,18 @@ def run_metered(run: Stream, attempt: int = 1, *, seconds: int = 3) -> Stream:
         attempt=attempt,
         cost_usd_pico=cost,
         usage={**usage, "lines": lines},
+    )
+
+
+def storage_measured(tenant_id: TenantId | None = None) -> Stream:
+    """On the fifth of January, and sold by nobody."""
+    usage = {**USAGE["usage"], "source": "measured", "provider": "", "prices": ""}
+    return Stream(StorageMeasurement, tenant_id or a_tenant()).happens(
+        StorageMeasurement.Created,
+        day="2026-01-05",
+        happened_at="2026-01-05T23:59:59.999999+00:00",
+        payload_bytes=1_000,
+        log_bytes=500,
+        log_to=[1, 7, -1],
+        usage={**usage, "created_by": "worker:one", "lines": [["storage_bytes", 1_500, 0]]},
     )

@@ -21,7 +21,7 @@ from tests.projections.histories import (
     started,
     the_tenant,
 )
-from tests.projections.usage_histories import a_sent_event, run_metered
+from tests.projections.usage_histories import a_sent_event
 from tests.read_api.api import Api
 from tests.read_api.queries import by_resolvers
 
@@ -389,23 +389,3 @@ async def test_both_ways_to_shape_an_answer_give_the_same(api: Api) -> None:
     shaped = await api.read(query)
     assert len(shaped["u"]) == 31 * 3
     assert shaped == await api.read(by_resolvers(query))
-
-
-async def test_the_time_of_a_run_is_a_meter_and_a_fact_of_the_run(api: Api) -> None:
-    run = run_metered(a_call(api.tenant_id, "2026-01-05T10:00:00+00:00"))
-    run.events[-1] = run.events[-1]._replace(recorded_at=datetime(2026, 1, 5, 11, tzinfo=UTC))
-    await api.happened(run)
-    meters = await usage(api, by=["METER"], filter=[{"dimension": "METER", "value": "run_seconds"}])
-    assert [(one["quantity"], one["unit"], one["costUsd"]) for one in meters] == [
-        (3, "seconds", "0.03")
-    ]
-    fact, _ = await facts(api)
-    assert (fact["executionId"], fact["source"], fact["prices"]) == (
-        str(run.stream_id),
-        "measured",
-        "tenant/3",
-    )
-    told = await api.read(
-        "query($id: ID!) { execution(id: $id) { costUsd } }", id=str(run.stream_id)
-    )
-    assert told["execution"]["costUsd"] == "0.030013"
