@@ -258,6 +258,7 @@ async def _executions(
         ),
         clock=runtime.clock,
         sweep_s=settings.worker_sweep_s,
+        handover_s=settings.worker_handover_s,
         starts=StartQueue(
             StartLimits(
                 drives_max=settings.worker_drives_max,

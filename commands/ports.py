@@ -304,8 +304,11 @@ class LogHandler(Protocol):
         """The starting points are fixed: whatever is appended from now on will be delivered."""
         ...
 
-    async def revoked(self, partitions: Sequence[int]) -> None:
-        """Stop work on them; returns when nothing is in flight any more."""
+    async def revoked(self, partitions: Sequence[int], *, at_once: bool = False) -> None:
+        """Stop work on them; returns when nothing is in flight any more. Nobody else gets them
+        before that, for a while at least, so that what is under way may come to its end. at_once:
+        somebody else may have them already.
+        """
         ...
 
     async def handle(self, batches: Sequence[Batch]) -> None:

@@ -199,14 +199,18 @@ class KafkaLog:
         consumer.subscribe([self.topic], listener=listener)
         await consumer.start()
         membership.is_joined = True
+        is_stopping = False
         try:
             await self._poll(membership, handler)
+        except asyncio.CancelledError:
+            is_stopping = True
+            raise
         finally:
             membership.is_joined = False
             owned = sorted(membership.owned)
             membership.owned.clear()
             with contextlib.suppress(Exception):
-                await handler.revoked(owned)
+                await handler.revoked(owned, at_once=not is_stopping)
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(STOP_TIMEOUT_S):
                     await consumer.stop()

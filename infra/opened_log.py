@@ -48,9 +48,9 @@ class _Opening:
     async def started(self, partitions: Sequence[int]) -> None:
         await self._handler.started(partitions)
 
-    async def revoked(self, partitions: Sequence[int]) -> None:
+    async def revoked(self, partitions: Sequence[int], *, at_once: bool = False) -> None:
         self._progress.lost(partitions)
-        await self._handler.revoked(partitions)
+        await self._handler.revoked(partitions, at_once=at_once)
 
     async def handle(self, batches: Sequence[Batch]) -> None:
         self._progress.begins()

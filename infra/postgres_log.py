@@ -12,7 +12,6 @@ import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import LiteralString
 from uuid import UUID
 
 from psycopg import AsyncConnection
@@ -22,6 +21,17 @@ from domain.identifiers import SHARDS_COUNT, Shard
 from infra.consumer import Pace
 from infra.crash_points import reach
 from infra.event_log import BEGINNING, read_commit_order, read_end, read_topics
+from infra.lease_statements import (
+    CLAIM,
+    FORGET_DEAD,
+    JOIN,
+    LEAVE,
+    LIVE,
+    LIVE_MEMBERS,
+    LIVE_NO_MORE,
+    LOCK_CLASS,
+    RELEASE,
+)
 from infra.postgres import Database
 from infra.prepared_statements import PreparedStatements
 from infra.tracing import POSTGRESQL_LOG
@@ -29,54 +39,8 @@ from infra.wakeups import Wakeups
 
 log = logging.getLogger(__name__)
 
-LOCK_CLASS = 0x6167_6C6D  # "aglm": the advisory locks of members.
-
-# fmt: off
-# A member holds this lock as long as its session lives: a process that was killed is known to be
-# dead at once, and only one that stands still has to be waited for.
-LIVE: LiteralString = "SELECT pg_advisory_lock_shared(%(lock_class)s, hashtext(%(member)s))"
-LIVE_NO_MORE: LiteralString = (
-    "SELECT pg_advisory_unlock_shared(%(lock_class)s, hashtext(%(member)s))"
-)
-LIVES: LiteralString = (
-    "EXISTS (SELECT FROM pg_locks AS k WHERE k.locktype = 'advisory' AND k.objsubid = 2"
-    " AND k.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-    " AND k.classid::bigint = %(lock_class)s AND k.objid = hashtext("
-)
-LIVES_END: LiteralString = ")::oid)"
-JOIN: LiteralString = (
-    "INSERT INTO group_members (consumer_group, member, expires_at)"
-    " VALUES (%(group)s, %(member)s, clock_timestamp() + make_interval(secs => %(ttl_s)s))"
-    " ON CONFLICT (consumer_group, member) DO UPDATE SET expires_at = EXCLUDED.expires_at"
-)
-LIVE_MEMBERS: LiteralString = (
-    "SELECT member FROM group_members WHERE consumer_group = %(group)s AND expires_at >"
-    " clock_timestamp()"
-    " ORDER BY member"
-)
-FORGET_DEAD: LiteralString = (
-    "DELETE FROM group_members WHERE consumer_group = %(group)s"
-    " AND (expires_at < clock_timestamp() OR NOT " + LIVES + "member" + LIVES_END + ")"
-)
-LEAVE: LiteralString = (
-    "DELETE FROM group_members WHERE consumer_group = %(group)s AND member = %(member)s"
-)
-CLAIM: LiteralString = (
-    "INSERT INTO partition_leases AS l (consumer_group, partition, owner, epoch, expires_at)"
-    " SELECT %(group)s, p, %(member)s, 1, clock_timestamp() + make_interval(secs => %(ttl_s)s)"
-    "   FROM unnest(%(partitions)s::smallint[]) AS p"
-    " ON CONFLICT (consumer_group, partition) DO UPDATE"
-    "   SET owner = EXCLUDED.owner, expires_at = EXCLUDED.expires_at,"
-    "       epoch = l.epoch + CASE WHEN l.owner = EXCLUDED.owner THEN 0 ELSE 1 END"
-    " WHERE l.owner = EXCLUDED.owner OR l.owner IS NULL OR l.expires_at < clock_timestamp()"
-    "    OR NOT " + LIVES + "l.owner" + LIVES_END +
-    " RETURNING l.partition"
-)
-RELEASE: LiteralString = (
-    "UPDATE partition_leases SET owner = NULL, expires_at = '-infinity'"
-    " WHERE consumer_group = %(group)s AND owner = %(member)s AND partition = ANY(%(partitions)s)"
-)
-# fmt: on
+# Mostly nothing is in flight, and a partition is given up in the round that finds it to be others'.
+LEAVE_AT_ONCE_S = 0.05
 
 
 def cursor_text(position: Position) -> str:
@@ -98,6 +62,9 @@ class _Membership:
     positions: dict[int, Position] = field(default_factory=dict[int, Position])
     lease_ends_at: float = 0.0
     handling: asyncio.Lock = field(default_factory=asyncio.Lock)
+    # What goes to others as soon as nothing of it is in flight; the lease lasts so long.
+    leaving: dict[int, asyncio.Task[None]] = field(default_factory=dict[int, asyncio.Task[None]])
+    has_left: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @asynccontextmanager
@@ -176,17 +143,39 @@ class PostgresLog:
                 self._database.connection() as reader,
                 _alive(leases, self._params(membership)),
             ):
-                await self._balance(leases, reader, membership, handler)
-                async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._keep_balance(leases, reader, membership, handler))
-                    tasks.create_task(self._read(reader, membership, handler))
+                try:
+                    await self._balance(leases, reader, membership, handler)
+                    async with asyncio.TaskGroup() as tasks:
+                        tasks.create_task(self._keep_balance(leases, reader, membership, handler))
+                        tasks.create_task(self._read(reader, membership, handler))
+                except asyncio.CancelledError:
+                    await self._stop_in_order(leases, membership, handler)
+                    raise
         finally:
-            owned = list(membership.positions)
+            owned = [*membership.positions, *membership.leaving]
             membership.positions.clear()
             with contextlib.suppress(Exception):
-                await handler.revoked(owned)
+                await handler.revoked(owned, at_once=True)
+            await asyncio.gather(*membership.leaving.values(), return_exceptions=True)
             with contextlib.suppress(Exception):
                 await self._leave(membership, owned)
+
+    async def _stop_in_order(
+        self, leases: AsyncConnection, membership: _Membership, handler: LogHandler
+    ) -> None:
+        """What is in flight comes to its end under the lease; nobody waits for this member's share
+        of the rest.
+        """
+        try:
+            await leases.execute(LEAVE, self._params(membership))
+            await self._begin_leaving(membership, handler, list(membership.positions))
+            while membership.leaving:
+                await self._release_left(leases, membership)
+                if membership.leaving:
+                    await leases.execute(CLAIM, self._params(membership, list(membership.leaving)))
+                    await self._until_balance_is_due(membership)
+        except Exception:
+            log.warning("group %s: not left in order", membership.group, exc_info=True)
 
     async def _keep_balance(
         self,
@@ -196,8 +185,14 @@ class PostgresLog:
         handler: LogHandler,
     ) -> None:
         while True:
-            await asyncio.sleep(self._lease_ttl_s / 4)
+            await self._until_balance_is_due(membership)
             await self._balance(leases, reader, membership, handler)
+
+    async def _until_balance_is_due(self, membership: _Membership) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._lease_ttl_s / 4):
+                await membership.has_left.wait()
+        membership.has_left.clear()
 
     async def _balance(
         self,
@@ -218,21 +213,21 @@ class PostgresLog:
 
         surplus = [p for p in membership.positions if p not in wanted]
         if surplus:
-            await self._revoke(membership, handler, surplus)
-            reach("lease.before_release")
-            await leases.execute(RELEASE, self._params(membership, surplus))
-            reach("lease.after_release")
+            await self._begin_leaving(membership, handler, surplus)
+        await self._release_left(leases, membership)
         reach("lease.before_claim")
-        cursor = await leases.execute(CLAIM, self._params(membership, wanted))
+        kept = sorted({*wanted, *membership.leaving})
+        cursor = await leases.execute(CLAIM, self._params(membership, kept))
         reach("lease.after_claim")
         claimed = {int(row[0]) for row in await cursor.fetchall()}
         membership.lease_ends_at = asked_at + self._lease_ttl_s
 
-        lost = [p for p in membership.positions if p not in claimed]
+        lost = [p for p in (*membership.positions, *membership.leaving) if p not in claimed]
         if lost:
             log.warning("group %s: partitions %s have another owner", membership.group, lost)
-            await self._revoke(membership, handler, lost)
-        gained = sorted(claimed - set(membership.positions))
+            await self._forget(membership, lost)
+            await handler.revoked(lost, at_once=True)
+        gained = sorted(claimed - membership.positions.keys() - membership.leaving.keys())
         if gained:
             await self._assign(reader, membership, handler, gained)
 
@@ -258,13 +253,32 @@ class PostgresLog:
         await handler.started(partitions)
         reach("postgres_log.after_assignment")
 
-    async def _revoke(
+    async def _begin_leaving(
         self, membership: _Membership, handler: LogHandler, partitions: Sequence[int]
     ) -> None:
+        """Each of them goes to others as soon as nothing of it is in flight."""
+        await self._forget(membership, partitions)
+        for partition in partitions:
+            task = asyncio.create_task(handler.revoked([partition]))
+            task.add_done_callback(lambda _: membership.has_left.set())
+            membership.leaving[partition] = task
+        if membership.leaving:
+            await asyncio.wait(membership.leaving.values(), timeout=LEAVE_AT_ONCE_S)
+
+    async def _release_left(self, leases: AsyncConnection, membership: _Membership) -> None:
+        left = [partition for partition, task in membership.leaving.items() if task.done()]
+        if not left:
+            return
+        for partition in left:
+            membership.leaving.pop(partition).result()
+        reach("lease.before_release")
+        await leases.execute(RELEASE, self._params(membership, left))
+        reach("lease.after_release")
+
+    async def _forget(self, membership: _Membership, partitions: Sequence[int]) -> None:
         async with membership.handling:
             for partition in partitions:
                 membership.positions.pop(partition, None)
-        await handler.revoked(partitions)
 
     async def _read(
         self, reader: AsyncConnection, membership: _Membership, handler: LogHandler

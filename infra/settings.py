@@ -169,6 +169,8 @@ class Settings(BaseSettings):
     # Workers.
     worker_attempts_max: int = Field(default=256, ge=1)
     worker_sweep_s: float = Field(default=15, gt=0)
+    # Brokers wait for 30 s until everybody has given up what goes to others.
+    worker_handover_s: float = Field(default=10, ge=0, le=25)
     worker_bulk_poll_s: float = Field(default=1, gt=0)
     worker_retention_poll_s: float = Field(default=300, gt=0)
     worker_storage_poll_s: float = Field(default=300, gt=0)

@@ -79,7 +79,7 @@ class Projector:
     async def started(self, partitions: Sequence[int]) -> None:
         """Nothing to do: the positions say where to go on."""
 
-    async def revoked(self, partitions: Sequence[int]) -> None:
+    async def revoked(self, partitions: Sequence[int], *, at_once: bool = False) -> None:  # noqa: ARG002 # a batch is short
         async with self._handling:
             for spot in [spot for spot in self._places if spot.partition in partitions]:
                 del self._places[spot]

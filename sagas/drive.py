@@ -7,10 +7,8 @@ owns it and there is something to do.
 """
 
 import asyncio
-import sys
-from collections.abc import Coroutine
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 from uuid import UUID
 
 from commands.budget_port import BudgetExceeded, BudgetsChanged
@@ -34,7 +32,7 @@ from domain.quotas import ExecutionQuotaReached
 from infra.crash_points import reach
 from sagas.attempts import perform
 from sagas.child_runs import ChildRuns
-from sagas.drive_parts import DriveEnded, DriveParts
+from sagas.drive_parts import DriveEnded, DriveParts, begun_task
 from sagas.effects import ChildWanted, Outcome, Run
 from sagas.fairness import Claim
 from sagas.reserving import Driven, Reserving
@@ -60,9 +58,7 @@ class Drive:
         begun: Execution | None = None,
         wake_at: datetime | None = None,
     ) -> None:
-        """begun: a run as its first event left it, which saves reading it back. wake_at: as it is
-        stored.
-        """
+        """begun: a run as its first event left it, so that it is not read. wake_at: as stored."""
         self._parts = parts
         self._run = Run(tenant_id, execution_id)
         self._envelope = Envelope(tenant_id, parts.actor, correlation_id=execution_id)
@@ -71,6 +67,8 @@ class Drive:
         self._ended: list[Ended] = []
         self._heard_version = 0
         self._waiter: asyncio.Future[None] | None = None
+        self._is_to_look = False
+        self._is_finishing = False
         self._children = ChildRuns(parts)
         self._stored_wake_at = wake_at
         self._reserving = Reserving(parts, self._wake)
@@ -86,8 +84,15 @@ class Drive:
             self._wake()
 
     def look_again(self) -> None:
-        """Something that is no event may have changed what it is to do."""
+        """Something that is no event may have changed what it is to do, also while it is busy."""
+        self._is_to_look = True
         self._wake()
+
+    def finish(self) -> bool:
+        """Begin nothing more, and return when what is under way has ended. False: nothing is."""
+        self._is_finishing = True
+        self.look_again()
+        return bool(self._tasks)
 
     @property
     def has_news(self) -> bool:
@@ -120,9 +125,10 @@ class Drive:
         unsaved: list[Ended] = []
         while True:
             await steps.take(tenant_id)
+            self._is_to_look = False
             try:
                 unsaved, attempts = self._advance_to_effects(unsaved)
-                if self._execution.live.is_budgeted:
+                if self._execution.live.is_budgeted and not self._is_finishing:
                     driven = Driven(self._execution, self._definition, self._run)
                     attempts = await self._reserving.admitted(driven, attempts)
                 stored = await self._save(attempts)
@@ -203,7 +209,7 @@ class Drive:
         execution, definition = self._execution, self._definition
         now = self._parts.clock.now()
         execution.live.has_room = self._parts.events.has_room(self._run.tenant_id)
-        execution.live.is_held = self._parts.is_held(self._run.tenant_id)
+        execution.live.is_held = self._is_finishing or self._parts.is_held(self._run.tenant_id)
         execution.live.seconds_max = self._parts.plans.known(self._run.tenant_id).run_duration_s
         execution.live.is_budgeted = self._reserving.is_needed(self._run)
         self._children.forget()
@@ -293,12 +299,15 @@ class Drive:
         return wake_at if is_far else None
 
     def _may_let_go(self) -> bool:
+        if self._is_finishing:
+            return not self._tasks and not self._ended
         is_held = self._execution.live.is_held and not self._tasks
         return (
             (self.wake_at is not None or is_held)
             and is_at_rest(self._execution)
             and not self.has_news
             and not self._ended
+            and not self._is_to_look
         )
 
     def _record(
@@ -332,7 +341,7 @@ class Drive:
 
     async def _wait(self) -> list[Ended]:
         """Until something ended, somebody else wrote, or something is due: what ended."""
-        if not self._ended and not self.has_news:
+        if not self._ended and not self.has_news and not self._is_to_look:
             await self._until_woken()
         ended, self._ended = self._ended, []
         if self.has_news:
@@ -362,7 +371,7 @@ class Drive:
     def _start(self, attempt: Attempt) -> None:
         key = (attempt.path, attempt.number)
         if key not in self._tasks:
-            self._tasks[key] = _begin_task(self._perform(attempt))
+            self._tasks[key] = begun_task(self._perform(attempt))
 
     async def _perform(self, attempt: Attempt) -> None:
         claim = Claim(self._run.tenant_id, self._execution.workflow_id, attempt.node_type)
@@ -377,12 +386,3 @@ class Drive:
             slots.give_back(claim)
         self._ended.append((attempt, result))
         self._wake()
-
-
-def _begin_task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """A task that runs to its first wait at once, where Python can do that: many effects need no
-    more.
-    """
-    if sys.version_info >= (3, 12):
-        return asyncio.Task(work, loop=asyncio.get_running_loop(), eager_start=True)
-    return asyncio.create_task(work)

@@ -1,11 +1,13 @@
 """What the drives of a worker share: ports, slots, and the definitions that their runs pin."""
 
 import asyncio
+import sys
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from commands.admission_port import Admission
@@ -102,3 +104,12 @@ class DriveParts:
             message = f"definition {definition_hash} is not stored"
             raise DriveEnded(message)
         return parse_definition(canonical)
+
+
+def begun_task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """A task that runs to its first wait at once, where Python can do that: many effects need no
+    more.
+    """
+    if sys.version_info >= (3, 12):
+        return asyncio.Task(work, loop=asyncio.get_running_loop(), eager_start=True)
+    return asyncio.create_task(work)

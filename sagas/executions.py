@@ -82,7 +82,8 @@ class _Start:
 @dataclass(eq=False)
 class ExecutionSaga:
     """Implements commands.ports.LogHandler. sweep_s: how often owned shards are searched for runs
-    nobody drives.
+    nobody drives. handover_s: how long attempts under way are waited for before their runs go to
+    another worker.
     """
 
     log: Log
@@ -90,6 +91,7 @@ class ExecutionSaga:
     parts: DriveParts
     clock: Clock
     sweep_s: float
+    handover_s: float
     starts: "StartQueue[_Start]"
     _timers: Timers = field(init=False)
     _partitions: set[int] = field(default_factory=set[int])
@@ -125,7 +127,10 @@ class ExecutionSaga:
         reach("saga.after_assignment")
         self._search(list(partitions))
 
-    async def revoked(self, partitions: Sequence[int]) -> None:
+    async def revoked(self, partitions: Sequence[int], *, at_once: bool = False) -> None:
+        """Attempts under way come to their end and are recorded, for a call that is cut off is paid
+        for and made again; nothing new begins. What takes too long is cut off.
+        """
         self._partitions.difference_update(partitions)
         for execution_id in list(self.starts):
             if self._partition(execution_id) in partitions:
@@ -135,6 +140,8 @@ class ExecutionSaga:
             for execution_id, driven in self._driven.items()
             if self._partition(execution_id) in partitions
         ]
+        if not at_once and (ending := [one.task for one in given_up if one.drive.finish()]):
+            await asyncio.wait(ending, timeout=self.handover_s)
         for driven in given_up:
             driven.task.cancel()
         await asyncio.gather(*(driven.task for driven in given_up), return_exceptions=True)

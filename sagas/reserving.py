@@ -80,11 +80,13 @@ Key = tuple[str, int]
 
 @dataclass(slots=True)
 class _Wait:
-    """since: when it was first held up. looks: how often it was looked."""
+    """since: when it was first held up. looks: how often it was looked. next_at: when it is to be
+    looked at, which may be past: at once.
+    """
 
     since: datetime
+    next_at: datetime
     looks: int = 0
-    next_at: datetime | None = None
 
 
 class Driven(NamedTuple):
@@ -155,9 +157,12 @@ class Reserving:
         self._held_back.clear()
 
     def close(self) -> None:
-        """Nobody of this run waits any more."""
+        """Nobody of this run waits any more. Who would be woken is let go of: a run that is in a
+        cycle stays in memory until the collector comes.
+        """
         for key in list(self._waits):
             self._forget(key)
+        self.wake = _nobody
 
     def refused(self, run: Run, refusal: BudgetExceeded | BudgetsChanged) -> None:
         """The append was refused, and nothing of it is stored."""
@@ -169,8 +174,8 @@ class Reserving:
     @property
     def due_at(self) -> datetime | None:
         """When one that waits is to be looked at."""
-        dues = [self._waits[key].next_at for key in self._held_back if key in self._waits]
-        return min((due for due in dues if due is not None), default=None)
+        dues = (self._waits[key].next_at for key in self._held_back if key in self._waits)
+        return min(dues, default=None)
 
     def known(self, attempts: Sequence[Attempt]) -> KnownBudgets | None:
         """What the append of these intents says of what was known. None: it has nothing to say."""
@@ -200,7 +205,7 @@ class Reserving:
                 self._forget(key)  # The run went on without it.
                 continue
             wait = self._waits.get(key)
-            if wait is not None and wait.next_at is not None and wait.next_at > now:
+            if wait is not None and wait.next_at > now:
                 continue
             begun = await self._admit(on, attempt, now, must_ask=wait is not None)
             if begun is not None:
@@ -268,13 +273,14 @@ class Reserving:
         """It is first in line."""
         wait = self._waits.get(key)
         if wait is not None:
-            wait.next_at, wait.looks = None, 0
+            # Not only woken: it may be storing something just now, and wait afterwards.
+            wait.next_at, wait.looks = wait.since, 0
             self.wake()
 
     def _hold_up(self, on: Driven, attempt: Attempt, counter: Counter, now: datetime) -> None:
         """Others hold what would pay for it, and may give some of it back."""
         key = (attempt.path, attempt.number)
-        wait = self._waits.setdefault(key, _Wait(now))
+        wait = self._waits.setdefault(key, _Wait(now, now))
         longest_s = min(WAIT_S_MAX, attempt.timeout_s)
         if (now - wait.since).total_seconds() >= longest_s:
             message = f"other calls held what is left of a budget for {longest_s:g} s"
@@ -295,7 +301,7 @@ class Reserving:
         match error:
             case Unavailable():
                 now = self.parts.clock.now()
-                wait = self._waits.setdefault((attempt.path, attempt.number), _Wait(now))
+                wait = self._waits.setdefault((attempt.path, attempt.number), _Wait(now, now))
                 wait.next_at = now + timedelta(seconds=AGAIN_S)
             case AttemptFailed():
                 failure = Failure(error.code, error.message, is_retryable=error.is_retryable)
@@ -366,6 +372,10 @@ class Reserving:
         spent = usd_text(exhausted.standing.spent)
         message = f"of the {limit} USD of budget {budget_id} {spent} are spent"
         return Failure(EXCEEDED, f"{message}, and the rest does not pay for this call")
+
+
+def _nobody() -> None:
+    """There is nobody to wake any more."""
 
 
 def _decide(

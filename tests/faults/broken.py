@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import psycopg
 
 from cli.verify import _checks
-from infra.postgres_log import LOCK_CLASS
+from infra.lease_statements import LOCK_CLASS
 from infra.settings import Settings
 from infra.verification import Check
 from tests.faults.effect_server import EffectServer

@@ -33,8 +33,8 @@ class _Shuffled:
     async def started(self, partitions: Sequence[int]) -> None:
         await self.handler.started(partitions)
 
-    async def revoked(self, partitions: Sequence[int]) -> None:
-        await self.handler.revoked(partitions)
+    async def revoked(self, partitions: Sequence[int], *, at_once: bool = False) -> None:
+        await self.handler.revoked(partitions, at_once=at_once)
 
     async def handle(self, batches: Sequence[Batch]) -> None:
         await asyncio.sleep(self.handling_s)

@@ -74,7 +74,8 @@ class Recorder:
     async def started(self, partitions: Sequence[int]) -> None:
         self.started_count += len(partitions)
 
-    async def revoked(self, partitions: Sequence[int]) -> None:
+    async def revoked(self, partitions: Sequence[int], *, at_once: bool = False) -> None:
+        del at_once
         self.owned.difference_update(partitions)
 
     async def handle(self, batches: Sequence[Batch]) -> None:

@@ -25,7 +25,8 @@ from hypothesis.stateful import (
 from psycopg import AsyncConnection
 
 from commands.ports import Batch, Start
-from infra.postgres_log import LIVE, PostgresLog, _Membership
+from infra.lease_statements import LIVE
+from infra.postgres_log import PostgresLog, _Membership
 from infra.wakeups import Wakeups
 from tests.effort import EFFORT
 from tests.infra.conftest import Conninfo, conninfo
@@ -84,7 +85,8 @@ class Member:
     async def started(self, partitions: Sequence[int]) -> None:
         assert set(partitions) <= self.owned
 
-    async def revoked(self, partitions: Sequence[int]) -> None:
+    async def revoked(self, partitions: Sequence[int], *, at_once: bool = False) -> None:
+        del at_once
         self.owned.difference_update(partitions)
 
     async def handle(self, batches: Sequence[Batch]) -> None:

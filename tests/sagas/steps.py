@@ -147,6 +147,7 @@ class Worker:
         *,
         attempts_max: int = 10,
         drives_max: int = 2000,
+        handover_s: float = 0,
     ) -> None:
         self.world = world
         self.models = models or HeldModels()
@@ -172,6 +173,7 @@ class Worker:
             ),
             clock=world.clock,
             sweep_s=3600,
+            handover_s=handover_s,
             starts=StartQueue(StartLimits(drives_max, 10_000)),
         )
         self._delivered = 0

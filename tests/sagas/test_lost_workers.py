@@ -14,6 +14,7 @@ from tests.commands.fakes import FakeIds, World
 from tests.domain.facts import USAGE
 from tests.domain.given import a_graph, a_loop, an_llm
 from tests.sagas.steps import (
+    PARTITIONS,
     ToldHttp,
     Worker,
     an_execution,
@@ -50,6 +51,55 @@ async def test_a_crash_between_intent_and_outcome_is_answered_as_the_node_says(
     )
     assert (await read(world, execution_id)).status == status
     await second.stop()
+
+
+async def test_a_worker_that_stops_in_order_lets_a_call_come_to_its_end_and_begins_no_other() -> (
+    None
+):
+    world = World()
+    definition = a_graph(
+        [an_llm("draft"), an_llm("check")], ["start -> draft", "draft -> check", "check -> end"]
+    )
+    execution_id = await an_execution(world, definition)
+    first = Worker(world, "first", handover_s=60)
+    await first.own_everything()
+    await until(lambda: first.models.calls, "the call is under way")
+    stopping = asyncio.create_task(first.stop())
+    await asyncio.sleep(0)
+    assert not stopping.done()
+    first.models.answer(0, "ok")
+    await stopping
+    assert topics_of(world, execution_id)[-1] == "execution.node_completed"
+    second = await a_worker(world, "second")
+    await until(lambda: second.models.calls, "the next call")
+    assert len(first.models.calls) == 1
+    assert second.models.calls[0][0].attempt == 1
+    second.models.answer(0, "fine")
+    await until(lambda: second.saga.driven_count() == 0, "the end")
+    assert topics_of(world, execution_id)[-1] == "execution.completed"
+
+
+async def test_a_call_that_takes_longer_than_a_handover_is_cut_off() -> None:
+    world = World()
+    execution_id = await an_execution(world, one_call())
+    first = Worker(world, "first", handover_s=0.01)
+    await first.own_everything()
+    await until(lambda: first.models.calls, "the call is under way")
+    await first.stop()
+    second = await a_worker(world, "second")
+    await until(lambda: second.models.calls, "the call again")
+    assert (await read(world, execution_id)).status == "RUNNING"
+    await second.stop()
+
+
+async def test_who_has_lost_a_run_to_another_waits_for_nothing() -> None:
+    world = World()
+    await an_execution(world, one_call())
+    first = Worker(world, "first", handover_s=60)
+    await first.own_everything()
+    await until(lambda: first.models.calls, "the call is under way")
+    await first.saga.revoked(range(PARTITIONS), at_once=True)
+    assert first.saga.driven_count() == 0
 
 
 async def test_a_repeatable_attempt_that_was_lost_is_made_again_with_no_trace_of_the_first() -> (

@@ -1,10 +1,15 @@
 """Paying for calls before they are made: what a worker says of them, and tells the provider."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from commands.budget_port import KnownBudgets, TenantBudgets
+import pytest
+from eventsourcing.domain import Aggregate
+
+from commands.budget_port import BudgetExceeded, KnownBudgets, TenantBudgets
 from commands.plan_port import TenantPlan
+from commands.ports import CommandRecord, Envelope, PositionToken, SideRow
 from domain.budget_rules import BudgetRule, Counter, plan_run_budget
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId
@@ -15,6 +20,7 @@ from tests.domain.given import a_graph
 from tests.sagas.steps import Worker, an_execution, read, until
 
 BUDGET = UUID(int=77)
+COUNTER = Counter(str(BUDGET), None, None)
 # Two words ask; offline models are 1 and 2 millionths of a USD a token.
 PROMPT = "Why not"
 
@@ -140,4 +146,52 @@ async def test_the_plan_says_what_a_run_may_cost() -> None:
     await until(lambda: worker.models.calls, "the model was not asked")
     budget_id = str(plan_run_budget(worker.world.tenant_id))
     assert known(worker.world) == [KnownBudgets(0, {budget_id: 10**10})]
+    await worker.stop()
+
+
+class Crowded:
+    """A store that refuses the first append, for others hold what is left of the budget, and that
+    stores no other for who comes second before it may.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.may_store = asyncio.Event()
+        self.second: UUID | None = None
+        self.is_stopping_second = False
+        self._was_refused = False
+        self._append = world.store.append
+
+    async def append(
+        self,
+        aggregates: Sequence[Aggregate],
+        envelope: Envelope,
+        *,
+        side_rows: Sequence[SideRow] = (),
+        command: CommandRecord | None = None,
+    ) -> PositionToken | None:
+        if not self._was_refused and any(isinstance(row, KnownBudgets) for row in side_rows):
+            self._was_refused = True
+            raise BudgetExceeded({COUNTER: Standing(10**12, 0, reserved=10**12)})
+        if any(one.id == self.second for one in aggregates):
+            self.is_stopping_second = True
+            await self.may_store.wait()
+        return await self._append(aggregates, envelope, side_rows=side_rows, command=command)
+
+
+async def test_who_is_called_while_it_stores_something_looks_afterwards(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    worker = Worker(World())
+    worker.saga.parts.budgets = ToldBudgets()
+    crowded = Crowded(worker.world)
+    monkeypatch.setattr(worker.world.store, "append", crowded.append)
+    await begun(worker, asking())
+    await until(lambda: worker.saga.parts.budget_lines.crowded([COUNTER]), "no line")
+    crowded.second = await an_execution(worker.world, asking())
+    await worker.deliver()
+    await until(lambda: crowded.is_stopping_second, "it stores nothing")
+    worker.world.clock.pass_time(seconds=1)
+    await until(lambda: worker.models.calls, "the first was not called")
+    crowded.may_store.set()
+    await until(lambda: len(worker.models.calls) == 2, "the second was not called")
     await worker.stop()

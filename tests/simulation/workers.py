@@ -25,6 +25,7 @@ from tests.simulation.projecting import ReadModels, SimulatedProjector
 from tests.simulation.store import Connection, SimulatedStore
 
 SWEEP_S = 20.0
+HANDOVER_S = 2.0
 DRIVES_MAX = 50
 STARTS_MAX = 1000
 ATTEMPTS_MAX = 4
@@ -75,6 +76,7 @@ class Worker:
             ),
             clock=self.process,
             sweep_s=SWEEP_S,
+            handover_s=HANDOVER_S,
             starts=StartQueue(StartLimits(DRIVES_MAX, STARTS_MAX)),
         )
         self.member.handler = self.saga
