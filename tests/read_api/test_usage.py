@@ -17,7 +17,6 @@ from tests.projections.histories import (
     an_execution,
     completed,
     started,
-    the_tenant,
 )
 from tests.projections.usage_histories import a_sent_event
 from tests.read_api.api import Api
@@ -214,20 +213,6 @@ async def test_what_has_no_price_and_what_nobody_knows_is_said(api: Api) -> None
     (bucket,) = await usage(api)
     assert (bucket["calls"], bucket["costUsd"]) == (2, "0")
     assert (bucket["hasUnpriced"], bucket["unresolved"], bucket["tokensIn"]) == (True, 1, 9)
-
-
-async def test_prometheus_is_told_what_somebody_has_to_look_at(lone_api: Api) -> None:
-    now = (await lone_api.ledger.scalar("SELECT now()")).isoformat()
-    unpriced = used("m/x", ["input_tokens", 9, None])
-    unpriced["usage"]["lines"][0] = ["requests", 1, None]
-    tenants = [lone_api.tenant_id, a_tenant()]
-    calls = [a_call(tenant_id, now, **unpriced) for tenant_id in tenants]
-    long_ago = a_call(lone_api.tenant_id, "2026-01-05T10:00:00+00:00", **unpriced)
-    await lone_api.happened(*calls, long_ago, *(the_tenant(tenant_id) for tenant_id in tenants))
-    async with lone_api.client() as client:
-        lines = (await client.get("/metrics")).text.splitlines()
-    assert "agentledger_usage_unpriced 2.0" in lines
-    assert "agentledger_usage_unresolved 0.0" in lines
 
 
 async def test_a_sum_leads_down_to_the_events_it_is_made_of(api: Api) -> None:
