@@ -22,6 +22,7 @@ from cli.roles import (
 )
 from cli.session import complain, run, settings_or_complain
 from cli.telemetry import telemetry
+from cli.told_beside import exchange_live_text, tell_roles
 from infra.postgres import Role
 from infra.readiness import Ask
 from infra.runtime import Runtime, build_runtime
@@ -43,9 +44,9 @@ def serve(role: str, *, port: int | None, ends_with_input: bool = False) -> int:
             if ends_with_input:
                 _stop_at_end_of_input(stop)
             runtime.exchange_wakeups()
-            runtime.say_which_run(role)
+            tell_roles(runtime, role)
             if role in LIVE_TEXT_ROLES:
-                runtime.exchange_live_text(LIVE_TEXT_ROLES[role])
+                exchange_live_text(runtime, LIVE_TEXT_ROLES[role])
             parts = [_part(role, runtime)]
             if probes is not None:
                 parts.append(_probed(role, runtime, probes))

@@ -38,7 +38,6 @@ from infra.process_memory import forbid_core_dumps
 from infra.readiness import Readiness
 from infra.relay import Relay
 from infra.retention import RetentionKnown
-from infra.roles_seen import say_which_run
 from infra.scrape import Scrape
 from infra.seal_keys import SealKeys
 from infra.seal_proofs import SealProofs
@@ -380,16 +379,6 @@ class Runtime:
         this one.
         """
         self.in_background("wake-ups", self.wakeups.exchange(self.conninfo("tail")))
-
-    def say_which_run(self, *roles: str) -> None:
-        """Every few seconds, for who looks at the installation."""
-        saying = say_which_run(self.conninfo("tail"), self.process_id, roles)
-        self.in_background("roles", saying)
-
-    def exchange_live_text(self, role: Role) -> None:
-        """The same for what models are saying. role: whose keys it is sealed with."""
-        exchange = self.live_text.exchange(self.conninfo("tail"), lambda: self.data_keys(role))
-        self.in_background("live text", exchange)
 
     async def close(self) -> None:
         for task in self.background.values():
