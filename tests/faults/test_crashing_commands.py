@@ -2,6 +2,7 @@
 installation.
 """
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -10,7 +11,7 @@ import pytest
 
 from tests.end_to_end.stack import free_port
 from tests.faults.broken import Broken
-from tests.faults.conftest import environment_of
+from tests.faults.conftest import WAIT_S, environment_of
 from tests.faults.processes import Installation, Started
 
 pytestmark = pytest.mark.timeout(180)
@@ -35,6 +36,11 @@ CHAINS = {
     "rotate": ["rotation.before_commit", "rotation.after_commit"],
     "erase": ["erasure.before_page", "erasure.after_page"],
 }
+UNSEALED = """
+SELECT FROM events AS e WHERE NOT EXISTS (
+  SELECT FROM log_seals AS s
+   WHERE (s.era, s.tx_id, s.notification_id) >= (e.era, e.tx_id, e.notification_id)) LIMIT 1
+"""
 # A state that is no JSON, in the last event of a run.
 SPOIL = """
 UPDATE events SET state = %(state)s
@@ -131,6 +137,10 @@ async def park_a_run(broken: Broken) -> None:
     """An event cannot be read while the read models are rebuilt; then it can again."""
     (runs,) = await broken.all_runs_begun()
     async with broken.owner() as conn:
+        # What is sealed while it is spoilt would not be what is there afterwards.
+        async with asyncio.timeout(WAIT_S):
+            while await (await conn.execute(UNSEALED)).fetchone() is not None:
+                await asyncio.sleep(0.05)
         spoilt = await conn.execute(SPOIL, {"run": runs["trip"], "state": b"{"})
         (state,) = await spoilt.fetchone() or (None,)
         rebuilt = await broken.installation.run("rebuild", "executions")
