@@ -81,6 +81,7 @@ PLATFORM_SCOPES: Mapping[str, str] = {
     "external_identities:sign_in": "say who somebody is that a provider vouches for",
     "payments:settle": "say what became of payments, as the provider does",
     "deadlines:meet": "record what has come by time",
+    "triggers:meet": "begin the runs for which it is time, on behalf of who made the trigger",
 }
 
 # What the operator lets resellers do; their role names each, and no `*` holds them.

@@ -39,9 +39,12 @@ def input_of(raw: Json, came: JsonObject) -> Json:
     if raw is None:
         return came
     try:
-        return JsonTemplate(raw).render({"input": came})
+        template = JsonTemplate(raw)
+        for place, expression in template.expressions:
+            expression.place = f"/input{place}"
+        return template.render({"input": came})
     except ExpressionFailed as failure:
-        raise TriggerInputFailed(f"/input{failure.place}: {failure.reason}") from None
+        raise TriggerInputFailed(str(failure)) from None
 
 
 def told_of_fire(trigger_id: UUID, due: DueFire, now: datetime) -> JsonObject:

@@ -53,6 +53,7 @@ from commands.standing_port import (
     StoredResellerQuota,
     TenantSideRow,
 )
+from commands.trigger_port import StoredDueTrigger
 from commands.vault_port import RemovedVaultEntry, StoredVaultEntry, VaultRow
 from domain.identifiers import TenantId
 from infra.billing_rows import billing_statement
@@ -60,6 +61,7 @@ from infra.budget_rows import budget_statement
 from infra.data_keys import TenantKey
 from infra.deadlines import deadline_statement
 from infra.directory_rows import directory_statement
+from infra.due_triggers import due_trigger_statement
 from infra.feature_rows import feature_statement
 from infra.licence_rows import revocation_statement
 from infra.login_rows import login_statement
@@ -94,6 +96,7 @@ RareRow = (
     | PublishedPrices
     | BillingRow
     | StoredDeadline
+    | StoredDueTrigger
     | StoredRevocation
 )
 
@@ -241,6 +244,8 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return _access_statement(tenant_id, row)
         case StoredShare() | RemovedShare() | ChangedPublicity():
             return SideStatement(*share_statement(tenant_id, row))
+        case StoredDueTrigger():
+            return SideStatement(*due_trigger_statement(tenant_id, row))
         case StoredVaultEntry() | RemovedVaultEntry():
             return _vault_statement(tenant_id, row)
         case (
