@@ -63,7 +63,9 @@ class TriggerSaga:
     async def _look_at(self, due: DueTrigger) -> None:
         """Raises Unavailable."""
         try:
-            answer = await self._dispatch(due, FireDueTrigger(due.trigger_id, waited_for=due.refused_with))
+            answer = await self._dispatch(
+                due, FireDueTrigger(due.trigger_id, waited_for=due.refused_with)
+            )
             reach("triggers.after_fire")
             if answer.position is None:
                 await self.triggers.release(due, pause_s=WAIT_S)

@@ -134,7 +134,7 @@ ZONES = ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathm
 @for_all(
     st.sampled_from(ZONES),
     st.sampled_from(["30 2 * * *", "*/20 * * * *", "0 */3 * * *", "5 1,2,3 * * SUN", "0 0 1 * *"]),
-    st.datetimes(datetime(2025, 1, 1), datetime(2028, 12, 31), timezones=st.just(UTC)),
+    st.integers(0, 4 * 365 * 86_400).map(lambda s: utc("2025-01-01 00:00") + timedelta(seconds=s)),
 )
 @settings(max_examples=60, deadline=None)
 def test_times_only_go_forward_and_the_next_one_is_the_same_from_wherever_it_is_asked(
@@ -164,8 +164,14 @@ def test_a_schedule_begins_with_its_start_and_stops_before_its_end() -> None:
 
 def test_jitter_is_bounded_and_the_same_for_everybody() -> None:
     schedule = parse_schedule({"every_s": 600, "jitter_s": 60})
-    due = [schedule.due_at(TRIGGER_ID, time) - time for time in islice(schedule.times(utc("2026-01-01 00:00")), 20)]
-    again = [schedule.due_at(TRIGGER_ID, time) - time for time in islice(schedule.times(utc("2026-01-01 00:00")), 20)]
+    due = [
+        schedule.due_at(TRIGGER_ID, time) - time
+        for time in islice(schedule.times(utc("2026-01-01 00:00")), 20)
+    ]
+    again = [
+        schedule.due_at(TRIGGER_ID, time) - time
+        for time in islice(schedule.times(utc("2026-01-01 00:00")), 20)
+    ]
     assert due == again
     assert all(timedelta(0) <= late < timedelta(seconds=60) for late in due)
     assert len(set(due)) > 10
@@ -181,7 +187,11 @@ def test_jitter_is_bounded_and_the_same_for_everybody() -> None:
         ({"cron": "0 0 31 2 *"}, "/schedule/cron", "invalid_cron"),
         ({"cron": "* * */20 * 1L"}, "/schedule/cron", "never"),
         ({"cron": "*" * 201}, "/schedule/cron", "too_long"),
-        ({"cron": "* * * * *", "time_zone": "Mars/Base"}, "/schedule/time_zone", "unknown_time_zone"),
+        (
+            {"cron": "* * * * *", "time_zone": "Mars/Base"},
+            "/schedule/time_zone",
+            "unknown_time_zone",
+        ),
         ({"cron": "* * * * *", "time_zone": "Europe"}, "/schedule/time_zone", "unknown_time_zone"),
         ({"cron": "* * * * *", "time_zone": "../etc"}, "/schedule/time_zone", "unknown_time_zone"),
         ({"cron": "* * * * *", "phase_s": 5}, "/schedule/phase_s", "without_every_s"),

@@ -184,7 +184,9 @@ def test_it_pauses_after_so_many_failures_in_a_row() -> None:
     assert look_at(story.aggregate, at(2)) is None
 
 
-def test_a_run_that_succeeds_begins_the_count_anew_and_one_that_is_cancelled_does_not_count() -> None:
+def test_a_run_that_succeeds_begins_the_count_anew_and_one_that_is_cancelled_does_not_count() -> (
+    None
+):
     story = given(
         a_trigger(pause_after_failures=2),
         *(look(1), ended("FAILED"), look(2), ended("CANCELLED"), look(3), ended("COMPLETED")),
