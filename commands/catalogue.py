@@ -237,26 +237,7 @@ from commands.tenants import (
     stay_on_platform,
     suspend_tenant,
 )
-from commands.trigger_fires import (
-    BackfillTrigger,
-    FireDueTrigger,
-    FireTrigger,
-    backfill_trigger,
-    fire_due_trigger,
-    fire_trigger,
-)
-from commands.triggers import (
-    ChangeTrigger,
-    CreateTrigger,
-    DeleteTrigger,
-    PauseTrigger,
-    ResumeTrigger,
-    change_trigger,
-    create_trigger,
-    delete_trigger,
-    pause_trigger,
-    resume_trigger,
-)
+from commands.trigger_catalogue import TRIGGERS
 from commands.usage_events import SendUsageEvents, send_usage_events
 from commands.workflows import (
     CreateWorkflow,
@@ -270,6 +251,7 @@ from commands.workflows import (
 HANDLERS: Mapping[type[Command], Handler] = dict(
     [
         *COMMERCE,
+        *TRIGGERS,
         entry(CreateTenant, create_tenant),
         entry(SetRetention, set_retention),
         entry(ChangeTenant, change_tenant),
@@ -336,14 +318,6 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         entry(ReviseWorkflow, revise_workflow),
         entry(DeleteWorkflow, delete_workflow),
         entry(ExecuteWorkflow, execute_workflow),
-        entry(CreateTrigger, create_trigger),
-        entry(ChangeTrigger, change_trigger),
-        entry(DeleteTrigger, delete_trigger),
-        entry(PauseTrigger, pause_trigger),
-        entry(ResumeTrigger, resume_trigger),
-        entry(FireTrigger, fire_trigger),
-        entry(FireDueTrigger, fire_due_trigger),
-        entry(BackfillTrigger, backfill_trigger),
         entry(ShareWorkflow, share_workflow),
         entry(EndWorkflowShare, end_workflow_share),
         entry(ShareAgent, share_agent),

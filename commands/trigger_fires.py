@@ -69,7 +69,7 @@ async def fire_due_trigger(command: FireDueTrigger, on: Tenancy) -> Decided:
     if trigger.is_deleted or trigger.is_paused:
         on.keep(trigger)
         return Decided({}, aggregates=())
-    await _settle_runs(trigger, on)
+    await settle_runs(trigger, on)
     due = None if trigger.is_paused else next_fire(trigger, now, command.waited_for)
     if due is None:
         return _looked_at(trigger, on)
@@ -79,7 +79,8 @@ async def fire_due_trigger(command: FireDueTrigger, on: Tenancy) -> Decided:
             trigger.pause(command.refused_with)
         return _looked_at(trigger, on)
     cancelled = await _cancelled_by(trigger, on)
-    begun = await begin_run(trigger, told_of_fire(trigger.id, due, now), on)
+    came = told_of_fire(trigger.id, due, now)
+    begun = await begin_run(trigger, came, on, instead=came)
     fire(trigger, due, UUID(str(begun.result["execution_id"])))
     row = StoredDueTrigger(trigger.id, look_at(trigger, now))
     # First the trigger: what follows in an append follows from it.
@@ -95,7 +96,8 @@ async def fire_trigger(command: FireTrigger, on: Tenancy) -> Decided:
     now = on.ports.clock.now()
     trigger.schedule  # noqa: B018 # Raises NotScheduled: nothing has come that a run could get.
     due = DueFire("by_hand", now)
-    begun = await begin_run(trigger, told_of_fire(trigger.id, due, now), on)
+    came = told_of_fire(trigger.id, due, now)
+    begun = await begin_run(trigger, came, on, instead=came)
     fire(trigger, due, UUID(str(begun.result["execution_id"])))
     row = StoredDueTrigger(trigger.id, look_at(trigger, now))
     result: JsonObject = {"trigger_id": str(trigger.id), **begun.result}
@@ -112,12 +114,14 @@ async def backfill_trigger(command: BackfillTrigger, on: Tenancy) -> Decided:
     return Decided(result, decided.aggregates, decided.side_rows)
 
 
-async def begin_run(trigger: Trigger, came: JsonObject, on: Tenancy) -> Decided:
-    """On behalf of who made the trigger, who has to be able to run it now. Raises TriggerOwnerGone,
+async def begin_run(trigger: Trigger, came: JsonObject, on: Tenancy, *, instead: Json) -> Decided:
+    """On behalf of who made the trigger, who has to be able to run it now. instead: what the run
+    gets of a trigger that does not say what of what came. Raises TriggerOwnerGone,
     WorkflowNotFound, UnknownParts, TriggerInputFailed, and what Admission raises.
     """
     owner = await as_owner(trigger, on)
-    given: Json = input_of(trigger.text.input, came)
+    template = trigger.text.input
+    given: Json = instead if template is None else input_of(template, came)
     workflow = await load_runnable_workflow(owner, trigger.workflow_id, scope="workflows:execute")
     version, definition_hash = workflow.definition_hash(trigger.text.workflow_version)
     on.keep(workflow)
@@ -126,7 +130,8 @@ async def begin_run(trigger: Trigger, came: JsonObject, on: Tenancy) -> Decided:
     return await begin_execution(owner, pinned, given)
 
 
-async def _settle_runs(trigger: Trigger, on: Tenancy) -> None:
+async def settle_runs(trigger: Trigger, on: Tenancy) -> None:
+    """Records which of its runs have ended, and pauses it when too many have failed."""
     for execution_id in trigger.open_runs[:SETTLED_AT_ONCE_MAX]:
         execution = await on.ports.events.load(Execution, UUID(execution_id), on.tenant_id)
         if execution is None:

@@ -8,16 +8,17 @@ from uuid import UUID
 
 from commands.authorization import Caller, MissingScope, holds
 from commands.decisions import Command, Decided, Tenancy, require_version
-from commands.executions import require_small
 from commands.ownership import load_own, load_runnable_workflow
 from commands.parts import require_pinned_parts
 from commands.plan_port import CountedPart, RemovedPart
+from commands.ports import SideRow
 from commands.trigger_port import StoredDueTrigger
 from domain.errors import FieldError, Forbidden, Invalid
 from domain.identifiers import Json, JsonObject
 from domain.schedules import SHOWN_TIMES_MAX, parse_schedule
 from domain.trigger_fires import look_at
 from domain.trigger_inputs import require_input
+from domain.trigger_webhooks import parse_webhook
 from domain.triggers import Trigger, TriggerNotFound, TriggerText
 
 
@@ -112,7 +113,11 @@ async def create_trigger(command: CreateTrigger, on: Tenancy) -> Decided:
         decided_until=on.ports.clock.now().isoformat(),
         created_by=on.caller.actor,
     )
-    return decided_about_trigger(trigger, on, counted=CountedPart("triggers", trigger.id))
+    decided = decided_about_trigger(trigger, on, counted=CountedPart("triggers", trigger.id))
+    if trigger.kind == "schedule":
+        return decided
+    result: JsonObject = {**decided.result, "key_generation": trigger.key_generation}
+    return replace(decided, result=result)
 
 
 async def change_trigger(command: ChangeTrigger, on: Tenancy) -> Decided:
@@ -171,12 +176,13 @@ async def as_owner(trigger: Trigger, on: Tenancy) -> Tenancy:
 def decided_about_trigger(
     trigger: Trigger, on: Tenancy, *, counted: CountedPart | None = None
 ) -> Decided:
-    """With when it has to be looked at next."""
+    """With when it has to be looked at next, of a schedule."""
     if not trigger.pending_events:
         on.keep(trigger)
         return Decided(present(trigger, on), aggregates=())
-    due = StoredDueTrigger(trigger.id, look_at(trigger, on.ports.clock.now()))
-    rows = (due,) if counted is None else (counted, due)
+    rows: list[SideRow] = [] if counted is None else [counted]
+    if trigger.kind == "schedule":
+        rows.append(StoredDueTrigger(trigger.id, look_at(trigger, on.ports.clock.now())))
     return Decided(present(trigger, on), aggregates=(trigger,), side_rows=rows)
 
 
@@ -212,8 +218,9 @@ def _changed(text: TriggerText, changes: TriggerContent) -> TriggerText:
     """Raises Invalid."""
     if "schedule" in changes:
         parse_schedule(changes["schedule"])
+    if "webhook" in changes:
+        parse_webhook(changes["webhook"])
     if "input" in changes:
-        require_small(changes["input"], "input")
         require_input(changes["input"])
     told = cast("dict[str, Json]", {**changes})
     policy = {**text.policy, **cast("JsonObject", told.pop("policy", {}))}

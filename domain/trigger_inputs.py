@@ -9,8 +9,13 @@ from uuid import UUID
 from domain.errors import FieldError, Invalid, Refused
 from domain.expressions import ExpressionFailed
 from domain.identifiers import Json, JsonObject
+from domain.payloads import payload_bytes
 from domain.templates import JsonTemplate, TemplateRefused
 from domain.trigger_fires import DueFire
+
+
+# Of the template; it is read with every event of what it is in.
+INPUT_BYTES_MAX = 16 * 1024
 
 
 class TriggerInputFailed(Refused):
@@ -21,6 +26,9 @@ class TriggerInputFailed(Refused):
 
 def require_input(raw: Json) -> None:
     """Raises Invalid with paths into the request: the template is its member `input`."""
+    if payload_bytes(raw) > INPUT_BYTES_MAX:
+        reason = f"at most {INPUT_BYTES_MAX} bytes are expected"
+        raise Invalid(errors=[FieldError("/input", "too_large", reason)])
     try:
         template = JsonTemplate(raw)
     except TemplateRefused as refusal:
@@ -35,9 +43,7 @@ def require_input(raw: Json) -> None:
 
 
 def input_of(raw: Json, came: JsonObject) -> Json:
-    """raw: None hands on what came. Raises TriggerInputFailed."""
-    if raw is None:
-        return came
+    """Raises TriggerInputFailed."""
     try:
         template = JsonTemplate(raw)
         for place, expression in template.expressions:

@@ -65,7 +65,7 @@ class TriggerPaused(Refused):
 @dataclass(frozen=True, slots=True)
 class TriggerText:
     """What can be changed of a trigger. schedule: as domain/schedules.py reads it; or webhook: as
-    domain/trigger_inputs.py does. input: a template of what runs get; None hands on what came.
+    domain/trigger_webhooks.py does. input: a template of what runs get (domain/trigger_inputs.py).
     policy: overlap, catch_up_window_s, catch_up_fires_max, pause_after_failures.
     workflow_version: None runs the newest.
     """
