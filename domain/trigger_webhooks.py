@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias, cast
 
-from domain.errors import FieldError, Forbidden, Invalid
+from domain.errors import FieldError, Forbidden, Invalid, OverLimit
 from domain.identifiers import JsonObject
 from domain.secret_references import NAME_PATTERN, is_secret_name
 
@@ -36,6 +36,12 @@ class SignatureInvalid(Forbidden):
     """This request is not signed by whom it has to be, or too long ago."""
 
     code = "signature_invalid"
+
+
+class NoRoomForRun(OverLimit):
+    """There is no room for another run; send it again later."""
+
+    code = "no_room_for_run"
 
 
 @dataclass(frozen=True, slots=True)

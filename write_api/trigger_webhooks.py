@@ -12,13 +12,14 @@ from starlette.types import Receive, Scope
 
 from commands.authorization import Caller
 from commands.dispatch import Answer
+from commands.parts import UnknownParts
 from commands.trigger_webhooks import ReceiveDelivery, RotateTrigger
 from commands.triggers import TriggerOwnerGone
-from domain.errors import NotFound
+from domain.errors import NotFound, OverLimit
 from domain.feature_flags import FeatureOff
 from domain.identifiers import Json
 from domain.trigger_inputs import TriggerInputFailed
-from domain.trigger_webhooks import SignatureInvalid, SignedRequest
+from domain.trigger_webhooks import NoRoomForRun, SignatureInvalid, SignedRequest
 from domain.triggers import NoWebhook, TriggerNotFound, TriggerPaused
 from infra.caller_limits import DELIVERIES
 from infra.webhook_keys import TRIGGER_KEY_CHARACTERS, TRIGGERS_PATH
@@ -41,6 +42,8 @@ from write_api.webhooks import told_headers, told_query
 # Standard Webhooks specification, of GitHub, and ours.
 DELIVERY_IDS = ("Webhook-Id", "X-GitHub-Delivery", "Idempotency-Key")
 STRIPE = b"stripe-signature"
+# Somebody who reads what a run got must not be able to send it once more.
+SIGNATURES = frozenset({STRIPE, b"x-hub-signature-256", b"webhook-signature"})
 DELIVERY_ID_CHARACTERS_MAX = 255
 
 
@@ -73,13 +76,14 @@ REQUEST_BODY = {
 
 async def receive(call: Call) -> Response:
     """A stranger learns nothing of the tenant: neither what it has switched off, nor whose the
-    trigger was.
+    trigger was, nor what its plan allows.
     """
     raw = await read_body(call.receive, call.headers, bytes_max=call.edge.body_bytes_max)
     require_unencoded(call.headers)
     body: Json = parse_json(raw)
+    told = {name: one for name, one in call.headers.items() if name not in SIGNATURES}
     request: dict[str, Json] = {
-        "headers": told_headers(call.headers),
+        "headers": told_headers(told),
         "query": told_query(call.scope["query_string"]),
         "body": body,
     }
@@ -91,8 +95,10 @@ async def receive(call: Call) -> Response:
     async with call.edge.turns.of(trigger_id):
         try:
             return await call.answer(command, HTTPStatus.ACCEPTED, key=key)
-        except (FeatureOff, TriggerOwnerGone, NotFound):
+        except (FeatureOff, TriggerOwnerGone, UnknownParts, NotFound):
             raise TriggerNotFound from None
+        except OverLimit as refusal:
+            raise NoRoomForRun(retry_after_s=refusal.retry_after_s) from None
 
 
 @route(

@@ -14,6 +14,7 @@ SELECT agentledger.isolate('agentledger.due_triggers', 'api');
 CREATE POLICY worker_leases ON agentledger.due_triggers FOR ALL TO agentledger_worker USING (true) WITH CHECK (true);
 CREATE POLICY writer_keeps ON agentledger.due_triggers FOR ALL TO agentledger_writer USING (true) WITH CHECK (true);
 GRANT SELECT ON agentledger.due_triggers TO agentledger_worker, agentledger_writer;
+GRANT SELECT (tenant_id, trigger_id, due_at) ON agentledger.due_triggers TO agentledger_api;
 GRANT UPDATE (leased_until, refused_with) ON agentledger.due_triggers TO agentledger_worker;
 GRANT INSERT, DELETE, UPDATE (due_at, leased_until, refused_with) ON agentledger.due_triggers TO agentledger_writer;
 
