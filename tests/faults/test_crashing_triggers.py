@@ -40,7 +40,7 @@ async def test_a_fire_is_neither_lost_nor_made_twice_whatever_dies_meanwhile(
             row = await (await conn.execute(BEGUN, (f"trigger:{whole}",))).fetchone()
         assert row == (FIRES,)
         told = await until(client, broken, lambda one: one["pauseReason"] is not None)
-        assert (told["firedCount"], int(told["missedCount"])) in {("0", 1), (0, 1)}
+        assert (int(told["firedCount"]), int(told["missedCount"])) == (0, 1)
         process.kill()
     on_postgres.installation.start("all")
     assert [check.name for check in await on_postgres.checks() if not check.ok] == []
@@ -61,10 +61,11 @@ async def ordered(client: Client) -> tuple[str, str]:
 
 
 async def a_trigger(client: Client) -> tuple[str, str]:
-    """Hourly, at the hour; and its workflow."""
+    """Hourly, at the hour, until now; and its workflow."""
+    schedule = {"every_s": 3600, "end_at": SystemClock().now().isoformat()}
     definition = workflows_of(1)["held"]
     made = await client.post("/workflows", {"name": "held", "definition": definition})
-    body = {"name": "Hourly", "schedule": {"every_s": 3600}, "policy": {"overlap": "allow_all"}}
+    body = {"name": "Hourly", "schedule": schedule, "policy": {"overlap": "allow_all"}}
     path = f"/workflows/{made['workflow_id']}/triggers"
     trigger = await client.post(path, body)
     return str(trigger["trigger_id"]), str(made["workflow_id"])

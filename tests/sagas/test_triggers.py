@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -9,7 +10,6 @@ import pytest
 from commands.admission_port import EngineBehind
 from commands.workflows import DeleteWorkflow
 from domain.errors import Unavailable
-from domain.identifiers import JsonObject
 from domain.quotas import ExecutionQuotaReached
 from domain.trigger_fires import WAIT_S
 from sagas.triggers import TriggerSaga
@@ -30,13 +30,13 @@ class Workers:
     def _worker(self) -> TriggerSaga:
         return TriggerSaga(self.due, self.world.dispatcher, self.world.clock, poll_s=1)
 
-    def told(self, topic: str) -> list[JsonObject]:
+    def told(self, topic: str) -> list[Any]:
         store = self.world.store
         pairs = zip(store.topics, store.states, strict=True)
         return [state for name, state in pairs if name == topic]
 
     @property
-    def runs(self) -> list[JsonObject]:
+    def runs(self) -> list[Any]:
         return self.told("execution.created")
 
 
@@ -55,7 +55,8 @@ async def test_two_workers_that_look_at_once_begin_one_run() -> None:
     workers = Workers()
     await a_trigger(workers.world)
     workers.world.clock.pass_time(hours=1)
-    await asyncio.gather(workers.first.work_once(), workers.second.work_once())
+    (due,) = await workers.due.claim(1, now=workers.world.clock.now(), limit=9)
+    await asyncio.gather(workers.first._look_at(due), workers.second._look_at(due))
     assert len(workers.runs) == 1
     assert len(workers.told("trigger.fired")) == 1
 
@@ -81,7 +82,7 @@ async def test_room_that_comes_back_is_waited_for() -> None:
     workers.world.admission.refusal = None
     workers.world.clock.pass_time(seconds=10)
     await workers.first.work_once()
-    assert [run["input"]["scheduled_at"] for run in workers.runs] == [  # pyright: ignore[reportArgumentType,reportCallIssue,reportIndexIssue,reportOptionalSubscript] # an object
+    assert [run["input"]["scheduled_at"] for run in workers.runs] == [
         (NOON + timedelta(hours=1)).isoformat()
     ]
 
