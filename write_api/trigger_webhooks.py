@@ -1,4 +1,4 @@
-"""POST /trigger-webhooks/{trigger_id}/{key}: what somebody without an API key sends to begin a run.
+"""POST /trigger-webhooks/{trigger_id}/{trigger_key}: what somebody without an API key sends to begin a run.
 POST /triggers/{id}/rotate: another key.
 """
 
@@ -62,7 +62,7 @@ class TriggerRotated(BaseModel):
 
 
 PATH_PARAMETERS = {
-    "key": {
+    "trigger_key": {
         "description": "The end of `webhook_path`.",
         "schema": {"type": "string", "pattern": f"^[A-Za-z0-9_-]{{{TRIGGER_KEY_CHARACTERS}}}$"},
         "example": "A" * TRIGGER_KEY_CHARACTERS,
@@ -134,7 +134,7 @@ async def _identify(edge: Edge, scope: Scope, receive: Receive) -> Call:
     same to the caller, and cost one HMAC.
     """
     trigger_id, headers = path_id(scope, "trigger_id"), header_map(scope)
-    known = edge.webhook_keys.trigger(trigger_id, scope["path_params"]["key"])
+    known = edge.webhook_keys.trigger(trigger_id, scope["path_params"]["trigger_key"])
     if known is None:
         await edge.count_stranger(scope)
         raise TriggerNotFound
@@ -147,7 +147,7 @@ async def _identify(edge: Edge, scope: Scope, receive: Receive) -> Call:
 def _known(call: Call) -> tuple[UUID, int]:
     """The trigger, and the generation of the key that _identify has looked at."""
     trigger_id = call.id("trigger_id")
-    known = call.edge.webhook_keys.trigger(trigger_id, call.text("key"))
+    known = call.edge.webhook_keys.trigger(trigger_id, call.text("trigger_key"))
     assert known is not None
     return trigger_id, known[1]
 
@@ -184,7 +184,7 @@ def _documentation() -> dict[str, Any]:
 
 
 ROUTES = (
-    Route("POST", TRIGGERS_PATH + "/{trigger_id}/{key}", _documentation(), receive, _identify),
+    Route("POST", TRIGGERS_PATH + "/{trigger_id}/{trigger_key}", _documentation(), receive, _identify),
     rotate,
 )
 
