@@ -20,7 +20,7 @@ from domain.executions import Execution
 from domain.identifiers import Json, JsonObject
 from domain.trigger_fires import DueFire, backfill, fire, look_at, miss, next_fire, settle
 from domain.trigger_inputs import input_of, told_of_fire
-from domain.triggers import Trigger, TriggerNotFound
+from domain.triggers import NotScheduled, Trigger, TriggerNotFound
 
 # Of open runs that are looked at before a fire; the others wait for the next one.
 SETTLED_AT_ONCE_MAX = 10
@@ -93,8 +93,9 @@ async def fire_due_trigger(command: FireDueTrigger, on: Tenancy) -> Decided:
 
 async def fire_trigger(command: FireTrigger, on: Tenancy) -> Decided:
     trigger = await load_own_trigger(on, command.trigger_id, scope=command.requires)
+    if trigger.kind != "schedule":  # Nothing has come that a run could get.
+        raise NotScheduled(trigger_id=str(trigger.id))
     now = on.ports.clock.now()
-    trigger.schedule  # noqa: B018 # Raises NotScheduled: nothing has come that a run could get.
     due = DueFire("by_hand", now)
     came = told_of_fire(trigger.id, due, now)
     begun = await begin_run(trigger, came, on, instead=came)

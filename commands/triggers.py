@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, TypedDict, cast
 from uuid import UUID
 
-from commands.authorization import Caller, MissingScope, holds
+from commands.authorization import Caller, holds
 from commands.decisions import Command, Decided, Tenancy, require_version
 from commands.ownership import load_own, load_runnable_workflow
 from commands.parts import require_pinned_parts
@@ -203,12 +203,9 @@ def present(trigger: Trigger, on: Tenancy) -> JsonObject:
 
 async def _require_runnable(on: Tenancy, workflow_id: UUID, text: TriggerText) -> None:
     """What cannot be run now needs no trigger. Raises WorkflowNotFound, WorkflowVersionNotFound,
-    UnknownParts, MissingScope.
+    UnknownParts.
     """
-    scope = CreateTrigger.requires
-    if not holds(on.caller, scope):
-        raise MissingScope(f"This needs the scope {scope}.", scope=scope)
-    workflow = await load_runnable_workflow(on, workflow_id, scope=scope)
+    workflow = await load_runnable_workflow(on, workflow_id, scope=CreateTrigger.requires)
     _, definition_hash = workflow.definition_hash(text.workflow_version)
     on.keep(workflow)
     await require_pinned_parts(on, definition_hash, workflow_id)

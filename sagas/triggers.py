@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 # Longer than a fire takes; when it runs out all the same, nothing is done twice.
 LEASE_S = 30.0
 # Fires at once in one worker, of one claim.
-PAGE = 16
+PAGE = 32
 # Room that comes back within this is waited for; what a month's quota refuses is missed.
 REST_S_MAX = 60.0
 # Never changes: who tries a fire again gives it the same command id.
