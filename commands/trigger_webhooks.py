@@ -18,8 +18,8 @@ from domain.trigger_webhooks import (
     Signature,
     SignatureInvalid,
     SignedRequest,
-    parse_webhook,
     require_signed,
+    signature_of,
 )
 from domain.triggers import Trigger, TriggerNotFound, TriggerPaused
 
@@ -56,7 +56,7 @@ async def receive_delivery(command: ReceiveDelivery, on: Tenancy) -> Decided:
     if webhook is None or trigger.is_deleted or trigger.key_generation != command.key_generation:
         on.keep(trigger)
         raise TriggerNotFound
-    signature = parse_webhook(webhook)
+    signature = signature_of(webhook)
     if signature is not None:
         await _require_signed(command.signed, signature, on)
     if trigger.is_paused:

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from domain.errors import FieldError, Invalid
-from domain.identifiers import JsonObject
+from domain.identifiers import Json, JsonObject
 
 CRON_CHARACTERS_MAX = 200
 CRON_FIELDS = 5
@@ -88,30 +88,31 @@ def parse_schedule(told: JsonObject) -> Schedule:
     """told: the members of Schedule that matter, instants as text with an offset. Raises Invalid
     with paths into the request: the schedule is its member.
     """
-    cron = cast("str | None", told.get("cron"))
-    every_s = cast("int | None", told.get("every_s"))
-    phase_s, jitter_s = int(str(told.get("phase_s") or 0)), int(str(told.get("jitter_s") or 0))
-    mistakes: list[FieldError] = []
-    if (cron is None) == (every_s is None):
-        mistakes.append(_mistake("", "cron_or_every", "exactly one of `cron` and `every_s`"))
-    if every_s is not None:
-        mistakes += _mistakes_of_interval(every_s, phase_s, told)
-    elif phase_s:
-        mistakes.append(_mistake("/phase_s", "without_every_s", "only an interval has a phase"))
-    if not 0 <= jitter_s <= min(JITTER_S_MAX, every_s or JITTER_S_MAX):
-        most = f"0 to {JITTER_S_MAX} seconds, and no more than `every_s`"
-        mistakes.append(_mistake("/jitter_s", "out_of_range", most))
-    time_zone = cast("str | None", told.get("time_zone")) or "UTC"
-    if not is_time_zone(time_zone):
-        mistakes.append(_mistake("/time_zone", "unknown_time_zone", "an IANA name is expected"))
-    elif cron is not None:
-        mistakes += _mistakes_of_cron(cron, time_zone)
-    start_at, end_at = _instant(told, "start_at", mistakes), _instant(told, "end_at", mistakes)
-    if start_at is not None and end_at is not None and start_at >= end_at:
-        mistakes.append(_mistake("/end_at", "before_start", "it has to be after `start_at`"))
+    mistakes = list(_mistakes(told))
     if mistakes:
         raise Invalid(errors=mistakes)
-    return Schedule(cron, time_zone, every_s, phase_s, start_at, end_at, jitter_s)
+    schedule = schedule_of(told)
+    if schedule.cron is not None:
+        mistakes = list(_mistakes_of_cron(schedule.cron, schedule.time_zone))
+    if schedule.start_at is not None and schedule.end_at is not None:
+        if schedule.start_at >= schedule.end_at:
+            mistakes.append(_mistake("/end_at", "before_start", "it has to be after `start_at`"))
+    if mistakes:
+        raise Invalid(errors=mistakes)
+    return schedule
+
+
+def schedule_of(told: JsonObject) -> Schedule:
+    """Of what was parsed before, whatever would be thought of it today."""
+    return Schedule(
+        cron=cast("str | None", told.get("cron")),
+        time_zone=cast("str | None", told.get("time_zone")) or "UTC",
+        every_s=cast("int | None", told.get("every_s")),
+        phase_s=_whole(told, "phase_s"),
+        start_at=_instant(told, "start_at"),
+        end_at=_instant(told, "end_at"),
+        jitter_s=_whole(told, "jitter_s"),
+    )
 
 
 def is_time_zone(name: str) -> bool:
@@ -122,10 +123,30 @@ def is_time_zone(name: str) -> bool:
     return True
 
 
-def _mistakes_of_interval(every_s: int, phase_s: int, told: JsonObject) -> Iterator[FieldError]:
+def _mistakes(told: JsonObject) -> Iterator[FieldError]:
+    """Of each member by itself."""
+    cron, every_s = told.get("cron"), cast("int | None", told.get("every_s"))
+    if (cron is None) == (every_s is None):
+        yield _mistake("", "cron_or_every", "exactly one of `cron` and `every_s`")
+    if every_s is not None:
+        yield from _mistakes_of_interval(every_s, told)
+    elif told.get("phase_s"):
+        yield _mistake("/phase_s", "without_every_s", "only an interval has a phase")
+    if not 0 <= _whole(told, "jitter_s") <= min(JITTER_S_MAX, every_s or JITTER_S_MAX):
+        most = f"0 to {JITTER_S_MAX} seconds, and no more than `every_s`"
+        yield _mistake("/jitter_s", "out_of_range", most)
+    if not is_time_zone(str(told.get("time_zone") or "UTC")):
+        yield _mistake("/time_zone", "unknown_time_zone", "an IANA name is expected")
+    for member in ("start_at", "end_at"):
+        if not _is_instant(told.get(member)):
+            expected = "a date and time with an offset is expected"
+            yield _mistake(f"/{member}", "invalid_time", expected)
+
+
+def _mistakes_of_interval(every_s: int, told: JsonObject) -> Iterator[FieldError]:
     if not EVERY_S_MIN <= every_s <= EVERY_S_MAX:
         yield _mistake("/every_s", "out_of_range", f"{EVERY_S_MIN} to {EVERY_S_MAX} seconds")
-    elif not 0 <= phase_s < every_s:
+    elif not 0 <= _whole(told, "phase_s") < every_s:
         yield _mistake("/phase_s", "out_of_range", "from 0, and less than `every_s`")
     if told.get("time_zone") is not None:
         yield _mistake("/time_zone", "without_cron", "an interval knows no time zone")
@@ -149,19 +170,23 @@ def _mistakes_of_cron(cron: str, time_zone: str) -> Iterator[FieldError]:
         yield _mistake("/cron", "never", "there is no such day")
 
 
-def _instant(told: JsonObject, member: str, mistakes: list[FieldError]) -> datetime | None:
-    text = told.get(member)
-    if text is None:
-        return None
+def _is_instant(told: Json) -> bool:
+    if told is None:
+        return True
     try:
-        instant = datetime.fromisoformat(str(text))
+        return datetime.fromisoformat(str(told)).tzinfo is not None
     except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
-        expected = "a date and time with an offset is expected"
-        mistakes.append(_mistake(f"/{member}", "invalid_time", expected))
-        return None
-    return instant.astimezone(UTC)
+        return False
+
+
+def _instant(told: JsonObject, member: str) -> datetime | None:
+    text = told.get(member)
+    return None if text is None else datetime.fromisoformat(str(text)).astimezone(UTC)
+
+
+def _whole(told: JsonObject, member: str) -> int:
+    """0 where it is not said."""
+    return int(str(told.get(member) or 0))
 
 
 def _mistake(path: str, code: str, message: str) -> FieldError:

@@ -64,12 +64,18 @@ def parse_webhook(told: JsonObject) -> Signature | None:
     """told: {signature?: {scheme, secret}}. Raises Invalid with paths into the request: the webhook
     is its member.
     """
+    signature = signature_of(told)
+    if signature is not None and not is_secret_name(signature.secret):
+        reason = f"a name like {NAME_PATTERN} is expected"
+        raise Invalid(errors=[FieldError("/webhook/signature/secret", "invalid_name", reason)])
+    return signature
+
+
+def signature_of(told: JsonObject) -> Signature | None:
+    """Of what was parsed before."""
     signature = cast("dict[str, str] | None", told.get("signature"))
     if signature is None:
         return None
-    if not is_secret_name(signature["secret"]):
-        reason = f"a name like {NAME_PATTERN} is expected"
-        raise Invalid(errors=[FieldError("/webhook/signature/secret", "invalid_name", reason)])
     return Signature(cast("SignatureScheme", signature["scheme"]), signature["secret"])
 
 

@@ -18,7 +18,7 @@ from eventsourcing.domain import Aggregate, event
 
 from domain.errors import NotFound, Refused
 from domain.identifiers import Json, JsonObject
-from domain.schedules import Schedule, parse_schedule
+from domain.schedules import Schedule, schedule_of
 
 TriggerKind: TypeAlias = Literal["schedule", "webhook"]
 Overlap: TypeAlias = Literal["skip", "buffer_one", "allow_all", "cancel_other"]
@@ -212,7 +212,7 @@ class Trigger(Aggregate):
         """Raises NotScheduled."""
         if self.text.schedule is None:
             raise NotScheduled(trigger_id=str(self.id))
-        return parse_schedule(self.text.schedule)
+        return schedule_of(self.text.schedule)
 
     @property
     def overlap(self) -> Overlap:
