@@ -32,7 +32,7 @@ class Trigger:
     kind: str = column("t.kind", "schedule | webhook")
     schedule: Json | None = column("t.schedule")
     webhook: Json | None = column("t.webhook", "How requests are signed; never where they go.")
-    input: Json = column("t.input", "The template of what runs get.")
+    input: Json | None = column("t.input", "The template of what runs get.")
     policy: Json = column("t.policy")
     is_paused: bool = column("t.is_paused")
     pause_reason: str | None = column(

@@ -157,9 +157,12 @@ class Reserving:
         self._held_back.clear()
 
     def close(self) -> None:
-        """Nobody of this run waits any more."""
+        """Nobody of this run waits any more. Who would be woken is let go of: a run that is in a
+        cycle stays in memory until the collector comes.
+        """
         for key in list(self._waits):
             self._forget(key)
+        self.wake = _nobody
 
     def refused(self, run: Run, refusal: BudgetExceeded | BudgetsChanged) -> None:
         """The append was refused, and nothing of it is stored."""
@@ -369,6 +372,10 @@ class Reserving:
         spent = usd_text(exhausted.standing.spent)
         message = f"of the {limit} USD of budget {budget_id} {spent} are spent"
         return Failure(EXCEEDED, f"{message}, and the rest does not pay for this call")
+
+
+def _nobody() -> None:
+    """There is nobody to wake any more."""
 
 
 def _decide(

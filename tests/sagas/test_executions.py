@@ -1,7 +1,9 @@
 """The execution saga: it drives what it owns, and lets go of what somebody else drives."""
 
 import asyncio
+import gc
 import sys
+import weakref
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +12,7 @@ from commands.http_port import HttpResponse
 from commands.ports import PositionToken
 from commands.price_books import PublishPrices
 from domain.errors import Unavailable
+from domain.executions import Execution
 from domain.identifiers import JsonObject
 from domain.payloads import INLINE_BYTES_MAX
 from infra.metrics import Metrics
@@ -30,6 +33,24 @@ async def test_an_execution_is_driven_from_its_created_event_to_its_end() -> Non
     execution = await read(world, execution_id)
     assert (execution.status, text_of(execution)) == ("COMPLETED", "because")
     assert await worker.saga.open_executions.ready(range(64), after=None, limit=9) == []
+
+
+async def test_a_run_that_has_ended_is_in_memory_no_longer_without_the_collector() -> None:
+    world = World()
+    worker = Worker(world)
+    await worker.own_everything()
+    ended: list[weakref.ref[Execution]] = []
+    worker.saga.parts.on_ended = lambda execution: ended.append(weakref.ref(execution))
+    gc.disable()
+    try:
+        await an_execution(world, one_call())
+        await worker.deliver()
+        await until(lambda: worker.models.calls, "the model is called")
+        worker.models.answer(0, "because")
+        await until(lambda: worker.saga.driven_count() == 0, "the drive ends")
+        await until(lambda: ended[0]() is None, "nothing refers to the run")
+    finally:
+        gc.enable()
 
 
 async def test_the_intent_is_stored_before_the_effect_and_the_outcome_with_what_follows() -> None:
