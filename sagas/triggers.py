@@ -93,8 +93,11 @@ class TriggerSaga:
         try:
             await self._dispatch(due, missed)
             reach("triggers.after_miss")
-        except Contended:
-            await self.triggers.release(due, pause_s=0.0)
+        except DomainError as error:
+            if isinstance(error, Unavailable) and not isinstance(error, Contended):
+                raise
+            # The trigger itself is not there any more: what is left of it goes with its tenant.
+            await self.triggers.release(due, pause_s=REST_S_MAX)
 
     async def _dispatch(self, due: DueTrigger, command: FireDueTrigger) -> Answer:
         caller = Caller(

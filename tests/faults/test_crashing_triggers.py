@@ -27,37 +27,39 @@ async def test_a_fire_is_neither_lost_nor_made_twice_whatever_dies_meanwhile(
     on_postgres: Broken,
 ) -> None:
     client = on_postgres.client
-    for point in sorted(OF_TRIGGERS):
-        process = on_postgres.installation.start("all", AGENTLEDGER_CRASH_AT=point)
-        ordering = asyncio.create_task(ordered(client))
-        assert await process.ended(wait_s=WAIT_S) == -signal.SIGKILL, process.said()
-        process = on_postgres.installation.start("all")
-        whole, broken = await ordering
-        told = await until(client, whole, lambda one: int(one["firedCount"]) >= FIRES)
-        assert (int(told["firedCount"]), int(told["missedCount"])) == (FIRES, 0)
-        assert len({fire["nominal_at"] for fire in told["last"]}) == FIRES
-        async with on_postgres.owner() as conn:
-            row = await (await conn.execute(BEGUN, (f"trigger:{whole}",))).fetchone()
-        assert row == (FIRES,)
-        told = await until(client, broken, lambda one: one["pauseReason"] is not None)
-        assert (int(told["firedCount"]), int(told["missedCount"])) == (0, 1)
-        process.kill()
+    claimed, fired, missed = sorted(OF_TRIGGERS)
+    process = on_postgres.installation.start("all", AGENTLEDGER_CRASH_AT=claimed)
+    ordering = asyncio.create_task(ordered(client))
+    assert await process.ended(wait_s=WAIT_S) == -signal.SIGKILL, process.said()
+    process = on_postgres.installation.start("all", AGENTLEDGER_CRASH_AT=fired)
+    assert await process.ended(wait_s=WAIT_S) == -signal.SIGKILL, process.said()
+    process = on_postgres.installation.start("all", AGENTLEDGER_CRASH_AT=missed)
+    refusing = asyncio.create_task(ordered(client, is_gone=True))
+    assert await process.ended(wait_s=WAIT_S) == -signal.SIGKILL, process.said()
     on_postgres.installation.start("all")
+    whole, broken = await ordering, await refusing
+    told = await until(client, whole, lambda one: int(one["firedCount"]) >= FIRES)
+    assert (int(told["firedCount"]), int(told["missedCount"])) == (FIRES, 0)
+    assert len({fire["nominal_at"] for fire in told["last"]}) == FIRES
+    async with on_postgres.owner() as conn:
+        row = await (await conn.execute(BEGUN, (f"trigger:{whole}",))).fetchone()
+    assert row == (FIRES,)
+    told = await until(client, broken, lambda one: one["pauseReason"] is not None)
+    assert (int(told["firedCount"]), int(told["missedCount"])) == (0, 1)
     assert [check.name for check in await on_postgres.checks() if not check.ok] == []
 
 
-async def ordered(client: Client) -> tuple[str, str]:
-    """Two triggers with a period to make up for; the workflow of the second is gone."""
-    whole, _ = await a_trigger(client)
-    broken, workflow_id = await a_trigger(client)
-    headers = {"Idempotency-Key": uuid4().hex, **client._credentials()}
-    await client._until_answered("DELETE", f"/api/v1/workflows/{workflow_id}", {}, headers)
-    for trigger_id in (whole, broken):
-        now = SystemClock().now().replace(minute=30)
-        period = {"from": now - timedelta(hours=FIRES + 1), "to": now - timedelta(hours=1)}
-        body = {name: instant.isoformat() for name, instant in period.items()}
-        await client.post(f"/triggers/{trigger_id}/backfill", body)
-    return whole, broken
+async def ordered(client: Client, *, is_gone: bool = False) -> str:
+    """A trigger with a period to make up for. is_gone: the workflow."""
+    trigger_id, workflow_id = await a_trigger(client)
+    if is_gone:
+        headers = {"Idempotency-Key": uuid4().hex, **client._credentials()}
+        await client._until_answered("DELETE", f"/api/v1/workflows/{workflow_id}", {}, headers)
+    now = SystemClock().now().replace(minute=30)
+    period = {"from": now - timedelta(hours=FIRES + 1), "to": now - timedelta(hours=1)}
+    body = {name: instant.isoformat() for name, instant in period.items()}
+    await client.post(f"/triggers/{trigger_id}/backfill", body)
+    return trigger_id
 
 
 async def a_trigger(client: Client) -> tuple[str, str]:
