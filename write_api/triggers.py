@@ -191,7 +191,7 @@ async def create(call: Call) -> Response:
         told["schedule"] = _plain(body.schedule)
     if body.webhook is not None:
         told["webhook"] = _plain(body.webhook)
-    told["policy"] = {**body.policy}
+    told["policy"] = cast("JsonObject", {**body.policy})
     command = CreateTrigger(call.id("workflow_id"), told)
     return await call.answer(command, HTTPStatus.CREATED, more=with_path)
 
