@@ -27,7 +27,7 @@ TENANT_SCOPES: Mapping[str, str] = {
     "agents:write": "create, revise and delete agents",
     "agents:execute": "run one agent",
     "workflows:write": "create, revise and delete workflows",
-    "workflows:execute": "run workflows",
+    "workflows:execute": "run workflows, also by triggers",
     "executions:write": (
         "cancel, pause, resume, retry, compensate, resolve, fork and upgrade executions"
     ),
