@@ -63,7 +63,9 @@ async def receive_delivery(command: ReceiveDelivery, on: Tenancy) -> Decided:
         raise TriggerPaused
     require_small(command.request, "body")
     await settle_runs(trigger, on)
-    if trigger.is_paused:  # By the failures that were seen now: this is recorded, and no run begins.
+    if (
+        trigger.is_paused
+    ):  # By the failures that were seen now: this is recorded, and no run begins.
         return Decided({"execution_id": None}, aggregates=(trigger,))
     body = command.request["body"]
     begun = await begin_run(trigger, command.request, on, instead=body)

@@ -94,9 +94,9 @@ def parse_schedule(told: JsonObject) -> Schedule:
     schedule = schedule_of(told)
     if schedule.cron is not None:
         mistakes = list(_mistakes_of_cron(schedule.cron, schedule.time_zone))
-    if schedule.start_at is not None and schedule.end_at is not None:
-        if schedule.start_at >= schedule.end_at:
-            mistakes.append(_mistake("/end_at", "before_start", "it has to be after `start_at`"))
+    start_at, end_at = schedule.start_at, schedule.end_at
+    if start_at is not None and end_at is not None and start_at >= end_at:
+        mistakes.append(_mistake("/end_at", "before_start", "it has to be after `start_at`"))
     if mistakes:
         raise Invalid(errors=mistakes)
     return schedule

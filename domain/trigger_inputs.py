@@ -13,7 +13,6 @@ from domain.payloads import payload_bytes
 from domain.templates import JsonTemplate, TemplateRefused
 from domain.trigger_fires import DueFire
 
-
 # Of the template; it is read with every event of what it is in.
 INPUT_BYTES_MAX = 16 * 1024
 

@@ -27,7 +27,7 @@ SignatureScheme: TypeAlias = Literal["github", "stripe", "standard"]
 TOLERANCE_S = 300
 # Senders that change their secret sign with both for a while.
 SIGNATURES_MAX = 8
-STANDARD_SECRET_PREFIX = "whsec_"
+STANDARD_PREFIX = "whsec_"
 
 _SECONDS = re.compile(r"[0-9]{1,12}")
 
@@ -124,10 +124,10 @@ def _is_signed_as_standard(request: SignedRequest, secret: str, now: datetime) -
 
 def _key_of_standard(secret: str) -> bytes:
     """Secrets of that specification are base64 behind a prefix; any other is taken as it is."""
-    if not secret.startswith(STANDARD_SECRET_PREFIX):
+    if not secret.startswith(STANDARD_PREFIX):
         return secret.encode()
     try:
-        return b64decode(secret.removeprefix(STANDARD_SECRET_PREFIX), validate=True)
+        return b64decode(secret.removeprefix(STANDARD_PREFIX), validate=True)
     except binascii.Error:
         return secret.encode()
 

@@ -1,4 +1,5 @@
-"""POST /trigger-webhooks/{trigger_id}/{trigger_key}: what somebody without an API key sends to begin a run.
+"""POST /trigger-webhooks/{trigger_id}/{trigger_key}: what somebody without an API key sends to begin
+a run.
 POST /triggers/{id}/rotate: another key.
 """
 
@@ -89,7 +90,9 @@ async def receive(call: Call) -> Response:
     }
     require_storable(request)
     trigger_id, generation = _known(call)
-    headers = {name.decode("latin-1"): text.decode("latin-1") for name, text in call.headers.items()}
+    headers = {
+        name.decode("latin-1"): text.decode("latin-1") for name, text in call.headers.items()
+    }
     command = ReceiveDelivery(trigger_id, generation, request, SignedRequest(raw, headers))
     key = _delivery_id(call.headers, body)
     async with call.edge.turns.of(trigger_id):
@@ -184,7 +187,8 @@ def _documentation() -> dict[str, Any]:
 
 
 ROUTES = (
-    Route("POST", TRIGGERS_PATH + "/{trigger_id}/{trigger_key}", _documentation(), receive, _identify),
+    Route(
+        "POST", TRIGGERS_PATH + "/{trigger_id}/{trigger_key}", _documentation(), receive, _identify
+    ),
     rotate,
 )
-

@@ -47,7 +47,9 @@ def standard(late_s: float = 0, key: bytes = SECRET.encode()) -> dict[str, str]:
     return {**headers, "webhook-signature": f"v1a,AAAA v1,{signature}"}
 
 
-def is_taken(scheme: Any, headers: Mapping[str, str], raw: bytes = RAW, secret: str = SECRET) -> bool:
+def is_taken(
+    scheme: Any, headers: Mapping[str, str], raw: bytes = RAW, secret: str = SECRET
+) -> bool:
     try:
         require_signed(SignedRequest(raw, headers), scheme, secret, NOW)
     except SignatureInvalid:

@@ -59,9 +59,7 @@ def test_a_trigger_that_was_changed_resumed_and_deleted_says_so() -> None:
     trigger = a_trigger().happens(Trigger.Paused, reason="by_hand", note="holidays")
     trigger.happens(Trigger.Resumed, note="back", decided_until=NOMINAL)
     changed = {"name": "Hook", "workflow_version": 2, "schedule": None, "webhook": {}}
-    trigger.happens(
-        Trigger.Changed, **changed, input=None, policy=POLICY, decided_until=NOMINAL
-    )
+    trigger.happens(Trigger.Changed, **changed, input=None, policy=POLICY, decided_until=NOMINAL)
     trigger.happens(Trigger.Buffered, nominal_at=NOMINAL)
     trigger.happens(Trigger.Backfilled, after_at=NOMINAL, to_at=NOMINAL, count=1)
     trigger.happens(Trigger.Rotated, key_generation=2).happens(Trigger.Deleted)

@@ -71,14 +71,16 @@ async def test_it_is_changed_paused_resumed_and_deleted(api: Api) -> None:
             "/policy/catch_up_window_s",
             "greater_than_equal",
         ),
-        ({"policy": {"pause_after_failures": 0}}, "/policy/pause_after_failures", "greater_than_equal"),
+        (
+            {"policy": {"pause_after_failures": 0}},
+            "/policy/pause_after_failures",
+            "greater_than_equal",
+        ),
         ({"webhook": {}}, "", "schedule_or_webhook"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_what_is_wrong_is_named(
-    api: Api, changes: JsonObject, place: str, code: str
-) -> None:
+async def test_what_is_wrong_is_named(api: Api, changes: JsonObject, place: str, code: str) -> None:
     workflow = await api.created("/workflows", WORKFLOW)
     body = {"name": "a", "schedule": WORKING_DAYS, **changes}
     response = await api.send("POST", f"/workflows/{workflow['workflow_id']}/triggers", body)
