@@ -1,5 +1,5 @@
-"""POST /trigger-webhooks/{trigger_id}/{trigger_key}: what somebody without an API key sends to begin
-a run.
+"""POST /trigger-webhooks/{trigger_id}/{trigger_key}: what somebody without an API key sends to
+begin a run.
 POST /triggers/{id}/rotate: another key.
 """
 

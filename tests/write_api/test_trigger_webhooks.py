@@ -130,7 +130,7 @@ async def test_a_stranger_hears_that_there_is_no_room_and_nothing_of_the_plan(ap
 
 async def test_what_is_no_json_or_too_large_is_refused(api: Api) -> None:
     _, path = await a_webhook(api)
-    problem(await post(api, path, b"a=1"), 422, "invalid")
+    problem(await post(api, path, b"a=1"), 400, "unparsable_json")
     problem(await post(api, path, b"x" * (BODY_BYTES_MAX + 1)), 413, "body_too_large")
 
 

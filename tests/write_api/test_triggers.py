@@ -64,7 +64,11 @@ async def test_it_is_changed_paused_resumed_and_deleted(api: Api) -> None:
             "/schedule/time_zone",
             "unknown_time_zone",
         ),
-        ({"schedule": {"every_s": 60, "end_at": "soon"}}, "/schedule/end_at", "value_error"),
+        (
+            {"schedule": {"every_s": 60, "end_at": "soon"}},
+            "/schedule/end_at",
+            "datetime_from_date_parsing",
+        ),
         ({"policy": {"overlap": "sometimes"}}, "/policy/overlap", "literal_error"),
         (
             {"policy": {"catch_up_window_s": 5}},
