@@ -58,6 +58,7 @@ async def trigger(info: ReadInfo, id_: Id, _min_position: MinPosition = None) ->
 
 async def triggers(
     info: ReadInfo,
+    *,
     workflow_id: strawberry.ID | None = None,
     first: int | None = PAGE_SIZE_DEFAULT,
     after: str | None = None,
