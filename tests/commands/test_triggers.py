@@ -65,7 +65,7 @@ async def test_what_is_wrong_is_named(content: Any, path: str, code: str) -> Non
     world = World()
     workflow_id = await a_workflow(world)
     with pytest.raises(Invalid) as refusal:
-        await world.when(CreateTrigger(workflow_id, {"name": "a", **content}))
+        await world.when(CreateTrigger(workflow_id, content | {"name": "a"}))
     assert [(one.path, one.code) for one in refusal.value.errors] == [(path, code)]
 
 
@@ -76,7 +76,7 @@ async def test_a_workflow_or_version_that_is_not_there_gets_no_trigger() -> None
         await world.when(CreateTrigger(UUID(int=5), content))
     workflow_id = await a_workflow(world)
     with pytest.raises(WorkflowVersionNotFound):
-        await world.when(CreateTrigger(workflow_id, {**content, "workflow_version": 2}))
+        await world.when(CreateTrigger(workflow_id, content | {"workflow_version": 2}))
 
 
 async def test_who_may_not_run_the_workflow_gets_no_trigger() -> None:

@@ -1,5 +1,7 @@
 """triggers."""
 
+from typing import Any
+
 import orjson
 
 from domain.triggers import Trigger
@@ -14,7 +16,8 @@ def test_a_trigger_says_what_it_does_and_what_it_did_last() -> None:
     trigger = missed(fired(a_trigger(), run), 3)
     trigger.happens(Trigger.Settled, execution_id=run, status="FAILED")
     trigger.happens(Trigger.Paused, reason="failures", note=None)
-    (row,) = rows_after(TRIGGERS, trigger.events)
+    (found,) = rows_after(TRIGGERS, trigger.events)
+    row: dict[str, Any] = {**found}
     last = orjson.loads(row.pop("last"))
     texts = {name: orjson.loads(row.pop(name)) for name in ("schedule", "input", "policy")}
     assert texts == {
@@ -51,7 +54,7 @@ def test_only_the_last_fires_are_kept() -> None:
     for run in runs:
         fired(trigger, run)
     (row,) = rows_after(TRIGGERS, trigger.events)
-    told = [one["execution_id"] for one in orjson.loads(row["last"])]
+    told = [one["execution_id"] for one in orjson.loads(str(row["last"]))]
     assert told == runs[:0:-1]
 
 
