@@ -12,6 +12,7 @@ import orjson
 
 from commands.billing_port import IssuedCopy, Series
 from domain.execution_events import upcast_usage
+from domain.embedding_calls import EmbeddingCall
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId
 from domain.invoice_facts import Fact, Place
@@ -32,6 +33,7 @@ TOPICS = (
     Execution.RunMetered.TOPIC,
     UsageEvent.Created.TOPIC,
     StorageMeasurement.Created.TOPIC,
+    EmbeddingCall.Created.TOPIC,
 )
 
 # fmt: off

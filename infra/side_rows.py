@@ -53,6 +53,7 @@ from commands.standing_port import (
     StoredResellerQuota,
     TenantSideRow,
 )
+from commands.template_port import OfferedTemplate, TemplateRow, WithdrawnTemplate
 from commands.vault_port import RemovedVaultEntry, StoredVaultEntry, VaultRow
 from domain.identifiers import TenantId
 from infra.billing_rows import billing_statement
@@ -66,6 +67,7 @@ from infra.login_rows import login_statement
 from infra.plan_rows import plan_statement
 from infra.share_rows import share_statement
 from infra.tenant_side_rows import tenant_statement
+from infra.workflow_templates import template_statement
 
 # What definitions are sealed as.
 DEFINITIONS = "definitions"
@@ -80,6 +82,7 @@ RareRow = (
     | RemovedPayloads
     | TenantSideRow
     | ShareRow
+    | TemplateRow
     | AccessRow
     | ClientSecretRow
     | DirectoryRow
@@ -241,6 +244,8 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return _access_statement(tenant_id, row)
         case StoredShare() | RemovedShare() | ChangedPublicity():
             return SideStatement(*share_statement(tenant_id, row))
+        case OfferedTemplate() | WithdrawnTemplate():
+            return SideStatement(*template_statement(tenant_id, row))
         case StoredVaultEntry() | RemovedVaultEntry():
             return _vault_statement(tenant_id, row)
         case (

@@ -49,11 +49,12 @@ class Stream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sdk:
-    """complete: litellm.acompletion. provider_of: raises `failure`. failure: the root of what its
+    """complete, embed: litellm.acompletion, litellm.aembedding. provider_of: raises `failure`. failure: the root of what its
     calls raise.
     """
 
     complete: Callable[..., Awaitable[object]]
+    embed: Callable[..., Awaitable[object]]
     provider_of: Callable[[str], str]
     failure: type[Exception]
     close: Callable[[], Awaitable[None]]
@@ -88,6 +89,7 @@ def import_sdk() -> Sdk:
 
     return Sdk(
         complete=cast("Callable[..., Awaitable[object]]", litellm.acompletion),
+        embed=cast("Callable[..., Awaitable[object]]", litellm.aembedding),
         provider_of=lambda model: litellm.get_llm_provider(model)[1],
         failure=openai.OpenAIError,
         close=close,
