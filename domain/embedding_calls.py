@@ -33,11 +33,11 @@ class EmbeddingCall(Aggregate):
     def __init__(
         self,
         *,
-        id: UUID,  # noqa: A002, ARG002 # taken by the library, which calls it so
-        purpose: Purpose,  # noqa: ARG002 # only read models tell it
-        model: str,  # noqa: ARG002 # as above
-        happened_at: str,  # noqa: ARG002 # as above
-        usage: JsonObject,  # noqa: ARG002 # as above
-        counters: list[Json],  # noqa: ARG002 # as above
+        id: UUID,  # noqa: A002 # taken by the library, which calls it so
+        purpose: Purpose,  # only read models tell it
+        model: str,  # as above
+        happened_at: str,  # as above
+        usage: JsonObject,  # as above
+        counters: list[Json],  # as above
     ) -> None:
         """Nothing is ever decided from it."""

@@ -11,8 +11,8 @@ from uuid import UUID
 import orjson
 
 from commands.billing_port import IssuedCopy, Series
-from domain.execution_events import upcast_usage
 from domain.embedding_calls import EmbeddingCall
+from domain.execution_events import upcast_usage
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId
 from domain.invoice_facts import Fact, Place

@@ -44,7 +44,8 @@ class UsageColumns(TypedDict):
 
 class UsageFactRow(UsageColumns):
     """stream_id: of a run, or of an event that a tenant sent, of what it kept on a day or of a text
-    that was embedded, which have no path and attempt 0. Of the time of a run, path is empty, and attempt says which of its ends it is.
+    that was embedded, which have no path and attempt 0. Of the time of a run, path is empty,
+    and attempt says which of its ends it is.
     lines: [meter, quantity, cost in pico-USD or null]. model, agent_id, workflow_id, node_type:
     empty where there is none. source: unknown as long as nobody knows what the attempt used.
     prices: the versions of price books that priced it; empty where none did. happened_at: when its

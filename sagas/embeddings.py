@@ -1,7 +1,7 @@
 """Embeddings for tenants: through whose provider, within which budgets, and on record.
 
     offline/...    ──► free, of no provider, and leaves no trace
-    anything else  ──► does it fit the hard budgets? ──► the call ──► an event, which is a usage fact
+    anything else  ──► do hard budgets pay for it? ──► the call ──► an event, a usage fact
 
 A call costs some millionths of a dollar, and nothing is reserved for it: what several cost that are
 made at once may be beyond a hard budget, by that much. The next one is refused then.
@@ -52,6 +52,10 @@ class MeteredEmbeddings:
             return await self._embed(tenant_id, text, purpose=purpose, actor=actor)
         except ModelFailed as failed:
             raise EmbeddingFailed(f"{self.model}: {failed.message}", cause=failed.code) from None
+
+    async def search(self, tenant_id: TenantId, text: str, actor: str) -> Sequence[float]:
+        """Of what somebody looks for. Raises EmbeddingFailed, Unavailable."""
+        return await self.embed(tenant_id, text, purpose="search", actor=actor)
 
     async def _embed(
         self, tenant_id: TenantId, text: str, *, purpose: Purpose, actor: str

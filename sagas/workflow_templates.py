@@ -1,5 +1,5 @@
-"""The template saga: gives every template that is offered an embedding of its present version by the
-present model.
+"""The template saga: gives every template an embedding of its present version by the present
+model.
 
     claim ──► the workflow, from the log ──► its text ──► a vector, kept beside it
                      └─► not public any more: the row goes      └─► no answer: later

@@ -49,8 +49,8 @@ class Stream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sdk:
-    """complete, embed: litellm.acompletion, litellm.aembedding. provider_of: raises `failure`. failure: the root of what its
-    calls raise.
+    """complete, embed: litellm.acompletion, litellm.aembedding. provider_of: raises `failure`.
+    failure: the root of what its calls raise.
     """
 
     complete: Callable[..., Awaitable[object]]

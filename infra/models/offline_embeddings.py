@@ -1,6 +1,6 @@
-"""`offline/hash`: texts as vectors without a provider, by the words and the parts of words that they
-have in common. Deterministic for ever, free, and of no understanding: "invoice" is near "invoices",
-not near "bill".
+"""`offline/hash`: texts as vectors without a provider, by the words and the parts of words that
+they have in common. Deterministic for ever, free, and of no understanding: "invoice" is near
+"invoices", not near "bill".
 """
 
 import math

@@ -130,8 +130,8 @@ WITH_ADDRESS_ONLY: Mapping[str, Provider] = {
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where one call goes. url: of what is asked for, such as the chat completions. is_guarded: the address came with the
-    request.
+    """Where one call goes. url: of what is asked for, such as the chat completions. is_guarded: the
+    address came with the request.
     """
 
     provider: str

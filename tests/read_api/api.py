@@ -25,6 +25,7 @@ from infra.event_search import EventSearch
 from infra.key_encryption import KeyEncryption
 from infra.metrics import Metrics
 from infra.metrics_access import MetricsAccess
+from infra.models.offline_embeddings import HASH, hashed
 from infra.postgres import Database
 from infra.read_positions import ReadPositions
 from infra.readiness import Readiness
@@ -87,6 +88,11 @@ class Callers:
 
 async def nobody_billed(_caller: Caller) -> None:
     """In place of commands/upcoming_invoices.py."""
+
+
+async def hashed_text(_tenant_id: TenantId, text: str, _actor: str) -> Sequence[float]:
+    """In place of sagas/embeddings.py."""
+    return hashed(text)
 
 
 @dataclass
@@ -228,6 +234,8 @@ async def build_api(ledger: Ledger) -> AsyncIterator[Api]:
         event_search=EventSearch(database, ledger.opened),
         seal_proofs=SealProofs(database, EventCommitments(data_keys_on(database))),
         upcoming_invoice=nobody_billed,
+        embedding_model=HASH,
+        embed=hashed_text,
     )
     loops = [asyncio.create_task(tail.run()), asyncio.create_task(positions.run())]
     try:
