@@ -1,4 +1,4 @@
-"""The port of embeddings: a text as a vector, so that texts can be compared. Adapters: infra/models;
+"""The port of embeddings: a text as a vector, for comparing. Adapters: infra/models;
 metered for a tenant: sagas/embeddings.py.
 """
 

@@ -94,7 +94,7 @@ async def revise_workflow(command: ReviseWorkflow, on: Tenancy) -> Decided:
     workflow = await load_own(
         on, Workflow, command.workflow_id, WorkflowNotFound, scope=command.requires
     )
-    workflow.requirepresented()
+    workflow.require_present()
     require_version(workflow, command.expected_version)
     text, was_public = await _changed(on, workflow, command.changes), workflow.text.is_public
     workflow.revise(text)
@@ -112,7 +112,7 @@ async def delete_workflow(command: DeleteWorkflow, on: Tenancy) -> Decided:
     workflow = await load_own(
         on, Workflow, command.workflow_id, WorkflowNotFound, scope=command.requires
     )
-    workflow.requirepresented()
+    workflow.require_present()
     require_version(workflow, command.expected_version)
     workflow.delete()
     sharing, ended = await shares_ended_with(on, command.workflow_id)
