@@ -239,10 +239,10 @@ from commands.tenants import (
 )
 from commands.usage_events import SendUsageEvents, send_usage_events
 from commands.workflow_templates import (
-    CreateFromTemplate,
+    CopyWorkflow,
     PublishTemplate,
     WithdrawTemplate,
-    create_from_template,
+    copy_workflow,
     publish_template,
     withdraw_template,
 )
@@ -323,7 +323,7 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         entry(CreateWorkflow, create_workflow),
         entry(ReviseWorkflow, revise_workflow),
         entry(DeleteWorkflow, delete_workflow),
-        entry(CreateFromTemplate, create_from_template),
+        entry(CopyWorkflow, copy_workflow),
         entry(PublishTemplate, publish_template),
         entry(WithdrawTemplate, withdraw_template),
         entry(ExecuteWorkflow, execute_workflow),

@@ -48,7 +48,9 @@ class Templates(Protocol):
         """Of the version that was claimed. If there is a newer one, that is still due."""
         ...
 
-    async def failed(self, due: DueTemplate, *, retry_in_s: float) -> None: ...
+    async def failed(self, due: DueTemplate, *, retry_in_s: float, others_in_s: float) -> None:
+        """others_in_s: when others of the same tenant come, which are due now."""
+        ...
 
     async def forget(self, due: DueTemplate) -> None:
         """It is not there to be offered."""

@@ -30,9 +30,13 @@ EMBEDDED: LiteralString = (
     "  due_at = CASE workflow_version WHEN %(version)s THEN 'infinity' ELSE due_at END"
     " WHERE tenant_id = %(tenant)s AND workflow_id = %(workflow)s"
 )
+# What else is due of the tenant comes later too: its provider may not answer for a while, and others
+# have theirs to be asked.
 FAILED: LiteralString = (
-    "UPDATE templates SET due_at = clock_timestamp() + make_interval(secs => %s)"
-    " WHERE tenant_id = %s AND workflow_id = %s AND workflow_version = %s"
+    "UPDATE templates SET due_at = clock_timestamp() + make_interval(secs =>"
+    "  CASE workflow_id WHEN %(workflow)s THEN %(retry_in_s)s ELSE %(others_in_s)s END)"
+    " WHERE tenant_id = %(tenant)s AND (due_at <= clock_timestamp()"
+    "  OR (workflow_id = %(workflow)s AND workflow_version = %(version)s))"
 )
 FORGET: LiteralString = (
     "DELETE FROM templates WHERE tenant_id = %s AND workflow_id = %s AND workflow_version = %s"
@@ -80,9 +84,16 @@ class PostgresTemplates:
         async with self._database.connection() as conn:
             await conn.execute(EMBEDDED, params)
 
-    async def failed(self, due: DueTemplate, *, retry_in_s: float) -> None:
+    async def failed(self, due: DueTemplate, *, retry_in_s: float, others_in_s: float) -> None:
+        params = {
+            "tenant": due.tenant_id,
+            "workflow": due.workflow_id,
+            "version": due.workflow_version,
+            "retry_in_s": retry_in_s,
+            "others_in_s": others_in_s,
+        }
         async with self._database.connection() as conn:
-            await conn.execute(FAILED, (retry_in_s, *due[:3]))
+            await conn.execute(FAILED, params)
 
     async def forget(self, due: DueTemplate) -> None:
         async with self._database.connection() as conn:

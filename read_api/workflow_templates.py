@@ -72,7 +72,7 @@ class TemplateOwner(Enum):
 
 
 @strawberry.type(
-    description="A public workflow as a starting point: POST /workflow-templates/{id}/workflows"
+    description="A public workflow as a starting point: POST /workflows/{id}/copy"
     " makes a workflow of one's own of it."
 )
 class WorkflowTemplate:

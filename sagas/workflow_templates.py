@@ -72,7 +72,7 @@ class TemplateSaga:
         except EmbeddingFailed as error:
             pause_s = min(PAUSE_MIN_S * 2.0 ** min(due.attempts_count - 1, 20), PAUSE_MAX_S)
             log.warning("template %s is embedded later: %s", due.workflow_id, error)
-            await self.templates.failed(due, retry_in_s=pause_s)
+            await self.templates.failed(due, retry_in_s=pause_s, others_in_s=PAUSE_MIN_S)
             return True
         await self.templates.embedded(due, self.embeddings.model, vector)
         return True

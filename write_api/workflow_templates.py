@@ -1,5 +1,5 @@
 """POST /workflow-templates, DELETE /workflow-templates/{id}: what the operator offers to every
-tenant. POST /workflow-templates/{id}/workflows: a workflow that begins as a copy of one.
+tenant. POST /workflows/{id}/copy: a workflow that begins as a copy of a template.
 """
 
 from http import HTTPStatus
@@ -8,14 +8,21 @@ from pydantic import BaseModel, TypeAdapter
 from starlette.responses import Response
 
 from commands.parts import UnknownParts
-from commands.workflow_templates import CreateFromTemplate, PublishTemplate, WithdrawTemplate
+from commands.workflow_templates import CopyWorkflow, PublishTemplate, WithdrawTemplate
 from domain.definitions import InvalidDefinition
 from domain.workflow_templates import TemplateNotFound
+from domain.workflows import WorkflowNotFound
 from write_api.edge import Call
 from write_api.openapi import Answered, documented
 from write_api.routes import route
 from write_api.shapes import STRICT, Name
-from write_api.workflows import EXAMPLE, DefinitionJson, Description, WorkflowWritten
+from write_api.workflows import (
+    EXAMPLE,
+    DefinitionJson,
+    Description,
+    WorkflowDeleted,
+    WorkflowWritten,
+)
 
 
 class TemplateBody(BaseModel):
@@ -26,8 +33,8 @@ class TemplateBody(BaseModel):
     definition: DefinitionJson
 
 
-class FromTemplateBody(BaseModel):
-    """description: null takes the template's."""
+class CopyBody(BaseModel):
+    """description: null takes that of what is copied."""
 
     model_config = STRICT
 
@@ -36,18 +43,8 @@ class FromTemplateBody(BaseModel):
     is_public: bool = False
 
 
-class TemplatePublished(BaseModel):
-    template_id: str
-    definition_hash: str
-
-
-class TemplateWithdrawn(BaseModel):
-    template_id: str
-    is_withdrawn: bool
-
-
 TEMPLATE_BODY = TypeAdapter(TemplateBody)
-FROM_TEMPLATE_BODY = TypeAdapter(FromTemplateBody)
+COPY_BODY = TypeAdapter(CopyBody)
 
 
 @route(
@@ -57,7 +54,7 @@ FROM_TEMPLATE_BODY = TypeAdapter(FromTemplateBody)
         "publishTemplate",
         "Offer a workflow to every tenant as a starting point",
         requires=PublishTemplate.requires,
-        answers=Answered[TemplatePublished],
+        answers=Answered[WorkflowWritten],
         status=HTTPStatus.CREATED,
         body="TemplateBody",
         example=EXAMPLE,
@@ -72,41 +69,39 @@ async def publish(call: Call) -> Response:
 
 @route(
     "DELETE",
-    "/api/v1/workflow-templates/{template_id}",
+    "/api/v1/workflow-templates/{workflow_id}",
     documented(
         "withdrawTemplate",
-        "Offer it no longer; what was made from it stays",
+        "Offer it no longer; copies stay",
         requires=WithdrawTemplate.requires,
-        answers=Answered[TemplateWithdrawn],
+        answers=Answered[WorkflowDeleted],
         refusals=[TemplateNotFound],
     ),
 )
 async def withdraw(call: Call) -> Response:
-    return await call.answer(WithdrawTemplate(call.id("template_id")), HTTPStatus.OK)
+    return await call.answer(WithdrawTemplate(call.id("workflow_id")), HTTPStatus.OK)
 
 
 @route(
     "POST",
-    "/api/v1/workflow-templates/{template_id}/workflows",
+    "/api/v1/workflows/{workflow_id}/copy",
     documented(
-        "createWorkflowFromTemplate",
-        "Create a workflow as a copy of a template: a public workflow of the tenant, or one of the"
-        " platform's templates",
-        requires=CreateFromTemplate.requires,
+        "copyWorkflow",
+        "Create a workflow as a copy of a template (a public workflow of the tenant, or one that"
+        " the platform offers) or of one's own",
+        requires=CopyWorkflow.requires,
         answers=Answered[WorkflowWritten],
         status=HTTPStatus.CREATED,
-        body="FromTemplateBody",
-        example={"name": "My answer"},
-        refusals=[TemplateNotFound, UnknownParts],
+        body="CopyBody",
+        example={"name": "Answer, in our words"},
+        refusals=[WorkflowNotFound, UnknownParts],
     ),
 )
-async def create(call: Call) -> Response:
-    body = await call.body(FROM_TEMPLATE_BODY)
-    command = CreateFromTemplate(
-        call.id("template_id"), body.name, body.description, body.is_public
-    )
+async def copy(call: Call) -> Response:
+    body = await call.body(COPY_BODY)
+    command = CopyWorkflow(call.id("workflow_id"), body.name, body.description, body.is_public)
     return await call.answer(command, HTTPStatus.CREATED)
 
 
-ROUTES = (publish, withdraw, create)
-BODIES = (TEMPLATE_BODY, FROM_TEMPLATE_BODY)
+ROUTES = (publish, withdraw, copy)
+BODIES = (TEMPLATE_BODY, COPY_BODY)

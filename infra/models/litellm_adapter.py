@@ -18,9 +18,10 @@ from commands.embedding_port import Embedding
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
 from domain.identifiers import Json, JsonObject
 from domain.usage import Measured
-from infra.models.embeddings import embedding_body, embedding_of
+from infra.models.embeddings import embedding_of
 from infra.models.failures import FailureCode, failed, failed_status
 from infra.models.litellm_sdk import Dumped, Sdk, Stream, import_sdk
+from infra.models.offline import prompt_text
 from infra.models.openai_answers import Answer, AnswerBrokenOff, MalformedAnswer
 from infra.models.parameters import checked_messages, checked_parameters
 from infra.models.providers import check_api_base
@@ -89,7 +90,7 @@ class LitellmModels:
 
     async def embed(self, request: ModelRequest) -> Embedding:
         """Raises ModelFailed. The first call also waits for the import."""
-        arguments = _addressed(request) | embedding_body(request.model, request)
+        arguments = _addressed(request) | {"input": [prompt_text(request.messages)]}
         if self._sdk is None:
             self._sdk = await asyncio.to_thread(import_sdk)
         provider = _checked_provider(self._sdk, request)

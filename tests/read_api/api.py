@@ -210,8 +210,7 @@ async def build_api(ledger: Ledger) -> AsyncIterator[Api]:
     )
     audit_log = AuditEntries(await ledger.database("writer"), reader, data_keys)
     audit = AuditTrail(audit_log.store, IDS, lost=lambda _count: None, gather_s=0.01, count_s=0.02)
-    metrics = Metrics()
-    scrape = Scrape(metrics)
+    scrape = Scrape(Metrics())
     scrape.ask(lambda told: told.pool("api", database.sizes()))
     dependencies = ReadDependencies(
         open_events=ledger.opened,
@@ -224,7 +223,7 @@ async def build_api(ledger: Ledger) -> AsyncIterator[Api]:
         callers=limits.callers,
         request_id_of=lambda _scope: IDS.new(),
         pending_migrations=pending_migrations,
-        metrics=metrics,
+        metrics=scrape.metrics,
         metrics_access=MetricsAccess(parsed_networks("127.0.0.1"), ClientAddresses(()).of),
         scrape=scrape,
         readiness=Readiness(),
