@@ -25,9 +25,7 @@ class MigrationChanged(Exception):
 
 
 class ExtensionMissing(Unavailable):
-    """PostgreSQL has no extension `vector`: install pgvector on its machine, or have its
-    administrator run CREATE EXTENSION vector in this database, and migrate again.
-    """
+    """PostgreSQL lacks the extension vector: install pgvector, or let a superuser create it."""
 
     code = "extension_missing"
 
@@ -100,7 +98,7 @@ async def _create_vector(conn: AsyncConnection) -> None:
         psycopg.errors.InsufficientPrivilege,
         psycopg.errors.UndefinedFile,
     ) as error:
-        raise ExtensionMissing(" ".join((ExtensionMissing.__doc__ or "").split())) from error
+        raise ExtensionMissing from error
 
 
 async def _applied(conn: AsyncConnection) -> dict[str, str]:

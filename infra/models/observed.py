@@ -57,6 +57,8 @@ class ObservedModels:
             METRICS.models.seconds.labels(*place, "").observe(perf_counter() - began_s)
             tokens_in = answer.measured.tokens_in
             METRICS.models.token_usage.labels(*place, "input").observe(tokens_in)
+            for meter, count in answer.measured.quantities.items():
+                METRICS.models.tokens.labels(*label_of(request.model), meter).inc(count)
             made.set({genai.INPUT_TOKENS: tokens_in})
             return answer
 
