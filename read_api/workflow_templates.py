@@ -38,16 +38,18 @@ OFFERED: LiteralString = (
     "   ON w.tenant_id = t.tenant_id AND w.workflow_id = t.workflow_id"
     "  AND w.is_public AND NOT w.is_deleted"
 )
+# Definitions, which may be large, are looked at only of what is told.
 NEAREST: LiteralString = (
-    "SELECT json_agg(json_build_object('score', n.score, 'template', n.told)"
+    "SELECT json_agg(json_build_object('score', n.score, 'template', " + TOLD + ")"
     "   ORDER BY n.score DESC, n.workflow_id DESC)"
-    " FROM (SELECT c.workflow_id, c.told, c.score FROM ("
-    "   SELECT w.workflow_id, " + TOLD + " AS told,"
+    " FROM (SELECT c.tenant_id, c.workflow_id, c.score FROM ("
+    "   SELECT t.tenant_id, t.workflow_id,"
     "     similarity(t.embedding, vector_of($1->>'vector')) AS score" + OFFERED +
     "    WHERE t.model = $1->>'model' AND t.workflow_id <> ($1->>'except')::uuid"
     "    ORDER BY t.workflow_id DESC LIMIT " + COMPARED_MAX + ") AS c"
     "  WHERE c.score IS NOT NULL"
     "  ORDER BY c.score DESC, c.workflow_id DESC LIMIT ($1->>'first')::int) AS n"
+    " JOIN workflows_v1 AS w ON w.tenant_id = n.tenant_id AND w.workflow_id = n.workflow_id"
 )
 NEWEST: LiteralString = (
     "SELECT json_agg(n.told ORDER BY n.workflow_id DESC) FROM ("
