@@ -11,6 +11,7 @@ from infra.price_books import StoredPrices
 from infra.runtime import Runtime
 from infra.workflow_templates import PostgresTemplates
 from sagas.embeddings import MeteredEmbeddings
+from sagas.run_owners import RunOwners
 from sagas.workflow_templates import TemplateSaga
 
 
@@ -25,6 +26,7 @@ async def build_searches(runtime: Runtime) -> MeteredEmbeddings:
         TenantProviders(await runtime.vault("api"), await runtime.features("api")),
         StoredPrices(store, await runtime.plans("api")),
         await runtime.budgets("api"),
+        RunOwners(store),
         store,
         runtime.clock,
         runtime.ids,
@@ -40,6 +42,7 @@ async def build_templates(runtime: Runtime, models: Embeddings, prices: Prices) 
         TenantProviders(await runtime.vault("worker"), await runtime.features("worker")),
         prices,
         await runtime.budgets("worker"),
+        RunOwners(store),
         store,
         runtime.clock,
         runtime.ids,

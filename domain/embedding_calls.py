@@ -34,10 +34,10 @@ class EmbeddingCall(Aggregate):
         self,
         *,
         id: UUID,  # noqa: A002 # taken by the library, which calls it so
-        purpose: Purpose,  # only read models tell it
-        model: str,  # as above
-        happened_at: str,  # as above
-        usage: JsonObject,  # as above
-        counters: list[Json],  # as above
+        purpose: Purpose,
+        model: str,
+        happened_at: str,
+        usage: JsonObject,
+        counters: list[Json],
     ) -> None:
-        """Nothing is ever decided from it."""
+        """Nothing is decided from it: only read models, invoices and budgets tell of it."""

@@ -9,7 +9,7 @@ made at once may be beyond a hard budget, by that much. The next one is refused 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from typing import NamedTuple
 
 from commands.budget_port import Budgets, KnownBudgets, TenantBudgets
 from commands.embedding_port import Embedding, EmbeddingFailed, Embeddings
@@ -17,18 +17,27 @@ from commands.model_port import ModelFailed, ModelRequest
 from commands.ports import Clock, EventStore, Ids
 from commands.price_port import Prices
 from commands.provider_port import ProviderAccess, Providers
-from domain.budget_rules import BudgetRule, Spender, applies, counter_of
+from domain.budget_rules import Spender, applies, counter_of
 from domain.embedding_calls import EmbeddingCall, Purpose
 from domain.envelope import Envelope
 from domain.errors import Stale
 from domain.identifiers import PLATFORM, Json, TenantId
 from domain.usage import Measured, Metered
 from sagas.metering import Call, charged
+from sagas.run_owners import RunOwners, uuid_or_none
 
 TIMEOUT_S = 20.0
 # Somebody changes the budgets of the tenant meanwhile.
 RECORDED_TRIES_MAX = 5
-NOBODY_IN_PARTICULAR = Spender()
+
+
+class Asked(NamedTuple):
+    """One text to embed. spender: whose budgets it counts in; it is of no run and no agent."""
+
+    call: Call
+    purpose: Purpose
+    actor: str
+    spender: Spender
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +49,7 @@ class MeteredEmbeddings:
     providers: Providers
     prices: Prices
     budgets: Budgets
+    owners: RunOwners
     events: EventStore
     clock: Clock
     ids: Ids
@@ -70,11 +80,19 @@ class MeteredEmbeddings:
             None,
             self.clock.now(),
         )
-        await self._require_affordable(call, text)
+        asked = Asked(call, purpose, actor, await self._spender(tenant_id, actor))
+        await self._require_affordable(asked, text)
         answer = await self.models.embed(self._request(text, access))
         if tenant_id != PLATFORM:  # Nobody is charged for what is offered to everybody.
-            await self._record(call, answer, purpose, actor)
+            await self._record(asked, answer)
         return answer.vector
+
+    async def _spender(self, tenant_id: TenantId, actor: str) -> Spender:
+        kind, _, name = actor.partition(":")
+        return Spender(
+            user_id=await self.owners.owner_of(tenant_id, actor),
+            api_key_id=uuid_or_none(name) if kind == "api_key" else None,
+        )
 
     def _request(self, text: str, access: ProviderAccess | None) -> ModelRequest:
         return ModelRequest(
@@ -88,12 +106,13 @@ class MeteredEmbeddings:
             api_key=None if access is None else access.api_key,
         )
 
-    async def _require_affordable(self, call: Call, text: str) -> None:
+    async def _require_affordable(self, asked: Asked, text: str) -> None:
         """By what it costs at most: no tokenizer makes more tokens of a text than it has bytes.
         Raises EmbeddingFailed.
         """
+        call, spender = asked.call, asked.spender
         budgets = await self.budgets.of(call.tenant_id)
-        hard = [rule for rule in budgets.rules if rule.is_hard and _counts_in(rule)]
+        hard = [rule for rule in budgets.rules if rule.is_hard and applies(rule, spender)]
         if not hard:
             return
         most = Measured({"embedding_tokens": max(len(text.encode()), 1)}, "estimated")
@@ -101,13 +120,14 @@ class MeteredEmbeddings:
         cost = worst.cost_usd_pico
         if cost is None and not all(rule.allows_unpriced for rule in hard):
             raise EmbeddingFailed(f"Nobody knows what {call.told} costs, and a hard budget holds.")
-        counters = [counter_of(rule, NOBODY_IN_PARTICULAR, call.made_at) for rule in hard]
+        counters = [counter_of(rule, spender, call.made_at) for rule in hard]
         standings = await self.budgets.standings(call.tenant_id, counters, {})
         for standing in standings.values():
             if standing.spent + standing.reserved + (cost or 0) > standing.limit:
-                raise EmbeddingFailed("A hard budget of the tenant does not pay for it.")
+                raise EmbeddingFailed("A hard budget does not pay for it.")
 
-    async def _record(self, call: Call, answer: Embedding, purpose: Purpose, actor: str) -> None:
+    async def _record(self, asked: Asked, answer: Embedding) -> None:
+        call, actor = asked.call, asked.actor
         metered = await self._charged(call, answer.measured, provider=answer.provider)
         usage = metered.fact(workflow_id=None, created_by=actor)
         call_id = self.ids.new()
@@ -115,11 +135,11 @@ class MeteredEmbeddings:
             budgets = await self.budgets.of(call.tenant_id)
             made = EmbeddingCall(
                 id=call_id,
-                purpose=purpose,
+                purpose=asked.purpose,
                 model=call.told,
                 happened_at=call.made_at.isoformat(),
                 usage=usage,
-                counters=_counters(budgets, call.made_at),
+                counters=_counters(budgets, asked),
             )
             known = KnownBudgets(budgets.revision, {})
             try:
@@ -137,14 +157,9 @@ class MeteredEmbeddings:
         return metered
 
 
-def _counts_in(rule: BudgetRule) -> bool:
-    """It is of no run and of nobody in particular, so it counts in those of the whole tenant."""
-    return applies(rule, NOBODY_IN_PARTICULAR)
-
-
-def _counters(budgets: TenantBudgets, at: datetime) -> list[Json]:
+def _counters(budgets: TenantBudgets, asked: Asked) -> list[Json]:
     return [
-        counter_of(rule, NOBODY_IN_PARTICULAR, at).told()
+        counter_of(rule, asked.spender, asked.call.made_at).told()
         for rule in budgets.rules
-        if _counts_in(rule)
+        if applies(rule, asked.spender)
     ]

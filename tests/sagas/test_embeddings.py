@@ -23,6 +23,7 @@ from infra.models.offline_embeddings import HASH, OfflineEmbeddings
 from infra.models.tenant_providers import TenantProviders
 from infra.price_books import StoredPrices
 from sagas.embeddings import MeteredEmbeddings
+from sagas.run_owners import RunOwners
 from tests.commands.fakes import World
 
 MODEL = "acme/embedder"
@@ -48,15 +49,19 @@ class ToldEmbeddings:
 
 
 class OneBudget(NobodyBudgeted):
-    """Of the whole tenant, for all time. forgotten: how often it was to be asked for anew."""
+    """For all time, of the whole tenant or of one person. forgotten: how often it was to be asked
+    for anew.
+    """
 
-    def __init__(self, standing: Standing, *, allows_unpriced: bool = False) -> None:
+    def __init__(
+        self, standing: Standing, *, of_user: UUID | None = None, allows_unpriced: bool = False
+    ) -> None:
         self.forgotten = 0
         self._standing = standing
         self._rule = BudgetRule(
             BUDGET_ID,
-            "tenant",
-            None,
+            "tenant" if of_user is None else "user",
+            of_user,
             "total",
             None,
             "UTC",
@@ -90,6 +95,7 @@ async def embeddings_of(
         TenantProviders(world.vault),
         StoredPrices(world.store, NobodyLimited()),
         budgets or NobodyBudgeted(),
+        RunOwners(world.store),
         world.store,
         world.clock,
         world.ids,
@@ -152,6 +158,15 @@ async def test_it_counts_in_the_budgets_of_the_tenant() -> None:
     (call,) = calls(world)
     assert call["counters"] == [[str(BUDGET_ID), None, None]]
     assert world.store.side_rows[-1] == KnownBudgets(3, {})
+
+
+async def test_a_search_counts_in_the_budget_of_the_person_who_searches() -> None:
+    world, ada = World(), UUID(int=11)
+    budgets = OneBudget(Standing(10**9, 0, 0), of_user=ada)
+    embeddings = await embeddings_of(world, ToldEmbeddings(), budgets=budgets)
+    for actor in (f"user:{ada}", f"user:{UUID(int=12)}", "worker:1"):
+        await embeddings.search(world.tenant_id, "text", actor)
+    assert [len(call["counters"]) for call in calls(world)] == [1, 0, 0]
 
 
 @pytest.mark.parametrize(
