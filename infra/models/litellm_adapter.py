@@ -114,7 +114,6 @@ def _arguments(request: ModelRequest, *, is_streaming: bool) -> dict[str, object
         **_addressed(request),
         "messages": checked_messages(request.messages),
         "extra_headers": {"Idempotency-Key": request.idempotency_key},
-        "no-log": True,
     }
     if is_streaming:
         arguments |= {"stream": True, "stream_options": {"include_usage": True}}
@@ -134,6 +133,7 @@ def _addressed(request: ModelRequest) -> dict[str, object]:
         "timeout": request.timeout_s,
         "num_retries": 0,
         "max_retries": 0,
+        "no-log": True,
     }
     if request.api_base is not None:
         arguments["api_base"] = request.api_base

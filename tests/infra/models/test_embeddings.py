@@ -8,17 +8,14 @@ import pytest
 
 from commands.embedding_port import Embedding
 from commands.model_port import ModelFailed, ModelRequest
-from domain.rating import rate
 from domain.usage import Measured
 from infra.models.guarded_posts import Guard
-from infra.models.litellm_adapter import LitellmModels
 from infra.models.offline_embeddings import DIMENSIONS, HASH, OfflineEmbeddings, hashed
 from infra.models.openai_protocol import OpenAiProtocolModels
-from infra.models.prices import listed_prices
 from tests.infra.models.subjects import KEY, PROMPT, Subject, only, request_for
 from tests.openai_server import Answer, error
 
-BOTH = only("openai_protocol", "litellm_openai")
+OURS = only("openai_protocol")
 
 
 def likeness(one: str, other: str) -> float:
@@ -26,7 +23,7 @@ def likeness(one: str, other: str) -> float:
 
 
 async def embeds(subject: Subject) -> Embedding:
-    assert isinstance(subject.models, OpenAiProtocolModels | LitellmModels)
+    assert isinstance(subject.models, OpenAiProtocolModels)
     return await subject.models.embed(subject.request)
 
 
@@ -62,7 +59,7 @@ async def test_no_other_offline_model_embeds() -> None:
         await OfflineEmbeddings().embed(request)
 
 
-@BOTH
+@OURS
 async def test_the_text_goes_out_and_its_vector_comes_back(subject: Subject) -> None:
     usage = {"prompt_tokens": 7, "total_tokens": 7}
     embedding = await embeds(subject.given(Answer(vector=(0.6, -0.8, 1), usage=usage)))
@@ -75,14 +72,14 @@ async def test_the_text_goes_out_and_its_vector_comes_back(subject: Subject) -> 
     assert received.headers["Authorization"] == f"Bearer {KEY}"
 
 
-@BOTH
+@OURS
 async def test_what_nobody_reports_is_estimated_and_never_nothing(subject: Subject) -> None:
     embedding = await embeds(subject.given(Answer(usage=None)))
     assert embedding.measured.source == "estimated"
     assert embedding.measured.quantities["embedding_tokens"] >= 1
 
 
-@BOTH
+@OURS
 @pytest.mark.parametrize(
     ("status", "code"), [(429, "rate_limited"), (401, "unauthorized"), (503, "unavailable")]
 )
@@ -95,7 +92,7 @@ async def test_a_refusal_has_its_code_and_none_of_the_text(
     assert KEY not in failure.message
 
 
-@only("openai_protocol")
+@OURS
 @pytest.mark.parametrize(
     "vector",
     [(), ("a",), (True,), tuple([0.1] * 16_001)],
@@ -107,7 +104,7 @@ async def test_an_answer_that_is_no_vector_is_a_failure(
     assert (await fails(subject.given(Answer(vector=vector)))).code == "unavailable"
 
 
-@only("openai_protocol")
+@OURS
 async def test_numbers_that_are_none_are_a_failure(subject: Subject) -> None:
     body = b'{"data": [{"embedding": [1e999, 0]}]}'
     assert (await fails(subject.given(Answer(body=body)))).code == "unavailable"
@@ -128,10 +125,3 @@ async def test_an_address_of_a_tenants_is_guarded(unguarded: OpenAiProtocolModel
     with pytest.raises(ModelFailed) as caught:
         await unguarded.embed(request)
     assert caught.value.code == "invalid"
-
-
-def test_the_list_of_the_release_prices_embeddings_by_their_tokens() -> None:
-    """0.02 USD for a million tokens."""
-    measured = Measured({"requests": 1, "embedding_tokens": 1_000})
-    rated = rate(measured, "openai/text-embedding-3-small", [listed_prices()])
-    assert [line.cost_usd_pico for line in rated.lines] == [0, 20_000_000]
