@@ -87,12 +87,16 @@ def verify_export(
         Path | None,
         typer.Option(help="What `/.well-known/seal-keys.json` said: proves every event."),
     ] = None,
+    since: Annotated[
+        Path | None,
+        typer.Option(help="An earlier archive, or its `seals/000001.jsonl`, that it goes on from."),
+    ] = None,
     json: Json = False,  # noqa: FBT002
 ) -> None:
     """Check that an archive of a tenant is whole and unchanged, and that its events were sealed."""
     from cli.exports import verify_export as run
 
-    raise typer.Exit(run(path, public_key=public_key, is_json=json))
+    raise typer.Exit(run(path, public_key=public_key, since=since, is_json=json))
 
 
 @app.command("verify-licence")

@@ -11,17 +11,22 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from cli.session import EXIT_FAILED, complain
 from domain.identifiers import JsonObject
-from infra.export_proofs import NotReadable, Proved, prove_archive
+from infra.export_proofs import NotReadable, Proved, prove_archive, read_kept
 from infra.seal_documents import read_public_keys
 from infra.tenant_archive import ArchiveDamaged, verify_archive
 
 
-def verify_export(path: Path, *, public_key: Path | None, is_json: bool) -> int:
+def verify_export(path: Path, *, public_key: Path | None, since: Path | None, is_json: bool) -> int:
+    if since is not None and public_key is None:
+        complain("--since needs --public-key.")
     try:
         counts = verify_archive(path)
-        proved = None if public_key is None else prove_archive(path, _public_keys(public_key))
+        proved = None
+        if public_key is not None:
+            kept = None if since is None else read_kept(since)
+            proved = prove_archive(path, _public_keys(public_key), kept)
     except OSError as error:
-        complain(f"{path} cannot be read: {error.strerror}.")
+        complain(f"{error.filename or path} cannot be read: {error.strerror}.")
     except (ArchiveDamaged, NotReadable) as error:
         complain(f"{path} is not whole: {error}.")
     is_ok = proved is None or proved.ok

@@ -58,11 +58,12 @@ def _until(as_of: str | None) -> Until:
         return None
     if as_of.isdecimal():
         return int(as_of)
-    if re.fullmatch(r"\d+-\d+-\d+", as_of):
-        return cursor_position(as_of)
     try:
+        # First: a day has the form of a position, but no era has four digits.
         moment = datetime.fromisoformat(as_of)
     except ValueError:
+        if re.fullmatch(r"\d+-\d+-\d+", as_of):
+            return cursor_position(as_of)
         complain(f"--as-of must be a version, a position or an RFC 3339 time, not {as_of!r}.")
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
@@ -109,7 +110,13 @@ def _described(event: LoggedEvent) -> JsonObject:
         "topic": event.topic,
         "recorded_at": event.recorded_at.isoformat(),
         "actor": event.actor,
-        "command_id": str(event.command_id) if event.command_id else None,
-        "correlation_id": str(event.correlation_id) if event.correlation_id else None,
+        "event_id": str(event.event_id),
+        "command_id": _text(event.command_id),
+        "causation_id": _text(event.causation_id),
+        "correlation_id": _text(event.correlation_id),
         "data": orjson.loads(event.state),
     }
+
+
+def _text(one: UUID | None) -> str | None:
+    return None if one is None else str(one)

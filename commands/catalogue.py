@@ -40,10 +40,12 @@ from commands.budgets import (
 from commands.bulk_operations import OperateInBulk, operate_in_bulk
 from commands.commerce_catalogue import COMMERCE
 from commands.credentials import (
+    ChangeApiKeyScopes,
     CreateApiKey,
     RestrictApiKey,
     RevokeApiKey,
     RotateApiKey,
+    change_api_key_scopes,
     create_api_key,
     restrict_api_key,
     revoke_api_key,
@@ -310,6 +312,7 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         entry(DeleteRole, delete_role),
         entry(CreateApiKey, create_api_key),
         entry(RestrictApiKey, restrict_api_key),
+        entry(ChangeApiKeyScopes, change_api_key_scopes),
         entry(RotateApiKey, rotate_api_key),
         entry(RevokeApiKey, revoke_api_key),
         entry(PutProvider, put_provider),

@@ -28,6 +28,12 @@ class RestrictedApiKey:
 
 
 @dataclass(frozen=True, slots=True)
+class RescopedApiKey:
+    api_key_id: UUID
+    scopes: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class RotatedApiKey:
     """The secret so far holds until previous_until; one that was before it ends at once."""
 
@@ -42,4 +48,4 @@ class RevokedApiKey:
     api_key_id: UUID
 
 
-ApiKeyRow = StoredApiKey | RestrictedApiKey | RotatedApiKey | RevokedApiKey
+ApiKeyRow = StoredApiKey | RestrictedApiKey | RescopedApiKey | RotatedApiKey | RevokedApiKey

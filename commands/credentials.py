@@ -10,6 +10,7 @@ from uuid import UUID
 
 from commands.authorization import require_grantable, require_own
 from commands.credential_port import (
+    RescopedApiKey,
     RestrictedApiKey,
     RevokedApiKey,
     RotatedApiKey,
@@ -27,7 +28,9 @@ OVERLAP_S_MAX = 7 * 86_400
 
 
 class KeyOfSomebodyElse(Forbidden):
-    """Only the person that an API key acts for can rotate it; others can revoke it."""
+    """Only the person that an API key acts for can rotate it, or let it do more; others can revoke
+    it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,16 @@ class RestrictApiKey(Command):
 
     api_key_id: UUID
     allowed_addresses: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeApiKeyScopes(Command):
+    """All of them. What the key may do is known anew at its next request, or seconds later."""
+
+    requires: ClassVar[str] = "api_keys:write"
+
+    api_key_id: UUID
+    scopes: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +135,25 @@ async def restrict_api_key(command: RestrictApiKey, on: Tenancy) -> Decided:
         },
         aggregates=(key,),
         side_rows=(RestrictedApiKey(key.id, allowed_addresses),),
+    )
+
+
+async def change_api_key_scopes(command: ChangeApiKeyScopes, on: Tenancy) -> Decided:
+    """More only by the person whose key it is, for it acts for them. Fewer by whoever could make
+    one with those that are left.
+    """
+    require_grantable(on.caller, command.scopes)
+    key = await on.load(ApiKey, command.api_key_id, ApiKeyNotFound)
+    require_own(on.caller, command.requires, key.user_id, ApiKeyNotFound)
+    is_more = not set(command.scopes) <= set(key.scopes)
+    if is_more and key.user_id is not None and key.user_id != str(on.caller.user_id):
+        on.keep(key)
+        raise KeyOfSomebodyElse
+    key.change_scopes(sorted(set(command.scopes)))
+    return Decided(
+        result={"api_key_id": str(key.id), "scopes": list[Json](key.scopes)},
+        aggregates=(key,),
+        side_rows=(RescopedApiKey(key.id, key.scopes),),
     )
 
 

@@ -37,6 +37,10 @@ class ApiKey(Aggregate):
         TOPIC = "api_key.addresses_restricted"
         allowed_addresses: list[str]
 
+    class ScopesChanged(Aggregate.Event):
+        TOPIC = "api_key.scopes_changed"
+        scopes: list[str]
+
     class Rotated(Aggregate.Event):
         """prefix: of the new secret. previous_until: when the one before it ends, RFC 3339."""
 
@@ -78,6 +82,12 @@ class ApiKey(Aggregate):
         if list(allowed_addresses) != self.allowed_addresses:
             self._addresses_restricted(allowed_addresses=list(allowed_addresses))
 
+    def change_scopes(self, scopes: Sequence[str]) -> None:
+        """Raises ApiKeyRevoked."""
+        self._require_in_force()
+        if list(scopes) != self.scopes:
+            self._scopes_changed(scopes=list(scopes))
+
     def rotate(self, *, prefix: str, previous_until: str) -> None:
         """Raises ApiKeyRevoked."""
         self._require_in_force()
@@ -95,6 +105,10 @@ class ApiKey(Aggregate):
     @event(AddressesRestricted)
     def _addresses_restricted(self, allowed_addresses: list[str]) -> None:
         self.allowed_addresses = allowed_addresses
+
+    @event(ScopesChanged)
+    def _scopes_changed(self, scopes: list[str]) -> None:
+        self.scopes = scopes
 
     @event(Rotated)
     def _rotated(self, prefix: str, previous_until: str) -> None:

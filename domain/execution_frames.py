@@ -56,7 +56,8 @@ class LiveFrame:
             if source.takes(edge):
                 is_complete = source.status == "COMPLETED"
                 incoming[edge.source] = source.output if is_complete else {"error": source.error}
-        return Scope({**self.roots, **(roots or {}), "nodes": visible}, incoming, node.id)
+        seen = {**self.roots, **(roots or {}), "nodes": visible}
+        return Scope(seen, incoming, node.id, self.prefix + node.id)
 
     def visible(self, runs: NodeRuns) -> JsonObject:
         own = runs.frame(self.prefix).visible

@@ -35,12 +35,13 @@ class Scope(NamedTuple):
     """What a node sees of its run. roots: the variables of expressions.
 
     incoming: by id, what the nodes brought whose edges to this one were taken; in the order of the
-    edges. node_id: its own.
+    edges. node_id: its own. path: of the node in its run.
     """
 
     roots: Roots
     incoming: Mapping[str, Json]
     node_id: str = ""
+    path: str = ""
 
 
 class Result(NamedTuple):

@@ -1,7 +1,7 @@
 """What an aggregate of any kind is after its events, as JSON: for people who look back."""
 
 from collections.abc import Iterable
-from typing import cast
+from typing import NamedTuple, cast
 
 import orjson
 from eventsourcing.domain import Aggregate
@@ -36,7 +36,11 @@ def kind_of(aggregate: Aggregate) -> str:
 
 
 def _plain(value: object) -> object:
-    """Sets as sorted lists, and whatever JSON does not know as text."""
+    """Named tuples by their members, sets as sorted lists, and what else JSON does not know as
+    text.
+    """
+    if hasattr(value, "_asdict"):
+        return cast("NamedTuple", value)._asdict()
     if isinstance(value, set | frozenset):
         return sorted(str(item) for item in cast("set[object]", value))
     return str(value)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -30,6 +30,7 @@ from infra.merkle_tiles import WIDTH, Tile, broken_tiles, grown, root_of
 from infra.personal_members import ERASED_MARK
 from infra.seal_documents import read_head, read_seal
 
+SEAL_FILE = "seals/000001.jsonl"
 TILE_FILES = "seals/tiles/"
 EVENT_FILES = "events/"
 
@@ -61,6 +62,20 @@ class Proved:
     def violated(self, what: str) -> None:
         if len(self.violations) < VIOLATIONS_MAX:
             self.violations.append(what)
+
+
+class KeptSeal(NamedTuple):
+    """What somebody kept of an earlier archive: its seal, and the proof of the tenant's head."""
+
+    signed: SignedSeal
+    head: Head
+    path: list[bytes]
+
+    @property
+    def is_head_in_it(self) -> bool:
+        seal = self.signed.seal
+        root = root_of_inclusion(self.head.leaf, self.head.leaf_index, seal.tree_size, self.path)
+        return root == seal.root and self.head.number <= seal.number
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,31 +110,70 @@ class _Archive:
         return self.commitments.get(place // WIDTH, b"")[begin : begin + HASH_BYTES]
 
 
-def prove_archive(path: Path, keys: Mapping[str, Ed25519PublicKey]) -> Proved:
-    """keys: those that are believed, by id. Raises NotReadable, OSError."""
+def read_kept(path: Path) -> KeptSeal:
+    """path: of an earlier archive, or of the line of its `seals/000001.jsonl`. Raises NotReadable,
+    OSError.
+    """
+    kept = _Archive()
+    if tarfile.is_tarfile(path):
+        kept = _read(path)
+    else:
+        _read_file(kept, SEAL_FILE, path.read_bytes())
+    if kept.signed is None or kept.head is None:
+        message = f"there is no seal in {path}"
+        raise NotReadable(message)
+    return KeptSeal(kept.signed, kept.head, kept.head_path)
+
+
+def prove_archive(
+    path: Path, keys: Mapping[str, Ed25519PublicKey], since: KeptSeal | None = None
+) -> Proved:
+    """keys: those that are believed, by id. since: what the archive must go on from. Raises
+    NotReadable, OSError.
+    """
     archive = _read(path)
     proved = Proved(archive.signed, archive.head and archive.head.tenant_id)
     if archive.signed is None or archive.head is None:
         if archive.events:
             proved.violated("there is no seal in it: nothing in it is proved")
         return proved
-    _prove_seal(archive.signed, keys, proved)
-    seal = archive.signed.seal
-    root = root_of_inclusion(
-        archive.head.leaf, archive.head.leaf_index, seal.tree_size, archive.head_path
-    )
-    if root != seal.root or archive.head.number > seal.number:
-        proved.violated(f"seal {seal.number}: the head of the tenant is not in it")
-    _prove_events(archive, _leaves(archive.head, archive.tiles, proved), seal.until, proved)
+    own = KeptSeal(archive.signed, archive.head, archive.head_path)
+    _prove_seal(own, keys, proved)
+    leaves = _leaves(archive.head, archive.tiles, proved)
+    if since is not None:
+        _prove_seal(since, keys, proved)
+        _prove_since(since, own, leaves, proved)
+    _prove_events(archive, leaves, archive.signed.seal.until, proved)
     return proved
 
 
-def _prove_seal(signed: SignedSeal, keys: Mapping[str, Ed25519PublicKey], proved: Proved) -> None:
+def _prove_since(kept: KeptSeal, own: KeptSeal, leaves: list[bytes], proved: Proved) -> None:
+    """What was sealed by then is the beginning of what is sealed now."""
+    earlier, later = kept.signed.seal, own.signed.seal
+    size = kept.head.size
+    if kept.head.tenant_id != own.head.tenant_id:
+        proved.violated(f"seal {earlier.number}: what was kept of it is of another tenant")
+    elif earlier.number > later.number:
+        proved.violated(f"seal {later.number} is older than seal {earlier.number}, which was kept")
+    elif earlier.number == later.number and earlier.hash != later.hash:
+        proved.violated(f"seal {earlier.number}: is another one than was kept")
+    elif size > len(leaves):
+        proved.violated(
+            f"{size} events were sealed in seal {earlier.number}, {len(leaves)} are now"
+        )
+    elif root_of(size, grown(0, {}, leaves[:size])) != kept.head.root:
+        proved.violated(f"the first {size} events are not those of seal {earlier.number}")
+
+
+def _prove_seal(own: KeptSeal, keys: Mapping[str, Ed25519PublicKey], proved: Proved) -> None:
+    signed = own.signed
     seal = signed.seal
     if seal.key_id not in keys:
         proved.violated(f"seal {seal.number}: the key {seal.key_id} is not one that is believed")
     elif not signed.is_signed_by(keys[seal.key_id]):
         proved.violated(f"seal {seal.number}: its signature is not of the key {seal.key_id}")
+    if not own.is_head_in_it:
+        proved.violated(f"seal {seal.number}: the head of the tenant is not in it")
 
 
 def _leaves(head: Head, tiles: dict[Tile, bytes], proved: Proved) -> list[bytes]:

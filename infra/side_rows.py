@@ -11,6 +11,7 @@ from commands.billing_port import BillingRow
 from commands.budget_port import BudgetRow
 from commands.credential_port import (
     ApiKeyRow,
+    RescopedApiKey,
     RestrictedApiKey,
     RevokedApiKey,
     RotatedApiKey,
@@ -113,6 +114,9 @@ RESTRICT_API_KEY: LiteralString = (
     "UPDATE api_key_hashes SET allowed_addresses = %s::cidr[]"
     " WHERE tenant_id = %s AND api_key_id = %s"
 )
+RESCOPE_API_KEY: LiteralString = (
+    "UPDATE api_key_hashes SET scopes = %s WHERE tenant_id = %s AND api_key_id = %s"
+)
 ROTATE_API_KEY: LiteralString = (
     "UPDATE api_key_hashes SET previous_key_id = key_id, previous_secret_hash = secret_hash,"
     " previous_until = %s, key_id = %s, secret_hash = %s"
@@ -203,7 +207,9 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             definition = orjson.dumps(row.definition, option=orjson.OPT_SORT_KEYS)
             sealed = key.cipher(DEFINITIONS).seal(definition, row.definition_hash.encode())
             return SideStatement(STORE_DEFINITION, (tenant_id, row.definition_hash, sealed))
-        case StoredApiKey() | RestrictedApiKey() | RotatedApiKey() | RevokedApiKey():
+        case StoredApiKey() | RestrictedApiKey() | RescopedApiKey():
+            return _of_api_key(tenant_id, row)
+        case RotatedApiKey() | RevokedApiKey():
             return _of_api_key(tenant_id, row)
         case StoredPassword():
             return SideStatement(
@@ -314,6 +320,8 @@ def _of_api_key(tenant_id: TenantId, row: ApiKeyRow) -> SideStatement:
         case RestrictedApiKey():
             params = (list(row.allowed_addresses), tenant_id, row.api_key_id)
             return SideStatement(RESTRICT_API_KEY, params)
+        case RescopedApiKey():
+            return SideStatement(RESCOPE_API_KEY, (list(row.scopes), tenant_id, row.api_key_id))
         case RotatedApiKey():
             fresh = (row.previous_until, row.key_id, row.secret_hash)
             return SideStatement(ROTATE_API_KEY, (*fresh, tenant_id, row.api_key_id))

@@ -58,6 +58,8 @@ def evolve(row: ApiKeyRow | None, event: Decoded, _key: Key) -> ApiKeyRow:
         case ApiKey.AddressesRestricted() as fact:
             allowed = list(fact.allowed_addresses)
             return {**present(row), "allowed_addresses": allowed, "version": logged.version}
+        case ApiKey.ScopesChanged() as fact:
+            return {**present(row), "scopes": list(fact.scopes), "version": logged.version}
         case ApiKey.Rotated() as fact:
             return {
                 **present(row),
@@ -79,7 +81,13 @@ API_KEYS = Projection(
     key=("tenant_id", "api_key_id"),
     stream_column="api_key_id",
     aggregate=ApiKey,
-    events=(ApiKey.Created, ApiKey.AddressesRestricted, ApiKey.Rotated, ApiKey.Revoked),
+    events=(
+        ApiKey.Created,
+        ApiKey.AddressesRestricted,
+        ApiKey.ScopesChanged,
+        ApiKey.Rotated,
+        ApiKey.Revoked,
+    ),
     keys=stream_key,
     evolve=evolve,
     own="user_id = (SELECT agentledger.current_person())",

@@ -37,6 +37,7 @@ FIELD_WEIGHTS: Mapping[tuple[str, str], int] = {
     ("Query", "projections"): 50,
     # It compares thousands, and may call a model that is paid for.
     ("Query", "similarWorkflows"): 1000,
+    ("Query", "system"): 50,
     ("Query", "usage"): 500,
     ("Query", "__schema"): 1000,
     ("Query", "__type"): 100,

@@ -141,7 +141,7 @@ ANSWER: LiteralString = (
     " SELECT json_build_object('runs', (SELECT count FROM chosen), 'stats', (SELECT json_agg(b)"
     " FROM (SELECT starts.start, groups.names, coalesce(s.total, 0) AS total,"
     "   coalesce(c.counts, '[]'::json) AS by_status,"
-    "   s.completed::float8 / nullif(s.decided, 0) AS success_rate,"
+    "   coalesce(s.completed, 0)::float8 / nullif(s.decided, 0) AS success_rate,"
     "   (s.decided - coalesce(s.completed, 0))::float8 / nullif(s.decided, 0) AS failure_rate,"
     "   p.p50 AS p50_duration_ms, p.p95 AS p95_duration_ms, p.p99 AS p99_duration_ms,"
     "   coalesce(s.duration_ms, 0) / 1000.0 AS run_seconds,"

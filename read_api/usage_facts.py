@@ -15,6 +15,8 @@ from read_api.columns import money
 from read_api.connections import Connection, Edge, connection, uuid_or_nobody
 from read_api.context import ReadInfo
 from read_api.errors import refuse
+from read_api.event_causes import event_at
+from read_api.events import Event
 from read_api.limits import PAGE_SIZE_DEFAULT, ReadLimits
 from read_api.periods import From, To
 from read_api.scalars import BigInt, Instant
@@ -89,6 +91,13 @@ class UsageFact:
     )
     prices: str | None = strawberry.field(description="The price books' versions that priced it.")
     lines: list[UsageLine]
+
+    @strawberry.field(
+        description="The event itself, whose `lineage` leads to the request that it began with."
+    )
+    async def event(self, info: ReadInfo) -> Event | None:
+        found = await event_at(info.context, UUID(self.stream_id), int(self.event_version))
+        return None if found is None else Event(logged=found)
 
 
 class Place(NamedTuple):

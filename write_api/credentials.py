@@ -1,4 +1,4 @@
-"""POST /api-keys, PUT /api-keys/{id}/allowed-addresses, POST /api-keys/{id}/rotate,
+"""POST /api-keys, PUT /api-keys/{id}/allowed-addresses and /scopes, POST /api-keys/{id}/rotate,
 DELETE /api-keys/{id}.
 """
 
@@ -12,6 +12,7 @@ from commands.authorization import SCOPES_MAX
 from commands.credentials import (
     ADDRESSES_MAX,
     OVERLAP_S_MAX,
+    ChangeApiKeyScopes,
     CreateApiKey,
     RestrictApiKey,
     RevokeApiKey,
@@ -32,13 +33,24 @@ AllowedAddresses = Annotated[
 ]
 
 
+Scopes = Annotated[list[str], Field(min_length=1, max_length=SCOPES_MAX)]
+
+
 class ApiKeyBody(BaseModel):
     model_config = STRICT
 
     name: Name
-    scopes: Annotated[list[str], Field(min_length=1, max_length=SCOPES_MAX)]
+    scopes: Scopes
     expires_at: Instant | None = None
     allowed_addresses: AllowedAddresses = []
+
+
+class ScopesBody(BaseModel):
+    """All that the key is to have."""
+
+    model_config = STRICT
+
+    scopes: Scopes
 
 
 class AllowedAddressesBody(BaseModel):
@@ -68,6 +80,11 @@ class ApiKeyCreated(BaseModel):
     api_key: str | None = None
 
 
+class ApiKeyRescoped(BaseModel):
+    api_key_id: str
+    scopes: list[str]
+
+
 class ApiKeyRestricted(BaseModel):
     api_key_id: str
     allowed_addresses: list[str]
@@ -89,6 +106,7 @@ class RevokedApiKey(BaseModel):
 
 
 API_KEY_BODY = TypeAdapter(ApiKeyBody)
+SCOPES_BODY = TypeAdapter(ScopesBody)
 ALLOWED_ADDRESSES_BODY = TypeAdapter(AllowedAddressesBody)
 ROTATION_BODY = TypeAdapter(ApiKeyRotation)
 
@@ -110,6 +128,25 @@ async def create(call: Call) -> Response:
     body = await call.body(API_KEY_BODY)
     command = CreateApiKey(body.name, body.scopes, body.expires_at, body.allowed_addresses)
     return await call.answer(command, HTTPStatus.CREATED)
+
+
+@route(
+    "PUT",
+    "/api/v1/api-keys/{api_key_id}/scopes",
+    documented(
+        "changeApiKeyScopes",
+        "Say what an API key may do, its secret stays: more only by whose key it is",
+        requires=ChangeApiKeyScopes.requires,
+        answers=Answered[ApiKeyRescoped],
+        body="ScopesBody",
+        example={"scopes": ["read"]},
+        refusals=[ApiKeyNotFound, ApiKeyRevoked],
+    ),
+)
+async def change_scopes(call: Call) -> Response:
+    body = await call.body(SCOPES_BODY)
+    command = ChangeApiKeyScopes(call.id("api_key_id"), body.scopes)
+    return await call.answer(command, HTTPStatus.OK)
 
 
 @route(
@@ -165,5 +202,5 @@ async def revoke(call: Call) -> Response:
     return await call.answer(RevokeApiKey(call.id("api_key_id")), HTTPStatus.OK)
 
 
-ROUTES = (create, restrict, rotate, revoke)
-BODIES = (API_KEY_BODY, ALLOWED_ADDRESSES_BODY, ROTATION_BODY)
+ROUTES = (create, change_scopes, restrict, rotate, revoke)
+BODIES = (API_KEY_BODY, SCOPES_BODY, ALLOWED_ADDRESSES_BODY, ROTATION_BODY)

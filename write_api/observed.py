@@ -5,6 +5,7 @@ Of a path only the route is told, and of a query nothing: ids and keys are in th
 
 import logging
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import cache
 from http import HTTPStatus
 from time import perf_counter
@@ -59,21 +60,18 @@ class Observed:
             await send(message)
 
         METRICS.http.active.inc()
-        try:
-            if tracing.is_on() and scope["path"] not in PROBES:
-                with self._span(scope) as span:
-                    try:
-                        await self._app(scope, receive, send_watched)
-                    finally:
-                        _tell(span, scope, status)
-            else:
+        is_traced = tracing.is_on() and scope["path"] not in PROBES
+        with self._span(scope) if is_traced else nullcontext() as span:
+            try:
                 await self._app(scope, receive, send_watched)
-        finally:
-            METRICS.http.active.dec()
-            seconds = perf_counter() - began_s
-            _count(scope, status, None if is_stream else seconds)
-            if access_log.isEnabledFor(logging.INFO):
-                _log(scope, status, seconds)
+            finally:
+                METRICS.http.active.dec()
+                seconds = perf_counter() - began_s
+                if span is not None:
+                    _tell(span, scope, status)
+                _count(scope, status, None if is_stream else seconds)
+                if access_log.isEnabledFor(logging.INFO):
+                    _log(scope, status, seconds)  # In its trace.
 
     def _span(self, scope: Scope) -> tracing.SpanBlock:
         """What a stranger links to decides nothing: whether it is kept is our own choice."""

@@ -10,6 +10,7 @@ import pytest
 
 from commands.authorization import Caller, MissingScope, ScopeNotHeld
 from commands.credential_port import (
+    RescopedApiKey,
     RestrictedApiKey,
     RevokedApiKey,
     RotatedApiKey,
@@ -17,13 +18,14 @@ from commands.credential_port import (
 )
 from commands.credentials import (
     ADDRESSES_MAX,
+    ChangeApiKeyScopes,
     CreateApiKey,
     KeyOfSomebodyElse,
     RestrictApiKey,
     RevokeApiKey,
     RotateApiKey,
 )
-from domain.credentials import ApiKeyNotFound
+from domain.credentials import ApiKeyNotFound, ApiKeyRevoked
 from domain.errors import Invalid
 from tests.commands.fakes import NOON, World
 
@@ -171,6 +173,36 @@ async def test_a_key_is_restricted_later() -> None:
     api_key_id = await _a_key(world)
     await world.when(RestrictApiKey(api_key_id, ["192.0.2.0/24"]))
     assert world.store.side_rows[1:] == [RestrictedApiKey(api_key_id, ["192.0.2.0/24"])]
+
+
+async def test_a_key_of_a_reseller_gets_a_scope_that_came_later() -> None:
+    world = World()
+    seller = world.caller_with("api_keys:write", "tenants:manage", "credits:write")
+    api_key_id = await _a_key(world, "tenants:manage", caller=seller)
+    scopes = ["tenants:manage", "credits:write"]
+    changed = await world.when(ChangeApiKeyScopes(api_key_id, scopes), caller=seller)
+    assert changed.result["scopes"] == sorted(scopes)
+    assert world.store.side_rows[-1] == RescopedApiKey(api_key_id, sorted(scopes))
+    again = await world.when(ChangeApiKeyScopes(api_key_id, scopes), caller=seller)
+    assert again.position is None
+    for caller in (world.caller_with("api_keys:write", "tenants:manage"), world.caller):
+        with pytest.raises(ScopeNotHeld):
+            await world.when(ChangeApiKeyScopes(api_key_id, scopes), caller=caller)
+
+
+async def test_nobody_lets_the_key_of_somebody_else_do_more() -> None:
+    """It acts for them, and somebody may have its secret."""
+    world = World()
+    ada = replace(world.caller, user_id=world.ids.new())
+    grace = replace(world.caller, user_id=world.ids.new())
+    api_key_id = await _a_key(world, "read", "agents:write", caller=ada)
+    with pytest.raises(KeyOfSomebodyElse):
+        await world.when(ChangeApiKeyScopes(api_key_id, ["read", "*"]), caller=grace)
+    fewer = await world.when(ChangeApiKeyScopes(api_key_id, ["read"]), caller=grace)
+    assert fewer.result["scopes"] == ["read"]
+    await world.when(RevokeApiKey(api_key_id), caller=ada)
+    with pytest.raises(ApiKeyRevoked):
+        await world.when(ChangeApiKeyScopes(api_key_id, ["read"]), caller=ada)
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,7 @@ BROKEN: dict[str, tuple[Edit, list[tuple[str, str, str]]]] = {
     "compensation without a model": (
         lambda nodes, _: nodes[1].update(compensate={"type": "llm"}),
         [
-            ("/nodes/1/compensate/config/model", "invalid_config", "Field required"),
+            ("/nodes/1/compensate/config/model", "invalid_config", "needs either model or models"),
         ],
     ),
     "compensation of nothing": (

@@ -221,6 +221,13 @@ async def test_verify_rebuild_replay_and_dead_letters_work_beside_the_running_se
     history = orjson.loads(replayed.stdout)
     assert history["events"][-1]["topic"] == "execution.completed"
     assert history["state"]["version"] == len(history["events"])
+    assert history["state"]["runs"]["by_path"]["draft"]["status"] == "COMPLETED"
+    assert history["events"][1]["causation_id"] == history["events"][0]["event_id"]
+    early = one_process.run(
+        "replay", "--stream", str(ended["execution_id"]), "--as-of", "2020-01-01"
+    )
+    assert early.returncode != 0
+    assert "as of 2020-01-01" in early.stderr
     listed = one_process.run("dead-letters", "list", "--json")
     assert orjson.loads(listed.stdout) == {"dead_letters": []}
 

@@ -9,7 +9,13 @@ from uuid import UUID
 import pytest
 
 from commands.authorization import EVERY_SCOPE, Caller
-from commands.credentials import CreateApiKey, RestrictApiKey, RevokeApiKey, RotateApiKey
+from commands.credentials import (
+    ChangeApiKeyScopes,
+    CreateApiKey,
+    RestrictApiKey,
+    RevokeApiKey,
+    RotateApiKey,
+)
 from commands.decisions import Command
 from commands.dispatch import Dispatcher, Origin
 from domain.errors import Unauthenticated
@@ -208,3 +214,12 @@ async def test_uses_that_could_not_be_stored_are_stored_later(keys: Keys) -> Non
     uses._database = keys.database
     await uses.store()
     assert await keys.last_used_at(made["api_key_id"]) == NOON
+
+
+async def test_a_key_may_do_what_was_said_of_it_last(keys: Keys) -> None:
+    made = await keys.when(CreateApiKey("k", ["read"]))
+    await keys.when(ChangeApiKeyScopes(UUID(str(made["api_key_id"])), ["read", "agents:write"]))
+    known = await keys.authentication.authenticate(
+        Credentials(f"Bearer {made['api_key']}", address=OFFICE)
+    )
+    assert known.scopes == {"read", "agents:write"}

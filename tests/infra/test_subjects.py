@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from psycopg import AsyncConnection
 
+from commands.plan_port import NobodyLimited
 from commands.ports import CommandRecord, LoggedEvent, OpenedExecution, Ports
 from commands.sealing_port import DestroyedSubjectKey, KeyDestroyed, Tampered
 from domain.directory_users import DirectoryUser
@@ -26,6 +27,7 @@ from infra.event_log import BEGINNING, read_commit_order
 from infra.event_sealing import is_without_personal
 from infra.personal_members import ERASED_TOPICS, PERSONAL_MEMBERS
 from infra.prepared_statements import PreparedStatements
+from infra.price_books import PriceBooks
 from infra.secrets_source import SecretsSource
 from infra.subjects import PostgresDataSubjects, PostgresSubjectErasures, subject_id
 from infra.users import PostgresUsers
@@ -104,11 +106,19 @@ async def count(owner: AsyncConnection, table: str, tenant_id: TenantId) -> int:
 
 
 async def saga_of(parts: Parts) -> DataSubjectSaga:
-    users = PostgresUsers(await parts.database("api"), MASTER_KEY)
-    secrets = SecretsSource(bcrypt_cost=4)
+    worker = await parts.database("worker")
+    ports = Ports(
+        parts.store,
+        SystemClock(),
+        IDS,
+        SecretsSource(bcrypt_cost=4),
+        EveryoneAdmitted(),
+        users=PostgresUsers(await parts.database("api"), MASTER_KEY),
+        prices=PriceBooks(worker, parts.store, NobodyLimited()),
+    )
     return DataSubjectSaga(
-        PostgresSubjectErasures(await parts.database("worker")),
-        Ports(parts.store, SystemClock(), IDS, secrets, EveryoneAdmitted(), users=users),
+        PostgresSubjectErasures(worker),
+        ports,
         "worker:test",
         poll_s=1,
     )

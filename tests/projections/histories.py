@@ -199,7 +199,8 @@ def a_secret(tenant_id: TenantId | None = None, **fields: object) -> Stream:
 def a_rotated_key(tenant_id: TenantId | None = None, **fields: object) -> Stream:
     key = an_api_key(tenant_id, **fields)
     key.happens(ApiKey.AddressesRestricted, allowed_addresses=["192.0.2.0/24"])
-    return key.happens(ApiKey.Rotated, prefix="al_new", previous_until="2026-06-01T00:00:00+00:00")
+    key.happens(ApiKey.Rotated, prefix="al_new", previous_until="2026-06-01T00:00:00+00:00")
+    return key.happens(ApiKey.ScopesChanged, scopes=["agents:write", "read"])
 
 
 def a_provider(tenant_id: TenantId | None = None, **fields: object) -> Stream:

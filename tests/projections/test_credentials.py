@@ -38,5 +38,6 @@ def test_a_revoked_key_says_since_when() -> None:
 def test_a_rotated_key_says_since_when_and_until_when_the_old_secret_holds() -> None:
     (row,) = rows_after(API_KEYS, a_rotated_key().events)
     assert (row["prefix"], row["allowed_addresses"]) == ("al_new", ["192.0.2.0/24"])
-    assert (row["rotated_at"], row["version"]) == (at(3), 3)
+    assert (row["rotated_at"], row["version"]) == (at(3), 4)
+    assert row["scopes"] == ["agents:write", "read"]
     assert row["previous_until"] == datetime(2026, 6, 1, tzinfo=UTC)

@@ -5,7 +5,7 @@ import io
 import re
 import tarfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from infra.event_commitments import EventCommitments
-from infra.export_proofs import NotReadable, Proved, prove_archive
+from infra.export_proofs import KeptSeal, NotReadable, Proved, prove_archive, read_kept
 from infra.seal_documents import read_public_keys, read_seal
 from infra.seal_proofs import SealProofs
 from infra.seal_verification import verify_seals
@@ -49,7 +49,7 @@ class Archive:
     def leaf_tiles(self) -> list[Line]:
         return [one for one in self.files["seals/tiles/000001.jsonl"] if one["level"] == 0]
 
-    def proved(self, directory: Path) -> Proved:
+    def proved(self, directory: Path, since: KeptSeal | None = None) -> Proved:
         path = directory / "export.tar"
         with tarfile.open(path, "w") as tar:
             for name, lines in self.files.items():
@@ -57,7 +57,7 @@ class Archive:
                 head = tarfile.TarInfo(name)
                 head.size = len(content)
                 tar.addfile(head, io.BytesIO(content))
-        return prove_archive(path, self.keys)
+        return prove_archive(path, self.keys, since)
 
 
 @dataclass
@@ -300,3 +300,67 @@ async def test_verify_finds_what_was_changed_in_the_database(sealing: Sealing) -
             found = (await verify_seals(owner)).violations
         wanted = expected.format(**asked)
         assert any(wanted in violation for violation in found), (damage, found)
+
+
+def kept_of(archive: Archive, directory: Path) -> KeptSeal:
+    path = directory / "kept.json"
+    path.write_bytes(orjson.dumps(archive.sealed) + b"\n")
+    return read_kept(path)
+
+
+async def test_a_kept_seal_shows_that_later_history_goes_on_from_it(
+    sealing: Sealing, tmp_path: Path
+) -> None:
+    stream = await a_sealed_tenant(sealing)
+    earlier = await sealing.archive(stream)
+    kept = kept_of(earlier, tmp_path)
+    assert earlier.proved(tmp_path, kept).ok
+    assert read_kept(tmp_path / "export.tar") == kept
+    await sealing.ledger.seal()
+    later = await sealing.archive(stream)
+    assert later.proved(tmp_path, kept).ok
+
+    other = await sealing.archive(await a_sealed_tenant(sealing))
+    newest = kept_of(other, tmp_path)
+    # Whoever has the key signs another past: nothing in itself is wrong with that.
+    forged = kept._replace(head=replace(kept.head, root=bytes(32)))
+    for since, archive, expected in (
+        (kept, other, "of another tenant"),
+        (newest, other, None),
+        (kept_of(later, tmp_path), earlier, "is older than seal"),
+        (forged, later, "the head of the tenant is not in it"),
+        (kept._replace(signed=replace(kept.signed, signature=bytes(64))), later, "signature"),
+    ):
+        violations = archive.proved(tmp_path, since).violations
+        assert (violations == []) if expected is None else (expected in violations[0]), violations
+
+
+async def test_another_past_under_a_good_signature_is_not_that_of_a_kept_seal(
+    sealing: Sealing, tmp_path: Path
+) -> None:
+    stream = await a_sealed_tenant(sealing)
+    kept = kept_of(await sealing.archive(stream), tmp_path)
+    owner = sealing.ledger.owner
+    await owner.execute(
+        "UPDATE events SET actor = 'somebody' WHERE originator_id = %s AND originator_version = 2",
+        (stream.stream_id,),
+    )
+    tables = "log_seals, seal_heads, seal_tiles, seal_head_tiles"
+    await owner.execute(f"TRUNCATE {tables}".encode())
+    await sealing.ledger.seal()
+    await sealing.ledger.append(an_agent(stream.tenant_id).events)
+    await sealing.ledger.seal()
+    again = await sealing.archive(stream)
+    assert again.proved(tmp_path).ok
+    told = again.proved(tmp_path, kept).violations
+    assert told == [f"the first 150 events are not those of seal {kept.signed.seal.number}"]
+
+
+def test_what_is_no_seal_cannot_be_kept(tmp_path: Path) -> None:
+    path = tmp_path / "kept.json"
+    path.write_bytes(b"")
+    with pytest.raises(NotReadable, match="there is no seal in"):
+        read_kept(path)
+    path.write_bytes(b"{}\n")
+    with pytest.raises(NotReadable, match="cannot be read"):
+        read_kept(path)

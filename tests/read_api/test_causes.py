@@ -16,6 +16,7 @@ from commands.invoices import PayInvoice
 from commands.ports import OpenedExecution
 from commands.tenants import OffboardTenant
 from domain.envelope import Envelope
+from domain.executions import Execution
 from domain.identifiers import TenantId
 from domain.invoices import invoice_id
 from infra.billing_facts import PostgresBilling
@@ -35,6 +36,8 @@ from tests.infra.budget_steps import Tenant
 from tests.infra.conftest import Parts, build_parts
 from tests.infra.log_steps import IDS
 from tests.infra.test_subjects import begun, erase, saga_of
+from tests.projections.histories import USAGE, completed
+from tests.projections.histories import an_execution as an_execution_of
 from tests.read_api.api import KEY, Api
 
 EVENTS = """query($id: ID!) { events(streamId: $id, first: 50) { edges { node {
@@ -133,6 +136,21 @@ async def test_the_alert_of_a_budget_leads_to_the_call_that_spent_it_and_to_its_
     assert run_id in [run.id for run in runs]
     spent = await story.of(tenant.id, run_id, "execution.node_completed")
     assert spent["effects"] == [{"streamId": counter.budget_id, "topic": alert["topic"]}]
+
+
+FACTS = """{ usageFacts(from: "2020-01-01T00:00:00Z", to: "2040-01-01T00:00:00Z") { edges { node {
+  event { topic lineage { topic commandId } } } } } }"""
+
+
+async def test_a_fact_of_usage_leads_to_the_request_that_began_the_run(api: Api) -> None:
+    run = an_execution_of(api.tenant_id)
+    run.happens(Execution.Started)
+    completed(run, "draft", **USAGE)
+    await api.happened(run)
+    (edge,) = (await api.read(FACTS))["usageFacts"]["edges"]
+    told = edge["node"]["event"]
+    assert told["topic"] == "execution.node_completed"
+    assert topics(told["lineage"])[-1] == "execution.created"
 
 
 class OfOne:

@@ -191,6 +191,9 @@ async def test_by_model_and_node_type_node_runs_are_counted(api: Api) -> None:
     }
     calls = by_model["offline/echo", "llm"]
     assert (calls["successRate"], calls["failureRate"], calls["costUsd"]) == (0.5, 0.5, "0.000026")
+    by_status = await grouped(api, "MODEL", "STATUS")
+    bad = by_status["offline/echo", "FAILED"]
+    assert (bad["successRate"], bad["failureRate"]) == (0.0, 1.0)
     assert calls["p50DurationMs"] == 1000
     answer = await api.ask(GROUPED, app=api.app(stats_runs_max=1), **JANUARY, by=["MODEL"])
     assert answer["errors"][0]["extensions"]["code"] == "too_many_runs"

@@ -8,6 +8,7 @@ import httpx
 from domain.executions import Execution
 from tests.projections.histories import a_finished_run, a_tenant, an_execution, the_tenant
 from tests.read_api.api import KEY, Api
+from tests.read_api.test_usage import a_call, used
 from write_api.observed import route_of
 
 
@@ -68,6 +69,20 @@ async def test_prometheus_is_told_the_lag_as_of_the_scrape(lone_api: Api) -> Non
     await lone_api.project()
     lines = (await get(lone_api, "/metrics")).text.splitlines()
     assert 'projection_lag_seconds{projection="executions"} 0.0' in lines
+
+
+async def test_prometheus_is_told_what_somebody_has_to_look_at(lone_api: Api) -> None:
+    now = (await lone_api.ledger.scalar("SELECT now()")).isoformat()
+    unpriced = used("m/x", ["input_tokens", 9, None])
+    unpriced["usage"]["lines"][0] = ["requests", 1, None]
+    tenants = [lone_api.tenant_id, a_tenant()]
+    calls = [a_call(tenant_id, now, **unpriced) for tenant_id in tenants]
+    long_ago = a_call(lone_api.tenant_id, "2026-01-05T10:00:00+00:00", **unpriced)
+    await lone_api.happened(*calls, long_ago, *(the_tenant(tenant_id) for tenant_id in tenants))
+    async with lone_api.client() as client:
+        lines = (await client.get("/metrics")).text.splitlines()
+    assert "agentledger_usage_unpriced 2.0" in lines
+    assert "agentledger_usage_unresolved 0.0" in lines
 
 
 async def test_prometheus_is_told_how_many_runs_of_all_tenants_need_somebody(

@@ -57,6 +57,16 @@ async def test_a_key_is_rotated_and_restricted(api: Api) -> None:
     problem(await api.send("POST", f"{path}/rotate"), 409, "api_key_revoked")
 
 
+async def test_what_a_key_may_do_is_said_anew_and_its_secret_stays(api: Api) -> None:
+    made = await api.created("/api-keys", API_KEY)
+    path = f"/api-keys/{made['api_key_id']}/scopes"
+    told = await api.send("PUT", path, {"scopes": ["read", "agents:write", "read"]})
+    assert told.json()["data"]["scopes"] == ["agents:write", "read"]
+    unknown = await api.send("PUT", path, {"scopes": ["read", "everything"]})
+    assert problem(unknown, 422, "invalid") == [("/scopes/1", "unknown_scope")]
+    assert problem(await api.send("PUT", path, {"scopes": []}), 422, "invalid")
+
+
 @pytest.mark.parametrize("overlap_s", [-1, 7 * 86_400 + 1, 1.5, "60", True, None])
 async def test_an_overlap_is_a_number_of_seconds_up_to_a_week(api: Api, overlap_s: object) -> None:
     made = await api.created("/api-keys", API_KEY)
