@@ -235,8 +235,7 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
         case ClosedBulkOperation():
             return SideStatement(CLOSE_BULK_OPERATION, (tenant_id, row.operation_id))
         case StoredClientSecret():
-            values = (tenant_id, row.provider_id, row.sealed)
-            return SideStatement(KEEP_CLIENT, values)
+            return SideStatement(KEEP_CLIENT, (tenant_id, row.provider_id, row.sealed))
         case RemovedClientSecret():
             return SideStatement(FORGET_CLIENT, (tenant_id, row.provider_id))
         case (
