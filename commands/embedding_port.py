@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from commands.model_port import ModelRequest
-from domain.errors import Unavailable
+from domain.errors import Refused, Unavailable
 from domain.usage import Measured
 
 
@@ -22,6 +22,12 @@ class Embeddings(Protocol):
     async def embed(self, request: ModelRequest) -> Embedding:
         """Of the text of the request's one message. Raises ModelFailed."""
         ...
+
+
+class EmbeddingRefused(Refused):
+    """A hard budget does not pay for comparing the text."""
+
+    code = "budget_exceeded"
 
 
 class EmbeddingFailed(Unavailable):

@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from commands.budget_port import Budgets, KnownBudgets, TenantBudgets
-from commands.embedding_port import Embedding, EmbeddingFailed, Embeddings
+from commands.embedding_port import (
+    Embedding,
+    EmbeddingFailed,
+    EmbeddingRefused,
+    Embeddings,
+)
 from commands.model_port import ModelFailed, ModelRequest
 from commands.ports import Clock, EventStore, Ids
 from commands.price_port import Prices
@@ -57,14 +62,14 @@ class MeteredEmbeddings:
     async def embed(
         self, tenant_id: TenantId, text: str, *, purpose: Purpose, actor: str
     ) -> Sequence[float]:
-        """Raises EmbeddingFailed, Unavailable."""
+        """Raises EmbeddingFailed, EmbeddingRefused, Unavailable."""
         try:
             return await self._embed(tenant_id, text, purpose=purpose, actor=actor)
         except ModelFailed as failed:
             raise EmbeddingFailed(f"{self.model}: {failed.message}", cause=failed.code) from None
 
     async def search(self, tenant_id: TenantId, text: str, actor: str) -> Sequence[float]:
-        """Of what somebody looks for. Raises EmbeddingFailed, Unavailable."""
+        """Of what somebody looks for. Raises as `embed` does."""
         return await self.embed(tenant_id, text, purpose="search", actor=actor)
 
     async def _embed(
@@ -108,7 +113,7 @@ class MeteredEmbeddings:
 
     async def _require_affordable(self, asked: Asked, text: str) -> None:
         """By what it costs at most: no tokenizer makes more tokens of a text than it has bytes.
-        Raises EmbeddingFailed.
+        Raises EmbeddingRefused.
         """
         call, spender = asked.call, asked.spender
         budgets = await self.budgets.of(call.tenant_id)
@@ -119,12 +124,12 @@ class MeteredEmbeddings:
         worst = await self._charged(call, most, provider="")
         cost = worst.cost_usd_pico
         if cost is None and not all(rule.allows_unpriced for rule in hard):
-            raise EmbeddingFailed(f"Nobody knows what {call.told} costs, and a hard budget holds.")
+            raise EmbeddingRefused(f"Nobody knows what {call.told} costs, and a hard budget holds.")
         counters = [counter_of(rule, spender, call.made_at) for rule in hard]
         standings = await self.budgets.standings(call.tenant_id, counters, {})
         for standing in standings.values():
             if standing.spent + standing.reserved + (cost or 0) > standing.limit:
-                raise EmbeddingFailed("A hard budget does not pay for it.")
+                raise EmbeddingRefused
 
     async def _record(self, asked: Asked, answer: Embedding) -> None:
         call, actor = asked.call, asked.actor

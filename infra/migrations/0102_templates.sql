@@ -17,7 +17,7 @@ CREATE TABLE agentledger.templates (
   attempts_count   integer     NOT NULL DEFAULT 0,
   PRIMARY KEY (tenant_id, workflow_id)
 );
-CREATE INDEX templates_due ON agentledger.templates (due_at) WHERE due_at < 'infinity';
+CREATE INDEX templates_due ON agentledger.templates (due_at);
 SELECT agentledger.isolate('agentledger.templates', 'api');
 -- A worker serves all tenants.
 CREATE POLICY worker_keeps ON agentledger.templates FOR ALL TO agentledger_worker USING (true) WITH CHECK (true);

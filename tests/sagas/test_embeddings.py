@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from commands.budget_port import BudgetsChanged, KnownBudgets, NobodyBudgeted, TenantBudgets
-from commands.embedding_port import Embedding, EmbeddingFailed
+from commands.embedding_port import Embedding, EmbeddingFailed, EmbeddingRefused
 from commands.model_port import ModelFailed, ModelRequest
 from commands.plan_port import NobodyLimited
 from commands.price_books import PublishPrices
@@ -182,7 +182,7 @@ async def test_a_hard_budget_pays_for_the_most_that_it_can_cost_or_it_is_not_mad
     if is_paid:
         await embeddings.search(world.tenant_id, "text", "user:ada")
     else:
-        with pytest.raises(EmbeddingFailed):
+        with pytest.raises(EmbeddingRefused):
             await embeddings.search(world.tenant_id, "text", "user:ada")
     assert len(models.asked) == len(calls(world)) == is_paid
 
@@ -198,7 +198,7 @@ async def test_what_nobody_knows_the_price_of_is_not_made_under_a_hard_budget(
         await embeddings.search(world.tenant_id, "text", "user:ada")
         assert calls(world)[0]["usage"]["lines"][1] == ["embedding_tokens", 7, None]
     else:
-        with pytest.raises(EmbeddingFailed):
+        with pytest.raises(EmbeddingRefused):
             await embeddings.search(world.tenant_id, "text", "user:ada")
         assert models.asked == []
 
