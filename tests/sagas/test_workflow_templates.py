@@ -7,12 +7,13 @@ from uuid import UUID
 from commands.model_port import ModelFailed
 from commands.template_port import DueTemplate
 from commands.workflows import CreateWorkflow, DeleteWorkflow, ReviseWorkflow
+from domain.reservations import Standing
 from domain.workflow_templates import template_text
 from infra.models.offline_embeddings import HASH, OfflineEmbeddings, hashed
 from sagas.workflow_templates import PAUSE_MAX_S, PAUSE_MIN_S, TemplateSaga
 from tests.commands.fakes import World
 from tests.commands.steps import a_chain, an_llm
-from tests.sagas.test_embeddings import MODEL, ToldEmbeddings, embeddings_of
+from tests.sagas.test_embeddings import MODEL, OneBudget, ToldEmbeddings, embeddings_of
 
 DEFINITION = a_chain(an_llm("draft"))
 
@@ -55,12 +56,15 @@ async def worked(
     *workflow_ids: UUID,
     attempts_count: int = 1,
     models: ToldEmbeddings | OfflineEmbeddings | None = None,
+    budgets: OneBudget | None = None,
 ) -> ToldTemplates:
     templates = ToldTemplates(
         [DueTemplate(world.tenant_id, one, 1, attempts_count) for one in workflow_ids]
     )
     model = MODEL if isinstance(models, ToldEmbeddings) else HASH
-    embeddings = await embeddings_of(world, models or OfflineEmbeddings(), model=model)
+    embeddings = await embeddings_of(
+        world, models or OfflineEmbeddings(), model=model, budgets=budgets
+    )
     saga = TemplateSaga(templates, embeddings, world.store, "worker:1", 1)
     while await saga.work_once():
         pass
@@ -95,3 +99,11 @@ async def test_a_model_that_does_not_answer_is_asked_again_later_and_less_and_le
         )
         assert templates.paused == [(workflow_id, pause_s, PAUSE_MIN_S)]
         assert templates.vectors == {}
+
+
+async def test_what_a_budget_does_not_pay_for_waits_until_it_does() -> None:
+    world, models = World(), ToldEmbeddings()
+    workflow_id = await offered(world)
+    nothing = OneBudget(Standing(0, 0, 0))
+    templates = await worked(world, workflow_id, models=models, budgets=nothing)
+    assert (len(templates.paused), models.asked) == (1, [])
