@@ -65,7 +65,9 @@ async def publish_template(command: PublishTemplate, on: Tenancy) -> Decided:
     definition = await parsed_definition(command.definition)
     # An agent or a workflow is somebody's, and nobody else's to run.
     foreign = [
-        FieldError(f"/definition{part.path}", "part_of_tenant", f"it names one tenant's {part.kind}")
+        FieldError(
+            f"/definition{part.path}", "part_of_tenant", f"it names one tenant's {part.kind}"
+        )
         for part in definition.parts
     ]
     if foreign:

@@ -30,8 +30,8 @@ EMBEDDED: LiteralString = (
     "  due_at = CASE workflow_version WHEN %(version)s THEN 'infinity' ELSE due_at END"
     " WHERE tenant_id = %(tenant)s AND workflow_id = %(workflow)s"
 )
-# What else is due of the tenant comes later too: its provider may not answer for a while, and others
-# have theirs to be asked.
+# What else is due of the tenant comes later too: its provider may not answer for a while, and that
+# of others does.
 FAILED: LiteralString = (
     "UPDATE templates SET due_at = clock_timestamp() + make_interval(secs =>"
     "  CASE workflow_id WHEN %(workflow)s THEN %(retry_in_s)s ELSE %(others_in_s)s END)"

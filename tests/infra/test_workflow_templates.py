@@ -169,9 +169,7 @@ async def test_what_cannot_be_compared_is_null_and_no_error(
     assert await similar(parts, due.tenant_id, [0.6, 0.8]) == [None]
 
 
-async def test_embeddings_go_with_their_tenant(
-    parts: Parts, templates: PostgresTemplates
-) -> None:
+async def test_embeddings_go_with_their_tenant(parts: Parts, templates: PostgresTemplates) -> None:
     tenant = Tenant(id=IDS.new(), name="t", region="here", time_zone="UTC", reseller_id=None)
     tenant_id = TenantId(tenant.id)
     await parts.store.append([tenant], Envelope(tenant_id, "operator"))

@@ -44,7 +44,7 @@ def test_texts_with_words_in_common_are_nearer_than_those_without() -> None:
 def test_the_offline_vector_is_the_same_for_ever() -> None:
     """What was embedded by another release is compared with it."""
     told = {at: round(number, 4) for at, number in enumerate(hashed("ab")) if number}
-    assert told == GOLDEN
+    assert told == {54: 0.8165, 69: 0.4082, 186: -0.4082}
     assert len(hashed("ab")) == DIMENSIONS
     assert math.hypot(*hashed("any text at all")) == pytest.approx(1)
 
