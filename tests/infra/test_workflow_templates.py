@@ -187,15 +187,15 @@ async def test_a_database_without_the_extension_is_told_what_it_needs(
     postgres_url: str, conninfo: Conninfo, master_key: str
 ) -> None:
     """Somebody who may create neither it nor anything else migrates."""
-    name = sql.Identifier(f"bare_{IDS.new().hex}")
+    name = f"bare_{IDS.new().hex}"
     with psycopg.connect(postgres_url, autocommit=True) as superuser:
-        superuser.execute(sql.SQL("CREATE DATABASE {}").format(name))
+        superuser.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         try:
-            own = database_url_of(postgres_url, name.as_string())
+            own = database_url_of(postgres_url, name)
             with psycopg.connect(own, autocommit=True) as conn:
                 conn.execute("GRANT CREATE ON SCHEMA public TO agentledger_worker")
-            bare = make_conninfo(conninfo("worker"), dbname=name.as_string(), options="")
+            bare = make_conninfo(conninfo("worker"), dbname=name, options="")
             with pytest.raises(ExtensionMissing, match="install pgvector"):
                 await migrate(bare, master_key=master_key)
         finally:
-            superuser.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+            superuser.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
