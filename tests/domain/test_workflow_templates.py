@@ -1,6 +1,6 @@
 """What templates are compared by."""
 
-from domain.identifiers import JsonObject
+from domain.identifiers import Json, JsonObject
 from domain.workflow_templates import DEPTH_MAX, TEXT_CHARACTERS_MAX, template_text
 
 NODES: JsonObject = {
@@ -39,5 +39,6 @@ def test_it_is_of_bounded_length_and_depth() -> None:
 
 
 def test_of_what_is_no_definition_nothing_is_told() -> None:
-    for odd in (None, [], {"nodes": 7}, {"nodes": [None, {"id": 1, "config": []}]}):
+    odd_ones: list[Json] = [None, [], {"nodes": 7}, {"nodes": [None, {"id": 1, "config": []}]}]
+    for odd in odd_ones:
         assert template_text("x", "y", odd).split() == ["x", "y"]
