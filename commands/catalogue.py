@@ -240,6 +240,14 @@ from commands.tenants import (
     suspend_tenant,
 )
 from commands.usage_events import SendUsageEvents, send_usage_events
+from commands.workflow_templates import (
+    CopyWorkflow,
+    PublishTemplate,
+    WithdrawTemplate,
+    copy_workflow,
+    publish_template,
+    withdraw_template,
+)
 from commands.workflows import (
     CreateWorkflow,
     DeleteWorkflow,
@@ -318,6 +326,9 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         entry(CreateWorkflow, create_workflow),
         entry(ReviseWorkflow, revise_workflow),
         entry(DeleteWorkflow, delete_workflow),
+        entry(CopyWorkflow, copy_workflow),
+        entry(PublishTemplate, publish_template),
+        entry(WithdrawTemplate, withdraw_template),
         entry(ExecuteWorkflow, execute_workflow),
         entry(ShareWorkflow, share_workflow),
         entry(EndWorkflowShare, end_workflow_share),
