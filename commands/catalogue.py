@@ -37,7 +37,12 @@ from commands.budgets import (
     revise_budget,
     revise_managed_budget,
 )
-from commands.bulk_operations import OperateInBulk, operate_in_bulk
+from commands.bulk_operations import (
+    CancelBulkOperation,
+    OperateInBulk,
+    cancel_bulk_operation,
+    operate_in_bulk,
+)
 from commands.commerce_catalogue import COMMERCE
 from commands.credentials import (
     ChangeApiKeyScopes,
@@ -343,6 +348,7 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         entry(ForkExecution, fork_execution),
         entry(UpgradeExecution, upgrade_execution),
         entry(OperateInBulk, operate_in_bulk),
+        entry(CancelBulkOperation, cancel_bulk_operation),
         entry(SignalExecution, signal_execution),
         entry(ReceiveWebhook, receive_webhook),
         entry(DecideApproval, decide_approval),

@@ -66,6 +66,7 @@ def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list
     key = a_rotated_key(tenant_id, expires_at="2027-01-01T00:00:00Z").happens(ApiKey.Revoked)
     operation = a_page_of(a_page_of(a_bulk_operation(tenant_id)), REFUSAL)
     operation.happens(BulkOperation.Completed)
+    stopped = a_page_of(a_bulk_operation(tenant_id)).happens(BulkOperation.Cancelled)
     secret = a_secret(tenant_id).happens(Secret.Removed)
     provider = a_provider(tenant_id).happens(Provider.Removed)
     people = [a_user(tenant_id), a_role(tenant_id)]
@@ -88,6 +89,7 @@ def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list
         sharing,
         key,
         operation,
+        stopped,
         secret,
         provider,
         *people,
