@@ -26,9 +26,10 @@ from domain.invoice_documents import (
     exact_text,
     no_credits,
 )
-from domain.invoice_facts import BEGINNING, GatheredFacts, Place, Pool
+from domain.invoice_facts import BEGINNING, GatheredFacts, Place, Pool, PricedGroup
 from domain.invoices import Invoice
 from domain.money import PICO_PER_USD
+from domain.period_prices import Counted
 from domain.subscriptions import Subscription
 
 # How late facts may come; what was included in a period that is older is forgotten.
@@ -97,6 +98,7 @@ class Sources:
             periods=[*(Period(*one) for one in self.account.periods), self.period],
             billed_to=bounds.billed_to,
             included=_included(self.account, self.period, self.subscription),
+            counted=_counted(self.account),
         )
 
 
@@ -126,6 +128,7 @@ def write_invoice(
         closed_to=[*bounds.closed_to],
         balance=amounts.balance_after,
         included_left=_left(gathered, now),
+        counted=_counted_after(gathered, now),
     )
     return Written({**document, "made_of": made_of}, amounts, closing)
 
@@ -211,3 +214,28 @@ def _left(gathered: GatheredFacts, now: datetime) -> JsonObject:
         if some and start > now - LATE_MAX:
             left[start.isoformat()] = some
     return left
+
+
+def _counted(account: BillingAccount) -> dict[datetime, Mapping[PricedGroup, Counted]]:
+    told = {} if account.closed is None else account.closed.counted
+    return {
+        datetime.fromisoformat(start): {
+            PricedGroup(*group): Counted(int(quantity), Fraction(free))
+            for *group, quantity, free in sums
+        }
+        for start, sums in cast("dict[str, list[Any]]", told).items()
+    }
+
+
+def _counted_after(gathered: GatheredFacts, now: datetime) -> JsonObject:
+    """Of every period that late facts may be of."""
+    counted: JsonObject = {}
+    for period in gathered.periods:
+        sums = gathered.counted_after(period)
+        if sums and period.start > now - LATE_MAX:
+            some: list[Json] = [
+                [*group, str(one.quantity), exact_text(one.free)]
+                for group, one in sorted(sums.items())
+            ]
+            counted[period.start.isoformat()] = some
+    return counted

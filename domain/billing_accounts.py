@@ -51,6 +51,8 @@ class Closing(NamedTuple):
     Nothing before next_from is to be looked at again; what lies before closed_to and in the period
     is billed. balance: what is carried over, in the smallest unit of the currency; never above 0.
     included_left: of the periods that late facts may be of, by their beginning, then by meter.
+    counted: of these too, [model, meter, id of a price over a period, quantity, how much of it was
+    free]: what late facts are added to.
     """
 
     invoice_id: str
@@ -59,6 +61,7 @@ class Closing(NamedTuple):
     closed_to: list[int]
     balance: int
     included_left: JsonObject
+    counted: JsonObject
 
 
 class BillingAccount(Aggregate):
@@ -99,12 +102,19 @@ class BillingAccount(Aggregate):
         """As Closing has it."""
 
         TOPIC = "billing_account.period_closed"
+        class_version = 2
         invoice_id: str
         period_end: str
         next_from: list[int]
         closed_to: list[int]
         balance: int
         included_left: JsonObject
+        counted: JsonObject
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            """No price was over a period."""
+            state["counted"] = {}
 
     @event(Created)
     def __init__(
@@ -201,6 +211,9 @@ class BillingAccount(Aggregate):
         closed_to: list[int],
         balance: int,
         included_left: JsonObject,
+        counted: JsonObject,
     ) -> None:
         self.periods.append((self.next_start, datetime.fromisoformat(period_end)))
-        self.closed = Closing(invoice_id, period_end, next_from, closed_to, balance, included_left)
+        self.closed = Closing(
+            invoice_id, period_end, next_from, closed_to, balance, included_left, counted
+        )

@@ -28,7 +28,8 @@ ATTEMPT_MAX = 2**31 - 1
 # fmt: off
 LINES: LiteralString = (
     "(SELECT json_agg(json_build_object('meter', l.line->>0, 'quantity', l.line->1,"
-    "   'cost_usd', " + money("(l.line->>2)::numeric") + ") ORDER BY l.place)"
+    "   'cost_usd', " + money("(l.line->>2)::numeric") + ","
+    "   'is_provisional', l.line->3 IS NOT NULL) ORDER BY l.place)"
     "   FROM json_array_elements(u.lines) WITH ORDINALITY AS l(line, place))"
 )
 FACT: LiteralString = (
@@ -68,6 +69,10 @@ class UsageLine:
     quantity: BigInt
     unit: str
     cost_usd: str | None = strawberry.field(description="null where no price is known.")
+    is_provisional: bool = strawberry.field(
+        description="The price is over a period: costUsd is at the rate of its dearest tier, and"
+        " the invoice charges what the tiers come to."
+    )
 
 
 @strawberry.type(description="What one paid attempt used, as the event of its outcome says.")

@@ -67,7 +67,7 @@ class _Running:
 
     def add(self, row: UsageFactRow, *, is_correction: bool) -> UsageTotals:
         is_unknown = row["source"] == "unknown"
-        for meter, quantity, cost in orjson.loads(row["lines"]):
+        for meter, quantity, cost, *_ in orjson.loads(row["lines"]):
             self.cost_usd_pico += cost or 0
             self.tokens_in += quantity if meter in INPUT_METERS else 0
             self.tokens_out += quantity if meter in OUTPUT_METERS else 0

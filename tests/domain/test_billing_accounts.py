@@ -38,7 +38,7 @@ def change_terms(**changes: Any) -> Any:
 
 
 def close(balance: int = 0) -> Any:
-    closing = Closing(str(UUID(int=9)), END.isoformat(), [1, 7, 2], [1, 9, 4], balance, LEFT)
+    closing = Closing(str(UUID(int=9)), END.isoformat(), [1, 7, 2], [1, 9, 4], balance, LEFT, {})
     return lambda story: story.aggregate.close_period(closing)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.price_books import price_document, price_from
+from domain.price_documents import price_document, price_from
 from domain.prices import (
     Graduated,
     Package,

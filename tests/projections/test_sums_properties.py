@@ -53,7 +53,7 @@ def usage_parts(rows: Iterable[Row], length: timedelta) -> Iterable[Any]:
     for row in rows:
         is_unknown = row["source"] == "unknown"
         start = start_of(cast("datetime", row["happened_at"]), length)
-        for meter, quantity, cost in orjson.loads(str(row["lines"])):
+        for meter, quantity, cost, *_ in orjson.loads(str(row["lines"])):
             key = (row["tenant_id"], start, meter, *(row[name] for name in names))
             is_unpriced = cost is None and not is_unknown
             yield key, (quantity, cost or 0, is_unpriced, is_unknown, 1)
