@@ -11,9 +11,9 @@ many facts it has, and whoever reads the log again finds the same ones:
      happened later: on the next one, which therefore reads from the first of these on
 
 Sums do not depend on the order in which facts were stored. Included usage does depend on an order:
-that in which things happened. Where a price is over a period, a fact adds its quantity, and no cost,
-to what is charged by tier (domain/period_prices.py); how much earlier invoices of that period have
-counted is known to the account.
+that in which things happened. Where a price is over a period, a fact adds its quantity, and no
+cost, to what is charged by tier (domain/period_prices.py); how much earlier invoices of that period
+have counted is known to the account.
 """
 
 import hashlib

@@ -145,7 +145,5 @@ def _part(tiers: Sequence[Tier], number: int, quantity: Fraction) -> TierPart:
 def _number_of(tiers: Sequence[Tier], quantity: Fraction | int) -> int:
     """From 0."""
     return next(
-        number
-        for number, tier in enumerate(tiers)
-        if tier.up_to is None or quantity <= tier.up_to
+        number for number, tier in enumerate(tiers) if tier.up_to is None or quantity <= tier.up_to
     )

@@ -86,8 +86,8 @@ class InvoiceLine:
     meter: str | None = column("l.meter")
 
     @strawberry.field(
-        description="Of a line of usage: the facts that it is made of. Lines of the tiers of one price are"
-        " made of the same ones, for what is in a tier depends on all."
+        description="Of a line of usage: the facts that it is made of. Lines of the tiers of one"
+        " price are made of the same ones, for what is in a tier depends on all."
     )
     async def facts(
         self, info: ReadInfo, first: int | None = PAGE_SIZE_DEFAULT, after: str | None = None
