@@ -87,11 +87,14 @@ def cost(price: Price, quantity: int, *, tokens_in: int = 0) -> Fraction | int:
             return quantity * price.usd_pico
         case UnitPrice():
             return Fraction(quantity * price.usd_pico, price.per)
-        case Volume(is_by_prompt=True):
-            tier = price.tiers[_number_of(price.tiers, tokens_in)]
-            return Fraction(quantity * tier.usd_pico, tier.per)
-        case Graduated() | Volume() | Package():
+        case Graduated():
             return sum((part.usd_pico for part in parts(price, quantity)), Fraction(0))
+        case Volume():
+            chosen = tokens_in if price.is_by_prompt else quantity
+            tier = price.tiers[_number_of(price.tiers, chosen)]
+            return Fraction(quantity * tier.usd_pico, tier.per)
+        case Package():
+            return -(-quantity // price.size) * price.usd_pico
         case OverPeriod():
             return cost(price.dearest, quantity)
         case _:

@@ -41,7 +41,7 @@ BEFORE: LiteralString = (
 FACTS: LiteralString = (
     "SELECT json_agg(" + FACT + " ORDER BY u.happened_at, u.stream_id, u.path, u.attempt)"
     " FROM (SELECT u.* FROM " + LINES
-    + '   JOIN usage_facts_v1 AS u ON u.happened_at >= l.start AND u.happened_at < l."end"'
+    + '   JOIN usage_facts_v2 AS u ON u.happened_at >= l.start AND u.happened_at < l."end"'
     "    AND u.model = l.model"
     "    AND EXISTS (SELECT FROM json_array_elements(u.lines) AS m(line)"
     "      WHERE m.line->>0 = l.meter AND m.line->>2 IS NOT NULL"

@@ -46,7 +46,7 @@ FACT: LiteralString = (
 ORDER: LiteralString = " ORDER BY u.happened_at DESC, u.stream_id, u.path, u.attempt"
 FACTS: LiteralString = (
     "SELECT json_agg(" + FACT + ORDER + ")"
-    " FROM (SELECT * FROM usage_facts_v1 AS u"
+    " FROM (SELECT * FROM usage_facts_v2 AS u"
     "  WHERE u.happened_at >= ($1->>'from')::timestamptz"
     "    AND u.happened_at < ($1->>'to')::timestamptz"
     "    AND ($1->>'executionId' IS NULL OR u.stream_id = ($1->>'executionId')::uuid)"

@@ -344,7 +344,7 @@ class BillingStory:
         violations = await self.ledger.violations(READ_MODELS)
         assert violations == [], violations
         counted = await self.ledger.scalar(
-            "SELECT count(*) FROM usage_facts_v1 WHERE tenant_id = %s AND source <> 'unknown'",
+            "SELECT count(*) FROM usage_facts_v2 WHERE tenant_id = %s AND source <> 'unknown'",
             self.tenant_id,
         )
         assert counted == len(self.used)
