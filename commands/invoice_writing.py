@@ -128,7 +128,7 @@ def write_invoice(
         closed_to=[*bounds.closed_to],
         balance=amounts.balance_after,
         included_left=_left(gathered, now),
-        counted=_counted_after(gathered, now),
+        counted=_counted_after(gathered),
     )
     return Written({**document, "made_of": made_of}, amounts, closing)
 
@@ -217,25 +217,23 @@ def _left(gathered: GatheredFacts, now: datetime) -> JsonObject:
 
 
 def _counted(account: BillingAccount) -> dict[datetime, Mapping[PricedGroup, Counted]]:
-    told = {} if account.closed is None else account.closed.counted
     return {
         datetime.fromisoformat(start): {
             PricedGroup(*group): Counted(int(quantity), Fraction(free))
-            for *group, quantity, free in sums
+            for *group, quantity, free in sums.values()
         }
-        for start, sums in cast("dict[str, list[Any]]", told).items()
+        for start, sums in account.counted.items()
     }
 
 
-def _counted_after(gathered: GatheredFacts, now: datetime) -> JsonObject:
-    """Of every period that late facts may be of."""
+def _counted_after(gathered: GatheredFacts) -> JsonObject:
+    """What changed: the account knows the others."""
     counted: JsonObject = {}
-    for period in gathered.periods:
-        sums = gathered.counted_after(period)
-        if sums and period.start > now - LATE_MAX:
-            some: list[Json] = [
-                [*group, str(one.quantity), exact_text(one.free)]
-                for group, one in sorted(sums.items())
-            ]
-            counted[period.start.isoformat()] = some
+    for period, sums in gathered.period_sums.items():
+        after = gathered.counted_after(period)
+        some: list[Json] = [
+            [*group, str(after[group].quantity), exact_text(after[group].free)]
+            for group in sorted(sums)
+        ]
+        counted[period.start.isoformat()] = some
     return counted

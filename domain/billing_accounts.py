@@ -7,7 +7,7 @@ next one begins from, so every fact is on one invoice.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID, uuid5
 
 from eventsourcing.domain import Aggregate, event
@@ -51,8 +51,9 @@ class Closing(NamedTuple):
     Nothing before next_from is to be looked at again; what lies before closed_to and in the period
     is billed. balance: what is carried over, in the smallest unit of the currency; never above 0.
     included_left: of the periods that late facts may be of, by their beginning, then by meter.
-    counted: of these too, [model, meter, id of a price over a period, quantity, how much of it was
-    free]: what late facts are added to.
+    counted: of the periods that the invoice has facts of, by their beginning, how much was used in
+    them so far where a price is over the period: [model, meter, id of the price, quantity, how much
+    of it was free].
     """
 
     invoice_id: str
@@ -128,6 +129,8 @@ class BillingAccount(Aggregate):
         self.starts_at: datetime | None = None
         self.closed: Closing | None = None
         self.periods: list[tuple[datetime, datetime]] = []
+        # As Closing has it, of all periods: what late facts are added to. By what is one sum.
+        self.counted: dict[str, dict[str, list[Any]]] = {}
 
     @property
     def next_start(self) -> datetime:
@@ -217,3 +220,6 @@ class BillingAccount(Aggregate):
         self.closed = Closing(
             invoice_id, period_end, next_from, closed_to, balance, included_left, counted
         )
+        for start, sums in cast("dict[str, list[Any]]", counted).items():
+            for told in sums:
+                self.counted.setdefault(start, {})["/".join(told[:3])] = told
