@@ -8,7 +8,7 @@ from fractions import Fraction
 from domain.billing_periods import Period
 from domain.charges import Charge
 from domain.invoice_facts import GatheredFacts, Group, PricedGroup
-from domain.invoice_groups import OWN_UNIT, UsageGroup, usage_key, what
+from domain.invoice_groups import OWN_UNIT, UsageGroup, usage_key, what, words
 from domain.money import PICO_PER_USD
 from domain.period_prices import Counted, differences, given_back, tier_words
 from domain.usage import METERS
@@ -47,11 +47,12 @@ def period_included(gathered: GatheredFacts) -> Iterator[Charge]:
         for group, told in sums.items():
             was, is_now = before.get(group, Counted()), after[group]
             back = given_back(told.price, is_now) - given_back(told.price, was)
+            of_model = f" of {group.model}" if group.model else ""
             if back:
                 yield Charge(
                     kind="adjustment" if is_late else "included",
                     key=f"{at}/{group.model}/{group.meter}#{group.price_id}",
-                    description=f"Included: {what(group.model, group.meter)}",
+                    description=f"Included: {words(group.meter)}{of_model}",
                     quantity=was.free - is_now.free,
                     unit=METERS.get(group.meter, OWN_UNIT),
                     amount_usd=-back / PICO_PER_USD,

@@ -60,12 +60,13 @@ def differences(told: Any, before: Counted, after: Counted) -> list[TierPart]:
 def given_back(told: Any, counted: Counted) -> Fraction:
     """What is included comes off the quantity before its tier is looked for, in pico-USD."""
     rest = counted.quantity - counted.free
-    return _total(told, Fraction(counted.quantity)) - _total(told, rest)
+    return period_total(told, counted.quantity) - period_total(told, rest)
 
 
-def period_total(told: Any, quantity: int) -> Fraction:
+def period_total(told: Any, quantity: Fraction | int) -> Fraction:
     """In pico-USD."""
-    return _total(told, Fraction(quantity))
+    price, times = _read(told)
+    return sum((part.usd_pico for part in parts(price, quantity)), NOTHING) * times
 
 
 def tier_words(told: Any, number: int) -> str:
@@ -80,11 +81,6 @@ def tier_words(told: Any, number: int) -> str:
     if up_to is None:
         return f"tier {number}: above {before}"
     return f"tier {number}: above {before}, up to {up_to}"
-
-
-def _total(told: Any, quantity: Fraction) -> Fraction:
-    price, times = _read(told)
-    return sum((part.usd_pico for part in parts(price, quantity)), NOTHING) * times
 
 
 def _read(told: Any) -> tuple[Tiered, Fraction]:

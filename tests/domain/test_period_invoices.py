@@ -212,14 +212,14 @@ def test_what_a_plan_includes_comes_off_before_the_tiers_and_late_pages_change_i
     assert lines(january) == [
         ("usage", TIER_1, "1000", "10.00"),
         ("usage", TIER_2, "500", "4.50"),
-        ("included", "Included: Pages", "-600", "-5.50"),
+        ("included", "Included: pages", "-600", "-5.50"),
     ]
     assert usage_usd(usage_charges(january), JANUARY) == 9
     assert january.free(JANUARY.start)[ALL_PAGES].left == 0
     february = gathered(used("pages", [100]), before=january)
     assert lines(february) == [
         ("adjustment", TIER_2, "100", "0.50"),
-        ("adjustment", "Included: Pages", "0", "0.50"),
+        ("adjustment", "Included: pages", "0", "0.50"),
     ]
 
 
@@ -374,4 +374,4 @@ def test_invoices_together_charge_what_the_periods_come_to_whatever_came_late(
             Fraction(0),
         )
         paid_for = Fraction(quantity) - is_now.free
-        assert due * PICO_PER_USD == period_total(price, paid_for)  # type: ignore[arg-type]
+        assert due * PICO_PER_USD == period_total(price, paid_for)

@@ -157,12 +157,12 @@ async def test_what_a_plan_includes_is_followed_through_late_facts(
     assert of_usage(await story.invoice(NOON)) == [
         ("Pages (tier 1: up to 10)", "10", "10.00"),
         ("Pages (tier 2: above 10)", "2", "3.00"),
-        ("Included: Pages", "-9.5", "-10.50"),
+        ("Included: pages", "-9.5", "-10.50"),
     ]
     await story.used("pages", [20], NOON)
     await installation.until(JANUARY + GRACE)
     assert of_usage(await story.invoice(DECEMBER)) == [
         ("Pages (tier 2: above 10)", "20", "10.00"),
-        ("Included: Pages", "0", "5.75"),
+        ("Included: pages", "0", "5.75"),
     ]
     assert await Planted(installation.parts, owner, story.tenant_id).found() == ""
