@@ -65,7 +65,7 @@ class UsageReportEntry(BaseModel):
 
 class UsageReportBody(BaseModel):
     """One of both: `entries`; or `csv`, whose first line names its columns: `request_id`, `model`,
-    and meters. An empty cell counts nothing. In mistakes the rows of a CSV are entries.
+    and meters. An empty cell, and 0, count nothing. In mistakes the rows of a CSV are entries.
     """
 
     model_config = STRICT
@@ -198,7 +198,7 @@ def _entry(cells: Iterable[tuple[Any, Any]]) -> dict[str, Any]:
     for column, cell in cells:
         if column in ("request_id", "model"):
             entry[column] = cell
-        elif cell:
+        elif cell and cell != "0":
             entry["usage"][str(column)] = int(cell) if _is_whole(cell) else cell
     return entry
 

@@ -56,7 +56,7 @@ async def test_a_report_comes_as_entries_or_as_csv(api: Api) -> None:
     assert told == {"resolved": 1, "not_matched": []}
     rows = (
         "request_id,model,input_tokens,output_tokens\r\n"
-        f"{one}:draft:1,offline/echo,3,\r\n"
+        f"{one}:draft:1,offline/echo,0,\r\n"
         f'"{other}:draft:1",offline/echo,120,30\r\n'
     )
     told = (await report(api, csv=rows)).json()["data"]
@@ -83,7 +83,7 @@ ENTRY = {"request_id": "x", "model": "m/a"}
         ({"entries": [{**ENTRY, "usage": {"pages": 1}}]}, "/entries/0/usage/pages"),
         ({"csv": "request_id,model,pages\nx,m/a,1\n"}, "/entries/0/usage/pages"),
         ({"csv": "request_id,model,input_tokens\nx,m/a,-1\n"}, "/entries/0/usage/input_tokens"),
-        ({"csv": "request_id,model,input_tokens\nx,m/a,0\n"}, "/entries/0/usage/input_tokens"),
+        ({"csv": "request_id,model,input_tokens\nx,m/a,1.5\n"}, "/entries/0/usage/input_tokens"),
         ({"csv": "request_id,input_tokens\nx,1\n"}, "/entries/0/model"),
         ({"csv": "request_id,model\nx\n"}, "/entries/0/model"),
         ({"csv": "request_id,model\nx,m/a,7\n"}, "/entries/0/usage/None"),
