@@ -178,6 +178,7 @@ async def _read_dependencies(  # what both edges share is the write side's
         audit_log=audit_log,
         seal_proofs=seal_proofs,
         event_search=event_search,
+        live_text=runtime.live_text,
         upcoming_invoice=written.invoices.upcoming.own_if_billed,
         limits=ReadLimits(
             min_position_wait_s=settings.min_position_wait_s,
@@ -221,7 +222,13 @@ async def _provider_tests(runtime: Runtime) -> ShortCalls:
 
 def _application() -> FastAPI:
     return FastAPI(
-        title="AgentLedger", version="1", redirect_slashes=False, openapi_url="/openapi.json"
+        title="AgentLedger",
+        version="1",
+        redirect_slashes=False,
+        openapi_url="/openapi.json",
+        # FastAPI's own pages load scripts from another host; read_api/dashboard.py has one.
+        docs_url=None,
+        redoc_url=None,
     )
 
 

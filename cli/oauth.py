@@ -14,6 +14,9 @@ from infra.runtime import Runtime
 from write_api.external_identities import CALLBACK_PATH
 from write_api.oauth_flow import OAuthFlow
 
+# Where the dashboard picks up a login (dashboard/src/session/sso.ts).
+DASHBOARD_RETURN_PATH = "/dashboard/signed-in"
+
 
 async def build_oauth(runtime: Runtime, events: EventStore, dispatcher: Dispatcher) -> OAuthFlow:
     settings = runtime.settings
@@ -34,5 +37,5 @@ async def build_oauth(runtime: Runtime, events: EventStore, dispatcher: Dispatch
             "github": GitHub(exchange, api_url=settings.github_api_url),
         },
         issuers={"google": settings.google_issuer, "github": settings.github_url},
-        return_to=settings.login_return_to,
+        return_to=settings.login_return_to | {f"{settings.public_url}{DASHBOARD_RETURN_PATH}"},
     )

@@ -231,6 +231,7 @@ async def _executions(
                 prices=prices,
                 clock=runtime.clock,
                 parts=PostgresPartRights(await runtime.database("worker")),
+                live_text=runtime.live_text,
             ),
             runners=RUNNERS,
             clock=runtime.clock,

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import sys
+from collections.abc import Mapping
 
 import typer
 
@@ -21,11 +22,14 @@ from cli.roles import (
 )
 from cli.session import complain, run, settings_or_complain
 from cli.telemetry import telemetry
+from cli.told_beside import exchange_live_text, tell_roles
 from infra.postgres import Role
 from infra.readiness import Ask
 from infra.runtime import Runtime, build_runtime
 
 READ_BYTES = 1024
+# Where runs are driven, and where they are followed.
+LIVE_TEXT_ROLES: Mapping[str, Role] = {"api": "api", "worker": "worker"}
 
 
 def serve(role: str, *, port: int | None, ends_with_input: bool = False) -> int:
@@ -40,6 +44,9 @@ def serve(role: str, *, port: int | None, ends_with_input: bool = False) -> int:
             if ends_with_input:
                 _stop_at_end_of_input(stop)
             runtime.exchange_wakeups()
+            tell_roles(runtime, role)
+            if role in LIVE_TEXT_ROLES:
+                exchange_live_text(runtime, LIVE_TEXT_ROLES[role])
             parts = [_part(role, runtime)]
             if probes is not None:
                 parts.append(_probed(role, runtime, probes))

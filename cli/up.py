@@ -35,6 +35,7 @@ from cli.roles import (
 )
 from cli.session import installation, run, settings_or_complain
 from cli.telemetry import telemetry
+from cli.told_beside import tell_roles
 from cli.web_server import listen
 from domain.identifiers import JsonObject
 from infra.consumer import keep_running
@@ -71,8 +72,13 @@ async def _run_all(runtime: Runtime, stop: asyncio.Event, listening: socket.sock
         run_worker(runtime),
         _announce(settings, url),
     ]
+    roles = ["api", "worker"]
+    if settings.up_processes == 1:
+        roles.append("projector")
     if settings.kafka_bootstrap_servers:
         parts.append(run_relay(runtime))
+        roles.append("relay")
+    tell_roles(runtime, *roles)
     probes = listen_for_probes(settings)
     if probes is not None:
         parts.append(serve_probes(runtime, probes, "api", await lags_of(runtime, "api")))

@@ -11,12 +11,21 @@ COUNTED_MAX = 100_000
 ACTIVE = ("execution", "sleeping_execution", "bulk_operation", "mail")
 
 
+async def lags_behind_log(conn: AsyncConnection) -> dict[str, tuple[int, float]]:
+    """By what reads it (relay, seal): the events before it, and the age in seconds of the oldest.
+    The relay is not among them where there is none. conn: the role api, or the owner.
+    """
+    told = await _numbers(conn)
+    return {
+        reader: (int(told[f"{reader}_lag_events"]), told[f"{reader}_lag_seconds"])
+        for reader in ("relay", "seal")
+        if f"{reader}_lag_events" in told
+    }
+
+
 async def tell_platform_numbers(conn: AsyncConnection, metrics: Metrics) -> None:
     """conn: the role api, or the owner. What has no number (a relay without Kafka) is 0."""
-    cursor = await conn.execute(
-        "SELECT name, value FROM agentledger.platform_numbers(%s)", (COUNTED_MAX,), prepare=True
-    )
-    told = {str(name): float(value) for name, value in await cursor.fetchall()}
+    told = await _numbers(conn)
     store = metrics.store
     for gauge, name in (
         (store.size_events, "events"),
@@ -30,3 +39,10 @@ async def tell_platform_numbers(conn: AsyncConnection, metrics: Metrics) -> None
         gauge.set(told.get(name, 0.0))
     for kind in ACTIVE:
         metrics.sagas.active.labels(kind).set(told.get(kind, 0.0))
+
+
+async def _numbers(conn: AsyncConnection) -> dict[str, float]:
+    cursor = await conn.execute(
+        "SELECT name, value FROM agentledger.platform_numbers(%s)", (COUNTED_MAX,), prepare=True
+    )
+    return {str(name): float(value) for name, value in await cursor.fetchall()}

@@ -26,6 +26,7 @@ from infra.event_sealing import EventSeals
 from infra.event_store import PostgresEventStore
 from infra.group_commit import GroupCommit
 from infra.key_encryption import KeyEncryption
+from infra.live_text import LiveText
 from infra.log_adapters import build_log
 from infra.log_sealer import LogSealer, SealLimits
 from infra.lru import Lru
@@ -69,6 +70,7 @@ class Runtime:
     ids: Uuid7Ids = field(default_factory=Uuid7Ids)
     wakeups: Wakeups = field(default_factory=Wakeups)
     neighbours: Neighbours = field(default_factory=Neighbours)
+    live_text: LiveText = field(default_factory=LiveText)
     scrape: Scrape = field(default_factory=Scrape)
     readiness: Readiness = field(default_factory=Readiness)
     background: dict[str, asyncio.Task[None]] = field(default_factory=dict[str, asyncio.Task[None]])

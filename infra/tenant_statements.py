@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import LiteralString, NamedTuple
 
-from psycopg import AsyncConnection, Error, OperationalError
+from psycopg import AsyncConnection, Error
 from psycopg.errors import InvalidSqlStatementName, error_from_result
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
@@ -89,11 +89,10 @@ class TenantStatements:
             # What nobody waits for should not go on either.
             with suppress(Error):
                 await self._conn.cancel_safe(timeout=CANCEL_WAIT_S)
-            pgconn.finish()
             raise
-        except OperationalError:
-            pgconn.finish()
-            raise
+        finally:
+            if pgconn.pipeline_status:  # Something is left to be read.
+                pgconn.finish()
         for one, result in zip(sent, results, strict=True):
             if result.status == ExecStatus.FATAL_ERROR:
                 raise error_from_result(result)

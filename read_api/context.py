@@ -13,6 +13,7 @@ from infra.audit_entries import AuditEntries
 from infra.authentication import Caller
 from infra.event_sealing import OpenEvents
 from infra.event_search import EventSearch
+from infra.live_text import LiveText
 from infra.postgres import Database
 from infra.seal_proofs import SealProofs
 from infra.tail import Tail
@@ -40,6 +41,7 @@ class Sources:
     features: PostgresFeatures
     seal_proofs: SealProofs
     event_search: EventSearch
+    live_text: LiveText
     upcoming_invoice: Callable[[Caller], Awaitable[Mapping[str, Any] | None]]
 
 
@@ -53,6 +55,7 @@ def sources_of(dependencies: ReadDependencies) -> Sources:
         dependencies.features,
         dependencies.seal_proofs,
         dependencies.event_search,
+        dependencies.live_text,
         dependencies.upcoming_invoice,
     )
 

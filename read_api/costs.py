@@ -35,6 +35,7 @@ FIELD_WEIGHTS: Mapping[tuple[str, str], int] = {
     ("Query", "costExplorer"): 1000,
     ("Event", "lineage"): 100,
     ("Query", "projections"): 50,
+    ("Query", "system"): 50,
     ("Query", "usage"): 500,
     ("Query", "__schema"): 1000,
     ("Query", "__type"): 100,

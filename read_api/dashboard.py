@@ -1,8 +1,8 @@
-"""/dashboard: the built files of the web page. It speaks to the public API like any other client;
-nothing here knows who looks at it.
+"""/dashboard and /docs: the built files of two web pages. They speak to the public API like any
+other client; nothing here knows who looks at them.
 
-The page is one document for all of its addresses; what it loads has a hash in its name and never
-changes.
+The dashboard is one document for all of its addresses; what they load has a hash in its name and
+never changes.
 """
 
 import re
@@ -31,8 +31,9 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self';"
     " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+# The documentation's style has pictures in it.
+DOCS_POLICY = POLICY.replace("img-src 'self'", "img-src 'self' data:")
 PAGE_HEADERS = {
-    "Content-Security-Policy": POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cache-Control": "no-cache",
@@ -55,6 +56,13 @@ class Dashboard:
         self._build = build
 
     async def page(self, request: Request) -> Response:
+        return await self._document(request, "index.html", POLICY)
+
+    async def docs(self, request: Request) -> Response:
+        """What the API says of itself (/openapi.json), to be read and tried."""
+        return await self._document(request, "docs.html", DOCS_POLICY)
+
+    async def _document(self, request: Request, name: str, policy: str) -> Response:
         """Whoever asks for it counts as a stranger: it is asked for without a credential."""
         request_id = self._dependencies.request_id_of(request.scope)
         try:
@@ -62,9 +70,10 @@ class Dashboard:
             await self._dependencies.count_stranger(request.scope, address)
         except OverLimit as error:
             return problem_of(error, request_id)
-        page = self._build / "index.html"
+        page = self._build / name
         if page.is_file():
-            return FileResponse(page, media_type="text/html", headers=PAGE_HEADERS)
+            headers = {**PAGE_HEADERS, "Content-Security-Policy": policy}
+            return FileResponse(page, media_type="text/html", headers=headers)
         headers = {"Refresh": str(RELOAD_S), "Retry-After": str(RELOAD_S)}
         return PlainTextResponse(NOT_BUILT, HTTPStatus.SERVICE_UNAVAILABLE, headers)
 

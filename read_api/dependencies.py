@@ -13,6 +13,7 @@ from infra.authentication import Caller, Credentials
 from infra.caller_limits import CallerLimits
 from infra.event_sealing import OpenEvents
 from infra.event_search import EventSearch
+from infra.live_text import LiveText
 from infra.metrics import Metrics
 from infra.metrics_access import MetricsAccess
 from infra.postgres import Database
@@ -57,6 +58,7 @@ class ReadDependencies:
     features: PostgresFeatures
     seal_proofs: SealProofs
     event_search: EventSearch
+    live_text: LiveText = field(default_factory=LiveText)
     upcoming_invoice: Callable[[Caller], Awaitable[Mapping[str, Any] | None]]
     limits: ReadLimits = field(default_factory=ReadLimits)
     is_introspection_allowed: bool = True

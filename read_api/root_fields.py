@@ -95,12 +95,14 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "seals": RootFieldRule("audit:read", check_seal_page, is_sensitive=False),
     "inclusionProof": RootFieldRule("audit:read"),
     "consistencyProof": RootFieldRule("audit:read", check_seal_order, is_sensitive=False),
+    "system": RootFieldRule("read", is_of_tenant=False, is_sensitive=False, is_of_all=True),
     "projections": RootFieldRule("read", is_of_tenant=False, is_sensitive=False),
     "priceBooks": RootFieldRule(
         "read", check_seal_page, is_of_tenant=False, is_sensitive=False, is_of_all=True
     ),
     "usageUpdates": RootFieldRule("read", is_sensitive=False),
     "executionUpdates": RootFieldRule("read", is_sensitive=False),
+    "tokens": RootFieldRule("read", is_sensitive=False),
     "tenantUpdates": RootFieldRule("read", is_of_all=True),
     "budgetAlerts": RootFieldRule("read", is_sensitive=False, is_of_all=True),
     # Of the schema itself, which is no secret to whoever may ask at all.

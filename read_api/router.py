@@ -11,6 +11,7 @@ from read_api.dependencies import ReadDependencies
 from read_api.endpoint import GraphqlEndpoint
 from read_api.health import Health
 from read_api.operations import Operations
+from read_api.sign_in import SignInProviders
 from read_api.streams import ExecutionStream
 from read_api.subscription_count import SubscriptionCount
 from read_api.websocket import GraphqlSocket
@@ -37,6 +38,7 @@ def build_read_routes(app: FastAPI, dependencies: ReadDependencies) -> None:
     stream = ExecutionStream(dependencies, count)
     health = Health(dependencies)
     dashboard = Dashboard(dependencies)
+    sign_in = SignInProviders(dependencies)
     app.router.routes.insert(0, _NamedRoute("/graphql", GraphqlEndpoint(dependencies, operations)))
     app.router.routes.extend(
         [
@@ -44,6 +46,10 @@ def build_read_routes(app: FastAPI, dependencies: ReadDependencies) -> None:
             _NamedRoute(
                 "/api/v1/executions/{execution_id}/events", stream.respond, methods=["GET"]
             ),
+            _NamedRoute(
+                "/api/v1/auth/oauth/{tenant_id}/providers", sign_in.respond, methods=["GET"]
+            ),
+            _NamedRoute("/docs", dashboard.docs, methods=["GET"]),
             _NamedRoute("/dashboard", dashboard.page, methods=["GET"]),
             _NamedRoute("/dashboard/assets/{name}", dashboard.asset, methods=["GET"]),
             _NamedRoute("/dashboard/{path:path}", dashboard.page, methods=["GET"]),

@@ -56,7 +56,9 @@ from read_api.secrets import Secret, secrets
 from read_api.sessions import Session, sessions
 from read_api.shaping import Field, Shaper
 from read_api.subscriptions import PlanSubscription, subscription
+from read_api.system_status import SystemStatus, system_status
 from read_api.tenants import Tenant, tenant, tenants
+from read_api.tokens import TokenChunk, tokens
 from read_api.upcoming_invoices import UpcomingInvoice, upcoming_invoice
 from read_api.updates import EventNotice, ExecutionUpdate, execution_updates, tenant_updates
 from read_api.usage import UsageBucket, usage
@@ -190,6 +192,10 @@ class Query:
         resolver=price_books,
         description="What was agreed with the tenant, newest first; for the operator also others.",
     )
+    system: SystemStatus = strawberry.field(
+        resolver=system_status,
+        description="Which roles run, and what is behind the log beside the read models.",
+    )
     projections: list[ProjectionStatus] = strawberry.field(
         resolver=projections, description="How far the read models are behind."
     )
@@ -200,6 +206,12 @@ class Subscription:
     execution_updates: AsyncGenerator[ExecutionUpdate] = strawberry.subscription(
         resolver=execution_updates,
         description="Every event of one execution after a version; completes when it ends.",
+    )
+    tokens: AsyncGenerator[TokenChunk] = strawberry.subscription(
+        resolver=tokens,
+        description="What models are saying in one execution, as it comes; of calls that stream:"
+        " those that began while somebody followed, with heartbeat_s, or with parameters.stream."
+        " Completes when the execution ends.",
     )
     tenant_updates: AsyncGenerator[EventNotice] = strawberry.subscription(
         resolver=tenant_updates,

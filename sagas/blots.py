@@ -33,6 +33,7 @@ class Blots:
         forms = sorted(written, key=len, reverse=True)
         pattern = "|".join(map(re.escape, forms))
         self._pattern = re.compile(pattern, re.IGNORECASE) if forms else None
+        self.form_characters_max = len(forms[0]) if forms else 0
 
     def text(self, text: str) -> str:
         if self._pattern is None:

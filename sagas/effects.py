@@ -3,7 +3,7 @@ to fail.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from commands.provider_port import Providers
 from commands.vault_port import SecretReader
 from domain.attempts import Attempt, Usage
 from domain.identifiers import Json, TenantId
+from infra.live_text import LiveText
 from sagas.run_owners import RunOwners
 
 
@@ -32,6 +33,7 @@ class Effects:
     prices: Prices
     clock: Clock
     parts: PartRights
+    live_text: LiveText = field(default_factory=LiveText)
 
 
 def _no_beat() -> None:

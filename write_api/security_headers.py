@@ -2,7 +2,7 @@
 sharing stays closed. And what is left of the rate limit that the request counted against.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -10,13 +10,6 @@ from infra.caller_limits import STANDING_SCOPE_KEY
 from infra.rate_limits import headers_of
 
 CLOSED_POLICY = b"default-src 'none'; frame-ancestors 'none'"
-# The interactive documentation of FastAPI loads its script and style from this host.
-DOCS_POLICY = (
-    b"default-src 'none'; connect-src 'self'; img-src 'self' data: https://fastapi.tiangolo.com;"
-    b" script-src 'unsafe-inline' https://cdn.jsdelivr.net;"
-    b" style-src 'unsafe-inline' https://cdn.jsdelivr.net; frame-ancestors 'none'"
-)
-POLICIES: Mapping[str, bytes] = {"/docs": DOCS_POLICY}
 
 ALWAYS: tuple[tuple[bytes, bytes], ...] = (
     (b"x-content-type-options", b"nosniff"),
@@ -54,5 +47,5 @@ def _guarded(headers: Sequence[tuple[bytes, bytes]], scope: Scope) -> list[tuple
     if b"cache-control" not in names:
         guarded.append((b"cache-control", b"no-store"))
     if b"content-security-policy" not in names:
-        guarded.append((b"content-security-policy", POLICIES.get(scope["path"], CLOSED_POLICY)))
+        guarded.append((b"content-security-policy", CLOSED_POLICY))
     return guarded

@@ -123,8 +123,18 @@ function NavLink({
   nav: NonNullable<PageEntry["nav"]>;
   isHere: boolean;
 }) {
+  const link = useRef<HTMLAnchorElement>(null);
+  // On a phone the links are one row that scrolls: where one is, is in sight.
+  useEffect(() => {
+    if (isHere) link.current?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [isHere]);
   return (
-    <Link href={path} className="nav-link" aria-current={isHere ? "page" : undefined}>
+    <Link
+      ref={link}
+      href={path}
+      className="nav-link"
+      aria-current={isHere ? "page" : undefined}
+    >
       <nav.icon size={16} aria-hidden />
       {nav.label}
       {nav.useCount && <NavCount of={nav.useCount} />}

@@ -27,7 +27,7 @@ _FAILURES: Mapping[str, FailureCode] = {
     "unavailable": "unavailable",
     "invalid": "invalid",
 }
-_ENTRY_FIELDS = frozenset({"text", "delay_s", "fail", "usage", "tool_calls"})
+_ENTRY_FIELDS = frozenset({"text", "delay_s", "word_delay_s", "fail", "usage", "tool_calls"})
 _USAGE_FIELDS = frozenset({"input_tokens", "output_tokens"})
 _WORD_WITH_SPACE = re.compile(r"\s*\S+|\s+$")
 
@@ -40,6 +40,7 @@ class _Entry(NamedTuple):
     text: str = ""
     is_cut: bool = False
     delay_s: float = 0.0
+    word_delay_s: float = 0.0
     failure: FailureCode | None = None
     tokens_in: int | None = None
     tokens_out: int | None = None
@@ -56,12 +57,11 @@ class OfflineModels:
         prompt = prompt_text(request.messages)
         entry = _cut(_entry_for(request, prompt), request.parameters)
         # Most answers take no time at all, and are not worth a timer.
-        if entry.delay_s or on_token is not None:
+        if entry.delay_s or entry.word_delay_s or on_token is not None:
             try:
                 async with asyncio.timeout(request.timeout_s):
                     await asyncio.sleep(entry.delay_s)
-                    if on_token is not None:
-                        await _stream(entry.text, on_token)
+                    await _stream(entry, on_token or _to_nobody)
             except TimeoutError:
                 raise failed("timeout", f"no answer within {request.timeout_s:g} s") from None
         if entry.failure is not None:
@@ -102,10 +102,15 @@ def _cut(entry: _Entry, parameters: Mapping[str, Json]) -> _Entry:
     return entry._replace(text="".join(words[:limit]), is_cut=True)
 
 
-async def _stream(text: str, on_token: Callable[[str], None]) -> None:
-    for word in _WORD_WITH_SPACE.findall(text):
+async def _stream(entry: _Entry, on_token: Callable[[str], None]) -> None:
+    for word in _WORD_WITH_SPACE.findall(entry.text):
         on_token(word)
-        await asyncio.sleep(0)  # Others must see the words arrive one after the other.
+        # Others must see the words arrive one after the other.
+        await asyncio.sleep(entry.word_delay_s)
+
+
+def _to_nobody(_text: str) -> None:
+    """Nobody wants the words before the whole."""
 
 
 def _measured(entry: _Entry, prompt: str) -> Measured:
@@ -161,7 +166,8 @@ def _checked_entry(entry: Json, place: str) -> _Entry:
     tokens_in, tokens_out = _checked_usage(entry.get("usage"), place)
     return _Entry(
         text=text,
-        delay_s=_checked_delay_s(entry.get("delay_s", 0), place),
+        delay_s=_checked_delay_s(entry.get("delay_s", 0), f"{place}.delay_s"),
+        word_delay_s=_checked_delay_s(entry.get("word_delay_s", 0), f"{place}.word_delay_s"),
         failure=None if fail is None else _FAILURES[fail],
         tokens_in=tokens_in,
         tokens_out=tokens_out,
@@ -171,9 +177,9 @@ def _checked_entry(entry: Json, place: str) -> _Entry:
 
 def _checked_delay_s(delay_s: Json, place: str) -> float:
     if isinstance(delay_s, bool) or not isinstance(delay_s, int | float):
-        raise _bad(f"{place}.delay_s must be a number")
+        raise _bad(f"{place} must be a number")
     if not math.isfinite(delay_s) or delay_s < 0:
-        raise _bad(f"{place}.delay_s must not be negative")
+        raise _bad(f"{place} must not be negative")
     return float(delay_s)
 
 

@@ -13,6 +13,7 @@ from domain.identifiers import Json, JsonObject
 from infra.models.bounds import limited
 from sagas.blots import Blots
 from sagas.effects import AttemptFailed, Effects, Outcome, Run
+from sagas.live_answers import live_answer
 from sagas.metering import Call, charged
 
 
@@ -63,16 +64,13 @@ def asked_of_llm(attempt: Attempt) -> Asked:
 
 
 async def call_model(attempt: Attempt, run: Run, on: Effects, asked: Asked) -> Answered:
-    """Raises AttemptFailed with what was billed all the same. Each token is a sign of life."""
-
-    def beat(_token: str) -> None:
-        run.beat()
-
+    """Raises AttemptFailed with what was billed all the same."""
     model = asked.model
+    is_streamed, parameters = _streamed(asked.parameters)
     request = ModelRequest(
         model=model,
         messages=asked.messages,
-        parameters=asked.parameters,
+        parameters=parameters,
         attempt=attempt.number,
         timeout_s=attempt.timeout_s,
         idempotency_key=attempt.idempotency_key,
@@ -85,7 +83,9 @@ async def call_model(attempt: Attempt, run: Run, on: Effects, asked: Asked) -> A
             made = made._replace(asked=access.model)
         if attempt.reserved is not None:
             request = _as_reserved(attempt.reserved, request)
-        response = await on.models.complete(request, None if attempt.heartbeat_s is None else beat)
+        hidden = _hidden(access)
+        with live_answer(attempt, run, on, is_wanted=is_streamed, hidden=hidden) as on_token:
+            response = await on.models.complete(request, on_token)
     except ModelFailed as failed:
         raise AttemptFailed(
             failed.code,
@@ -101,7 +101,21 @@ async def call_model(attempt: Attempt, run: Run, on: Effects, asked: Asked) -> A
         provider=response.provider,
         tool_calls_count=len(response.tool_calls),
     )
-    return Answered(response if access is None else _told_of(access, response, model), usage)
+    return Answered(response if access is None else _told_of(hidden, response, model), usage)
+
+
+def _streamed(parameters: Mapping[str, Json]) -> tuple[bool, Mapping[str, Json]]:
+    """Whether the answer is wanted as it comes, and what is left for the provider."""
+    wanted = parameters.get("stream")
+    if not isinstance(wanted, bool):
+        return False, parameters
+    return wanted, {name: value for name, value in parameters.items() if name != "stream"}
+
+
+def _hidden(access: ProviderAccess | None) -> Blots | None:
+    if access is None or access.api_key is None:
+        return None
+    return Blots({access.name: access.api_key})
 
 
 async def _usage_of_failed(made: Call, failed: ModelFailed, on: Effects) -> Usage:
@@ -133,11 +147,10 @@ def _through(access: ProviderAccess, request: ModelRequest) -> ModelRequest:
     return replace(request, model=access.model, api_base=access.api_base, api_key=access.api_key)
 
 
-def _told_of(access: ProviderAccess, response: ModelResponse, model: str) -> ModelResponse:
+def _told_of(blots: Blots | None, response: ModelResponse, model: str) -> ModelResponse:
     """Under the name that the tenant knows, and without the key if the server repeats it."""
-    if access.api_key is None:
+    if blots is None:
         return response._replace(model=model)
-    blots = Blots({access.name: access.api_key})
     calls = [blots.json(dict(call)) for call in response.tool_calls]
     return response._replace(model=model, text=blots.text(response.text), tool_calls=calls)
 

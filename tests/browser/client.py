@@ -22,6 +22,9 @@ class Client:
         assert answer.is_success, answer.text
         return answer.json()["data"]
 
+    def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        return self._send("PUT", path, body)
+
     def patch(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         return self._send("PATCH", path, body)
 

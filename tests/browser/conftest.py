@@ -23,7 +23,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="package")
-def stack(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory, openid_port: int
+) -> Iterator[Stack]:
     """`agentledger up`. After the browser: without one nothing needs to start."""
     directory = tmp_path_factory.mktemp("dashboard")
     port = free_port()
@@ -32,6 +34,8 @@ def stack(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         "AGENTLEDGER_RATE_LIMIT_LOGIN_PER_MIN": "1000",
         "AGENTLEDGER_RATE_LIMIT_IP_PER_MIN": "10000",
         "AGENTLEDGER_WORKER_BILLING_POLL_S": "0.5",
+        "AGENTLEDGER_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "AGENTLEDGER_HTTP_ALLOW": f"127.0.0.1:{openid_port}",
     }
     running = Stack(f"http://127.0.0.1:{port}", environment, directory)
     running.add("up", "up", "--port", str(port))

@@ -86,3 +86,21 @@ EACH = workflow(
     ("start", "each"),
     ("each", "end"),
 )
+LETTER = workflow(
+    "Letter",
+    [
+        {"id": "go", "type": "signal", "config": {"name": "go"}},
+        {
+            "id": "write",
+            "type": "llm",
+            "config": {
+                "model": "offline/script",
+                "prompt": "A letter",
+                "parameters": {"script": [{"text": "Dear Ada, " * 40, "word_delay_s": 0.05}]},
+            },
+        },
+    ],
+    ("start", "go"),
+    ("go", "write"),
+    ("write", "end"),
+)

@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.browser.client import Client
-from tests.browser.stories import EACH, FAILING, PAYMENT, REFUND
+from tests.browser.stories import EACH, FAILING, LETTER, PAYMENT, REFUND
 from tests.browser.visit import Visit
 from tests.end_to_end.stack import Stack, new_tenant, operator_key_of
 
@@ -30,6 +30,23 @@ def test_a_run_is_followed_while_it_goes_on(visitor: Visit, client: Client) -> N
     expect(page.get_by_label("Output", exact=True)).to_contain_text('"invoice": 17')
     assert "node=paid" in page.url
     visitor.require_accessible()
+
+
+def test_what_a_model_says_is_shown_as_it_comes(visitor: Visit, client: Client) -> None:
+    execution_id = client.run(LETTER)
+    page = visitor.open(f"/executions/{execution_id}")
+    expect(heading(page, "Waiting")).to_be_visible()
+    client.post(f"/executions/{execution_id}/signals/go", {"payload": {}})
+    saying = page.get_by_role("log", name="Output as it comes")
+    expect(saying).to_contain_text("Dear Ada,")
+    expect(heading(page, "Running")).to_be_visible()
+    early = len(saying.inner_text())
+    page.wait_for_function(
+        "before => document.querySelector('[role=log]').textContent.length > before", arg=early
+    )
+    client.post(f"/executions/{execution_id}/cancel", {})
+    expect(heading(page, "Cancelled")).to_be_visible()
+    expect(saying).to_be_hidden()
 
 
 def test_what_happened_while_the_connection_was_lost_is_caught_up(

@@ -17,6 +17,10 @@ def test_the_read_models_and_the_seals_are_shown_as_they_are(
     row = page.get_by_role("row").filter(has_text="executions").first
     expect(row).to_contain_text("Current")
     expect(page.get_by_text("Dead letters")).to_be_visible()
+    roles = page.get_by_role("group", name="Roles", exact=True).get_by_role("row")
+    expect(roles.filter(has_text="worker")).to_contain_text("Running")
+    behind = page.get_by_role("group", name="Behind the log")
+    expect(behind.get_by_role("row").filter(has_text="Seals")).to_be_visible()
     # Sealed every five seconds, asked for every five; nobody reloads the page.
     seals = page.get_by_role("group", name="Seals of the log")
     expect(seals.get_by_role("row").nth(1)).to_be_visible(timeout=30_000)

@@ -72,11 +72,18 @@ class Visit:
     def listen(self) -> None:
         self.page.set_default_timeout(WAIT_MS)
         self.page.on("console", self._told)
+        self.page.on("request", self._asked)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def _told(self, message: Any) -> None:
         if message.type in {"error", "warning"}:
             self.complaints.append(message.text)
+
+    def _asked(self, request: Any) -> None:
+        """No page of ours asks another host for anything."""
+        scheme, _, rest = request.url.partition(":")
+        if scheme in {"http", "https"} and not request.url.startswith(f"{self.url}/"):
+            self.complaints.append(f"asked {scheme}:{rest}")
 
     def open(self, path: str) -> Page:
         self.page.goto(f"{self.url}/dashboard{path}")
@@ -98,7 +105,7 @@ class Visit:
         loud = [
             text for text in self.complaints if not any(known in text for known in self.expected)
         ]
-        assert loud == []
+        assert loud == [], loud
 
 
 @contextmanager

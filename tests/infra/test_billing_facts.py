@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -68,6 +68,25 @@ async def test_every_paid_attempt_is_a_fact_and_no_other(
         "offline/1",
         USAGE["usage"]["lines"],
     )
+
+
+async def test_facts_of_many_pages_come_in_the_order_of_the_log_each_once(
+    parts: Parts, billing: PostgresBilling, tenant_id: TenantId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.billing_facts.PAGE", 2)
+    runs = [an_execution({}) for _ in range(6)]
+    for run in runs:
+        completed(run, "draft")
+        await append(parts, tenant_id, run)
+    assert [fact.stream_id for fact in await facts_of(billing, tenant_id)] == [r.id for r in runs]
+    # Whoever stops in the middle leaves nothing that goes on reading.
+    pages = billing.facts(tenant_id, after=BEGINNING, before=await billing.settled())
+    before = asyncio.all_tasks()
+    assert len(await anext(pages)) == 2
+    (ahead,) = asyncio.all_tasks() - before
+    await cast("Any", pages).aclose()
+    with pytest.raises(asyncio.CancelledError):
+        await ahead
 
 
 async def test_what_was_unresolved_is_held_and_resolved_when_it_happened(

@@ -68,6 +68,7 @@ async def test_a_table_without_a_tenant_holds_no_tenants_data(owner: AsyncConnec
         "projection_positions",
         "rate_limit_buckets",
         "relay_positions",
+        "roles_seen",
         "seal_head_tiles",
         "seal_keys",
         "signing_keys",
@@ -262,6 +263,9 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
         "quota_used",
         "require_quota",
         "projection_lag",
+        "roles_seen",
+        "see_roles",
+        "event_stored_with",
     }
     for is_super, config in functions.values():
         assert not is_super

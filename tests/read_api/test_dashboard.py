@@ -19,6 +19,7 @@ def build(tmp_path: Path) -> Path:
     directory = tmp_path / "dashboard_build"
     (directory / "assets").mkdir(parents=True)
     (directory / "index.html").write_text("<!doctype html><title>AgentLedger</title>")
+    (directory / "docs.html").write_text("<!doctype html><title>The API</title>")
     (directory / "assets" / "index-abc.js").write_bytes(SCRIPT)
     (directory / "assets" / "index-abc.js.gz").write_bytes(b"smaller")
     (tmp_path / "secret.txt").write_text("not for the world")
@@ -31,6 +32,7 @@ async def browser(api: Api, build: Path) -> AsyncIterator[httpx.AsyncClient]:
     dashboard = Dashboard(api.dependencies, build)
     app = Starlette(
         routes=[
+            Route("/docs", dashboard.docs),
             Route("/dashboard", dashboard.page),
             Route("/dashboard/assets/{name}", dashboard.asset),
             Route("/dashboard/{path:path}", dashboard.page),
@@ -114,3 +116,12 @@ async def test_who_loads_the_page_for_ever_is_told_to_wait(browser: httpx.AsyncC
     statuses = [(await browser.get("/dashboard")).status_code for _ in range(STRANGERS_MAX + 1)]
     assert statuses == [*[200] * STRANGERS_MAX, 429]
     assert (await browser.get("/dashboard/assets/index-abc.js")).status_code == 200
+
+
+async def test_the_documentation_loads_nothing_from_elsewhere(browser: httpx.AsyncClient) -> None:
+    answer = await browser.get("/docs")
+    assert (answer.status_code, "<title>The API</title>" in answer.text) == (200, True)
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
+    assert "http" not in policy
+    assert "unsafe" not in policy

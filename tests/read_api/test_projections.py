@@ -1,8 +1,9 @@
 """How far the read models are behind."""
 
+from commands.authorization import ROLE_GRANTS, Caller
 from projections.catalogue import PROJECTIONS
-from tests.projections.histories import a_finished_run
-from tests.read_api.api import Api
+from tests.projections.histories import IDS, a_finished_run
+from tests.read_api.api import KEY, Api
 
 QUERY = """{ projections { name version eventsBehind isExact secondsBehind parked
   rebuildProgress { eventsDone eventsTotal remainingSeconds } } }"""
@@ -31,3 +32,16 @@ async def test_a_parked_stream_is_counted(lone_api: Api) -> None:
     await lone_api.happened(a_finished_run(lone_api.tenant_id).logs("execution.unheard_of", b"{}"))
     parked = {s["name"]: s["parked"] for s in (await lone_api.read(QUERY))["projections"]}
     assert (parked["executions"], parked["workflows"]) == (1, 0)
+
+
+async def test_roles_and_what_is_behind_the_log_are_told_to_who_reads_all(api: Api) -> None:
+    query = (
+        "{ system { roles { role processes seenAt } lags { name eventsBehind secondsBehind } } }"
+    )
+    told = (await api.read(query))["system"]
+    assert [one["name"] for one in told["lags"]] == ["seal"]
+    grants = ROLE_GRANTS["USER"]
+    api.callers.known[KEY] = Caller(
+        "user:x", api.tenant_id, grants.scopes, user_id=IDS.new(), own_only=grants.own_only
+    )
+    assert await api.refused(query) == "forbidden"

@@ -91,14 +91,6 @@ async def test_another_origin_is_not_let_in(api: Api) -> None:
         assert not [name for name in response.headers if name.startswith("access-control")]
 
 
-async def test_the_documentation_may_load_its_script_and_nothing_else(api: Api) -> None:
-    response = await api.client.get("http://ledger/docs")
-    assert response.status_code == 200
-    policy = response.headers["Content-Security-Policy"]
-    assert policy.startswith("default-src 'none'")
-    assert "script-src 'unsafe-inline' https://cdn.jsdelivr.net" in policy
-
-
 async def test_a_dependency_that_is_down_says_when_to_try_again() -> None:
     api = Api(DownEventStore())
     response = await api.send("POST", "/agents", AGENT)

@@ -56,7 +56,7 @@ const ICONS: Record<string, LucideIcon> = {
   webhook: Webhook,
   sub_workflow: Workflow,
 };
-const WIDTH = 188;
+const WIDTH = 208;
 const HEIGHT = 62;
 /** Of the canvas: as tall as the graph, within reason. */
 const CANVAS_MIN = 260;

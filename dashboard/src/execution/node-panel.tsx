@@ -1,3 +1,4 @@
+import { useLayoutEffect, useRef } from "react";
 import { Link } from "wouter";
 import { Card } from "../parts/card";
 import { CopyId } from "../parts/copy-id";
@@ -8,7 +9,16 @@ import { durationText, Time } from "../parts/time";
 import type { NodeRun, Run } from "./read";
 
 /** All about one node of the run: what came in, what came out, what it cost. */
-export function NodePanel({ node, onClose }: { node: NodeRun; onClose: () => void }) {
+export function NodePanel({
+  node,
+  said,
+  onClose,
+}: {
+  node: NodeRun;
+  /** What its model has said of an answer that is not there yet. */
+  said: string;
+  onClose: () => void;
+}) {
   return (
     <Card
       title={node.path}
@@ -55,7 +65,7 @@ export function NodePanel({ node, onClose }: { node: NodeRun; onClose: () => voi
           {node.isCopied && <Fact name="Copied">done by the execution it was forked from</Fact>}
         </dl>
         {node.error !== null && <Part title="Error" value={node.error} />}
-        <Part title="Output" value={node.output} />
+        {said === "" ? <Part title="Output" value={node.output} /> : <Saying text={said} />}
         <Part title="Input" value={node.input} />
       </div>
     </Card>
@@ -77,6 +87,35 @@ export function RunPanel({ run }: { run: Run }) {
         )}
       </div>
     </Card>
+  );
+}
+
+/** Follows its end, unless somebody scrolled away from it. */
+function Saying({ text }: { text: string }) {
+  const box = useRef<HTMLPreElement>(null);
+  const isAtEnd = useRef(true);
+  useLayoutEffect(() => {
+    if (box.current && isAtEnd.current) box.current.scrollTop = box.current.scrollHeight;
+  }, [text]);
+  return (
+    <div className="stack-small">
+      <h3>
+        Output <span className="saying-mark">as it comes</span>
+      </h3>
+      <pre
+        ref={box}
+        className="saying"
+        tabIndex={0}
+        role="log"
+        aria-label="Output as it comes"
+        aria-live="off"
+        onScroll={({ currentTarget: at }) => {
+          isAtEnd.current = at.scrollHeight - at.scrollTop - at.clientHeight < 24;
+        }}
+      >
+        {text}
+      </pre>
+    </div>
   );
 }
 

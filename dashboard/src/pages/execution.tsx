@@ -6,7 +6,8 @@ import { chainOf, definitionOf } from "../execution/definition";
 import { Graph, type NodeState } from "../execution/graph";
 import { History } from "../execution/history";
 import { NodePanel, RunFacts, RunPanel } from "../execution/node-panel";
-import { type Run, useDefinition, useRun } from "../execution/read";
+import { type Said, useLiveText } from "../execution/live-text";
+import { isOver, type NodeRun, type Run, useDefinition, useRun } from "../execution/read";
 import { Timeline } from "../execution/timeline";
 import { Skeleton } from "../parts/card";
 import { CopyId } from "../parts/copy-id";
@@ -78,6 +79,10 @@ export default function ExecutionPage() {
   );
 }
 
+function isSpeaking(node: NodeRun, said: ReadonlyMap<string, Said>): boolean {
+  return node.status === "RUNNING" && (said.get(node.path)?.attempt ?? 0) >= node.attempt;
+}
+
 const NOTHING = { nodes: [], edges: [] };
 const TABS = { graph: "Graph", timeline: "Timeline", history: "History" } as const;
 
@@ -105,7 +110,11 @@ function Inside({
       ),
     [run.nodes],
   );
-  const node = run.nodes.find((one) => one.path === selected);
+  const isNow = run.version >= last;
+  const said = useLiveText(run.id, isNow && !isOver(run));
+  // While nobody chose a node, the one that speaks is shown.
+  const speaking = run.nodes.find((one) => isSpeaking(one, said));
+  const node = run.nodes.find((one) => one.path === (selected || speaking?.path));
   return (
     <div className="run">
       <section className="card" aria-label="The run">
@@ -147,7 +156,16 @@ function Inside({
         {tab === "history" && <History id={run.id} last={last} onTravel={onTravel} />}
         <Travel at={run.version} last={last} onTravel={onTravel} />
       </section>
-      {node ? <NodePanel node={node} onClose={() => setSelected("")} /> : <RunPanel run={run} />}
+      {node ? (
+        <NodePanel
+          key={node.path}
+          node={node}
+          said={isSpeaking(node, said) ? (said.get(node.path)?.text ?? "") : ""}
+          onClose={() => setSelected("")}
+        />
+      ) : (
+        <RunPanel run={run} />
+      )}
     </div>
   );
 }

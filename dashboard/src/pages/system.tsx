@@ -18,6 +18,14 @@ const SYSTEM = graphql(`
     }
   }
 `);
+const STATUS = graphql(`
+  query SystemStatus {
+    system {
+      roles { role processes seenAt }
+      lags { name eventsBehind secondsBehind }
+    }
+  }
+`);
 const SEALS = graphql(`
   query SystemSeals {
     seals(first: 10) { edges { node { number sealedAt keyId head { size } } } }
@@ -39,6 +47,7 @@ export default function System() {
       {data && (
         <>
           <Tiles rows={data.projections} />
+          {may("*") && <Status />}
           <Card title="Read models" isBare>
             <Projections rows={data.projections} />
           </Card>
@@ -123,6 +132,63 @@ function progressOf(row: Projection): string {
   const done = total === 0 ? 100 : Math.round((Number(progress.eventsDone) / total) * 100);
   const left = progress.remainingSeconds;
   return left === null ? `${done} %` : `${done} %, ${durationText(Math.round(left * 1000))} left`;
+}
+
+const LAGS: Record<string, string> = { relay: "Relay to Kafka", seal: "Seals of the log" };
+
+function Status() {
+  const { data, error, isLoading, again } = useRead(STATUS, {}, POLLED);
+  return (
+    <>
+      {error && <Problem error={error} again={again} />}
+      {isLoading && <Skeleton />}
+      {data && (
+        <div className="grid">
+          <Card title="Roles" isBare>
+            <Table
+              label="Roles"
+              rows={data.system.roles}
+              keyOf={(row) => row.role}
+              columns={[
+                { head: "Role", className: "wide", cell: (row) => row.role },
+                {
+                  head: "State",
+                  cell: (row) =>
+                    row.processes > 0 ? (
+                      <StatePill state="running" tone="good" />
+                    ) : (
+                      <StatePill state="silent" tone="bad" />
+                    ),
+                },
+                { head: "Processes", className: "right", cell: (row) => countText(row.processes) },
+                { head: "Last seen", cell: (row) => <Time at={row.seenAt} /> },
+              ]}
+            />
+          </Card>
+          <Card title="Behind the log" isBare>
+            <Table
+              label="Behind the log"
+              rows={data.system.lags}
+              keyOf={(row) => row.name}
+              columns={[
+                { head: "What", className: "wide", cell: (row) => LAGS[row.name] ?? row.name },
+                {
+                  head: "Events behind",
+                  className: "right",
+                  cell: (row) => countText(Number(row.eventsBehind)),
+                },
+                {
+                  head: "Time behind",
+                  className: "right",
+                  cell: (row) => durationText(Math.round(row.secondsBehind * 1000)),
+                },
+              ]}
+            />
+          </Card>
+        </div>
+      )}
+    </>
+  );
 }
 
 function Seals() {

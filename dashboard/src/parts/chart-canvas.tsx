@@ -69,7 +69,7 @@ function optionsOf({ unit, times, series, kind, interval, isWhole, text = String
       label: { enabled: false },
       decal: { show: kind === "bars" && series.length > 1 },
     },
-    grid: { left: 8, right: 12, top: 30, bottom: series.length > 1 ? 28 : 4, containLabel: true },
+    grid: { left: 8, right: 30, top: 30, bottom: series.length > 1 ? 28 : 4, containLabel: true },
     legend: {
       show: series.length > 1,
       type: "scroll",
@@ -77,7 +77,7 @@ function optionsOf({ unit, times, series, kind, interval, isWhole, text = String
       left: 0,
       itemGap: 8,
       itemWidth: 12,
-      itemHeight: 9,
+      itemHeight: 12,
       textStyle: axisText,
       pageTextStyle: axisText,
       pageIconColor: muted,
@@ -95,7 +95,7 @@ function optionsOf({ unit, times, series, kind, interval, isWhole, text = String
     xAxis: {
       type: "category",
       data: times.map((time) => timeText(time, interval)),
-      axisLabel: { ...axisText, hideOverlap: true },
+      axisLabel: { ...axisText, hideOverlap: true, alignMinLabel: "left", alignMaxLabel: "right" },
       axisLine: { lineStyle: { color: line } },
       axisTick: { show: false },
     },

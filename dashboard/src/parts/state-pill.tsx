@@ -29,6 +29,16 @@ const STATES: Record<string, [Tone, LucideIcon]> = {
   NEEDS_ATTENTION: ["odd", CircleAlert],
 };
 
+/** For a state that has no shape of its own. */
+const SHAPES: Record<Tone, LucideIcon> = {
+  good: CircleCheck,
+  bad: CircleX,
+  live: LoaderCircle,
+  wait: Hourglass,
+  odd: CircleAlert,
+  idle: CircleDashed,
+};
+
 export function toneOf(state: string): Tone {
   return STATES[state]?.[0] ?? "idle";
 }
@@ -40,7 +50,8 @@ export function wordOf(state: string): string {
 
 /** tone: for a state that is not of a run, such as an invoice's. */
 export function StatePill({ state, tone }: { state: string; tone?: Tone }) {
-  const [own, Icon] = STATES[state] ?? (["idle", CircleDashed] as const);
+  const [own, shape] = STATES[state] ?? (["idle", null] as const);
+  const Icon = shape ?? SHAPES[tone ?? own];
   return (
     <span className={`pill tone-${tone ?? own}`}>
       <Icon size={13} strokeWidth={2.4} aria-hidden />

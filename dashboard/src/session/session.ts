@@ -7,6 +7,7 @@
  */
 import { useSyncExternalStore } from "react";
 import { ProblemError, problemOf } from "../api/problem";
+import { comeBack } from "./sso";
 
 export interface User {
   id: string;
@@ -26,7 +27,8 @@ type Credential =
 
 export type Session =
   | { state: "starting" }
-  | { state: "out" }
+  /** step, error: of a login that began elsewhere and is not done. */
+  | { state: "out"; step?: LoginStep; error?: unknown }
   | { state: "in"; user: User | null };
 
 /** What a login answers with, apart from tokens. */
@@ -34,7 +36,17 @@ export type LoginStep =
   | { step: "done" }
   | { step: "code"; token: string }
   | { step: "tenant"; ids: string[] }
-  | { step: "setup" };
+  | { step: "setup"; token: string };
+
+export interface Setup {
+  secret: string;
+  uri: string;
+}
+/** enter: goes on signed in, once the codes were kept. */
+export interface SetupDone {
+  codes: string[];
+  enter: () => void;
+}
 
 const REFRESH_TOKEN = "agentledger.refresh-token";
 const API_KEY = "agentledger.api-key";
@@ -49,6 +61,12 @@ const listeners = new Set<() => void>();
 function become(next: Credential | null): void {
   credential = next;
   session = next ? { state: "in", user: next.kind === "session" ? next.user : null } : { state: "out" };
+  for (const tell of listeners) tell();
+}
+
+function becomeOut(why: { step?: LoginStep; error?: unknown }): void {
+  credential = null;
+  session = { state: "out", ...why };
   for (const tell of listeners) tell();
 }
 
@@ -69,6 +87,13 @@ export async function resume(): Promise<void> {
     if (isMine && event.newValue === null) become(null);
     else if (isMine && credential === null) void refresh().catch(() => undefined);
   });
+  try {
+    const step = await comeBack();
+    if (step?.step === "done") return;
+    if (step !== null) return becomeOut({ step });
+  } catch (error) {
+    return becomeOut({ error });
+  }
   const key = sessionStorage.getItem(API_KEY);
   if (key !== null) become({ kind: "key", key });
   else if (localStorage.getItem(REFRESH_TOKEN) === null) become(null);
@@ -117,6 +142,23 @@ export async function logIn(email: string, password: string, tenantId?: string):
 
 export async function giveCode(token: string, code: string): Promise<LoginStep> {
   return went(await post("/api/v1/auth/login/totp", { mfa_token: token, code }));
+}
+
+/** code: that an identity provider's login was left under; see sso.ts. */
+export async function signInWithCode(code: string, verifier: string): Promise<LoginStep> {
+  return went(await post("/api/v1/auth/oauth/exchange", { code, code_verifier: verifier }));
+}
+
+/** Of a second factor that the tenant asks for. token: of the login. */
+export async function beginSetup(token: string): Promise<Setup> {
+  const made = await post("/api/v1/auth/login/totp/enrol", { mfa_token: token });
+  return { secret: String(made.secret), uri: String(made.otpauth_uri) };
+}
+
+export async function finishSetup(token: string, code: string): Promise<SetupDone> {
+  const made = await post("/api/v1/auth/login/totp/confirm", { mfa_token: token, code });
+  const codes = made.recovery_codes as string[];
+  return { codes, enter: () => void keep(made as unknown as Tokens) };
 }
 
 /** Throws ProblemError when the key does not hold. */
@@ -202,7 +244,7 @@ function jsonPost(body: unknown): RequestInit {
 
 function went(data: Record<string, unknown>): LoginStep {
   if (data.mfa_required) return { step: "code", token: String(data.mfa_token) };
-  if (data.mfa_setup_required) return { step: "setup" };
+  if (data.mfa_setup_required) return { step: "setup", token: String(data.mfa_token) };
   if (data.tenant_required) return { step: "tenant", ids: data.tenant_ids as string[] };
   keep(data as unknown as Tokens);
   return { step: "done" };

@@ -1,24 +1,40 @@
-import { type FormEvent, useState } from "react";
+import { type FormEvent, type ReactNode, useState } from "react";
 import icon from "../icon.svg";
 import { Problem } from "../parts/problem";
-import { giveCode, type LoginStep, logIn, useKey as signInWithKey } from "./session";
+import { SecondFactorSetup } from "./second-factor-setup";
+import { giveCode, type LoginStep, logIn, useKey as signInWithKey, useSession } from "./session";
+import { SingleSignOn } from "./single-sign-on";
 
-type Way = "password" | "key";
+type Way = "password" | "sso" | "key";
+const WAYS: Record<Way, string> = { password: "Password", sso: "Single sign-on", key: "API key" };
 
 export function SignIn() {
-  const [way, setWay] = useState<Way>("password");
+  const session = useSession();
+  const left = session.state === "out" ? session : undefined;
+  // A link that names the tenant is for who signs in at its provider.
+  const isLinked = new URLSearchParams(location.search).has("tenant");
+  const [way, setWay] = useState<Way>(isLinked || left?.error !== undefined ? "sso" : "password");
   return (
     <main className="sign-in">
       <div className="card">
-        <Form key={way} way={way} onWay={setWay} />
+        <Form key={way} way={way} onWay={setWay} left={left} />
       </div>
     </main>
   );
 }
 
-function Form({ way, onWay }: { way: Way; onWay: (way: Way) => void }) {
-  const [next, setNext] = useState<LoginStep>({ step: "done" });
-  const [error, setError] = useState<unknown>(null);
+/** left: what a login elsewhere left to be done here. */
+function Form({
+  way,
+  onWay,
+  left,
+}: {
+  way: Way;
+  onWay: (way: Way) => void;
+  left: { step?: LoginStep; error?: unknown } | undefined;
+}) {
+  const [next, setNext] = useState<LoginStep>(left?.step ?? { step: "done" });
+  const [error, setError] = useState<unknown>(left?.error ?? null);
   const [isBusy, setIsBusy] = useState(false);
 
   const submit = async (event: FormEvent<HTMLFormElement>) => {
@@ -42,19 +58,24 @@ function Form({ way, onWay }: { way: Way; onWay: (way: Way) => void }) {
     }
   };
 
+  if (next.step === "setup") {
+    return (
+      <Ways way={way}>
+        <SecondFactorSetup token={next.token} />
+      </Ways>
+    );
+  }
+  if (way === "sso" && next.step === "done") {
+    return (
+      <Ways way={way} onWay={onWay}>
+        {error !== null && <Problem error={error} />}
+        <SingleSignOn />
+      </Ways>
+    );
+  }
   return (
+    <Ways way={way} onWay={onWay}>
     <form onSubmit={(event) => void submit(event)}>
-      <h1 className="brand">
-        <img src={icon} alt="" /> AgentLedger
-      </h1>
-      <div className="segmented" role="group" aria-label="How to sign in">
-        <button type="button" aria-pressed={way === "password"} onClick={() => onWay("password")}>
-          Password
-        </button>
-        <button type="button" aria-pressed={way === "key"} onClick={() => onWay("key")}>
-          API key
-        </button>
-      </div>
       {way === "key" ? (
         <Field label="API key" name="key" type="password" autoComplete="off" autoFocus />
       ) : next.step === "code" ? (
@@ -80,11 +101,6 @@ function Form({ way, onWay }: { way: Way; onWay: (way: Way) => void }) {
           </select>
         </label>
       )}
-      {next.step === "setup" && (
-        <Problem
-          error={new Error("Your tenant asks for a second factor: set one up through the API first.")}
-        />
-      )}
       {error !== null && <Problem error={error} />}
       <button type="submit" className="button primary" disabled={isBusy}>
         {isBusy ? "Signing in …" : "Sign in"}
@@ -95,6 +111,36 @@ function Form({ way, onWay }: { way: Way; onWay: (way: Way) => void }) {
           : "You stay signed in on this device until you sign out."}
       </p>
     </form>
+    </Ways>
+  );
+}
+
+function Ways({
+  way,
+  onWay,
+  children,
+}: {
+  way: Way;
+  /** Left out once there is only one way on. */
+  onWay?: (way: Way) => void;
+  children: ReactNode;
+}) {
+  return (
+    <div className="ways">
+      <h1 className="brand">
+        <img src={icon} alt="" /> AgentLedger
+      </h1>
+      {onWay && (
+        <div className="segmented" role="group" aria-label="How to sign in">
+          {(Object.keys(WAYS) as Way[]).map((one) => (
+            <button key={one} type="button" aria-pressed={way === one} onClick={() => onWay(one)}>
+              {WAYS[one]}
+            </button>
+          ))}
+        </div>
+      )}
+      {children}
+    </div>
   );
 }
 

@@ -160,6 +160,7 @@ async def test_a_delay_longer_than_the_calls_time_is_a_timeout() -> None:
         ([{"text": 1}], "[0].text"),
         ([{"delay_s": -1}], "[0].delay_s"),
         ([{"delay_s": "1"}], "[0].delay_s"),
+        ([{"word_delay_s": -1}], "[0].word_delay_s"),
         ([{"delay_s": True}], "[0].delay_s"),
         ([{"delay_s": float("inf")}], "[0].delay_s"),
         ([{"fail": "exploded"}], "[0].fail"),
