@@ -18,7 +18,7 @@ have counted is known to the account.
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
@@ -133,6 +133,13 @@ class Free(NamedTuple):
     left: Fraction
 
 
+class _Taken(NamedTuple):
+    """Of what is included in a period. groups: how much of what is priced over it was free."""
+
+    pools: Mapping[Pool, Free]
+    groups: Mapping[PricedGroup, Fraction]
+
+
 @dataclass(slots=True)
 class GatheredFacts:
     """What was taken so far. included: by the beginning of a period, how much of each pool is free.
@@ -166,6 +173,9 @@ class GatheredFacts:
         init=False, default_factory=dict[tuple[int, str, str], Sum]
     )
 
+    # Found once: to put a hundred thousand facts in order takes long.
+    _taken: dict[datetime, _Taken] = field(init=False, default_factory=dict[datetime, _Taken])
+
     def __post_init__(self) -> None:
         """periods: one after the other; the last one is that of the invoice."""
         self._starts = [period.start for period in self.periods]
@@ -179,6 +189,7 @@ class GatheredFacts:
 
     def take(self, facts: Iterable[Fact]) -> None:
         """In the order of the log. Raises TooManyFacts."""
+        self._taken.clear()
         start, end = self.period
         latest = len(self.periods) - 1
         for fact in facts:
@@ -248,51 +259,55 @@ class GatheredFacts:
             whole.update(digest)
         return whole.hexdigest()
 
-    def free(self, start: datetime) -> dict[Pool, Free]:
+    def free(self, start: datetime) -> Mapping[Pool, Free]:
         """How much of what is included in the period that begins then was used. A fact takes from
         the pool of its model first, then of its provider, then of all.
         """
-        pools = self.included[start]
-        taken: dict[Pool, Fraction] = dict.fromkeys(pools, Fraction(0))
-        given: dict[Pool, Fraction] = dict.fromkeys(pools, Fraction(0))
-        usd: dict[Pool, Fraction] = dict.fromkeys(pools, Fraction(0))
-        for _, pool, covered, (*_, quantity, cost, price_id) in self._covered(start):
-            taken[pool] += covered
-            if not price_id:
-                given[pool] += covered
-                usd[pool] += Fraction(cost, quantity) * covered
-        return {
-            pool: Free(given[pool], usd[pool] / PICO_PER_USD, pools[pool] - taken[pool])
-            for pool in pools
-        }
+        return self._taken_from(start).pools
 
     def counted_after(self, period: Period) -> dict[PricedGroup, Counted]:
         """With what earlier invoices of it have counted."""
         found = dict(self.counted.get(period.start, {}))
+        free = self._taken_from(period.start).groups if period.start in self.included else {}
         for group, told in self.period_sums.get(period, {}).items():
             known = found.get(group, Counted())
-            found[group] = Counted(known.quantity + told.quantity, known.free)
-        if period.start in self.included:
-            for meter, _, covered, (*_, model, _, _, price_id) in self._covered(period.start):
-                if price_id:
-                    group = PricedGroup(model, meter, price_id)
-                    known = found[group]
-                    found[group] = Counted(known.quantity, known.free + covered)
+            covered = known.free + free.get(group, Fraction(0))
+            found[group] = Counted(known.quantity + told.quantity, covered)
         return found
 
-    def _covered(self, start: datetime) -> Iterator[tuple[str, Pool, Fraction, Ordered]]:
-        """Each time that a fact takes from a pool: of its meter, from which, how much, and it."""
-        left = dict(self.included[start])
-        for meter in sorted({meter for meter, _ in left}):
+    def _taken_from(self, start: datetime) -> _Taken:
+        known = self._taken.get(start)
+        if known is None:
+            known = self._taken[start] = self._take_free(start)
+        return known
+
+    def _take_free(self, start: datetime) -> _Taken:
+        pools = self.included[start]
+        left = dict(pools)
+        given = dict.fromkeys(pools, Fraction(0))
+        usd_pico = dict.fromkeys(pools, Fraction(0))
+        groups: dict[PricedGroup, Fraction] = {}
+        for meter in sorted({meter for meter, _ in pools}):
             for one in sorted(self.ordered.get((start, meter), ())):
-                rest = Fraction(one[5])
-                for pool in _pools_of(meter, one[4] or OWN_METERS):
+                *_, model, quantity, cost, price_id = one
+                rest = Fraction(quantity)
+                for pool in _pools_of(meter, model or OWN_METERS):
                     # Of a correction of what was counted, below 0, nothing is taken.
                     covered = max(min(rest, left.get(pool, Fraction(0))), Fraction(0))
-                    if covered:
-                        left[pool] -= covered
-                        rest -= covered
-                        yield meter, pool, covered, one
+                    if not covered:
+                        continue
+                    left[pool] -= covered
+                    rest -= covered
+                    if price_id:
+                        group = PricedGroup(model, meter, price_id)
+                        groups[group] = groups.get(group, Fraction(0)) + covered
+                    else:
+                        given[pool] += covered
+                        usd_pico[pool] += Fraction(cost, quantity) * covered
+        free = {
+            pool: Free(given[pool], usd_pico[pool] / PICO_PER_USD, left[pool]) for pool in pools
+        }
+        return _Taken(free, groups)
 
 
 def _pools_of(meter: str, model: str) -> tuple[Pool, Pool, Pool]:
