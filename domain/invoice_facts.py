@@ -173,6 +173,9 @@ class GatheredFacts:
         init=False, default_factory=dict[tuple[int, str, str], Sum]
     )
 
+    _period_sums: dict[tuple[int, PricedGroup], PeriodSum] = field(
+        init=False, default_factory=dict[tuple[int, PricedGroup], PeriodSum]
+    )
     # Found once: to put a hundred thousand facts in order takes long.
     _taken: dict[datetime, _Taken] = field(init=False, default_factory=dict[datetime, _Taken])
 
@@ -243,14 +246,16 @@ class GatheredFacts:
 
     def _add_to_period(self, number: int, fact: Fact, line: Any) -> None:
         meter, quantity, _, price = line
-        period = self.periods[number]
-        sums = self.period_sums.setdefault(period, {})
-        found = sums.setdefault(PricedGroup(fact.model, meter, price["id"]), PeriodSum(price))
+        group = PricedGroup(fact.model, meter, price["id"])
+        found = self._period_sums.get((number, group))
+        if found is None:
+            found = self._period_sums[number, group] = PeriodSum(price)
+            self.period_sums.setdefault(self.periods[number], {})[group] = found
         found.quantity += quantity
         found.facts += 1
         if meter in self._free_meters[number]:
             one = (*fact[1:5], fact.model, quantity, 0, price["id"])
-            self.ordered.setdefault((period.start, meter), []).append(one)
+            self.ordered.setdefault((self.periods[number].start, meter), []).append(one)
 
     def sha256(self) -> str:
         """Of the set, in whatever order it was stored."""
