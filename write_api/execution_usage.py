@@ -71,9 +71,9 @@ class UsageReportBody(BaseModel):
     model_config = STRICT
 
     reason: Reason
-    entries: Annotated[
-        list[UsageReportEntry], Field(min_length=1, max_length=REPORT_ENTRIES_MAX)
-    ] | None = None
+    entries: (
+        Annotated[list[UsageReportEntry], Field(min_length=1, max_length=REPORT_ENTRIES_MAX)] | None
+    ) = None
     csv: Annotated[str, StringConstraints(max_length=REPORT_CHARACTERS_MAX)] | None = None
 
 

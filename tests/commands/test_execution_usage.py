@@ -86,7 +86,7 @@ async def test_a_report_resolves_what_it_has_and_says_what_does_not_match() -> N
     ]
     assert answer.result == {"resolved": 2, "not_matched": missed}
     resolved = [one for one in world.store.events if one.topic == "execution.usage_resolved"]
-    assert {event.stream_id for event in resolved} == {one, other}
+    assert {event.originator_id for event in resolved} == {one, other}
     again = await world.when(command, caller=world.operator)
     assert again.result["resolved"] == 0
     assert len([e for e in world.store.events if e.topic == "execution.usage_resolved"]) == 2

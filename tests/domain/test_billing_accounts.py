@@ -37,9 +37,7 @@ def change_terms(**changes: Any) -> Any:
     return lambda story: story.aggregate.change_terms(terms, starts_at=NOON)
 
 
-def close(
-    balance: int = 0, *, end: datetime = END, counted: JsonObject | None = None
-) -> Any:
+def close(balance: int = 0, *, end: datetime = END, counted: JsonObject | None = None) -> Any:
     places = ([1, 7, 2], [1, 9, 4])
     counted = counted or {}
     closing = Closing(str(UUID(int=9)), end.isoformat(), *places, balance, LEFT, counted)

@@ -59,7 +59,7 @@ def a_fact(number: int, meter: str, quantity: int, at: datetime, *books: PriceVe
     """As an event that a tenant sent. number: where it lies in the log."""
     rated = rate(Measured({meter: quantity}, "sent"), OWN_METERS, books or [a_version()])
     (line,) = rated.lines
-    told: Any = line if line.price else line[:3]
+    told: Any = [*(line if line.price else line[:3])]
     return Fact((1, number, 0), at, UUID(int=number), "", 0, "", rated.prices, [told])
 
 

@@ -146,8 +146,8 @@ async def test_what_comes_one_by_one_is_charged_by_the_tiers_of_its_month(
 async def test_what_a_plan_includes_is_followed_through_late_facts(
     story: Story, owner: AsyncConnection
 ) -> None:
-    """Of 30 pages a month 9.5 until the month ends. Of 12 pages 2.5 are to be paid, of 32 then 22.5:
-    2.50 and 18.25, where all of them are 13.00 and 23.00.
+    """Of 30 pages a month 9.5 until the month ends. Of 12 pages 2.5 are to be paid, of 32 then
+    22.5: 2.50 and 18.25, where all of them are 13.00 and 23.00.
     """
     installation = story.installation
     made = await installation.done(CreatePlan("Team", {}, is_for_resellers=False, terms=PLAN))
