@@ -133,6 +133,9 @@ class Free(NamedTuple):
     left: Fraction
 
 
+NOTHING_FREE: Mapping[PricedGroup, Fraction] = {}
+
+
 class _Taken(NamedTuple):
     """Of what is included in a period. groups: how much of what is priced over it was free."""
 
@@ -273,7 +276,8 @@ class GatheredFacts:
     def counted_after(self, period: Period) -> dict[PricedGroup, Counted]:
         """With what earlier invoices of it have counted."""
         found = dict(self.counted.get(period.start, {}))
-        free = self._taken_from(period.start).groups if period.start in self.included else {}
+        is_any_free = period.start in self.included
+        free = self._taken_from(period.start).groups if is_any_free else NOTHING_FREE
         for group, told in self.period_sums.get(period, {}).items():
             known = found.get(group, Counted())
             covered = known.free + free.get(group, Fraction(0))

@@ -350,7 +350,8 @@ def test_invoices_together_charge_what_the_periods_come_to_whatever_came_late(
     sums: dict[tuple[datetime, PricedGroup], tuple[Any, int]] = {}
     plain = Fraction(0)
     for fact in facts:
-        ((meter, quantity, cost, *price),) = fact.lines or ()
+        assert fact.lines is not None
+        meter, quantity, cost, *price = fact.lines[0]
         start = JANUARY.start if fact.happened_at < JANUARY.end else FEBRUARY.start
         if not price:
             plain += cost or 0
