@@ -1,8 +1,9 @@
 """Appends that wait to be stored: in the order of their coming within a tenant, in turn among
 tenants.
 
-A batch ends where it is full, and at an append with rare rows, so a tenant that puts thousands here
-would have all others wait for as many transactions. In turn, they wait for one of its batches.
+A batch ends where it is full, and at an append with rare rows unless those that follow bring the
+same, so a tenant that puts thousands here would have all others wait for as many transactions. In
+turn, they wait for one of its batches.
 """
 
 from collections import OrderedDict, deque
@@ -41,12 +42,17 @@ class AppendQueue:
         return True
 
     def take(self, appends_max: int, events_max: int, bytes_max: int) -> list[Append]:
-        """One batch. The first of it may pass the bounds of events and bytes."""
+        """One batch. The first of it may pass the bounds of events and bytes. With rare rows it
+        goes on only with those of the same kind and tenant: they take the same locks in the same
+        order, whatever other writers do meanwhile.
+        """
         batch: list[Append] = []
         events = size = 0
         while self._count and len(batch) < appends_max:
             tenant_id, queue = next(iter(self._tenants.items()))
             append = queue[0]
+            if batch and batch[-1].rare and not _are_alike(batch[-1], append):
+                break
             events += len(append.events)
             size += append.bytes_count
             if batch and (events > events_max or size > bytes_max):
@@ -55,10 +61,10 @@ class AppendQueue:
             self._count -= 1
             if not queue:
                 del self._tenants[tenant_id]
-            elif len(self._tenants) > 1:
+            elif not append.rare:
                 self._tenants.move_to_end(tenant_id)
-            if append.rare:
-                break
+        if batch and (last := batch[-1].envelope.tenant_id) in self._tenants:
+            self._tenants.move_to_end(last)
         return batch
 
     def take_overdue(self, now: float) -> list[Append]:
@@ -71,3 +77,12 @@ class AppendQueue:
                 del self._tenants[tenant_id]
         self._count -= len(overdue)
         return overdue
+
+
+def _are_alike(one: Append, other: Append) -> bool:
+    """Whether their rare rows are one each, of one kind, of one tenant."""
+    return (
+        one.envelope.tenant_id == other.envelope.tenant_id
+        and len(one.rare) == len(other.rare) == 1
+        and one.rare[0].sql == other.rare[0].sql
+    )

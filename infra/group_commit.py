@@ -10,6 +10,7 @@ event ids at their places and appends only what is not there.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import LiteralString
 
 from psycopg import AsyncConnection, DatabaseError, OperationalError
@@ -26,6 +27,7 @@ from infra.logs import SLOW, told
 from infra.metrics import METRICS
 from infra.prepared_statements import PreparedStatements
 from infra.refused_appends import refusal_of, refuse_over_budget
+from infra.side_rows import SideStatement
 
 log = logging.getLogger(__name__)
 
@@ -172,6 +174,10 @@ def _count(batch: Sequence[Append], seconds: float) -> None:
         log.warning("storing %d appends took %.1f s", len(batch), seconds, extra=extra)
 
 
+def _sql_of(statement: SideStatement) -> LiteralString:
+    return statement.sql
+
+
 def _fail_late(append: Append) -> None:
     append.fail(Unavailable("the event store did not answer in time"))
 
@@ -251,9 +257,10 @@ class _Writer:
             async with conn.transaction():
                 result = await self._statements.execute(query, params)
                 await store_blobs(conn, batch)
-                for append in batch:
-                    for statement in append.rare:
-                        await conn.execute(statement.sql, statement.params)
+                rare = [statement for append in batch for statement in append.rare]
+                for sql, alike in groupby(rare, key=_sql_of):
+                    # Those of one batch are sent together.
+                    await conn.cursor().executemany(sql, [one.params for one in alike])
                 reach("append.in_transaction")
         else:
             result = await self._statements.execute(query, params)

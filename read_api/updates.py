@@ -53,6 +53,7 @@ STATUSES: Mapping[str, str | None] = {
     "execution.erased": None,
     "execution.usage_unresolved": None,
     "execution.usage_resolved": None,
+    "execution.run_metered": None,
     **STATUS_OF_CLOSING_TOPIC,
 }
 OF_NODE = frozenset(
@@ -79,6 +80,7 @@ BESIDE = frozenset(
         "execution.erased",
         "execution.usage_unresolved",
         "execution.usage_resolved",
+        "execution.run_metered",
     }
 )
 # Of these, how many are looked past to find whether the execution has ended.

@@ -103,7 +103,7 @@ class _SelfReadingRoute(APIRoute):
 
 
 def _never_called() -> NoReturn:
-    """Stands for the endpoint where FastAPI looks at signatures."""
+    # Where FastAPI looks at signatures. A docstring would describe every route.
     raise AssertionError("the route serves itself")
 
 

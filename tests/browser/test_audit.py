@@ -34,7 +34,7 @@ def test_an_event_is_found_and_its_aggregate_gone_back_to(
     expect(events.get_by_role("row")).to_have_count(2)
     visitor.require_accessible()
     events.get_by_role("link", name="execution.completed").click()
-    expect(page.get_by_text(execution_id)).to_be_visible()
+    expect(page.get_by_text(execution_id, exact=True)).to_be_visible()
     changes = page.get_by_role("group", name="Differences")
     expect(changes.get_by_role("row").filter(has_text="/status")).to_contain_text("COMPLETED")
     slider = page.get_by_role("slider", name="The state after an event")

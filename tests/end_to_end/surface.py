@@ -24,6 +24,8 @@ TOLD = {
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PARAMETER = re.compile(r"\{(\w+)\}")
 DEPTH_MAX = 4
+# Of each list. What leads from an event to others makes a page of them too much to ask for.
+ROWS = 5
 ROUNDS_MAX = 4
 
 INTROSPECTION = """{ __schema { queryType { name } types { name kind
@@ -154,9 +156,13 @@ class Fields:
             takes_id = [arg["name"] for arg in one["args"] if self._leaf(arg["type"]) == "ID"]
             for value in ids if takes_id else ids[:1]:
                 given = dict.fromkeys(takes_id, f'"{value}"')
-                yield one["name"], "{ " + self._field(one, 0, given) + " }"
+                if any(arg["name"] == "first" for arg in one["args"]):
+                    given["first"] = str(ROWS)
+                yield one["name"], "{ " + self._field(one, (), given) + " }"
 
-    def _field(self, told: Mapping[str, Any], depth: int, given: Mapping[str, str]) -> str:
+    def _field(
+        self, told: Mapping[str, Any], within: tuple[str, ...], given: Mapping[str, str]
+    ) -> str:
         arguments = [
             f"{arg['name']}: {given.get(arg['name']) or self._value(arg['type'])}"
             for arg in told["args"]
@@ -166,13 +172,15 @@ class Fields:
         inner = self._types[self._leaf(told["type"])]
         if inner["kind"] != "OBJECT":
             return text
-        return f"{text} {{ {self._selection(inner, depth + 1)} }}"
+        return f"{text} {{ {self._selection(inner, within)} }}"
 
-    def _selection(self, inner: Mapping[str, Any], depth: int) -> str:
+    def _selection(self, inner: Mapping[str, Any], within: tuple[str, ...]) -> str:
+        """Of a type within itself what is no object, for that would never end."""
+        is_last = len(within) + 1 == DEPTH_MAX or inner["name"] in within
         parts = [
-            self._field(one, depth, {})
+            self._field(one, (*within, inner["name"]), {})
             for one in inner["fields"]
-            if depth < DEPTH_MAX or self._types[self._leaf(one["type"])]["kind"] != "OBJECT"
+            if not is_last or self._types[self._leaf(one["type"])]["kind"] != "OBJECT"
         ]
         return " ".join(parts) or "__typename"
 

@@ -117,7 +117,7 @@ class Broken:
     async def require_verified(self) -> None:
         checks = await self.checks()
         broken = {check.name: check.violations for check in checks if not check.ok}
-        assert broken == {}
+        assert broken == {}, broken
         seen = [check for check in checks if not UNTOUCHED & set(check.name.split())]
         assert all(check.checked for check in seen), checks
 

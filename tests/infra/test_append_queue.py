@@ -1,5 +1,6 @@
 """Who of many tenants is stored next: in turn, and in the order of coming within each."""
 
+from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 import pytest
@@ -12,11 +13,12 @@ from infra.side_rows import SideStatement
 
 NOISY, QUIET, OTHER = (TenantId(UUID(int=number)) for number in range(1, 4))
 RARE = SideStatement("SELECT 1", ())
+OTHER_RARE = SideStatement("SELECT 2", ())
 
 
-def an_append(tenant_id: TenantId, *, size: int = 10, is_rare: bool = False) -> Append:
+def an_append(tenant_id: TenantId, *, size: int = 10, rare: Sequence[SideStatement] = ()) -> Append:
     event = (uuid4(), 1, "a.topic", bytes(size), uuid4(), None)
-    return Append(Envelope(tenant_id, "test"), [event], rare=[RARE] if is_rare else ())
+    return Append(Envelope(tenant_id, "test"), [event], rare=rare)
 
 
 def waiting(*appends: Append, appends_max: int = 100) -> AppendQueue:
@@ -41,11 +43,20 @@ async def test_whoever_has_many_lets_others_into_the_next_batch() -> None:
 
 
 async def test_a_batch_ends_at_rare_rows_and_the_next_begins_with_another_tenant() -> None:
-    noisy = [an_append(NOISY, is_rare=True) for _ in range(3)]
+    noisy = [an_append(NOISY, rare=[RARE, OTHER_RARE]) for _ in range(3)]
     quiet = an_append(QUIET)
     queue = waiting(*noisy, quiet)
     batches = [queue.take(10, 100, 1000) for _ in range(3)]
     assert batches == [noisy[:1], [quiet, noisy[1]], noisy[2:]]
+
+
+async def test_rare_rows_of_one_kind_and_tenant_are_stored_together() -> None:
+    noisy = [an_append(NOISY, rare=[RARE]) for _ in range(3)]
+    different = an_append(NOISY, rare=[OTHER_RARE])
+    quiet = [an_append(QUIET, rare=[RARE]), an_append(QUIET)]
+    queue = waiting(*noisy, different, *quiet)
+    batches = [queue.take(10, 100, 1000) for _ in range(4)]
+    assert batches == [noisy, quiet[:1], [different], quiet[1:]]
 
 
 @pytest.mark.parametrize("bounds", [(2, 1000), (100, 25)])
