@@ -4,7 +4,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.money import PICO_PER_USD
@@ -34,6 +34,7 @@ def once(price: OverPeriod) -> int:
 
 
 @pytest.mark.parametrize("price", PRICES, ids=NAMES)
+@settings(max_examples=30)
 @given(quantities=st.lists(st.integers(1, 30), max_size=20))
 def test_until_it_is_billed_each_unit_counts_as_much_as_the_dearest(
     price: OverPeriod, quantities: list[int]
