@@ -53,9 +53,13 @@ from write_api import (
     subjects,
     subscriptions,
     tenants,
+    trigger_fires,
+    trigger_webhooks,
+    triggers,
     upcoming_invoices,
     usage_events,
     webhooks,
+    workflow_templates,
     workflows,
 )
 from write_api.edge import Edge, WriteDependencies
@@ -74,6 +78,7 @@ from write_api.security_headers import SecurityHeaders
 
 # The most called first: they are matched one after the other.
 ROUTES = (
+    *workflow_templates.ROUTES,
     *workflows.ROUTES,
     *agents.ROUTES,
     *sharing.ROUTES,
@@ -81,6 +86,9 @@ ROUTES = (
     *executions.ROUTES,
     *signals.ROUTES,
     *webhooks.ROUTES,
+    *triggers.ROUTES,
+    *trigger_fires.ROUTES,
+    *trigger_webhooks.ROUTES,
     *approvals.ROUTES,
     *execution_commands.ROUTES,
     *execution_forks.ROUTES,
@@ -120,12 +128,15 @@ ROUTES = (
     *events.ROUTES,
 )
 BODIES = (
+    *workflow_templates.BODIES,
     *workflows.BODIES,
     *agents.BODIES,
     *sharing.BODIES,
     *bulk_operations.BODIES,
     *executions.BODIES,
     *signals.BODIES,
+    *triggers.BODIES,
+    *trigger_fires.BODIES,
     *approvals.BODIES,
     *execution_commands.BODIES,
     *execution_forks.BODIES,
