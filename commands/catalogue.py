@@ -82,7 +82,12 @@ from commands.execution_commands import (
 )
 from commands.execution_forks import ForkExecution, fork_execution
 from commands.execution_upgrades import UpgradeExecution, upgrade_execution
-from commands.execution_usage import ResolveUsage, resolve_usage
+from commands.execution_usage import (
+    ImportUsageReport,
+    ResolveUsage,
+    import_usage_report,
+    resolve_usage,
+)
 from commands.executions import (
     CancelExecution,
     ExecuteWorkflow,
@@ -292,6 +297,7 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         entry(RefundPayment, refund_payment),
         entry(SendUsageEvents, send_usage_events),
         entry(ResolveUsage, resolve_usage),
+        entry(ImportUsageReport, import_usage_report),
         entry(InviteUser, invite_user),
         entry(RenewInvitation, renew_invitation),
         entry(AcceptInvitation, accept_invitation),

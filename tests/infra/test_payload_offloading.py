@@ -31,6 +31,7 @@ LARGE = "x" * INLINE_BYTES_MAX
 SMALL = {
     ("agent.created", "profile"),
     ("agent.revised", "profile"),
+    ("billing_account.period_closed", "counted"),
     ("billing_account.period_closed", "included_left"),
     ("billing_account.terms_changed", "taxes"),
     ("bulk_operation.created", "filter"),
