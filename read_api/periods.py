@@ -120,12 +120,11 @@ async def zone_of(context: ReadContext, asked: str | None) -> str:
 
 
 def period_params(
-    from_: str, to: str, *, interval: Interval | None, zone: str, is_shifted: bool = False
+    from_: str, to: str, *, interval: Interval | None, zone: str
 ) -> dict[str, str | None]:
-    """For the statements above. is_shifted: days are read in any time zone, with SHIFTED."""
+    """For the statements above."""
     is_cut = interval is not None and zone not in (UTC_NAME, "Etc/UTC")
-    has_days = interval is not Interval.HOUR and (is_shifted or not is_cut)
-    whole = _whole(from_, to, has_days=has_days)
+    whole = _whole(from_, to, has_days=interval is not Interval.HOUR)
     return {
         **whole,
         "shiftedTo": whole["daysTo" if is_cut else "daysFrom"],

@@ -80,16 +80,14 @@ def _summed(rows: LiteralString, start: LiteralString = START_OF) -> LiteralStri
 
 def _moved() -> LiteralString:
     """What of days belongs elsewhere: taken from where the day is counted, and put there."""
-    quarters = (
-        "SELECT f AS at, u.* FROM shifted CROSS JOIN LATERAL"
-        " (SELECT * FROM usage_facts_v2_quarters WHERE start >= f AND start < t OFFSET 0) AS u"
-    )
+    quarters: LiteralString = "SELECT * FROM usage_facts_v2_quarters WHERE start >= f AND start < t"
     return (
         "SELECT CASE sign WHEN 1 THEN shifted.at ELSE main END, model, provider, agent_id,"
         " workflow_id, node_type, created_by, meter,"
         " sign * quantity, sign * cost_usd_pico, sign * provisional_usd_pico,"
         " sign * unpriced, sign * unresolved"
-        " FROM (" + _summed(quarters, "at") + ") AS m JOIN shifted ON f = m.at"
+        # Part by part: for all of them at once, PostgreSQL would need a large table of sums.
+        " FROM shifted CROSS JOIN LATERAL (" + _summed(quarters, "f") + ") AS m"
         " CROSS JOIN (VALUES (1), (-1)) AS s(sign)"
     )
 
@@ -186,7 +184,7 @@ async def usage(
     maximum = info.context.sources.limits.usage_buckets_max
     zone = await zone_of(info.context, time_zone)
     params = {
-        **period_params(from_, to, interval=interval, zone=zone, is_shifted=True),
+        **period_params(from_, to, interval=interval, zone=zone),
         **sum_params(dimensions, filter),
         "limit": maximum,
     }
