@@ -37,7 +37,12 @@ from commands.budgets import (
     revise_budget,
     revise_managed_budget,
 )
-from commands.bulk_operations import OperateInBulk, operate_in_bulk
+from commands.bulk_operations import (
+    CancelBulkOperation,
+    OperateInBulk,
+    cancel_bulk_operation,
+    operate_in_bulk,
+)
 from commands.commerce_catalogue import COMMERCE
 from commands.credentials import (
     ChangeApiKeyScopes,
@@ -245,6 +250,14 @@ from commands.tenants import (
     suspend_tenant,
 )
 from commands.usage_events import SendUsageEvents, send_usage_events
+from commands.workflow_templates import (
+    CopyWorkflow,
+    PublishTemplate,
+    WithdrawTemplate,
+    copy_workflow,
+    publish_template,
+    withdraw_template,
+)
 from commands.workflows import (
     CreateWorkflow,
     DeleteWorkflow,
@@ -324,6 +337,9 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         entry(CreateWorkflow, create_workflow),
         entry(ReviseWorkflow, revise_workflow),
         entry(DeleteWorkflow, delete_workflow),
+        entry(CopyWorkflow, copy_workflow),
+        entry(PublishTemplate, publish_template),
+        entry(WithdrawTemplate, withdraw_template),
         entry(ExecuteWorkflow, execute_workflow),
         entry(ShareWorkflow, share_workflow),
         entry(EndWorkflowShare, end_workflow_share),
@@ -338,6 +354,7 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         entry(ForkExecution, fork_execution),
         entry(UpgradeExecution, upgrade_execution),
         entry(OperateInBulk, operate_in_bulk),
+        entry(CancelBulkOperation, cancel_bulk_operation),
         entry(SignalExecution, signal_execution),
         entry(ReceiveWebhook, receive_webhook),
         entry(DecideApproval, decide_approval),

@@ -47,7 +47,8 @@ class ResolveUsage(Command):
         return TenantId(self.of_tenant)
 
 
-class ReportedUsage(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ReportedUsage:
     """request_id: `<execution>:<path>:<attempt>`, as the call carried it."""
 
     request_id: str

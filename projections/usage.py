@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import LiteralString, TypedDict, cast
 
+from domain.embedding_calls import EmbeddingCall
 from domain.executions import Execution
 from domain.identifiers import Json, JsonObject
 from domain.storage_measurements import StorageMeasurement
@@ -42,9 +43,9 @@ class UsageColumns(TypedDict):
 
 
 class UsageFactRow(UsageColumns):
-    """stream_id: of a run, or of an event that a tenant sent or of what it kept on a day, which
-    have no path and attempt 0. Of
-    the time of a run, path is empty, and attempt says which of its ends it is.
+    """stream_id: of a run, or of an event that a tenant sent, of what it kept on a day or of a text
+    that was embedded, which have no path and attempt 0. Of the time of a run, path is empty,
+    and attempt says which of its ends it is.
     lines: [meter, quantity, cost in pico-USD or null], and the price where that is over a period:
     the cost is then provisional. model, agent_id, workflow_id, node_type:
     empty where there is none. source: unknown as long as nobody knows what the attempt used.
@@ -77,7 +78,7 @@ def keys(event: Decoded) -> Sequence[Key]:
             return ((logged.tenant_id, logged.stream_id, fact.path, fact.attempt),)
         case Execution.RunMetered() as fact:
             return ((event.logged.tenant_id, event.logged.stream_id, "", fact.attempt),)
-        case UsageEvent.Created() | StorageMeasurement.Created():
+        case UsageEvent.Created() | StorageMeasurement.Created() | EmbeddingCall.Created():
             return ((event.logged.tenant_id, event.logged.stream_id, "", 0),)
         case _:
             raise UnexpectedEvent(event.logged.topic)
@@ -99,6 +100,10 @@ def evolve(row: UsageFactRow | None, event: Decoded, _key: Key) -> UsageFactRow:
         case UsageEvent.Created() | StorageMeasurement.Created() as fact:
             at = datetime.fromisoformat(fact.happened_at)
             return _of_no_model(event, fact.usage, attempt=0, happened_at=at)
+        case EmbeddingCall.Created() as fact:
+            at = datetime.fromisoformat(fact.happened_at)
+            row = _of_no_model(event, fact.usage, attempt=0, happened_at=at)
+            return {**row, "model": fact.model}
         case _:
             raise UnexpectedEvent(event.logged.topic)
 
@@ -256,6 +261,7 @@ USAGE_FACTS = Projection(
         Execution.RunMetered,
         UsageEvent.Created,
         StorageMeasurement.Created,
+        EmbeddingCall.Created,
     ),
     overwrites=(
         Execution.NodeCompleted,
@@ -264,8 +270,9 @@ USAGE_FACTS = Projection(
         Execution.RunMetered,
         UsageEvent.Created,
         StorageMeasurement.Created,
+        EmbeddingCall.Created,
     ),
-    also=(UsageEvent, StorageMeasurement),
+    also=(UsageEvent, StorageMeasurement, EmbeddingCall),
     keys=keys,
     evolve=evolve,
     own=BEGUN_BY_PERSON,

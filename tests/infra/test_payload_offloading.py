@@ -38,6 +38,7 @@ SMALL = {
     ("bulk_operation.progressed", "refusals"),
     ("directory_user.changed", "attributes"),
     ("directory_user.created", "attributes"),
+    ("embedding_call.created", "usage"),
     ("execution.child_ended", "error"),
     ("execution.compensation_started", "error"),
     ("execution.iteration_ended", "error"),

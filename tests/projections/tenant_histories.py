@@ -46,7 +46,7 @@ from tests.projections.identity_histories import (
     an_identity_provider,
 )
 from tests.projections.invoice_histories import an_issued_invoice
-from tests.projections.usage_histories import a_sent_event
+from tests.projections.usage_histories import a_sent_event, an_embedding_call
 
 HOLD = {"execution_id": "00000000-0000-7000-8000-000000000001", "path": "draft", "attempt": 1}
 
@@ -66,6 +66,7 @@ def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list
     key = a_rotated_key(tenant_id, expires_at="2027-01-01T00:00:00Z").happens(ApiKey.Revoked)
     operation = a_page_of(a_page_of(a_bulk_operation(tenant_id)), REFUSAL)
     operation.happens(BulkOperation.Completed)
+    stopped = a_page_of(a_bulk_operation(tenant_id)).happens(BulkOperation.Cancelled)
     secret = a_secret(tenant_id).happens(Secret.Removed)
     provider = a_provider(tenant_id).happens(Provider.Removed)
     people = [a_user(tenant_id), a_role(tenant_id)]
@@ -82,11 +83,13 @@ def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list
     budget = a_budget(tenant_id).happens(Budget.HoldReleased, **HOLD).happens(Budget.Deleted)
     others = [
         budget,
+        an_embedding_call(tenant_id),
         an_issued_invoice(tenant_id).happens(Invoice.PastDueMarked),
         *billing,
         sharing,
         key,
         operation,
+        stopped,
         secret,
         provider,
         *people,

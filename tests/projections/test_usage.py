@@ -24,7 +24,12 @@ from tests.projections.histories import (
     started,
 )
 from tests.projections.ledger import Ledger, batches
-from tests.projections.usage_histories import a_sent_event, run_metered, storage_measured
+from tests.projections.usage_histories import (
+    a_sent_event,
+    an_embedding_call,
+    run_metered,
+    storage_measured,
+)
 
 RESOLVED = {
     "model": "openai/gpt-4o",
@@ -121,10 +126,23 @@ def test_the_time_of_each_end_of_a_run_is_a_row_of_its_own() -> None:
     assert {row["stream_id"] for row in rows} == {run.stream_id}
 
 
+def test_a_text_that_was_embedded_is_a_row_of_its_model() -> None:
+    call = an_embedding_call()
+    (row,) = rows_after(USAGE_FACTS, call.events)
+    told = (row["stream_id"], row["path"], row["attempt"], row["model"], row["provider"])
+    assert told == (call.stream_id, "", 0, "ours/embedder", "openai")
+    assert row["lines"] == '[["requests",1,0],["embedding_tokens",7,140000]]'
+
+
 def test_what_is_said_to_say_all_of_its_row_says_so_whatever_was_there() -> None:
     draw = random.Random(5)
     events = [event for _ in range(30) for event in random_run(draw, a_tenant()).events]
-    for told in (a_sent_event(), run_metered(an_execution()), storage_measured()):
+    for told in (
+        a_sent_event(),
+        run_metered(an_execution()),
+        storage_measured(),
+        an_embedding_call(),
+    ):
         events += told.events
     facts = [read_fact(event) for event in events]
     overwriting = [

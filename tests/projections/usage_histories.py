@@ -1,5 +1,6 @@
-"""Histories of what tenants count themselves, and of the time of runs."""
+"""Histories of what tenants count themselves, of the time of runs, and of calls beside them."""
 
+from domain.embedding_calls import EmbeddingCall
 from domain.executions import Execution
 from domain.identifiers import TenantId
 from domain.storage_measurements import StorageMeasurement
@@ -64,4 +65,18 @@ def storage_measured(tenant_id: TenantId | None = None) -> Stream:
         log_bytes=500,
         log_to=[1, 7, -1],
         usage={**usage, "created_by": "worker:one", "lines": [["storage_bytes", 1_500, 0]]},
+    )
+
+
+def an_embedding_call(tenant_id: TenantId | None = None) -> Stream:
+    """On the sixth of January: seven tokens at two hundredths of a millionth of a dollar."""
+    lines = [["requests", 1, 0], ["embedding_tokens", 7, 140_000]]
+    usage = {**USAGE["usage"], "provider": "openai", "prices": "litellm/1", "lines": lines}
+    return Stream(EmbeddingCall, tenant_id or a_tenant()).happens(
+        EmbeddingCall.Created,
+        purpose="search",
+        model="ours/embedder",
+        happened_at="2026-01-06T10:00:00+00:00",
+        usage=usage,
+        counters=[],
     )

@@ -65,6 +65,7 @@ class Described:
             "role_id": str(begun["execution_id"]),
             "plan_id": await self._a_plan(),
             "share_id": str(begun["execution_id"]),
+            "bulk_operation_id": str(begun["execution_id"]),
             "invoice_id": str(begun["execution_id"]),
             "budget_id": str(begun["execution_id"]),
             "grant_id": str(begun["execution_id"]),
