@@ -64,12 +64,13 @@ async def test_days_and_months_of_any_zone_are_sums_of_what_happened_in_them(api
             for one in await usage(api, **asked, by=["MODEL"]):
                 told[start(one, zone, form), one["group"][0]["value"]] += one["calls"]
             assert +told == happened, asked
+            if each == "MONTH":
+                continue
             # By meter, sums come from other rows.
-            if each == "DAY":
-                told.clear()
-                for one in await usage(api, **asked, by=["MODEL", "METER"]):
-                    told[start(one, zone, form), one["group"][0]["value"]] += one["calls"]
-                assert +told == happened, asked
+            told.clear()
+            for one in await usage(api, **asked, by=["MODEL", "METER"]):
+                told[start(one, zone, form), one["group"][0]["value"]] += one["calls"]
+            assert +told == happened, asked
             ran = Counter[str]()
             for one in (await api.read(GROUPED, **asked, by=["STATUS"]))["executionStats"]:
                 ran[start(one, zone, form)] += one["total"]
