@@ -186,6 +186,13 @@ ALERTS: dict[str, Sequence[Alert]] = {
             "Executions wait {{ $value }} s to begin: workers are short.",
         ),
         Alert(
+            "TriggersLate",
+            "max(trigger_lag_seconds) > 30",
+            "2m",
+            "page",
+            "A trigger is due for {{ $value }} s, and no worker looks at it.",
+        ),
+        Alert(
             "ExecutionsNeedAttention",
             "max(agentledger_executions_needing_attention) > 0",
             "15m",
