@@ -87,7 +87,12 @@ from commands.execution_commands import (
 )
 from commands.execution_forks import ForkExecution, fork_execution
 from commands.execution_upgrades import UpgradeExecution, upgrade_execution
-from commands.execution_usage import ResolveUsage, resolve_usage
+from commands.execution_usage import (
+    ImportUsageReport,
+    ResolveUsage,
+    import_usage_report,
+    resolve_usage,
+)
 from commands.executions import (
     CancelExecution,
     ExecuteWorkflow,
@@ -244,6 +249,7 @@ from commands.tenants import (
     stay_on_platform,
     suspend_tenant,
 )
+from commands.trigger_catalogue import TRIGGERS
 from commands.usage_events import SendUsageEvents, send_usage_events
 from commands.workflow_templates import (
     CopyWorkflow,
@@ -265,6 +271,7 @@ from commands.workflows import (
 HANDLERS: Mapping[type[Command], Handler] = dict(
     [
         *COMMERCE,
+        *TRIGGERS,
         entry(CreateTenant, create_tenant),
         entry(SetRetention, set_retention),
         entry(ChangeTenant, change_tenant),
@@ -305,6 +312,7 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         entry(RefundPayment, refund_payment),
         entry(SendUsageEvents, send_usage_events),
         entry(ResolveUsage, resolve_usage),
+        entry(ImportUsageReport, import_usage_report),
         entry(InviteUser, invite_user),
         entry(RenewInvitation, renew_invitation),
         entry(AcceptInvitation, accept_invitation),

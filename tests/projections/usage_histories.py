@@ -7,6 +7,22 @@ from domain.storage_measurements import StorageMeasurement
 from domain.usage_events import UsageEvent
 from tests.projections.histories import USAGE, Stream, a_tenant
 
+# Ten pages for 5 USD, over a period: each page counts as half a USD until it is billed.
+PACKAGE_PRICE = {
+    "id": "0123456789abcdef",
+    "kind": "package",
+    "usd_pico": 5 * 10**12,
+    "size": 10,
+    "over": "period",
+}
+PROVISIONAL_USAGE = {
+    **USAGE["usage"],
+    "source": "sent",
+    "provider": "",
+    "prices": "tenant/1",
+    "lines": [["pages_printed", 12, 6 * 10**12, PACKAGE_PRICE]],
+}
+
 
 def a_sent_event(tenant_id: TenantId | None = None, **fields: object) -> Stream:
     lines = [["pages_printed", 12, None]]

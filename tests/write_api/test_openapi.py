@@ -59,8 +59,12 @@ class Described:
         hold(self.api, self.api.world.tenant_id)
         execution_id = UUID(str(begun["execution_id"]))
         path = self.api.webhook_keys.path(self.api.world.tenant_id, execution_id)
+        hook: JsonObject = {"name": "Hook", "webhook": {}}
+        trigger = await self.api.created(f"/workflows/{ids['workflow_id']}/triggers", hook)
         return {
             **ids,
+            "trigger_id": str(trigger["trigger_id"]),
+            "trigger_key": str(trigger["webhook_path"]).rsplit("/", 1)[1],
             "tenant_id": await self._a_tenant(),
             "execution_id": str(begun["execution_id"]),
             "session_id": str(begun["execution_id"]),  # Of nobody: it is not found.
