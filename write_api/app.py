@@ -74,6 +74,7 @@ from write_api.problem_details import (
 )
 from write_api.routes import add_routes
 from write_api.scim import add_scim
+from write_api.scim_document import scim_paths, scim_schemas
 from write_api.security_headers import SecurityHeaders
 
 # The most called first: they are matched one after the other.
@@ -200,7 +201,7 @@ def build_write_routes(app: FastAPI, dependencies: WriteDependencies) -> None:
     add_scim(app, edge, dependencies.scim)
     add_problem_handlers(app)
     add_open_paths(app, edge)
-    document_schemas(app, BODIES)
+    document_schemas(app, BODIES, paths=scim_paths(), path_schemas=scim_schemas())
     app.add_middleware(LastResort, ids=dependencies.ids)
     if dependencies.cors_origins:
         app.add_middleware(
