@@ -44,6 +44,8 @@ MACHINERY = {
         "sharing_port",
         "standing_port",
         "subject_port",
+        "trigger_catalogue",
+        "trigger_port",
         "template_port",
         "vault_port",
     ),

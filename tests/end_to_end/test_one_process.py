@@ -10,6 +10,7 @@ from websockets.typing import Subprotocol
 
 from tests.end_to_end.stack import Api, Stack, new_tenant, operator_key_of
 from tests.end_to_end.stories import question_workflow, scripted_workflow
+from tests.plain_http import NO_AUTHORITIES
 
 LONG = "What is durable execution, and who needs it?"
 
@@ -183,7 +184,7 @@ async def test_a_revoked_key_and_no_key_are_refused_and_tenants_do_not_see_each_
     assert removed.is_success
     refused = await second.http.post("/api/v1/agents", json={})
     assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated")
-    nobody = httpx.post(f"{one_process.url}/api/v1/agents", json={})
+    nobody = httpx.post(f"{one_process.url}/api/v1/agents", json={}, verify=NO_AUTHORITIES)
     assert nobody.status_code == 401
     assert nobody.headers["content-type"].startswith("application/problem+json")
     stranger = Api(
