@@ -23,7 +23,7 @@ NEWEST = "{ tenant { id } invoices(first: 5) { edges { node { id status periodSt
 # Nothing that is used now is of a month that is over, and prices never begin in the past: for the
 # page, a line is put into the read model that the run of this file is the sum of.
 LINE = """
-UPDATE agentledger.invoices_v1 SET lines = %s, facts = %s WHERE invoice_id = %s
+UPDATE agentledger.invoices_v2 SET lines = %s, facts = %s WHERE invoice_id = %s
 """
 
 
