@@ -16,6 +16,10 @@ PACKAGES := bench cli commands deploy domain infra projections read_api sagas wr
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 WORKERS ?= $(shell echo $$(( $(CORES) < 3 ? $(CORES) + 1 : 4 )))
 
+# In CI, on a machine that others use too, a few tests that failed are tried once more, and are told with
+# their tracebacks at the end: such a test waits for too little, and is to be mended.
+RERUNS := $(if $(CI),--reruns 1 --max-suite-reruns 5 --rerun-show-tracebacks)
+
 BUILT := read_api/dashboard_build/index.html
 BUILD_LOG := .agentledger-tools/dashboard-build.log
 
@@ -35,7 +39,7 @@ demo: .venv/.ready
 # Without a registry, or a Node, all but the tests of the dashboard can run: they say what is missing.
 test: .venv/.ready
 	-@$(MAKE) --no-print-directory dashboard
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(RERUNS)
 
 thorough: .venv/.ready
 	AGENTLEDGER_TEST_EFFORT=10 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --timeout 1800 -m "slow or not slow"

@@ -1,5 +1,5 @@
 """Bulk operations: one decision about many executions. Asked first what it would be about; then
-begun, and worked off by the workers (sagas/bulk_operations.py).
+begun, and worked off by the workers (sagas/bulk_operations.py), or cancelled half way.
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,13 @@ from commands.execution_forks import ForkExecution
 from commands.execution_upgrades import UpgradeExecution
 from commands.executions import CancelExecution, require_small
 from commands.ownership import require_all
-from commands.ports import OpenedBulkOperation
-from domain.bulk_operations import EXECUTIONS_MAX, BulkAction, BulkOperation
+from commands.ports import ClosedBulkOperation, OpenedBulkOperation
+from domain.bulk_operations import (
+    EXECUTIONS_MAX,
+    BulkAction,
+    BulkOperation,
+    BulkOperationNotFound,
+)
 from domain.identifiers import Json, JsonObject
 
 SAMPLE_MAX = 10
@@ -79,6 +84,30 @@ async def _begun(
         aggregates=(operation,),
         side_rows=(OpenedBulkOperation(operation_id),),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class CancelBulkOperation(Command):
+    """Nothing more is begun of it. What it did stays: to cancel executions is another command."""
+
+    requires: ClassVar[str] = "executions:write"
+
+    bulk_operation_id: UUID
+
+
+async def cancel_bulk_operation(command: CancelBulkOperation, on: Tenancy) -> Decided:
+    require_all(on.caller, command.requires)
+    operation = await on.load(BulkOperation, command.bulk_operation_id, BulkOperationNotFound)
+    was_cancelled = operation.is_cancelled
+    operation.cancel()
+    result: JsonObject = {
+        "bulk_operation_id": str(operation.id),
+        "status": "CANCELLED",
+        "done_count": operation.done_count,
+        "refused_count": operation.refused_count,
+    }
+    closed = () if was_cancelled else (ClosedBulkOperation(operation.id),)
+    return Decided(result, aggregates=(operation,), side_rows=closed)
 
 
 def filter_from(stored: JsonObject) -> ExecutionFilter:

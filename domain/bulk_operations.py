@@ -1,6 +1,8 @@
 """BulkOperation: one decision about many executions, worked off page by page.
 
     Created ──► Progressed ──► Progressed ──► ... ──► Completed
+                    │
+                    └──► Cancelled ──► Progressed, of the page that was under way
 
 Candidates come from a view, newest first, and each is decided from its own events: what a rule
 refuses is counted, and the rest goes on.
@@ -12,7 +14,7 @@ from uuid import UUID
 
 from eventsourcing.domain import Aggregate, event
 
-from domain.errors import NotFound
+from domain.errors import NotFound, Refused
 from domain.identifiers import Json, JsonObject
 
 BulkAction: TypeAlias = Literal["cancel", "retry", "fork", "upgrade"]
@@ -23,6 +25,10 @@ REFUSALS_MAX = 20
 
 class BulkOperationNotFound(NotFound):
     """There is no such bulk operation."""
+
+
+class BulkOperationCompleted(Refused):
+    """This bulk operation has completed; there is nothing left to cancel."""
 
 
 class BulkOperation(Aggregate):
@@ -55,6 +61,9 @@ class BulkOperation(Aggregate):
     class Completed(Aggregate.Event):
         TOPIC = "bulk_operation.completed"
 
+    class Cancelled(Aggregate.Event):
+        TOPIC = "bulk_operation.cancelled"
+
     @event(Created)
     def __init__(
         self,
@@ -77,6 +86,11 @@ class BulkOperation(Aggregate):
         self.refused_count = 0
         self.refusals: list[JsonObject] = []
         self.is_completed = False
+        self.is_cancelled = False
+
+    @property
+    def is_over(self) -> bool:
+        return self.is_completed or self.is_cancelled
 
     @property
     def left_count(self) -> int:
@@ -86,7 +100,9 @@ class BulkOperation(Aggregate):
     def progress(
         self, page: Sequence[UUID], refusals: Sequence[JsonObject], *, has_more: bool
     ) -> None:
-        """page: what was looked at, newest first. refusals: of those that a rule refused."""
+        """page: what was looked at, newest first. refusals: of those that a rule refused. Also
+        of an operation that was cancelled meanwhile.
+        """
         assert not self.is_completed
         if page:
             room = REFUSALS_MAX - len(self.refusals)
@@ -96,8 +112,15 @@ class BulkOperation(Aggregate):
                 refused_count=len(refusals),
                 refusals=list(refusals[:room]),
             )
-        if not has_more or self.left_count <= 0:
+        if not self.is_cancelled and (not has_more or self.left_count <= 0):
             self._completed()
+
+    def cancel(self) -> None:
+        """What was done stays done, and nothing more is begun. Raises BulkOperationCompleted."""
+        if self.is_completed:
+            raise BulkOperationCompleted
+        if not self.is_cancelled:
+            self._cancelled()
 
     @event(Progressed)
     def _progressed(
@@ -111,6 +134,10 @@ class BulkOperation(Aggregate):
     @event(Completed)
     def _completed(self) -> None:
         self.is_completed = True
+
+    @event(Cancelled)
+    def _cancelled(self) -> None:
+        self.is_cancelled = True
 
 
 def a_refusal(execution_id: UUID, code: str, detail: str) -> JsonObject:

@@ -25,7 +25,7 @@ from projections.table import (
 
 class BulkOperationRow(TypedDict):
     """executions_max: how many it looks at. refusals: the first of them, {execution_id, code,
-    detail}.
+    detail}. completed_at: when it completed or was cancelled.
     """
 
     tenant_id: Uuid
@@ -73,10 +73,11 @@ def evolve(row: BulkOperationRow | None, event: Decoded, _key: Key) -> BulkOpera
                 "refusals": json_text([*orjson.loads(before["refusals"]), *fact.refusals]),
                 "version": logged.version,
             }
-        case BulkOperation.Completed():
+        case BulkOperation.Completed() | BulkOperation.Cancelled() as fact:
+            is_cancelled = isinstance(fact, BulkOperation.Cancelled)
             return {
                 **present(row),
-                "status": "COMPLETED",
+                "status": "CANCELLED" if is_cancelled else "COMPLETED",
                 "completed_at": logged.recorded_at,
                 "version": logged.version,
             }
@@ -91,7 +92,12 @@ BULK_OPERATIONS = Projection(
     key=("tenant_id", "bulk_operation_id"),
     stream_column="bulk_operation_id",
     aggregate=BulkOperation,
-    events=(BulkOperation.Created, BulkOperation.Progressed, BulkOperation.Completed),
+    events=(
+        BulkOperation.Created,
+        BulkOperation.Progressed,
+        BulkOperation.Completed,
+        BulkOperation.Cancelled,
+    ),
     keys=stream_key,
     evolve=evolve,
     own=BEGUN_BY_PERSON,

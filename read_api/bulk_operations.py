@@ -18,6 +18,7 @@ BULK_OPERATIONS = Listing("BulkOperation", "b", "bulk_operations_v1 AS b", "bulk
 class BulkOperationStatus(Enum):
     RUNNING = "RUNNING"
     COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
 
 
 @strawberry.type(description="One decision about many executions, worked off page by page.")
@@ -33,7 +34,7 @@ class BulkOperation:
     refusals: Json = column("b.refusals", "The first 20: {execution_id, code, detail}")
     created_by: str = column("b.created_by")
     created_at: Instant = column("b.created_at")
-    completed_at: Instant | None = column("b.completed_at")
+    completed_at: Instant | None = column("b.completed_at", "Or when it was cancelled.")
 
 
 async def bulk_operation(

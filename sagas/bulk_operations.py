@@ -2,6 +2,8 @@
 
     claim ──► find a page ──► dispatch one command for each ──► append Progressed ──► release
 
+One that is cancelled has its page under way finished and told, and no other begun.
+
 Where there is no room to begin more, a page is recorded as far as it came, and the operation rests
 until there may be.
 
@@ -14,6 +16,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from commands.authorization import Caller
@@ -24,7 +27,7 @@ from commands.ports import Clock, ClosedBulkOperation, EventStore, Ids
 from domain.bulk_operations import BulkOperation, a_refusal
 from domain.envelope import Envelope
 from domain.errors import DomainError, OverLimit, Stale, Unavailable
-from domain.identifiers import TenantId
+from domain.identifiers import JsonObject, TenantId
 from infra.crash_points import reach
 
 log = logging.getLogger(__name__)
@@ -36,6 +39,14 @@ LEASE_S = 60.0
 REST_S_MAX = 60.0
 # For so long after it came forward last; then those for which there is no room are refused.
 ROOM_WAIT_S_MAX = 3600.0
+
+
+class _Page(NamedTuple):
+    """What was done of a page, as BulkOperation.progress takes it."""
+
+    page: Sequence[UUID]
+    refusals: Sequence[JsonObject]
+    has_more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +83,7 @@ class BulkOperationSaga:
         """One page, as far as there is room; how long to rest after it, in seconds."""
         tenant_id = claimed.tenant_id
         operation = await self.events.load(BulkOperation, claimed.operation_id, tenant_id)
-        if operation is None or operation.is_completed:
+        if operation is None or operation.is_over:
             return 0.0  # Somebody else ended it after we had claimed it.
         limit = min(PAGE, operation.left_count)
         page = await self.search.find(
@@ -86,9 +97,10 @@ class BulkOperationSaga:
             if refusal is not None
         ]
         has_more = len(page) == limit or done_count < len(page)
-        operation.progress(page[:done_count], refusals, has_more=has_more)
-        if operation.pending_events:
-            await self._record(operation, tenant_id)
+        done = _Page(page[:done_count], refusals, has_more=has_more)
+        began_at = operation.cursor
+        if not await self._recorded(operation, done, tenant_id):
+            await self._record_of_cancelled(operation.id, done, began_at, tenant_id)
         return rest_s
 
     def _as_far_as_there_is_room(
@@ -104,14 +116,29 @@ class BulkOperationSaga:
                     return place, refusal.retry_after_s
         return len(decided), 0.0
 
-    async def _record(self, operation: BulkOperation, tenant_id: TenantId) -> None:
+    async def _recorded(self, operation: BulkOperation, done: _Page, tenant_id: TenantId) -> bool:
+        operation.progress(done.page, done.refusals, has_more=done.has_more)
+        if not operation.pending_events:
+            return True
         closed = [ClosedBulkOperation(operation.id)] if operation.is_completed else []
         try:
             reach("bulk.before_progress")
             await self.events.append([operation], Envelope(tenant_id, self.actor), side_rows=closed)
             reach("bulk.after_progress")
         except Stale:
-            log.info("bulk operation %s: another worker did this page", operation.id)
+            return False
+        return True
+
+    async def _record_of_cancelled(
+        self, operation_id: UUID, done: _Page, began_at: UUID, tenant_id: TenantId
+    ) -> None:
+        """Somebody else wrote meanwhile: who cancelled it, or a worker that did the same page."""
+        operation = await self.events.load(BulkOperation, operation_id, tenant_id)
+        is_ours = operation is not None and operation.is_cancelled and operation.cursor == began_at
+        if operation is None or not is_ours:
+            log.info("bulk operation %s: another worker did this page", operation_id)
+        elif not await self._recorded(operation, done, tenant_id):
+            log.info("bulk operation %s: another worker told this page", operation_id)
 
     async def _decide(
         self, operation: BulkOperation, claimed: OpenBulkOperation, execution_id: UUID

@@ -1,7 +1,7 @@
-"""POST /executions/bulk/cancel, /retry, /fork and /upgrade."""
+"""POST /executions/bulk/cancel, /retry, /fork and /upgrade; POST /bulk-operations/{id}/cancel."""
 
 from http import HTTPStatus
-from typing import Annotated, Any, TypeAlias, cast, get_args
+from typing import Annotated, Any, Literal, TypeAlias, cast, get_args
 
 from pydantic import (
     BaseModel,
@@ -14,8 +14,13 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
-from commands.bulk_operations import SAMPLE_MAX, OperateInBulk
-from domain.bulk_operations import EXECUTIONS_MAX, BulkAction
+from commands.bulk_operations import SAMPLE_MAX, CancelBulkOperation, OperateInBulk
+from domain.bulk_operations import (
+    EXECUTIONS_MAX,
+    BulkAction,
+    BulkOperationCompleted,
+    BulkOperationNotFound,
+)
 from domain.execution_status import ExecutionStatus
 from domain.identifiers import Json, JsonObject
 from write_api.edge import Call
@@ -114,6 +119,15 @@ class BulkAccepted(BaseModel):
     count: int
 
 
+class BulkOperationCancelled(BaseModel):
+    """done_count, refused_count: so far; a page of executions that is under way is still added."""
+
+    bulk_operation_id: str
+    status: Literal["CANCELLED"]
+    done_count: int
+    refused_count: int
+
+
 BULK_CANCEL_BODY = TypeAdapter(BulkCancelBody)
 BULK_RETRY_BODY = TypeAdapter(BulkRetryBody)
 BULK_FORK_BODY = TypeAdapter(BulkForkBody)
@@ -186,6 +200,21 @@ async def upgrade(call: Call) -> Response:
     return await _operated(call, "upgrade", body, {"version": body.version})
 
 
+@route(
+    "POST",
+    "/api/v1/bulk-operations/{bulk_operation_id}/cancel",
+    documented(
+        "cancelBulkOperation",
+        "Begin nothing more of a bulk operation; what it did stays",
+        requires=CancelBulkOperation.requires,
+        answers=Answered[BulkOperationCancelled],
+        refusals=[BulkOperationNotFound, BulkOperationCompleted],
+    ),
+)
+async def cancel_operation(call: Call) -> Response:
+    return await call.answer(CancelBulkOperation(call.id("bulk_operation_id")), HTTPStatus.OK)
+
+
 async def _operated(
     call: Call, action: BulkAction, body: BulkBody, parameters: JsonObject
 ) -> Response:
@@ -215,5 +244,5 @@ def _one_or_list(statuses: tuple[ExecutionStatus, ...] | None) -> Json:
     return statuses[0] if len(statuses) == 1 else [*statuses]
 
 
-ROUTES = (cancel, retry, fork, upgrade)
+ROUTES = (cancel, retry, fork, upgrade, cancel_operation)
 BODIES = (BULK_CANCEL_BODY, BULK_RETRY_BODY, BULK_FORK_BODY, BULK_UPGRADE_BODY)

@@ -96,7 +96,8 @@ LETTER = workflow(
             "config": {
                 "model": "offline/script",
                 "prompt": "A letter",
-                "parameters": {"script": [{"text": "Dear Ada, " * 40, "word_delay_s": 0.05}]},
+                # It would take minutes: whoever looks at it ends it.
+                "parameters": {"script": [{"text": "Dear Ada, " * 2000, "word_delay_s": 0.05}]},
             },
         },
     ],

@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    expect,
+    sync_playwright,
+)
 
 from tests.end_to_end.stack import ROOT
 
@@ -27,7 +34,7 @@ FLAGS = (
 )
 DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
-WAIT_MS = 15_000
+WAIT_MS = 30_000
 # Two frames after the colours changed, all that is seen has them.
 RUN_AXE = """new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))
   .then(() => axe.run(document, {resultTypes: ["violations"]})).then(found => found.violations.map(
@@ -52,6 +59,7 @@ def chromium() -> str | None:
 def running_browser() -> Iterator[Browser]:
     # The driver is a program of its own, whose temporary files should not outlive the test.
     playwright: Playwright
+    expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
         yield browser

@@ -1,13 +1,15 @@
 """Many executions are first counted, then handed to the workers as one operation."""
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
 from commands.authorization import MissingScope
-from commands.bulk_operations import SAMPLE_MAX, OperateInBulk
-from commands.ports import OpenedBulkOperation
-from domain.identifiers import JsonObject
+from commands.bulk_operations import SAMPLE_MAX, CancelBulkOperation, OperateInBulk
+from commands.ports import ClosedBulkOperation, OpenedBulkOperation
+from domain.bulk_operations import BulkOperationNotFound
+from domain.identifiers import JsonObject, TenantId
 from tests.commands.fakes import World
 from tests.commands.steps import a_chain, a_run, an_llm, refused, worked
 
@@ -85,3 +87,37 @@ async def test_who_may_not_steer_one_execution_may_not_steer_many() -> None:
     world = World()
     with pytest.raises(MissingScope):
         await world.when(OperateInBulk("cancel", {}, {}), caller=world.caller_with("read"))
+
+
+async def begun(world: World) -> UUID:
+    (told,) = await world.given(OperateInBulk("cancel", {}, {}, is_dry_run=False))
+    return UUID(str(told["bulk_operation_id"]))
+
+
+async def test_an_operation_is_cancelled_once_and_nobody_finds_it_again() -> None:
+    world = World()
+    await runs(world, 1)
+    operation_id = await begun(world)
+    for _ in range(2):
+        answer = await world.when(CancelBulkOperation(operation_id))
+        assert (answer.result["status"], answer.result["done_count"]) == ("CANCELLED", 0)
+    assert world.store.topics.count("bulk_operation.cancelled") == 1
+    assert world.store.side_rows.count(ClosedBulkOperation(operation_id)) == 1
+
+
+async def test_who_may_steer_only_their_own_runs_cancels_no_operation() -> None:
+    world = World()
+    operation_id = await begun(world)
+    own_only = replace(world.caller, own_only=frozenset({"executions:write"}))
+    for caller in (own_only, world.caller_with("read")):
+        with pytest.raises(MissingScope):
+            await world.when(CancelBulkOperation(operation_id), caller=caller)
+    assert "bulk_operation.cancelled" not in world.store.topics
+
+
+async def test_an_operation_of_another_tenant_is_not_there() -> None:
+    world = World()
+    operation_id = await begun(world)
+    stranger = replace(world.caller, tenant_id=TenantId(world.ids.new()))
+    with pytest.raises(BulkOperationNotFound):
+        await world.when(CancelBulkOperation(operation_id), caller=stranger)

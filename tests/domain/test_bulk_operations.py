@@ -2,7 +2,14 @@
 
 from uuid import UUID
 
-from domain.bulk_operations import REFUSALS_MAX, BulkOperation, a_refusal
+import pytest
+
+from domain.bulk_operations import (
+    REFUSALS_MAX,
+    BulkOperation,
+    BulkOperationCompleted,
+    a_refusal,
+)
 from domain.identifiers import JsonObject
 from tests.domain.given import Act, Story, given
 
@@ -71,3 +78,19 @@ def test_only_the_first_refusals_are_kept_and_all_are_counted() -> None:
     )
     assert len(story.aggregate.refusals) == REFUSALS_MAX
     assert story.aggregate.refused_count == 30
+
+
+def cancel(story: Story[BulkOperation]) -> None:
+    story.aggregate.cancel()
+
+
+def test_one_that_is_cancelled_tells_the_page_under_way_and_does_not_complete() -> None:
+    story = an_operation().when(cancel).then_topics("bulk_operation.cancelled")
+    story.when(progress(PAGE, [], has_more=False)).then_topics("bulk_operation.progressed")
+    assert (story.aggregate.is_completed, story.aggregate.is_over) == (False, True)
+    story.when(cancel).then()
+
+
+def test_one_that_completed_cannot_be_cancelled() -> None:
+    with pytest.raises(BulkOperationCompleted):
+        given(an_operation(), progress([], [], has_more=False), cancel)

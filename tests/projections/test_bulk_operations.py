@@ -27,3 +27,10 @@ def test_a_completed_operation_says_since_when() -> None:
     operation = a_page_of(a_bulk_operation()).happens(BulkOperation.Completed)
     (row,) = rows_after(BULK_OPERATIONS, operation.events)
     assert (row["status"], row["completed_at"], row["version"]) == ("COMPLETED", at(3), 3)
+
+
+def test_a_cancelled_operation_still_counts_the_page_under_way() -> None:
+    operation = a_page_of(a_bulk_operation(), done=1).happens(BulkOperation.Cancelled)
+    (row,) = rows_after(BULK_OPERATIONS, a_page_of(operation, REFUSAL, done=2).events)
+    assert (row["status"], row["completed_at"], row["version"]) == ("CANCELLED", at(3), 4)
+    assert (row["done_count"], row["refused_count"]) == (3, 1)

@@ -36,3 +36,10 @@ async def test_a_completed_operation_says_so(api: Api) -> None:
     await api.happened(operation)
     one = await api.read(ONE, id=str(operation.stream_id))
     assert one["bulkOperation"]["status"] == "COMPLETED"
+
+
+async def test_a_cancelled_operation_says_so_and_what_was_done(api: Api) -> None:
+    operation = a_page_of(a_bulk_operation(api.tenant_id), done=3).happens(BulkOperation.Cancelled)
+    await api.happened(operation)
+    one = (await api.read(ONE, id=str(operation.stream_id)))["bulkOperation"]
+    assert (one["status"], one["doneCount"]) == ("CANCELLED", 3)

@@ -1,12 +1,14 @@
 """Bulk operations are worked off page by page, each execution once, whoever does it."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from commands.admission_port import TooManyOpenExecutions
-from commands.bulk_operations import OperateInBulk
+from commands.bulk_operations import CancelBulkOperation, OperateInBulk
 from commands.executions import CancelExecution
 from domain.bulk_operations import BulkOperation
 from domain.envelope import Envelope
@@ -203,23 +205,24 @@ def _stops(*_: object, **__: object) -> None:
 async def test_of_two_workers_at_one_page_one_records_it(
     workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = [await a_run(workers.world, CHAIN) for _ in range(2)]
-    operation_id = await workers.begun("cancel", executions_max=2)
-    honest = BulkOperation.progress
+    made = [await a_run(workers.world, CHAIN) for _ in range(3)]
+    operation_id = await workers.begun("cancel")
+    find = workers.world.search.find
 
-    def overtaken(self: BulkOperation, *page: object, **fields: bool) -> None:
-        honest(self, *page, **fields)  # pyright: ignore[reportArgumentType] # as it is called
-        workers.world.store._streams[self.id][1].append(workers.world.store.events[-1])
+    async def overtaken(*args: Any, **named: Any) -> Sequence[UUID]:
+        page = await find(*args, **named)
+        monkeypatch.setattr(workers.world.search, "find", find)
+        workers.open.claimed.clear()  # The lease has ended.
+        assert await workers.second.work_once()
+        return page
 
-    with monkeypatch.context() as race:
-        race.setattr(BulkOperation, "progress", overtaken)
-        assert await workers.first.work_once()
-    assert await statuses(workers.world, made) == ["CANCELLED"] * 2
-    workers.world.store._streams[operation_id][1].pop()
-    assert "bulk_operation.progressed" not in workers.world.store.topics
+    monkeypatch.setattr(workers.world.search, "find", overtaken)
+    assert await workers.first.work_once()
+    assert await statuses(workers.world, made) == ["PENDING", *["CANCELLED"] * 2]
+    assert (await workers.operation(operation_id)).done_count == 2
     while await workers.second.work_once():
         pass
-    assert (await workers.operation(operation_id)).done_count == 2
+    assert (await workers.operation(operation_id)).done_count == 3
 
 
 async def test_only_as_many_as_were_asked_for_are_looked_at(workers: Workers) -> None:
@@ -261,3 +264,35 @@ async def test_an_ended_execution_is_refused_and_told(workers: Workers) -> None:
     operation_id = await workers.begun("cancel")
     await workers.first.work_once()
     assert (await workers.operation(operation_id)).refused_count == 1
+
+
+async def test_of_a_cancelled_operation_what_is_not_done_is_not_done(workers: Workers) -> None:
+    made = [await a_run(workers.world, CHAIN) for _ in range(5)]
+    operation_id = await workers.begun("cancel")
+    assert await workers.first.work_once()
+    await workers.world.given(CancelBulkOperation(operation_id))
+    assert not await workers.second.work_once()
+    assert await statuses(workers.world, made) == [*["PENDING"] * 3, *["CANCELLED"] * 2]
+    operation = await workers.operation(operation_id)
+    assert (operation.done_count, operation.is_completed) == (2, False)
+
+
+async def test_a_page_during_which_it_is_cancelled_is_told_and_the_last(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [await a_run(workers.world, CHAIN) for _ in range(5)]
+    operation_id = await workers.begun("cancel")
+    find = workers.world.search.find
+
+    async def cancelled_meanwhile(*args: Any, **named: Any) -> Sequence[UUID]:
+        page = await find(*args, **named)
+        await workers.world.given(CancelBulkOperation(operation_id))
+        return page
+
+    monkeypatch.setattr(workers.world.search, "find", cancelled_meanwhile)
+    assert await workers.first.work_once()
+    assert not await workers.first.work_once()
+    assert await statuses(workers.world, made) == [*["PENDING"] * 3, *["CANCELLED"] * 2]
+    operation = await workers.operation(operation_id)
+    assert (operation.done_count, operation.is_completed) == (2, False)
+    assert workers.world.store.topics[-1] == "bulk_operation.progressed"

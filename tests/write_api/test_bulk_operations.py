@@ -86,3 +86,20 @@ async def test_a_filter_that_is_not_understood_is_refused(
 ) -> None:
     response = await api.send("POST", "/executions/bulk/retry", body)
     assert [path for path, _ in problem(response, 422, "invalid")] == [place]
+
+
+async def test_an_operation_is_cancelled_and_says_how_far_it_came(api: Api) -> None:
+    await begun(api, CHAIN)
+    body = {"filter": {}, "dry_run": False}
+    accepted = (await api.send("POST", "/executions/bulk/retry", body)).json()["data"]
+    path = f"/bulk-operations/{accepted['bulk_operation_id']}/cancel"
+    for _ in range(2):
+        response = await api.send("POST", path)
+        assert response.status_code == 200, response.text
+        assert response.json()["data"] == {
+            "bulk_operation_id": accepted["bulk_operation_id"],
+            "status": "CANCELLED",
+            "done_count": 0,
+            "refused_count": 0,
+        }
+    assert api.store.topics.count("bulk_operation.cancelled") == 1
