@@ -142,6 +142,7 @@ async def test_open_policies_exist_only_for_the_roles_that_serve_all_tenants(
         "retention",
         "sessions",
         "subject_streams",
+        "templates",
         "tenant_standings",
     }
 
