@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 from xdist.scheduler import LoadFileScheduling
 
@@ -26,6 +27,12 @@ from tests.oidc.provider import OpenIdProvider
 
 # Failures inside the stories of runs show what differs, whichever folder imports them first.
 pytest.register_assert_rewrite("tests.domain.given", "tests.domain.resuming")
+
+# How long an example may take says more of the machine than of us.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 # What tests write needs no disk, and thousands of databases are made and dropped: on a disk that
 # takes more processor time than all else, and most of the waiting. Processes they start inherit it.
