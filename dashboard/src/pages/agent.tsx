@@ -116,7 +116,7 @@ export default function AgentPage() {
                 cell: (one) => (
                   <button
                     type="button"
-                    className="button quiet"
+                    className="button link"
                     aria-pressed={one.version === shown.version}
                     onClick={() => setVersion(one.version === agent.version ? "" : String(one.version))}
                   >

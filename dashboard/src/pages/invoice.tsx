@@ -158,7 +158,7 @@ function Lines({
                 isOfUsage(row.kind) && row.meter ? (
                   <button
                     type="button"
-                    className="button quiet"
+                    className="button link"
                     aria-expanded={shown === String(row.line)}
                     onClick={() => show(shown === String(row.line) ? "" : String(row.line))}
                   >

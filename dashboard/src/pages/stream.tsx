@@ -225,7 +225,7 @@ function Value({ of }: { of: unknown }) {
   if (of === null || of === undefined) return <span className="muted">–</span>;
   const text = typeof of === "string" ? of : JSON.stringify(of);
   return (
-    <code className="clipped" title={text}>
+    <code className="value-cell" title={text}>
       {text}
     </code>
   );

@@ -144,13 +144,13 @@ function Tiles({ comparison, label }: { comparison: Comparison; label: string })
   return (
     <div className="tiles">
       <Tile label="Spend" note={`in ${label}`}>
-        <Money usd={current.costUsd} hasUnpriced={current.hasUnpriced} />
+        <Money isShort usd={current.costUsd} hasUnpriced={current.hasUnpriced} />
       </Tile>
       <Tile label={`Before, in ${label}`} note="as long a time, just before">
-        <Money usd={previous.costUsd} hasUnpriced={previous.hasUnpriced} />
+        <Money isShort usd={previous.costUsd} hasUnpriced={previous.hasUnpriced} />
       </Tile>
       <Tile label="Change" note={percentText(comparison.deltaPercent)}>
-        <Delta usd={comparison.deltaUsd} />
+        <Delta isShort usd={comparison.deltaUsd} />
       </Tile>
       <Tile label="Tokens" note={`${compactText(current.tokensIn)} in`}>
         {compactText(tokens)}
@@ -232,7 +232,7 @@ function seriesOf(
   const rest = ranked.slice(SHOWN_MAX);
   if (rest.length > 0) {
     const sums = times.map((_, place) => total(rest.map(([, values]) => values[place] ?? 0)));
-    shown.push([`${rest.length} others`, sums]);
+    shown.push([rest.length === 1 ? "1 other" : `${rest.length} others`, sums]);
   }
   const series = shown.map(([name, values], place) => ({
     name,
@@ -270,12 +270,13 @@ function Groups({
         columns={[
           {
             head: DIMENSIONS[by],
+            className: "wide",
             cell: (row) =>
               row.group.map((one) => (
                 <button
                   key={one.dimension}
                   type="button"
-                  className="button quiet"
+                  className="button link"
                   title="Only this: the facts below, and everything above"
                   onClick={() => add(one)}
                 >
@@ -287,19 +288,20 @@ function Groups({
             head: `In ${label}`,
             className: "right",
             cell: (row) => (
-              <Money usd={row.current.costUsd} hasUnpriced={row.current.hasUnpriced} />
+              <Money digits={4} usd={row.current.costUsd} hasUnpriced={row.current.hasUnpriced} />
             ),
           },
           {
             head: "Before",
             className: "right",
             cell: (row) => (
-              <Money usd={row.previous.costUsd} hasUnpriced={row.previous.hasUnpriced} />
+              <Money digits={4} usd={row.previous.costUsd} hasUnpriced={row.previous.hasUnpriced} />
             ),
           },
           { head: "Change", className: "right", cell: (row) => <Delta usd={row.deltaUsd} /> },
           {
             head: "In percent",
+            className: "right",
             cell: (row) =>
               KINDS[row.kind] ? (
                 <span className="tag">{KINDS[row.kind]}</span>
@@ -324,12 +326,12 @@ function Groups({
   );
 }
 
-function Delta({ usd }: { usd: string }) {
-  const isMore = usd !== "0" && !usd.startsWith("-");
+function Delta({ usd, isShort = false }: { usd: string; isShort?: boolean }) {
+  const isMore = /[1-9]/.test(usd) && !usd.startsWith("-");
   return (
-    <span className="number">
+    <span className="number nowrap">
       {isMore && "+"}
-      {moneyText(usd)}
+      <Money usd={usd} {...(isShort ? { isShort } : { digits: 4 })} />
     </span>
   );
 }

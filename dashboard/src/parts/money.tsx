@@ -11,27 +11,44 @@ export function moneyText(amount: string, symbol = "$"): string {
 }
 
 /** hasUnpriced: the amount is a lower bound. isShort: to the cent, or what is less than one to four
- * digits; all of it on hover.
+ * digits. digits: so many after the point, so that those of a column stand below each other. All of
+ * it on hover.
  */
 export function Money({
   usd,
   hasUnpriced = false,
   isShort = false,
+  digits,
 }: {
   usd: string;
   hasUnpriced?: boolean;
   isShort?: boolean;
+  digits?: number;
 }) {
+  const text =
+    digits !== undefined ? fixedText(usd, digits) : moneyText(isShort ? shortened(usd) : usd);
   return (
-    <span className="number nowrap" title={isShort ? moneyText(usd) : undefined}>
+    <span className="number nowrap" title={moneyText(usd)}>
       {hasUnpriced && (
-        <abbr title="A lower bound: the price of some of it is not known." className="muted">
-          ≥{" "}
-        </abbr>
+        <>
+          <abbr title="A lower bound: the price of some of it is not known." className="muted">
+            ≥
+          </abbr>{" "}
+        </>
       )}
-      {moneyText(isShort ? shortened(usd) : usd)}
+      {text}
     </span>
   );
+}
+
+/** Of what is too small to be seen so, that it is more than nothing. */
+export function fixedText(usd: string, digits: number): string {
+  const text = rounded(usd, digits);
+  const isLost = /[1-9]/.test(usd) && !/[1-9]/.test(text);
+  const shown = isLost ? `0.${"1".padStart(digits, "0")}` : text;
+  const [whole = "0", fraction = ""] = shown.split(".");
+  const fixed = `${moneyText(whole).split(".")[0]}.${fraction.slice(0, digits)}`;
+  return isLost ? `<${fixed}` : fixed;
 }
 
 function shortened(usd: string): string {
