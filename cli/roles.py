@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequ
 
 from cli.billing import build_billing
 from cli.deadlines import build_deadlines, deadline_ports
+from cli.embeddings import build_templates
 from cli.leaving import build_data_subjects, build_offboarding
 from cli.storage import build_storage
 from commands.dispatch import Dispatcher
@@ -138,6 +139,7 @@ async def run_worker(runtime: Runtime) -> None:
         poll_s=runtime.settings.worker_retention_poll_s,
     )
     storage = await build_storage(runtime, prices)
+    templates = await build_templates(runtime, models, prices)
     offboarding = await build_offboarding(runtime)
     ports = await deadline_ports(runtime)
     deadlines = await build_deadlines(runtime, ports)
@@ -159,6 +161,7 @@ async def run_worker(runtime: Runtime) -> None:
                 "budget alerts": (await _budget_alerts(runtime, ports)).run,
                 "retention": retention.run,
                 "storage": storage.run,
+                "templates": templates.run,
                 "offboarding": offboarding.run,
                 "billing": billing.run,
                 "deadlines": deadlines.run,

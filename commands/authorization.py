@@ -67,6 +67,7 @@ OPERATOR_SCOPES: Mapping[str, str] = {
     "payments:refund": "give payments back",
     "credits:write": "give tenants credits, and withdraw them",
     "prices:write": "publish prices, for everybody or for one tenant",
+    "templates:write": "offer workflows to every tenant as a starting point",
     "billing:write": "say who issues invoices: the operator's own name and address",
     "invoices:write": (
         "set terms and taxes of tenants; finalise, void and credit invoices, and record payments"

@@ -13,6 +13,7 @@ from domain.credentials import ApiKey
 from domain.credits import CreditAccount
 from domain.directory_groups import DirectoryGroup
 from domain.directory_users import DirectoryUser
+from domain.embedding_calls import EmbeddingCall
 from domain.executions import Execution
 from domain.external_identities import ExternalIdentity
 from domain.feature_flags import FeatureFlag
@@ -49,6 +50,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     DataSubject,
     DirectoryGroup,
     DirectoryUser,
+    EmbeddingCall,
     Execution,
     ExternalIdentity,
     FeatureFlag,

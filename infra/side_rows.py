@@ -54,6 +54,7 @@ from commands.standing_port import (
     StoredResellerQuota,
     TenantSideRow,
 )
+from commands.template_port import OfferedTemplate, TemplateRow, WithdrawnTemplate
 from commands.vault_port import RemovedVaultEntry, StoredVaultEntry, VaultRow
 from domain.identifiers import TenantId
 from infra.billing_rows import billing_statement
@@ -67,6 +68,7 @@ from infra.login_rows import login_statement
 from infra.plan_rows import plan_statement
 from infra.share_rows import share_statement
 from infra.tenant_side_rows import tenant_statement
+from infra.workflow_templates import template_statement
 
 # What definitions are sealed as.
 DEFINITIONS = "definitions"
@@ -81,6 +83,7 @@ RareRow = (
     | RemovedPayloads
     | TenantSideRow
     | ShareRow
+    | TemplateRow
     | AccessRow
     | ClientSecretRow
     | DirectoryRow
@@ -232,8 +235,7 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
         case ClosedBulkOperation():
             return SideStatement(CLOSE_BULK_OPERATION, (tenant_id, row.operation_id))
         case StoredClientSecret():
-            values = (tenant_id, row.provider_id, row.sealed)
-            return SideStatement(KEEP_CLIENT, values)
+            return SideStatement(KEEP_CLIENT, (tenant_id, row.provider_id, row.sealed))
         case RemovedClientSecret():
             return SideStatement(FORGET_CLIENT, (tenant_id, row.provider_id))
         case (
@@ -247,6 +249,8 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return _access_statement(tenant_id, row)
         case StoredShare() | RemovedShare() | ChangedPublicity():
             return SideStatement(*share_statement(tenant_id, row))
+        case OfferedTemplate() | WithdrawnTemplate():
+            return SideStatement(*template_statement(tenant_id, row))
         case StoredVaultEntry() | RemovedVaultEntry():
             return _vault_statement(tenant_id, row)
         case (

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import LiteralString, TypedDict
 
+from domain.embedding_calls import EmbeddingCall
 from domain.executions import Execution
 from domain.identifiers import Json, JsonObject
 from domain.storage_measurements import StorageMeasurement
@@ -42,10 +43,11 @@ class UsageColumns(TypedDict):
 
 
 class UsageFactRow(UsageColumns):
-    """stream_id: of a run, or of an event that a tenant sent or of what it kept on a day, which
-    have no path and attempt 0. Of
-    the time of a run, path is empty, and attempt says which of its ends it is.
-    lines: [meter, quantity, cost in pico-USD or null]. model, agent_id, workflow_id, node_type:
+    """stream_id: of a run, or of an event that a tenant sent, of what it kept on a day or of a text
+    that was embedded, which have no path and attempt 0. Of the time of a run, path is empty,
+    and attempt says which of its ends it is.
+    lines: [meter, quantity, cost in pico-USD or null], and the price where that is over a period:
+    the cost is then provisional. model, agent_id, workflow_id, node_type:
     empty where there is none. source: unknown as long as nobody knows what the attempt used.
     prices: the versions of price books that priced it; empty where none did. happened_at: when its
     outcome was stored, or as its sender says. version: of the event that says so.
@@ -76,7 +78,7 @@ def keys(event: Decoded) -> Sequence[Key]:
             return ((logged.tenant_id, logged.stream_id, fact.path, fact.attempt),)
         case Execution.RunMetered() as fact:
             return ((event.logged.tenant_id, event.logged.stream_id, "", fact.attempt),)
-        case UsageEvent.Created() | StorageMeasurement.Created():
+        case UsageEvent.Created() | StorageMeasurement.Created() | EmbeddingCall.Created():
             return ((event.logged.tenant_id, event.logged.stream_id, "", 0),)
         case _:
             raise UnexpectedEvent(event.logged.topic)
@@ -98,6 +100,10 @@ def evolve(row: UsageFactRow | None, event: Decoded, _key: Key) -> UsageFactRow:
         case UsageEvent.Created() | StorageMeasurement.Created() as fact:
             at = datetime.fromisoformat(fact.happened_at)
             return _of_no_model(event, fact.usage, attempt=0, happened_at=at)
+        case EmbeddingCall.Created() as fact:
+            at = datetime.fromisoformat(fact.happened_at)
+            row = _of_no_model(event, fact.usage, attempt=0, happened_at=at)
+            return {**row, "model": fact.model}
         case _:
             raise UnexpectedEvent(event.logged.topic)
 
@@ -176,6 +182,8 @@ ROLLED_UP: LiteralString = (
     " AS start, l.line->>0 AS meter, f.model, f.provider, f.agent_id, f.workflow_id, f.node_type,"
     " f.created_by, sum(f.sign * (l.line->>1)::numeric) AS quantity,"
     " coalesce(sum(f.sign * (l.line->>2)::numeric), 0) AS cost_usd_pico,"
+    " coalesce(sum(f.sign * (l.line->>2)::numeric) FILTER (WHERE l.line->3 IS NOT NULL), 0)"
+    "   AS provisional_usd_pico,"
     " coalesce(sum(f.sign) FILTER (WHERE l.line->>2 IS NULL AND f.source <> 'unknown'), 0)"
     "   AS unpriced,"
     " coalesce(sum(f.sign) FILTER (WHERE f.source = 'unknown'), 0) AS unresolved,"
@@ -194,7 +202,10 @@ def _rollup(suffix: LiteralString, start: LiteralString) -> Rollup:
             *("tenant_id uuid", "start timestamptz", "meter text", "model text", "provider text"),
             *("agent_id text", "workflow_id text", "node_type text", "created_by text"),
         ),
-        sums=("quantity", "cost_usd_pico", "unpriced", "unresolved", "lines"),
+        sums=(
+            *("quantity", "cost_usd_pico", "provisional_usd_pico"),
+            *("unpriced", "unresolved", "lines"),
+        ),
         count="lines",
         select="SELECT f.tenant_id, " + start + ROLLED_UP,
     )
@@ -206,7 +217,7 @@ DAYS = _rollup("days", DAY)
 
 USAGE_FACTS = Projection(
     name="usage_facts",
-    version=1,
+    version=2,
     row=UsageFactRow,
     key=("tenant_id", "stream_id", "path", "attempt"),
     stream_column="stream_id",
@@ -219,6 +230,7 @@ USAGE_FACTS = Projection(
         Execution.RunMetered,
         UsageEvent.Created,
         StorageMeasurement.Created,
+        EmbeddingCall.Created,
     ),
     overwrites=(
         Execution.NodeCompleted,
@@ -227,8 +239,9 @@ USAGE_FACTS = Projection(
         Execution.RunMetered,
         UsageEvent.Created,
         StorageMeasurement.Created,
+        EmbeddingCall.Created,
     ),
-    also=(UsageEvent, StorageMeasurement),
+    also=(UsageEvent, StorageMeasurement, EmbeddingCall),
     keys=keys,
     evolve=evolve,
     own=BEGUN_BY_PERSON,

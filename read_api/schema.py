@@ -64,6 +64,12 @@ from read_api.updates import EventNotice, ExecutionUpdate, execution_updates, te
 from read_api.usage import UsageBucket, usage
 from read_api.usage_facts import UsageFact, usage_facts
 from read_api.usage_updates import UsageUpdate, usage_updates
+from read_api.workflow_templates import (
+    SimilarWorkflow,
+    WorkflowTemplate,
+    similar_workflows,
+    workflow_templates,
+)
 from read_api.workflows import Workflow, workflow, workflows
 
 
@@ -110,6 +116,15 @@ class Query:
     )
     workflow: Workflow | None = strawberry.field(resolver=workflow)
     workflows: Connection[Workflow] = strawberry.field(resolver=workflows)
+    workflow_templates: list[WorkflowTemplate] = strawberry.field(
+        resolver=workflow_templates,
+        description="What is offered as a starting point: the tenant's public workflows, newest"
+        " first, and then the platform's.",
+    )
+    similar_workflows: list[SimilarWorkflow] = strawberry.field(
+        resolver=similar_workflows,
+        description="Templates that are like a text or another workflow, most alike first.",
+    )
     agent: Agent | None = strawberry.field(resolver=agent)
     agents: Connection[Agent] = strawberry.field(resolver=agents)
     bulk_operation: BulkOperation | None = strawberry.field(resolver=bulk_operation)

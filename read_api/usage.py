@@ -50,6 +50,10 @@ from read_api.usage_groups import (
 )
 
 OTHER_UNIT = "units"
+PROVISIONAL = (
+    "Of costUsd: what has a price over a period, at the rate of its dearest tier. upcomingInvoice"
+    " tells what it comes to."
+)
 
 # fmt: off
 # Days need no time zone for each row, and are put where they belong once they are summed; the start
@@ -67,8 +71,9 @@ def _summed(rows: LiteralString, start: LiteralString = START_OF) -> LiteralStri
     """Each table by itself, in the order of its key: little is left to be joined."""
     return (
         "SELECT " + start + " AS at," + GROUPED_COLUMNS + ", meter, sum(quantity) AS quantity,"
-        " sum(cost_usd_pico) AS cost_usd_pico, sum(unpriced) AS unpriced,"
-        " sum(unresolved) AS unresolved"
+        " sum(cost_usd_pico) AS cost_usd_pico,"
+        " sum(provisional_usd_pico) AS provisional_usd_pico,"
+        " sum(unpriced) AS unpriced, sum(unresolved) AS unresolved"
         " FROM (" + rows + ") AS u WHERE " + ONLY + " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"
     )
 
@@ -77,12 +82,13 @@ def _moved() -> LiteralString:
     """What of days belongs elsewhere: taken from where the day is counted, and put there."""
     quarters = (
         "SELECT f AS at, u.* FROM shifted CROSS JOIN LATERAL"
-        " (SELECT * FROM usage_facts_v1_quarters WHERE start >= f AND start < t OFFSET 0) AS u"
+        " (SELECT * FROM usage_facts_v2_quarters WHERE start >= f AND start < t OFFSET 0) AS u"
     )
     return (
         "SELECT CASE sign WHEN 1 THEN shifted.at ELSE main END, model, provider, agent_id,"
         " workflow_id, node_type, created_by, meter,"
-        " sign * quantity, sign * cost_usd_pico, sign * unpriced, sign * unresolved"
+        " sign * quantity, sign * cost_usd_pico, sign * provisional_usd_pico,"
+        " sign * unpriced, sign * unresolved"
         " FROM (" + _summed(quarters, "at") + ") AS m JOIN shifted ON f = m.at"
         " CROSS JOIN (VALUES (1), (-1)) AS s(sign)"
     )
@@ -93,17 +99,19 @@ def _of_lines(where: LiteralString) -> LiteralString:
         "SELECT u.happened_at AS at, l.line->>0 AS meter, u.model, u.provider, u.agent_id,"
         "   u.workflow_id, u.node_type, u.created_by, (l.line->>1)::numeric AS quantity,"
         "   coalesce((l.line->>2)::numeric, 0) AS cost_usd_pico,"
+        "   CASE WHEN l.line->3 IS NULL THEN 0 ELSE (l.line->>2)::numeric END"
+        "     AS provisional_usd_pico,"
         "   (l.line->>2 IS NULL AND u.source <> 'unknown')::int AS unpriced,"
         "   (u.source = 'unknown')::int AS unresolved"
-        "  FROM usage_facts_v1 AS u CROSS JOIN LATERAL json_array_elements(u.lines) AS l(line)"
+        "  FROM usage_facts_v2 AS u CROSS JOIN LATERAL json_array_elements(u.lines) AS l(line)"
         + where
     )
 
 
 USED: LiteralString = " UNION ALL ".join([
-    _summed("SELECT start AS at, * FROM usage_facts_v1_days" + in_days("start"), START_OF_DAY),
+    _summed("SELECT start AS at, * FROM usage_facts_v2_days" + in_days("start"), START_OF_DAY),
     *[
-        _summed("SELECT start AS at, * FROM usage_facts_v1_quarters" + where)
+        _summed("SELECT start AS at, * FROM usage_facts_v2_quarters" + where)
         for where in in_quarters("start")
     ],
     *[_summed(_of_lines(where)) for where in at_the_edges("u.happened_at")],
@@ -114,10 +122,11 @@ SUMS: LiteralString = (
     SHIFTED + ","
     " named AS ("
     "  SELECT " + START_OF_SUM + " AS start, " + NAMES + " AS names,"
-    "         meter, quantity, cost_usd_pico, unpriced, unresolved"
+    "         meter, quantity, cost_usd_pico, provisional_usd_pico, unpriced, unresolved"
     "    FROM (" + USED + ") AS grouped" + WITH_KEYS + "),"
     " sums AS MATERIALIZED ("
     "  SELECT start, names, sum(quantity) AS quantity, sum(cost_usd_pico) AS cost,"
+    "         sum(provisional_usd_pico) AS provisional,"
     "         sum(quantity) FILTER (WHERE $1->'inputs' ? meter) AS tokens_in,"
     "         sum(quantity) FILTER (WHERE $1->'outputs' ? meter) AS tokens_out,"
     "         sum(quantity) FILTER (WHERE meter = 'requests') AS calls,"
@@ -128,6 +137,7 @@ SUMS: LiteralString = (
 AMOUNTS: LiteralString = (
     "coalesce(s.quantity, 0) AS quantity,"
     " " + money("coalesce(s.cost, 0)") + " AS cost_usd,"
+    " " + money("coalesce(s.provisional, 0)") + " AS provisional_usd,"
     " coalesce(s.tokens_in, 0) AS tokens_in, coalesce(s.tokens_out, 0) AS tokens_out,"
     " coalesce(s.calls, 0) AS calls, coalesce(s.has_unpriced, false) AS has_unpriced,"
     " coalesce(s.unresolved, 0) AS unresolved"
@@ -151,6 +161,7 @@ class UsageBucket:
     quantity: BigInt | None = strawberry.field(description="Only by METER: others add up nothing.")
     unit: str | None
     cost_usd: str = strawberry.field(description="Of what has a price: see hasUnpriced.")
+    provisional_usd: str = strawberry.field(description=PROVISIONAL)
     tokens_in: BigInt
     tokens_out: BigInt
     calls: BigInt
@@ -226,6 +237,7 @@ BUCKET_FIELDS: Mapping[str, str] = {
     "quantity": "quantity",
     "unit": "unit",
     "costUsd": "cost_usd",
+    "provisionalUsd": "provisional_usd",
     "tokensIn": "tokens_in",
     "tokensOut": "tokens_out",
     "calls": "calls",

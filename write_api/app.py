@@ -56,6 +56,7 @@ from write_api import (
     upcoming_invoices,
     usage_events,
     webhooks,
+    workflow_templates,
     workflows,
 )
 from write_api.edge import Edge, WriteDependencies
@@ -74,6 +75,7 @@ from write_api.security_headers import SecurityHeaders
 
 # The most called first: they are matched one after the other.
 ROUTES = (
+    *workflow_templates.ROUTES,
     *workflows.ROUTES,
     *agents.ROUTES,
     *sharing.ROUTES,
@@ -120,6 +122,7 @@ ROUTES = (
     *events.ROUTES,
 )
 BODIES = (
+    *workflow_templates.BODIES,
     *workflows.BODIES,
     *agents.BODIES,
     *sharing.BODIES,

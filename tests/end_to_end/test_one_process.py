@@ -71,6 +71,19 @@ async def test_a_workflow_is_registered_run_followed_live_and_read_back(api: Api
     }
 
 
+async def test_a_public_workflow_is_found_by_what_it_is_about_and_copied(api: Api) -> None:
+    public = {**question_workflow(), "name": "Chase unpaid invoices", "is_public": True}
+    workflow = await api.post("/workflows", public)
+    query = '{ similarWorkflows(text: "unpaid invoice") { score template { id owner } } }'
+    async with asyncio.timeout(30):
+        while not (found := (await api.query(query))["similarWorkflows"]):
+            await asyncio.sleep(0.05)
+    assert found[0]["template"] == {"id": workflow["workflow_id"], "owner": "TENANT"}
+    assert 0 < found[0]["score"] < 1
+    copy = await api.post(f"/workflows/{workflow['workflow_id']}/copy", {"name": "Mine"})
+    assert copy["definition_hash"] == workflow["definition_hash"]
+
+
 async def test_the_event_stream_resumes_after_the_last_event_id(api: Api) -> None:
     workflow = await api.post("/workflows", question_workflow())
     ended = await api.post(

@@ -46,7 +46,7 @@ from tests.projections.identity_histories import (
     an_identity_provider,
 )
 from tests.projections.invoice_histories import an_issued_invoice
-from tests.projections.usage_histories import a_sent_event
+from tests.projections.usage_histories import a_sent_event, an_embedding_call
 
 HOLD = {"execution_id": "00000000-0000-7000-8000-000000000001", "path": "draft", "attempt": 1}
 
@@ -83,6 +83,7 @@ def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list
     budget = a_budget(tenant_id).happens(Budget.HoldReleased, **HOLD).happens(Budget.Deleted)
     others = [
         budget,
+        an_embedding_call(tenant_id),
         an_issued_invoice(tenant_id).happens(Invoice.PastDueMarked),
         *billing,
         sharing,
