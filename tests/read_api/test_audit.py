@@ -95,6 +95,22 @@ async def test_a_subscription_to_the_events_of_a_tenant_is_on_record(api: Api) -
     assert actions == {"tenantUpdates", "graphql"}
 
 
+async def test_who_follows_again_on_the_same_connection_is_on_record_once(api: Api) -> None:
+    asked = "subscription { tenantUpdates { position } }"
+    async with serving(api.app()) as address:
+        for _ in range(2):
+            async with connected(address) as socket:
+                await socket.begin()
+                await socket.subscribe(asked)
+                await socket.subscribe(asked, as_="2")
+                await socket.subscribe("{ users { edges { node { id } } } }", as_="3")
+                await socket.subscribe("{ users { edges { node { id } } } }", as_="4")
+                answers = [await socket.receive() for _ in range(4)]
+                assert {one["id"] for one in answers} == {"3", "4"}
+    actions = [entry["action"] for entry in await trail(api)]
+    assert sorted(actions) == ["tenantUpdates"] * 2 + ["users"] * 4
+
+
 async def test_the_stream_of_a_run_that_is_anothers_is_on_record(api: Api) -> None:
     async with api.client() as client:
         path = "/api/v1/executions/019a0000-0000-7000-8000-000000000000/events"

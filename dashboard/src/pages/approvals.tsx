@@ -114,7 +114,7 @@ function Rows({
             </button>
           ),
         },
-        { head: "Of", cell: (row) => row.execution?.workflow?.name ?? "–" },
+        { head: "Workflow", cell: (row) => row.execution?.workflow?.name ?? "–" },
         { head: "Asked", cell: (row) => <Time at={row.askedAt} /> },
         { head: "Until", cell: (row) => (row.deadlineAt ? <Time at={row.deadlineAt} /> : "–") },
       ]}

@@ -183,6 +183,7 @@ function Difference({
   return (
     <Card
       title="What changed"
+      className="differences"
       isBare
       actions={
         <label className="row">
@@ -211,7 +212,7 @@ function Difference({
           rows={rows}
           keyOf={(row) => row.path}
           columns={[
-            { head: "Where", className: "wide", cell: (row) => <code>{row.path}</code> },
+            { head: "Where", cell: (row) => <code className="value-cell">{row.path}</code> },
             { head: "Before", cell: (row) => <Value of={row.before} /> },
             { head: "After", cell: (row) => <Value of={row.after} /> },
           ]}

@@ -30,12 +30,12 @@ const USAGE = graphql(`
     }
     costExplorer(from: $from, to: $to, groupBy: $by, filter: $only, first: 100) {
       deltaUsd deltaPercent groupsCount restDeltaUsd
-      current { costUsd tokensIn tokensOut calls hasUnpriced unresolved }
-      previous { costUsd tokensIn tokensOut calls hasUnpriced }
+      current { costUsd provisionalUsd tokensIn tokensOut calls hasUnpriced unresolved }
+      previous { costUsd provisionalUsd tokensIn tokensOut calls hasUnpriced }
       groups {
         kind deltaUsd deltaPercent group { dimension value }
-        current { costUsd tokensIn tokensOut calls hasUnpriced }
-        previous { costUsd hasUnpriced }
+        current { costUsd provisionalUsd tokensIn tokensOut calls hasUnpriced }
+        previous { costUsd provisionalUsd hasUnpriced }
       }
     }
   }
@@ -115,9 +115,9 @@ export default function Usage() {
         <>
           <Tiles comparison={data.costExplorer} label={range.label} />
           {data.costExplorer.groups.length === 0 ? (
-            <Card title="What moved most">
+            <Card>
               <Empty title="Nothing was used in this time" command="make demo">
-                This runs a workflow of two agents, whose calls are counted here:
+                Choose a longer time, or run a workflow of two agents, whose calls are counted here:
               </Empty>
             </Card>
           ) : (
@@ -133,7 +133,9 @@ export default function Usage() {
           )}
         </>
       )}
-      <UsageFacts {...{ from, to, only, nameOf }} />
+      {data && data.costExplorer.groups.length > 0 && (
+        <UsageFacts {...{ from, to, only, nameOf }} />
+      )}
     </Page>
   );
 }
@@ -143,11 +145,11 @@ function Tiles({ comparison, label }: { comparison: Comparison; label: string })
   const tokens = current.tokensIn + current.tokensOut;
   return (
     <div className="tiles">
-      <Tile label="Spend" note={`in ${label}`}>
-        <Money isShort usd={current.costUsd} hasUnpriced={current.hasUnpriced} />
+      <Tile label="Spend" note={isProvisional(current) ? "until its invoice tells" : `in ${label}`}>
+        <Amount isShort of={current} />
       </Tile>
       <Tile label={`Before, in ${label}`} note="as long a time, just before">
-        <Money isShort usd={previous.costUsd} hasUnpriced={previous.hasUnpriced} />
+        <Amount isShort of={previous} />
       </Tile>
       <Tile label="Change" note={percentText(comparison.deltaPercent)}>
         <Delta isShort usd={comparison.deltaUsd} />
@@ -160,6 +162,10 @@ function Tiles({ comparison, label }: { comparison: Comparison; label: string })
       </Tile>
     </div>
   );
+}
+
+function isProvisional({ provisionalUsd }: { provisionalUsd: string }): boolean {
+  return /[1-9]/.test(provisionalUsd);
 }
 
 function Tile({
@@ -287,16 +293,12 @@ function Groups({
           {
             head: `In ${label}`,
             className: "right",
-            cell: (row) => (
-              <Money digits={4} usd={row.current.costUsd} hasUnpriced={row.current.hasUnpriced} />
-            ),
+            cell: (row) => <Amount of={row.current} />,
           },
           {
             head: "Before",
             className: "right",
-            cell: (row) => (
-              <Money digits={4} usd={row.previous.costUsd} hasUnpriced={row.previous.hasUnpriced} />
-            ),
+            cell: (row) => <Amount of={row.previous} />,
           },
           { head: "Change", className: "right", cell: (row) => <Delta usd={row.deltaUsd} /> },
           {
@@ -324,6 +326,17 @@ function Groups({
       )}
     </Card>
   );
+}
+
+function Amount({
+  of,
+  isShort = false,
+}: {
+  of: { costUsd: string; hasUnpriced: boolean; provisionalUsd: string };
+  isShort?: boolean;
+}) {
+  const { costUsd: usd, hasUnpriced, provisionalUsd } = of;
+  return <Money {...{ usd, hasUnpriced, provisionalUsd }} {...(isShort ? { isShort } : { digits: 4 })} />;
 }
 
 function Delta({ usd, isShort = false }: { usd: string; isShort?: boolean }) {
