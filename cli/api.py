@@ -106,7 +106,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         ids=runtime.ids,
         strangers=rate_limits.strangers,
         callers=rate_limits.callers,
-        webhook_tenant=runtime.webhook_keys.tenant,
+        webhook_keys=runtime.webhook_keys,
         oauth=await build_oauth(runtime, store, dispatcher),
         scim=ScimParts(ports, settings.public_url),
         logins=await build_logins(runtime, tokens, ports, dispatcher=dispatcher, passwords=secrets),

@@ -12,6 +12,7 @@ from cli.deadlines import build_deadlines, deadline_ports
 from cli.embeddings import build_templates
 from cli.leaving import build_data_subjects, build_offboarding
 from cli.storage import build_storage
+from cli.triggers import build_triggers
 from commands.dispatch import Dispatcher
 from commands.http_port import Http
 from commands.model_port import Models
@@ -158,6 +159,7 @@ async def run_worker(runtime: Runtime) -> None:
                 "worker sweep": saga.sweep,
                 "worker timers": saga.wake_due,
                 "bulk operations": bulk.run,
+                "triggers": (await build_triggers(runtime)).run,
                 "budget alerts": (await _budget_alerts(runtime, ports)).run,
                 "retention": retention.run,
                 "storage": storage.run,

@@ -249,6 +249,7 @@ from commands.tenants import (
     stay_on_platform,
     suspend_tenant,
 )
+from commands.trigger_catalogue import TRIGGERS
 from commands.usage_events import SendUsageEvents, send_usage_events
 from commands.workflow_templates import (
     CopyWorkflow,
@@ -270,6 +271,7 @@ from commands.workflows import (
 HANDLERS: Mapping[type[Command], Handler] = dict(
     [
         *COMMERCE,
+        *TRIGGERS,
         entry(CreateTenant, create_tenant),
         entry(SetRetention, set_retention),
         entry(ChangeTenant, change_tenant),

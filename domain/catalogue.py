@@ -36,6 +36,7 @@ from domain.storage_measurements import StorageMeasurement
 from domain.subjects import DataSubject
 from domain.subscriptions import Subscription
 from domain.tenants import Tenant
+from domain.triggers import Trigger
 from domain.usage_events import UsageEvent
 from domain.workflows import Workflow
 
@@ -71,6 +72,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     StorageMeasurement,
     Subscription,
     Tenant,
+    Trigger,
     UsageEvent,
     User,
     Workflow,

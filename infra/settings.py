@@ -172,6 +172,7 @@ class Settings(BaseSettings):
     # Brokers wait for 30 s until everybody has given up what goes to others.
     worker_handover_s: float = Field(default=10, ge=0, le=25)
     worker_bulk_poll_s: float = Field(default=1, gt=0)
+    worker_triggers_poll_s: float = Field(default=0.5, gt=0)
     worker_retention_poll_s: float = Field(default=300, gt=0)
     worker_storage_poll_s: float = Field(default=300, gt=0)
     worker_templates_poll_s: float = Field(default=2, gt=0)

@@ -5,7 +5,7 @@ sums over a year need not read them.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import LiteralString, TypedDict
+from typing import LiteralString, TypedDict, cast
 
 from domain.embedding_calls import EmbeddingCall
 from domain.executions import Execution
@@ -175,12 +175,28 @@ def _text(value: Json) -> str:
     return "" if value is None else str(value)
 
 
+def _quoted(names: frozenset[str]) -> LiteralString:
+    """Of meters; they stand in the source of the domain."""
+    return cast("LiteralString", ", ".join(f"'{name}'" for name in sorted(names)))
+
+
+WHOSE: tuple[LiteralString, ...] = (
+    *("model text", "provider text", "agent_id text", "workflow_id text"),
+    *("node_type text", "created_by text"),
+)
+COSTS: tuple[LiteralString, ...] = (
+    "cost_usd_pico",
+    "provisional_usd_pico",
+    "unpriced",
+    "unresolved",
+    "lines",
+)
 # fmt: off
-QUARTER: LiteralString = "date_bin('15 minutes', f.happened_at, 'epoch'::timestamptz)"
-DAY: LiteralString = "date_bin('1 day', f.happened_at, 'epoch'::timestamptz)"
-ROLLED_UP: LiteralString = (
-    " AS start, l.line->>0 AS meter, f.model, f.provider, f.agent_id, f.workflow_id, f.node_type,"
-    " f.created_by, sum(f.sign * (l.line->>1)::numeric) AS quantity,"
+START: LiteralString = "SELECT f.tenant_id, date_bin('{0}', f.happened_at, 'epoch'::timestamptz)"
+BY_WHOM: LiteralString = (
+    " f.model, f.provider, f.agent_id, f.workflow_id, f.node_type, f.created_by,"
+)
+AND_COSTS: LiteralString = (
     " coalesce(sum(f.sign * (l.line->>2)::numeric), 0) AS cost_usd_pico,"
     " coalesce(sum(f.sign * (l.line->>2)::numeric) FILTER (WHERE l.line->3 IS NOT NULL), 0)"
     "   AS provisional_usd_pico,"
@@ -190,30 +206,45 @@ ROLLED_UP: LiteralString = (
     " sum(f.sign) AS lines"
     " FROM {facts} AS f CROSS JOIN LATERAL json_array_elements("
     "   CASE json_typeof(f.lines) WHEN 'array' THEN f.lines ELSE '[]' END) AS l(line)"
-    " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9"
+    " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"
+)
+BY_METER: LiteralString = (
+    START + " AS start, l.line->>0 AS meter," + BY_WHOM
+    + " sum(f.sign * (l.line->>1)::numeric) AS quantity," + AND_COSTS + ", 9"
+)
+OF_METERS: LiteralString = (
+    " coalesce(sum(f.sign * (l.line->>1)::numeric) FILTER (WHERE l.line->>0 IN ({0})), 0)"
+)
+ALL_METERS: LiteralString = (
+    START + " AS start," + BY_WHOM
+    + OF_METERS.replace("{0}", _quoted(INPUT_METERS)) + " AS tokens_in,"
+    + OF_METERS.replace("{0}", _quoted(OUTPUT_METERS)) + " AS tokens_out,"
+    + OF_METERS.replace("{0}", "'requests'") + " AS calls," + AND_COSTS
 )
 # fmt: on
 
 
-def _rollup(suffix: LiteralString, start: LiteralString) -> Rollup:
+def _by_meter(suffix: LiteralString, length: LiteralString) -> Rollup:
     return Rollup(
         suffix=suffix,
-        key=(
-            *("tenant_id uuid", "start timestamptz", "meter text", "model text", "provider text"),
-            *("agent_id text", "workflow_id text", "node_type text", "created_by text"),
-        ),
-        sums=(
-            *("quantity", "cost_usd_pico", "provisional_usd_pico"),
-            *("unpriced", "unresolved", "lines"),
-        ),
+        key=("tenant_id uuid", "start timestamptz", "meter text", *WHOSE),
+        sums=("quantity", *COSTS),
         count="lines",
-        select="SELECT f.tenant_id, " + start + ROLLED_UP,
+        select=BY_METER.replace("{0}", length),
     )
 
 
-QUARTERS = _rollup("quarters", QUARTER)
+QUARTERS = _by_meter("quarters", "15 minutes")
 # Of UTC.
-DAYS = _rollup("days", DAY)
+DAYS = _by_meter("days", "1 day")
+# Of all meters together: a twelfth of the rows of quarters, for charts of days of other time zones.
+HOURS = Rollup(
+    suffix="hours",
+    key=("tenant_id uuid", "start timestamptz", *WHOSE),
+    sums=("tokens_in", "tokens_out", "calls", *COSTS),
+    count="lines",
+    select=ALL_METERS.replace("{0}", "1 hour"),
+)
 
 USAGE_FACTS = Projection(
     name="usage_facts",
@@ -246,5 +277,5 @@ USAGE_FACTS = Projection(
     evolve=evolve,
     own=BEGUN_BY_PERSON,
     indexes=(("tenant_id", "happened_at"),),
-    rollups=(QUARTERS, DAYS),
+    rollups=(QUARTERS, HOURS, DAYS),
 )

@@ -1,6 +1,7 @@
 """The GraphQL schema: what may be read, and what may be followed."""
 
 from collections.abc import AsyncGenerator, Mapping
+from functools import cache
 
 import strawberry
 from graphql import GraphQLSchema
@@ -59,6 +60,7 @@ from read_api.subscriptions import PlanSubscription, subscription
 from read_api.system_status import SystemStatus, system_status
 from read_api.tenants import Tenant, tenant, tenants
 from read_api.tokens import TokenChunk, tokens
+from read_api.triggers import Trigger, trigger, triggers
 from read_api.upcoming_invoices import UpcomingInvoice, upcoming_invoice
 from read_api.updates import EventNotice, ExecutionUpdate, execution_updates, tenant_updates
 from read_api.usage import UsageBucket, usage
@@ -127,6 +129,10 @@ class Query:
     )
     agent: Agent | None = strawberry.field(resolver=agent)
     agents: Connection[Agent] = strawberry.field(resolver=agents)
+    trigger: Trigger | None = strawberry.field(resolver=trigger)
+    triggers: Connection[Trigger] = strawberry.field(
+        resolver=triggers, description="What begins runs by itself; of one workflow, or of all."
+    )
     bulk_operation: BulkOperation | None = strawberry.field(resolver=bulk_operation)
     bulk_operations: Connection[BulkOperation] = strawberry.field(resolver=bulk_operations)
     tenant: Tenant = strawberry.field(resolver=tenant, description="The caller's.")
@@ -242,7 +248,9 @@ class Subscription:
     )
 
 
+@cache
 def build_schema() -> strawberry.Schema:
+    """Nothing in it changes, so there is one in a process."""
     return strawberry.Schema(
         query=Query,
         subscription=Subscription,
@@ -251,6 +259,7 @@ def build_schema() -> strawberry.Schema:
     )
 
 
+@cache
 def build_shaper(schema: strawberry.Schema) -> Shaper:
     """The SQL of every field that has some, gathered from the types."""
     fields: dict[str, Mapping[str, Field]] = {}

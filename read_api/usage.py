@@ -26,6 +26,7 @@ from read_api.periods import (
     at_the_edges,
     check_period,
     in_days,
+    in_hours,
     in_quarters,
     period_params,
     too_many_buckets,
@@ -38,6 +39,7 @@ from read_api.usage_groups import (
     GROUPED_COLUMNS,
     NAMES,
     ONLY,
+    ONLY_OF_FACT,
     WITH_KEYS,
     Filter,
     UsageDimension,
@@ -67,30 +69,47 @@ START_OF_SUM: LiteralString = (
 )
 
 
+COSTS: LiteralString = (
+    " sum(cost_usd_pico) AS cost_usd_pico, sum(provisional_usd_pico) AS provisional_usd_pico,"
+    " sum(unpriced) AS unpriced, sum(unresolved) AS unresolved"
+)
+TOKENS: LiteralString = (
+    "CASE WHEN $1->'inputs' ? meter THEN sum(quantity) END AS tokens_in,"
+    " CASE WHEN $1->'outputs' ? meter THEN sum(quantity) END AS tokens_out,"
+    " CASE WHEN meter = 'requests' THEN sum(quantity) END AS calls"
+)
+
+
 def _summed(rows: LiteralString, start: LiteralString = START_OF) -> LiteralString:
     """Each table by itself, in the order of its key: little is left to be joined."""
     return (
         "SELECT " + start + " AS at," + GROUPED_COLUMNS + ", meter, sum(quantity) AS quantity,"
-        " sum(cost_usd_pico) AS cost_usd_pico,"
-        " sum(provisional_usd_pico) AS provisional_usd_pico,"
-        " sum(unpriced) AS unpriced, sum(unresolved) AS unresolved"
-        " FROM (" + rows + ") AS u WHERE " + ONLY + " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"
+        + TOKENS + "," + COSTS + " FROM (" + rows + ") AS u WHERE " + ONLY +
+        " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"
     )
 
 
-def _moved() -> LiteralString:
-    """What of days belongs elsewhere: taken from where the day is counted, and put there."""
-    quarters = (
-        "SELECT f AS at, u.* FROM shifted CROSS JOIN LATERAL"
-        " (SELECT * FROM usage_facts_v2_quarters WHERE start >= f AND start < t OFFSET 0) AS u"
+def _summed_hours(rows: LiteralString, start: LiteralString = START_OF) -> LiteralString:
+    """The same of hours, in which meters are added up already."""
+    return (
+        "SELECT " + start + " AS at," + GROUPED_COLUMNS + ", NULL AS meter, 0 AS quantity,"
+        " sum(tokens_in) AS tokens_in, sum(tokens_out) AS tokens_out, sum(calls) AS calls,"
+        + COSTS + " FROM (" + rows + ") AS u WHERE " + ONLY_OF_FACT +
+        " GROUP BY 1, 2, 3, 4, 5, 6, 7"
     )
+
+
+def _moved(summed: LiteralString, which: LiteralString) -> LiteralString:
+    """What of days belongs elsewhere: taken from where the day is counted, and put there. summed:
+    of one part, for all of them at once would need a large table of sums.
+    """
     return (
         "SELECT CASE sign WHEN 1 THEN shifted.at ELSE main END, model, provider, agent_id,"
-        " workflow_id, node_type, created_by, meter,"
-        " sign * quantity, sign * cost_usd_pico, sign * provisional_usd_pico,"
-        " sign * unpriced, sign * unresolved"
-        " FROM (" + _summed(quarters, "at") + ") AS m JOIN shifted ON f = m.at"
-        " CROSS JOIN (VALUES (1), (-1)) AS s(sign)"
+        " workflow_id, node_type, created_by, meter, sign * quantity,"
+        " sign * tokens_in, sign * tokens_out, sign * calls, sign * cost_usd_pico,"
+        " sign * provisional_usd_pico, sign * unpriced, sign * unresolved"
+        " FROM shifted CROSS JOIN LATERAL (" + summed + ") AS m"
+        " CROSS JOIN (VALUES (1), (-1)) AS s(sign) WHERE " + which
     )
 
 
@@ -108,28 +127,30 @@ def _of_lines(where: LiteralString) -> LiteralString:
     )
 
 
+DAYS: LiteralString = "SELECT start AS at, * FROM usage_facts_v2_days"
+HOURS: LiteralString = "SELECT start AS at, * FROM usage_facts_v2_hours"
+QUARTERS: LiteralString = "SELECT start AS at, * FROM usage_facts_v2_quarters"
+IN_PART: LiteralString = " WHERE start >= f AND start < t"
 USED: LiteralString = " UNION ALL ".join([
-    _summed("SELECT start AS at, * FROM usage_facts_v2_days" + in_days("start"), START_OF_DAY),
-    *[
-        _summed("SELECT start AS at, * FROM usage_facts_v2_quarters" + where)
-        for where in in_quarters("start")
-    ],
+    _summed(DAYS + in_days("start"), START_OF_DAY),
+    *[_summed_hours(HOURS + where) for where in in_hours("start")],
+    *[_summed(QUARTERS + where) for where in in_quarters("start")],
     *[_summed(_of_lines(where)) for where in at_the_edges("u.happened_at")],
-    _moved(),
+    _moved(_summed_hours(HOURS + IN_PART, "f"), "is_hours"),
+    _moved(_summed(QUARTERS + IN_PART, "f"), "NOT is_hours"),
 ])
 # The amounts of each group in each interval.
 SUMS: LiteralString = (
     SHIFTED + ","
     " named AS ("
     "  SELECT " + START_OF_SUM + " AS start, " + NAMES + " AS names,"
-    "         meter, quantity, cost_usd_pico, provisional_usd_pico, unpriced, unresolved"
+    "         quantity, tokens_in, tokens_out, calls,"
+    "         cost_usd_pico, provisional_usd_pico, unpriced, unresolved"
     "    FROM (" + USED + ") AS grouped" + WITH_KEYS + "),"
     " sums AS MATERIALIZED ("
     "  SELECT start, names, sum(quantity) AS quantity, sum(cost_usd_pico) AS cost,"
     "         sum(provisional_usd_pico) AS provisional,"
-    "         sum(quantity) FILTER (WHERE $1->'inputs' ? meter) AS tokens_in,"
-    "         sum(quantity) FILTER (WHERE $1->'outputs' ? meter) AS tokens_out,"
-    "         sum(quantity) FILTER (WHERE meter = 'requests') AS calls,"
+    "         sum(tokens_in) AS tokens_in, sum(tokens_out) AS tokens_out, sum(calls) AS calls,"
     "         sum(unpriced) > 0 AS has_unpriced, sum(unresolved) AS unresolved"
     "    FROM named GROUP BY start, names)"
 )
@@ -186,7 +207,9 @@ async def usage(
     maximum = info.context.sources.limits.usage_buckets_max
     zone = await zone_of(info.context, time_zone)
     params = {
-        **period_params(from_, to, interval=interval, zone=zone, is_shifted=True),
+        **period_params(
+            from_, to, interval=interval, zone=zone, has_hours=is_in_hours(dimensions, filter)
+        ),
         **sum_params(dimensions, filter),
         "limit": maximum,
     }
@@ -205,6 +228,12 @@ def sum_params(
         "inputs": sorted(INPUT_METERS),
         "outputs": sorted(OUTPUT_METERS),
     }
+
+
+def is_in_hours(dimensions: Sequence[UsageDimension], only: Sequence[UsageFilter] | None) -> bool:
+    """Whether sums of hours answer it, in which meters are added up."""
+    asked = {*dimensions, *(one.dimension for one in only or ())}
+    return UsageDimension.METER not in asked
 
 
 def check_usage(arguments: Mapping[str, Any], limits: ReadLimits) -> None:

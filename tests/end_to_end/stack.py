@@ -17,10 +17,11 @@ import httpx
 import orjson
 
 from domain.identifiers import JsonObject
+from tests.plain_http import NO_AUTHORITIES
 
 ROOT = Path(__file__).parents[2]
-READY_S = 60
-STOP_S = 20
+READY_S = 120
+STOP_S = 60
 # Hashing that is dear on purpose, at its cheapest.
 CHEAP_HASHING = {"AGENTLEDGER_BCRYPT_COST": "4", "AGENTLEDGER_SCRYPT_N": str(2**14)}
 
@@ -125,7 +126,10 @@ class Stack:
         deadline = time.monotonic() + READY_S
         while True:
             try:
-                if httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200:
+                if (
+                    httpx.get(f"{self.url}/readyz", timeout=20, verify=NO_AUTHORITIES).status_code
+                    == 200
+                ):
                     return
             except httpx.HTTPError:
                 pass
@@ -169,7 +173,10 @@ class Api:
         self.url = url
         self.api_key = api_key
         self.http = httpx.AsyncClient(
-            base_url=url, headers={"Authorization": f"Bearer {api_key}"}, timeout=40
+            base_url=url,
+            headers={"Authorization": f"Bearer {api_key}"},
+            timeout=60,
+            verify=NO_AUTHORITIES,
         )
 
     async def post(self, path: str, body: Mapping[str, Any], **headers: str) -> dict[str, Any]:
@@ -195,7 +202,7 @@ class Api:
         assert "errors" not in document, document
         return document["data"]
 
-    async def execution_at_end(self, execution_id: str, *, wait_s: float = 30) -> dict[str, Any]:
+    async def execution_at_end(self, execution_id: str, *, wait_s: float = 60) -> dict[str, Any]:
         """The execution once it is ended, as the read model shows it."""
         query = (
             "query($id: ID!) { execution(id: $id) { id status output error costUsd tokensIn"
@@ -228,7 +235,11 @@ def new_tenant(url: str, operator_key: str, name: str) -> str:
         "admin": {"email": "admin@example.com", "password": "a long enough password"},
     }
     answer = httpx.post(
-        f"{url}/api/v1/tenants", json=body, headers={"X-Operator-Key": operator_key}, timeout=30
+        f"{url}/api/v1/tenants",
+        json=body,
+        headers={"X-Operator-Key": operator_key},
+        timeout=60,
+        verify=NO_AUTHORITIES,
     )
     assert answer.status_code == 201, answer.text
     return str(answer.json()["data"]["api_key"])

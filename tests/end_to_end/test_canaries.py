@@ -18,6 +18,7 @@ from psycopg import sql
 
 from tests.end_to_end.stack import Api, Stack, contents, free_port, new_tenant
 from tests.end_to_end.surface import INTROSPECTION, Fields
+from tests.plain_http import NO_AUTHORITIES
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -121,7 +122,7 @@ async def tenant_of(stack: Stack, flock: Flock) -> tuple[Api, str]:
             "password": flock.word("password of the administrator", "secret"),
         },
     }
-    async with httpx.AsyncClient(base_url=stack.url, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=stack.url, timeout=30, verify=NO_AUTHORITIES) as http:
         headers = {"X-Operator-Key": OPERATOR_KEY}
         answer = await http.post("/api/v1/tenants", json=body, headers=headers)
     assert answer.status_code == 201, answer.text
@@ -175,7 +176,7 @@ async def live(api: Api, flock: Flock) -> str:
     }
     made = await api.post("/agents", agent)
     await api.post(
-        f"/agents/{made['agent_id']}/execute?wait_s=20", {"input": word("input of an agent")}
+        f"/agents/{made['agent_id']}/execute?wait_s=30", {"input": word("input of an agent")}
     )
     await api.post("/api-keys", {"name": word("name of an API key"), "scopes": ["read"]})
     secret = {"value": word("secret", "secret")}
@@ -209,7 +210,7 @@ async def live(api: Api, flock: Flock) -> str:
 async def decide(api: Api, path: str, comment: str) -> None:
     """As soon as somebody is asked."""
     body = {"decision": "approve", "comment": comment}
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not (await api.http.post(f"/api/v1{path}", json=body)).is_success:
             await asyncio.sleep(0.05)
 

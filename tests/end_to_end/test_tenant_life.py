@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from tests.end_to_end.stack import Api, Stack, free_port, new_tenant, operator_key_of
+from tests.plain_http import NO_AUTHORITIES
 
 WAIT_S = 90.0  # A lease of a process that died has to run out.
 TENANTS = "{ tenants(first: 100) { edges { node { id } } } }"
@@ -40,7 +41,9 @@ def own_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture
 async def operator(own_process: Stack) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"X-Operator-Key": operator_key_of(own_process)}
-    async with httpx.AsyncClient(base_url=own_process.url, headers=headers, timeout=40) as client:
+    async with httpx.AsyncClient(
+        base_url=own_process.url, headers=headers, timeout=40, verify=NO_AUTHORITIES
+    ) as client:
         yield client
 
 
@@ -225,7 +228,7 @@ async def test_everything_of_a_tenant_is_exported_and_can_be_checked(
     own_process: Stack, operator: httpx.AsyncClient, tenant: Api, tmp_path: Path
 ) -> None:
     workflow = await tenant.post("/workflows", naps(0))
-    path = f"/workflows/{workflow['workflow_id']}/execute?wait_s=10"
+    path = f"/workflows/{workflow['workflow_id']}/execute?wait_s=30"
     done = await tenant.post(path, {"input": {"text": "ü" * 70_000}})
     suspend = f"/api/v1/tenants/{await its_id(tenant)}/suspend"
     assert (await operator.post(suspend, json={"reason": "x"})).status_code == 200

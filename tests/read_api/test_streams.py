@@ -8,6 +8,7 @@ import pytest
 
 from commands.authorization import Caller
 from domain.executions import Execution
+from tests.plain_http import NO_AUTHORITIES
 from tests.projections.histories import IDS, a_finished_run, a_tenant, an_execution
 from tests.read_api.api import KEY, Api
 from tests.read_api.sockets import Frame, frames, serving
@@ -22,7 +23,10 @@ async def client(api: Api) -> AsyncIterator[httpx.AsyncClient]:
 
 def client_of(address: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(
-        base_url=f"http://{address}", headers={"Authorization": KEY}, timeout=10
+        base_url=f"http://{address}",
+        headers={"Authorization": KEY},
+        timeout=60,
+        verify=NO_AUTHORITIES,
     )
 
 
@@ -160,7 +164,7 @@ async def test_a_credential_that_is_revoked_ends_its_streams(
         told = frames(response)
         await anext(told)
         api.callers.known.clear()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert not [frame async for frame in told if isinstance(frame, Frame)]
 
 
@@ -170,7 +174,7 @@ async def test_a_reader_that_goes_is_followed_no_more(api: Api, client: httpx.As
     async with client.stream("GET", path_of(run.stream_id)) as response:
         await anext(frames(response))
         assert api.dependencies.tail.subscriptions_count() == 1
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while api.dependencies.tail.subscriptions_count():
             await asyncio.sleep(0.005)
 
