@@ -266,7 +266,7 @@ async def test_a_caller_that_gives_up_does_not_undo_its_append_or_the_batch(part
     await parts.store.append([a_key()], envelope)
     leaving = asyncio.create_task(parts.store.append([given_up], envelope))
     staying = asyncio.create_task(parts.store.append([other], envelope))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         # At every turn of the loop: they are stored within a millisecond.
         while parts.group_commit.waiting_count() + parts.group_commit.storing_count() < 2:
             await asyncio.sleep(0)

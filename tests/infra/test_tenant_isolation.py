@@ -261,6 +261,7 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
         "own_quotas",
         "plan_of",
         "platform_numbers",
+        "trigger_numbers",
         "quota_used",
         "require_quota",
         "projection_lag",
