@@ -31,11 +31,13 @@ from domain.identifiers import TenantId
 from domain.quotas import ExecutionQuotaReached
 from infra.crash_points import reach
 from sagas.attempts import perform
+from sagas.call_estimates import Driven
 from sagas.child_runs import ChildRuns
 from sagas.drive_parts import DriveEnded, DriveParts, begun_task
 from sagas.effects import ChildWanted, Outcome, Run
 from sagas.fairness import Claim
-from sagas.reserving import Driven, Reserving
+from sagas.limiting import Limiting
+from sagas.reserving import Reserving
 
 RELOAD_PAUSE_MIN_S = 0.1
 RELOAD_PAUSE_MAX_S = 5.0
@@ -71,6 +73,7 @@ class Drive:
         self._is_finishing = False
         self._children = ChildRuns(parts)
         self._stored_wake_at = wake_at
+        self._limiting = Limiting(parts, self._wake)
         self._reserving = Reserving(parts, self._wake)
         self._execution: Execution
         self._definition: Definition
@@ -108,6 +111,7 @@ class Drive:
         try:
             await self._run_on()
         finally:
+            self._limiting.close()
             self._reserving.close()
             if self._tasks:
                 for task in self._tasks.values():
@@ -130,6 +134,7 @@ class Drive:
                 unsaved, attempts = self._advance_to_effects(unsaved)
                 if self._execution.live.is_budgeted and not self._is_finishing:
                     driven = Driven(self._execution, self._definition, self._run)
+                    attempts = await self._limiting.admitted(driven, attempts)
                     attempts = await self._reserving.admitted(driven, attempts)
                 stored = await self._save(attempts)
             finally:
@@ -185,6 +190,7 @@ class Drive:
             self._definition.named,
         )
         self.version = execution.version
+        self._limiting.look_again()
         self._reserving.look_again()
 
     def _advance_to_effects(self, unsaved: list[Ended]) -> tuple[list[Ended], list[Attempt]]:
@@ -211,7 +217,8 @@ class Drive:
         execution.live.has_room = self._parts.events.has_room(self._run.tenant_id)
         execution.live.is_held = self._is_finishing or self._parts.is_held(self._run.tenant_id)
         execution.live.seconds_max = self._parts.plans.known(self._run.tenant_id).run_duration_s
-        execution.live.is_budgeted = self._reserving.is_needed(self._run)
+        is_budgeted = self._reserving.is_needed(self._run) or self._reserving.due_at is not None
+        execution.live.is_budgeted = self._limiting.is_needed(self._run) or is_budgeted
         self._children.forget()
         attempts: list[Attempt] = []
         if any(not attempt.has_intent for attempt, _ in unsaved) and not execution.live.frames:
@@ -351,8 +358,9 @@ class Drive:
     async def _until_woken(self) -> None:
         loop = asyncio.get_running_loop()
         self._waiter = loop.create_future()
-        own, paid = next_wake_at(self._execution, self._definition), self._reserving.due_at
-        wake_at = min((due for due in (own, paid) if due is not None), default=None)
+        own = next_wake_at(self._execution, self._definition)
+        dues = (own, self._limiting.due_at, self._reserving.due_at)
+        wake_at = min((due for due in dues if due is not None), default=None)
         timer: asyncio.TimerHandle | None = None
         if wake_at is not None:
             due_s = (wake_at - self._parts.clock.now()).total_seconds()
@@ -376,13 +384,15 @@ class Drive:
     async def _perform(self, attempt: Attempt) -> None:
         claim = Claim(self._run.tenant_id, self._execution.workflow_id, attempt.node_type)
         slots = self._parts.attempts
-        if not slots.try_take(claim):
-            await slots.take(claim)
-        try:
-            reach("saga.before_effect")
-            result = await perform(attempt, self._run, self._parts.effects, self._parts.runners)
-            reach("saga.after_effect")
-        finally:
-            slots.give_back(claim)
+        with self._limiting.making(attempt) as made:
+            if not slots.try_take(claim):
+                await slots.take(claim)
+            try:
+                reach("saga.before_effect")
+                result = await perform(attempt, self._run, self._parts.effects, self._parts.runners)
+                made.result = result
+                reach("saga.after_effect")
+            finally:
+                slots.give_back(claim)
         self._ended.append((attempt, result))
         self._wake()

@@ -10,7 +10,7 @@ What is known of budgets here may be old: the append says so, and it is asked an
 """
 
 import zlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -34,17 +34,13 @@ from domain.budget_rules import (
     counter_of,
     plan_run_budget,
 )
-from domain.definitions import Definition
 from domain.errors import Unavailable
 from domain.execution_outcomes import fail_node
 from domain.execution_steps import begin_reserved, is_held_back
 from domain.execution_usage import METERED_TYPES
-from domain.executions import Execution
 from domain.identifiers import JsonObject
 from domain.money import usd_pico, usd_text
-from domain.price_books import sources_told
 from domain.reservations import (
-    TOKENS_DEFAULT,
     Admitted,
     Exhausted,
     Held,
@@ -53,13 +49,12 @@ from domain.reservations import (
     reservation,
     reserve,
 )
-from domain.worst_cases import WorstCase, worst_case
+from domain.worst_cases import WorstCase
 from infra.metrics import METRICS
-from infra.models.bounds import bounds_of
+from sagas.call_estimates import Driven, estimated
 from sagas.drive_parts import DriveParts
 from sagas.effects import AttemptFailed, Run
-from sagas.nodes.agent import asked_of_agent
-from sagas.nodes.llm import Asked, asked_of_llm, own_access
+from sagas.nodes.llm import Asked
 from sagas.run_owners import uuid_or_none
 from sagas.runs_above import Ancestor, runs_above
 
@@ -89,14 +84,6 @@ class _Wait:
     looks: int = 0
 
 
-class Driven(NamedTuple):
-    """A run in the hands of a worker."""
-
-    execution: Execution
-    definition: Definition
-    run: Run
-
-
 class _Priced(NamedTuple):
     """worst: None for a model without a price, which some budgets allow."""
 
@@ -106,21 +93,6 @@ class _Priced(NamedTuple):
     tokens_wanted: int
     rules: Sequence[BudgetRule]
     counters: Sequence[Counter]
-
-
-async def _of_llm(attempt: Attempt, _run: Run, _parts: DriveParts) -> Asked:
-    return asked_of_llm(attempt)
-
-
-async def _of_agent(attempt: Attempt, run: Run, parts: DriveParts) -> Asked:
-    return await asked_of_agent(attempt, run, parts.effects)
-
-
-_ASKED: Mapping[str, Callable[[Attempt, Run, DriveParts], Awaitable[Asked]]] = {
-    "llm": _of_llm,
-    "agent": _of_agent,
-}
-assert _ASKED.keys() == METERED_TYPES
 
 
 @dataclass(eq=False)
@@ -312,26 +284,12 @@ class Reserving:
 
     async def _priced(self, on: Driven, attempt: Attempt) -> _Priced:
         """Raises AttemptFailed, ModelFailed, Unavailable."""
-        effects, now = self.parts.effects, self.parts.clock.now()
-        asked = await _ASKED[attempt.node_type](attempt, on.run, self.parts)
-        access = await own_access(asked.model, on.run, effects)
-        model = asked.model if access is None else access.model
-        sources = await effects.prices.sources(on.run.tenant_id, model, now)
-        bounds = bounds_of(model, asked.messages, asked.parameters)
-        wanted = bounds.tokens_out
-        if wanted is None:
-            wanted = min(TOKENS_DEFAULT, bounds.tokens_out_max or TOKENS_DEFAULT)
-        worst = worst_case(
-            model,
-            sources_told(sources, model, asked.model),
-            tokens_in=bounds.tokens_in,
-            has_parts=bounds.has_parts,
-            has_tools=bounds.has_tools,
-        )
-        spender = await self._spender(on, asked)
+        now = self.parts.clock.now()
+        call = await estimated(attempt, on.run, self.parts)
+        spender = await self._spender(on, call.asked)
         rules = [rule for rule in self._rules() if applies(rule, spender)]
         counters = [counter_of(rule, spender, now) for rule in rules]
-        return _Priced(asked, model, worst, wanted, rules, counters)
+        return _Priced(call.asked, call.model, call.worst, call.tokens_wanted, rules, counters)
 
     def _rules(self) -> list[BudgetRule]:
         of_plan = [
