@@ -10,6 +10,7 @@ from uuid import UUID
 
 from fastapi import FastAPI
 
+from cli.embeddings import build_searches
 from cli.logins import (
     access_tokens,
     accounts,
@@ -105,7 +106,7 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
         ids=runtime.ids,
         strangers=rate_limits.strangers,
         callers=rate_limits.callers,
-        webhook_tenant=runtime.webhook_keys.tenant,
+        webhook_keys=runtime.webhook_keys,
         oauth=await build_oauth(runtime, store, dispatcher),
         scim=ScimParts(ports, settings.public_url),
         logins=await build_logins(runtime, tokens, ports, dispatcher=dispatcher, passwords=secrets),
@@ -157,7 +158,7 @@ async def _read_dependencies(  # what both edges share is the write side's
     seal_proofs: SealProofs,
     event_search: EventSearch,
 ) -> ReadDependencies:
-    settings = runtime.settings
+    settings, searches = runtime.settings, await build_searches(runtime)
     return ReadDependencies(
         database=await runtime.database("api"),
         open_events=(await runtime.event_seals("api")).opened,
@@ -180,6 +181,8 @@ async def _read_dependencies(  # what both edges share is the write side's
         event_search=event_search,
         live_text=runtime.live_text,
         upcoming_invoice=written.invoices.upcoming.own_if_billed,
+        embedding_model=searches.model,
+        embed=searches.search,
         limits=ReadLimits(
             min_position_wait_s=settings.min_position_wait_s,
             ready_lag_s_max=settings.ready_lag_s_max,

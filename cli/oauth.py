@@ -26,6 +26,7 @@ async def build_oauth(runtime: Runtime, events: EventStore, dispatcher: Dispatch
     exchange = OAuthExchange(http, allowed=settings.http_allow)
     openid = OpenId(exchange, runtime.clock, monotonic_s=time.monotonic)
     redirect_uri = f"{settings.public_url}{CALLBACK_PATH}"
+    own_page = f"{settings.public_url}{DASHBOARD_RETURN_PATH}"
     return OAuthFlow(
         events=events,
         dispatcher=dispatcher,
@@ -37,5 +38,6 @@ async def build_oauth(runtime: Runtime, events: EventStore, dispatcher: Dispatch
             "github": GitHub(exchange, api_url=settings.github_api_url),
         },
         issuers={"google": settings.google_issuer, "github": settings.github_url},
-        return_to=settings.login_return_to | {f"{settings.public_url}{DASHBOARD_RETURN_PATH}"},
+        return_to=settings.login_return_to | {own_page},
+        own_page=own_page,
     )

@@ -9,8 +9,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequ
 
 from cli.billing import build_billing
 from cli.deadlines import build_deadlines, deadline_ports
+from cli.embeddings import build_templates
 from cli.leaving import build_data_subjects, build_offboarding
 from cli.storage import build_storage
+from cli.triggers import build_triggers
 from commands.dispatch import Dispatcher
 from commands.http_port import Http
 from commands.model_port import Models
@@ -140,6 +142,7 @@ async def run_worker(runtime: Runtime) -> None:
         poll_s=runtime.settings.worker_retention_poll_s,
     )
     storage = await build_storage(runtime, prices)
+    templates = await build_templates(runtime, models, prices)
     offboarding = await build_offboarding(runtime)
     ports = await deadline_ports(runtime)
     deadlines = await build_deadlines(runtime, ports)
@@ -159,9 +162,11 @@ async def run_worker(runtime: Runtime) -> None:
                 "worker timers": saga.wake_due,
                 "limits of calls": saga.parts.call_slots.run,
                 "bulk operations": bulk.run,
+                "triggers": (await build_triggers(runtime)).run,
                 "budget alerts": (await _budget_alerts(runtime, ports)).run,
                 "retention": retention.run,
                 "storage": storage.run,
+                "templates": templates.run,
                 "offboarding": offboarding.run,
                 "billing": billing.run,
                 "deadlines": deadlines.run,

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import uvloop
 from psycopg import AsyncConnection, OperationalError
+from psycopg.errors import InsufficientPrivilege
 from pydantic import ValidationError
 
 from cli.installation import InstallationError, PortUnavailable, prepare, with_keys
@@ -52,7 +53,7 @@ def run(work: Callable[[], Coroutine[object, object, int]]) -> int:
         complain(error.detail)
     except MigrationChanged as error:
         complain(f"migration {error} was applied with other content than it has now.")
-    except OperationalError as error:
+    except (InsufficientPrivilege, OperationalError) as error:
         complain(f"the database cannot be used: {str(error).strip().splitlines()[0]}.")
     except KeyboardInterrupt:
         return 130

@@ -27,7 +27,7 @@ TENANT_SCOPES: Mapping[str, str] = {
     "agents:write": "create, revise and delete agents",
     "agents:execute": "run one agent",
     "workflows:write": "create, revise and delete workflows",
-    "workflows:execute": "run workflows",
+    "workflows:execute": "run workflows, also by triggers",
     "executions:write": (
         "cancel, pause, resume, retry, compensate, resolve, fork and upgrade executions"
     ),
@@ -67,6 +67,7 @@ OPERATOR_SCOPES: Mapping[str, str] = {
     "payments:refund": "give payments back",
     "credits:write": "give tenants credits, and withdraw them",
     "prices:write": "publish prices, for everybody or for one tenant",
+    "templates:write": "offer workflows to every tenant as a starting point",
     "billing:write": "say who issues invoices: the operator's own name and address",
     "invoices:write": (
         "set terms and taxes of tenants; finalise, void and credit invoices, and record payments"
@@ -81,6 +82,7 @@ PLATFORM_SCOPES: Mapping[str, str] = {
     "external_identities:sign_in": "say who somebody is that a provider vouches for",
     "payments:settle": "say what became of payments, as the provider does",
     "deadlines:meet": "record what has come by time",
+    "triggers:meet": "begin the runs for which it is time, on behalf of who made the trigger",
 }
 
 # What the operator lets resellers do; their role names each, and no `*` holds them.

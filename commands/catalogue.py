@@ -89,7 +89,12 @@ from commands.execution_commands import (
 )
 from commands.execution_forks import ForkExecution, fork_execution
 from commands.execution_upgrades import UpgradeExecution, upgrade_execution
-from commands.execution_usage import ResolveUsage, resolve_usage
+from commands.execution_usage import (
+    ImportUsageReport,
+    ResolveUsage,
+    import_usage_report,
+    resolve_usage,
+)
 from commands.executions import (
     CancelExecution,
     ExecuteWorkflow,
@@ -246,7 +251,16 @@ from commands.tenants import (
     stay_on_platform,
     suspend_tenant,
 )
+from commands.trigger_catalogue import TRIGGERS
 from commands.usage_events import SendUsageEvents, send_usage_events
+from commands.workflow_templates import (
+    CopyWorkflow,
+    PublishTemplate,
+    WithdrawTemplate,
+    copy_workflow,
+    publish_template,
+    withdraw_template,
+)
 from commands.workflows import (
     CreateWorkflow,
     DeleteWorkflow,
@@ -259,6 +273,7 @@ from commands.workflows import (
 HANDLERS: Mapping[type[Command], Handler] = dict(
     [
         *COMMERCE,
+        *TRIGGERS,
         entry(CreateTenant, create_tenant),
         entry(SetRetention, set_retention),
         entry(ChangeTenant, change_tenant),
@@ -299,6 +314,7 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         entry(RefundPayment, refund_payment),
         entry(SendUsageEvents, send_usage_events),
         entry(ResolveUsage, resolve_usage),
+        entry(ImportUsageReport, import_usage_report),
         entry(InviteUser, invite_user),
         entry(RenewInvitation, renew_invitation),
         entry(AcceptInvitation, accept_invitation),
@@ -326,6 +342,9 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         entry(CreateWorkflow, create_workflow),
         entry(ReviseWorkflow, revise_workflow),
         entry(DeleteWorkflow, delete_workflow),
+        entry(CopyWorkflow, copy_workflow),
+        entry(PublishTemplate, publish_template),
+        entry(WithdrawTemplate, withdraw_template),
         entry(ExecuteWorkflow, execute_workflow),
         entry(ShareWorkflow, share_workflow),
         entry(EndWorkflowShare, end_workflow_share),

@@ -26,9 +26,10 @@ from domain.invoice_documents import (
     exact_text,
     no_credits,
 )
-from domain.invoice_facts import BEGINNING, GatheredFacts, Place, Pool
+from domain.invoice_facts import BEGINNING, GatheredFacts, Place, Pool, PricedGroup
 from domain.invoices import Invoice
 from domain.money import PICO_PER_USD
+from domain.period_prices import Counted
 from domain.subscriptions import Subscription
 
 # How late facts may come; what was included in a period that is older is forgotten.
@@ -97,6 +98,7 @@ class Sources:
             periods=[*(Period(*one) for one in self.account.periods), self.period],
             billed_to=bounds.billed_to,
             included=_included(self.account, self.period, self.subscription),
+            counted=_counted(self.account),
         )
 
 
@@ -126,6 +128,7 @@ def write_invoice(
         closed_to=[*bounds.closed_to],
         balance=amounts.balance_after,
         included_left=_left(gathered, now),
+        counted=_counted_after(gathered),
     )
     return Written({**document, "made_of": made_of}, amounts, closing)
 
@@ -211,3 +214,26 @@ def _left(gathered: GatheredFacts, now: datetime) -> JsonObject:
         if some and start > now - LATE_MAX:
             left[start.isoformat()] = some
     return left
+
+
+def _counted(account: BillingAccount) -> dict[datetime, Mapping[PricedGroup, Counted]]:
+    return {
+        datetime.fromisoformat(start): {
+            PricedGroup(*group): Counted(int(quantity), Fraction(free))
+            for *group, quantity, free in sums.values()
+        }
+        for start, sums in account.counted.items()
+    }
+
+
+def _counted_after(gathered: GatheredFacts) -> JsonObject:
+    """What changed: the account knows the others."""
+    counted: JsonObject = {}
+    for period, sums in gathered.period_sums.items():
+        after = gathered.counted_after(period)
+        some: list[Json] = [
+            [*group, str(after[group].quantity), exact_text(after[group].free)]
+            for group in sorted(sums)
+        ]
+        counted[period.start.isoformat()] = some
+    return counted

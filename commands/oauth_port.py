@@ -22,10 +22,15 @@ class LoginRefused(Unauthenticated):
 
     code = "login_refused"
 
-    def __init__(self, reason: str, whose: Sequence[Whose] = ()) -> None:
-        """whose: of the tenant, once it is known that there is such a login or provider."""
+    def __init__(
+        self, reason: str, whose: Sequence[Whose] = (), return_to: str | None = None
+    ) -> None:
+        """whose: of the tenant, once it is known that there is such a login or provider. return_to:
+        the page that the login began at.
+        """
         super().__init__(reason=reason, whose=whose)
         self.reason = reason
+        self.return_to = return_to
 
 
 @dataclass(frozen=True, slots=True)

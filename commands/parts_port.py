@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from commands.authorization import Grants
 from domain.identifiers import TenantId
 
 
@@ -33,5 +34,11 @@ class PartRights(Protocol):
         """Those parts that none of the principals began, that is shared with none of them to run
         it, and that none of them may run whoever it belongs to, as of now. Whether a workflow is
         public is not known here.
+        """
+        ...
+
+    async def grants_of(self, tenant_id: TenantId, runner: str) -> Grants | None:
+        """What this actor may do now: a person, also behind a key, or a key of nobody in
+        particular. None: they are not active, or not there any more.
         """
         ...

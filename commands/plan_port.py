@@ -41,7 +41,7 @@ class StoredTenantPlan:
     overrides: JsonObject
 
 
-PartKind: TypeAlias = Literal["agents", "workflows"]
+PartKind: TypeAlias = Literal["agents", "workflows", "triggers"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ from commands.sealing_port import Sealing, SealingRow
 from commands.sharing_port import ShareRow
 from commands.standing_port import EveryoneActive, Standings, TenantSideRow
 from commands.subject_port import DataSubjects
+from commands.template_port import TemplateRow
+from commands.trigger_port import StoredDueTrigger
 from commands.vault_port import Vault, VaultRow
 from domain.envelope import Envelope
 from domain.identifiers import JsonObject, Shard, TenantId
@@ -153,6 +155,7 @@ SideRow = (
     | RemovedPayloads
     | TenantSideRow
     | ShareRow
+    | TemplateRow
     | AccessRow
     | ClientSecretRow
     | PlanRow
@@ -167,6 +170,7 @@ SideRow = (
     | BudgetRow
     | KnownBudgets
     | StoredDeadline
+    | StoredDueTrigger
     | StoredRevocation
 )
 

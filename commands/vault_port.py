@@ -46,20 +46,6 @@ class RemovedVaultEntry:
 VaultRow = StoredVaultEntry | RemovedVaultEntry
 
 
-class Vault(Protocol):
-    async def seal(
-        self,
-        tenant_id: TenantId,
-        entry_id: UUID,
-        value: str,
-        *,
-        value_version: int,
-        allowed_hosts: Sequence[str] = (),
-    ) -> StoredVaultEntry:
-        """The row of the value. Raises VaultFull when the tenant keeps as many as it may."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class OpenedValue:
     value: str = field(repr=False)
@@ -72,4 +58,18 @@ class SecretReader(Protocol):
         self, tenant_id: TenantId, entry_ids: Collection[UUID]
     ) -> Mapping[UUID, OpenedValue]:
         """The newest values, of those that are there. Raises Unavailable, Tampered."""
+        ...
+
+
+class Vault(SecretReader, Protocol):
+    async def seal(
+        self,
+        tenant_id: TenantId,
+        entry_id: UUID,
+        value: str,
+        *,
+        value_version: int,
+        allowed_hosts: Sequence[str] = (),
+    ) -> StoredVaultEntry:
+        """The row of the value. Raises VaultFull when the tenant keeps as many as it may."""
         ...

@@ -17,6 +17,7 @@ from commands.plan_port import CountedPart, RemovedPart
 from commands.ports import SideRow, StoredDefinition
 from commands.sharing import shares_ended_with
 from commands.sharing_port import ChangedPublicity
+from commands.template_port import OfferedTemplate, WithdrawnTemplate
 from domain.definitions import Definition, InvalidDefinition, parse_definition
 from domain.identifiers import Json, JsonObject
 from domain.workflows import Workflow, WorkflowNotFound, WorkflowText
@@ -59,19 +60,34 @@ class DeleteWorkflow(Command):
 
 
 async def create_workflow(command: CreateWorkflow, on: Tenancy) -> Decided:
-    definition = await _parsed(command.definition)
+    definition = await parsed_definition(command.definition)
+    return await created_workflow(
+        on,
+        definition,
+        name=command.name,
+        description=command.description,
+        is_public=command.is_public,
+    )
+
+
+async def created_workflow(
+    on: Tenancy, definition: Definition, *, name: str, description: str | None, is_public: bool
+) -> Decided:
+    """Raises UnknownParts."""
     await require_parts(on, definition.parts)
     workflow = on.begin(
         Workflow,
         on.ports.ids.new(),
-        name=command.name,
-        description=command.description,
-        is_public=command.is_public,
+        name=name,
+        description=description,
+        is_public=is_public,
         definition=definition.canonical,
         definition_hash=definition.hash,
     )
-    rows = (_stored(workflow.text), CountedPart("workflows", workflow.id))
-    return Decided(_present(workflow), aggregates=(workflow,), side_rows=rows)
+    rows: list[SideRow] = [stored_definition(workflow.text), CountedPart("workflows", workflow.id)]
+    if is_public:
+        rows.append(OfferedTemplate(workflow.id, workflow.current_version))
+    return Decided(presented(workflow), aggregates=(workflow,), side_rows=rows)
 
 
 async def revise_workflow(command: ReviseWorkflow, on: Tenancy) -> Decided:
@@ -82,10 +98,14 @@ async def revise_workflow(command: ReviseWorkflow, on: Tenancy) -> Decided:
     require_version(workflow, command.expected_version)
     text, was_public = await _changed(on, workflow, command.changes), workflow.text.is_public
     workflow.revise(text)
-    rows: list[SideRow] = [_stored(text)]
+    rows: list[SideRow] = [stored_definition(text)]
     if text.is_public != was_public:
         rows.append(ChangedPublicity(workflow.id, text.is_public))
-    return Decided(_present(workflow), aggregates=(workflow,), side_rows=rows)
+    if text.is_public:
+        rows.append(OfferedTemplate(workflow.id, workflow.current_version))
+    elif was_public:
+        rows.append(WithdrawnTemplate(workflow.id))
+    return Decided(presented(workflow), aggregates=(workflow,), side_rows=rows)
 
 
 async def delete_workflow(command: DeleteWorkflow, on: Tenancy) -> Decided:
@@ -98,7 +118,7 @@ async def delete_workflow(command: DeleteWorkflow, on: Tenancy) -> Decided:
     sharing, ended = await shares_ended_with(on, command.workflow_id)
     rows: list[SideRow] = [RemovedPart("workflows", workflow.id), *ended]
     if workflow.text.is_public:
-        rows.append(ChangedPublicity(workflow.id, is_public=False))
+        rows += (ChangedPublicity(workflow.id, is_public=False), WithdrawnTemplate(workflow.id))
     result: JsonObject = {"workflow_id": str(workflow.id), "is_deleted": True}
     return Decided(result, aggregates=(workflow, *sharing), side_rows=rows)
 
@@ -112,13 +132,13 @@ async def _changed(on: Tenancy, workflow: Workflow, changes: WorkflowChanges) ->
         is_public=changes.get("is_public", text.is_public),
     )
     if "definition" in changes:
-        definition = await _parsed(changes["definition"])
+        definition = await parsed_definition(changes["definition"])
         await require_parts(on, definition.parts, workflow.id)
         changed = replace(changed, definition=definition.canonical, definition_hash=definition.hash)
     return changed
 
 
-async def _parsed(raw: Json) -> Definition:
+async def parsed_definition(raw: Json) -> Definition:
     """Raises InvalidDefinition with paths into the request: the definition is its member."""
     try:
         if len(orjson.dumps(raw)) <= PARSED_AT_ONCE_BYTES_MAX:
@@ -129,11 +149,11 @@ async def _parsed(raw: Json) -> Definition:
         raise InvalidDefinition(error.detail, errors=placed) from None
 
 
-def _stored(text: WorkflowText) -> StoredDefinition:
+def stored_definition(text: WorkflowText) -> StoredDefinition:
     return StoredDefinition(text.definition_hash, text.definition)
 
 
-def _present(workflow: Workflow) -> JsonObject:
+def presented(workflow: Workflow) -> JsonObject:
     return {
         "workflow_id": str(workflow.id),
         "workflow_version": workflow.current_version,

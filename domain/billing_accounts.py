@@ -7,7 +7,7 @@ next one begins from, so every fact is on one invoice.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID, uuid5
 
 from eventsourcing.domain import Aggregate, event
@@ -51,6 +51,9 @@ class Closing(NamedTuple):
     Nothing before next_from is to be looked at again; what lies before closed_to and in the period
     is billed. balance: what is carried over, in the smallest unit of the currency; never above 0.
     included_left: of the periods that late facts may be of, by their beginning, then by meter.
+    counted: of the periods that the invoice has facts of, by their beginning, how much was used in
+    them so far where a price is over the period: [model, meter, id of the price, quantity, how much
+    of it was free].
     """
 
     invoice_id: str
@@ -59,6 +62,7 @@ class Closing(NamedTuple):
     closed_to: list[int]
     balance: int
     included_left: JsonObject
+    counted: JsonObject
 
 
 class BillingAccount(Aggregate):
@@ -99,12 +103,19 @@ class BillingAccount(Aggregate):
         """As Closing has it."""
 
         TOPIC = "billing_account.period_closed"
+        class_version = 2
         invoice_id: str
         period_end: str
         next_from: list[int]
         closed_to: list[int]
         balance: int
         included_left: JsonObject
+        counted: JsonObject
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            """No price was over a period."""
+            state["counted"] = {}
 
     @event(Created)
     def __init__(
@@ -118,6 +129,8 @@ class BillingAccount(Aggregate):
         self.starts_at: datetime | None = None
         self.closed: Closing | None = None
         self.periods: list[tuple[datetime, datetime]] = []
+        # As Closing has it, of all periods: what late facts are added to. By what is one sum.
+        self.counted: dict[str, dict[str, list[Any]]] = {}
 
     @property
     def next_start(self) -> datetime:
@@ -201,6 +214,12 @@ class BillingAccount(Aggregate):
         closed_to: list[int],
         balance: int,
         included_left: JsonObject,
+        counted: JsonObject,
     ) -> None:
         self.periods.append((self.next_start, datetime.fromisoformat(period_end)))
-        self.closed = Closing(invoice_id, period_end, next_from, closed_to, balance, included_left)
+        self.closed = Closing(
+            invoice_id, period_end, next_from, closed_to, balance, included_left, counted
+        )
+        for start, sums in cast("dict[str, list[Any]]", counted).items():
+            for told in sums:
+                self.counted.setdefault(start, {})["/".join(told[:3])] = told

@@ -13,6 +13,7 @@ from domain.credentials import ApiKey
 from domain.credits import CreditAccount
 from domain.directory_groups import DirectoryGroup
 from domain.directory_users import DirectoryUser
+from domain.embedding_calls import EmbeddingCall
 from domain.executions import Execution
 from domain.external_identities import ExternalIdentity
 from domain.feature_flags import FeatureFlag
@@ -35,6 +36,7 @@ from domain.storage_measurements import StorageMeasurement
 from domain.subjects import DataSubject
 from domain.subscriptions import Subscription
 from domain.tenants import Tenant
+from domain.triggers import Trigger
 from domain.usage_events import UsageEvent
 from domain.workflows import Workflow
 
@@ -49,6 +51,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     DataSubject,
     DirectoryGroup,
     DirectoryUser,
+    EmbeddingCall,
     Execution,
     ExternalIdentity,
     FeatureFlag,
@@ -69,6 +72,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     StorageMeasurement,
     Subscription,
     Tenant,
+    Trigger,
     UsageEvent,
     User,
     Workflow,

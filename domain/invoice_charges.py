@@ -8,24 +8,39 @@ from fractions import Fraction
 from domain.billing_periods import Period
 from domain.charges import Charge
 from domain.invoice_facts import GatheredFacts, Group, Sum
+from domain.invoice_groups import OWN_UNIT, UsageGroup, usage_key, what, words
 from domain.money import PICO_PER_USD
+from domain.period_charges import period_groups, period_included
 from domain.usage import METERS
 
 # Of usage, on one invoice; what is left is one line more.
 LINES_MAX = 300
 OTHER = "other"
-OWN_UNIT = "units"
 EVERY_MODEL = "*"
 
 
 def usage_charges(gathered: GatheredFacts) -> list[Charge]:
     """Of the period, and adjustments of earlier ones. Groups that cost nothing are left out."""
-    costly = [(group, told) for group, told in gathered.sums.items() if told.cost_usd_pico]
-    costly.sort(key=lambda one: (-one[1].cost_usd_pico, _key(gathered, one[0])))
-    charges = [_charge(gathered, group, told) for group, told in costly[:LINES_MAX]]
-    charges.extend(_others(gathered, costly[LINES_MAX:]))
+    costly = [*_plain(gathered), *period_groups(gathered)]
+    costly.sort(key=lambda one: (-one.cost_usd_pico, one.key))
+    charges: list[Charge] = []
+    rest: list[UsageGroup] = []
+    for group in costly:
+        if len(charges) + len(group.charges) <= LINES_MAX:
+            charges.extend(group.charges)
+        else:
+            rest.append(group)
+    charges.extend(_others(gathered, rest))
     charges.extend(_included(gathered))
+    charges.extend(period_included(gathered))
     return charges
+
+
+def _plain(gathered: GatheredFacts) -> Iterator[UsageGroup]:
+    for group, told in gathered.sums.items():
+        if told.cost_usd_pico:
+            charge = _charge(gathered, group, told)
+            yield UsageGroup(group.period, charge.key, told.cost_usd_pico, told.facts, [charge])
 
 
 def usage_usd(charges: Sequence[Charge], period: Period) -> Fraction:
@@ -35,11 +50,11 @@ def usage_usd(charges: Sequence[Charge], period: Period) -> Fraction:
 
 
 def _charge(gathered: GatheredFacts, group: Group, told: Sum) -> Charge:
-    what = f"{group.model}, {words(group.meter)}" if group.model else words(group.meter)
+    is_late = group.period != gathered.period
     return Charge(
-        kind="usage" if group.period == gathered.period else "adjustment",
-        key=_key(gathered, group),
-        description=what[:1].upper() + what[1:] if not group.model else what,
+        kind="adjustment" if is_late else "usage",
+        key=usage_key(gathered, group),
+        description=what(group.model, group.meter),
         quantity=Fraction(told.quantity),
         unit=METERS.get(group.meter, OWN_UNIT),
         amount_usd=Fraction(told.cost_usd_pico, PICO_PER_USD),
@@ -48,26 +63,16 @@ def _charge(gathered: GatheredFacts, group: Group, told: Sum) -> Charge:
     )
 
 
-def _key(gathered: GatheredFacts, group: Group) -> str:
-    if group.period == gathered.period:
-        return f"usage/{group.model}/{group.meter}"
-    return f"adjustment/{group.period.start.isoformat()}/{group.model}/{group.meter}"
-
-
-def _others(gathered: GatheredFacts, rest: Sequence[tuple[Group, Sum]]) -> Iterator[Charge]:
+def _others(gathered: GatheredFacts, rest: Sequence[UsageGroup]) -> Iterator[Charge]:
     """One line for each period, of what has no line of its own."""
-    by_period: dict[Period, list[Sum]] = {}
-    for group, told in rest:
-        by_period.setdefault(group.period, []).append(told)
-    for period, sums in by_period.items():
-        yield _charge(
-            gathered,
-            Group(period, "", OTHER),
-            Sum(
-                quantity=sum(one.facts for one in sums),
-                cost_usd_pico=sum(one.cost_usd_pico for one in sums),
-            ),
-        )
+    by_period: dict[Period, list[UsageGroup]] = {}
+    for one in rest:
+        by_period.setdefault(one.period, []).append(one)
+    for period, groups in by_period.items():
+        facts = sum(one.facts for one in groups)
+        cost = sum((Fraction(one.cost_usd_pico) for one in groups), Fraction(0))
+        charge = _charge(gathered, Group(period, "", OTHER), Sum(quantity=facts))
+        yield charge._replace(amount_usd=cost / PICO_PER_USD)
 
 
 def _included(gathered: GatheredFacts) -> Iterator[Charge]:
@@ -89,8 +94,3 @@ def _included(gathered: GatheredFacts) -> Iterator[Charge]:
                 start=period.start,
                 end=period.end,
             )
-
-
-def words(meter: str) -> str:
-    """A meter as people read it: cached_input_tokens -> cached input tokens."""
-    return meter.replace("_", " ") if meter in METERS else meter

@@ -19,8 +19,8 @@ from domain.billing_periods import Period
 from domain.charges import Charge
 from domain.currencies import amount_text, in_smallest_unit, round_half_even
 from domain.identifiers import Json, JsonObject
-from domain.invoice_charges import words
 from domain.invoice_facts import GatheredFacts, Place
+from domain.invoice_groups import words
 
 FORMAT = "agentledger.invoice/1"
 NO_TAX = "0"

@@ -11,7 +11,9 @@ many facts it has, and whoever reads the log again finds the same ones:
      happened later: on the next one, which therefore reads from the first of these on
 
 Sums do not depend on the order in which facts were stored. Included usage does depend on an order:
-that in which things happened.
+that in which things happened. Where a price is over a period, a fact adds its quantity, and no
+cost, to what is charged by tier (domain/period_prices.py); how much earlier invoices of that period
+have counted is known to the account.
 """
 
 import hashlib
@@ -20,14 +22,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 import orjson
 
 from domain.billing_periods import Period
 from domain.errors import Refused
+from domain.identifiers import JsonObject
 from domain.money import PICO_PER_USD
+from domain.period_prices import Counted
 from domain.rating import OWN_METERS
 
 # (era, tx_id, notification_id): a place in the commit order of the log.
@@ -43,9 +47,14 @@ class TooManyFacts(Refused):
     code = "too_many_facts"
 
 
+# [meter, quantity, cost in pico-USD or None]; and of a price over a period, which one it is.
+FactLine: TypeAlias = tuple[str, int, int | None] | tuple[str, int, int | None, JsonObject]
+MEMBERS_WITHOUT_PRICE = 3
+
+
 class Fact(NamedTuple):
     """What one paid attempt used, or one event that a tenant sent, as its event says. happened_at:
-    UTC. lines: [meter, quantity, cost in pico-USD or None]. lines None: nobody knows yet.
+    UTC. lines None: nobody knows yet.
     """
 
     place: Place
@@ -55,7 +64,7 @@ class Fact(NamedTuple):
     attempt: int
     model: str
     prices: str
-    lines: Sequence[tuple[str, int, int | None]] | None
+    lines: Sequence[FactLine] | None
 
     def digest(self) -> bytes:
         # As JSON a time is what its isoformat says, and an id what it is as text.
@@ -90,23 +99,54 @@ class Sum:
     unpriced_quantity: int = 0
 
 
-# When it happened, what orders things that happened at once, of what model, how much, its cost.
-Ordered: TypeAlias = tuple[datetime, UUID, str, int, str, int, int]
+class PricedGroup(NamedTuple):
+    """What is charged as one sum, of one period. price_id: of a price over a period."""
+
+    model: str
+    meter: str
+    price_id: str
+
+
+@dataclass(slots=True)
+class PeriodSum:
+    """price: as domain/period_prices.py tells it."""
+
+    price: JsonObject
+    quantity: int = 0
+    facts: int = 0
+
+
+# When it happened, what orders things that happened at once, of what model, how much, its cost,
+# and the id of its price if that is over a period.
+Ordered: TypeAlias = tuple[datetime, UUID, str, int, str, int, int, str]
 # What is included: a meter, and a model, `provider/*` or `*`.
 Pool: TypeAlias = tuple[str, str]
 
 
 class Free(NamedTuple):
-    """quantity: that was free. usd: what it would have cost. left: for what comes late."""
+    """quantity: that was free, without what is priced over a period. usd: what it would have cost.
+    left: for what comes late.
+    """
 
     quantity: Fraction
     usd: Fraction
     left: Fraction
 
 
+NOTHING_FREE: Mapping[PricedGroup, Fraction] = {}
+
+
+class _Taken(NamedTuple):
+    """Of what is included in a period. groups: how much of what is priced over it was free."""
+
+    pools: Mapping[Pool, Free]
+    groups: Mapping[PricedGroup, Fraction]
+
+
 @dataclass(slots=True)
 class GatheredFacts:
     """What was taken so far. included: by the beginning of a period, how much of each pool is free.
+    counted: so too, what earlier invoices of it have counted where a price is over a period.
     next_from: what lies behind this place the next invoice has to look at; None: behind closed_to.
     """
 
@@ -115,7 +155,13 @@ class GatheredFacts:
     included: Mapping[datetime, Mapping[Pool, Fraction]] = field(
         default_factory=dict[datetime, Mapping[Pool, Fraction]]
     )
+    counted: Mapping[datetime, Mapping[PricedGroup, Counted]] = field(
+        default_factory=dict[datetime, Mapping[PricedGroup, Counted]]
+    )
     sums: dict[Group, Sum] = field(default_factory=dict[Group, Sum])
+    period_sums: dict[Period, dict[PricedGroup, PeriodSum]] = field(
+        default_factory=dict[Period, dict[PricedGroup, PeriodSum]]
+    )
     ordered: dict[tuple[datetime, str], list[Ordered]] = field(
         default_factory=dict[tuple[datetime, str], list[Ordered]]
     )
@@ -130,6 +176,12 @@ class GatheredFacts:
         init=False, default_factory=dict[tuple[int, str, str], Sum]
     )
 
+    _period_sums: dict[tuple[int, PricedGroup], PeriodSum] = field(
+        init=False, default_factory=dict[tuple[int, PricedGroup], PeriodSum]
+    )
+    # Found once: to put a hundred thousand facts in order takes long.
+    _taken: dict[datetime, _Taken] = field(init=False, default_factory=dict[datetime, _Taken])
+
     def __post_init__(self) -> None:
         """periods: one after the other; the last one is that of the invoice."""
         self._starts = [period.start for period in self.periods]
@@ -143,6 +195,7 @@ class GatheredFacts:
 
     def take(self, facts: Iterable[Fact]) -> None:
         """In the order of the log. Raises TooManyFacts."""
+        self._taken.clear()
         start, end = self.period
         latest = len(self.periods) - 1
         for fact in facts:
@@ -173,7 +226,11 @@ class GatheredFacts:
         if prices:
             self.prices.add(prices)
         free_meters = self._free_meters[number]
-        for meter, quantity, cost in lines:
+        for line in lines:
+            meter, quantity, cost = line[:3]
+            if len(line) > MEMBERS_WITHOUT_PRICE:
+                self._add_to_period(number, fact, line)
+                continue
             found = self._sums.get((number, model, meter))
             if found is None:
                 found = self._sums[number, model, meter] = Sum()
@@ -186,9 +243,22 @@ class GatheredFacts:
             found.quantity += quantity
             found.cost_usd_pico += cost
             if meter in free_meters:
-                one = (happened_at, stream_id, path, attempt, model, quantity, cost)
+                one = (happened_at, stream_id, path, attempt, model, quantity, cost, "")
                 start = self.periods[number].start
                 self.ordered.setdefault((start, meter), []).append(one)
+
+    def _add_to_period(self, number: int, fact: Fact, line: Any) -> None:
+        meter, quantity, _, price = line
+        group = PricedGroup(fact.model, meter, price["id"])
+        found = self._period_sums.get((number, group))
+        if found is None:
+            found = self._period_sums[number, group] = PeriodSum(price)
+            self.period_sums.setdefault(self.periods[number], {})[group] = found
+        found.quantity += quantity
+        found.facts += 1
+        if meter in self._free_meters[number]:
+            one = (*fact[1:5], fact.model, quantity, 0, price["id"])
+            self.ordered.setdefault((self.periods[number].start, meter), []).append(one)
 
     def sha256(self) -> str:
         """Of the set, in whatever order it was stored."""
@@ -197,27 +267,56 @@ class GatheredFacts:
             whole.update(digest)
         return whole.hexdigest()
 
-    def free(self, start: datetime) -> dict[Pool, Free]:
+    def free(self, start: datetime) -> Mapping[Pool, Free]:
         """How much of what is included in the period that begins then was used. A fact takes from
         the pool of its model first, then of its provider, then of all.
         """
+        return self._taken_from(start).pools
+
+    def counted_after(self, period: Period) -> dict[PricedGroup, Counted]:
+        """With what earlier invoices of it have counted."""
+        found = dict(self.counted.get(period.start, {}))
+        is_any_free = period.start in self.included
+        free = self._taken_from(period.start).groups if is_any_free else NOTHING_FREE
+        for group, told in self.period_sums.get(period, {}).items():
+            known = found.get(group, Counted())
+            covered = known.free + free.get(group, Fraction(0))
+            found[group] = Counted(known.quantity + told.quantity, covered)
+        return found
+
+    def _taken_from(self, start: datetime) -> _Taken:
+        known = self._taken.get(start)
+        if known is None:
+            known = self._taken[start] = self._take_free(start)
+        return known
+
+    def _take_free(self, start: datetime) -> _Taken:
         pools = self.included[start]
         left = dict(pools)
-        usd = dict.fromkeys(pools, Fraction(0))
+        given = dict.fromkeys(pools, Fraction(0))
+        usd_pico = dict.fromkeys(pools, Fraction(0))
+        groups: dict[PricedGroup, Fraction] = {}
         for meter in sorted({meter for meter, _ in pools}):
-            for *_, model, quantity, cost in sorted(self.ordered.get((start, meter), ())):
+            for one in sorted(self.ordered.get((start, meter), ())):
+                *_, model, quantity, cost, price_id = one
                 rest = Fraction(quantity)
                 for pool in _pools_of(meter, model or OWN_METERS):
                     # Of a correction of what was counted, below 0, nothing is taken.
                     covered = max(min(rest, left.get(pool, Fraction(0))), Fraction(0))
-                    if covered:
-                        left[pool] -= covered
-                        rest -= covered
-                        usd[pool] += Fraction(cost, quantity) * covered
-        return {
-            pool: Free(pools[pool] - left[pool], usd[pool] / PICO_PER_USD, left[pool])
-            for pool in pools
+                    if not covered:
+                        continue
+                    left[pool] -= covered
+                    rest -= covered
+                    if price_id:
+                        group = PricedGroup(model, meter, price_id)
+                        groups[group] = groups.get(group, Fraction(0)) + covered
+                    else:
+                        given[pool] += covered
+                        usd_pico[pool] += Fraction(cost, quantity) * covered
+        free = {
+            pool: Free(given[pool], usd_pico[pool] / PICO_PER_USD, left[pool]) for pool in pools
         }
+        return _Taken(free, groups)
 
 
 def _pools_of(meter: str, model: str) -> tuple[Pool, Pool, Pool]:

@@ -38,6 +38,7 @@ LIMITS: Mapping[str, str] = {
     "api_keys": "API keys that can be used",
     "workflows": "workflows that are not deleted",
     "agents": "agents that are not deleted",
+    "triggers": "triggers that are not deleted; 1,000 where no plan says it",
     "secrets": "values in the vault: secrets, and keys of providers",
     "retention_days": "how long payloads may be kept, when it is said how long",
 }

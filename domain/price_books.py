@@ -17,7 +17,8 @@ from eventsourcing.domain import Aggregate, event
 
 from domain.errors import Refused
 from domain.identifiers import JsonObject, StreamId
-from domain.prices import Graduated, Package, Price, Tier, UnitPrice, Volume
+from domain.price_documents import price_from
+from domain.prices import Price
 from domain.rating import PriceSource
 
 VERSIONS_MAX = 10_000
@@ -147,34 +148,3 @@ class PriceBook(Aggregate):
         name = f"{self.owner}/{book_version}"
         since = datetime.fromisoformat(effective_from)
         self.versions.append(PriceVersion(name, since, Fraction(margin), parsed))
-
-
-def price_document(price: Price) -> JsonObject:
-    """A price as events have it."""
-    match price:
-        case UnitPrice():
-            return {"kind": "unit", "usd_pico": price.usd_pico, "per": price.per}
-        case Package():
-            return {"kind": "package", "usd_pico": price.usd_pico, "size": price.size}
-        case Graduated():
-            return {"kind": "graduated", "tiers": [[*tier] for tier in price.tiers]}
-        case Volume():
-            kind = "volume_by_prompt" if price.is_by_prompt else "volume"
-            return {"kind": kind, "tiers": [[*tier] for tier in price.tiers]}
-
-
-def price_from(document: Any) -> Price:
-    match document["kind"]:
-        case "unit":
-            return UnitPrice(document["usd_pico"], document["per"])
-        case "package":
-            return Package(document["usd_pico"], document["size"])
-        case "graduated":
-            return Graduated(_tiers(document))
-        case kind:
-            assert kind in ("volume", "volume_by_prompt")
-            return Volume(_tiers(document), is_by_prompt=kind == "volume_by_prompt")
-
-
-def _tiers(document: Any) -> tuple[Tier, ...]:
-    return tuple(Tier(*tier) for tier in document["tiers"])

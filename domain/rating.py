@@ -12,6 +12,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple, Protocol, TypeAlias
 
+from domain.identifiers import JsonObject
+from domain.period_prices import told_price
 from domain.prices import FREE_PRICE, Price, cost
 from domain.usage import CHARGED_AS, FREE_METERS, Measured, UsageLine
 
@@ -41,10 +43,13 @@ Rate: TypeAlias = tuple[Price, Fraction | int]
 
 
 class _Rates(NamedTuple):
-    """of_meters: the price of each, and the factor of the margins on it. prices: as Rated."""
+    """of_meters: the price of each, and the factor of the margins on it. prices: as Rated. told: as
+    UsageLine.price.
+    """
 
     of_meters: tuple[Rate, ...]
     prices: str
+    told: tuple[JsonObject | None, ...]
 
 
 class Rated(NamedTuple):
@@ -63,8 +68,10 @@ def rate(measured: Measured, model: str, sources: Sequence[PriceSource]) -> Rate
         return Rated(tuple(unpriced), "")
     tokens_in = measured.tokens_in
     lines = [
-        UsageLine(meter, count, round(cost(price, count, tokens_in=tokens_in) * factor))
-        for (meter, count), (price, factor) in zip(quantities.items(), rates.of_meters, strict=True)
+        UsageLine(meter, count, round(cost(price, count, tokens_in=tokens_in) * factor), told)
+        for (meter, count), (price, factor), told in zip(
+            quantities.items(), rates.of_meters, rates.told, strict=True
+        )
     ]
     return Rated(tuple(lines), rates.prices)
 
@@ -83,7 +90,10 @@ def _rates(meters: tuple[str, ...], model: str, sources: tuple[PriceSource, ...]
     used: dict[str, None] = {}
     found = [_priced(meter, model, sources, used) for meter in meters]
     known = [one for one in found if one is not None]
-    return _Rates(tuple(known), ",".join(used)) if len(known) == len(found) else None
+    if len(known) < len(found):
+        return None
+    told = (told_price(price, factor) for price, factor in known)
+    return _Rates(tuple(known), ",".join(used), tuple(told))
 
 
 def _priced(

@@ -69,11 +69,14 @@ class Measured(NamedTuple):
 
 
 class UsageLine(NamedTuple):
-    """cost_usd_pico: None where no price is known."""
+    """cost_usd_pico: None where no price is known. price: of one over a period, as
+    domain/period_prices.py writes it; the cost is then provisional.
+    """
 
     meter: str
     quantity: int
     cost_usd_pico: int | None
+    price: JsonObject | None = None
 
 
 class Metered(NamedTuple):
@@ -102,7 +105,7 @@ class Metered(NamedTuple):
 
     def fact(self, *, workflow_id: str | None, created_by: str) -> JsonObject:
         """As an event has it. It stands for itself: who reads it needs no other event."""
-        lines: list[Json] = [[*line] for line in self.lines]
+        lines: list[Json] = [[*(line if line.price else line[:3])] for line in self.lines]
         return {
             "provider": self.provider,
             "agent_id": self.agent_id,

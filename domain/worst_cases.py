@@ -10,7 +10,7 @@ from functools import lru_cache
 from math import ceil
 from typing import NamedTuple, assert_never
 
-from domain.prices import Graduated, Package, Price, UnitPrice, Volume
+from domain.prices import Graduated, OverPeriod, Package, Price, UnitPrice, Volume
 from domain.rating import RATES_KEPT_MAX, PriceSource, rates_of
 
 INPUTS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "cache_write_1h_tokens")
@@ -155,5 +155,7 @@ def _rate(price: Price, tokens_in: int) -> _Rate:
         case Package():
             # The last package is begun and paid for as a whole.
             return _Rate(Fraction(price.usd_pico, price.size), Fraction(price.usd_pico))
+        case OverPeriod():
+            return _rate(price.dearest, tokens_in)
         case _:
             assert_never(price)

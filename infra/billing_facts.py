@@ -12,6 +12,7 @@ from uuid import UUID
 import orjson
 
 from commands.billing_port import IssuedCopy, Series
+from domain.embedding_calls import EmbeddingCall
 from domain.execution_events import upcast_usage
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId
@@ -35,6 +36,7 @@ TOPICS = (
     Execution.RunMetered.TOPIC,
     UsageEvent.Created.TOPIC,
     StorageMeasurement.Created.TOPIC,
+    EmbeddingCall.Created.TOPIC,
 )
 
 # fmt: off

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import LiteralString
 
 from commands.budget_port import DueAlert
+from domain.embedding_calls import EmbeddingCall
 from domain.executions import Execution
 from domain.identifiers import TenantId
 from domain.usage_events import UsageEvent
@@ -18,6 +19,7 @@ COUNTED = [
     Execution.NodeFailed.TOPIC,
     Execution.UsageResolved.TOPIC,
     UsageEvent.Created.TOPIC,
+    EmbeddingCall.Created.TOPIC,
 ]
 
 # fmt: off

@@ -6,6 +6,7 @@ appending them goes past it.
     the outcome of such an attempt           settles
     execution.usage_resolved                 settles
     usage_event.created with `counters`      counts
+    embedding_call.created with `counters`   counts
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +21,7 @@ from psycopg import DatabaseError
 from commands.budget_port import BudgetExceeded, KnownBudgets
 from commands.ports import SideRow
 from domain.budget_rules import NO_PERIOD, NO_RUN, Counter, counters_from
+from domain.embedding_calls import EmbeddingCall
 from domain.executions import Execution
 from domain.identifiers import Json, JsonObject, TenantId
 from domain.reservations import Standing
@@ -31,6 +33,8 @@ CHANGED_SQLSTATE = "ALB02"
 NOT_HELD_SQLSTATE = "ALB03"
 TOLD_SQLSTATE = "ALB04"
 
+# What has happened when it is told, so that nothing is reserved for it.
+COUNTED = (UsageEvent.Created, EmbeddingCall.Created)
 _NO_RUN, _NO_PERIOD = str(NO_RUN), NO_PERIOD.isoformat()
 
 
@@ -85,9 +89,9 @@ def budget_moves(
             if aggregate.is_budgeted:
                 moves = moves or BudgetMoves(tenant_id)
                 _add_run(moves, aggregate, {} if known is None else known.caps)
-        elif isinstance(aggregate, UsageEvent):
+        elif isinstance(aggregate, UsageEvent | EmbeddingCall):
             for event in aggregate.pending_events:
-                if isinstance(event, UsageEvent.Created) and event.counters:
+                if isinstance(event, COUNTED) and event.counters:
                     moves = moves or BudgetMoves(tenant_id)
                     cost = cost_of_lines(event.usage)
                     counted = [_at(tenant_id, one) for one in counters_from(event.counters)]

@@ -22,7 +22,8 @@ from infra.event_sealing import OpenEvents
 from infra.verification import IS_ERASED, Check
 
 PAGE = 2000
-STARTED, RELEASED, SENT = "execution.node_started", "budget.hold_released", "usage_event.created"
+STARTED, RELEASED = "execution.node_started", "budget.hold_released"
+COUNTED = ("usage_event.created", "embedding_call.created")
 OUTCOMES = ("execution.node_completed", "execution.node_failed", "execution.usage_resolved")
 
 # fmt: off
@@ -92,7 +93,7 @@ class BudgetFold:
                 counter, amount = self.held.pop((*attempt, budget_id))
                 cost = fact["cost_usd_pico"]
                 self.spent[tenant_id, counter] += amount if cost is None else cost
-        elif event.topic == SENT:
+        elif event.topic in COUNTED:
             for counter in counters_from(fact.get("counters") or ()):
                 self.spent[tenant_id, counter] += cost_of_lines(fact["usage"])
 
@@ -177,7 +178,7 @@ class _Log:
         async for event, fact in self._facts([RELEASED]):
             hold = (fact["execution_id"], fact["path"], fact["attempt"])
             fold.released.add((event.tenant_id, *hold, str(event.stream_id)))
-        async for event, fact in self._facts([STARTED, *OUTCOMES, SENT]):
+        async for event, fact in self._facts([STARTED, *OUTCOMES, *COUNTED]):
             fold.take(event, fact)
         return fold
 

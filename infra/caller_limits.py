@@ -28,6 +28,8 @@ class TenantLimits:
 
 
 LimitsOf: TypeAlias = Callable[[TenantId], Awaitable[TenantLimits]]
+# Of each trigger with a webhook: its fires are one stream, which takes one append at a time.
+DELIVERIES = Limit("trigger", 600, burst=60)
 # Plans with other rates than one another; each tenant may have its own.
 KEPT_MAX = 1024
 
@@ -54,11 +56,13 @@ class CallerLimits:
         self._limits_of = limits_of
         self._operator = operator
 
-    async def take(self, scope: Scope, caller: Caller) -> None:
-        """Count one call, the narrowest first: what a key is refused, its tenant does not pay.
-        Raises TooManyRequests.
+    async def take(self, scope: Scope, caller: Caller, *, own: Limit | None = None) -> None:
+        """Count one call, the narrowest first: what a key is refused, its tenant does not pay. own:
+        of the actor, narrower than all. Raises TooManyRequests.
         """
         try:
+            if own is not None:
+                await take(self._limits, scope, own, caller.actor)
             await self._take(scope, caller)
         except TooManyRequests as refusal:
             if caller.tenant_id is not None:

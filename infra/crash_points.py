@@ -68,6 +68,10 @@ CrashPoint: TypeAlias = Literal[
     "bulk.before_progress",
     "bulk.after_progress",
     "bulk.after_release",
+    # Fires of triggers (sagas/triggers.py).
+    "triggers.after_claim",
+    "triggers.after_fire",
+    "triggers.after_miss",
     # What is told of budgets (sagas/budget_alerts.py), and paying for calls (sagas/reserving.py).
     "budgets.before_alert",
     "budgets.after_alert",

@@ -21,6 +21,7 @@ OUTPUT_MESSAGES = "gen_ai.output.messages"
 
 # Of OPERATION_NAME.
 CHAT = "chat"
+EMBEDDINGS = "embeddings"
 INVOKE_AGENT = "invoke_agent"
 INVOKE_WORKFLOW = "invoke_workflow"
 EXECUTE_TOOL = "execute_tool"

@@ -2,6 +2,7 @@
 byte; no fact is lost between two of them or on both; and no number is missing.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,9 +16,10 @@ from commands.invoice_writing import place_of
 from commands.sealing_port import KeyDestroyed
 from domain.billing_accounts import BillingAccount, billing_account_id
 from domain.identifiers import JsonObject, TenantId
-from domain.invoice_facts import BEGINNING, Place
+from domain.invoice_facts import BEGINNING, Fact, Place
 from domain.invoices import Invoice
 from domain.money import PICO_PER_USD
+from domain.period_prices import period_total
 from infra.billing_facts import IN_ORDER, FactReader, FactRow
 from infra.event_codec import decode
 from infra.event_log import COLUMNS, Row, logged_event
@@ -128,15 +130,12 @@ async def _verify_conserved(
     reader: FactReader, tenant_id: TenantId, billed: _Billed, *, once: Check
 ) -> None:
     """All facts there were, read in one go: as many as the invoices say together, for as much."""
-    count, cost = 0, 0
-    last = billed.closings[-1]
-    start, end = billed.starts_at, datetime.fromisoformat(last.period_end)
-    closed_to: Place = place_of(last.closed_to)
+    used = _Used([billed.starts_at, *(_ends_at(one) for one in billed.closings)])
+    closed_to: Place = place_of(billed.closings[-1].closed_to)
     async for page in reader.facts(tenant_id, after=BEGINNING, before=closed_to):
         for fact in page:
-            if fact.lines is not None and start <= fact.happened_at < end:
-                count += 1
-                cost += sum(line[2] or 0 for line in fact.lines)
+            used.add(fact)
+    count, cost = used.count, used.cost_usd_pico
     documents = [cast("dict[str, Any]", document) for document in billed.documents]
     try:
         told, charged = _said(documents)
@@ -146,8 +145,42 @@ async def _verify_conserved(
     once.checked += count
     if count != told:
         once.violated(f"{tenant_id}: {count} facts are in the log, {told} on invoices")
-    if charged != Fraction(cost, PICO_PER_USD):
+    if charged != cost / PICO_PER_USD:
         once.violated(f"{tenant_id}: facts cost {cost} pico-USD, invoices say {charged} USD")
+
+
+@dataclass
+class _Used:
+    """bounds: where each period begins, and the last one ends."""
+
+    bounds: Sequence[datetime]
+    count: int = 0
+    _plain_usd_pico: int = 0
+    # By period, model, meter and price over the period: that price, and how much.
+    _sums: dict[tuple[int, str, str, str], tuple[Any, int]] = field(
+        default_factory=dict[tuple[int, str, str, str], tuple[Any, int]]
+    )
+
+    def add(self, fact: Fact) -> None:
+        if fact.lines is None or not self.bounds[0] <= fact.happened_at < self.bounds[-1]:
+            return
+        self.count += 1
+        period = bisect_right(self.bounds, fact.happened_at)
+        for meter, quantity, cost, *price in fact.lines:
+            if price:
+                key = (period, fact.model, meter, str(price[0]["id"]))
+                self._sums[key] = (price[0], self._sums.get(key, (None, 0))[1] + quantity)
+            else:
+                self._plain_usd_pico += cost or 0
+
+    @property
+    def cost_usd_pico(self) -> Fraction:
+        tiered = (period_total(price, quantity) for price, quantity in self._sums.values())
+        return sum(tiered, Fraction(self._plain_usd_pico))
+
+
+def _ends_at(closing: BillingAccount.PeriodClosed) -> datetime:
+    return datetime.fromisoformat(closing.period_end)
 
 
 def _said(documents: Sequence[dict[str, Any]]) -> tuple[int, Fraction]:

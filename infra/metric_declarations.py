@@ -74,7 +74,7 @@ class HttpMetrics:
             "rate_limited", "Requests that were over a rate limit, by its name.", "class"
         )
         self.webhook_deliveries = declare.counter(
-            "webhook_deliveries", "Requests to webhooks of runs: accepted or refused.", "result"
+            "webhook_deliveries", "Requests to webhooks: accepted or refused.", "result"
         )
 
 

@@ -103,11 +103,11 @@ class PostgresOAuthAttempts:
         browser_hash, provider_id, user_id, return_to, code_challenge, expires_at = row
         whose = (Whose(tenant_id, f"identity_provider:{provider_id}"),)
         if expires_at <= self._clock.now():
-            raise LoginRefused("the login took too long", whose)
+            raise LoginRefused("the login took too long", whose, return_to)
         if browser_secret is None or _SECRET.fullmatch(browser_secret) is None:
-            raise LoginRefused("the browser is not the one that began", whose)
+            raise LoginRefused("the browser is not the one that began", whose, return_to)
         if not hmac.compare_digest(bytes(browser_hash), _hash(browser_secret)):
-            raise LoginRefused("the browser is not the one that began", whose)
+            raise LoginRefused("the browser is not the one that began", whose, return_to)
         pending = Pending(provider_id, user_id, return_to, code_challenge)
         return pending, self._attempt(state, browser_secret)
 

@@ -1,10 +1,10 @@
 """Who may run the parts of a run, from the log, the shares, and what everybody may do now."""
 
-from collections.abc import Collection
-from typing import LiteralString
+from collections.abc import Collection, Sequence
+from typing import Any, LiteralString
 from uuid import UUID
 
-from commands.authorization import reaches_everything
+from commands.authorization import Grants, reaches_everything
 from commands.parts_port import Part, Principals
 from domain.identifiers import TenantId
 from infra.authentication import grants_now
@@ -31,11 +31,22 @@ class PostgresPartRights:
             if not left:
                 return left
             people = await (await conn.execute(ACCESS, asked, prepare=True)).fetchall()
-        present = (grants_now(*row) for row in people)
-        everybodys = [grants for grants in present if grants is not None]
+        everybodys = _present(people)
         return {
             part.part_id
             for part in parts
             if part.part_id in left
             and not any(reaches_everything(grants, part.scope) for grants in everybodys)
         }
+
+    async def grants_of(self, tenant_id: TenantId, runner: str) -> Grants | None:
+        async with self._database.shared() as conn:
+            cursor = await conn.execute(ACCESS, (tenant_id, runner, None), prepare=True)
+            present = _present(await cursor.fetchall())
+        return present[0] if present else None
+
+
+def _present(rows: Sequence[tuple[Any, ...]]) -> list[Grants]:
+    """rows: of access_of_principals."""
+    everybodys = (grants_now(*row) for row in rows)
+    return [grants for grants in everybodys if grants is not None]

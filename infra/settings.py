@@ -172,13 +172,21 @@ class Settings(BaseSettings):
     # Brokers wait for 30 s until everybody has given up what goes to others.
     worker_handover_s: float = Field(default=10, ge=0, le=25)
     worker_bulk_poll_s: float = Field(default=1, gt=0)
+    worker_triggers_poll_s: float = Field(default=0.5, gt=0)
     worker_retention_poll_s: float = Field(default=300, gt=0)
     worker_storage_poll_s: float = Field(default=300, gt=0)
+    worker_templates_poll_s: float = Field(default=2, gt=0)
     worker_budget_alerts_poll_s: float = Field(default=1, gt=0)
     worker_offboarding_poll_s: float = Field(default=5, gt=0)
     worker_billing_poll_s: float = Field(default=5, gt=0)
     worker_deadlines_poll_s: float = Field(default=5, gt=0)
     worker_erasure_poll_s: float = Field(default=0.5, gt=0)
+
+    # By which templates are compared: offline/hash, or a model of a provider for embeddings. The
+    # same in all processes.
+    embedding_model: Annotated[str, StringConstraints(min_length=1, max_length=200)] = (
+        "offline/hash"
+    )
 
     # Logins. Who we are to those who check our tokens: the URL that people use.
     public_url: HttpBase = "http://127.0.0.1:8000"

@@ -54,6 +54,8 @@ from commands.standing_port import (
     StoredResellerQuota,
     TenantSideRow,
 )
+from commands.template_port import OfferedTemplate, TemplateRow, WithdrawnTemplate
+from commands.trigger_port import StoredDueTrigger
 from commands.vault_port import RemovedVaultEntry, StoredVaultEntry, VaultRow
 from domain.identifiers import TenantId
 from infra.billing_rows import billing_statement
@@ -61,13 +63,16 @@ from infra.budget_rows import budget_statement
 from infra.data_keys import TenantKey
 from infra.deadlines import deadline_statement
 from infra.directory_rows import directory_statement
+from infra.due_triggers import due_trigger_statement
 from infra.feature_rows import feature_statement
 from infra.licence_rows import revocation_statement
 from infra.login_rows import login_statement
 from infra.plan_rows import plan_statement
 from infra.share_rows import share_statement
 from infra.tenant_side_rows import tenant_statement
+from infra.workflow_templates import template_statement
 
+TimeRow = StoredDeadline | StoredDueTrigger
 # What definitions are sealed as.
 DEFINITIONS = "definitions"
 
@@ -81,6 +86,7 @@ RareRow = (
     | RemovedPayloads
     | TenantSideRow
     | ShareRow
+    | TemplateRow
     | AccessRow
     | ClientSecretRow
     | DirectoryRow
@@ -95,6 +101,7 @@ RareRow = (
     | PublishedPrices
     | BillingRow
     | StoredDeadline
+    | StoredDueTrigger
     | StoredRevocation
 )
 
@@ -197,8 +204,8 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
         return SideStatement(*plan_statement(tenant_id, row))
     if isinstance(row, FeatureRow):
         return SideStatement(*feature_statement(tenant_id, row))
-    if isinstance(row, BillingRow | BudgetRow | StoredRevocation | StoredDeadline):
-        return _of_billing(tenant_id, row)
+    if isinstance(row, BillingRow | BudgetRow | StoredRevocation | TimeRow):
+        return _of_times_and_money(tenant_id, row)
     match row:
         case StoredDefinition():
             definition = orjson.dumps(row.definition, option=orjson.OPT_SORT_KEYS)
@@ -232,8 +239,7 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
         case ClosedBulkOperation():
             return SideStatement(CLOSE_BULK_OPERATION, (tenant_id, row.operation_id))
         case StoredClientSecret():
-            values = (tenant_id, row.provider_id, row.sealed)
-            return SideStatement(KEEP_CLIENT, values)
+            return SideStatement(KEEP_CLIENT, (tenant_id, row.provider_id, row.sealed))
         case RemovedClientSecret():
             return SideStatement(FORGET_CLIENT, (tenant_id, row.provider_id))
         case (
@@ -247,6 +253,8 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return _access_statement(tenant_id, row)
         case StoredShare() | RemovedShare() | ChangedPublicity():
             return SideStatement(*share_statement(tenant_id, row))
+        case OfferedTemplate() | WithdrawnTemplate():
+            return SideStatement(*template_statement(tenant_id, row))
         case StoredVaultEntry() | RemovedVaultEntry():
             return _vault_statement(tenant_id, row)
         case (
@@ -261,8 +269,8 @@ def side_statement(  # noqa: C901, PLR0911, PLR0912 # one answer per kind of row
             return SideStatement(*login_statement(tenant_id, row))
 
 
-def _of_billing(
-    tenant_id: TenantId, row: BillingRow | BudgetRow | StoredRevocation | StoredDeadline
+def _of_times_and_money(
+    tenant_id: TenantId, row: BillingRow | BudgetRow | StoredRevocation | TimeRow
 ) -> SideStatement:
     if isinstance(row, BillingRow):
         return SideStatement(*billing_statement(tenant_id, row))
@@ -271,6 +279,8 @@ def _of_billing(
             return SideStatement(*revocation_statement(tenant_id, row))
         case StoredDeadline():
             return SideStatement(*deadline_statement(tenant_id, row))
+        case StoredDueTrigger():
+            return SideStatement(*due_trigger_statement(tenant_id, row))
         case _:
             return SideStatement(*budget_statement(tenant_id, row))
 

@@ -18,10 +18,11 @@ import orjson
 from eventsourcing.domain import Aggregate
 
 from commands.sealing_port import KeyDestroyed
+from domain import execution_snapshots, trigger_snapshots
 from domain.errors import Unavailable
-from domain.execution_snapshots import SNAPSHOT_VERSION, execution_from, snapshot_of
 from domain.executions import Execution
 from domain.identifiers import Json, JsonObject, TenantId
+from domain.triggers import Trigger
 from infra.append_statement import EventRow
 from infra.data_keys import DataKeys, SubjectErased, sealed_for
 from infra.event_log import Snapshot
@@ -62,7 +63,16 @@ class Form:
 
 # Streams of other kinds are short, and those aggregates are kept in memory.
 FORMS: Mapping[type[Aggregate], Form] = {
-    Execution: Form(SNAPSHOT_VERSION, snapshot_of, execution_from)
+    Execution: Form(
+        execution_snapshots.SNAPSHOT_VERSION,
+        execution_snapshots.snapshot_of,
+        execution_snapshots.execution_from,
+    ),
+    Trigger: Form(
+        trigger_snapshots.SNAPSHOT_VERSION,
+        trigger_snapshots.snapshot_of,
+        trigger_snapshots.trigger_from,
+    ),
 }
 
 

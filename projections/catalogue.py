@@ -21,6 +21,7 @@ from projections.sharing import SHARES
 from projections.subscriptions import SUBSCRIPTIONS
 from projections.table import AnyProjection
 from projections.tenants import TENANTS
+from projections.triggers import TRIGGERS
 from projections.usage import USAGE_FACTS
 from projections.workflows import WORKFLOW_VERSIONS, WORKFLOWS
 
@@ -47,6 +48,7 @@ PROJECTIONS: tuple[AnyProjection, ...] = (
     SHARES,
     SUBSCRIPTIONS,
     TENANTS,
+    TRIGGERS,
     USAGE_FACTS,
     USERS,
     WORKFLOW_VERSIONS,

@@ -127,16 +127,22 @@ def _finalized(fact: Invoice.Finalized, event: Decoded) -> dict[str, Any]:
 
 
 def _line(line: JsonObject) -> JsonObject:
-    """With what its facts are found by; null where it is not of one model and meter."""
+    """With what its facts are found by; null where it is not of one model and meter. price: only
+    where it is over a period.
+    """
     kind, key = str(line["kind"]), str(line["key"])
     found: JsonObject = {"model": None, "meter": None}
     if kind in ("usage", "adjustment") and "/included/" not in key:
-        # `usage/<model>/<meter>`, `adjustment/<start>/<model>/<meter>`; models have slashes.
+        # `usage/<model>/<meter>`, `adjustment/<start>/<model>/<meter>`; models have slashes. Where
+        # its price is over a period, `#<price>.<tier>` follows.
         _, _, rest = key.partition("/")
         if kind == "adjustment":
             _, _, rest = rest.partition("/")
-        model, _, meter = rest.rpartition("/")
+        model, _, of_model = rest.rpartition("/")
+        meter, _, of_price = of_model.partition("#")
         found = {"model": model, "meter": meter}
+        if of_price:
+            found["price"] = of_price.partition(".")[0]
     return {**line, **found}
 
 

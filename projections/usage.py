@@ -5,8 +5,9 @@ sums over a year need not read them.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import LiteralString, TypedDict
+from typing import LiteralString, TypedDict, cast
 
+from domain.embedding_calls import EmbeddingCall
 from domain.executions import Execution
 from domain.identifiers import Json, JsonObject
 from domain.storage_measurements import StorageMeasurement
@@ -42,10 +43,11 @@ class UsageColumns(TypedDict):
 
 
 class UsageFactRow(UsageColumns):
-    """stream_id: of a run, or of an event that a tenant sent or of what it kept on a day, which
-    have no path and attempt 0. Of
-    the time of a run, path is empty, and attempt says which of its ends it is.
-    lines: [meter, quantity, cost in pico-USD or null]. model, agent_id, workflow_id, node_type:
+    """stream_id: of a run, or of an event that a tenant sent, of what it kept on a day or of a text
+    that was embedded, which have no path and attempt 0. Of the time of a run, path is empty,
+    and attempt says which of its ends it is.
+    lines: [meter, quantity, cost in pico-USD or null], and the price where that is over a period:
+    the cost is then provisional. model, agent_id, workflow_id, node_type:
     empty where there is none. source: unknown as long as nobody knows what the attempt used.
     prices: the versions of price books that priced it; empty where none did. happened_at: when its
     outcome was stored, or as its sender says. version: of the event that says so.
@@ -76,7 +78,7 @@ def keys(event: Decoded) -> Sequence[Key]:
             return ((logged.tenant_id, logged.stream_id, fact.path, fact.attempt),)
         case Execution.RunMetered() as fact:
             return ((event.logged.tenant_id, event.logged.stream_id, "", fact.attempt),)
-        case UsageEvent.Created() | StorageMeasurement.Created():
+        case UsageEvent.Created() | StorageMeasurement.Created() | EmbeddingCall.Created():
             return ((event.logged.tenant_id, event.logged.stream_id, "", 0),)
         case _:
             raise UnexpectedEvent(event.logged.topic)
@@ -98,6 +100,10 @@ def evolve(row: UsageFactRow | None, event: Decoded, _key: Key) -> UsageFactRow:
         case UsageEvent.Created() | StorageMeasurement.Created() as fact:
             at = datetime.fromisoformat(fact.happened_at)
             return _of_no_model(event, fact.usage, attempt=0, happened_at=at)
+        case EmbeddingCall.Created() as fact:
+            at = datetime.fromisoformat(fact.happened_at)
+            row = _of_no_model(event, fact.usage, attempt=0, happened_at=at)
+            return {**row, "model": fact.model}
         case _:
             raise UnexpectedEvent(event.logged.topic)
 
@@ -169,44 +175,80 @@ def _text(value: Json) -> str:
     return "" if value is None else str(value)
 
 
+def _quoted(names: frozenset[str]) -> LiteralString:
+    """Of meters; they stand in the source of the domain."""
+    return cast("LiteralString", ", ".join(f"'{name}'" for name in sorted(names)))
+
+
+WHOSE: tuple[LiteralString, ...] = (
+    *("model text", "provider text", "agent_id text", "workflow_id text"),
+    *("node_type text", "created_by text"),
+)
+COSTS: tuple[LiteralString, ...] = (
+    "cost_usd_pico",
+    "provisional_usd_pico",
+    "unpriced",
+    "unresolved",
+    "lines",
+)
 # fmt: off
-QUARTER: LiteralString = "date_bin('15 minutes', f.happened_at, 'epoch'::timestamptz)"
-DAY: LiteralString = "date_bin('1 day', f.happened_at, 'epoch'::timestamptz)"
-ROLLED_UP: LiteralString = (
-    " AS start, l.line->>0 AS meter, f.model, f.provider, f.agent_id, f.workflow_id, f.node_type,"
-    " f.created_by, sum(f.sign * (l.line->>1)::numeric) AS quantity,"
+START: LiteralString = "SELECT f.tenant_id, date_bin('{0}', f.happened_at, 'epoch'::timestamptz)"
+BY_WHOM: LiteralString = (
+    " f.model, f.provider, f.agent_id, f.workflow_id, f.node_type, f.created_by,"
+)
+AND_COSTS: LiteralString = (
     " coalesce(sum(f.sign * (l.line->>2)::numeric), 0) AS cost_usd_pico,"
+    " coalesce(sum(f.sign * (l.line->>2)::numeric) FILTER (WHERE l.line->3 IS NOT NULL), 0)"
+    "   AS provisional_usd_pico,"
     " coalesce(sum(f.sign) FILTER (WHERE l.line->>2 IS NULL AND f.source <> 'unknown'), 0)"
     "   AS unpriced,"
     " coalesce(sum(f.sign) FILTER (WHERE f.source = 'unknown'), 0) AS unresolved,"
     " sum(f.sign) AS lines"
     " FROM {facts} AS f CROSS JOIN LATERAL json_array_elements("
     "   CASE json_typeof(f.lines) WHEN 'array' THEN f.lines ELSE '[]' END) AS l(line)"
-    " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9"
+    " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"
+)
+BY_METER: LiteralString = (
+    START + " AS start, l.line->>0 AS meter," + BY_WHOM
+    + " sum(f.sign * (l.line->>1)::numeric) AS quantity," + AND_COSTS + ", 9"
+)
+OF_METERS: LiteralString = (
+    " coalesce(sum(f.sign * (l.line->>1)::numeric) FILTER (WHERE l.line->>0 IN ({0})), 0)"
+)
+ALL_METERS: LiteralString = (
+    START + " AS start," + BY_WHOM
+    + OF_METERS.replace("{0}", _quoted(INPUT_METERS)) + " AS tokens_in,"
+    + OF_METERS.replace("{0}", _quoted(OUTPUT_METERS)) + " AS tokens_out,"
+    + OF_METERS.replace("{0}", "'requests'") + " AS calls," + AND_COSTS
 )
 # fmt: on
 
 
-def _rollup(suffix: LiteralString, start: LiteralString) -> Rollup:
+def _by_meter(suffix: LiteralString, length: LiteralString) -> Rollup:
     return Rollup(
         suffix=suffix,
-        key=(
-            *("tenant_id uuid", "start timestamptz", "meter text", "model text", "provider text"),
-            *("agent_id text", "workflow_id text", "node_type text", "created_by text"),
-        ),
-        sums=("quantity", "cost_usd_pico", "unpriced", "unresolved", "lines"),
+        key=("tenant_id uuid", "start timestamptz", "meter text", *WHOSE),
+        sums=("quantity", *COSTS),
         count="lines",
-        select="SELECT f.tenant_id, " + start + ROLLED_UP,
+        select=BY_METER.replace("{0}", length),
     )
 
 
-QUARTERS = _rollup("quarters", QUARTER)
+QUARTERS = _by_meter("quarters", "15 minutes")
 # Of UTC.
-DAYS = _rollup("days", DAY)
+DAYS = _by_meter("days", "1 day")
+# Of all meters together: a twelfth of the rows of quarters, for charts of days of other time zones.
+HOURS = Rollup(
+    suffix="hours",
+    key=("tenant_id uuid", "start timestamptz", *WHOSE),
+    sums=("tokens_in", "tokens_out", "calls", *COSTS),
+    count="lines",
+    select=ALL_METERS.replace("{0}", "1 hour"),
+)
 
 USAGE_FACTS = Projection(
     name="usage_facts",
-    version=1,
+    version=2,
     row=UsageFactRow,
     key=("tenant_id", "stream_id", "path", "attempt"),
     stream_column="stream_id",
@@ -219,6 +261,7 @@ USAGE_FACTS = Projection(
         Execution.RunMetered,
         UsageEvent.Created,
         StorageMeasurement.Created,
+        EmbeddingCall.Created,
     ),
     overwrites=(
         Execution.NodeCompleted,
@@ -227,11 +270,12 @@ USAGE_FACTS = Projection(
         Execution.RunMetered,
         UsageEvent.Created,
         StorageMeasurement.Created,
+        EmbeddingCall.Created,
     ),
-    also=(UsageEvent, StorageMeasurement),
+    also=(UsageEvent, StorageMeasurement, EmbeddingCall),
     keys=keys,
     evolve=evolve,
     own=BEGUN_BY_PERSON,
     indexes=(("tenant_id", "happened_at"),),
-    rollups=(QUARTERS, DAYS),
+    rollups=(QUARTERS, HOURS, DAYS),
 )

@@ -1,6 +1,6 @@
 """What a resolver may use: the parts of the process, who is asking, and the document that asks."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, LiteralString, TypeAlias, cast
 from uuid import UUID
@@ -11,6 +11,7 @@ from strawberry.types import Info
 
 from infra.audit_entries import AuditEntries
 from infra.authentication import Caller
+from infra.event_log import TenantId
 from infra.event_sealing import OpenEvents
 from infra.event_search import EventSearch
 from infra.live_text import LiveText
@@ -43,6 +44,8 @@ class Sources:
     event_search: EventSearch
     live_text: LiveText
     upcoming_invoice: Callable[[Caller], Awaitable[Mapping[str, Any] | None]]
+    embedding_model: str
+    embed: Callable[[TenantId, str, str], Awaitable[Sequence[float]]]
 
 
 def sources_of(dependencies: ReadDependencies) -> Sources:
@@ -57,6 +60,8 @@ def sources_of(dependencies: ReadDependencies) -> Sources:
         dependencies.event_search,
         dependencies.live_text,
         dependencies.upcoming_invoice,
+        dependencies.embedding_model,
+        dependencies.embed,
     )
 
 

@@ -15,7 +15,7 @@ from read_api.errors import refuse
 from read_api.limits import PAGE_SIZE_DEFAULT, ReadLimits
 from read_api.periods import UTC_NAME, From, To, check_period, period_params
 from read_api.scalars import BigInt, Instant
-from read_api.usage import AMOUNTS, SUMS, check_usage, sum_params, unit_of
+from read_api.usage import AMOUNTS, PROVISIONAL, SUMS, check_usage, is_in_hours, sum_params, unit_of
 from read_api.usage_groups import Filter, UsageDimension, UsageGroup, groups_of, in_order
 
 
@@ -32,7 +32,8 @@ def _amounts_of(period: LiteralString) -> LiteralString:
 def _total_of(period: LiteralString) -> LiteralString:
     return (
         "(SELECT row_to_json(a) FROM (SELECT " + AMOUNTS + " FROM ("
-        "   SELECT sum(quantity) AS quantity, sum(cost) AS cost, sum(tokens_in) AS tokens_in,"
+        "   SELECT sum(quantity) AS quantity, sum(cost) AS cost, sum(provisional) AS provisional,"
+        "          sum(tokens_in) AS tokens_in,"
         "          sum(tokens_out) AS tokens_out, sum(calls) AS calls,"
         "          bool_or(has_unpriced) AS has_unpriced, sum(unresolved) AS unresolved"
         "     FROM " + period + ") AS s) AS a)"
@@ -70,6 +71,7 @@ class CostChangeKind(Enum):
 @strawberry.type
 class CostAmounts:
     cost_usd: str = strawberry.field(description="Of what has a price: see hasUnpriced.")
+    provisional_usd: str = strawberry.field(description=PROVISIONAL)
     quantity: BigInt | None = strawberry.field(description="Only by METER: others add up nothing.")
     unit: str | None
     tokens_in: BigInt
@@ -119,10 +121,10 @@ async def cost_explorer(
 ) -> CostComparison:
     dimensions = in_order(group_by)
     earlier = _compared(from_, to, compare_from, compare_to)
-    sums = sum_params(dimensions, filter)
+    sums, hours = sum_params(dimensions, filter), is_in_hours(dimensions, filter)
     params = {
-        "present": {**_whole_period(from_, to), **sums},
-        "before": {**_whole_period(*earlier), **sums},
+        "present": {**_whole_period(from_, to, has_hours=hours), **sums},
+        "before": {**_whole_period(*earlier, has_hours=hours), **sums},
         "first": first or PAGE_SIZE_DEFAULT,
     }
     found: dict[str, Any] = await info.context.loaded(EXPLORED, params)
@@ -157,8 +159,8 @@ def check_exploring(arguments: Mapping[str, Any], limits: ReadLimits) -> None:
         raise refuse("bad_period", "There is no time as long before `from`.") from None
 
 
-def _whole_period(from_: str, to: str) -> dict[str, str | None]:
-    return period_params(from_, to, interval=None, zone=UTC_NAME)
+def _whole_period(from_: str, to: str, *, has_hours: bool) -> Mapping[str, object]:
+    return period_params(from_, to, interval=None, zone=UTC_NAME, has_hours=has_hours)
 
 
 def _compared(

@@ -35,12 +35,15 @@ FIELD_WEIGHTS: Mapping[tuple[str, str], int] = {
     ("Query", "costExplorer"): 1000,
     ("Event", "lineage"): 100,
     ("Query", "projections"): 50,
+    # It compares thousands, and may call a model that is paid for.
+    ("Query", "similarWorkflows"): 1000,
     ("Query", "system"): 50,
     ("Query", "usage"): 500,
     ("Query", "__schema"): 1000,
     ("Query", "__type"): 100,
     ("Workflow", "definition"): 20,
     ("WorkflowVersion", "definition"): 20,
+    ("WorkflowTemplate", "definition"): 20,
 }
 JSON_WEIGHT = 5
 OBJECT_WEIGHT = 1

@@ -11,6 +11,7 @@ from infra.audit_entries import AuditEntries
 from infra.audit_trail import AuditTrail
 from infra.authentication import Caller, Credentials
 from infra.caller_limits import CallerLimits
+from infra.event_log import TenantId
 from infra.event_sealing import OpenEvents
 from infra.event_search import EventSearch
 from infra.live_text import LiveText
@@ -36,7 +37,8 @@ class ReadDependencies:
     audit: where what is asked is put on record; audit_log: what is on it.
     request_id_of: of a request or a WebSocket. pending_migrations: names, empty when the schema is
     current. upcoming_invoice: of the caller's tenant, as GET /api/v1/invoices/upcoming tells it;
-    None where it is not billed.
+    None where it is not billed. embedding_model: by which texts are compared; embed: a text by it,
+    for a tenant and an actor of it. Raises DomainError.
     """
 
     database: Database
@@ -60,6 +62,8 @@ class ReadDependencies:
     event_search: EventSearch
     live_text: LiveText = field(default_factory=LiveText)
     upcoming_invoice: Callable[[Caller], Awaitable[Mapping[str, Any] | None]]
+    embedding_model: str
+    embed: Callable[[TenantId, str, str], Awaitable[Sequence[float]]]
     limits: ReadLimits = field(default_factory=ReadLimits)
     is_introspection_allowed: bool = True
     cors_origins: Sequence[str] = ()

@@ -20,6 +20,7 @@ from read_api.context import ReadInfo
 from read_api.errors import coded
 from read_api.limits import ReadLimits
 from read_api.periods import (
+    SHIFTED,
     START_OF,
     STARTS,
     From,
@@ -54,8 +55,19 @@ ONLY: LiteralString = (
     " AND ($1->>'agentId' IS NULL OR agent_id = nullif(($1->>'agentId')::uuid, " + NOBODY + "))"
 )
 OF_SUMS: LiteralString = (
-    "SELECT start AS at, workflow_id, agent_id, status, about_ms, runs, duration_ms,"
+    "SELECT start{noon} AS at, workflow_id, agent_id, status, about_ms, runs, duration_ms,"
     "       cost_usd_pico, unpriced, tokens_in, tokens_out FROM executions_v5_by_{length}"
+)
+# A day is counted where its noon is.
+OF_DAYS: LiteralString = OF_SUMS.replace("{length}", "day").replace("{noon}", " + interval '12 h'")
+OF_QUARTERS: LiteralString = OF_SUMS.replace("{length}", "quarter").replace("{noon}", "")
+# What of days belongs elsewhere: taken from where the day is counted, and put there.
+MOVED: LiteralString = (
+    "SELECT CASE sign WHEN 1 THEN shifted.at ELSE main END, workflow_id, agent_id, status,"
+    "       about_ms, sign * runs, sign * duration_ms, sign * cost_usd_pico, sign * unpriced,"
+    "       sign * tokens_in, sign * tokens_out"
+    "  FROM shifted CROSS JOIN LATERAL (SELECT * FROM executions_v5_by_quarter"
+    "    WHERE start >= f AND start < t OFFSET 0) AS q CROSS JOIN (VALUES (1), (-1)) AS s(sign)"
 )
 OF_ROWS: LiteralString = (
     "SELECT created_at, coalesce(workflow_id, " + NOBODY + "), coalesce(agent_id, " + NOBODY + "),"
@@ -67,10 +79,11 @@ GOING_ON: LiteralString = (
     " WHERE created_at >= ($1->>'from')::timestamptz AND created_at < ($1->>'to')::timestamptz"
     " AND status IN ('PENDING', 'RUNNING', 'WAITING', 'PAUSED', 'COMPENSATING')"
 )
-RUNS: LiteralString = "chosen AS (SELECT 0 AS count), used AS (SELECT *, '' AS model, ''" + (
-    " AS node_type FROM (" + " UNION ALL ".join([
-        OF_SUMS.replace("{length}", "day") + in_days("start"),
-        *[OF_SUMS.replace("{length}", "quarter") + where for where in in_quarters("start")],
+RUNS: LiteralString = SHIFTED + ", chosen AS (SELECT 0 AS count)," + (
+    " used AS (SELECT *, '' AS model, '' AS node_type FROM (" + " UNION ALL ".join([
+        OF_DAYS + in_days("start"),
+        *[OF_QUARTERS + where for where in in_quarters("start")],
+        MOVED,
         *[OF_ROWS + where + " AND completed_at IS NOT NULL"
           for where in at_the_edges("created_at")],
         OF_ROWS + GOING_ON,
@@ -108,7 +121,7 @@ GATHERED: LiteralString = (
     "         sum(runs) AS runs, sum(duration_ms) AS duration_ms,"
     "         sum(cost_usd_pico) AS cost_usd_pico, sum(unpriced) AS unpriced,"
     "         sum(tokens_in) AS tokens_in, sum(tokens_out) AS tokens_out"
-    "    FROM used GROUP BY 1, 2, 3, 4),"
+    "    FROM used GROUP BY 1, 2, 3, 4 HAVING sum(runs) <> 0),"
     " sums AS ("
     "  SELECT start, names, sum(runs) AS total,"
     "         sum(runs) FILTER (WHERE status = 'COMPLETED') AS completed,"

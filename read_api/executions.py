@@ -26,7 +26,10 @@ from read_api.scalars import BigInt, Instant, Json
 from read_api.shaping import related
 from read_api.workflows import Workflow
 
-PRICED = "USD, exact. A lower bound when hasUnpriced."
+PRICED = (
+    "USD, exact. A lower bound when hasUnpriced. What has a price over a period counts at the rate"
+    " of its dearest tier."
+)
 UNPRICED = "Some call has no known price, or nobody knows yet what it used."
 
 NODES = Relation(

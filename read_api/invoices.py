@@ -27,7 +27,7 @@ LINES: LiteralString = (
     "(SELECT o.invoice_id, o.facts, t.* FROM invoices_v1 AS o CROSS JOIN LATERAL"
     "  json_to_recordset(o.lines) AS t(line int, kind text, key text, description text,"
     "   quantity text, unit text, usd text, amount text, tax_percent text, tax text,"
-    '   start timestamptz, "end" timestamptz, model text, meter text)) AS l'
+    '   start timestamptz, "end" timestamptz, model text, meter text, price text)) AS l'
 )
 # Behind billed_to lies what no earlier invoice has; before closed_to what was known for this one.
 BEHIND: LiteralString = (
@@ -41,10 +41,12 @@ BEFORE: LiteralString = (
 FACTS: LiteralString = (
     "SELECT json_agg(" + FACT + " ORDER BY u.happened_at, u.stream_id, u.path, u.attempt)"
     " FROM (SELECT u.* FROM " + LINES
-    + '   JOIN usage_facts_v1 AS u ON u.happened_at >= l.start AND u.happened_at < l."end"'
+    + '   JOIN usage_facts_v2 AS u ON u.happened_at >= l.start AND u.happened_at < l."end"'
     "    AND u.model = l.model"
     "    AND EXISTS (SELECT FROM json_array_elements(u.lines) AS m(line)"
-    "      WHERE m.line->>0 = l.meter AND m.line->>2 IS NOT NULL)"
+    "      WHERE m.line->>0 = l.meter AND m.line->>2 IS NOT NULL"
+    # Of a price over a period all facts with it: which tier one is in depends on the others.
+    "        AND m.line->3->>'id' IS NOT DISTINCT FROM l.price)"
     "   JOIN events AS v ON v.originator_id = u.stream_id AND v.originator_version = u.version"
     "  WHERE l.invoice_id = ($1->>'id')::uuid AND l.line = ($1->>'line')::int"
     "    AND " + BEFORE + " AND (l.kind = 'usage' OR " + BEHIND + ")"
@@ -83,7 +85,10 @@ class InvoiceLine:
     model: str | None = column("nullif(l.model, '')")
     meter: str | None = column("l.meter")
 
-    @strawberry.field(description="Of a line of usage: the facts that it is the sum of.")
+    @strawberry.field(
+        description="Of a line of usage: the facts that it is made of. Lines of the tiers of one"
+        " price are made of the same ones, for what is in a tier depends on all."
+    )
     async def facts(
         self, info: ReadInfo, first: int | None = PAGE_SIZE_DEFAULT, after: str | None = None
     ) -> Connection[UsageFact]:

@@ -126,16 +126,22 @@ def _version(event: LoggedEvent, owner: str) -> PriceBookVersion:
 
 
 def _price(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Money in USD, and tiers by name."""
+    """Money in USD, and tiers by name; `over` as it is taken."""
     shown = {name: value for name, value in stored.items() if name not in {"usd_pico", "tiers"}}
+    if stored["kind"] in {"package", "graduated", "volume"}:
+        shown.setdefault("over", "call")
     if "usd_pico" in stored:
         shown["usd"] = _usd(stored["usd_pico"])
     if "tiers" in stored:
         shown["tiers"] = [
-            {"up_to": up_to, "usd": _usd(usd_pico), "per": per}
-            for up_to, usd_pico, per in stored["tiers"]
+            {"up_to": up_to, "usd": _usd(usd_pico), "per": per, **_fee(*fee)}
+            for up_to, usd_pico, per, *fee in stored["tiers"]
         ]
     return shown
+
+
+def _fee(usd_pico: int = 0) -> dict[str, str]:
+    return {"fee_usd": _usd(usd_pico)} if usd_pico else {}
 
 
 def _usd(pico: int) -> str:

@@ -22,6 +22,7 @@ from read_api.past import check_version
 from read_api.seals import check_seal_order, check_seal_page
 from read_api.usage import check_usage
 from read_api.usage_facts import check_facts
+from read_api.workflow_templates import check_similar
 
 # What a refusal is of that concerns the operation as a whole.
 ANY_FIELD = "graphql"
@@ -63,8 +64,12 @@ ROOT_FIELDS: Mapping[str, RootFieldRule] = {
     "costExplorer": RootFieldRule("read", check_exploring, is_sensitive=False),
     "workflow": RootFieldRule("read", is_sensitive=False),
     "workflows": RootFieldRule("read", check_page, is_sensitive=False),
+    "workflowTemplates": RootFieldRule("read", is_sensitive=False),
+    "similarWorkflows": RootFieldRule("read", check_similar, is_sensitive=False),
     "agent": RootFieldRule("read", is_sensitive=False),
     "agents": RootFieldRule("read", check_page, is_sensitive=False),
+    "trigger": RootFieldRule("read", is_sensitive=False),
+    "triggers": RootFieldRule("read", check_page, is_sensitive=False),
     "bulkOperation": RootFieldRule("read", is_sensitive=False),
     "bulkOperations": RootFieldRule("read", check_page, is_sensitive=False),
     "tenant": RootFieldRule("read", is_sensitive=False),

@@ -59,11 +59,18 @@ from read_api.subscriptions import PlanSubscription, subscription
 from read_api.system_status import SystemStatus, system_status
 from read_api.tenants import Tenant, tenant, tenants
 from read_api.tokens import TokenChunk, tokens
+from read_api.triggers import Trigger, trigger, triggers
 from read_api.upcoming_invoices import UpcomingInvoice, upcoming_invoice
 from read_api.updates import EventNotice, ExecutionUpdate, execution_updates, tenant_updates
 from read_api.usage import UsageBucket, usage
 from read_api.usage_facts import UsageFact, usage_facts
 from read_api.usage_updates import UsageUpdate, usage_updates
+from read_api.workflow_templates import (
+    SimilarWorkflow,
+    WorkflowTemplate,
+    similar_workflows,
+    workflow_templates,
+)
 from read_api.workflows import Workflow, workflow, workflows
 
 
@@ -110,8 +117,21 @@ class Query:
     )
     workflow: Workflow | None = strawberry.field(resolver=workflow)
     workflows: Connection[Workflow] = strawberry.field(resolver=workflows)
+    workflow_templates: list[WorkflowTemplate] = strawberry.field(
+        resolver=workflow_templates,
+        description="What is offered as a starting point: the tenant's public workflows, newest"
+        " first, and then the platform's.",
+    )
+    similar_workflows: list[SimilarWorkflow] = strawberry.field(
+        resolver=similar_workflows,
+        description="Templates that are like a text or another workflow, most alike first.",
+    )
     agent: Agent | None = strawberry.field(resolver=agent)
     agents: Connection[Agent] = strawberry.field(resolver=agents)
+    trigger: Trigger | None = strawberry.field(resolver=trigger)
+    triggers: Connection[Trigger] = strawberry.field(
+        resolver=triggers, description="What begins runs by itself; of one workflow, or of all."
+    )
     bulk_operation: BulkOperation | None = strawberry.field(resolver=bulk_operation)
     bulk_operations: Connection[BulkOperation] = strawberry.field(resolver=bulk_operations)
     tenant: Tenant = strawberry.field(resolver=tenant, description="The caller's.")

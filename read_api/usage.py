@@ -26,6 +26,7 @@ from read_api.periods import (
     at_the_edges,
     check_period,
     in_days,
+    in_hours,
     in_quarters,
     period_params,
     too_many_buckets,
@@ -38,6 +39,7 @@ from read_api.usage_groups import (
     GROUPED_COLUMNS,
     NAMES,
     ONLY,
+    ONLY_OF_FACT,
     WITH_KEYS,
     Filter,
     UsageDimension,
@@ -50,6 +52,10 @@ from read_api.usage_groups import (
 )
 
 OTHER_UNIT = "units"
+PROVISIONAL = (
+    "Of costUsd: what has a price over a period, at the rate of its dearest tier. upcomingInvoice"
+    " tells what it comes to."
+)
 
 # fmt: off
 # Days need no time zone for each row, and are put where they belong once they are summed; the start
@@ -63,28 +69,47 @@ START_OF_SUM: LiteralString = (
 )
 
 
+COSTS: LiteralString = (
+    " sum(cost_usd_pico) AS cost_usd_pico, sum(provisional_usd_pico) AS provisional_usd_pico,"
+    " sum(unpriced) AS unpriced, sum(unresolved) AS unresolved"
+)
+TOKENS: LiteralString = (
+    "CASE WHEN $1->'inputs' ? meter THEN sum(quantity) END AS tokens_in,"
+    " CASE WHEN $1->'outputs' ? meter THEN sum(quantity) END AS tokens_out,"
+    " CASE WHEN meter = 'requests' THEN sum(quantity) END AS calls"
+)
+
+
 def _summed(rows: LiteralString, start: LiteralString = START_OF) -> LiteralString:
     """Each table by itself, in the order of its key: little is left to be joined."""
     return (
         "SELECT " + start + " AS at," + GROUPED_COLUMNS + ", meter, sum(quantity) AS quantity,"
-        " sum(cost_usd_pico) AS cost_usd_pico, sum(unpriced) AS unpriced,"
-        " sum(unresolved) AS unresolved"
-        " FROM (" + rows + ") AS u WHERE " + ONLY + " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"
+        + TOKENS + "," + COSTS + " FROM (" + rows + ") AS u WHERE " + ONLY +
+        " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"
     )
 
 
-def _moved() -> LiteralString:
-    """What of days belongs elsewhere: taken from where the day is counted, and put there."""
-    quarters = (
-        "SELECT f AS at, u.* FROM shifted CROSS JOIN LATERAL"
-        " (SELECT * FROM usage_facts_v1_quarters WHERE start >= f AND start < t OFFSET 0) AS u"
+def _summed_hours(rows: LiteralString, start: LiteralString = START_OF) -> LiteralString:
+    """The same of hours, in which meters are added up already."""
+    return (
+        "SELECT " + start + " AS at," + GROUPED_COLUMNS + ", NULL AS meter, 0 AS quantity,"
+        " sum(tokens_in) AS tokens_in, sum(tokens_out) AS tokens_out, sum(calls) AS calls,"
+        + COSTS + " FROM (" + rows + ") AS u WHERE " + ONLY_OF_FACT +
+        " GROUP BY 1, 2, 3, 4, 5, 6, 7"
     )
+
+
+def _moved(summed: LiteralString, which: LiteralString) -> LiteralString:
+    """What of days belongs elsewhere: taken from where the day is counted, and put there. summed:
+    of one part, for all of them at once would need a large table of sums.
+    """
     return (
         "SELECT CASE sign WHEN 1 THEN shifted.at ELSE main END, model, provider, agent_id,"
-        " workflow_id, node_type, created_by, meter,"
-        " sign * quantity, sign * cost_usd_pico, sign * unpriced, sign * unresolved"
-        " FROM (" + _summed(quarters, "at") + ") AS m JOIN shifted ON f = m.at"
-        " CROSS JOIN (VALUES (1), (-1)) AS s(sign)"
+        " workflow_id, node_type, created_by, meter, sign * quantity,"
+        " sign * tokens_in, sign * tokens_out, sign * calls, sign * cost_usd_pico,"
+        " sign * provisional_usd_pico, sign * unpriced, sign * unresolved"
+        " FROM shifted CROSS JOIN LATERAL (" + summed + ") AS m"
+        " CROSS JOIN (VALUES (1), (-1)) AS s(sign) WHERE " + which
     )
 
 
@@ -93,34 +118,39 @@ def _of_lines(where: LiteralString) -> LiteralString:
         "SELECT u.happened_at AS at, l.line->>0 AS meter, u.model, u.provider, u.agent_id,"
         "   u.workflow_id, u.node_type, u.created_by, (l.line->>1)::numeric AS quantity,"
         "   coalesce((l.line->>2)::numeric, 0) AS cost_usd_pico,"
+        "   CASE WHEN l.line->3 IS NULL THEN 0 ELSE (l.line->>2)::numeric END"
+        "     AS provisional_usd_pico,"
         "   (l.line->>2 IS NULL AND u.source <> 'unknown')::int AS unpriced,"
         "   (u.source = 'unknown')::int AS unresolved"
-        "  FROM usage_facts_v1 AS u CROSS JOIN LATERAL json_array_elements(u.lines) AS l(line)"
+        "  FROM usage_facts_v2 AS u CROSS JOIN LATERAL json_array_elements(u.lines) AS l(line)"
         + where
     )
 
 
+DAYS: LiteralString = "SELECT start AS at, * FROM usage_facts_v2_days"
+HOURS: LiteralString = "SELECT start AS at, * FROM usage_facts_v2_hours"
+QUARTERS: LiteralString = "SELECT start AS at, * FROM usage_facts_v2_quarters"
+IN_PART: LiteralString = " WHERE start >= f AND start < t"
 USED: LiteralString = " UNION ALL ".join([
-    _summed("SELECT start AS at, * FROM usage_facts_v1_days" + in_days("start"), START_OF_DAY),
-    *[
-        _summed("SELECT start AS at, * FROM usage_facts_v1_quarters" + where)
-        for where in in_quarters("start")
-    ],
+    _summed(DAYS + in_days("start"), START_OF_DAY),
+    *[_summed_hours(HOURS + where) for where in in_hours("start")],
+    *[_summed(QUARTERS + where) for where in in_quarters("start")],
     *[_summed(_of_lines(where)) for where in at_the_edges("u.happened_at")],
-    _moved(),
+    _moved(_summed_hours(HOURS + IN_PART, "f"), "is_hours"),
+    _moved(_summed(QUARTERS + IN_PART, "f"), "NOT is_hours"),
 ])
 # The amounts of each group in each interval.
 SUMS: LiteralString = (
     SHIFTED + ","
     " named AS ("
     "  SELECT " + START_OF_SUM + " AS start, " + NAMES + " AS names,"
-    "         meter, quantity, cost_usd_pico, unpriced, unresolved"
+    "         quantity, tokens_in, tokens_out, calls,"
+    "         cost_usd_pico, provisional_usd_pico, unpriced, unresolved"
     "    FROM (" + USED + ") AS grouped" + WITH_KEYS + "),"
     " sums AS MATERIALIZED ("
     "  SELECT start, names, sum(quantity) AS quantity, sum(cost_usd_pico) AS cost,"
-    "         sum(quantity) FILTER (WHERE $1->'inputs' ? meter) AS tokens_in,"
-    "         sum(quantity) FILTER (WHERE $1->'outputs' ? meter) AS tokens_out,"
-    "         sum(quantity) FILTER (WHERE meter = 'requests') AS calls,"
+    "         sum(provisional_usd_pico) AS provisional,"
+    "         sum(tokens_in) AS tokens_in, sum(tokens_out) AS tokens_out, sum(calls) AS calls,"
     "         sum(unpriced) > 0 AS has_unpriced, sum(unresolved) AS unresolved"
     "    FROM named GROUP BY start, names)"
 )
@@ -128,6 +158,7 @@ SUMS: LiteralString = (
 AMOUNTS: LiteralString = (
     "coalesce(s.quantity, 0) AS quantity,"
     " " + money("coalesce(s.cost, 0)") + " AS cost_usd,"
+    " " + money("coalesce(s.provisional, 0)") + " AS provisional_usd,"
     " coalesce(s.tokens_in, 0) AS tokens_in, coalesce(s.tokens_out, 0) AS tokens_out,"
     " coalesce(s.calls, 0) AS calls, coalesce(s.has_unpriced, false) AS has_unpriced,"
     " coalesce(s.unresolved, 0) AS unresolved"
@@ -151,6 +182,7 @@ class UsageBucket:
     quantity: BigInt | None = strawberry.field(description="Only by METER: others add up nothing.")
     unit: str | None
     cost_usd: str = strawberry.field(description="Of what has a price: see hasUnpriced.")
+    provisional_usd: str = strawberry.field(description=PROVISIONAL)
     tokens_in: BigInt
     tokens_out: BigInt
     calls: BigInt
@@ -175,7 +207,9 @@ async def usage(
     maximum = info.context.sources.limits.usage_buckets_max
     zone = await zone_of(info.context, time_zone)
     params = {
-        **period_params(from_, to, interval=interval, zone=zone, is_shifted=True),
+        **period_params(
+            from_, to, interval=interval, zone=zone, has_hours=is_in_hours(dimensions, filter)
+        ),
         **sum_params(dimensions, filter),
         "limit": maximum,
     }
@@ -194,6 +228,12 @@ def sum_params(
         "inputs": sorted(INPUT_METERS),
         "outputs": sorted(OUTPUT_METERS),
     }
+
+
+def is_in_hours(dimensions: Sequence[UsageDimension], only: Sequence[UsageFilter] | None) -> bool:
+    """Whether sums of hours answer it, in which meters are added up."""
+    asked = {*dimensions, *(one.dimension for one in only or ())}
+    return UsageDimension.METER not in asked
 
 
 def check_usage(arguments: Mapping[str, Any], limits: ReadLimits) -> None:
@@ -226,6 +266,7 @@ BUCKET_FIELDS: Mapping[str, str] = {
     "quantity": "quantity",
     "unit": "unit",
     "costUsd": "cost_usd",
+    "provisionalUsd": "provisional_usd",
     "tokensIn": "tokens_in",
     "tokensOut": "tokens_out",
     "calls": "calls",

@@ -28,7 +28,8 @@ ATTEMPT_MAX = 2**31 - 1
 # fmt: off
 LINES: LiteralString = (
     "(SELECT json_agg(json_build_object('meter', l.line->>0, 'quantity', l.line->1,"
-    "   'cost_usd', " + money("(l.line->>2)::numeric") + ") ORDER BY l.place)"
+    "   'cost_usd', " + money("(l.line->>2)::numeric") + ","
+    "   'is_provisional', l.line->3 IS NOT NULL) ORDER BY l.place)"
     "   FROM json_array_elements(u.lines) WITH ORDINALITY AS l(line, place))"
 )
 FACT: LiteralString = (
@@ -45,7 +46,7 @@ FACT: LiteralString = (
 ORDER: LiteralString = " ORDER BY u.happened_at DESC, u.stream_id, u.path, u.attempt"
 FACTS: LiteralString = (
     "SELECT json_agg(" + FACT + ORDER + ")"
-    " FROM (SELECT * FROM usage_facts_v1 AS u"
+    " FROM (SELECT * FROM usage_facts_v2 AS u"
     "  WHERE u.happened_at >= ($1->>'from')::timestamptz"
     "    AND u.happened_at < ($1->>'to')::timestamptz"
     "    AND ($1->>'executionId' IS NULL OR u.stream_id = ($1->>'executionId')::uuid)"
@@ -68,6 +69,10 @@ class UsageLine:
     quantity: BigInt
     unit: str
     cost_usd: str | None = strawberry.field(description="null where no price is known.")
+    is_provisional: bool = strawberry.field(
+        description="The price is over a period: costUsd is at the rate of its dearest tier, and"
+        " the invoice charges what the tiers come to."
+    )
 
 
 @strawberry.type(description="What one paid attempt used, as the event of its outcome says.")

@@ -21,6 +21,7 @@ from read_api.context import ReadContext, ReadInfo
 from read_api.positions import last_place, parse_position, position_text
 from read_api.scalars import BigInt, instant_of
 from read_api.updates import PRESENT_END
+from read_api.usage import PROVISIONAL
 from read_api.usage_facts import UsageFact, fact_of
 
 RESOLVED = "execution.usage_resolved"
@@ -33,6 +34,7 @@ OWN_ACTORS: LiteralString = "SELECT to_json(own_actors())"
 )
 class UsageTotals:
     cost_usd: str
+    provisional_usd: str = strawberry.field(description=PROVISIONAL)
     tokens_in: BigInt
     tokens_out: BigInt
     calls: BigInt
@@ -59,6 +61,7 @@ class UsageUpdate:
 @dataclass(slots=True)
 class _Running:
     cost_usd_pico: int = 0
+    provisional_usd_pico: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
     calls: int = 0
@@ -67,8 +70,9 @@ class _Running:
 
     def add(self, row: UsageFactRow, *, is_correction: bool) -> UsageTotals:
         is_unknown = row["source"] == "unknown"
-        for meter, quantity, cost in orjson.loads(row["lines"]):
+        for meter, quantity, cost, *price in orjson.loads(row["lines"]):
             self.cost_usd_pico += cost or 0
+            self.provisional_usd_pico += cost if price else 0
             self.tokens_in += quantity if meter in INPUT_METERS else 0
             self.tokens_out += quantity if meter in OUTPUT_METERS else 0
             self.calls += quantity if meter == "requests" else 0
@@ -79,6 +83,7 @@ class _Running:
             self.unresolved -= 1
         return UsageTotals(
             cost_usd=_usd(self.cost_usd_pico),
+            provisional_usd=_usd(self.provisional_usd_pico),
             tokens_in=BigInt(self.tokens_in),
             tokens_out=BigInt(self.tokens_out),
             calls=BigInt(self.calls),
@@ -156,8 +161,13 @@ def _fact(row: UsageFactRow) -> UsageFact:
         "prices": row["prices"] or None,
     }
     lines = [
-        {"meter": meter, "quantity": quantity, "cost_usd": None if cost is None else _usd(cost)}
-        for meter, quantity, cost in orjson.loads(row["lines"])
+        {
+            "meter": meter,
+            "quantity": quantity,
+            "cost_usd": None if cost is None else _usd(cost),
+            "is_provisional": bool(price),
+        }
+        for meter, quantity, cost, *price in orjson.loads(row["lines"])
     ]
     return fact_of(lines, **shown)
 

@@ -31,10 +31,11 @@ class Answer:
     """words: each is one chunk of a stream. usage None: not reported. cut_after: drop the
     connection after so many chunks; with ends_quietly as if the stream were complete, but without
     its end. body: these bytes, whatever was asked. hangs: no answer until the client leaves; after
-    cut_after chunks when that is given.
+    cut_after chunks when that is given. vector: of an embedding, instead of words.
     """
 
     words: Sequence[str] = ("Hello", " there", "!")
+    vector: Sequence[Any] = (0.6, 0.8)
     usage: Mapping[str, Any] | None = field(default_factory=lambda: dict(USAGE))
     finish_reason: str | None = "stop"
     tool_calls: Sequence[Mapping[str, Any]] = ()
@@ -89,6 +90,8 @@ class OpenAiServer:
             await self.is_closing.wait()
         if answer.body is not None:
             return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+        if request.path.endswith("/embeddings"):
+            return web.json_response(_embedded(answer), status=answer.status)
         if body.get("stream"):
             return await self._streamed(request, answer)
         if answer.cut_after is not None:
@@ -134,6 +137,7 @@ async def openai_server(port: int = 0) -> AsyncIterator[OpenAiServer]:
     server = OpenAiServer()
     app = web.Application()
     app.router.add_post("/v1/chat/completions", server.handle)
+    app.router.add_post("/v1/embeddings", server.handle)
     runner = web.AppRunner(app, shutdown_timeout=1, handler_cancellation=True)
     await runner.setup()
     try:
@@ -164,6 +168,14 @@ def _whole(answer: Answer) -> dict[str, Any]:
         "model": "test-model",
         "choices": [{"index": 0, "message": message, "finish_reason": answer.finish_reason}],
     }
+    if answer.usage is not None:
+        body["usage"] = dict(answer.usage)
+    return body
+
+
+def _embedded(answer: Answer) -> dict[str, Any]:
+    data = {"object": "embedding", "index": 0, "embedding": list(answer.vector)}
+    body: dict[str, Any] = {"object": "list", "data": [data], "model": "test-model"}
     if answer.usage is not None:
         body["usage"] = dict(answer.usage)
     return body

@@ -53,9 +53,13 @@ from write_api import (
     subjects,
     subscriptions,
     tenants,
+    trigger_fires,
+    trigger_webhooks,
+    triggers,
     upcoming_invoices,
     usage_events,
     webhooks,
+    workflow_templates,
     workflows,
 )
 from write_api.edge import Edge, WriteDependencies
@@ -70,10 +74,12 @@ from write_api.problem_details import (
 )
 from write_api.routes import add_routes
 from write_api.scim import add_scim
+from write_api.scim_document import scim_paths, scim_schemas
 from write_api.security_headers import SecurityHeaders
 
 # The most called first: they are matched one after the other.
 ROUTES = (
+    *workflow_templates.ROUTES,
     *workflows.ROUTES,
     *agents.ROUTES,
     *sharing.ROUTES,
@@ -81,6 +87,9 @@ ROUTES = (
     *executions.ROUTES,
     *signals.ROUTES,
     *webhooks.ROUTES,
+    *triggers.ROUTES,
+    *trigger_fires.ROUTES,
+    *trigger_webhooks.ROUTES,
     *approvals.ROUTES,
     *execution_commands.ROUTES,
     *execution_forks.ROUTES,
@@ -120,12 +129,15 @@ ROUTES = (
     *events.ROUTES,
 )
 BODIES = (
+    *workflow_templates.BODIES,
     *workflows.BODIES,
     *agents.BODIES,
     *sharing.BODIES,
     *bulk_operations.BODIES,
     *executions.BODIES,
     *signals.BODIES,
+    *triggers.BODIES,
+    *trigger_fires.BODIES,
     *approvals.BODIES,
     *execution_commands.BODIES,
     *execution_forks.BODIES,
@@ -189,7 +201,7 @@ def build_write_routes(app: FastAPI, dependencies: WriteDependencies) -> None:
     add_scim(app, edge, dependencies.scim)
     add_problem_handlers(app)
     add_open_paths(app, edge)
-    document_schemas(app, BODIES)
+    document_schemas(app, BODIES, paths=scim_paths(), path_schemas=scim_schemas())
     app.add_middleware(LastResort, ids=dependencies.ids)
     if dependencies.cors_origins:
         app.add_middleware(

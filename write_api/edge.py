@@ -37,6 +37,7 @@ from infra.caller_limits import CallerLimits
 from infra.client_addresses import told_user_agent
 from infra.event_search import EventFilter, EventPage
 from infra.tenant_archive import ArchiveFile
+from infra.webhook_keys import WebhookKeys
 from write_api.audited import POSITION_SCOPE_KEY, audited_target
 from write_api.later import Later
 from write_api.oauth_flow import OAuthFlow
@@ -55,6 +56,7 @@ from write_api.requests import (
     traceparent,
     validated,
 )
+from write_api.turns import Turns
 
 Body = TypeVar("Body")
 More: TypeAlias = "Callable[[Call, Answer], Awaitable[Answer]] | None"
@@ -142,9 +144,9 @@ class WriteDependencies:
     """What the edge needs.
 
     authenticate: raises Unauthenticated. client_address: of a request. strangers, callers: count
-    requests without and with a valid credential, together with the read side. webhook_tenant: of an
-    execution, when this is the key to its webhooks. audit: where every request is put on record;
-    audit_log: what is on it. login_limits: of the routes that need no credential.
+    requests without and with a valid credential, together with the read side. audit: where
+    every request is put on record; audit_log: what is on it. login_limits: of the routes that need
+    no credential.
     """
 
     authenticate: Callable[[Credentials], Awaitable[Caller]]
@@ -158,7 +160,7 @@ class WriteDependencies:
     ids: Ids
     strangers: AddressLimits
     callers: CallerLimits
-    webhook_tenant: Callable[[UUID, str], TenantId | None]
+    webhook_keys: WebhookKeys
     oauth: OAuthFlow
     scim: ScimParts
     logins: Logins
@@ -201,9 +203,10 @@ class Edge:
         self._login_limits = dependencies.login_limits
         self._authenticate = dependencies.authenticate
         self._client_address = dependencies.client_address
-        self._strangers = dependencies.strangers
-        self._callers = dependencies.callers
-        self._webhook_tenant = dependencies.webhook_tenant
+        self.strangers = dependencies.strangers
+        self.callers = dependencies.callers
+        self.webhook_keys = dependencies.webhook_keys
+        self.turns = Turns()
 
     async def identify(self, scope: Scope, receive: Receive) -> "Call":
         headers = header_map(scope)
@@ -211,9 +214,9 @@ class Edge:
         try:
             caller = await self._authenticate(credentials)
         except Unauthenticated:
-            await self._strangers.take(scope, credentials.address)
+            await self.strangers.take(scope, credentials.address)
             raise
-        await self._callers.take(scope, caller)
+        await self.callers.take(scope, caller)
         return Call(self, scope, receive, headers, caller, credentials)
 
     async def identify_stranger(self, scope: Scope, receive: Receive) -> "Call":
@@ -232,12 +235,12 @@ class Edge:
         """Of a route whose answer is the same for all."""
         headers = header_map(scope)
         credentials = self.credentials_of(scope, headers)
-        await self._strangers.take(scope, credentials.address)
+        await self.strangers.take(scope, credentials.address)
         return Call(self, scope, receive, headers, STRANGER, credentials)
 
     async def count_stranger(self, scope: Scope) -> None:
         """Of what needs no credential and is no route of ours. Raises OverLimit."""
-        await self._strangers.take(scope, self._client_address(scope))
+        await self.strangers.take(scope, self._client_address(scope))
 
     async def identify_webhook(self, scope: Scope, receive: Receive) -> "Call":
         """By the key in the path, which is the credential of whoever has no other.
@@ -247,14 +250,14 @@ class Edge:
         execution_id, name = path_id(scope, "execution_id"), path_text(scope, "name")
         headers = header_map(scope)
         credentials = self.credentials_of(scope, headers)
-        tenant_id = self._webhook_tenant(execution_id, scope["path_params"]["key"])
+        tenant_id = self.webhook_keys.tenant(execution_id, scope["path_params"]["key"])
         if tenant_id is None:
-            await self._strangers.take(scope, credentials.address)
+            await self.strangers.take(scope, credentials.address)
             raise ExecutionNotFound
         # An actor for each webhook: deliveries to two of them may have one id.
         actor = f"webhook:{execution_id}/{name}"
         caller = Caller(actor, tenant_id, frozenset({ReceiveWebhook.requires}))
-        await self._callers.take(scope, caller)
+        await self.callers.take(scope, caller)
         return Call(self, scope, receive, headers, caller, credentials)
 
     def asked(self, scope: Scope, action: str, call: "Call | None") -> Asked:

@@ -24,7 +24,7 @@ from domain.identifiers import TenantId
 from domain.identity_providers import IdentityProviderNotFound
 from write_api.edge import Call, Edge
 from write_api.identity_providers import NAME
-from write_api.oauth_flow import Finished, SignedIn
+from write_api.oauth_flow import Finished, SignedIn, returning
 from write_api.openapi import (
     PATH_PARAMETERS,
     Answered,
@@ -32,6 +32,7 @@ from write_api.openapi import (
     documented_open,
     documented_personal,
 )
+from write_api.problem_details import SENT_TO_SCOPE_KEY
 from write_api.routes import Documentation, Route
 from write_api.sessions import LoginAnswered, answered
 from write_api.shapes import STRICT
@@ -47,7 +48,8 @@ RETURN_TO = {
     "in": "query",
     "required": False,
     "description": "The page of an application that picks up the login with the parameter `code`;"
-    " one that the operator lets through. Without it the callback answers the browser.",
+    " one that the operator lets through. A login that is refused comes back to it with"
+    " `error=login_refused`. Without it the callback answers the browser.",
     "schema": {"type": "string", "maxLength": 2048},
 }
 CODE_CHALLENGE = {
@@ -115,6 +117,21 @@ def _reasons_logged(call: Call) -> Generator[None]:
         raise
 
 
+@contextmanager
+def _browser_sent_back(call: Call) -> Generator[None]:
+    """Who is refused ends where the login began, and not on an answer for programs. Where nothing
+    says where that was, a browser ends on our own page.
+    """
+    try:
+        yield
+    except LoginRefused as refusal:
+        is_browser = b"text/html" in call.headers.get(b"accept", b"")
+        page = refusal.return_to or (call.edge.oauth.own_page if is_browser else None)
+        if page is not None:
+            call.scope[SENT_TO_SCOPE_KEY] = returning(page, error=refusal.code)
+        raise
+
+
 async def start(call: Call) -> Response:
     query = _query(call)
     with _reasons_logged(call):
@@ -131,7 +148,7 @@ async def start(call: Call) -> Response:
 async def callback(call: Call) -> Response:
     query = _query(call)
     name = _cookie_name(query.get("state", ""))
-    with _reasons_logged(call):
+    with _reasons_logged(call), _browser_sent_back(call):
         finished = await call.edge.oauth.finish(query, _cookie(call, name), call.origin())
     response = await _finished(call, finished)
     response.headers["Set-Cookie"] = f"{name}=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"
@@ -265,7 +282,7 @@ CALLBACK = _redirecting(
             answers=Answered[LoginFinished],
             body=None,
             example=None,
-            refusals=[IdentityProviderNotFound, IdentityTaken, LoginRefused],
+            refusals=[IdentityTaken, LoginRefused],
         ),
         CALLBACK_QUERY,
     ),

@@ -1,7 +1,8 @@
 """The way of a browser to an identity provider and back.
 
     start ──► provider ──► callback ─┬──► tokens (the browser itself)
-                                     └──► return_to?code= ──► exchange ──► tokens (an application)
+                                     ├──► return_to?code= ──► exchange ──► tokens (an application)
+                                     └──► return_to?error= (refused)
 
 Never is a token in a URL. An application may only be returned to where the operator said, letter by
 letter, and only it can change the code, for it kept the verifier of its challenge (RFC 7636).
@@ -46,13 +47,20 @@ _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 @contextmanager
-def _on_record_of(tenant_id: TenantId, provider_id: UUID) -> Generator[None]:
+def _on_record_of(tenant_id: TenantId, pending: Pending) -> Generator[None]:
     """The tenant and its provider are there, so a refusal is on that tenant's trail."""
     try:
         yield
-    except LoginRefused as refusal:
-        whose = (Whose(tenant_id, f"identity_provider:{provider_id}"),)
-        raise LoginRefused(refusal.reason, whose) from refusal
+    except (LoginRefused, IdentityProviderNotFound) as refusal:
+        is_gone = isinstance(refusal, IdentityProviderNotFound)
+        reason = "the provider is configured no more" if is_gone else refusal.reason
+        whose = (Whose(tenant_id, f"identity_provider:{pending.provider_id}"),)
+        raise LoginRefused(reason, whose, pending.return_to) from refusal
+
+
+def returning(page: str, **told: str) -> str:
+    """The address of an application's page, and what it is told there."""
+    return f"{page}{'&' if '?' in page else '?'}{urlencode(told)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +84,8 @@ class Finished:
 @dataclass(frozen=True, slots=True)
 class OAuthFlow:
     """kinds: who speaks with a provider of that kind. issuers: of the kinds that have but one.
-    return_to: the pages of applications that may pick up a login.
+    return_to: the pages of applications that may pick up a login. own_page: the one of them that is
+    ours.
     """
 
     events: EventStore
@@ -86,6 +95,7 @@ class OAuthFlow:
     kinds: Mapping[str, IdentityProviders]
     issuers: Mapping[str, str]
     return_to: frozenset[str]
+    own_page: str
 
     async def start(
         self,
@@ -119,7 +129,7 @@ class OAuthFlow:
         state = query.get("state", "")
         tenant_id = self._tenant_of(state)
         pending, attempt = await self.attempts.finish(tenant_id, state, browser_secret)
-        with _on_record_of(tenant_id, pending.provider_id):
+        with _on_record_of(tenant_id, pending):
             return await self._finished(tenant_id, pending, attempt, query=query, origin=origin)
 
     async def _finished(
@@ -149,9 +159,7 @@ class OAuthFlow:
         handed = await self.attempts.keep_login(
             tenant_id, user_id, factors, code_challenge=pending.code_challenge
         )
-        sign = "&" if "?" in pending.return_to else "?"
-        url = f"{pending.return_to}{sign}{urlencode({'code': handed})}"
-        return Finished(signed_in, return_to=url)
+        return Finished(signed_in, return_to=returning(pending.return_to, code=handed))
 
     async def pick_up(self, code: str, code_verifier: str) -> SignedIn:
         """Raises LoginRefused."""
@@ -163,7 +171,7 @@ class OAuthFlow:
         provider = await self._provider(tenant_id, pending.provider_id)
         begun = await self.attempts.begin(tenant_id, pending)
         client = await self._client(tenant_id, provider)
-        with _on_record_of(tenant_id, provider.id):
+        with _on_record_of(tenant_id, pending):
             url = await self.kinds[provider.kind].authorization_url(client, begun.attempt)
         return begun, url
 

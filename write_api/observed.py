@@ -23,7 +23,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 # Asked for ever; a trace of each would be all there is.
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 OTHER = "other"
-WEBHOOKS = "/api/v1/webhooks/"
+WEBHOOKS = ("/api/v1/webhooks/", "/api/v1/trigger-webhooks/")
 
 access_log = logging.getLogger("access")
 

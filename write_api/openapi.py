@@ -35,6 +35,7 @@ Data = TypeVar("Data")
 SCHEMA_REF = "#/components/schemas/{model}"
 # Of the documentation of a route: told by name, for write_api/routes.py.
 PATH_PARAMETERS = "path_parameters"
+SCIM_SCHEME = "scim"
 
 ANY_ROUTE: tuple[type[DomainError], ...] = (
     Unauthenticated,
@@ -99,6 +100,11 @@ SECURITY_SCHEMES: Mapping[str, Any] = {
         "description": "An API key or an access token: `Authorization: Bearer ...`.",
     },
     "operator_key": {"type": "apiKey", "in": "header", "name": "X-Operator-Key"},
+    SCIM_SCHEME: {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "What POST /api/v1/identity-providers/{name}/scim-token shows once.",
+    },
 }
 
 IDEMPOTENCY_KEY: Mapping[str, Any] = {
@@ -298,9 +304,15 @@ def problems(kinds: Sequence[type[DomainError]]) -> dict[int | str, dict[str, An
     }
 
 
-def document_schemas(app: FastAPI, bodies: Sequence[TypeAdapter[Any]]) -> None:
+def document_schemas(
+    app: FastAPI,
+    bodies: Sequence[TypeAdapter[Any]],
+    *,
+    paths: Mapping[str, Any],
+    path_schemas: Mapping[str, Any],
+) -> None:
     """Adds to the document of `app` the schemas of `bodies`, of problems, and the ways to
-    authenticate.
+    authenticate; and `paths`, which no route of the framework serves, with their schemas.
     """
     generated = app.openapi
 
@@ -309,8 +321,9 @@ def document_schemas(app: FastAPI, bodies: Sequence[TypeAdapter[Any]]) -> None:
         document = generated()
         components = document.setdefault("components", {})
         components["securitySchemes"] = dict(SECURITY_SCHEMES)
-        schemas = {**components.get("schemas", {}), **_schemas(bodies)}
+        schemas = {**components.get("schemas", {}), **_schemas(bodies), **path_schemas}
         components["schemas"] = dict(sorted(schemas.items()))
+        document["paths"].update(paths)
         return document
 
     app.openapi = openapi

@@ -64,6 +64,7 @@ class Limits(BaseModel):
     api_keys: AtLeastOne | None = None
     workflows: Count | None = None
     agents: Count | None = None
+    triggers: Count | None = None
     secrets: Count | None = None
     retention_days: Annotated[int, Field(ge=1, le=3650)] | None = None
 

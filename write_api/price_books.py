@@ -13,13 +13,16 @@ from domain.errors import FieldError, Invalid
 from domain.identifiers import JsonObject
 from domain.money import usd_pico
 from domain.plans import PlanNotFound
-from domain.price_books import PricesInThePast, TooManyPriceVersions, price_document
+from domain.price_books import PricesInThePast, TooManyPriceVersions
+from domain.price_documents import price_document
 from domain.prices import (
     TIERS_MAX,
     Graduated,
+    OverPeriod,
     Package,
     Price,
     Tier,
+    Tiered,
     UnitPrice,
     Volume,
     are_tiers_complete,
@@ -35,6 +38,8 @@ PRICES_MAX = 5000
 PER_MAX = 10**12
 USD_MAX = 10**6
 MARGIN_MAX = 100
+# Which may be over a period.
+TIERED_KINDS = frozenset({"package", "graduated", "volume"})
 
 
 def _money(text: str) -> str:
@@ -95,19 +100,26 @@ class PlanScope(BaseModel):
 
 
 class TierBody(BaseModel):
-    """up_to: inclusive; null in the last one, which has no end."""
+    """up_to: inclusive; null in the last one, which has no end. fee_usd: once in a period, as soon
+    as something is charged in this tier.
+    """
 
     model_config = STRICT
 
     up_to: Annotated[int, Field(ge=1, le=QUANTITY_MAX)] | None
     usd: Usd
     per: Per = 1
+    fee_usd: Usd = "0"
 
 
 class PriceBody(BaseModel):
     """unit: `usd` for every `per` units. package: `usd` for each package of `size` units that is
     begun. graduated: each part at the price of its tier. volume: all at the price of the tier that
     the quantity, or with volume_by_prompt all input tokens of the call, falls into.
+
+    over: `period`, which it is without it: the quantity of package, graduated and volume is all
+    that was used in a billing period, of one model and meter. `call`: that of each call, or of each
+    event that a tenant sends, as it always is with unit and volume_by_prompt.
     """
 
     model_config = STRICT
@@ -117,6 +129,7 @@ class PriceBody(BaseModel):
     per: Per = 1
     size: Per | None = None
     tiers: Annotated[list[TierBody], Field(max_length=TIERS_MAX)] | None = None
+    over: Literal["period", "call"] | None = None
 
 
 class PriceEntry(BaseModel):
@@ -213,22 +226,36 @@ class _Missing(NamedTuple):
 
 
 def _price(body: PriceBody) -> Price | _Missing:
-    if body.kind not in ("unit", "package"):
-        return _tiered(body)
-    if body.usd is None:
-        return _Missing("usd", "missing", f"a price of kind {body.kind} needs it")
+    if body.kind not in TIERED_KINDS and body.over == "period":
+        return _Missing("over", "bad_over", f"a price of kind {body.kind} is of each call")
     if body.kind == "unit":
+        if body.usd is None:
+            return _Missing("usd", "missing", "a price of kind unit needs it")
         return UnitPrice(usd_pico(body.usd), body.per)
-    if body.size is None:
-        return _Missing("size", "missing", "a price of kind package needs it")
+    price = _package(body) if body.kind == "package" else _tiered(body)
+    if isinstance(price, _Missing) or body.kind not in TIERED_KINDS or body.over == "call":
+        return price
+    return OverPeriod(price)
+
+
+def _package(body: PriceBody) -> Package | _Missing:
+    if body.usd is None or body.size is None:
+        field = "usd" if body.usd is None else "size"
+        return _Missing(field, "missing", "a price of kind package needs it")
     return Package(usd_pico(body.usd), body.size)
 
 
-def _tiered(body: PriceBody) -> Price | _Missing:
-    tiers = tuple(Tier(one.up_to, usd_pico(one.usd), one.per) for one in body.tiers or ())
+def _tiered(body: PriceBody) -> Tiered | _Missing:
+    tiers = tuple(
+        Tier(one.up_to, usd_pico(one.usd), one.per, usd_pico(one.fee_usd))
+        for one in body.tiers or ()
+    )
     if not are_tiers_complete(tiers):
         reason = "tiers ascend, and the last one (and no other) has up_to null"
         return _Missing("tiers", "bad_tiers", reason)
+    is_of_call = body.over == "call" or body.kind not in TIERED_KINDS
+    if is_of_call and any(tier.fee_usd_pico for tier in tiers):
+        return _Missing("tiers", "bad_fee", "a fee is of a period, and this price of each call")
     if body.kind == "graduated":
         return Graduated(tiers)
     return Volume(tiers, is_by_prompt=body.kind == "volume_by_prompt")

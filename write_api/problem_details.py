@@ -4,6 +4,7 @@ status.
 
 import math
 from collections.abc import Mapping
+from http import HTTPStatus
 from uuid import UUID
 
 import orjson
@@ -33,6 +34,8 @@ UNAVAILABLE_RETRY_AFTER_S = 1
 
 # Where the middleware of app.py leaves the id of the request.
 REQUEST_ID_SCOPE_KEY = "agentledger.request_id"
+# Where an endpoint leaves the page that a browser is sent to instead of a problem document.
+SENT_TO_SCOPE_KEY = "agentledger.sent_to"
 
 STATUS: Mapping[type[DomainError], int] = {
     UnparsableBody: 400,
@@ -93,6 +96,10 @@ def unexpected_problem(scope: Scope) -> Response:
 
 async def _answer_domain_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, DomainError)
+    page = request.scope.get(SENT_TO_SCOPE_KEY)
+    if page is not None:
+        headers = {"Location": page, "Cache-Control": "no-store"}
+        return Response(status_code=HTTPStatus.FOUND.value, headers=headers)
     return domain_problem(request.scope, error)
 
 

@@ -81,15 +81,15 @@ async def _request(call: Call) -> JsonObject:
     raw = await read_body(call.receive, call.headers, bytes_max=call.edge.body_bytes_max)
     request: JsonObject = {
         "method": call.scope["method"],
-        "query": _query(call.scope["query_string"]),
-        "headers": _headers(call.headers),
+        "query": told_query(call.scope["query_string"]),
+        "headers": told_headers(call.headers),
         "body": _body(raw, call.headers),
     }
     require_storable(request)
     return request
 
 
-def _query(raw: bytes) -> JsonObject:
+def told_query(raw: bytes) -> JsonObject:
     """A field that is there twice is a list."""
     try:
         query = parse_qs(
@@ -104,7 +104,7 @@ def _query(raw: bytes) -> JsonObject:
     }
 
 
-def _headers(headers: HeaderMap) -> JsonObject:
+def told_headers(headers: HeaderMap) -> JsonObject:
     """What is secret, too long or one too many is left out: the sender cannot always help it."""
     told = [
         (name.decode("latin-1"), text.decode("latin-1"))

@@ -9,14 +9,25 @@ from importlib import resources
 import psycopg
 from psycopg import AsyncConnection, sql
 
+from domain.errors import Unavailable
 from infra.crash_points import reach
 
 LOCK_KEY = 0x6167_656E_746C_6467  # "agentldg": two migrations at once wait for each other.
 LOGIN_ROLES = ("api", "writer", "tail", "relay", "projector", "worker")
 
 
+# From here on there are columns of vectors.
+NEEDS_VECTOR = "0102_templates.sql"
+
+
 class MigrationChanged(Exception):
     """A migration that was applied has other content now."""
+
+
+class ExtensionMissing(Unavailable):
+    """PostgreSQL lacks the extension vector: install pgvector, or let a superuser create it."""
+
+    code = "extension_missing"
 
 
 def role_password(master_key: str, role: str) -> str:
@@ -43,6 +54,8 @@ async def migrate(database_url: str, *, master_key: str) -> list[str]:
             await _create_history(conn)
             applied = await _applied(conn)
             fresh = [(name, text) for name, text in migration_files() if name not in applied]
+            if any(name >= NEEDS_VECTOR for name, _ in fresh):
+                await _create_vector(conn)
             for name, text in fresh:
                 await _apply(conn, name, text)
                 reach("migration.after_commit")
@@ -72,6 +85,20 @@ async def _create_history(conn: AsyncConnection) -> None:
         " name text PRIMARY KEY, sha256 text NOT NULL,"
         " applied_at timestamptz NOT NULL DEFAULT clock_timestamp())"
     )
+
+
+async def _create_vector(conn: AsyncConnection) -> None:
+    """As whoever migrates: only a superuser may, or whom the server lets. Raises
+    ExtensionMissing.
+    """
+    try:
+        await conn.execute("CREATE EXTENSION IF NOT EXISTS vector")
+    except (
+        psycopg.errors.FeatureNotSupported,
+        psycopg.errors.InsufficientPrivilege,
+        psycopg.errors.UndefinedFile,
+    ) as error:
+        raise ExtensionMissing from error
 
 
 async def _applied(conn: AsyncConnection) -> dict[str, str]:

@@ -14,10 +14,12 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Protocol
 
+from commands.embedding_port import Embedding, Embeddings
 from commands.model_port import ModelRequest, ModelResponse, Models
 from infra.http_addresses import Origin
 from infra.models.failures import failed
 from infra.models.offline import OfflineModels
+from infra.models.offline_embeddings import OfflineEmbeddings
 from infra.models.prices import known_model, load_prices
 from infra.models.providers import PROVIDERS, WITH_ADDRESS_ONLY
 
@@ -27,15 +29,16 @@ _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:@+*-]|/(?=[A-Za-z0-9@])){0,199}"
 _NAME_CHARACTERS_MAX = 200
 
 
-class ClosableModels(Models, Protocol):
+class ClosableModels(Models, Embeddings, Protocol):
     async def aclose(self) -> None: ...
 
 
 class RoutedModels:
-    """The port Models: each request to the adapter that its name asks for."""
+    """The ports Models and Embeddings: each request to the adapter that its name asks for."""
 
     def __init__(self, *, openai_protocol: ClosableModels, litellm: ClosableModels) -> None:
         self._offline = OfflineModels()
+        self._offline_embeddings = OfflineEmbeddings()
         self._openai_protocol = openai_protocol
         self._litellm = litellm
 
@@ -43,10 +46,18 @@ class RoutedModels:
         self, request: ModelRequest, on_token: Callable[[str], None] | None = None
     ) -> ModelResponse:
         """Raises ModelFailed; `unknown_model` for a name that can be none."""
-        # What is longer is not remembered either: a tenant may write as much as it likes.
-        if len(request.model) > _NAME_CHARACTERS_MAX or not _is_name(request.model):
-            raise failed("unknown_model", "this is not a model's name")
+        _require_name(request.model)
         return await (await self._adapter_of(request)).complete(request, on_token)
+
+    async def embed(self, request: ModelRequest) -> Embedding:
+        """Raises ModelFailed, as `complete` does."""
+        _require_name(request.model)
+        provider, _, name = request.model.partition("/")
+        if provider == "offline":
+            return await self._offline_embeddings.embed(request)
+        if _speaks_our_protocol(provider, request, name):
+            return await self._openai_protocol.embed(request)
+        return await self._litellm.embed(request)
 
     async def aclose(self) -> None:
         await asyncio.gather(self._openai_protocol.aclose(), self._litellm.aclose())
@@ -56,18 +67,32 @@ class RoutedModels:
         provider, _, name = model.partition("/")
         if provider == "offline":
             return self._offline
-        if request.api_base is not None:
-            # litellm's clients are not guarded, and follow redirects to wherever they lead.
-            if name and (provider in PROVIDERS or provider in WITH_ADDRESS_ONLY):
-                return self._openai_protocol
-            raise failed("invalid", f"{provider} cannot be called at an address of one's own")
-        if provider not in PROVIDERS or not name:
+        if not _speaks_our_protocol(provider, request, name):
             return self._litellm
+        if request.api_base is not None:
+            return self._openai_protocol
         await load_prices()
         known = known_model(model)
         # Some of OpenAI's models only answer its newer protocol; litellm translates.
         is_chat = (known is None or known.mode != "responses") and not name.startswith("responses/")
         return self._openai_protocol if is_chat else self._litellm
+
+
+def _speaks_our_protocol(provider: str, request: ModelRequest, name: str) -> bool:
+    """Raises ModelFailed for an address of a tenant's that nobody may go to."""
+    if request.api_base is None:
+        return bool(name) and provider in PROVIDERS
+    # litellm's clients are not guarded, and follow redirects to wherever they lead.
+    if name and (provider in PROVIDERS or provider in WITH_ADDRESS_ONLY):
+        return True
+    raise failed("invalid", f"{provider} cannot be called at an address of one's own")
+
+
+def _require_name(model: str) -> None:
+    """Raises ModelFailed."""
+    # What is longer is not remembered either: a tenant may write as much as it likes.
+    if len(model) > _NAME_CHARACTERS_MAX or not _is_name(model):
+        raise failed("unknown_model", "this is not a model's name")
 
 
 @lru_cache(maxsize=1024)

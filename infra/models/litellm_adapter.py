@@ -14,11 +14,14 @@ from typing import cast
 import httpx
 import orjson
 
+from commands.embedding_port import Embedding
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
 from domain.identifiers import Json, JsonObject
 from domain.usage import Measured
+from infra.models.embeddings import embedding_of
 from infra.models.failures import FailureCode, failed, failed_status
 from infra.models.litellm_sdk import Dumped, Sdk, Stream, import_sdk
+from infra.models.offline import prompt_text
 from infra.models.openai_answers import Answer, AnswerBrokenOff, MalformedAnswer
 from infra.models.parameters import checked_messages, checked_parameters
 from infra.models.providers import check_api_base
@@ -57,7 +60,7 @@ _CAUSES_MAX = 20
 
 
 class LitellmModels:
-    """The port Models for every name that litellm knows."""
+    """The ports Models and Embeddings for every name that litellm knows."""
 
     def __init__(self) -> None:
         self._sdk: Sdk | None = None
@@ -85,6 +88,19 @@ class LitellmModels:
                     await _read_stream(stream, answer, on_token)
         return answer.response(request, provider)
 
+    async def embed(self, request: ModelRequest) -> Embedding:
+        """Raises ModelFailed. The first call also waits for the import."""
+        arguments = _addressed(request) | {"input": [prompt_text(request.messages)]}
+        if self._sdk is None:
+            self._sdk = await asyncio.to_thread(import_sdk)
+        provider = _checked_provider(self._sdk, request)
+        async with (
+            _failures_named(self._sdk, request, provider, Answer()),
+            asyncio.timeout(request.timeout_s),
+        ):
+            answered = cast("Dumped", await self._sdk.embed(**arguments))
+            return embedding_of(answered.model_dump(), request, provider)
+
     async def aclose(self) -> None:
         if self._sdk is not None:
             await self._sdk.close()
@@ -93,6 +109,19 @@ class LitellmModels:
 
 def _arguments(request: ModelRequest, *, is_streaming: bool) -> dict[str, object]:
     """Raises ModelFailed for parameters or an address that may not go out."""
+    arguments: dict[str, object] = {
+        **checked_parameters(request.parameters),
+        **_addressed(request),
+        "messages": checked_messages(request.messages),
+        "extra_headers": {"Idempotency-Key": request.idempotency_key},
+    }
+    if is_streaming:
+        arguments |= {"stream": True, "stream_options": {"include_usage": True}}
+    return arguments
+
+
+def _addressed(request: ModelRequest) -> dict[str, object]:
+    """Where a call goes, for how long, once. Raises ModelFailed."""
     if request.api_base is not None:
         check_api_base(request.api_base)
         if request.api_key is None:
@@ -100,17 +129,12 @@ def _arguments(request: ModelRequest, *, is_streaming: bool) -> dict[str, object
             # address.
             raise failed("unauthorized", "an api_base needs an api_key of its own")
     arguments: dict[str, object] = {
-        **checked_parameters(request.parameters),
         "model": request.model,
-        "messages": checked_messages(request.messages),
         "timeout": request.timeout_s,
         "num_retries": 0,
         "max_retries": 0,
-        "extra_headers": {"Idempotency-Key": request.idempotency_key},
         "no-log": True,
     }
-    if is_streaming:
-        arguments |= {"stream": True, "stream_options": {"include_usage": True}}
     if request.api_base is not None:
         arguments["api_base"] = request.api_base
     if request.api_key is not None:

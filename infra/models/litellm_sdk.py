@@ -15,7 +15,8 @@ from typing import Protocol, cast
 
 from domain.identifiers import JsonObject
 
-# Read while it is imported: no .env file, no download of prices, headers, posts or tokenizers.
+# Read while it is imported: no .env file, no download of prices, headers, posts or tokenizers, no
+# retries of its own.
 OFFLINE_SWITCHES = {
     "LITELLM_MODE": "PRODUCTION",
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
@@ -23,6 +24,8 @@ OFFLINE_SWITCHES = {
     "LITELLM_LOCAL_BLOG_POSTS": "True",
     "LITELLM_DISABLE_BUG_REPORT_LINK": "true",
     "HF_HUB_OFFLINE": "1",
+    # It takes 0 retries of an embedding for "not said", and then this.
+    "DEFAULT_MAX_RETRIES": "0",
 }
 
 
@@ -49,11 +52,12 @@ class Stream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sdk:
-    """complete: litellm.acompletion. provider_of: raises `failure`. failure: the root of what its
-    calls raise.
+    """complete, embed: litellm.acompletion, litellm.aembedding. provider_of: raises `failure`.
+    failure: the root of what its calls raise.
     """
 
     complete: Callable[..., Awaitable[object]]
+    embed: Callable[..., Awaitable[object]]
     provider_of: Callable[[str], str]
     failure: type[Exception]
     close: Callable[[], Awaitable[None]]
@@ -88,6 +92,7 @@ def import_sdk() -> Sdk:
 
     return Sdk(
         complete=cast("Callable[..., Awaitable[object]]", litellm.acompletion),
+        embed=cast("Callable[..., Awaitable[object]]", litellm.aembedding),
         provider_of=lambda model: litellm.get_llm_provider(model)[1],
         failure=openai.OpenAIError,
         close=close,

@@ -11,6 +11,7 @@ from time import perf_counter
 import orjson
 from prometheus_client import Counter, Histogram
 
+from commands.embedding_port import Embedding
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
 from infra import genai_names as genai
 from infra.logs import current_place
@@ -42,15 +43,34 @@ class ObservedModels:
                 _tell_span(made, response)
             return response
 
+    async def embed(self, request: ModelRequest) -> Embedding:
+        began_s = perf_counter()
+        place = (genai.EMBEDDINGS, *label_of(request.model))
+        with _span_of(request, genai.EMBEDDINGS) as made:
+            try:
+                answer = await self._models.embed(request)
+            except ModelFailed as failed:
+                made.fail(failed.code)
+                seconds = perf_counter() - began_s
+                METRICS.models.seconds.labels(*place, failed.code).observe(seconds)
+                raise
+            METRICS.models.seconds.labels(*place, "").observe(perf_counter() - began_s)
+            tokens_in = answer.measured.tokens_in
+            METRICS.models.token_usage.labels(*place, "input").observe(tokens_in)
+            for meter, count in answer.measured.quantities.items():
+                METRICS.models.tokens.labels(*label_of(request.model), meter).inc(count)
+            made.set({genai.INPUT_TOKENS: tokens_in})
+            return answer
+
     async def aclose(self) -> None:
         await self._models.aclose()
 
 
-def _span_of(request: ModelRequest) -> SpanBlock:
+def _span_of(request: ModelRequest, operation: str = genai.CHAT) -> SpanBlock:
     if not is_on():
         return NO_SPAN
     attributes: dict[str, str] = {
-        genai.OPERATION_NAME: genai.CHAT,
+        genai.OPERATION_NAME: operation,
         genai.PROVIDER_NAME: request.model.partition("/")[0],
         genai.REQUEST_MODEL: request.model,
     }
@@ -60,7 +80,7 @@ def _span_of(request: ModelRequest) -> SpanBlock:
     if captures_content():
         messages = [dict(message) for message in request.messages]
         attributes[genai.INPUT_MESSAGES] = orjson.dumps(messages).decode()
-    return span(f"{genai.CHAT} {request.model}", "client", attributes)
+    return span(f"{operation} {request.model}", "client", attributes)
 
 
 def _tell_span(made: Span, response: ModelResponse) -> None:

@@ -15,8 +15,10 @@ from typing import cast
 import aiohttp
 import orjson
 
+from commands.embedding_port import Embedding
 from commands.model_port import ModelRequest, ModelResponse
 from domain.identifiers import Json
+from infra.models.embeddings import RESOURCE, embedding_body, embedding_of
 from infra.models.failures import failed, failed_status
 from infra.models.guarded_posts import Guard
 from infra.models.openai_answers import Answer, AnswerBrokenOff, AnswerTooLarge, MalformedAnswer
@@ -33,7 +35,7 @@ _END = b"[DONE]"
 
 
 class OpenAiProtocolModels:
-    """The port Models for the providers listed in providers.py."""
+    """The ports Models and Embeddings for the providers listed in providers.py."""
 
     def __init__(
         self, environment: Mapping[str, str], *, connections_max: int, guard: Guard
@@ -61,6 +63,19 @@ class OpenAiProtocolModels:
         ):
             await _read(response, endpoint, answer, on_token)
         return answer.response(request, endpoint.provider)
+
+    async def embed(self, request: ModelRequest) -> Embedding:
+        """Raises ModelFailed."""
+        endpoint = endpoint_of(request, self._environment, RESOURCE)
+        body = orjson.dumps(embedding_body(endpoint.model, request))
+        async with (
+            _failures_named(request, endpoint, Answer()),
+            asyncio.timeout(request.timeout_s),
+            await self._sent(endpoint, _headers(request, endpoint), body) as response,
+        ):
+            await _require_answered(response, endpoint)
+            answered = _json(await _body(response, BODY_BYTES_MAX))
+            return embedding_of(answered, request, endpoint.provider)
 
     async def aclose(self) -> None:
         self._guard.close()
@@ -128,6 +143,17 @@ async def _read(
     answer: Answer,
     on_token: Callable[[str], None] | None,
 ) -> None:
+    await _require_answered(response, endpoint)
+    if on_token is None or response.content_type == "application/json":
+        answer.add_whole(_json(await _body(response, BODY_BYTES_MAX)))
+        if on_token is not None and answer.text:
+            on_token(answer.text)
+        return
+    await _read_stream(response, answer, on_token)
+
+
+async def _require_answered(response: aiohttp.ClientResponse, endpoint: Endpoint) -> None:
+    """Raises ModelFailed, MalformedAnswer."""
     if response.status != HTTPStatus.OK:
         raise failed_status(
             response.status,
@@ -137,12 +163,6 @@ async def _read(
         )
     if response.headers.get("Content-Encoding", "identity") != "identity":
         raise MalformedAnswer("compressed although it must not be")
-    if on_token is None or response.content_type == "application/json":
-        answer.add_whole(_json(await _body(response, BODY_BYTES_MAX)))
-        if on_token is not None and answer.text:
-            on_token(answer.text)
-        return
-    await _read_stream(response, answer, on_token)
 
 
 async def _read_stream(

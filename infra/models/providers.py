@@ -130,8 +130,8 @@ WITH_ADDRESS_ONLY: Mapping[str, Provider] = {
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where one call goes. url: of the chat completions. is_guarded: the address came with the
-    request.
+    """Where one call goes. url: of what is asked for, such as the chat completions. is_guarded: the
+    address came with the request.
     """
 
     provider: str
@@ -143,7 +143,9 @@ class Endpoint:
     is_guarded: bool
 
 
-def endpoint_of(request: ModelRequest, environment: Mapping[str, str]) -> Endpoint:
+def endpoint_of(
+    request: ModelRequest, environment: Mapping[str, str], resource: str = "chat/completions"
+) -> Endpoint:
     """Raises ModelFailed when address or key is missing or malformed; nothing was sent then."""
     name, _, model = request.model.partition("/")
     provider = PROVIDERS.get(name) or WITH_ADDRESS_ONLY[name]
@@ -162,7 +164,7 @@ def endpoint_of(request: ModelRequest, environment: Mapping[str, str]) -> Endpoi
     return Endpoint(
         provider=name,
         model=model,
-        url=_chat_url(base, provider.path),
+        url=_url(base, provider.path, resource),
         api_key=api_key,
         renamed=provider.renamed if base == provider.base else {},
         is_usage_asked=not provider.reports_usage_unasked,
@@ -195,12 +197,12 @@ def check_api_base(api_base: str) -> None:
         raise failed("invalid", "api_base must be an http or https address without credentials")
 
 
-def _chat_url(base: str, path: str) -> str:
+def _url(base: str, path: str, resource: str) -> str:
     check_api_base(base)
     address = base.rstrip("/")
     if path and not address.endswith(path):
         address += path
-    return f"{address}/chat/completions"
+    return f"{address}/{resource}"
 
 
 def _first(environment: Mapping[str, str], names: tuple[str, ...]) -> str | None:

@@ -10,6 +10,7 @@ from tests.faults.crash_chains import (
     OF_COMMANDS,
     OF_LEAVING,
     OF_PAYMENTS,
+    OF_TRIGGERS,
     ON_KAFKA,
     ON_POSTGRES,
     chains,
@@ -44,6 +45,7 @@ def test_the_tests_kill_at_every_point() -> None:
             sorted(OF_LEAVING),
             sorted(OF_BILLING),
             sorted(OF_PAYMENTS),
+            sorted(OF_TRIGGERS),
         )
         for link in chain
     }

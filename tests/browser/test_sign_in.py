@@ -11,6 +11,8 @@ from tests.browser.visit import Visit
 from tests.end_to_end.stack import Stack, new_tenant, operator_key_of
 from tests.oidc.provider import OpenIdProvider
 
+# The provider's own page asks for a style from elsewhere.
+ELSEWHERE = ("ERR_NAME_NOT_RESOLVED", "ERR_INTERNET_DISCONNECTED", "googleapis.com/")
 CLAIMS = '{"email": "ada@acme.example", "email_verified": true}'
 
 
@@ -37,9 +39,7 @@ def tenant(stack: Stack, openid_provider: OpenIdProvider) -> Iterator[Client]:
 def test_a_person_signs_in_at_the_provider_and_sets_up_a_second_factor(
     stranger: Visit, tenant: Client, openid_provider: OpenIdProvider
 ) -> None:
-    # The provider's own page asks for a style from elsewhere.
-    elsewhere = ("ERR_NAME_NOT_RESOLVED", "ERR_INTERNET_DISCONNECTED", "googleapis.com/")
-    stranger.expected = (*elsewhere, f"asked http://{openid_provider.address}/")
+    stranger.expected = (*ELSEWHERE, f"asked http://{openid_provider.address}/")
     tenant_id = tenant.read("{ tenant { id } }")["tenant"]["id"]
     page = stranger.open(f"/executions?tenant={tenant_id}")
     there = page.get_by_role("button", name="Continue with acme (OpenID Connect)")
@@ -59,6 +59,23 @@ def test_a_person_signs_in_at_the_provider_and_sets_up_a_second_factor(
     page.get_by_role("button", name="I have kept them").click()
     expect(page.get_by_role("heading", name="Executions")).to_be_visible()
     expect(page.get_by_text("ada@acme.example")).to_be_visible()
+
+
+def test_who_is_refused_there_is_told_so_where_it_began(
+    stranger: Visit, tenant: Client, openid_provider: OpenIdProvider
+) -> None:
+    stranger.expected = (*ELSEWHERE, f"asked http://{openid_provider.address}/")
+    tenant_id = tenant.read("{ tenant { id } }")["tenant"]["id"]
+    page = stranger.open(f"/executions?tenant={tenant_id}")
+    page.get_by_role("button", name="Continue with acme (OpenID Connect)").click()
+    page.locator("[name=username]").fill("eve")
+    page.locator("[name=claims]").fill('{"email": "eve@evil.example", "email_verified": true}')
+    page.locator("[type=submit]").click()
+    expect(page.get_by_role("alert")).to_contain_text("Signing in did not succeed")
+    expect(page.get_by_role("button", name="Continue with acme (OpenID Connect)")).to_be_visible()
+    assert "error" not in page.url
+    assert "evil" not in page.content()
+    stranger.require_accessible()
 
 
 def test_a_tenant_that_is_not_there_is_like_one_without_providers(stranger: Visit) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from commands.authorization import ROLE_GRANTS, reaches_everything
+from commands.authorization import EVERY_SCOPE, ROLE_GRANTS, Grants, reaches_everything
 from commands.credential_port import StoredApiKey
 from commands.identity_port import StoredUserAccess
 from commands.parts_port import Part, Principals
@@ -32,6 +32,17 @@ class FakePartRights:
             for part in parts
             if not any(self._may(tenant_id, actor, part) for actor in actors)
         }
+
+    async def grants_of(self, tenant_id: TenantId, runner: str) -> Grants | None:
+        person = self._person(tenant_id, runner)
+        if person is None:
+            return None if runner in self.strangers else Grants(frozenset({EVERY_SCOPE}))
+        access = [
+            row
+            for of, row in self._store.owned_side_rows
+            if of == tenant_id and isinstance(row, StoredUserAccess) and row.user_id == person
+        ]
+        return ROLE_GRANTS[access[-1].role] if access and access[-1].status == "ACTIVE" else None
 
     def _may(self, tenant_id: TenantId, actor: str, part: Part) -> bool:
         person = self._person(tenant_id, actor)

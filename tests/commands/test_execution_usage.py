@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from commands.authorization import MissingScope
-from commands.execution_usage import ResolveUsage
+from commands.execution_usage import ImportUsageReport, ReportedUsage, ResolveUsage
 from domain.execution_usage import UsageNotUnresolved
 from domain.executions import ExecutionNotFound
 from tests.commands.fakes import World
@@ -66,3 +66,38 @@ async def test_the_execution_of_another_tenant_is_not_found() -> None:
     command = ResolveUsage(world.ids.new(), execution_id, "draft", 1, "m/a", {}, REASON)
     with pytest.raises(ExecutionNotFound):
         await world.when(command, caller=world.operator)
+
+
+async def test_a_report_resolves_what_it_has_and_says_what_does_not_match() -> None:
+    """Nothing is resolved twice, however often it is sent, or has the same call."""
+    world = World()
+    one, other = await a_cut_off_call(world), await a_cut_off_call(world)
+    stranger = world.ids.new()
+    used = {"input_tokens": 100}
+    requests = [f"{one}:draft:1", f"{other}:draft:1", f"{one}:draft:1", f"{one}:draft:2"]
+    requests += [f"{stranger}:draft:1", "x:draft:1", f"{one}:draft:first", "nonsense"]
+    entries = [ReportedUsage(request, "openai/gpt-4o", used) for request in requests]
+    command = ImportUsageReport(world.tenant_id, entries, REASON)
+    answer = await world.when(command, caller=world.operator)
+    codes = ["usage_not_unresolved", "usage_not_unresolved", "not_found", *["bad_request_id"] * 3]
+    missed = [
+        {"request_id": request, "code": code}
+        for request, code in zip(requests[2:], codes, strict=True)
+    ]
+    assert answer.result == {"resolved": 2, "not_matched": missed}
+    resolved = [one for one in world.store.events if one.topic == "execution.usage_resolved"]
+    assert {event.originator_id for event in resolved} == {one, other}
+    again = await world.when(command, caller=world.operator)
+    assert again.result["resolved"] == 0
+    assert len([e for e in world.store.events if e.topic == "execution.usage_resolved"]) == 2
+
+
+async def test_a_report_resolves_nothing_of_another_tenant() -> None:
+    world = World()
+    execution_id = await a_cut_off_call(world)
+    entry = ReportedUsage(f"{execution_id}:draft:1", "openai/gpt-4o", {})
+    command = ImportUsageReport(world.ids.new(), [entry], REASON)
+    answer = await world.when(command, caller=world.operator)
+    assert answer.result["resolved"] == 0
+    with pytest.raises(MissingScope):
+        await world.when(ImportUsageReport(world.tenant_id, [entry], REASON))

@@ -1,6 +1,6 @@
 """Billing accounts: whom invoices are addressed to, their terms, and how far a tenant is billed."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -37,8 +37,10 @@ def change_terms(**changes: Any) -> Any:
     return lambda story: story.aggregate.change_terms(terms, starts_at=NOON)
 
 
-def close(balance: int = 0) -> Any:
-    closing = Closing(str(UUID(int=9)), END.isoformat(), [1, 7, 2], [1, 9, 4], balance, LEFT)
+def close(balance: int = 0, *, end: datetime = END, counted: JsonObject | None = None) -> Any:
+    places = ([1, 7, 2], [1, 9, 4])
+    counted = counted or {}
+    closing = Closing(str(UUID(int=9)), end.isoformat(), *places, balance, LEFT, counted)
     return lambda story: story.aggregate.close_period(closing)
 
 
@@ -69,6 +71,22 @@ def test_the_next_period_begins_where_the_last_one_ended() -> None:
     story = an_account().when(change_terms()).when(close())
     story.then_topics("billing_account.period_closed")
     assert story.aggregate.next_start == END
+
+
+def test_the_account_knows_what_was_counted_of_all_periods_and_each_closing_says_what_changed() -> (
+    None
+):
+    first: JsonObject = {NOON.isoformat(): [["m/a", "requests", "p1", "7", "0"]]}
+    second: JsonObject = {
+        NOON.isoformat(): [["m/a", "requests", "p1", "9", "1/2"], ["", "pages", "p2", "3", "0"]],
+        END.isoformat(): [["m/a", "requests", "p1", "1", "0"]],
+    }
+    story = an_account().when(change_terms()).when(close(counted=first))
+    story.when(close(end=END + timedelta(days=31), counted=second))
+    told = {start: list(sums.values()) for start, sums in story.aggregate.counted.items()}
+    assert told == second
+    assert story.aggregate.closed is not None
+    assert story.aggregate.closed.counted == second
 
 
 def test_the_currency_stays_while_something_is_carried_over() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from domain.identifiers import PLATFORM, JsonObject
 from domain.price_books import PriceBook, PricesInThePast, price_book_id, sources_told
-from domain.prices import UnitPrice
+from domain.prices import OverPeriod, Package, UnitPrice
 from tests.domain.given import Story
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -60,6 +60,20 @@ def test_a_newer_version_takes_over_when_its_time_has_come() -> None:
 def test_a_correction_replaces_what_was_planned() -> None:
     book = a_book().when(publish(5, since=NOON + HOUR)).when(publish(6, since=NOON))
     assert price_at(book, NOON + HOUR) == UnitPrice(6)
+
+
+def test_a_price_is_of_each_call_unless_its_book_says_that_it_is_of_the_period() -> None:
+    """Books that were published before this could be said mean what they meant."""
+    package = {"kind": "package", "usd_pico": 5, "size": 10}
+    told: JsonObject = {
+        "m/a": {"input_tokens": package, "output_tokens": {**package, "over": "period"}}
+    }
+    book = a_book()
+    book.aggregate.publish(told, margin="0", effective_from=NOON, now=NOON)
+    version = book.aggregate.version_at(NOON)
+    assert version is not None
+    found = [version.price("m/a", meter) for meter in ("input_tokens", "output_tokens")]
+    assert found == [Package(5, 10), OverPeriod(Package(5, 10))]
 
 
 def test_prices_never_change_what_is_past() -> None:

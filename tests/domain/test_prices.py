@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.price_books import price_document, price_from
+from domain.price_documents import price_document, price_from
 from domain.prices import (
     Graduated,
+    OverPeriod,
     Package,
     Price,
     Tier,
@@ -90,8 +91,25 @@ def test_tiers_ascend_and_the_last_has_no_end(bounds: list[int | None], is_compl
         Graduated(TIERS),
         Volume(TIERS),
         Volume(TIERS, is_by_prompt=True),
+        OverPeriod(Package(7, 10)),
+        OverPeriod(Graduated((*TIERS[:2], Tier(None, 1, 3, 50)))),
+        OverPeriod(Volume(TIERS)),
     ],
-    ids=["unit", "package", "graduated", "volume", "by prompt"],
+    ids=[
+        *("unit", "package", "graduated", "volume", "by prompt"),
+        *("package of a period", "graduated with a fee", "volume of a period"),
+    ],
 )
 def test_a_price_is_read_as_it_was_written(price: Price) -> None:
     assert price_from(price_document(price)) == price
+
+
+def test_prices_of_calls_are_written_as_they_always_were() -> None:
+    told = price_document(Graduated(TIERS))
+    assert told == {"kind": "graduated", "tiers": [[10, 5, 1], [20, 3, 1], [None, 1, 1]]}
+    assert price_from(told) == Graduated(TIERS)
+
+
+def test_what_is_taken_back_of_a_call_costs_what_it_always_did() -> None:
+    costs = [cost(price, -15) for price in (Package(100, 10), Volume(TIERS), Graduated(TIERS))]
+    assert costs == [-100, -75, 0]

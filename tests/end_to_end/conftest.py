@@ -35,6 +35,7 @@ def one_process(
             "AGENTLEDGER_HTTP_ALLOW": f"127.0.0.1:{reachable_port},127.0.0.1:{openid_port}",
             "AGENTLEDGER_PUBLIC_URL": f"http://127.0.0.1:{port}",
             "AGENTLEDGER_OTLP_ENDPOINT": collector.url,
+            "AGENTLEDGER_WORKER_TEMPLATES_POLL_S": "0.1",
         },
         directory,
         reachable_port=reachable_port,

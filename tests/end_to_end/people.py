@@ -6,6 +6,8 @@ from typing import Any
 
 import httpx
 
+from tests.plain_http import NO_AUTHORITIES
+
 PASSWORD = "a horse that is correct, with a battery"
 WAIT_S = 40
 
@@ -35,7 +37,7 @@ class Person:
 
 def client_of(url: str, credential: str) -> httpx.Client:
     headers = {"Authorization": f"Bearer {credential}"}
-    return httpx.Client(base_url=url, headers=headers, timeout=WAIT_S)
+    return httpx.Client(base_url=url, headers=headers, timeout=WAIT_S, verify=NO_AUTHORITIES)
 
 
 def somebody(url: str, admin: httpx.Client, email: str, role: str) -> Person:
@@ -47,6 +49,7 @@ def somebody(url: str, admin: httpx.Client, email: str, role: str) -> Person:
         f"{url}/api/v1/auth/invitations/accept",
         json={"token": token, "password": PASSWORD},
         timeout=WAIT_S,
+        verify=NO_AUTHORITIES,
     )
     assert accepted.is_success, accepted.text
     user_id = str(invited.json()["data"]["user_id"])
@@ -56,7 +59,10 @@ def somebody(url: str, admin: httpx.Client, email: str, role: str) -> Person:
 def logged_in(url: str, email: str) -> str:
     """An access token. email: of one tenant only."""
     answer = httpx.post(
-        f"{url}/api/v1/auth/login", json={"email": email, "password": PASSWORD}, timeout=WAIT_S
+        f"{url}/api/v1/auth/login",
+        json={"email": email, "password": PASSWORD},
+        timeout=WAIT_S,
+        verify=NO_AUTHORITIES,
     )
     assert answer.is_success, answer.text
     data: Mapping[str, Any] = answer.json()["data"]

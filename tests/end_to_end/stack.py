@@ -17,6 +17,7 @@ import httpx
 import orjson
 
 from domain.identifiers import JsonObject
+from tests.plain_http import NO_AUTHORITIES
 
 ROOT = Path(__file__).parents[2]
 READY_S = 60
@@ -125,7 +126,10 @@ class Stack:
         deadline = time.monotonic() + READY_S
         while True:
             try:
-                if httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200:
+                if (
+                    httpx.get(f"{self.url}/readyz", timeout=2, verify=NO_AUTHORITIES).status_code
+                    == 200
+                ):
                     return
             except httpx.HTTPError:
                 pass
@@ -169,7 +173,10 @@ class Api:
         self.url = url
         self.api_key = api_key
         self.http = httpx.AsyncClient(
-            base_url=url, headers={"Authorization": f"Bearer {api_key}"}, timeout=40
+            base_url=url,
+            headers={"Authorization": f"Bearer {api_key}"},
+            timeout=40,
+            verify=NO_AUTHORITIES,
         )
 
     async def post(self, path: str, body: Mapping[str, Any], **headers: str) -> dict[str, Any]:
@@ -228,7 +235,11 @@ def new_tenant(url: str, operator_key: str, name: str) -> str:
         "admin": {"email": "admin@example.com", "password": "a long enough password"},
     }
     answer = httpx.post(
-        f"{url}/api/v1/tenants", json=body, headers={"X-Operator-Key": operator_key}, timeout=30
+        f"{url}/api/v1/tenants",
+        json=body,
+        headers={"X-Operator-Key": operator_key},
+        timeout=30,
+        verify=NO_AUTHORITIES,
     )
     assert answer.status_code == 201, answer.text
     return str(answer.json()["data"]["api_key"])

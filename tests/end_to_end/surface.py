@@ -20,6 +20,7 @@ TOLD = {
     "sha256": "a" * 64,
     "provider": "surface",
     "key": "k" * 64,
+    "trigger_key": "k" * 68,
 }
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PARAMETER = re.compile(r"\{(\w+)\}")

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from tests.end_to_end.stack import Api, Stack, operator_key_of
+from tests.plain_http import NO_AUTHORITIES
 
 LLM = {"model": "offline/echo", "prompt": "one two three four", "parameters": {"max_tokens": 20}}
 # Four tokens in and at most 20 out, of 1 and 2 millionths of a USD: it holds 0.000044 USD.
@@ -87,7 +88,10 @@ async def test_what_a_tenant_counts_itself_leaves_less_for_calls(
     }
     operator = {"X-Operator-Key": operator_key_of(one_process)}
     url = f"{one_process.url}/api/v1/price-books"
-    assert httpx.post(url, json=book, headers=operator, timeout=30).status_code == 201
+    assert (
+        httpx.post(url, json=book, headers=operator, timeout=30, verify=NO_AUTHORITIES).status_code
+        == 201
+    )
     budget = await a_budget(api, limit_usd="0.05")
     assert (await ran(api, workflow))["status"] == "COMPLETED"
     event = {
@@ -114,6 +118,7 @@ async def test_a_tenant_is_held_to_what_the_operator_keeps_for_it(
     operator = httpx.Client(
         base_url=f"{one_process.url}/api/v1/tenants/{tenant_id}",
         headers={"X-Operator-Key": operator_key_of(one_process)},
+        verify=NO_AUTHORITIES,
     )
     with operator:
         body = {"scope": {"type": "tenant"}, "period": "month", "mode": "hard"}

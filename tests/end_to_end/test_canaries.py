@@ -18,6 +18,7 @@ from psycopg import sql
 
 from tests.end_to_end.stack import Api, Stack, contents, free_port, new_tenant
 from tests.end_to_end.surface import INTROSPECTION, Fields
+from tests.plain_http import NO_AUTHORITIES
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -121,7 +122,7 @@ async def tenant_of(stack: Stack, flock: Flock) -> tuple[Api, str]:
             "password": flock.word("password of the administrator", "secret"),
         },
     }
-    async with httpx.AsyncClient(base_url=stack.url, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=stack.url, timeout=30, verify=NO_AUTHORITIES) as http:
         headers = {"X-Operator-Key": OPERATOR_KEY}
         answer = await http.post("/api/v1/tenants", json=body, headers=headers)
     assert answer.status_code == 201, answer.text

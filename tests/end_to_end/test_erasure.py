@@ -15,6 +15,7 @@ from psycopg import AsyncConnection, sql
 from tests.end_to_end.conftest import OPERATOR_KEY
 from tests.end_to_end.stack import Api, Stack, free_port
 from tests.end_to_end.stories import question_workflow
+from tests.plain_http import NO_AUTHORITIES
 
 MASTER_KEY = "a master key of the tests, thirty-two bytes or more"
 CANARY = "grzimek-canary-of-the-erased"
@@ -69,6 +70,7 @@ async def a_tenant_with(stack: Stack, word: str) -> tuple[str, Api, str]:
         json=body,
         headers={"X-Operator-Key": OPERATOR_KEY},
         timeout=WAIT_S,
+        verify=NO_AUTHORITIES,
     )
     made: dict[str, Any] = answer.json()["data"]
     api = Api(stack.url, str(made["api_key"]))

@@ -10,6 +10,7 @@ import httpx
 from tests.end_to_end.scim_client import violations
 from tests.end_to_end.stack import Api
 from tests.oidc.provider import OpenIdProvider, sign_in
+from tests.plain_http import NO_AUTHORITIES
 
 ADA = {"email": "ada@acme.example", "email_verified": True}
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
@@ -35,7 +36,7 @@ async def configured(api: Api, issuer: str) -> str:
 
 async def signed_in(api: Api, tenant_id: str, subject: str, claims: dict[str, Any]) -> Any:
     """As a person with a browser; the answer of the callback."""
-    async with httpx.AsyncClient(base_url=api.url) as browser:
+    async with httpx.AsyncClient(base_url=api.url, verify=NO_AUTHORITIES) as browser:
         begun = await browser.get(f"/api/v1/auth/oauth/{tenant_id}/acme/start")
         assert begun.status_code == 302, begun.text
         cookie = begun.headers["set-cookie"].partition(";")[0]
@@ -50,7 +51,9 @@ async def scim_token(api: Api) -> str:
 
 async def whether_lets_in(api: Api, access_token: str) -> bool:
     headers = {"Authorization": f"Bearer {access_token}"}
-    async with httpx.AsyncClient(base_url=api.url, headers=headers) as person:
+    async with httpx.AsyncClient(
+        base_url=api.url, headers=headers, verify=NO_AUTHORITIES
+    ) as person:
         answer = await person.post("/graphql", json={"query": "{ agents { edges { cursor } } }"})
     assert answer.status_code in {200, 401}, answer.text
     return answer.status_code == 200
@@ -115,7 +118,9 @@ async def test_whom_the_directory_sends_away_is_out_at_once(
 ) -> None:
     tenant_id = await configured(api, openid_provider.issuer("directory"))
     headers = {"Authorization": f"Bearer {await scim_token(api)}"}
-    async with httpx.AsyncClient(base_url=f"{api.url}/scim/v2", headers=headers) as directory:
+    async with httpx.AsyncClient(
+        base_url=f"{api.url}/scim/v2", headers=headers, verify=NO_AUTHORITIES
+    ) as directory:
         body = {"schemas": [USER], "userName": "ada", "emails": [{"value": "ada@acme.example"}]}
         user = (await directory.post("/Users", json=body)).json()
         data = (await signed_in(api, tenant_id, "ada", ADA)).json()["data"]
@@ -141,7 +146,9 @@ async def test_the_directory_conforms_to_scim(api: Api) -> None:
     await configured(api, "https://login.acme.example")
     headers = {"Authorization": f"Bearer {await scim_token(api)}"}
     base_url = f"{api.url}/scim/v2"
-    with httpx.Client(base_url=base_url, headers=headers, timeout=30) as client:
+    with httpx.Client(
+        base_url=base_url, headers=headers, timeout=30, verify=NO_AUTHORITIES
+    ) as client:
         made_count, failed = violations(client)
     assert failed == []
     assert made_count > 60

@@ -10,6 +10,7 @@ from tests.end_to_end.stack import Api, Stack
 from tests.end_to_end.stories import question_workflow
 from tests.end_to_end.traces import CLIENT, assert_traced
 from tests.otlp_receiver import OtlpReceiver
+from tests.plain_http import NO_AUTHORITIES
 
 OF_HISTOGRAM = re.compile(r"_(bucket|count|sum)$")
 
@@ -74,7 +75,7 @@ async def test_prometheus_sees_what_was_done(api: Api, one_process: Stack) -> No
     workflow = await api.post("/workflows", question_workflow())
     path = f"/workflows/{workflow['workflow_id']}/execute?wait_s=10"
     await api.post(path, {"input": {"question": "What?"}})
-    told = httpx.get(f"{one_process.url}/metrics").text
+    told = httpx.get(f"{one_process.url}/metrics", verify=NO_AUTHORITIES).text
     for line in (
         'saga_steps_total{node_type="llm",result="completed"}',
         'saga_executions_ended_total{status="COMPLETED"}',
@@ -97,7 +98,7 @@ async def test_prometheus_sees_what_was_done(api: Api, one_process: Stack) -> No
 async def test_every_metric_of_the_dashboards_and_alerts_is_told_by_a_running_server(
     one_process: Stack,
 ) -> None:
-    told = httpx.get(f"{one_process.url}/metrics").text
+    told = httpx.get(f"{one_process.url}/metrics", verify=NO_AUTHORITIES).text
     types = dict(re.findall(r"^# TYPE (\S+) (\S+)$", told, re.MULTILINE))
     named = named_series() - {"up"}  # Prometheus' own.
     missing = {name for name in named if not types.keys() & {name, OF_HISTOGRAM.sub("", name)}}

@@ -10,6 +10,7 @@ from websockets.typing import Subprotocol
 
 from tests.end_to_end.stack import Api, Stack, new_tenant, operator_key_of
 from tests.end_to_end.stories import question_workflow, scripted_workflow
+from tests.plain_http import NO_AUTHORITIES
 
 LONG = "What is durable execution, and who needs it?"
 
@@ -69,6 +70,19 @@ async def test_a_workflow_is_registered_run_followed_live_and_read_back(api: Api
         "short": "SKIPPED",
         "end": "COMPLETED",
     }
+
+
+async def test_a_public_workflow_is_found_by_what_it_is_about_and_copied(api: Api) -> None:
+    public = {**question_workflow(), "name": "Chase unpaid invoices", "is_public": True}
+    workflow = await api.post("/workflows", public)
+    query = '{ similarWorkflows(text: "unpaid invoice") { score template { id owner } } }'
+    async with asyncio.timeout(30):
+        while not (found := (await api.query(query))["similarWorkflows"]):
+            await asyncio.sleep(0.05)
+    assert found[0]["template"] == {"id": workflow["workflow_id"], "owner": "TENANT"}
+    assert 0 < found[0]["score"] < 1
+    copy = await api.post(f"/workflows/{workflow['workflow_id']}/copy", {"name": "Mine"})
+    assert copy["definition_hash"] == workflow["definition_hash"]
 
 
 async def test_the_event_stream_resumes_after_the_last_event_id(api: Api) -> None:
@@ -170,7 +184,7 @@ async def test_a_revoked_key_and_no_key_are_refused_and_tenants_do_not_see_each_
     assert removed.is_success
     refused = await second.http.post("/api/v1/agents", json={})
     assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated")
-    nobody = httpx.post(f"{one_process.url}/api/v1/agents", json={})
+    nobody = httpx.post(f"{one_process.url}/api/v1/agents", json={}, verify=NO_AUTHORITIES)
     assert nobody.status_code == 401
     assert nobody.headers["content-type"].startswith("application/problem+json")
     stranger = Api(

@@ -23,6 +23,7 @@ from commands.authorization import (
 from tests.end_to_end.people import Person, client_of, somebody
 from tests.end_to_end.stack import Stack, new_tenant, operator_key_of
 from tests.end_to_end.surface import TOLD, is_of_tenant, operations
+from tests.plain_http import NO_AUTHORITIES
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -107,6 +108,7 @@ def house(one_process: Stack) -> Iterator[House]:
         f"{url}/api/v1/tenants/{tenant_id['id']}/reseller-quota",
         json={"customers_max": 1},
         headers=operator,
+        verify=NO_AUTHORITIES,
     )
     assert quota.is_success, quota.text
     admin = Person("", "ADMIN", root)

@@ -13,6 +13,7 @@ from tests.end_to_end.stack import Api, Stack, new_tenant
 from tests.end_to_end.stories import question_workflow, scripted_workflow
 from tests.end_to_end.traces import CLIENT, assert_traced
 from tests.otlp_receiver import OtlpReceiver
+from tests.plain_http import NO_AUTHORITIES
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -45,10 +46,10 @@ def assert_each_role_answers_for_itself(stack: Stack) -> None:
     told: dict[str, str] = {}
     for name, port in stack.probe_ports.items():
         url = f"http://127.0.0.1:{port}"
-        assert httpx.get(f"{url}/healthz").json() == {"status": "ok"}
-        ready = httpx.get(f"{url}/readyz")
+        assert httpx.get(f"{url}/healthz", verify=NO_AUTHORITIES).json() == {"status": "ok"}
+        ready = httpx.get(f"{url}/readyz", verify=NO_AUTHORITIES)
         assert ready.status_code == 200, (name, ready.text)
-        told[name] = httpx.get(f"{url}/metrics").text
+        told[name] = httpx.get(f"{url}/metrics", verify=NO_AUTHORITIES).text
     assert "relay_active 1.0" in told["relay"]
     assert "relay_published_total 0.0" not in told["relay"]
     assert 'consumer_stalled{group="executions"} 0.0' in told["worker-1"]

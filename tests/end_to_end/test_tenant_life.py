@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from tests.end_to_end.stack import Api, Stack, free_port, new_tenant, operator_key_of
+from tests.plain_http import NO_AUTHORITIES
 
 WAIT_S = 90.0  # A lease of a process that died has to run out.
 TENANTS = "{ tenants(first: 100) { edges { node { id } } } }"
@@ -40,7 +41,9 @@ def own_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture
 async def operator(own_process: Stack) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"X-Operator-Key": operator_key_of(own_process)}
-    async with httpx.AsyncClient(base_url=own_process.url, headers=headers, timeout=40) as client:
+    async with httpx.AsyncClient(
+        base_url=own_process.url, headers=headers, timeout=40, verify=NO_AUTHORITIES
+    ) as client:
         yield client
 
 

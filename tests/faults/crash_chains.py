@@ -74,6 +74,10 @@ OF_BILLING: frozenset[CrashPoint] = frozenset(
 )
 # Passed by what a tenant pays: tests/infra/test_stripe_crashes.py.
 OF_PAYMENTS: frozenset[CrashPoint] = frozenset({"payments.after_charge"})
+# Passed by triggers: test_crashing_triggers.py.
+OF_TRIGGERS: frozenset[CrashPoint] = frozenset(
+    {"triggers.after_claim", "triggers.after_fire", "triggers.after_miss"}
+)
 # Passed by every run many times: also when some of it is done, such as in a compensation.
 ALSO_LATER: dict[CrashPoint, int] = {
     "append.before_statement": 8,
@@ -93,8 +97,9 @@ def chains(other_log: frozenset[CrashPoint]) -> list[list[str]]:
     points of the log that it does not have.
     """
     points: list[str] = []
+    elsewhere = OF_COMMANDS | OF_LEAVING | OF_BILLING | OF_PAYMENTS | OF_TRIGGERS
     for point in CRASH_POINTS:
-        if point not in other_log | OF_COMMANDS | OF_LEAVING | OF_BILLING | OF_PAYMENTS:
+        if point not in other_log | elsewhere:
             points.append(point)
             if point in ALSO_LATER:
                 points.append(f"{point}:{ALSO_LATER[point]}")

@@ -18,6 +18,7 @@ import sagas.billing
 import sagas.bulk_operations
 import sagas.drive
 import sagas.offboarding
+import sagas.triggers
 from cli.api import build_api_parts, run_api
 from cli.dead_letters import replay_parked
 from cli.migrate import migrate
@@ -75,6 +76,7 @@ def _cut_waits_short() -> None:
     sagas.bulk_operations.LEASE_S = SAGA_LEASE_S
     sagas.offboarding.LEASE_S = SAGA_LEASE_S
     sagas.billing.LEASE_S = SAGA_LEASE_S
+    sagas.triggers.LEASE_S = SAGA_LEASE_S
     if "KAFKA_BOOTSTRAP_SERVERS" not in os.environ:  # A broker of ours allows short sessions.
         infra.kafka.SESSION_TIMEOUT_MS = SESSION_TIMEOUT_MS
 

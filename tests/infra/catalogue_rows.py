@@ -88,6 +88,7 @@ def _value(kind: str) -> object:
         "interval": "1 second",
         "timestamp with time zone": "2026-01-01T00:00:00Z",
         "xid8": "1",
+        "vector": "[1,0]",
     }
     if kind not in made:
         raise NoValue(kind)

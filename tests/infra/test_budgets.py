@@ -19,6 +19,7 @@ from commands.standing_port import RegisteredTenant, StoredResellerQuota
 from domain.budget_rules import Counter
 from domain.budgets import BUDGETS_MAX, MANAGED_BUDGETS_MAX, Budget, NothingHeld
 from domain.definitions import parse_definition
+from domain.embedding_calls import EmbeddingCall
 from domain.envelope import Envelope
 from domain.execution_outcomes import interrupt
 from domain.executions import Execution
@@ -172,6 +173,22 @@ async def test_what_a_tenant_sends_counts_whatever_is_left(tenant: Tenant) -> No
     )
     assert await tenant.standing(counter) == (150, 0)
     assert await tenant.told(counter) == ["budget.threshold_reached"]
+    await tenant.require_verified()
+
+
+async def test_a_text_that_was_embedded_counts_whatever_is_left(tenant: Tenant) -> None:
+    counter = await tenant.budget(100)
+    call = EmbeddingCall(
+        id=IDS.new(),
+        purpose="search",
+        model="m",
+        happened_at="2026-01-01T00:00:00Z",
+        usage=metered(150).fact(workflow_id=None, created_by="x"),
+        counters=[[*counter.told()]],
+    )
+    row = KnownBudgets(tenant.revision, {})
+    await tenant.parts.store.append([call], tenant.envelope, side_rows=[row])
+    assert await tenant.standing(counter) == (150, 0)
     await tenant.require_verified()
 
 

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from commands.authorization import EVERY_SCOPE
-from commands.credential_port import StoredApiKey
+from commands.authorization import EVERY_SCOPE, ROLE_GRANTS, Grants
+from commands.credential_port import RevokedApiKey, StoredApiKey
 from commands.identity_port import StoredRole, StoredUserAccess
 from commands.parts_port import Part, Principals
 from commands.ports import SideRow
@@ -131,3 +131,25 @@ async def test_a_key_of_nobody_in_particular_runs_what_it_names(stage: Stage) ->
         key = a_key(None, scopes)
         await stage.stored(key)
         assert await stage.may(f"api_key:{key.api_key_id}") is may
+
+
+async def test_what_somebody_may_do_now_is_told_of_people_and_of_keys_of_nobody(
+    stage: Stage,
+) -> None:
+    nobodys, adas = a_key(None, ["workflows:execute"]), a_key(stage.ada, [])
+    await stage.stored(nobodys, adas)
+    ada, key = f"user:{stage.ada}", f"api_key:{nobodys.api_key_id}"
+    for role in ("api", "worker"):
+        rights = PostgresPartRights(await stage.parts.database(role))
+        assert await rights.grants_of(stage.tenant_id, ada) == ROLE_GRANTS["USER"]
+        of_adas_key = await rights.grants_of(stage.tenant_id, f"api_key:{adas.api_key_id}")
+        assert of_adas_key == ROLE_GRANTS["USER"]
+        granted = await rights.grants_of(stage.tenant_id, key)
+        assert granted == Grants(frozenset({"workflows:execute"}))
+        for other in ("user:?", "worker:1", ""):
+            assert await rights.grants_of(stage.tenant_id, other) is None
+        assert await rights.grants_of(TenantId(IDS.new()), ada) is None
+    await stage.stored(a_person(stage.ada, "USER", "DEACTIVATED"))
+    await stage.stored(RevokedApiKey(nobodys.api_key_id))
+    for gone in (ada, key, f"api_key:{adas.api_key_id}"):
+        assert await rights.grants_of(stage.tenant_id, gone) is None

@@ -133,6 +133,7 @@ async def test_open_policies_exist_only_for_the_roles_that_serve_all_tenants(
         "open_bulk_operations",
         "billing_timers",
         "deadlines",
+        "due_triggers",
         "open_offboardings",
         "open_executions",
         "price_books",

@@ -379,7 +379,7 @@ def _dependencies(
         ids=IDS,
         strangers=limits.strangers,
         callers=limits.callers,
-        webhook_tenant=WebhookKeys(MASTER_KEY).tenant,
+        webhook_keys=WebhookKeys(MASTER_KEY),
         oauth=a_flow(World(), FakeIdentityProvider()),
         scim=ScimParts(World().ports, "http://ledger"),
         logins=logins,

@@ -4,6 +4,7 @@ of what was used, to which all of it has to come in the end.
 """
 
 import random
+from bisect import bisect_right
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -62,6 +63,7 @@ Name: TypeAlias = Literal[
     "grant",
     "note",
     "void",
+    "reprice",
 ]
 NAMES: tuple[Name, ...] = get_args(Name)
 Step: TypeAlias = tuple[Name, int, int]
@@ -70,16 +72,51 @@ PLAN: Any = {
     "recurring_usd": "7",
     "minimum_usd": "1",
     "trial_days": 0,
-    "included": [{"meter": "pages", "model": "*", "quantity": 5}],
+    "included": [
+        {"meter": "pages", "model": "*", "quantity": 5},
+        {"meter": "scans", "model": "*", "quantity": 4},
+    ],
 }
+# Of stamps each ten that are begun; of scans the first ten at more than all others, and a fee for
+# these. Both are of a period; prices of scans change.
+STAMPS_PICO = 17_000_000_003
+SCAN_PICO = (11_000_000_001, 12_000_000_011)
+SCANS_FEE_PICO = 3 * 10**12
+
+
+def prices(number: int) -> dict[str, Any]:
+    tiers = [[10, SCAN_PICO[number % 2], 1], [None, SCAN_PICO[number % 2], 3, SCANS_FEE_PICO]]
+    return {
+        "meter/*": {
+            "pages": {"kind": "unit", "usd_pico": PAGE_PICO, "per": 1},
+            "stamps": {"kind": "package", "usd_pico": STAMPS_PICO, "size": 10, "over": "period"},
+            "scans": {"kind": "graduated", "tiers": tiers, "over": "period"},
+            "letters": {"kind": "unit", "usd_pico": number, "per": 1},
+        }
+    }
+
+
+def stamps_cost(quantity: int, _: int) -> Fraction:
+    return Fraction(-(-quantity // 10) * STAMPS_PICO)
+
+
+def scans_cost(quantity: int, number: int) -> Fraction:
+    """number: of the version that said the price first."""
+    of_scan = SCAN_PICO[number]
+    if quantity <= 10:
+        return Fraction(quantity * of_scan)
+    return 10 * of_scan + Fraction((quantity - 10) * of_scan, 3) + SCANS_FEE_PICO
 
 
 @dataclass
 class Used:
-    """One fact. cost_pico: None has no price."""
+    """One fact. cost_pico: None has no price. meter: where the price is over a period."""
 
     happened_at: datetime
     cost_pico: int | None
+    meter: str = ""
+    quantity: int = 0
+    price: int = 0
 
 
 @dataclass
@@ -93,14 +130,14 @@ class BillingStory:
     sent: list[SentEvent] = field(default_factory=list[SentEvent])
     lost: list[Stream] = field(default_factory=list[Stream])
     documents: dict[UUID, bytes] = field(default_factory=dict[UUID, bytes])
+    repriced: list[datetime] = field(default_factory=list[datetime])
 
     @classmethod
     async def begun(cls, ledger: Ledger, installation: Installation) -> "BillingStory":
         """Prices are older than what may be used."""
         installation.clock.time = NOON - 400 * DAY
         tenant_id = await installation.tenant()
-        prices: Any = {"meter/*": {"pages": {"kind": "unit", "usd_pico": PAGE_PICO, "per": 1}}}
-        await installation.done(PublishPrices(tenant_id, prices))
+        await installation.done(PublishPrices(tenant_id, prices(0)))
         installation.clock.time = NOON
         terms = SetBillingTerms(tenant_id, "EUR", "0.9", None, {"default": "19"}, 14, 60)
         await installation.done(terms)
@@ -118,15 +155,28 @@ class BillingStory:
             await self._look_at_documents()
 
     async def _send(self, one: int, other: int) -> None:
-        """Up to 40 days ago, or in the next minutes; every fourth has no price."""
+        """Up to 40 days ago, or in the next minutes; every fourth has no price, and of the others
+        two of three have one over a period.
+        """
         happened_at = self.now + timedelta(minutes=other) - (other % 5) * 10 * DAY
         happened_at = min(happened_at, self.now + timedelta(minutes=4))
-        meter = "sheets" if one % 4 == 3 else "pages"
+        meter = "sheets" if one % 4 == 3 else ("pages", "stamps", "scans")[(one + other) % 3]
         number = str(len(self.sent))
         event = SentEvent("/p", number, meter, None, happened_at, {"quantity": one})
         self.sent.append(event)
         await self._tell(event)
-        self.used.append(Used(happened_at, None if meter == "sheets" else one * PAGE_PICO))
+        if meter in ("stamps", "scans"):
+            number = sum(since <= happened_at for since in self.repriced)
+            price = number // 2 % 2 if meter == "scans" else 0
+            self.used.append(Used(happened_at, 0, meter, one, price))
+        else:
+            self.used.append(Used(happened_at, None if meter == "sheets" else one * PAGE_PICO))
+
+    async def _reprice(self, _one: int, _other: int) -> None:
+        """Every second time of something that nobody uses."""
+        self.repriced.append(self.now)
+        told = prices(len(self.repriced) // 2)
+        await self.installation.done(PublishPrices(self.tenant_id, told))
 
     async def _again(self, one: int, other: int) -> None:
         for event in self._some(self.sent, one):
@@ -258,11 +308,25 @@ class BillingStory:
         )
         end = datetime.fromisoformat(upcoming["period"]["end"])
         facts = [one for one in self.used if NOON <= one.happened_at < end]
-        cost = sum(one.cost_pico or 0 for one in facts)
-        assert charged == Fraction(cost, PICO_PER_USD)
+        cost = sum(one.cost_pico or 0 for one in facts) + await self._of_periods(facts)
+        assert charged == Fraction(cost) / PICO_PER_USD
         assert sum(document["facts"]["count"] for document in documents) == len(facts)
         unpriced = sum(one["facts"] for document in documents for one in document["unpriced"])
         assert unpriced == sum(one.cost_pico is None for one in facts)
+
+    async def _of_periods(self, facts: list[Used]) -> Fraction:
+        account = await self._loaded(BillingAccount, billing_account_id(self.tenant_id))
+        ends = [end for _, end in account.periods]
+        sums: dict[tuple[int, str, int], int] = {}
+        for one in facts:
+            if one.meter:
+                key = (bisect_right(ends, one.happened_at), one.meter, one.price)
+                sums[key] = sums.get(key, 0) + one.quantity
+        cost_of = {"stamps": stamps_cost, "scans": scans_cost}
+        return sum(
+            (cost_of[meter](quantity, price) for (_, meter, price), quantity in sums.items()),
+            Fraction(0),
+        )
 
     async def _require_credits_sum_to_zero(self) -> None:
         account: CreditAccount | None = await self._loaded(
@@ -280,7 +344,7 @@ class BillingStory:
         violations = await self.ledger.violations(READ_MODELS)
         assert violations == [], violations
         counted = await self.ledger.scalar(
-            "SELECT count(*) FROM usage_facts_v1 WHERE tenant_id = %s AND source <> 'unknown'",
+            "SELECT count(*) FROM usage_facts_v2 WHERE tenant_id = %s AND source <> 'unknown'",
             self.tenant_id,
         )
         assert counted == len(self.used)

@@ -12,6 +12,7 @@ from domain.providers import Provider
 from domain.secrets import Secret
 from domain.sessions import Session
 from domain.sharing import Share, Sharing, share_id
+from domain.triggers import Trigger
 from domain.workflows import Workflow
 from tests.projections.approval_histories import asks_and_is_answered
 from tests.projections.billing_histories import (
@@ -46,7 +47,8 @@ from tests.projections.identity_histories import (
     an_identity_provider,
 )
 from tests.projections.invoice_histories import an_issued_invoice
-from tests.projections.usage_histories import a_sent_event
+from tests.projections.trigger_histories import a_trigger
+from tests.projections.usage_histories import a_sent_event, an_embedding_call
 
 HOLD = {"execution_id": "00000000-0000-7000-8000-000000000001", "path": "draft", "attempt": 1}
 
@@ -83,6 +85,7 @@ def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list
     budget = a_budget(tenant_id).happens(Budget.HoldReleased, **HOLD).happens(Budget.Deleted)
     others = [
         budget,
+        an_embedding_call(tenant_id),
         an_issued_invoice(tenant_id).happens(Invoice.PastDueMarked),
         *billing,
         sharing,
@@ -94,5 +97,6 @@ def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list
         *people,
         *sign_ins,
         the_tenant(tenant_id),
+        a_trigger(tenant_id).happens(Trigger.Deleted),
     ]
     return [*streams, agent, workflow, a_sent_event(tenant_id), *others]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import commands.invoice_writing
 import commands.usage_events
 from commands.invoice_writing import Bounds
 from domain.billing_accounts import BillingAccount
@@ -32,8 +33,10 @@ STEPS = st.lists(
 # Of each kind of step one, and of what is late, early, doubled or given back.
 EVERYTHING: list[Step] = [
     ("grant", 11, 0),
-    ("send", 5, 0),
+    ("send", 6, 0),
     ("send", 7, 0),
+    ("send", 6, 1),
+    ("send", 10, 1),
     ("ran", 6, 0),
     ("ran", 0, 0),
     ("lost", 3, 0),
@@ -42,10 +45,16 @@ EVERYTHING: list[Step] = [
     ("die", 1, 1),
     ("ran", 5, 0),
     ("send", 9, 4),
+    ("reprice", 0, 0),
+    ("send", 8, 0),
+    ("reprice", 0, 0),
+    ("send", 8, 0),
     ("known", 0, 0),
     ("deliver", 3, 4),
     ("pass", 3, 0),
     ("send", 8, 4),
+    ("send", 10, 4),
+    ("send", 10, 7),
     ("note", 0, 1),
     ("note", 1, 0),
     ("void", 1, 0),
@@ -89,12 +98,19 @@ async def test_it_is_so_when_all_of_it_happens(ledger: Ledger, installation: Ins
     story = await lived_through(ledger, installation, EVERYTHING)
     kinds = {line["kind"] for one in await story.invoices() for line in lines_of(one)}
     assert kinds >= {"recurring", "usage", "included", "adjustment"}
+    tiers = {line["kind"] for one in await story.invoices() for line in tiers_of(one)}
+    assert tiers == {"usage", "included", "adjustment"}
     statuses = {one.status for one in await story.invoices()}
     assert "paid" in statuses
 
 
 def lines_of(invoice: Any) -> Any:
     return invoice.document["lines"]
+
+
+def tiers_of(invoice: Any) -> Any:
+    """Of prices over a period."""
+    return [line for line in lines_of(invoice) if "#" in line["key"]]
 
 
 @contextmanager
@@ -135,6 +151,10 @@ def what_is_late_is_lost() -> Any:
     return replaced(GatheredFacts, "take", in_time)
 
 
+def tiers_begin_anew_for_what_is_late() -> Any:
+    return replaced(commands.invoice_writing, "_counted", lambda _: {})
+
+
 def what_is_sent_twice_counts_twice() -> Any:
     return replaced(commands.usage_events, "usage_event_id", lambda *_: IDS.new())
 
@@ -153,7 +173,8 @@ BUGS: tuple[tuple[Callable[[], Any], list[Step]], ...] = (
     (what_came_early_is_forgotten, [("ran", 6, 0), ("pass", 1, 0)]),
     (what_was_billed_is_billed_again, [("ran", 3, 0), ("pass", 3, 0)]),
     (what_is_late_is_lost, [("pass", 1, 0), ("ran", 1, 0)]),
-    (what_is_sent_twice_counts_twice, [("send", 5, 0), ("again", 0, 0)]),
+    (tiers_begin_anew_for_what_is_late, [("send", 1, 0), ("pass", 1, 0), ("send", 1, 6)]),
+    (what_is_sent_twice_counts_twice, [("send", 6, 0), ("again", 0, 0)]),
     (credits_come_back_for_every_asking, [("grant", 9, 0), ("pass", 1, 0), ("note", 0, 1)]),
 )
 

@@ -32,6 +32,9 @@ def test_an_issued_invoice_has_what_its_document_says_and_what_was_given_back() 
         ("usage", "usage//pages", ("", "pages")),
         ("adjustment", "adjustment/2026-01-01/a/b/requests", ("a/b", "requests")),
         ("adjustment", "adjustment/2026-01-01/included/*/requests", (None, None)),
+        ("usage", "usage/a/b/requests#0f.02", ("a/b", "requests")),
+        ("adjustment", "adjustment/2026-01-01//pages#0f.01", ("", "pages")),
+        ("adjustment", "adjustment/2026-01-01/included//pages#0f", (None, None)),
         ("recurring", "plan/7/2", (None, None)),
     ],
 )
@@ -40,6 +43,7 @@ def test_a_line_says_whose_usage_it_is(kind: str, key: str, found: tuple[Any, An
     (row,) = rows_after(INVOICES, invoice.events)
     (line,) = orjson.loads(str(row["lines"]))
     assert (line["model"], line["meter"]) == found
+    assert line.get("price") == ("0f" if "#" in key and found[1] else None)
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ async def test_a_stream_whose_events_nobody_has_is_parked(ledger: Ledger) -> Non
     assert sorted(letters) == [
         ("executions_v5", run.stream_id, 4, "EventsMissing: versions 3 to 3"),
         ("node_runs_v4", run.stream_id, 4, "EventsMissing: versions 3 to 3"),
-        ("usage_facts_v1", run.stream_id, 4, "EventsMissing: versions 3 to 3"),
+        ("usage_facts_v2", run.stream_id, 4, "EventsMissing: versions 3 to 3"),
     ]
     assert (await ledger.rows(EXECUTIONS)).items() >= folded_once(EXECUTIONS, [other]).items()
 
@@ -252,7 +252,7 @@ async def test_a_topic_of_a_newer_program_parks_the_streams_it_occurs_in(ledger:
     assert sorted(letters) == [
         ("executions_v5", run.stream_id, "UnknownTopic: execution.polished"),
         ("node_runs_v4", run.stream_id, "UnknownTopic: execution.polished"),
-        ("usage_facts_v1", run.stream_id, "UnknownTopic: execution.polished"),
+        ("usage_facts_v2", run.stream_id, "UnknownTopic: execution.polished"),
     ]
 
 

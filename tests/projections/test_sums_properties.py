@@ -16,14 +16,15 @@ from domain.executions import Execution
 from projections.executions import EXECUTIONS
 from projections.fold import Row, rows_after
 from projections.rebuild import rebuild
-from projections.usage import USAGE_FACTS
+from projections.usage import INPUT_METERS, OUTPUT_METERS, USAGE_FACTS
 from tests.effort import EFFORT
 from tests.projections.histories import EPOCH, Stream, a_tenant, random_run, started
 from tests.projections.ledger import Ledger, batches
 from tests.projections.test_usage import resolved, unresolved
-from tests.projections.usage_histories import a_sent_event
+from tests.projections.usage_histories import PROVISIONAL_USAGE, a_sent_event
 
 NIL = "00000000-0000-0000-0000-000000000000"
+HOURS = "usage_facts_v2_hours"
 LENGTHS = {"quarter": timedelta(minutes=15), "day": timedelta(days=1)}
 Sums = dict[tuple[object, ...], list[Decimal]]
 
@@ -53,10 +54,19 @@ def usage_parts(rows: Iterable[Row], length: timedelta) -> Iterable[Any]:
     for row in rows:
         is_unknown = row["source"] == "unknown"
         start = start_of(cast("datetime", row["happened_at"]), length)
-        for meter, quantity, cost in orjson.loads(str(row["lines"])):
+        for meter, quantity, cost, *price in orjson.loads(str(row["lines"])):
             key = (row["tenant_id"], start, meter, *(row[name] for name in names))
             is_unpriced = cost is None and not is_unknown
-            yield key, (quantity, cost or 0, is_unpriced, is_unknown, 1)
+            provisional = cost if price else 0
+            yield key, (quantity, cost or 0, provisional, is_unpriced, is_unknown, 1)
+
+
+def usage_hour_parts(rows: Sequence[Row]) -> Iterable[Any]:
+    """Of all meters together."""
+    for key, (quantity, *costs) in usage_parts(rows, timedelta(hours=1)):
+        meter = key[2]
+        counted = (meter in INPUT_METERS, meter in OUTPUT_METERS, meter == "requests")
+        yield (*key[:2], *key[3:]), (*(quantity * one for one in counted), *costs)
 
 
 def run_parts(rows: Iterable[Row], length: timedelta) -> Iterable[Any]:
@@ -87,10 +97,11 @@ async def require_sums_of_a_plain_fold(ledger: Ledger, streams: Sequence[Stream]
     facts = [row for stream in streams for row in rows_after(USAGE_FACTS, stream.events)]
     executions = [row for run in runs for row in rows_after(EXECUTIONS, run.events)]
     for name, length in LENGTHS.items():
-        usage = await kept(ledger, f"usage_facts_v1_{name}s", 9, tenants)
+        usage = await kept(ledger, f"usage_facts_v2_{name}s", 9, tenants)
         assert usage == summed(usage_parts(facts, length))
         ended = await kept(ledger, f"executions_v5_by_{name}", 7, tenants)
         assert ended == summed(run_parts(executions, length))
+    assert await kept(ledger, HOURS, 8, tenants) == summed(usage_hour_parts(facts))
 
 
 def a_history(draw: random.Random) -> list[Stream]:
@@ -106,7 +117,7 @@ def a_history(draw: random.Random) -> list[Stream]:
             event._replace(recorded_at=event.recorded_at + shift * draw.randrange(3))
             for event in stream.events
         ]
-    return [*streams, a_sent_event(tenant_id)]
+    return [*streams, a_sent_event(tenant_id), a_sent_event(tenant_id, usage=PROVISIONAL_USAGE)]
 
 
 def find_out_late(draw: random.Random, streams: Sequence[Stream]) -> None:
@@ -165,7 +176,7 @@ async def test_nothing_of_an_erased_tenant_is_left_in_the_sums(ledger: Ledger) -
     gone, stays = a_history(draw), a_history(draw)
     await apply_news(ledger, [*gone, *stays], {}, draw)
     await erase(ledger, gone[0].tenant_id)
-    for name in LENGTHS:
-        for table in (f"usage_facts_v1_{name}s", f"executions_v5_by_{name}"):
-            assert await kept(ledger, table, 1, [gone[0].tenant_id]) == {}
+    of_usage = [f"usage_facts_v2_{name}s" for name in LENGTHS]
+    for table in (HOURS, *of_usage, *(f"executions_v5_by_{name}" for name in LENGTHS)):
+        assert await kept(ledger, table, 1, [gone[0].tenant_id]) == {}
     await require_sums_of_a_plain_fold(ledger, stays)

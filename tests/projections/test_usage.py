@@ -24,7 +24,12 @@ from tests.projections.histories import (
     started,
 )
 from tests.projections.ledger import Ledger, batches
-from tests.projections.usage_histories import a_sent_event, run_metered, storage_measured
+from tests.projections.usage_histories import (
+    a_sent_event,
+    an_embedding_call,
+    run_metered,
+    storage_measured,
+)
 
 RESOLVED = {
     "model": "openai/gpt-4o",
@@ -121,10 +126,23 @@ def test_the_time_of_each_end_of_a_run_is_a_row_of_its_own() -> None:
     assert {row["stream_id"] for row in rows} == {run.stream_id}
 
 
+def test_a_text_that_was_embedded_is_a_row_of_its_model() -> None:
+    call = an_embedding_call()
+    (row,) = rows_after(USAGE_FACTS, call.events)
+    told = (row["stream_id"], row["path"], row["attempt"], row["model"], row["provider"])
+    assert told == (call.stream_id, "", 0, "ours/embedder", "openai")
+    assert row["lines"] == '[["requests",1,0],["embedding_tokens",7,140000]]'
+
+
 def test_what_is_said_to_say_all_of_its_row_says_so_whatever_was_there() -> None:
     draw = random.Random(5)
     events = [event for _ in range(30) for event in random_run(draw, a_tenant()).events]
-    for told in (a_sent_event(), run_metered(an_execution()), storage_measured()):
+    for told in (
+        a_sent_event(),
+        run_metered(an_execution()),
+        storage_measured(),
+        an_embedding_call(),
+    ):
         events += told.events
     facts = [read_fact(event) for event in events]
     overwriting = [
@@ -144,7 +162,7 @@ def test_what_is_said_to_say_all_of_its_row_says_so_whatever_was_there() -> None
 
 SUMS = """
 SELECT meter, sum(quantity)::int, sum(cost_usd_pico)::int, sum(unpriced)::int, sum(unresolved)::int
-  FROM usage_facts_v1_quarters WHERE tenant_id = %s GROUP BY meter ORDER BY meter
+  FROM usage_facts_v2_quarters WHERE tenant_id = %s GROUP BY meter ORDER BY meter
 """
 
 
@@ -180,7 +198,7 @@ async def test_the_sums_follow_every_change_of_the_facts(ledger: Ledger) -> None
         ("requests", 2, 0, 0, 0),
     ]
     assert await are_summed(ledger)
-    await ledger.fetch("DELETE FROM usage_facts_v1 WHERE tenant_id = %s", tenant_id)
+    await ledger.fetch("DELETE FROM usage_facts_v2 WHERE tenant_id = %s", tenant_id)
     assert await ledger.fetch(SUMS, tenant_id) == []
 
 
@@ -190,18 +208,18 @@ async def test_after_any_history_and_a_rebuild_the_sums_are_those_of_the_facts(
     draw = random.Random(7)
     projector = await ledger.projector([USAGE_FACTS])
     await apply(ledger, projector, *[random_run(draw, a_tenant()) for _ in range(30)])
-    before = await ledger.fetch("SELECT * FROM usage_facts_v1_quarters ORDER BY 1, 2, 3, 4")
+    before = await ledger.fetch("SELECT * FROM usage_facts_v2_quarters ORDER BY 1, 2, 3, 4")
     assert before
     assert await are_summed(ledger)
     await rebuild(USAGE_FACTS, ledger.connect, ledger.opened)
-    after = await ledger.fetch("SELECT * FROM usage_facts_v1_quarters ORDER BY 1, 2, 3, 4")
+    after = await ledger.fetch("SELECT * FROM usage_facts_v2_quarters ORDER BY 1, 2, 3, 4")
     assert after == before
     # What takes the place of the table has its triggers, and leaves none of its own behind.
     await apply(ledger, projector, *[random_run(draw, a_tenant()) for _ in range(5)])
     assert await are_summed(ledger)
     left = "SELECT proname FROM pg_proc WHERE proname ~ '^roll_up_usage_facts.*rebuild'"
     assert await ledger.fetch(left) == []
-    await ledger.fetch("UPDATE usage_facts_v1_quarters SET quantity = quantity + 1")
+    await ledger.fetch("UPDATE usage_facts_v2_quarters SET quantity = quantity + 1")
     assert not await are_summed(ledger)
 
 
@@ -221,5 +239,5 @@ async def test_what_is_delivered_twice_is_summed_once(ledger: Ledger) -> None:
     facts = [row for stream in streams for row in rows_after(USAGE_FACTS, stream.events)]
     costs = [line[2] or 0 for row in facts for line in orjson.loads(str(row["lines"]))]
     for suffix in ("quarters", "days"):
-        total = f"SELECT sum(cost_usd_pico), sum(lines) FROM usage_facts_v1_{suffix}"
+        total = f"SELECT sum(cost_usd_pico), sum(lines) FROM usage_facts_v2_{suffix}"
         assert await ledger.fetch(total) == [(sum(costs), len(costs))]

@@ -1,10 +1,27 @@
-"""Histories of what tenants count themselves, and of the time of runs."""
+"""Histories of what tenants count themselves, of the time of runs, and of calls beside them."""
 
+from domain.embedding_calls import EmbeddingCall
 from domain.executions import Execution
 from domain.identifiers import TenantId
 from domain.storage_measurements import StorageMeasurement
 from domain.usage_events import UsageEvent
 from tests.projections.histories import USAGE, Stream, a_tenant
+
+# Ten pages for 5 USD, over a period: each page counts as half a USD until it is billed.
+PACKAGE_PRICE = {
+    "id": "0123456789abcdef",
+    "kind": "package",
+    "usd_pico": 5 * 10**12,
+    "size": 10,
+    "over": "period",
+}
+PROVISIONAL_USAGE = {
+    **USAGE["usage"],
+    "source": "sent",
+    "provider": "",
+    "prices": "tenant/1",
+    "lines": [["pages_printed", 12, 6 * 10**12, PACKAGE_PRICE]],
+}
 
 
 def a_sent_event(tenant_id: TenantId | None = None, **fields: object) -> Stream:
@@ -48,4 +65,18 @@ def storage_measured(tenant_id: TenantId | None = None) -> Stream:
         log_bytes=500,
         log_to=[1, 7, -1],
         usage={**usage, "created_by": "worker:one", "lines": [["storage_bytes", 1_500, 0]]},
+    )
+
+
+def an_embedding_call(tenant_id: TenantId | None = None) -> Stream:
+    """On the sixth of January: seven tokens at two hundredths of a millionth of a dollar."""
+    lines = [["requests", 1, 0], ["embedding_tokens", 7, 140_000]]
+    usage = {**USAGE["usage"], "provider": "openai", "prices": "litellm/1", "lines": lines}
+    return Stream(EmbeddingCall, tenant_id or a_tenant()).happens(
+        EmbeddingCall.Created,
+        purpose="search",
+        model="ours/embedder",
+        happened_at="2026-01-06T10:00:00+00:00",
+        usage=usage,
+        counters=[],
     )

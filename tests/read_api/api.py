@@ -25,6 +25,7 @@ from infra.event_search import EventSearch
 from infra.key_encryption import KeyEncryption
 from infra.metrics import Metrics
 from infra.metrics_access import MetricsAccess
+from infra.models.offline_embeddings import HASH, hashed
 from infra.postgres import Database
 from infra.read_positions import ReadPositions
 from infra.readiness import Readiness
@@ -87,6 +88,11 @@ class Callers:
 
 async def nobody_billed(_caller: Caller) -> None:
     """In place of commands/upcoming_invoices.py."""
+
+
+async def hashed_text(_tenant_id: TenantId, text: str, _actor: str) -> Sequence[float]:
+    """In place of sagas/embeddings.py."""
+    return hashed(text)
 
 
 @dataclass
@@ -204,8 +210,7 @@ async def build_api(ledger: Ledger) -> AsyncIterator[Api]:
     )
     audit_log = AuditEntries(await ledger.database("writer"), reader, data_keys)
     audit = AuditTrail(audit_log.store, IDS, lost=lambda _count: None, gather_s=0.01, count_s=0.02)
-    metrics = Metrics()
-    scrape = Scrape(metrics)
+    scrape = Scrape(Metrics())
     scrape.ask(lambda told: told.pool("api", database.sizes()))
     dependencies = ReadDependencies(
         open_events=ledger.opened,
@@ -218,7 +223,7 @@ async def build_api(ledger: Ledger) -> AsyncIterator[Api]:
         callers=limits.callers,
         request_id_of=lambda _scope: IDS.new(),
         pending_migrations=pending_migrations,
-        metrics=metrics,
+        metrics=scrape.metrics,
         metrics_access=MetricsAccess(parsed_networks("127.0.0.1"), ClientAddresses(()).of),
         scrape=scrape,
         readiness=Readiness(),
@@ -228,6 +233,8 @@ async def build_api(ledger: Ledger) -> AsyncIterator[Api]:
         event_search=EventSearch(database, ledger.opened),
         seal_proofs=SealProofs(database, EventCommitments(data_keys_on(database))),
         upcoming_invoice=nobody_billed,
+        embedding_model=HASH,
+        embed=hashed_text,
     )
     loops = [asyncio.create_task(tail.run()), asyncio.create_task(positions.run())]
     try:

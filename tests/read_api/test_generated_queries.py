@@ -42,6 +42,7 @@ MOMENTS = ("2026-01-01T00:00:00Z", "2026-01-01T12:00:00+02:00", "2026-01-02T00:0
 # What a caller is told about its own request.
 MISTAKES = {
     "bad_period",
+    "bad_search",
     "bad_seals",
     "bad_time_zone",
     "bad_version",

@@ -2,7 +2,7 @@
 
 from tests.projections.histories import Stream, a_tenant, an_execution, completed, started
 from tests.projections.invoice_histories import a_line, an_invoice, an_issued_invoice
-from tests.projections.usage_histories import a_sent_event
+from tests.projections.usage_histories import PROVISIONAL_USAGE, a_sent_event
 from tests.read_api.api import Api
 from tests.read_api.queries import by_resolvers
 
@@ -76,3 +76,20 @@ async def test_below_a_line_are_the_facts_that_it_is_the_sum_of(api: Api) -> Non
             break
         after = line["facts"]["edges"][-1]["cursor"]
     assert found == [str(first.stream_id), str(second.stream_id)]
+
+
+async def test_below_the_lines_of_tiers_are_the_facts_of_their_price(api: Api) -> None:
+    """Which tier one is in depends on all of them; what has another price is of other lines."""
+    told = {"event_id": "1", "happened_at": "2026-01-05T10:00:00+00:00"}
+    tiered = a_sent_event(api.tenant_id, usage=PROVISIONAL_USAGE, **told)
+    plain = printed(api, "2", "2026-01-05T10:00:00+00:00")
+    keys = ["usage//pages_printed#0123456789abcdef.01", "usage//pages_printed"]
+    lines = [a_line(number, "usage", key, "10.00") for number, key in enumerate(keys, 1)]
+    invoice = an_issued_invoice(api.tenant_id, *lines)
+    await api.happened(tiered, plain, invoice)
+    for number, stream in enumerate((tiered, plain), 1):
+        query = FACTS.replace("none: line(number: 2) { line } ", "")
+        query = query.replace("number: 1", f"number: {number}")
+        line = (await api.read(query, id=str(invoice.stream_id)))["invoice"]["line"]
+        found = [edge["node"]["streamId"] for edge in line["facts"]["edges"]]
+        assert found == [str(stream.stream_id)]

@@ -1,8 +1,8 @@
-"""Usage that the platform measures itself: the time of runs, and what is kept."""
+"""Usage that is of no attempt: the time of runs, what is kept, and texts that were embedded."""
 
 from datetime import UTC, datetime
 
-from tests.projections.usage_histories import run_metered, storage_measured
+from tests.projections.usage_histories import an_embedding_call, run_metered, storage_measured
 from tests.read_api.api import Api
 from tests.read_api.test_usage import a_call, facts, usage
 
@@ -34,3 +34,13 @@ async def test_what_was_kept_is_of_no_run_and_nothing_is_unpriced(api: Api) -> N
     assert (bucket["costUsd"], bucket["hasUnpriced"]) == ("0", False)
     (fact,) = await facts(api)
     assert (fact["executionId"], fact["source"]) == (None, "measured")
+
+
+async def test_a_text_that_was_embedded_costs_its_tokens_of_its_model(api: Api) -> None:
+    await api.happened(an_embedding_call(api.tenant_id))
+    filter_ = [{"dimension": "METER", "value": "embedding_tokens"}]
+    (bucket,) = await usage(api, by=["METER"], filter=filter_)
+    assert (bucket["quantity"], bucket["costUsd"]) == (7, "0.00000014")
+    (fact,) = await facts(api)
+    told = (fact["executionId"], fact["source"], fact["model"])
+    assert told == (None, "provider", "ours/embedder")

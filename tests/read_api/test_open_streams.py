@@ -19,6 +19,7 @@ from infra.key_encryption import KeyEncryption
 from infra.session_tokens import SessionTokens
 from infra.signing_keys import SigningKeys
 from tests.logins.stage import AUDIENCE, ISSUER, SCRYPT_N, MovedClock
+from tests.plain_http import NO_AUTHORITIES
 from tests.projections.histories import IDS, Stream
 from tests.read_api.api import Api
 from tests.read_api.sockets import Frame, Socket, connected, frames, serving
@@ -59,7 +60,9 @@ class Watch:
     async def stream(self) -> AsyncIterator[AsyncIterator[Frame | str]]:
         headers = {"Authorization": f"Bearer {self.token}"}
         async with (
-            httpx.AsyncClient(base_url=f"http://{self.address}", headers=headers) as client,
+            httpx.AsyncClient(
+                base_url=f"http://{self.address}", headers=headers, verify=NO_AUTHORITIES
+            ) as client,
             client.stream("GET", f"/api/v1/executions/{self.run.stream_id}/events") as response,
         ):
             assert response.status_code == 200

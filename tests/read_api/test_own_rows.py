@@ -23,10 +23,14 @@ from tests.projections.histories import (
     started,
     workflow_content,
 )
+from tests.projections.trigger_histories import a_trigger
 from tests.read_api.api import Api
 from tests.read_api.queries import by_resolvers
 
-LISTS = ("executions", "workflows", "agents", "bulkOperations", "users", "apiKeys", "secrets")
+LISTS = (
+    *("executions", "workflows", "agents", "bulkOperations", "triggers"),
+    *("users", "apiKeys", "secrets"),
+)
 ONE = {
     "execution": "query($id: ID!) { execution(id: $id) { id nodes { path } } }",
     "executionAt": "query($id: ID!) { executionAt(id: $id, version: 1) { id } }",
@@ -36,6 +40,7 @@ ONE = {
     "workflow": "query($id: ID!) { workflow(id: $id) { id versions { version } } }",
     "agent": "query($id: ID!) { agent(id: $id) { id versions { version } } }",
     "bulkOperation": "query($id: ID!) { bulkOperation(id: $id) { id } }",
+    "trigger": "query($id: ID!) { trigger(id: $id) { id } }",
 }
 EVENTS = "query($id: ID) { events(streamId: $id) { edges { node { streamId } } } }"
 STATS = (
@@ -109,6 +114,7 @@ async def a_person(api: Api) -> Person:
         "workflow": by(a_workflow(api.tenant_id), person),
         "agent": by(an_agent(api.tenant_id), key),
         "bulkOperation": by(a_bulk_operation(api.tenant_id, created_by=person), person),
+        "trigger": by(a_trigger(api.tenant_id, created_by=key), key),
     }
     await api.happened(*own.values())
     return Person(user_id, own)
@@ -128,14 +134,14 @@ def id_of(person: Person, kind: str) -> str:
 
 async def test_an_admin_sees_what_everybody_has(house: House) -> None:
     house.be(house.ada, "ADMIN")
-    for kind in ("execution", "workflow", "agent", "bulkOperation"):
+    for kind in ("execution", "workflow", "agent", "bulkOperation", "trigger"):
         seen = await house.ids(f"{kind}s")
         assert {id_of(house.ada, kind), id_of(house.grace, kind)} <= seen
 
 
 async def test_a_user_sees_what_they_made_and_what_is_public(house: House) -> None:
     house.be(house.ada, "USER")
-    for kind in ("execution", "agent", "bulkOperation"):
+    for kind in ("execution", "agent", "bulkOperation", "trigger"):
         assert await house.ids(f"{kind}s") == {id_of(house.ada, kind)}
     own = id_of(house.ada, "workflow")
     assert await house.ids("workflows") == {own, str(house.public.stream_id)}

@@ -18,6 +18,7 @@ PRICES = {
     "openai/gpt-4o": {
         "input_tokens": {"kind": "unit", "usd_pico": 150_000_000_000, "per": 1_000_000},
         "output_tokens": {"kind": "graduated", "tiers": [[10, 5 * 10**11, 1], [None, 10**12, 1]]},
+        "tool_calls": {"kind": "volume", "tiers": [[None, 0, 1, 10**12]], "over": "period"},
     }
 }
 
@@ -65,10 +66,20 @@ async def test_a_tenant_reads_what_was_agreed_with_it_the_newest_first(api: Api)
                 "meter": "output_tokens",
                 "price": {
                     "kind": "graduated",
+                    "over": "call",
                     "tiers": [
                         {"up_to": 10, "usd": "0.5", "per": 1},
                         {"up_to": None, "usd": "1", "per": 1},
                     ],
+                },
+            },
+            {
+                "model": "openai/gpt-4o",
+                "meter": "tool_calls",
+                "price": {
+                    "kind": "volume",
+                    "over": "period",
+                    "tiers": [{"up_to": None, "usd": "0", "per": 1, "fee_usd": "1"}],
                 },
             },
         ],

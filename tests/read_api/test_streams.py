@@ -8,6 +8,7 @@ import pytest
 
 from commands.authorization import Caller
 from domain.executions import Execution
+from tests.plain_http import NO_AUTHORITIES
 from tests.projections.histories import IDS, a_finished_run, a_tenant, an_execution
 from tests.read_api.api import KEY, Api
 from tests.read_api.sockets import Frame, frames, serving
@@ -22,7 +23,10 @@ async def client(api: Api) -> AsyncIterator[httpx.AsyncClient]:
 
 def client_of(address: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(
-        base_url=f"http://{address}", headers={"Authorization": KEY}, timeout=10
+        base_url=f"http://{address}",
+        headers={"Authorization": KEY},
+        timeout=10,
+        verify=NO_AUTHORITIES,
     )
 
 

@@ -18,7 +18,7 @@ from tests.projections.histories import (
     completed,
     started,
 )
-from tests.projections.usage_histories import a_sent_event
+from tests.projections.usage_histories import PROVISIONAL_USAGE, a_sent_event
 from tests.read_api.api import Api
 from tests.read_api.queries import by_resolvers
 
@@ -334,3 +334,28 @@ async def test_both_ways_to_shape_an_answer_give_the_same(api: Api) -> None:
     shaped = await api.read(query)
     assert len(shaped["u"]) == 31 * 3
     assert shaped == await api.read(by_resolvers(query))
+
+
+async def test_what_is_provisional_is_told_in_sums_and_facts(api: Api) -> None:
+    """12 pages at half a USD, as long as the period is not billed; and 12 without a price."""
+    sent = a_sent_event(api.tenant_id, usage=PROVISIONAL_USAGE)
+    await api.happened(sent, a_sent_event(api.tenant_id))
+    query = (
+        '{ usage(from: "2026-01-01T00:00:00Z", to: "2026-02-01T00:00:00Z")'
+        " { costUsd provisionalUsd }"
+        ' costExplorer(from: "2026-01-05T00:00:00Z", to: "2026-01-06T12:00:00Z")'
+        " { current { provisionalUsd } previous { provisionalUsd } }"
+        ' usageFacts(from: "2026-01-01T00:00:00Z", to: "2026-02-01T00:00:00Z")'
+        " { edges { node { lines { costUsd isProvisional } } } } }"
+    )
+    told = await api.read(query)
+    assert told["usage"] == [{"costUsd": "6", "provisionalUsd": "6"}]
+    assert told["costExplorer"] == {
+        "current": {"provisionalUsd": "6"},
+        "previous": {"provisionalUsd": "0"},
+    }
+    lines = [line for edge in told["usageFacts"]["edges"] for line in edge["node"]["lines"]]
+    assert sorted(lines, key=lambda line: line["isProvisional"]) == [
+        {"costUsd": None, "isProvisional": False},
+        {"costUsd": "6", "isProvisional": True},
+    ]

@@ -18,13 +18,13 @@ from tests.projections.histories import (
     started,
 )
 from tests.projections.test_usage import resolved, unresolved
-from tests.projections.usage_histories import a_sent_event
+from tests.projections.usage_histories import PROVISIONAL_USAGE, a_sent_event
 from tests.read_api.api import KEY, Api
 from tests.read_api.sockets import Socket, connected, serving
 
 FOLLOW = """subscription($after: String) { usageUpdates(after: $after) { position isCorrection
   fact { executionId path eventVersion source happenedAt lines { meter quantity costUsd } }
-  totals { costUsd tokensIn tokensOut calls unpriced unresolved } } }"""
+  totals { costUsd provisionalUsd tokensIn tokensOut calls unpriced unresolved } } }"""
 BEGINNING = "0-0-0:0"
 
 
@@ -65,6 +65,7 @@ async def test_facts_are_told_as_they_are_recorded_with_what_they_add_up_to(
     second, third = await told(socket, 2)
     assert second["totals"] == {
         "costUsd": "0.000026",
+        "provisionalUsd": "0",
         "tokensIn": 6,
         "tokensOut": 10,
         "calls": 2,
@@ -72,6 +73,9 @@ async def test_facts_are_told_as_they_are_recorded_with_what_they_add_up_to(
         "unresolved": 0,
     }
     assert (third["fact"]["executionId"], third["totals"]["unpriced"]) == (None, 1)
+    await api.record(a_sent_event(api.tenant_id, usage=PROVISIONAL_USAGE))
+    (fourth,) = await told(socket, 1)
+    assert fourth["totals"]["provisionalUsd"] == "6"
 
 
 async def test_what_is_found_out_takes_the_place_of_what_nobody_knew(

@@ -267,7 +267,7 @@ class Api:
             ids=self.world.ids,
             strangers=self.limits.strangers,
             callers=self.limits.callers,
-            webhook_tenant=self.webhook_keys.tenant,
+            webhook_keys=self.webhook_keys,
             oauth=self.oauth,
             scim=ScimParts(self.world.ports, "http://ledger"),
             logins=self.login.logins(self.store, self.world.clock, self.world.dispatcher),

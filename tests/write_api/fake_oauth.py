@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from commands.authorization import Whose
 from commands.oauth_port import (
     CLIENT_SECRET,
     Attempt,
@@ -21,6 +22,7 @@ from tests.commands.fakes import World
 from write_api.oauth_flow import OAuthFlow
 
 APP = "https://app.example/login"
+OWN_PAGE = "https://ledger.example/dashboard/signed-in"
 STATE_CHARACTERS = 36
 
 
@@ -46,8 +48,11 @@ class FakeOAuthAttempts:
         self, tenant_id: TenantId, state: str, browser_secret: str | None
     ) -> tuple[Pending, Attempt]:
         pending = self.pending.pop(state, None)
-        if pending is None or browser_secret != state[::-1]:
-            raise LoginRefused("not this state, or not this browser")
+        if pending is None:
+            raise LoginRefused("not this state")
+        if browser_secret != state[::-1]:
+            whose = (Whose(tenant_id, "identity_provider"),)
+            raise LoginRefused("not this browser", whose, pending.return_to)
         return pending, _attempt(state)
 
     async def keep_login(
@@ -109,7 +114,8 @@ def a_flow(world: World, provider: FakeIdentityProvider) -> OAuthFlow:
         secrets=FakeClientSecrets(world),
         kinds=dict.fromkeys(("oidc", "google", "github"), provider),
         issuers={"google": "https://google.example", "github": "https://github.example"},
-        return_to=frozenset({APP}),
+        return_to=frozenset({APP, OWN_PAGE}),
+        own_page=OWN_PAGE,
     )
 
 

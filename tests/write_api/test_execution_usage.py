@@ -1,7 +1,9 @@
-"""POST /tenants/{id}/executions/{id}/usage/resolve."""
+"""POST /tenants/{id}/executions/{id}/usage/resolve, and /tenants/{id}/usage-reports."""
 
 from typing import Any
+from unittest.mock import ANY
 
+import orjson
 import pytest
 
 from tests.commands.usage_steps import a_cut_off_call
@@ -39,4 +41,58 @@ async def test_a_mistake_is_named_with_its_place(
     api: Api, usage: dict[str, int], path: str
 ) -> None:
     response = await resolve(api, usage=usage)
+    assert [place for place, _ in problem(response, 422, "invalid")] == [path]
+
+
+async def report(api: Api, **body: Any) -> Any:
+    path = f"/tenants/{api.world.tenant_id}/usage-reports"
+    return await api.send("POST", path, {"reason": "as reported", **body}, headers=OPERATOR)
+
+
+async def test_a_report_comes_as_entries_or_as_csv(api: Api) -> None:
+    one, other = await a_cut_off_call(api.world), await a_cut_off_call(api.world)
+    entry = {"request_id": f"{one}:draft:1", "model": "offline/echo", "usage": {"input_tokens": 3}}
+    told = (await report(api, entries=[entry])).json()["data"]
+    assert told == {"resolved": 1, "not_matched": []}
+    rows = (
+        "request_id,model,input_tokens,output_tokens\r\n"
+        f"{one}:draft:1,offline/echo,0,\r\n"
+        f'"{other}:draft:1",offline/echo,120,30\r\n'
+    )
+    told = (await report(api, csv=rows)).json()["data"]
+    known = {"request_id": f"{one}:draft:1", "code": "usage_not_unresolved"}
+    assert told == {"resolved": 1, "not_matched": [known]}
+    resolved = orjson.loads(api.store.events[-1].state)
+    assert resolved["usage"]["lines"][1:] == [
+        ["input_tokens", 120, ANY],
+        ["output_tokens", 30, ANY],
+    ]
+
+
+ENTRY = {"request_id": "x", "model": "m/a"}
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({}, "/entries"),
+        ({"entries": [ENTRY], "csv": ""}, "/entries"),
+        ({"entries": []}, "/entries"),
+        ({"entries": [ENTRY] * 201}, "/entries"),
+        ({"csv": "request_id,model\r\n"}, "/entries"),
+        ({"entries": [{**ENTRY, "usage": {"pages": 1}}]}, "/entries/0/usage/pages"),
+        ({"csv": "request_id,model,pages\nx,m/a,1\n"}, "/entries/0/usage/pages"),
+        ({"csv": "request_id,model,input_tokens\nx,m/a,-1\n"}, "/entries/0/usage/input_tokens"),
+        ({"csv": "request_id,model,input_tokens\nx,m/a,1.5\n"}, "/entries/0/usage/input_tokens"),
+        ({"csv": "request_id,input_tokens\nx,1\n"}, "/entries/0/model"),
+        ({"csv": "request_id,model\nx\n"}, "/entries/0/model"),
+        ({"csv": "request_id,model\nx,m/a,7\n"}, "/entries/0/usage/None"),
+        ({"csv": "request_id,model,model\nx,m/a,m/b\n"}, "/csv"),
+        ({"csv": 'request_id,model\n"x,m/a\n'}, "/csv"),
+    ],
+)
+async def test_a_mistake_in_a_report_is_named_and_nothing_is_resolved(
+    api: Api, body: dict[str, Any], path: str
+) -> None:
+    response = await report(api, **body)
     assert [place for place, _ in problem(response, 422, "invalid")] == [path]

@@ -10,7 +10,7 @@ from commands.authorization import Caller
 from commands.oauth_port import Profile
 from tests.write_api.api import Api, problem
 from tests.write_api.directory import Directory
-from tests.write_api.fake_oauth import APP
+from tests.write_api.fake_oauth import APP, OWN_PAGE
 from tests.write_api.test_identity_providers import PROVIDER
 
 ADA = Profile("https://login.acme.example", "ada-1", "ada@acme.example", is_email_verified=True)
@@ -145,6 +145,48 @@ async def test_an_application_picks_up_a_login_with_its_verifier(acme: Api) -> N
     assert picked.json()["data"]["user"]["email"] == "ada@acme.example"
     again = await acme.send("POST", "/auth/oauth/exchange", body, headers={"Authorization": ""})
     problem(again, 401, "login_refused")
+
+
+async def test_an_application_is_told_that_its_login_was_refused_and_not_why(acme: Api) -> None:
+    acme.provider.profile_told = None
+    asked = f"?return_to={APP}&code_challenge={CHALLENGE}"
+    state, cookie = await started(acme, asked)
+    other, _ = await started(acme, asked)
+    for response in (
+        await back(acme, state, cookie, error="access_denied", error_description="<b>no</b>"),
+        await back(acme, other, ""),
+    ):
+        assert response.status_code == 302
+        assert response.headers["location"] == f"{APP}?error=login_refused"
+        assert response.headers["cache-control"] == "no-store"
+        assert response.content == b""
+
+
+async def test_a_refused_login_is_on_record_though_the_browser_is_sent_back(acme: Api) -> None:
+    acme.provider.profile_told = None
+    await back(acme, *await started(acme, f"?return_to={APP}&code_challenge={CHALLENGE}"))
+    await acme.audit.close()
+    refused = [one for one in acme.audit_log.entries if one.action == "finishLogin"]
+    assert [(one.tenant_id, one.outcome, one.code) for one in refused] == [
+        (acme.world.tenant_id, "denied", "login_refused")
+    ]
+
+
+async def test_a_browser_of_whose_login_nothing_is_known_ends_on_our_own_page(acme: Api) -> None:
+    state, cookie = await started(acme)
+    await back(acme, state, cookie)
+    browser = {"Authorization": "", "Cookie": cookie, "Accept": "text/html,*/*;q=0.8"}
+    for known in (state, "nonsense"):
+        path = f"{CALLBACK}?state={known}&code=right&return_to=https://evil.example"
+        response = await acme.send("GET", path, headers=browser)
+        assert response.status_code == 302
+        assert response.headers["location"] == f"{OWN_PAGE}?error=login_refused"
+
+
+async def test_a_provider_that_is_gone_meanwhile_lets_nobody_in(acme: Api) -> None:
+    state, cookie = await started(acme)
+    await acme.send("DELETE", "/identity-providers/acme")
+    problem(await back(acme, state, cookie), 401, "login_refused")
 
 
 async def test_code_of_a_login_stolen_from_the_address_bar(acme: Api) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from domain.identifiers import PLATFORM
 from domain.price_books import PriceBook, price_book_id
-from domain.prices import Graduated, Tier, UnitPrice
+from domain.prices import Graduated, OverPeriod, Package, Price, Tier, UnitPrice, Volume
 from tests.write_api.api import OPERATOR_KEY, Api, problem
 
 OPERATOR = {"X-Operator-Key": OPERATOR_KEY}
@@ -16,6 +16,8 @@ def entry(meter: str = "input_tokens", **price: Any) -> dict[str, Any]:
     return {"model": "openai/gpt-4o", "meter": meter, "price": price}
 
 
+WITH_FEE = [{"up_to": None, "usd": "1", "fee_usd": "2"}]
+TIERS = [{"up_to": None, "usd": "1"}]
 UNIT = entry(kind="unit", usd="0.15", per=1_000_000)
 
 
@@ -25,7 +27,10 @@ async def publish(api: Api, *entries: dict[str, Any], **fields: Any) -> Any:
 
 
 async def test_prices_are_published_as_decimal_strings_and_kept_exactly(api: Api) -> None:
-    tiers = [{"up_to": 10, "usd": "0.000000000001"}, {"up_to": None, "usd": "0"}]
+    tiers = [
+        {"up_to": 10, "usd": "0.000000000001"},
+        {"up_to": None, "usd": "0", "fee_usd": "2.5"},
+    ]
     response = await publish(
         api, UNIT, entry("tool_calls", kind="graduated", tiers=tiers), margin="0.2"
     )
@@ -35,7 +40,35 @@ async def test_prices_are_published_as_decimal_strings_and_kept_exactly(api: Api
     assert book is not None
     (version,) = book.versions
     assert version.price("openai/gpt-4o", "input_tokens") == UnitPrice(150_000_000_000, 1_000_000)
-    assert version.price("openai/gpt-4o", "tool_calls") == Graduated((Tier(10, 1), Tier(None, 0)))
+    told = Graduated((Tier(10, 1), Tier(None, 0, 1, 25 * 10**11)))
+    assert version.price("openai/gpt-4o", "tool_calls") == OverPeriod(told)
+
+
+@pytest.mark.parametrize(
+    ("price", "stored"),
+    [
+        ({"kind": "graduated", "tiers": TIERS}, OverPeriod(Graduated((Tier(None, 10**12),)))),
+        ({"kind": "volume", "tiers": TIERS}, OverPeriod(Volume((Tier(None, 10**12),)))),
+        ({"kind": "package", "usd": "1", "size": 10}, OverPeriod(Package(10**12, 10))),
+        (
+            {"kind": "package", "usd": "1", "size": 10, "over": "period"},
+            OverPeriod(Package(10**12, 10)),
+        ),
+        ({"kind": "package", "usd": "1", "size": 10, "over": "call"}, Package(10**12, 10)),
+        (
+            {"kind": "volume_by_prompt", "tiers": TIERS},
+            Volume((Tier(None, 10**12),), is_by_prompt=True),
+        ),
+        ({"kind": "unit", "usd": "1", "over": "call"}, UnitPrice(10**12)),
+    ],
+)
+async def test_tiers_are_of_the_period_unless_somebody_says_that_they_are_of_each_call(
+    api: Api, price: dict[str, Any], stored: Price
+) -> None:
+    assert (await publish(api, entry("pages", **price))).status_code == 201
+    book = await api.store.load(PriceBook, price_book_id(PLATFORM), PLATFORM)
+    assert book is not None
+    assert book.versions[0].price("openai/gpt-4o", "pages") == stored
 
 
 @pytest.mark.parametrize(
@@ -54,6 +87,16 @@ async def test_prices_are_published_as_decimal_strings_and_kept_exactly(api: Api
         ({"prices": [entry(kind="unit")]}, "/prices/0/price/usd"),
         ({"prices": [entry(kind="package", usd="1")]}, "/prices/0/price/size"),
         ({"prices": [entry(kind="graduated")]}, "/prices/0/price/tiers"),
+        ({"prices": [entry(kind="unit", usd="1", over="period")]}, "/prices/0/price/over"),
+        (
+            {"prices": [entry(kind="volume_by_prompt", tiers=TIERS, over="period")]},
+            "/prices/0/price/over",
+        ),
+        (
+            {"prices": [entry(kind="volume", tiers=WITH_FEE, over="call")]},
+            "/prices/0/price/tiers",
+        ),
+        ({"prices": [entry(kind="volume_by_prompt", tiers=WITH_FEE)]}, "/prices/0/price/tiers"),
         (
             {"prices": [entry(kind="volume", tiers=[{"up_to": 5, "usd": "1"}])]},
             "/prices/0/price/tiers",

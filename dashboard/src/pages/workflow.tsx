@@ -14,6 +14,7 @@ import { Page } from "../parts/page";
 import { Problem } from "../parts/problem";
 import { RunDialog } from "../parts/run-dialog";
 import { Time } from "../parts/time";
+import { TRIGGER_ROW, TriggerTable } from "../parts/trigger-table";
 import { useParam } from "../parts/url";
 import { useMay } from "../session/permissions";
 
@@ -25,12 +26,13 @@ const WORKFLOW = graphql(
         versions(first: 50) { version name definitionHash definition createdAt createdBy }
       }
       executions(first: 10, filter: { workflowId: $id }) { edges { node { ...RunRow } } }
+      triggers(first: 50, workflowId: $id) { edges { node { ...TriggerRow } } }
       latest: executions(first: 1, filter: { workflowId: $id, status: [COMPLETED] }) {
         edges { node { input } }
       }
     }
   `,
-  [RUN_ROW],
+  [RUN_ROW, TRIGGER_ROW],
 );
 const UP = { to: "/workflows", label: "Workflows" };
 
@@ -131,6 +133,11 @@ export default function WorkflowPage() {
           />
         )}
       </Card>
+      {data.triggers.edges.length > 0 && (
+        <Card title="Triggers" isBare>
+          <TriggerTable rows={data.triggers.edges.map((edge) => edge.node)} />
+        </Card>
+      )}
       {isRunning && (
         <RunDialog
           title={`Run ${workflow.name}, version ${shown.version}`}

@@ -87,17 +87,20 @@ export async function resume(): Promise<void> {
     if (isMine && event.newValue === null) become(null);
     else if (isMine && credential === null) void refresh().catch(() => undefined);
   });
+  let refusal: unknown;
   try {
     const step = await comeBack();
     if (step?.step === "done") return;
     if (step !== null) return becomeOut({ step });
   } catch (error) {
-    return becomeOut({ error });
+    refusal = error;
   }
+  // Who is signed in here already stays so: anybody can send somebody to an address of a refusal.
   const key = sessionStorage.getItem(API_KEY);
   if (key !== null) become({ kind: "key", key });
-  else if (localStorage.getItem(REFRESH_TOKEN) === null) become(null);
-  else await refresh().catch(() => become(null));
+  else if (localStorage.getItem(REFRESH_TOKEN) !== null) await refresh().catch(() => become(null));
+  else if (refusal !== undefined) becomeOut({ error: refusal });
+  else become(null);
 }
 
 /** The Authorization header. Throws ProblemError when nobody is signed in any more. */

@@ -49,13 +49,24 @@ export async function goTo(tenantId: string, provider: string): Promise<void> {
 /** At the start of the page: what came of it; null where nobody comes back. Throws ProblemError. */
 export async function comeBack(): Promise<LoginStep | null> {
   if (location.pathname !== RETURN_PATH) return null;
-  const code = new URLSearchParams(location.search).get("code");
+  const told = new URLSearchParams(location.search);
+  const code = told.get("code");
   const verifier = sessionStorage.getItem(VERIFIER);
   history.replaceState(null, "", sessionStorage.getItem(CAME_FROM) ?? "/dashboard/");
   sessionStorage.removeItem(VERIFIER);
   sessionStorage.removeItem(CAME_FROM);
+  // Anybody may write an address: what it says is not repeated, and why is for the audit trail.
+  if (told.has("error")) throw new ProblemError(REFUSED);
   return code === null || verifier === null ? null : signInWithCode(code, verifier);
 }
+
+const REFUSED = {
+  status: 401,
+  code: "login_refused",
+  detail:
+    "Signing in did not succeed: the identity provider or the rules of your tenant did not let you" +
+    " in, or it took too long. Try again; your administrator finds the reason in the audit trail.",
+};
 
 /** Where digests are not to be had, the page did not come encrypted. */
 export const CAN_SIGN_IN_ELSEWHERE = "subtle" in crypto;

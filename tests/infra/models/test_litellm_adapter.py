@@ -15,6 +15,7 @@ import pytest
 from commands.model_port import ModelFailed, ModelRequest
 from domain.usage import Measured
 from infra.models.litellm_adapter import LitellmModels
+from tests.openai_server import Answer, error, openai_server
 from tests.prices import cost_of
 
 SILENT_CALL = """
@@ -198,3 +199,21 @@ async def test_litellm_itself_comes_to_the_cost_that_the_list_has(
     cost = cost_of(model, measured)
     assert cost is not None
     assert abs(Decimal(str(sum(costs))) * 10**12 - cost) < 1000  # 1e-9 USD
+
+
+async def test_it_embeds_by_the_same_rules(models: LitellmModels) -> None:
+    """At the address and with the key that came with the request, and named failures."""
+    async with openai_server() as server:
+        asked = request("openai/test-model", api_base=server.api_base, api_key="sk-test")
+        usage = {"prompt_tokens": 7, "total_tokens": 7}
+        server.answers(Answer(vector=(0.6, -0.8), usage=usage), error(429))
+        embedding = await models.embed(asked)
+        assert list(embedding.vector) == [0.6, -0.8]
+        assert embedding.measured == Measured({"embedding_tokens": 7})
+        (received,) = server.requests
+        assert received.path == "/v1/embeddings"
+        assert received.headers["Authorization"] == "Bearer sk-test"
+        with pytest.raises(ModelFailed) as caught:
+            await models.embed(asked)
+        assert caught.value.code == "rate_limited"
+        assert len(server.requests) == 2

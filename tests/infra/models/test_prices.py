@@ -200,3 +200,9 @@ def test_every_rate_is_the_maps_to_the_pico_dollar(price_map: dict[str, Any]) ->
 
 def is_priced(name: str) -> bool:
     return listed_prices().price(name, "input_tokens") is not None
+
+
+def test_embeddings_are_priced_by_their_tokens_and_nothing_for_the_call() -> None:
+    """0.02 USD for a million tokens."""
+    measured = Measured({"requests": 1, "embedding_tokens": 1_000})
+    assert cost_of("openai/text-embedding-3-small", measured) == 20_000_000

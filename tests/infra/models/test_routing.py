@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from commands.embedding_port import Embedding
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
 from domain.usage import Measured
 from infra.models import RoutedModels, build_models
@@ -24,6 +25,10 @@ class Recorded:
         if on_token is not None:
             on_token(self.name)
         return ModelResponse(self.name, "stop", Measured({}), request.model, self.name)
+
+    async def embed(self, request: ModelRequest) -> Embedding:
+        del request
+        return Embedding([1.0], Measured({}), self.name)
 
     async def aclose(self) -> None:
         self.is_closed = True
@@ -56,6 +61,20 @@ def routed() -> RoutedModels:
 )
 async def test_a_models_name_leads_to_its_adapter(model: str, adapter: str) -> None:
     assert (await routed().complete(request(model))).text == adapter
+
+
+@pytest.mark.parametrize(
+    ("model", "adapter"),
+    [
+        ("offline/hash", "offline"),
+        ("openai/text-embedding-3-small", "openai_protocol"),
+        ("ollama/nomic-embed-text", "openai_protocol"),
+        ("cohere/embed-v4.0", "litellm"),
+        ("text-embedding-3-small", "litellm"),
+    ],
+)
+async def test_an_embedding_models_name_leads_to_its_adapter(model: str, adapter: str) -> None:
+    assert (await routed().embed(request(model))).provider == adapter
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,36 @@
+"""The port of embeddings: a text as a vector, for comparing. Adapters: infra/models;
+metered for a tenant: sagas/embeddings.py.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from commands.model_port import ModelRequest
+from domain.errors import Refused, Unavailable
+from domain.usage import Measured
+
+
+class Embedding(NamedTuple):
+    """vector: finite numbers. measured: what is to be paid; nothing of a model that is free."""
+
+    vector: Sequence[float]
+    measured: Measured
+    provider: str
+
+
+class Embeddings(Protocol):
+    async def embed(self, request: ModelRequest) -> Embedding:
+        """Of the text of the request's one message. Raises ModelFailed."""
+        ...
+
+
+class EmbeddingRefused(Refused):
+    """A hard budget does not pay for comparing the text."""
+
+    code = "budget_exceeded"
+
+
+class EmbeddingFailed(Unavailable):
+    """The text could not be compared: the embedding model gave no answer."""
+
+    code = "embedding_failed"
