@@ -49,6 +49,9 @@ class Worker:
         assert isinstance(held, HeldCall)
         await self.limits.settle([EndedCall(held, tokens, usd_pico)])
 
+    def full(self, limit: str, wait_s: float) -> Full:
+        return Full(self.agent_id, limit, pytest.approx(wait_s))  # pyright: ignore[reportArgumentType] # equal to a float
+
     def at_once(self, most: int, scope_id: UUID | None = None) -> CallLimit:
         return CallLimit(scope_id or self.agent_id, most, None, None)
 
@@ -101,14 +104,12 @@ async def test_tokens_are_held_before_the_call_and_settled_with_what_it_used(
 ) -> None:
     rate = worker.tokens(600)
     first = await worker.takes(rate, tokens=400)
-    full = await worker.takes(rate, tokens=400)
-    assert full == Full(worker.agent_id, "tokens_per_min", pytest.approx(20))
+    waits = await worker.takes(rate, tokens=400)
+    assert waits == worker.full("tokens_per_min", 20)
     await worker.ends(first, 100)
     assert isinstance(await worker.takes(rate, tokens=400), HeldCall)
     # 500 are used or held: the 101st more has to wait for a tenth of a second.
-    assert await worker.takes(rate, tokens=101) == Full(
-        worker.agent_id, "tokens_per_min", pytest.approx(0.1)
-    )
+    assert await worker.takes(rate, tokens=101) == worker.full("tokens_per_min", 0.1)
     worker.clock.passes(0.1)
     assert isinstance(await worker.takes(rate, tokens=101), HeldCall)
 
@@ -129,8 +130,8 @@ async def test_what_was_used_beyond_what_was_held_is_paid_for_before_the_next(
 ) -> None:
     rate = worker.tokens(60)
     await worker.ends(await worker.takes(rate, tokens=10), 130)
-    full = await worker.takes(rate, tokens=1)
-    assert full == Full(worker.agent_id, "tokens_per_min", pytest.approx(71))
+    waits = await worker.takes(rate, tokens=1)
+    assert waits == worker.full("tokens_per_min", 71)
     worker.clock.passes(71)
     assert isinstance(await worker.takes(rate, tokens=1), HeldCall)
 
@@ -142,15 +143,15 @@ async def test_a_call_that_is_larger_than_a_minute_is_made_when_nothing_is_owed(
     held = await worker.takes(rate, tokens=5000)
     assert isinstance(held, HeldCall)
     await worker.ends(held, None)
-    full = await worker.takes(rate, tokens=5000)
-    assert full == Full(worker.agent_id, "tokens_per_min", pytest.approx(60))
+    waits = await worker.takes(rate, tokens=5000)
+    assert waits == worker.full("tokens_per_min", 60)
 
 
 async def test_costs_are_limited_alike(worker: Worker) -> None:
     rate = CallLimit(worker.agent_id, None, None, 3 * USD)
     held = await worker.takes(rate, usd_pico=2 * USD)
-    full = await worker.takes(rate, usd_pico=2 * USD)
-    assert full == Full(worker.agent_id, "cost_usd_per_min", pytest.approx(20))
+    waits = await worker.takes(rate, usd_pico=2 * USD)
+    assert waits == worker.full("cost_usd_per_min", 20)
     await worker.ends(held, 7, USD)
     assert isinstance(await worker.takes(rate, usd_pico=2 * USD), HeldCall)
 
