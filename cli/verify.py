@@ -15,6 +15,7 @@ from infra.invoice_verification import verify_invoices
 from infra.kafka_verification import verify_published
 from infra.seal_verification import verify_seals
 from infra.settings import Settings
+from infra.trigger_verification import verify_triggers
 from infra.verification import Check, verify_log
 from projections.catalogue import PROJECTIONS
 from projections.rollups import verify_rollup
@@ -43,6 +44,8 @@ async def _checks(settings: Settings, progress: Callable[[str], None]) -> list[C
         checks.extend(await verify_invoices(conn, open_events, progress))
         progress("what budgets count")
         checks += await verify_budgets(conn, open_events)
+        progress("when triggers are looked at")
+        checks.append(await verify_triggers(conn, open_events))
         progress("the seals of the log")
         checks.append(await verify_seals(conn))
         if settings.kafka_bootstrap_servers:

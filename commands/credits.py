@@ -11,10 +11,18 @@ from commands.deadline_port import StoredDeadline
 from commands.decisions import Command, Decided, Tenancy
 from commands.tenants import managed_tenant
 from domain.credit_grants import Scope, Source
-from domain.credits import CreditAccount, CreditGrantNotFound, credit_account_id
+from domain.credits import (
+    GRANT_PICO_MAX,
+    CreditAccount,
+    CreditGrantNotFound,
+    credit_account_id,
+)
 from domain.errors import FieldError, Invalid
 from domain.identifiers import JsonObject, TenantId
 from domain.money import usd_pico, usd_text
+
+# As what is given away without saying one.
+PRIORITY = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +37,7 @@ class GrantCredits(Command):
     amount_usd: str
     source: Source
     description: str = ""
-    priority: int = 100
+    priority: int = PRIORITY
     effective_at: datetime | None = None
     expires_at: datetime | None = None
     scope: Scope | None = None
@@ -102,6 +110,30 @@ async def credit_account(on: Tenancy) -> CreditAccount | None:
     """Of the tenant; None was never given anything."""
     stream_id = credit_account_id(on.tenant_id)
     return await on.ports.events.load(CreditAccount, stream_id, on.tenant_id)
+
+
+def money_credited(
+    account: CreditAccount | None, amount_pico: int, description: str, on: Tenancy
+) -> CreditAccount | None:
+    """Money of the tenant that no invoice claims: as it was paid, it never expires, and pays for
+    everything. account: None where there is none yet. Nothing is done with an amount of 0. Raises
+    TooManyGrants.
+    """
+    while amount_pico:
+        account = account or on.begin(CreditAccount, credit_account_id(on.tenant_id))
+        part = min(amount_pico, GRANT_PICO_MAX)
+        account.grant(
+            str(on.ports.ids.new()),
+            part,
+            source="purchased",
+            description=description,
+            priority=PRIORITY,
+            effective_at=on.ports.clock.now(),
+            expires_at=None,
+            scope=None,
+        )
+        amount_pico -= part
+    return account
 
 
 def credit_deadline(account: CreditAccount) -> StoredDeadline:

@@ -2,11 +2,10 @@
 the grants that burned for it, and what earlier invoices had carried over is credit from now on.
 """
 
-from commands.credits import credit_account, credit_deadline
+from commands.credits import credit_account, credit_deadline, money_credited
 from commands.decisions import Decided, Tenancy
-from commands.payment_credits import PRIORITY
 from domain.credit_notes import GivenBack, burned_of, given_back
-from domain.credits import GRANT_PICO_MAX, CreditAccount, credit_account_id
+from domain.credits import CreditAccount
 from domain.currencies import smallest_of, usd_of_smallest
 from domain.invoices import Invoice
 from domain.money import PICO_PER_USD
@@ -49,24 +48,9 @@ async def voided_back(invoice: Invoice, on: Tenancy) -> Decided | None:
 def _carried_over(
     account: CreditAccount | None, invoice: Invoice, smallest: int, on: Tenancy
 ) -> CreditAccount | None:
-    """As credit that never expires."""
     usd = smallest * usd_of_smallest(invoice.currency, str(invoice.document["usd_rate"]))
-    left = int(usd * PICO_PER_USD)
-    while left:
-        account = account or on.begin(CreditAccount, credit_account_id(on.tenant_id))
-        part = min(left, GRANT_PICO_MAX)
-        account.grant(
-            str(on.ports.ids.new()),
-            part,
-            source="purchased",
-            description=f"invoice {invoice.document['number']}",
-            priority=PRIORITY,
-            effective_at=on.ports.clock.now(),
-            expires_at=None,
-            scope=None,
-        )
-        left -= part
-    return account
+    words = f"invoice {invoice.document['number']}"
+    return money_credited(account, int(usd * PICO_PER_USD), words, on)
 
 
 def _stored(account: CreditAccount | None) -> Decided | None:

@@ -107,7 +107,7 @@ async def pay_invoice(command: PayInvoice, on: Tenancy) -> Decided:
         "received": str(payment.kept),
         "currency": invoice.currency,
     }
-    return Decided(result, tuple(outcome.aggregates), tuple(outcome.side_rows))
+    return outcome.decided(result)
 
 
 def _require_exact(command: PayInvoice, invoice: Invoice) -> None:
@@ -139,13 +139,8 @@ class VoidInvoice(Command):
 async def void_invoice(command: VoidInvoice, on: Tenancy) -> Decided:
     """Raises InvoiceNotFound, InvoiceNotInState, TooManyGrants."""
     invoice = await managed_invoice(on, command.invoice_id)
-    was_void = invoice.status == "void"
     invoice.void(command.reason)
-    outcome = await _not_awaited(invoice, "invoice_voided", on)
-    if not was_void:
-        outcome.add(await voided_back(invoice, on))
-    result: JsonObject = {"invoice_id": str(invoice.id), "status": invoice.status}
-    return Decided(result, tuple(outcome.aggregates), tuple(outcome.side_rows))
+    return await _given_up(invoice, "invoice_voided", on)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +161,8 @@ class MarkUncollectible(Command):
 async def mark_uncollectible(command: MarkUncollectible, on: Tenancy) -> Decided:
     """Raises InvoiceNotFound, InvoiceNotInState."""
     invoice = await managed_invoice(on, command.invoice_id)
-    result: JsonObject = {"invoice_id": str(invoice.id), "status": "uncollectible"}
-    if invoice.status == "uncollectible":
-        on.keep(invoice)
-        return Decided(result, aggregates=())
     invoice.mark_uncollectible(command.reason)
-    outcome = await _not_awaited(invoice, "invoice_uncollectible", on)
-    return Decided(result, tuple(outcome.aggregates), tuple(outcome.side_rows))
+    return await _given_up(invoice, "invoice_uncollectible", on)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +214,7 @@ async def credit_invoice(command: CreditInvoice, on: Tenancy) -> Decided:
         "given_back": note.document["given_back"],
         "content_sha256": sha256,
     }
-    return Decided(result, tuple(outcome.aggregates), tuple(outcome.side_rows))
+    return outcome.decided(result)
 
 
 async def _after_credit(invoice: Invoice, printed: str, on: Tenancy) -> Outcome:
@@ -236,6 +226,18 @@ async def _after_credit(invoice: Invoice, printed: str, on: Tenancy) -> Outcome:
         return Outcome([invoice], [*looked_at_again(invoice, on)])
     invoice.pay(method=BY_CREDIT_NOTE, reference=printed)
     return await _not_awaited(invoice, "invoice_credited", on)
+
+
+async def _given_up(invoice: Invoice, reason: str, on: Tenancy) -> Decided:
+    """Nothing, where it was so before. Raises TooManyGrants."""
+    result: JsonObject = {"invoice_id": str(invoice.id), "status": invoice.status}
+    if not invoice.pending_events:
+        on.keep(invoice)
+        return Decided(result, aggregates=())
+    outcome = await _not_awaited(invoice, reason, on)
+    if invoice.status == "void":
+        outcome.add(await voided_back(invoice, on))
+    return outcome.decided(result)
 
 
 async def _not_awaited(invoice: Invoice, reason: str, on: Tenancy) -> Outcome:

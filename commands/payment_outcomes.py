@@ -19,6 +19,7 @@ from commands.plan_purchases import plan_bought
 from commands.ports import SideRow
 from commands.standing_port import ChangedStanding
 from domain.currencies import amount_text
+from domain.identifiers import JsonObject
 from domain.invoices import PAYABLE, Invoice, InvoiceNotFound
 from domain.payments import Payment
 from domain.tenants import Tenant, TenantNotFound
@@ -38,6 +39,9 @@ class Outcome:
         if decided is not None:
             self.aggregates += decided.aggregates
             self.side_rows += decided.side_rows
+
+    def decided(self, result: JsonObject) -> Decided:
+        return Decided(result, tuple(self.aggregates), tuple(self.side_rows))
 
 
 async def settled(payment: Payment, charge: Charge, on: Tenancy) -> Outcome:

@@ -162,7 +162,7 @@ async def receive_provider_event(command: ReceiveProviderEvent, on: Tenancy) -> 
         "kind": command.kind,
         "is_handled": command.about is not None,
     }
-    return Decided(told, tuple(outcome.aggregates), tuple(outcome.side_rows))
+    return outcome.decided(told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ async def collect_payment(command: CollectPayment, on: Tenancy) -> Decided:
     except PaymentsNotSetUp:
         # The operator has taken the provider away, which is no fault of whoever pays.
         outcome = postponed(payment, on.ports.clock.now() + NONE_SET_UP, "payments_not_set_up")
-    return Decided({}, tuple(outcome.aggregates), tuple(outcome.side_rows))
+    return outcome.decided({})
 
 
 @dataclass(frozen=True, slots=True)

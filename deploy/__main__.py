@@ -6,8 +6,9 @@ from pathlib import Path
 
 import yaml
 
-from deploy.alerts import alerting_rules, alertmanager, prometheus, recording_rules
+from deploy.alerts import alerting_rules, recording_rules
 from deploy.dashboards import DASHBOARDS
+from deploy.examples import alertmanager, prometheus
 from deploy.panels import Json
 
 DIRECTORY = Path(__file__).parent

@@ -73,6 +73,8 @@ ENGINE = Dashboard(
             bad_at=10,
         ),
         stat("Sleeping", 'max(saga_active{type="sleeping_execution"})'),
+        stat("Triggers asleep", 'max(saga_active{type="trigger"})'),
+        stat("Trigger due longest", "max(trigger_lag_seconds)", "s", warn_at=10, bad_at=30),
         stat("Appends waiting", "sum(es_append_queue_depth)", warn_at=1000, bad_at=10000),
         chart(
             "Steps",
@@ -83,6 +85,15 @@ ENGINE = Dashboard(
             unit="ops",
         ),
         quantiles("Time of a step (p95)", "saga_step_seconds", "node_type"),
+        chart(
+            "Triggers",
+            Line(
+                "sum by (topic) (increase("
+                'domain_events_total{topic=~"trigger.(fired|missed|buffered|paused)"}[5m]))',
+                "{{topic}}",
+            ),
+            Line("sum by (code) (increase(trigger_refusals_total[5m]))", "refused: {{code}}"),
+        ),
         chart(
             "Failed steps",
             Line(

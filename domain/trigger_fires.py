@@ -15,8 +15,11 @@ from domain.triggers import BackfillUnderWay, FireKind, Trigger
 # More times that were missed are not counted one by one.
 COUNTED_MAX = 1000
 BACKFILL_TIMES_MAX = 1000
-# How long after a look the next one is, where something waits for a run to end.
+# How long after a look the next one is, where something waits for a run to end: a tenth of what it
+# has waited already, so that those that wait for days cost nearly nothing.
 WAIT_S = 5.0
+WAIT_S_MAX = 60.0
+WAITED_PART = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +103,29 @@ def look_at(trigger: Trigger, now: datetime) -> datetime | None:
     """When somebody has to look at it again; None: never."""
     if trigger.is_deleted or trigger.is_paused or trigger.kind != "schedule":
         return None
-    looks: list[datetime] = []
-    schedule = trigger.schedule
-    following = schedule.next_time(trigger.decided_until)
-    if following is not None:
-        looks.append(schedule.due_at(trigger.id, following))
-    if trigger.buffered_at is not None or next_of_backfill(trigger) is not None:
+    following = next_due(trigger)
+    looks = [] if following is None else [following]
+    if is_waiting(trigger):
         is_free = not trigger.open_runs or trigger.overlap == "allow_all"
         looks.append(now if is_free else now + timedelta(seconds=WAIT_S))
     return min(looks, default=None)
+
+
+def wait_s(waited: timedelta) -> float:
+    """Until the next look at one that has waited for so long."""
+    return min(max(WAIT_S, WAITED_PART * waited.total_seconds()), WAIT_S_MAX)
+
+
+def next_due(trigger: Trigger) -> datetime | None:
+    """When the first time of its schedule that is not decided is due; None: there is no more."""
+    schedule = trigger.schedule
+    following = schedule.next_time(trigger.decided_until)
+    return None if following is None else schedule.due_at(trigger.id, following)
+
+
+def is_waiting(trigger: Trigger) -> bool:
+    """For a run to end, or for the rest of a backfill: it is looked at before its next time."""
+    return trigger.buffered_at is not None or next_of_backfill(trigger) is not None
 
 
 def _put_off(trigger: Trigger, due: datetime, now: datetime) -> None:

@@ -188,8 +188,18 @@ class SagaMetrics:
         self.active = declare.gauge(
             "saga_active",
             "What is begun and not ended, of all tenants: executions, those of them that sleep,"
-            " bulk operations, mails. At most 100,000 are counted.",
+            " bulk operations, mails, triggers that wait for their time. At most 100,000 are"
+            " counted.",
             "type",
+        )
+        self.trigger_lag_seconds = declare.gauge(
+            "trigger_lag_seconds",
+            "How long the trigger that has waited longest could have been looked at by a worker.",
+        )
+        self.trigger_refusals = declare.counter(
+            "trigger_refusals",
+            "Fires that were refused, for good or for a while, by the code of what refused them.",
+            "code",
         )
         self.steps = declare.counter(
             "saga_steps", "Attempts of nodes, by how they ended.", "node_type", "result"

@@ -2,13 +2,19 @@
 behind it, what is begun and not ended.
 """
 
+from typing import LiteralString
+
 from psycopg import AsyncConnection
 
 from infra.metrics import Metrics
 
 # Of anything; a number that is as high says "at least".
 COUNTED_MAX = 100_000
-ACTIVE = ("execution", "sleeping_execution", "bulk_operation", "mail")
+NUMBERS: LiteralString = (
+    "SELECT name, value FROM agentledger.platform_numbers(%s)"
+    " UNION ALL SELECT name, value FROM agentledger.trigger_numbers(%s)"
+)
+ACTIVE = ("execution", "sleeping_execution", "bulk_operation", "mail", "trigger")
 
 
 async def lags_behind_log(conn: AsyncConnection) -> dict[str, tuple[int, float]]:
@@ -35,6 +41,7 @@ async def tell_platform_numbers(conn: AsyncConnection, metrics: Metrics) -> None
         (store.relay_oldest_seconds, "relay_lag_seconds"),
         (store.seal_lag_events, "seal_lag_events"),
         (store.seal_lag_seconds, "seal_lag_seconds"),
+        (metrics.sagas.trigger_lag_seconds, "trigger_lag_seconds"),
     ):
         gauge.set(told.get(name, 0.0))
     for kind in ACTIVE:
@@ -42,7 +49,5 @@ async def tell_platform_numbers(conn: AsyncConnection, metrics: Metrics) -> None
 
 
 async def _numbers(conn: AsyncConnection) -> dict[str, float]:
-    cursor = await conn.execute(
-        "SELECT name, value FROM agentledger.platform_numbers(%s)", (COUNTED_MAX,), prepare=True
-    )
+    cursor = await conn.execute(NUMBERS, (COUNTED_MAX, COUNTED_MAX), prepare=True)
     return {str(name): float(value) for name, value in await cursor.fetchall()}

@@ -1,7 +1,9 @@
-"""invoices: each as it is now, with the lines of its document."""
+"""invoices: each as it is now, with what its document says and the credit notes to it."""
 
 from datetime import datetime
 from typing import Any, TypedDict, cast
+
+import orjson
 
 from domain.currencies import amount_text
 from domain.identifiers import JsonObject
@@ -11,6 +13,7 @@ from projections.table import (
     Boolean,
     Decoded,
     Instant,
+    Integer,
     JsonText,
     Key,
     Projection,
@@ -22,11 +25,19 @@ from projections.table import (
     stream_key,
 )
 
+# Of a document, as texts.
+TOLD = (
+    *("number", "currency", "usd_rate", "subtotal", "tax", "total"),
+    *("balance_before", "credits", "amount_due", "balance_after"),
+)
+OF_NOTE = ("number", "issued_at", "reason", "currency", "lines", "total")
+
 
 class InvoiceRow(TypedDict):
     """number, currency: empty before it is finalised. lines: as its document has them, with model
-    and meter. facts: of the document: how many, and
-    between which places of the log.
+    and meter. facts: of the document: how many, and between which places of the log. issuer,
+    customer: null before it is finalised. credit_notes: what their documents say, in their order;
+    tax is the sum of their lines'.
     """
 
     tenant_id: Uuid
@@ -47,7 +58,15 @@ class InvoiceRow(TypedDict):
     credited: Text
     amount_due: Text
     content_sha256: Text
+    issuer: JsonText | None
+    customer: JsonText | None
+    usd_rate: Text
+    taxes: JsonText
+    balance_before: Text
+    balance_after: Text
+    held: Integer
     lines: JsonText
+    credit_notes: JsonText
     unpriced: JsonText
     facts: JsonText | None
     has_unpriced: Boolean
@@ -103,7 +122,15 @@ def _begun(event: Decoded, fact: Invoice.Created) -> InvoiceRow:
         "credited": "",
         "amount_due": "",
         "content_sha256": "",
+        "issuer": None,
+        "customer": None,
+        "usd_rate": "",
+        "taxes": json_text([]),
+        "balance_before": "",
+        "balance_after": "",
+        "held": 0,
         "lines": json_text([]),
+        "credit_notes": json_text([]),
         "unpriced": json_text([]),
         "facts": None,
         "has_unpriced": False,
@@ -113,9 +140,12 @@ def _begun(event: Decoded, fact: Invoice.Created) -> InvoiceRow:
 
 def _finalized(fact: Invoice.Finalized, event: Decoded) -> dict[str, Any]:
     document = cast("dict[str, Any]", fact.document)
-    told = ("number", "currency", "subtotal", "tax", "total", "credits", "amount_due")
     return {
-        **{name: str(document.get(name, "")) for name in told},
+        **{name: str(document.get(name, "")) for name in TOLD},
+        "issuer": json_text(document.get("issuer")),
+        "customer": json_text(document.get("customer")),
+        "taxes": json_text(document.get("taxes", [])),
+        "held": document.get("held", 0),
         "status": "finalized",
         "finalized_at": event.logged.recorded_at,
         "content_sha256": fact.content_sha256,
@@ -152,6 +182,19 @@ def _credited(row: InvoiceRow, fact: Invoice.Credited) -> dict[str, Any]:
     return {
         "credited": amount_text(_smallest(row["credited"]) + fact.amount, currency),
         "amount_due": amount_text(left, currency),
+        "credit_notes": json_text([*orjson.loads(row["credit_notes"]), _note(fact, currency)]),
+    }
+
+
+def _note(fact: Invoice.Credited, currency: str) -> JsonObject:
+    document = cast("dict[str, Any]", fact.document)
+    tax = sum(_smallest(line["tax"]) for line in document["lines"])
+    return {
+        **{name: document[name] for name in OF_NOTE},
+        # The first notes do not say it.
+        **document.get("given_back", {}),
+        "tax": amount_text(tax, currency),
+        "content_sha256": fact.content_sha256,
     }
 
 
@@ -162,7 +205,7 @@ def _smallest(amount: str) -> int:
 
 INVOICES = Projection(
     name="invoices",
-    version=1,
+    version=2,
     row=InvoiceRow,
     key=("tenant_id", "invoice_id"),
     stream_column="invoice_id",

@@ -37,7 +37,7 @@ def check_versions(arguments: Mapping[str, Any], limits: ReadLimits) -> None:
 
 
 async def _document(context: ReadContext, past: PastExecution) -> Document:
-    """All that executionAt can say, but for the version, which is no news."""
+    """All that executionAt can say, but for what is no news: the version, and what has no past."""
     row = context.shaper.row("Execution")
     execution = await context.loaded(
         "SELECT " + row + PAST_EXECUTION, {"executions": past.executions}
@@ -47,7 +47,8 @@ async def _document(context: ReadContext, past: PastExecution) -> Document:
         + related(NODES, context.shaper.row("NodeRun"), count_max=NODES.count_max, is_past=True),
         {"nodes": past.nodes},
     )
-    del execution["version"]
+    for name in ("version", "total_cost_usd", "total_has_unpriced"):
+        del execution[name]
     by_path = {node["path"]: _in_camel_case(node) for node in nodes}
     return {**_in_camel_case(execution), "nodes": by_path}
 

@@ -59,6 +59,27 @@ CHILDREN = Relation(
     order="c.execution_id",
     count_max="100",
 )
+
+
+def total(value: LiteralString, *, runs_max: LiteralString = "10000") -> LiteralString:
+    """Of a row and all that it started, with theirs, by the index of parents; `t` in value. Null
+    of more than runs_max: rather nothing than a part of it.
+    """
+    return (
+        "(WITH RECURSIVE below AS ("
+        "   SELECT e.execution_id, e.cost_usd_pico, e.unpriced"
+        "   UNION ALL SELECT c.execution_id, c.cost_usd_pico, c.unpriced"
+        "     FROM below AS b JOIN executions_v5 AS c ON c.parent_id = b.execution_id)"
+        " SELECT CASE WHEN count(*) <= " + runs_max + " THEN " + value + " END"
+        "  FROM (SELECT * FROM below LIMIT " + runs_max + " + 1) AS t)"
+    )
+
+
+TOTAL_COST = total(money("sum(t.cost_usd_pico)"))
+TOTAL = (
+    "Of this and all executions that its nodes started, at any depth, as they are now and as far"
+    " as you see them. Null where these are 10,000 or more; usage has the sums of those."
+)
 OWN: LiteralString = (
     "e.execution_id = ANY (ARRAY(SELECT own_runs(($1->>'after')::uuid, ($1->>'first')::int + 1)))"
 )
@@ -152,8 +173,14 @@ class Execution:
         "e.erased_at", "Since when its data subject is erased: only the facts are left."
     )
     duration_ms: BigInt | None = column("e.duration_ms", "From the first step to the end.")
-    cost_usd: str = column(money("e.cost_usd_pico"), PRICED)
+    cost_usd: str = column(
+        money("e.cost_usd_pico"), PRICED + " Its own, without executions that it started."
+    )
     has_unpriced: bool = column("e.unpriced > 0", UNPRICED)
+    total_cost_usd: str | None = column(TOTAL_COST, "costUsd of all. " + TOTAL)
+    total_has_unpriced: bool | None = column(
+        total("bool_or(t.unpriced > 0)"), "hasUnpriced of any. " + TOTAL
+    )
     tokens_in: BigInt = column("e.tokens_in")
     tokens_out: BigInt = column("e.tokens_out")
     version: int = column("e.version", "The number of its events.")

@@ -24,7 +24,7 @@ from read_api.usage_facts import FACT, UsageFact, cursor_of_fact, fact_of, place
 
 # fmt: off
 LINES: LiteralString = (
-    "(SELECT o.invoice_id, o.facts, t.* FROM invoices_v1 AS o CROSS JOIN LATERAL"
+    "(SELECT o.invoice_id, o.facts, t.* FROM invoices_v2 AS o CROSS JOIN LATERAL"
     "  json_to_recordset(o.lines) AS t(line int, kind text, key text, description text,"
     "   quantity text, unit text, usd text, amount text, tax_percent text, tax text,"
     '   start timestamptz, "end" timestamptz, model text, meter text, price text)) AS l'
@@ -57,6 +57,17 @@ FACTS: LiteralString = (
     "  LIMIT ($1->>'first')::int + 1) AS u"
 )
 # fmt: on
+NOTES: LiteralString = (
+    "(SELECT o.invoice_id, t.* FROM invoices_v2 AS o CROSS JOIN LATERAL"
+    "  json_to_recordset(o.credit_notes) AS t(number text, issued_at timestamptz, reason text,"
+    "   currency text, total text, tax text, owed text, credits text, carried_over text,"
+    "   content_sha256 text, lines json)) AS k"
+)
+NOTE_LINES: LiteralString = (
+    "(SELECT k.invoice_id, k.number, t.* FROM " + NOTES + " CROSS JOIN LATERAL"
+    "  json_to_recordset(k.lines) AS t(line int, description text, amount text,"
+    "   tax_percent text, tax text)) AS q"
+)
 LINE_RELATION = Relation(
     outer="i",
     key="invoice_id",
@@ -65,7 +76,24 @@ LINE_RELATION = Relation(
     order="l.line",
     count_max="1000",
 )
-INVOICES = Listing("Invoice", "i", "invoices_v1 AS i", "invoice_id")
+NOTE_RELATION = Relation(
+    outer="i",
+    key="invoice_id",
+    alias="k",
+    rows=NOTES + " WHERE k.invoice_id = i.invoice_id",
+    order="k.number",
+    count_max="1000",
+)
+# Of all notes of an invoice.
+NOTE_LINE_RELATION = Relation(
+    outer="i",
+    key="invoice_id",
+    alias="q",
+    rows=NOTE_LINES + " WHERE q.invoice_id = i.invoice_id",
+    order="q.number, q.line",
+    count_max="100000",
+)
+INVOICES = Listing("Invoice", "i", "invoices_v2 AS i", "invoice_id")
 
 
 @strawberry.type(description="One line of an invoice, rounded once.")
@@ -105,6 +133,38 @@ class InvoiceLine:
         return connection(edges, size=size, is_after=after is not None)
 
 
+@strawberry.type(description="What a credit note gives back of one line of its invoice.")
+class CreditNoteLine:
+    credit_note: str = column("q.number", "Its number.")
+    line: int = column("q.line", "Of the invoice.")
+    description: str = column("q.description")
+    amount: str = column("q.amount", "In the currency of the invoice, without tax.")
+    tax_percent: str = column("q.tax_percent")
+    tax: str = column("q.tax")
+
+
+@strawberry.type(description="What was given back of an invoice; its document never changes.")
+class CreditNote:
+    invoice_id: strawberry.ID = column("k.invoice_id")
+    number: str = column("k.number", "In the issuer's series of credit notes.")
+    issued_at: Instant = column("k.issued_at")
+    reason: str = column("k.reason")
+    currency: str = column("k.currency")
+    total: str = column("k.total", "With tax.")
+    tax: str = column("k.tax")
+    owed: str | None = column("k.owed", "What of it need not be paid, or is to be refunded.")
+    credits: str | None = column("k.credits", "What of it went back to the credits that paid.")
+    carried_over: str | None = column(
+        "k.carried_over", "What of it earlier invoices had carried over, and is credit now."
+    )
+    content_sha256: str = column("k.content_sha256")
+
+    @strawberry.field
+    async def lines(self, info: ReadInfo) -> list[CreditNoteLine]:
+        rows = await info.context.related(NOTE_LINE_RELATION, "CreditNoteLine", self.invoice_id)
+        return [CreditNoteLine(**row) for row in rows if row["credit_note"] == self.number]
+
+
 @strawberry.type(description="What is owed for one period; its document never changes.")
 class Invoice:
     id: strawberry.ID = column("i.invoice_id")
@@ -120,12 +180,24 @@ class Invoice:
     finalized_at: Instant | None = column("i.finalized_at")
     due_at: Instant | None = column("i.due_at")
     currency: str | None = column("nullif(i.currency, '')")
+    usd_rate: str | None = column("nullif(i.usd_rate, '')", "What one USD is of the currency.")
+    issuer: Json | None = column("i.issuer", "As the document names it.")
+    customer: Json | None = column("i.customer", "As the document names it.")
     subtotal: str | None = column("nullif(i.subtotal, '')")
     tax: str | None = column("nullif(i.tax, '')")
+    taxes: Json = column("i.taxes", "By rate: {percent, of, tax}.")
     total: str | None = column("nullif(i.total, '')")
+    balance_before: str | None = column(
+        "nullif(i.balance_before, '')", "Carried over from earlier invoices."
+    )
     credits: str | None = column("nullif(i.credits, '')", "Paid with credits.")
     credited: str | None = column("nullif(i.credited, '')", "Given back by credit notes.")
     amount_due: str | None = column("nullif(i.amount_due, '')")
+    balance_after: str | None = column(
+        "nullif(i.balance_after, '')", "Carried over to the next one."
+    )
+    facts_count: int | None = column("(i.facts->>'count')::int", "What it is made of.")
+    held: int = column("i.held", "Calls of which nobody knew yet what they used.")
     has_unpriced: bool = column(
         "i.has_unpriced", "Something was used without a known price: listed, and not charged."
     )
@@ -138,6 +210,11 @@ class Invoice:
     async def lines(self, info: ReadInfo) -> list[InvoiceLine]:
         rows = await info.context.related(LINE_RELATION, "InvoiceLine", self.id)
         return [InvoiceLine(**row) for row in rows]
+
+    @relation(NOTE_RELATION, "In the order in which they were issued.")
+    async def credit_notes(self, info: ReadInfo) -> list[CreditNote]:
+        rows = await info.context.related(NOTE_RELATION, "CreditNote", self.id)
+        return [CreditNote(**row) for row in rows]
 
     @strawberry.field(description="One of its lines, for who asks for its facts.")
     async def line(self, info: ReadInfo, number: int) -> InvoiceLine | None:

@@ -36,7 +36,6 @@ from sagas.child_runs import ChildRuns
 from sagas.drive_parts import DriveEnded, DriveParts, begun_task
 from sagas.effects import ChildWanted, Outcome, Run
 from sagas.fairness import Claim
-from sagas.limiting import Limiting
 from sagas.reserving import Reserving
 
 RELOAD_PAUSE_MIN_S = 0.1
@@ -73,7 +72,6 @@ class Drive:
         self._is_finishing = False
         self._children = ChildRuns(parts)
         self._stored_wake_at = wake_at
-        self._limiting = Limiting(parts, self._wake)
         self._reserving = Reserving(parts, self._wake)
         self._execution: Execution
         self._definition: Definition
@@ -111,7 +109,6 @@ class Drive:
         try:
             await self._run_on()
         finally:
-            self._limiting.close()
             self._reserving.close()
             if self._tasks:
                 for task in self._tasks.values():
@@ -134,7 +131,6 @@ class Drive:
                 unsaved, attempts = self._advance_to_effects(unsaved)
                 if self._execution.live.is_budgeted and not self._is_finishing:
                     driven = Driven(self._execution, self._definition, self._run)
-                    attempts = await self._limiting.admitted(driven, attempts)
                     attempts = await self._reserving.admitted(driven, attempts)
                 stored = await self._save(attempts)
             finally:
@@ -190,7 +186,6 @@ class Drive:
             self._definition.named,
         )
         self.version = execution.version
-        self._limiting.look_again()
         self._reserving.look_again()
 
     def _advance_to_effects(self, unsaved: list[Ended]) -> tuple[list[Ended], list[Attempt]]:
@@ -200,6 +195,7 @@ class Drive:
         those bring that need no time is stored with it. Never two outcomes in a row: the next step
         begins when this one is stored.
         """
+        self._look_around()
         attempts = self._advance(unsaved)
         if unsaved or any(attempt.has_intent for attempt in attempts):
             return unsaved, attempts
@@ -208,17 +204,21 @@ class Drive:
         ended, self._ended = self._ended, []
         return ended, self._advance(ended) if ended else attempts
 
+    def _look_around(self) -> None:
+        """What holds for the run at this moment, which no event of its own says."""
+        parts, tenant_id = self._parts, self._run.tenant_id
+        live = self._execution.live
+        live.has_room = parts.events.has_room(tenant_id)
+        live.is_held = self._is_finishing or parts.is_held(tenant_id)
+        live.seconds_max = parts.plans.known(tenant_id).run_duration_s
+        live.is_budgeted = self._reserving.is_needed(self._run)
+
     def _advance(self, unsaved: list[Ended]) -> list[Attempt]:
         """Record what ended, and go on. Of a run that was loaded again, the attempts in hand that
         have no intent are not known before it was advanced, and may turn out to be of no use.
         """
         execution, definition = self._execution, self._definition
         now = self._parts.clock.now()
-        execution.live.has_room = self._parts.events.has_room(self._run.tenant_id)
-        execution.live.is_held = self._is_finishing or self._parts.is_held(self._run.tenant_id)
-        execution.live.seconds_max = self._parts.plans.known(self._run.tenant_id).run_duration_s
-        is_budgeted = self._reserving.is_needed(self._run) or self._reserving.due_at is not None
-        execution.live.is_budgeted = self._limiting.is_needed(self._run) or is_budgeted
         self._children.forget()
         attempts: list[Attempt] = []
         if any(not attempt.has_intent for attempt, _ in unsaved) and not execution.live.frames:
@@ -358,9 +358,8 @@ class Drive:
     async def _until_woken(self) -> None:
         loop = asyncio.get_running_loop()
         self._waiter = loop.create_future()
-        own = next_wake_at(self._execution, self._definition)
-        dues = (own, self._limiting.due_at, self._reserving.due_at)
-        wake_at = min((due for due in dues if due is not None), default=None)
+        own, paid = next_wake_at(self._execution, self._definition), self._reserving.due_at
+        wake_at = min((due for due in (own, paid) if due is not None), default=None)
         timer: asyncio.TimerHandle | None = None
         if wake_at is not None:
             due_s = (wake_at - self._parts.clock.now()).total_seconds()
@@ -384,7 +383,7 @@ class Drive:
     async def _perform(self, attempt: Attempt) -> None:
         claim = Claim(self._run.tenant_id, self._execution.workflow_id, attempt.node_type)
         slots = self._parts.attempts
-        with self._limiting.making(attempt) as made:
+        with self._reserving.limiting.making(attempt) as made:
             if not slots.try_take(claim):
                 await slots.take(claim)
             try:

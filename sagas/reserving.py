@@ -26,14 +26,7 @@ from commands.budget_port import (
 )
 from commands.model_port import ModelFailed
 from domain.attempts import Attempt, Failure, Reserved
-from domain.budget_rules import (
-    BudgetRule,
-    Counter,
-    Spender,
-    applies,
-    counter_of,
-    plan_run_budget,
-)
+from domain.budget_rules import BudgetRule, Counter, Spender, plan_run_budget
 from domain.errors import Unavailable
 from domain.execution_outcomes import fail_node
 from domain.execution_steps import begin_reserved, is_held_back
@@ -51,9 +44,11 @@ from domain.reservations import (
 )
 from domain.worst_cases import WorstCase
 from infra.metrics import METRICS
+from sagas.budget_payers import Payer, payer
 from sagas.call_estimates import Driven, estimated
 from sagas.drive_parts import DriveParts
 from sagas.effects import AttemptFailed, Run
+from sagas.limiting import Limiting
 from sagas.nodes.llm import Asked
 from sagas.run_owners import uuid_or_none
 from sagas.runs_above import Ancestor, runs_above
@@ -97,10 +92,13 @@ class _Priced(NamedTuple):
 
 @dataclass(eq=False)
 class Reserving:
-    """Of one run in the hands of a worker. wake: tells it to look what can be done."""
+    """Of one run in the hands of a worker. wake: tells it to look what can be done. limiting: what
+    waits for its turn, before it is paid for.
+    """
 
     parts: DriveParts
     wake: Callable[[], None]
+    limiting: Limiting = field(init=False)
     _held_back: dict[Key, Attempt] = field(default_factory=dict[Key, Attempt])
     _waits: dict[Key, _Wait] = field(default_factory=dict[Key, _Wait])
     # As the last append that was refused has told; good for the next one.
@@ -110,23 +108,34 @@ class Reserving:
     _was_judged: bool = False
     _ancestors: tuple[Ancestor, ...] | None = None
     _known: TenantBudgets = NO_BUDGETS
+    _run_limit_usd: str | None = None
     # Limits that are no budget's, by the id that stands for one.
-    _caps: Mapping[str, int] = field(default_factory=dict[str, int])
+    _caps: Mapping[str, int] = field(default_factory=lambda: {})
+    # By the agent whose calls they pay for, as long as what is known stays the same.
+    _payers: dict[str | None, Payer] = field(default_factory=lambda: {})
+
+    def __post_init__(self) -> None:
+        self.limiting = Limiting(self.parts, self.wake)
 
     def is_needed(self, run: Run) -> bool:
-        """Whether attempts may have to be paid for, as far as is known. What is known now is what
-        the next append is decided from.
+        """Whether attempts may have to wait or to be paid for, as far as is known, or some do. What
+        is known now is what the next append is decided from.
         """
-        self._known = self.parts.budgets.known(run.tenant_id)
-        limit = self.parts.plans.known(run.tenant_id).run_cost_usd
-        self._caps = {}
-        if limit is not None:
-            self._caps = {str(plan_run_budget(run.tenant_id)): usd_pico(limit)}
-        return bool(self._known.rules or self._caps)
+        known = self.parts.budgets.known(run.tenant_id)
+        limit_usd = self.parts.plans.known(run.tenant_id).run_cost_usd
+        if known is not self._known or limit_usd != self._run_limit_usd:
+            self._known, self._run_limit_usd, self._caps = known, limit_usd, {}
+            if limit_usd is not None:
+                self._caps = {str(plan_run_budget(run.tenant_id)): usd_pico(limit_usd)}
+            self._payers.clear()
+        is_paid = bool(known.rules or self._caps or self._held_back)
+        return is_paid or self.limiting.is_needed(run)
 
     def look_again(self) -> None:
         """The run was loaded anew: what is held back is told again when it goes on."""
         self._held_back.clear()
+        self._payers.clear()
+        self.limiting.look_again()
 
     def close(self) -> None:
         """Nobody of this run waits any more. Who would be woken is let go of: a run that is in a
@@ -134,6 +143,7 @@ class Reserving:
         """
         for key in list(self._waits):
             self._forget(key)
+        self.limiting.close()
         self.wake = _nobody
 
     def refused(self, run: Run, refusal: BudgetExceeded | BudgetsChanged) -> None:
@@ -146,8 +156,9 @@ class Reserving:
     @property
     def due_at(self) -> datetime | None:
         """When one that waits is to be looked at."""
-        dues = (self._waits[key].next_at for key in self._held_back if key in self._waits)
-        return min(dues, default=None)
+        dues = [self._waits[key].next_at for key in self._held_back if key in self._waits]
+        limited = self.limiting.due_at
+        return min(dues if limited is None else [*dues, limited], default=None)
 
     def known(self, attempts: Sequence[Attempt]) -> KnownBudgets | None:
         """What the append of these intents says of what was known. None: it has nothing to say."""
@@ -162,7 +173,7 @@ class Reserving:
         for them. Of the others it is recorded that they failed, or they wait.
         """
         ready: list[Attempt] = []
-        for attempt in attempts:
+        for attempt in await self.limiting.admitted(on, attempts):
             if is_held_back(on.execution, attempt):
                 self._held_back[attempt.path, attempt.number] = attempt
             else:
@@ -200,11 +211,13 @@ class Reserving:
         except (AttemptFailed, ModelFailed, Unavailable) as error:
             self._not_priced(on, attempt, error)
             return None
-        known = {one: self._standings[one] for one in priced.counters if one in self._standings}
+        standings = self._standings
+        known = {one: standings[one] for one in priced.counters if one in standings}
         outcome = _decide(priced, known)
         match outcome:
             case Admitted():
-                self._standings = reserve(self._standings, priced.counters, outcome.usd_pico)
+                if standings:
+                    self._standings = reserve(standings, priced.counters, outcome.usd_pico)
                 return self._begin(on, attempt, priced, outcome)
             case Exhausted():
                 self._exhausted.append(outcome.counter)
@@ -284,12 +297,16 @@ class Reserving:
 
     async def _priced(self, on: Driven, attempt: Attempt) -> _Priced:
         """Raises AttemptFailed, ModelFailed, Unavailable."""
-        now = self.parts.clock.now()
         call = await estimated(attempt, on.run, self.parts)
-        spender = await self._spender(on, call.asked)
-        rules = [rule for rule in self._rules() if applies(rule, spender)]
-        counters = [counter_of(rule, spender, now) for rule in rules]
-        return _Priced(call.asked, call.model, call.worst, call.tokens_wanted, rules, counters)
+        agent_id = call.asked.agent_id
+        paying = self._payers.get(agent_id)
+        if paying is None:
+            paying = payer(await self._spender(on, call.asked), self._rules())
+            self._payers[agent_id] = paying
+        counters = paying.counters(self.parts.clock.now())
+        return _Priced(
+            call.asked, call.model, call.worst, call.tokens_wanted, paying.rules, counters
+        )
 
     def _rules(self) -> list[BudgetRule]:
         of_plan = [

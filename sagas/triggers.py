@@ -21,8 +21,9 @@ from commands.ports import Clock
 from commands.trigger_fires import FireDueTrigger
 from commands.trigger_port import DueTrigger, DueTriggers
 from domain.errors import DomainError, Forbidden, Invalid, NotFound, OverLimit, Unavailable
-from domain.trigger_fires import WAIT_S
+from domain.trigger_fires import wait_s
 from infra.crash_points import reach
+from infra.metrics import METRICS
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class TriggerSaga:
             )
             reach("triggers.after_fire")
             if answer.position is None:
-                await self.triggers.release(due, pause_s=WAIT_S)
+                await self.triggers.release(due, pause_s=wait_s(self.clock.now() - due.due_at))
         except Contended:
             await self.triggers.release(due, pause_s=0.0)
         except Unavailable:
@@ -77,6 +78,7 @@ class TriggerSaga:
             await self._refused(due, refusal)
 
     async def _refused(self, due: DueTrigger, refusal: DomainError) -> None:
+        METRICS.sagas.trigger_refusals.labels(refusal.code).inc()
         if isinstance(refusal, OverLimit) and refusal.retry_after_s <= REST_S_MAX:
             await self.triggers.release(
                 due, pause_s=refusal.retry_after_s, refused_with=refusal.code

@@ -15,7 +15,7 @@ from commands.invoices import PayInvoice, VoidInvoice
 from commands.payment_port import Charge, PaymentProviderRefused
 from commands.standing_port import ChangedStanding
 from commands.tenants import ResumeTenant
-from domain.credits import CreditAccount, credit_account_id
+from domain.credits import GRANT_PICO_MAX, CreditAccount, credit_account_id
 from domain.errors import Invalid
 from domain.identifiers import JsonObject
 from domain.invoices import Invoice, InvoiceNotFound, InvoicePaidAlready
@@ -253,6 +253,24 @@ async def test_what_is_too_much_is_credit_at_the_rate_of_the_invoice(payer: Paye
     assert account is not None
     # A USD is half a EUR.
     assert account.available_pico(payer.world.clock.now()) == 2 * PICO_PER_USD
+
+
+async def test_what_is_far_too_much_is_credit_in_as_many_grants_as_it_takes(payer: Payer) -> None:
+    invoice = await payer.is_invoiced()
+    await transferred(payer, invoice, "wire 1", amount="1000049.00")
+    stream_id = credit_account_id(payer.tenant_id)
+    account = await payer.world.store.load(CreditAccount, stream_id, payer.tenant_id)
+    assert account is not None
+    assert [one.left_pico for one in account.grants.values()] == [GRANT_PICO_MAX, GRANT_PICO_MAX]
+
+
+async def test_more_than_any_account_holds_is_still_received(payer: Payer) -> None:
+    """By a slip of whoever read the statement."""
+    invoice = await payer.is_invoiced()
+    told = await transferred(payer, invoice, "wire 1", amount="999999999999999.00")
+    assert (told["status"], told["received"]) == ("paid", "999999999999999.00")
+    stream_id = credit_account_id(payer.tenant_id)
+    assert await payer.world.store.load(CreditAccount, stream_id, payer.tenant_id) is None
 
 
 async def test_a_transfer_ends_the_tries_and_lets_the_tenant_go_on(payer: Payer) -> None:

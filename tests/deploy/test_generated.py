@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from deploy.__main__ import DIRECTORY, files
-from deploy.alerts import ALERTS, alertmanager
+from deploy.alerts import ALERTS
 from deploy.dashboards import DASHBOARDS
+from deploy.examples import alertmanager
 from infra.metrics import METRICS
 from tests.deploy.expressions import EXPRESSIONS, RECORDED, grouped_labels, selectors
 

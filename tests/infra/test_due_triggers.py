@@ -16,6 +16,8 @@ from domain.identifiers import TenantId
 from domain.quotas import QuotaReached
 from domain.triggers import Trigger
 from infra.due_triggers import PostgresDueTriggers
+from infra.metrics import Metrics
+from infra.platform_numbers import tell_platform_numbers
 from tests.infra.conftest import Parts
 from tests.infra.log_steps import IDS
 
@@ -107,6 +109,29 @@ async def test_those_of_a_suspended_tenant_wait(parts: Parts) -> None:
         [trigger], Envelope(tenant_id, "operator"), side_rows=[ChangedStanding("active")]
     )
     assert len(await due.claim(LEASE_S, now=NOON, limit=9)) == 1
+
+
+async def test_operators_see_how_long_what_is_due_has_waited_for_a_worker(parts: Parts) -> None:
+    metrics, now = Metrics(), datetime.now(UTC)
+    told, due = (
+        metrics.registry.get_sample_value,
+        PostgresDueTriggers(await parts.database("worker")),
+    )
+
+    async def lag_s() -> float:
+        async with (await parts.database("api")).connection() as conn:
+            await tell_platform_numbers(conn, metrics)
+        return told("trigger_lag_seconds") or 0.0
+
+    await a_trigger(parts, TenantId(IDS.new()), now + timedelta(days=9))
+    suspended = [RegisteredTenant(None), ChangedStanding("suspended")]
+    await a_trigger(parts, TenantId(IDS.new()), now - timedelta(days=9), *suspended)
+    assert await lag_s() == 0
+    await a_trigger(parts, TenantId(IDS.new()), now - timedelta(hours=1))
+    assert await lag_s() >= 3600
+    assert told("saga_active", {"type": "trigger"}) == 3
+    await due.claim(LEASE_S, now=now, limit=9)
+    assert await lag_s() == 0
 
 
 async def test_a_tenant_has_a_thousand_where_its_plan_says_nothing(

@@ -142,6 +142,7 @@ async def test_open_policies_exist_only_for_the_roles_that_serve_all_tenants(
         "retention",
         "sessions",
         "subject_streams",
+        "templates",
         "tenant_standings",
     }
 
@@ -264,6 +265,7 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
         "own_quotas",
         "plan_of",
         "platform_numbers",
+        "trigger_numbers",
         "quota_used",
         "require_quota",
         "projection_lag",

@@ -7,6 +7,8 @@ from psycopg import AsyncConnection
 
 from domain.credits import CreditAccount
 from domain.executions import Execution
+from domain.triggers import Trigger
+from infra.trigger_verification import verify_triggers
 from infra.verification import verify_log
 from tests.conftest import database_url_of
 from tests.projections.billing_histories import a_credit_account
@@ -27,6 +29,7 @@ from tests.projections.histories import (
     suspended,
 )
 from tests.projections.ledger import Ledger
+from tests.projections.trigger_histories import a_trigger, fired
 
 OWNED = "every execution is ended or owned"
 ONCE = "no effect is accepted twice"
@@ -75,6 +78,49 @@ def needs_attention(run: Stream) -> Stream:
 
 def retried(run: Stream, *paths: str) -> Stream:
     return run.happens(Execution.Failed, **STUCK).happens(Execution.Retried, paths=list(paths))
+
+
+async def look_at(ledger: Ledger, trigger: Stream, due_at: str) -> None:
+    await ledger.fetch(
+        "INSERT INTO due_triggers (tenant_id, trigger_id, due_at) VALUES (%s, %s, %s)",
+        trigger.tenant_id,
+        trigger.stream_id,
+        due_at,
+    )
+
+
+async def test_a_trigger_is_looked_at_when_its_events_say(ledger: Ledger) -> None:
+    one_o_clock, two_o_clock = "2026-01-01T01:00:00+00:00", "2026-01-01T02:00:00+00:00"
+    begun, resting = a_trigger(), a_trigger()
+    fresh, waiting = a_trigger(), a_trigger().happens(Trigger.Buffered, nominal_at=one_o_clock)
+    fired(begun, str(IDS.new()))
+    resting.happens(Trigger.Paused, reason="by_hand", note=None)
+    called = a_trigger(schedule=None, webhook={})
+    streams = [begun, resting, fresh, waiting, called]
+    await ledger.append([event for stream in streams for event in stream.events])
+    await look_at(ledger, begun, two_o_clock)
+    await look_at(ledger, fresh, one_o_clock)
+    await look_at(ledger, waiting, "2026-01-01T01:00:05+00:00")
+    check = await verify_triggers(ledger.owner, ledger.opened)
+    assert (check.violations, check.checked) == ([], 5)
+    await ledger.fetch(
+        "UPDATE due_triggers SET due_at = %s WHERE trigger_id = %s", one_o_clock, begun.stream_id
+    )
+    for lost in (fresh, waiting):
+        await ledger.fetch("DELETE FROM due_triggers WHERE trigger_id = %s", lost.stream_id)
+    await look_at(ledger, resting, one_o_clock)
+    stray = a_trigger()
+    await look_at(ledger, stray, one_o_clock)
+    check = await verify_triggers(ledger.owner, ledger.opened)
+    assert sorted(check.violations) == sorted(
+        [
+            f"{begun.stream_id}: is looked at {one_o_clock}, and its events say {two_o_clock}",
+            f"{fresh.stream_id}: is looked at never, and its events say {one_o_clock}",
+            f"{waiting.stream_id}: is looked at never, and its events say {two_o_clock}",
+            f"{resting.stream_id}: is looked at {one_o_clock}, and its events say never",
+            f"{stray.stream_id}: is looked at, and has no events",
+        ]
+    )
 
 
 async def test_a_run_is_owned_unless_the_last_that_was_decided_ended_it(ledger: Ledger) -> None:

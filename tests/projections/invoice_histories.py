@@ -29,12 +29,19 @@ def a_line(line: int, kind: str, key: str, amount: str) -> JsonObject:
 def a_document(*lines: JsonObject) -> JsonObject:
     return {
         "number": "INV-000007",
+        "issuer": {"id": None, "legal_name": "Ledger GmbH"},
+        "customer": {"id": "acme", "legal_name": "Acme SA"},
         "currency": "EUR",
+        "usd_rate": "0.92",
         "subtotal": "10.00",
+        "taxes": [{"percent": "19", "of": "10.00", "tax": "1.90"}],
         "tax": "1.90",
         "total": "11.90",
+        "balance_before": "0.00",
         "credits": "0.00",
         "amount_due": "11.90",
+        "balance_after": "0.00",
+        "held": 2,
         "lines": [*lines],
         "unpriced": [],
         "facts": {
@@ -67,3 +74,33 @@ def an_issued_invoice(tenant_id: TenantId | None = None, *lines: JsonObject) -> 
         amount_due=1190,
     )
     return stream.happens(Invoice.Issued, due_at="2026-02-15T00:00:00+00:00")
+
+
+def is_credited(
+    invoice: Stream, *amounts: tuple[str, str], number: int = 1, says_what_for: bool = True
+) -> Stream:
+    """amounts: without tax, and the tax of it, of lines from the first on; in EUR. says_what_for:
+    the first notes did not.
+    """
+    lines: list[Json] = [
+        {"line": line, "description": "a day", "amount": amount, "tax_percent": "19", "tax": tax}
+        for line, (amount, tax) in enumerate(amounts, 1)
+    ]
+    smallest = sum(int(text.replace(".", "")) for pair in amounts for text in pair)
+    total = f"{smallest // 100}.{smallest % 100:02}"
+    given_back: Json = {"owed": total, "credits": "0.00", "carried_over": "0.00"}
+    return invoice.happens(
+        Invoice.Credited,
+        number=number,
+        amount=smallest,
+        document={
+            "number": f"CN-{number:06}",
+            "issued_at": "2026-02-03T00:00:00+00:00",
+            "reason": "an outage",
+            "currency": "EUR",
+            "lines": lines,
+            "total": total,
+            **({"given_back": given_back} if says_what_for else {}),
+        },
+        content_sha256="ef",
+    )

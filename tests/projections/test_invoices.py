@@ -8,9 +8,7 @@ import pytest
 from domain.invoices import Invoice
 from projections.fold import rows_after
 from projections.invoices import INVOICES
-from tests.projections.invoice_histories import a_line, an_invoice, an_issued_invoice
-
-CREDITED: dict[str, Any] = {"number": 1, "amount": 190, "document": {}, "content_sha256": "ef"}
+from tests.projections.invoice_histories import a_line, an_invoice, an_issued_invoice, is_credited
 
 
 def test_an_invoice_that_gathers_has_no_number_and_no_amounts() -> None:
@@ -19,10 +17,27 @@ def test_an_invoice_that_gathers_has_no_number_and_no_amounts() -> None:
 
 
 def test_an_issued_invoice_has_what_its_document_says_and_what_was_given_back() -> None:
-    invoice = an_issued_invoice().happens(Invoice.Credited, **CREDITED)
+    invoice = is_credited(an_issued_invoice(), ("1.60", "0.30"))
     (row,) = rows_after(INVOICES, invoice.events)
     assert (row["status"], row["number"], row["total"]) == ("issued", "INV-000007", "11.90")
     assert (row["credited"], row["amount_due"]) == ("1.90", "10.00")
+
+
+def test_an_invoice_has_its_credit_notes_with_the_sum_of_their_taxes() -> None:
+    invoice = is_credited(an_issued_invoice(), ("1.60", "0.30"), ("1.00", "0.19"))
+    (row,) = rows_after(INVOICES, is_credited(invoice, ("0.01", "0.00"), number=2).events)
+    notes = orjson.loads(str(row["credit_notes"]))
+    assert [(one["number"], one["total"], one["tax"]) for one in notes] == [
+        ("CN-000001", "3.09", "0.49"),
+        ("CN-000002", "0.01", "0.00"),
+    ]
+
+
+def test_the_first_credit_notes_do_not_say_what_they_gave_back() -> None:
+    invoice = is_credited(an_issued_invoice(), ("1.60", "0.30"), says_what_for=False)
+    (row,) = rows_after(INVOICES, invoice.events)
+    (note,) = orjson.loads(str(row["credit_notes"]))
+    assert "owed" not in note
 
 
 @pytest.mark.parametrize(

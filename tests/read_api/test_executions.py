@@ -2,11 +2,14 @@
 
 import random
 from datetime import timedelta
+from typing import LiteralString
 
 import pytest
 
 from domain.executions import Execution
+from domain.money import PICO_PER_USD as USD
 from domain.money import usd_text
+from read_api.executions import total
 from tests.projections.histories import (
     EPOCH,
     IDS,
@@ -320,6 +323,46 @@ async def test_a_run_that_needs_attention_says_for_which_nodes_until_it_has_it(a
             {"id": "book/compensate", "path": "book/compensate", "status": "COMPLETED"},
         ],
     }
+
+
+async def test_a_run_costs_in_total_what_it_and_all_below_it_cost(api: Api) -> None:
+    """Own costs stay what they are, so that sums of runs count nothing twice."""
+    parent = a_finished_run(api.tenant_id)
+    child, sibling = (a_child(parent, path) for path in ("each[0]/research", "each[1]/research"))
+    grandchild = a_child(child, "write")
+    for run, cost in ((child, 2 * USD), (grandchild, 3 * USD), (sibling, None)):
+        completed(started(run, "draft"), "draft", cost_usd_pico=cost)
+    # Of nobody else: neither what was forked from it, nor what another tenant says it began.
+    fork = a_finished_run(api.tenant_id, forked_from_id=str(parent.stream_id))
+    foreign = a_finished_run(parent_id=str(parent.stream_id), parent_path="draft", depth=1)
+    await api.happened(parent, child, sibling, grandchild, fork, foreign)
+    query = """{ executions(first: 10) { edges { node {
+      id costUsd hasUnpriced totalCostUsd totalHasUnpriced } } } }"""
+    for text in (query, by_resolvers(query)):
+        edges = (await api.read(text))["executions"]["edges"]
+        told = {edge["node"].pop("id"): tuple(edge["node"].values()) for edge in edges}
+        assert told == {
+            str(parent.stream_id): ("0.000013", False, "5.000013", True),
+            str(child.stream_id): ("2", False, "5", False),
+            str(grandchild.stream_id): ("3", False, "3", False),
+            str(sibling.stream_id): ("0", True, "0", True),
+            str(fork.stream_id): ("0.000013", False, "0.000013", False),
+        }
+
+
+async def test_of_too_many_runs_no_total_is_told_rather_than_a_part_of_it(
+    api: Api,
+) -> None:
+    parent = a_finished_run(api.tenant_id)
+    await api.happened(parent, a_child(parent, "each[0]/research"))
+    limits: list[tuple[LiteralString, bytes | None]] = [("1", None), ("2", b"2")]
+    for runs_max, told in limits:
+        query = (
+            "SELECT " + total("count(*)::text", runs_max=runs_max)
+            + " FROM executions_v5 AS e WHERE e.execution_id = ($1->>'id')::uuid"
+        )  # fmt: skip
+        found = await api.database.tenant_json(api.tenant_id, query, {"id": str(parent.stream_id)})
+        assert found == told
 
 
 async def test_the_children_of_a_run_are_those_its_nodes_started(api: Api) -> None:

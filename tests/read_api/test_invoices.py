@@ -1,7 +1,7 @@
 """Invoices, their lines, and the facts below each line."""
 
 from tests.projections.histories import Stream, a_tenant, an_execution, completed, started
-from tests.projections.invoice_histories import a_line, an_invoice, an_issued_invoice
+from tests.projections.invoice_histories import a_line, an_invoice, an_issued_invoice, is_credited
 from tests.projections.usage_histories import PROVISIONAL_USAGE, a_sent_event
 from tests.read_api.api import Api
 from tests.read_api.queries import by_resolvers
@@ -16,6 +16,15 @@ FACTS = (
     " none: line(number: 2) { line } line(number: 1) { line"
     " facts(first: $first, after: $after) { edges { cursor node { streamId path eventVersion"
     " lines { meter costUsd } } } pageInfo { hasNextPage } } } } }"
+)
+DOCUMENT = (
+    "query($id: ID!) { invoice(id: $id) { issuer customer usdRate taxes balanceBefore balanceAfter"
+    " held factsCount creditNotes { number issuedAt reason currency total tax owed credits"
+    " carriedOver contentSha256 } } }"
+)
+NOTE_LINES = (
+    "{ invoices { edges { node { creditNotes { number lines { line description amount taxPercent"
+    " tax } } } } } }"
 )
 USAGE_LINE = a_line(1, "usage", "usage//pages_printed", "10.00")
 PRICED = {"source": "sent", "provider": "", "prices": "tenant/1", "agent_id": None}
@@ -93,3 +102,57 @@ async def test_below_the_lines_of_tiers_are_the_facts_of_their_price(api: Api) -
         line = (await api.read(query, id=str(invoice.stream_id)))["invoice"]["line"]
         found = [edge["node"]["streamId"] for edge in line["facts"]["edges"]]
         assert found == [str(stream.stream_id)]
+
+
+async def test_an_invoice_says_what_its_document_and_its_credit_notes_say(
+    api: Api,
+) -> None:
+    invoice = is_credited(an_issued_invoice(api.tenant_id, USAGE_LINE), ("1.60", "0.30"))
+    theirs = is_credited(an_issued_invoice(), ("1.60", "0.30"))
+    await api.happened(invoice, theirs)
+    note = {
+        "number": "CN-000001",
+        "issuedAt": "2026-02-03T00:00:00+00:00",
+        "reason": "an outage",
+        "currency": "EUR",
+        "total": "1.90",
+        "tax": "0.30",
+        "owed": "1.90",
+        "credits": "0.00",
+        "carriedOver": "0.00",
+        "contentSha256": "ef",
+    }
+    for query in (DOCUMENT, by_resolvers(DOCUMENT)):
+        assert (await api.read(query, id=str(invoice.stream_id)))["invoice"] == {
+            "issuer": {"id": None, "legal_name": "Ledger GmbH"},
+            "customer": {"id": "acme", "legal_name": "Acme SA"},
+            "usdRate": "0.92",
+            "taxes": [{"percent": "19", "of": "10.00", "tax": "1.90"}],
+            "balanceBefore": "0.00",
+            "balanceAfter": "0.00",
+            "held": 2,
+            "factsCount": 1,
+            "creditNotes": [note],
+        }
+        assert (await api.read(query, id=str(theirs.stream_id)))["invoice"] is None
+
+
+async def test_before_it_is_finalised_an_invoice_says_nothing_of_a_document(api: Api) -> None:
+    invoice = an_invoice(api.tenant_id)
+    await api.happened(invoice)
+    for query in (DOCUMENT, by_resolvers(DOCUMENT)):
+        told = (await api.read(query, id=str(invoice.stream_id)))["invoice"]
+        assert {name for name, value in told.items() if value} == set()
+
+
+async def test_each_credit_note_has_lines_of_its_own(api: Api) -> None:
+    invoice = is_credited(an_issued_invoice(api.tenant_id), ("1.60", "0.30"), ("1.00", "0.19"))
+    is_credited(invoice, ("0.01", "0.00"), number=2)
+    await api.happened(invoice, an_issued_invoice(api.tenant_id))
+    edges = (await api.read(NOTE_LINES))["invoices"]["edges"]
+    by_invoice = [edge["node"]["creditNotes"] for edge in edges]
+    assert sorted(len(notes) for notes in by_invoice) == [0, 2]
+    [(first, second)] = [notes for notes in by_invoice if notes]
+    amounts = [(line["line"], line["amount"], line["tax"]) for line in first["lines"]]
+    assert amounts == [(1, "1.60", "0.30"), (2, "1.00", "0.19")]
+    assert [line["amount"] for line in second["lines"]] == ["0.01"]

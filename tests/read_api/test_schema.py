@@ -33,7 +33,7 @@ def test_nothing_can_be_written() -> None:
 
 
 # A page of its own below each row, which nobody asks for but of a few; and the way to one row.
-ON_THE_SLOW_PATH = {("Invoice", "line"), ("InvoiceLine", "facts")}
+ON_THE_SLOW_PATH = {("CreditNote", "lines"), ("Invoice", "line"), ("InvoiceLine", "facts")}
 
 
 def test_a_type_with_sql_has_sql_for_each_of_its_fields() -> None:

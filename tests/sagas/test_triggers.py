@@ -11,7 +11,7 @@ from commands.admission_port import EngineBehind
 from commands.workflows import DeleteWorkflow
 from domain.errors import Unavailable
 from domain.quotas import ExecutionQuotaReached
-from domain.trigger_fires import WAIT_S
+from domain.trigger_fires import WAIT_S, wait_s
 from sagas.triggers import TriggerSaga
 from tests.commands.fakes import NOON, World
 from tests.commands.steps import done, worked
@@ -146,6 +146,11 @@ async def test_one_that_waits_for_a_run_to_end_is_looked_at_now_and_then() -> No
     workers.world.clock.pass_time(seconds=WAIT_S)
     await workers.first.work_once()
     assert [fire["kind"] for fire in workers.told("trigger.fired")] == ["schedule", "buffered"]
+
+
+@pytest.mark.parametrize(("waited_s", "next_s"), [(0, 5), (100, 10), (86_400, 60)])
+def test_what_has_waited_long_is_looked_at_less_often(waited_s: int, next_s: int) -> None:
+    assert wait_s(timedelta(seconds=waited_s)) == next_s
 
 
 async def test_a_database_that_is_away_stops_it_and_loses_nothing(
