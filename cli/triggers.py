@@ -3,10 +3,12 @@
 from commands.dispatch import Dispatcher
 from commands.ports import Ports
 from infra.due_triggers import PostgresDueTriggers
+from infra.mail_outbox import SealedMailbox
 from infra.parts import PostgresPartRights
 from infra.price_books import StoredPrices
 from infra.runtime import Runtime
 from infra.secrets_source import SecretsSource
+from infra.users import PostgresUsers
 from sagas.triggers import TriggerSaga
 
 
@@ -22,6 +24,12 @@ async def build_triggers(runtime: Runtime) -> TriggerSaga:
         parts=PostgresPartRights(await runtime.database("worker")),
         plans=plans,
         prices=StoredPrices(store, plans),
+        users=PostgresUsers(await runtime.database("api"), runtime.lookup_key),
+        mailbox=SealedMailbox(
+            await runtime.data_keys("api"),
+            runtime.ids,
+            has_server=runtime.settings.smtp_host is not None,
+        ),
     )
     return TriggerSaga(
         PostgresDueTriggers(await runtime.database("worker")),

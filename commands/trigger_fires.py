@@ -2,7 +2,7 @@
 its run and records it in one append, so that a fire is neither lost nor made twice.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
@@ -12,6 +12,7 @@ from commands.execution_families import decided_about
 from commands.executions import Pinned, begin_execution
 from commands.ownership import load_runnable_workflow
 from commands.parts import require_pinned_parts
+from commands.trigger_notices import pause_notices
 from commands.trigger_port import StoredDueTrigger
 from commands.triggers import as_owner, decided_about_trigger, load_own_trigger
 from domain.errors import Refused
@@ -70,14 +71,17 @@ async def fire_due_trigger(command: FireDueTrigger, on: Tenancy) -> Decided:
         on.keep(trigger)
         return Decided({}, aggregates=())
     await settle_runs(trigger, on)
-    due = None if trigger.is_paused else next_fire(trigger, now, command.waited_for)
+    if trigger.is_paused:
+        return await _paused(trigger, "failures", on)
+    due = next_fire(trigger, now, command.waited_for)
     if due is None:
         return _looked_at(trigger, on)
     if command.refused_with is not None:
         miss(trigger, due, command.refused_with)
-        if command.must_pause:
-            trigger.pause(command.refused_with)
-        return _looked_at(trigger, on)
+        if not command.must_pause:
+            return _looked_at(trigger, on)
+        trigger.pause(command.refused_with)
+        return await _paused(trigger, command.refused_with, on)
     cancelled = await _cancelled_by(trigger, on)
     came = told_of_fire(trigger.id, due, now)
     begun = await begin_run(trigger, came, on, instead=came)
@@ -163,6 +167,12 @@ async def _cancelled_by(trigger: Trigger, on: Tenancy) -> Decided:
             side_rows=(*together.side_rows, *one.side_rows),
         )
     return together
+
+
+async def _paused(trigger: Trigger, reason: str, on: Tenancy) -> Decided:
+    decided = _looked_at(trigger, on)
+    notices = await pause_notices(trigger, reason, on)
+    return replace(decided, side_rows=(*decided.side_rows, *notices))
 
 
 def _looked_at(trigger: Trigger, on: Tenancy) -> Decided:

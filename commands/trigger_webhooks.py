@@ -9,6 +9,7 @@ from uuid import UUID
 from commands.decisions import VARYING, Command, Decided, Tenancy
 from commands.executions import require_small
 from commands.trigger_fires import begin_run, settle_runs
+from commands.trigger_notices import pause_notices
 from commands.triggers import decided_about_trigger, load_own_trigger
 from domain.feature_flags import WEBHOOKS
 from domain.identifiers import JsonObject
@@ -63,10 +64,10 @@ async def receive_delivery(command: ReceiveDelivery, on: Tenancy) -> Decided:
         raise TriggerPaused
     require_small(command.request, "body")
     await settle_runs(trigger, on)
-    if (
-        trigger.is_paused
-    ):  # By the failures that were seen now: this is recorded, and no run begins.
-        return Decided({"execution_id": None}, aggregates=(trigger,))
+    if trigger.is_paused:
+        # By the failures that were seen now: this is recorded, and no run begins.
+        notices = await pause_notices(trigger, "failures", on)
+        return Decided({"execution_id": None}, aggregates=(trigger,), side_rows=tuple(notices))
     body = command.request["body"]
     begun = await begin_run(trigger, command.request, on, instead=body)
     execution_id = UUID(str(begun.result["execution_id"]))

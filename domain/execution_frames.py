@@ -98,6 +98,15 @@ class Live:
     seconds_max: int | None = None
     undo_plan: UndoPlan | None = None
 
+    def anew(self) -> "Live":
+        """Nothing is derived yet. What holds around the run stays, for no event says it."""
+        return Live(
+            has_room=self.has_room,
+            is_held=self.is_held,
+            is_budgeted=self.is_budgeted,
+            seconds_max=self.seconds_max,
+        )
+
     def outermost(self, flow: Flow, roots: JsonObject, runs: NodeRuns) -> LiveFrame:
         known = self.frames.get("")
         if known is None:

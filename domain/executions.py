@@ -172,7 +172,7 @@ class Execution(ExecutionEvents, Aggregate):
     def _end(self, status: ExecutionStatus) -> None:
         self.status = status
         self.runs.stop()
-        self.live = Live()
+        self.live = self.live.anew()
 
     @event(ExecutionEvents.Started)
     def _started(self, timestamp: datetime) -> None:
@@ -327,12 +327,12 @@ class Execution(ExecutionEvents, Aggregate):
         self.error = error or self.error
         self.runs.waiting.clear()
         self.runs.doubted.clear()
-        self.live = Live()
+        self.live = self.live.anew()
 
     @event(ExecutionEvents.AttentionNeeded)
     def _attention_needed(self) -> None:
         self.status = "NEEDS_ATTENTION"
-        self.live = Live()
+        self.live = self.live.anew()
 
     @event(ExecutionEvents.Resolved)
     def _resolved(
@@ -352,7 +352,7 @@ class Execution(ExecutionEvents, Aggregate):
         if self.started_at is not None:
             self.started_at = timestamp
         self.error = None
-        self.live = Live()
+        self.live = self.live.anew()
         for path in paths:
             self.runs.reopen(path)
 
@@ -364,7 +364,7 @@ class Execution(ExecutionEvents, Aggregate):
     def _upgraded(self, definition_hash: str, workflow_version: int) -> None:
         self.definition_hash = definition_hash
         self.workflow_version = workflow_version
-        self.live = Live()
+        self.live = self.live.anew()
 
     @event(ExecutionEvents.Completed)
     def _completed(self, output: Json) -> None:

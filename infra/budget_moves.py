@@ -100,21 +100,36 @@ def budget_moves(
 
 
 def _add_run(moves: BudgetMoves, execution: Execution, caps: Mapping[str, int]) -> None:
-    tenant_id = moves.tenant_id
+    tenant, run = str(moves.tenant_id), str(execution.id)
     for event in execution.pending_events:
         match event:
             case Execution.NodeStarted() if event.reserved is not None:
-                attempt = _attempt(tenant_id, execution, event.path, event.attempt)
                 amount = event.reserved["usd_pico"]
                 for counter in counters_from(cast("list[Json]", event.reserved["counters"])):
-                    one: JsonObject = {**attempt, **_at(tenant_id, counter), "amount": amount}
+                    one: JsonObject = {
+                        "tenant": tenant,
+                        "execution": run,
+                        "path": event.path,
+                        "attempt": event.attempt,
+                        "budget": counter.budget_id,
+                        "run": counter.run_id or _NO_RUN,
+                        "period": counter.period_start or _NO_PERIOD,
+                        "amount": amount,
+                    }
                     if counter.budget_id in caps:
                         one["cap"] = caps[counter.budget_id]
                     moves.reserve.append(one)
             case Execution.NodeCompleted() | Execution.NodeFailed() | Execution.UsageResolved():
                 if not is_unknown(event):
-                    attempt = _attempt(tenant_id, execution, event.path, event.attempt)
-                    moves.settle.append({**attempt, "cost": event.cost_usd_pico})
+                    moves.settle.append(
+                        {
+                            "tenant": tenant,
+                            "execution": run,
+                            "path": event.path,
+                            "attempt": event.attempt,
+                            "cost": event.cost_usd_pico,
+                        }
+                    )
             case _:
                 pass
 
@@ -134,24 +149,28 @@ def cost_of_lines(usage: JsonObject) -> int:
 
 def moves_document(batch: Sequence[BudgetMoves | None]) -> bytes:
     """The parameter of the statement for appends in their order."""
-    known: dict[tuple[str, int], None] = {}
+    # By the number of the tenant: to hash a UUID is a function of Python's.
+    known: dict[tuple[int, int], TenantId] = {}
     document: dict[str, list[JsonObject]] = {}
     for place, moves in enumerate(batch):
         if moves is None:
             continue
         if moves.revision is not None:
-            known[str(moves.tenant_id), moves.revision] = None
-        if moves.reserve:
-            placed = [{**one, "place": place} for one in moves.reserve]
-            document.setdefault("reserve", []).extend(placed)
+            known[moves.tenant_id.int, moves.revision] = moves.tenant_id
+        for one in moves.reserve:
+            one["place"] = place  # In this batch: when it is tried again, in another.
         for name, some in (
+            ("reserve", moves.reserve),
             ("settle", moves.settle),
             ("count", moves.count),
             ("exhaust", moves.exhaust),
         ):
             if some:
                 document.setdefault(name, []).extend(some)
-    told: list[JsonObject] = [{"tenant": one, "revision": number} for one, number in known]
+    told: list[JsonObject] = [
+        {"tenant": str(tenant_id), "revision": revision}
+        for (_, revision), tenant_id in known.items()
+    ]
     return orjson.dumps({"known": told, **document} if document else told)
 
 
@@ -196,13 +215,4 @@ def _at(tenant_id: TenantId, counter: Counter) -> JsonObject:
         "budget": counter.budget_id,
         "run": counter.run_id or _NO_RUN,
         "period": counter.period_start or _NO_PERIOD,
-    }
-
-
-def _attempt(tenant_id: TenantId, execution: Execution, path: str, attempt: int) -> JsonObject:
-    return {
-        "tenant": str(tenant_id),
-        "execution": str(execution.id),
-        "path": path,
-        "attempt": attempt,
     }

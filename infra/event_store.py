@@ -57,6 +57,8 @@ from infra.snapshots import FORMS, Snapshots
 from infra.tracing import is_on, span
 
 STORED_DEFINITIONS_MAX = 4096
+# Around an append that nothing is paid for with.
+NO_BUDGETS = contextlib.nullcontext()
 # What recorded answers are sealed as.
 ANSWERS = "answers"
 # In the place of a fingerprint, which lies before its answer, behind its length: what was asked for
@@ -251,7 +253,7 @@ class PostgresEventStore:
         definitions = self._add_side_rows(append, side_rows if append.events else (), key)
         if blobs:
             await self._admit(envelope, blobs)
-        with budgets or contextlib.nullcontext():
+        with budgets or NO_BUDGETS:
             token = await self._stored(append)
         if any(isinstance(row, RemovedPayloads) for row in side_rows):
             self._blobs.forget(tenant_id)

@@ -137,7 +137,9 @@ class GroupCommit:
                 self.batches_count += 1
                 self.events_count += sum(len(append.events) for append in batch)
                 _count(batch, asyncio.get_running_loop().time() - began_at)
-                self._on_appended()
+                # Behind those whom this batch lets go on: what they store next is sent before
+                # anybody reads what they have stored.
+                asyncio.get_running_loop().call_soon(self._on_appended)
         finally:
             for append in self._storing.pop(writer, ()):
                 _fail_late(append)
@@ -273,7 +275,7 @@ class _Writer:
                 continue
             own = stored.notification_ids[place : place + len(append.events)]
             place += len(append.events)
-            append.succeed(append.token(stored._replace(notification_ids=own)))
+            append.succeed(append.token(Stored(stored.era, stored.tx_id, own)))
 
     async def _refuse(self, conn: AsyncConnection, append: Append, error: DatabaseError) -> None:
         """Alone and refused: perhaps it was stored by an earlier try whose acknowledgement got

@@ -20,9 +20,9 @@ RESULTS = {
 
 def count_payments(aggregates: Sequence[Aggregate], rows: Sequence[EventRow]) -> None:
     """rows: the events of these, as they were stored."""
-    if not any(isinstance(aggregate, Payment) for aggregate in aggregates):
-        return
-    for row in rows:
-        result = RESULTS.get(row[2])
-        if result is not None:
-            METRICS.payments.labels(result).inc()
+    for aggregate in aggregates:
+        if isinstance(aggregate, Payment):
+            results = [RESULTS.get(row[2]) for row in rows if row[0] == aggregate.id]
+            for result in results:
+                if result is not None:
+                    METRICS.payments.labels(result).inc()

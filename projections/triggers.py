@@ -54,6 +54,8 @@ class TriggerRow(TypedDict):
     fired_count: BigInt
     missed_count: BigInt
     last_fired_at: Instant | None
+    last_execution_id: Uuid | None
+    failures_in_a_row: Integer
     last: JsonText
     created_by: Text
     created_at: Instant
@@ -90,14 +92,17 @@ def evolve(row: TriggerRow | None, event: Decoded, _key: Key) -> TriggerRow:
                 "is_paused": False,
                 "pause_reason": None,
                 "note": fact.note,
+                "failures_in_a_row": 0,
             }
+        case Trigger.Settled():
+            changed = {**present(row), "failures_in_a_row": _failures(present(row), fact.status)}
         case Trigger.Fired():
             changed = _fired(present(row), fact, logged.recorded_at)
         case Trigger.Missed():
             changed = _missed(present(row), fact, logged.recorded_at)
         case Trigger.Deleted():
             changed = {**present(row), "is_deleted": True, "updated_at": logged.recorded_at}
-        case Trigger.Buffered() | Trigger.Settled() | Trigger.Backfilled() | Trigger.Rotated():
+        case Trigger.Buffered() | Trigger.Backfilled() | Trigger.Rotated():
             changed = present(row)
         case _:
             raise UnexpectedEvent(logged.topic)
@@ -124,6 +129,8 @@ def _created(event: Decoded, fact: Trigger.Created) -> TriggerRow:
         "fired_count": 0,
         "missed_count": 0,
         "last_fired_at": None,
+        "last_execution_id": None,
+        "failures_in_a_row": 0,
         "last": "[]",
         "created_by": fact.created_by,
         "created_at": logged.recorded_at,
@@ -143,6 +150,7 @@ def _fired(row: TriggerRow, fact: Trigger.Fired, at: datetime) -> TriggerRow:
         **row,
         "fired_count": row["fired_count"] + 1,
         "last_fired_at": at,
+        "last_execution_id": UUID(fact.execution_id),
         "last": _with(row["last"], told),
     }
 
@@ -163,6 +171,13 @@ def _missed(row: TriggerRow, fact: Trigger.Missed, at: datetime) -> TriggerRow:
     }
 
 
+def _failures(row: TriggerRow, status: str) -> int:
+    """One that was cancelled says nothing."""
+    if status == "CANCELLED":
+        return row["failures_in_a_row"]
+    return 0 if status == "COMPLETED" else row["failures_in_a_row"] + 1
+
+
 def _with(last: str, told: dict[str, Json]) -> str:
     return json_text([told, *orjson.loads(last)][:LAST_MAX])
 
@@ -173,7 +188,7 @@ def _document(value: Json) -> str | None:
 
 TRIGGERS = Projection(
     name="triggers",
-    version=1,
+    version=2,
     row=TriggerRow,
     key=("tenant_id", "trigger_id"),
     stream_column="trigger_id",

@@ -15,9 +15,10 @@ from read_api.scalars import BigInt, Instant, Json
 
 # fmt: off
 ROWS: LiteralString = (
-    "(SELECT r.*, d.due_at FROM triggers_v1 AS r"
-    " LEFT JOIN due_triggers AS d ON d.tenant_id = r.tenant_id AND d.trigger_id = r.trigger_id)"
-    " AS t"
+    "(SELECT r.*, d.due_at, e.status AS last_status FROM triggers_v2 AS r"
+    " LEFT JOIN due_triggers AS d ON d.tenant_id = r.tenant_id AND d.trigger_id = r.trigger_id"
+    " LEFT JOIN executions_v5 AS e"
+    "   ON e.tenant_id = r.tenant_id AND e.execution_id = r.last_execution_id) AS t"
 )
 # fmt: on
 TRIGGERS = Listing("Trigger", "t", ROWS, "trigger_id", condition="NOT t.is_deleted")
@@ -43,6 +44,15 @@ class Trigger:
     fired_count: BigInt = column("t.fired_count")
     missed_count: BigInt = column("t.missed_count")
     last_fired_at: Instant | None = column("t.last_fired_at")
+    last_execution_id: strawberry.ID | None = column(
+        "t.last_execution_id", "The run that it began last."
+    )
+    last_status: str | None = column("t.last_status", "How that run is doing, or how it ended.")
+    failures_in_a_row: int = column(
+        "t.failures_in_a_row",
+        "Of runs that it has seen to end, before it begins the next; of those that it looks after:"
+        " whose overlap or pause_after_failures asks for it.",
+    )
     last: Json = column(
         "t.last", "The last 20 fires and misses, newest first, with executions and reasons."
     )

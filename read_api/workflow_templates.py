@@ -92,18 +92,25 @@ class SimilarWorkflow:
         description="The cosine of the angle between both: 1 is the same, about 0 nothing alike."
         " Scores of different embedding models say nothing to each other."
     )
+    model: str = strawberry.field(
+        description="The embedding model they were compared by. `offline/hash` finds words in"
+        " common, not what they mean."
+    )
     template: WorkflowTemplate
 
 
 async def workflow_templates(
-    info: ReadInfo, first: int | None = PAGE_SIZE_DEFAULT, _min_position: MinPosition = None
+    info: ReadInfo,
+    first: int | None = PAGE_SIZE_DEFAULT,
+    owner: TemplateOwner | None = None,
+    _min_position: MinPosition = None,
 ) -> list[WorkflowTemplate]:
     """The tenant's come before the platform's."""
     size = first or PAGE_SIZE_DEFAULT
     found = [
-        _template(owner, told)
-        for owner in TemplateOwner
-        for told in await _rows(info.context, owner, NEWEST, {"first": size})
+        _template(one, told)
+        for one in ([owner] if owner else TemplateOwner)
+        for told in await _rows(info.context, one, NEWEST, {"first": size})
     ]
     return found[:size]
 
@@ -133,7 +140,11 @@ async def similar_workflows(
         "first": size,
     }
     found = [
-        SimilarWorkflow(score=row["score"], template=_template(owner, row["template"]))
+        SimilarWorkflow(
+            score=row["score"],
+            model=context.sources.embedding_model,
+            template=_template(owner, row["template"]),
+        )
         for owner in TemplateOwner
         for row in await _rows(context, owner, NEAREST, asked)
     ]

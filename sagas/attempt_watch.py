@@ -135,8 +135,12 @@ def _step_seconds(node_type: str) -> Histogram:
 def _tell_cost(usage: Usage) -> None:
     if usage.metered is None or not usage.cost_usd_pico:
         return
-    label = label_of(usage.metered.model)
-    METRICS.models.cost_micro_usd.labels(*label).inc(usage.cost_usd_pico / PICO_PER_MICRO)
+    _cost(label_of(usage.metered.model)).inc(usage.cost_usd_pico / PICO_PER_MICRO)
+
+
+@cache
+def _cost(label: tuple[str, str]) -> Counter:
+    return METRICS.models.cost_micro_usd.labels(*label)
 
 
 def tell_ended(execution: Execution) -> None:

@@ -194,6 +194,7 @@ class Drive:
         those bring that need no time is stored with it. Never two outcomes in a row: the next step
         begins when this one is stored.
         """
+        self._look_around()
         attempts = self._advance(unsaved)
         if unsaved or any(attempt.has_intent for attempt in attempts):
             return unsaved, attempts
@@ -202,16 +203,21 @@ class Drive:
         ended, self._ended = self._ended, []
         return ended, self._advance(ended) if ended else attempts
 
+    def _look_around(self) -> None:
+        """What holds for the run at this moment, which no event of its own says."""
+        parts, tenant_id = self._parts, self._run.tenant_id
+        live = self._execution.live
+        live.has_room = parts.events.has_room(tenant_id)
+        live.is_held = self._is_finishing or parts.is_held(tenant_id)
+        live.seconds_max = parts.plans.known(tenant_id).run_duration_s
+        live.is_budgeted = self._reserving.is_needed(self._run)
+
     def _advance(self, unsaved: list[Ended]) -> list[Attempt]:
         """Record what ended, and go on. Of a run that was loaded again, the attempts in hand that
         have no intent are not known before it was advanced, and may turn out to be of no use.
         """
         execution, definition = self._execution, self._definition
         now = self._parts.clock.now()
-        execution.live.has_room = self._parts.events.has_room(self._run.tenant_id)
-        execution.live.is_held = self._is_finishing or self._parts.is_held(self._run.tenant_id)
-        execution.live.seconds_max = self._parts.plans.known(self._run.tenant_id).run_duration_s
-        execution.live.is_budgeted = self._reserving.is_needed(self._run)
         self._children.forget()
         attempts: list[Attempt] = []
         if any(not attempt.has_intent for attempt, _ in unsaved) and not execution.live.frames:

@@ -26,14 +26,7 @@ from commands.budget_port import (
 )
 from commands.model_port import ModelFailed
 from domain.attempts import Attempt, Failure, Reserved
-from domain.budget_rules import (
-    BudgetRule,
-    Counter,
-    Spender,
-    applies,
-    counter_of,
-    plan_run_budget,
-)
+from domain.budget_rules import BudgetRule, Counter, Spender, plan_run_budget
 from domain.definitions import Definition
 from domain.errors import Unavailable
 from domain.execution_outcomes import fail_node
@@ -56,6 +49,7 @@ from domain.reservations import (
 from domain.worst_cases import WorstCase, worst_case
 from infra.metrics import METRICS
 from infra.models.bounds import bounds_of
+from sagas.budget_payers import Payer, payer
 from sagas.drive_parts import DriveParts
 from sagas.effects import AttemptFailed, Run
 from sagas.nodes.agent import asked_of_agent
@@ -138,23 +132,29 @@ class Reserving:
     _was_judged: bool = False
     _ancestors: tuple[Ancestor, ...] | None = None
     _known: TenantBudgets = NO_BUDGETS
+    _run_limit_usd: str | None = None
     # Limits that are no budget's, by the id that stands for one.
-    _caps: Mapping[str, int] = field(default_factory=dict[str, int])
+    _caps: Mapping[str, int] = field(default_factory=lambda: {})
+    # By the agent whose calls they pay for, as long as what is known stays the same.
+    _payers: dict[str | None, Payer] = field(default_factory=lambda: {})
 
     def is_needed(self, run: Run) -> bool:
         """Whether attempts may have to be paid for, as far as is known. What is known now is what
         the next append is decided from.
         """
-        self._known = self.parts.budgets.known(run.tenant_id)
-        limit = self.parts.plans.known(run.tenant_id).run_cost_usd
-        self._caps = {}
-        if limit is not None:
-            self._caps = {str(plan_run_budget(run.tenant_id)): usd_pico(limit)}
-        return bool(self._known.rules or self._caps)
+        known = self.parts.budgets.known(run.tenant_id)
+        limit_usd = self.parts.plans.known(run.tenant_id).run_cost_usd
+        if known is not self._known or limit_usd != self._run_limit_usd:
+            self._known, self._run_limit_usd, self._caps = known, limit_usd, {}
+            if limit_usd is not None:
+                self._caps = {str(plan_run_budget(run.tenant_id)): usd_pico(limit_usd)}
+            self._payers.clear()
+        return bool(known.rules or self._caps)
 
     def look_again(self) -> None:
         """The run was loaded anew: what is held back is told again when it goes on."""
         self._held_back.clear()
+        self._payers.clear()
 
     def close(self) -> None:
         """Nobody of this run waits any more. Who would be woken is let go of: a run that is in a
@@ -228,11 +228,13 @@ class Reserving:
         except (AttemptFailed, ModelFailed, Unavailable) as error:
             self._not_priced(on, attempt, error)
             return None
-        known = {one: self._standings[one] for one in priced.counters if one in self._standings}
+        standings = self._standings
+        known = {one: standings[one] for one in priced.counters if one in standings}
         outcome = _decide(priced, known)
         match outcome:
             case Admitted():
-                self._standings = reserve(self._standings, priced.counters, outcome.usd_pico)
+                if standings:
+                    self._standings = reserve(standings, priced.counters, outcome.usd_pico)
                 return self._begin(on, attempt, priced, outcome)
             case Exhausted():
                 self._exhausted.append(outcome.counter)
@@ -328,10 +330,11 @@ class Reserving:
             has_parts=bounds.has_parts,
             has_tools=bounds.has_tools,
         )
-        spender = await self._spender(on, asked)
-        rules = [rule for rule in self._rules() if applies(rule, spender)]
-        counters = [counter_of(rule, spender, now) for rule in rules]
-        return _Priced(asked, model, worst, wanted, rules, counters)
+        paying = self._payers.get(asked.agent_id)
+        if paying is None:
+            paying = payer(await self._spender(on, asked), self._rules())
+            self._payers[asked.agent_id] = paying
+        return _Priced(asked, model, worst, wanted, paying.rules, paying.counters(now))
 
     def _rules(self) -> list[BudgetRule]:
         of_plan = [

@@ -20,7 +20,7 @@ MODULE = "github.com/stripe/stripe-mock"
 VERSION = "v0.197.0"
 BUILD_WAIT_S = 600
 START_WAIT_S = 60
-STOP_WAIT_S = 10
+STOP_WAIT_S = 30
 POLL_S = 0.02
 
 

@@ -201,7 +201,7 @@ def build_write_routes(app: FastAPI, dependencies: WriteDependencies) -> None:
     add_scim(app, edge, dependencies.scim)
     add_problem_handlers(app)
     add_open_paths(app, edge)
-    document_schemas(app, BODIES, paths=scim_paths(), path_schemas=scim_schemas())
+    document_schemas(app, BODIES, paths=scim_paths, path_schemas=scim_schemas)
     app.add_middleware(LastResort, ids=dependencies.ids)
     if dependencies.cors_origins:
         app.add_middleware(

@@ -2,7 +2,7 @@
 (write_api/edge.py), so the framework cannot derive it; tests send what is documented and compare.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar
@@ -308,11 +308,12 @@ def document_schemas(
     app: FastAPI,
     bodies: Sequence[TypeAdapter[Any]],
     *,
-    paths: Mapping[str, Any],
-    path_schemas: Mapping[str, Any],
+    paths: Callable[[], Mapping[str, Any]],
+    path_schemas: Callable[[], Mapping[str, Any]],
 ) -> None:
-    """Adds to the document of `app` the schemas of `bodies`, of problems, and the ways to
-    authenticate; and `paths`, which no route of the framework serves, with their schemas.
+    """Adds to the document of `app`, once somebody asks for it, the schemas of `bodies`, of
+    problems, and the ways to authenticate; and `paths`, which no route of the framework serves,
+    with their schemas.
     """
     generated = app.openapi
 
@@ -321,9 +322,9 @@ def document_schemas(
         document = generated()
         components = document.setdefault("components", {})
         components["securitySchemes"] = dict(SECURITY_SCHEMES)
-        schemas = {**components.get("schemas", {}), **_schemas(bodies), **path_schemas}
+        schemas = {**components.get("schemas", {}), **_schemas(bodies), **path_schemas()}
         components["schemas"] = dict(sorted(schemas.items()))
-        document["paths"].update(paths)
+        document["paths"].update(paths())
         return document
 
     app.openapi = openapi

@@ -6,7 +6,9 @@ lets duplicate members pass) costs 40 us of a command's 400, and our endpoints u
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NoReturn, TypeAlias
 
 from fastapi import FastAPI
@@ -28,7 +30,7 @@ _PATH_PARAMETER = re.compile(r"\{(\w+)(?::path)?\}")
 _AN_ID: Mapping[str, Any] = {"schema": {"type": "string", "format": "uuid"}}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Route:
     """documentation: keyword arguments of FastAPI's routes (write_api/openapi.py). identify: finds
     out who is calling, or refuses. is_sensitive: of a route that reads: each reading is put on
@@ -56,20 +58,22 @@ def route(
 
 def add_routes(app: FastAPI, edge: Edge, routes: Iterable[Route]) -> None:
     for declared in routes:
-        extra: dict[str, Any] = declared.documentation["openapi_extra"]
-        told = declared.documentation.get(PATH_PARAMETERS, {})
-        parameters = [*_path_parameters(declared.path, told), *extra.get("parameters", [])]
-        documentation: Documentation = {
-            **{key: text for key, text in declared.documentation.items() if key != PATH_PARAMETERS},
-            "openapi_extra": {**extra, "parameters": parameters},
-        }
-        app.router.add_api_route(
-            declared.path,
-            _served(declared, edge),
-            methods=[declared.method],
-            route_class_override=_SelfReadingRoute,
-            **documentation,
-        )
+        added = copy(_documented(declared))
+        added.app = _served(declared, edge)
+        app.router.routes.append(added)
+
+
+@cache
+def _documented(declared: Route) -> APIRoute:
+    """The same in every application, and most of what it costs to build one."""
+    extra: dict[str, Any] = declared.documentation["openapi_extra"]
+    told = declared.documentation.get(PATH_PARAMETERS, {})
+    parameters = [*_path_parameters(declared.path, told), *extra.get("parameters", [])]
+    documentation: Documentation = {
+        **{key: text for key, text in declared.documentation.items() if key != PATH_PARAMETERS},
+        "openapi_extra": {**extra, "parameters": parameters},
+    }
+    return APIRoute(declared.path, _never_called, methods=[declared.method], **documentation)
 
 
 def _served(declared: Route, edge: Edge) -> ASGIApp:
@@ -94,12 +98,6 @@ def _served(declared: Route, edge: Edge) -> ASGIApp:
         await response(scope, receive, send)
 
     return serve
-
-
-class _SelfReadingRoute(APIRoute):
-    def __init__(self, path: str, endpoint: ASGIApp, **documentation: Any) -> None:
-        super().__init__(path, _never_called, **documentation)
-        self.app = endpoint
 
 
 def _never_called() -> NoReturn:

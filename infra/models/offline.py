@@ -95,10 +95,10 @@ def _cut(entry: _Entry, parameters: Mapping[str, Json]) -> _Entry:
     wanted = [limit for limit in limits if isinstance(limit, int) and not isinstance(limit, bool)]
     if not wanted or entry.tokens_out is not None:
         return entry
-    words = _WORD_WITH_SPACE.findall(entry.text)
     limit = max(min(wanted), 0)
     if len(entry.text.split()) <= limit:
         return entry
+    words = _WORD_WITH_SPACE.findall(entry.text)
     return entry._replace(text="".join(words[:limit]), is_cut=True)
 
 

@@ -3,7 +3,6 @@ call.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
@@ -67,22 +66,23 @@ async def call_model(attempt: Attempt, run: Run, on: Effects, asked: Asked) -> A
     """Raises AttemptFailed with what was billed all the same."""
     model = asked.model
     is_streamed, parameters = _streamed(asked.parameters)
-    request = ModelRequest(
-        model=model,
-        messages=asked.messages,
-        parameters=parameters,
-        attempt=attempt.number,
-        timeout_s=attempt.timeout_s,
-        idempotency_key=attempt.idempotency_key,
-    )
     made = Call(run.tenant_id, model, model, asked.agent_id, on.clock.now())
     try:
         access = await own_access(model, run, on)
         if access is not None:
-            request = _through(access, request)
             made = made._replace(asked=access.model)
         if attempt.reserved is not None:
-            request = _as_reserved(attempt.reserved, request)
+            parameters = _as_reserved(attempt.reserved, made.asked, parameters)
+        request = ModelRequest(
+            model=made.asked,
+            messages=asked.messages,
+            parameters=parameters,
+            attempt=attempt.number,
+            timeout_s=attempt.timeout_s,
+            idempotency_key=attempt.idempotency_key,
+            api_base=None if access is None else access.api_base,
+            api_key=None if access is None else access.api_key,
+        )
         hidden = _hidden(access)
         with live_answer(attempt, run, on, is_wanted=is_streamed, hidden=hidden) as on_token:
             response = await on.models.complete(request, on_token)
@@ -124,15 +124,16 @@ async def _usage_of_failed(made: Call, failed: ModelFailed, on: Effects) -> Usag
     return await charged(made, failed.measured, on.prices, provider=made.told.partition("/")[0])
 
 
-def _as_reserved(reserved: Reserved, request: ModelRequest) -> ModelRequest:
-    """No longer an answer than was paid for. Raises AttemptFailed."""
-    if request.model != reserved.model:
+def _as_reserved(
+    reserved: Reserved, model: str, parameters: Mapping[str, Json]
+) -> Mapping[str, Json]:
+    """The parameters, for no longer an answer than was paid for. Raises AttemptFailed."""
+    if model != reserved.model:
         message = "another model is meant by this name since the call was paid for"
         raise AttemptFailed("model_changed", message, is_retryable=True)
     if reserved.tokens_max is None:
-        return request
-    parameters = limited(request.model, request.parameters, reserved.tokens_max)
-    return replace(request, parameters=parameters)
+        return parameters
+    return limited(model, parameters, reserved.tokens_max)
 
 
 async def own_access(model: str, run: Run, on: Effects) -> ProviderAccess | None:
@@ -141,10 +142,6 @@ async def own_access(model: str, run: Run, on: Effects) -> ProviderAccess | None
         return None
     owner_id = await on.owners.owner_of(run.tenant_id, run.created_by)
     return await on.providers.access(run.tenant_id, owner_id, model)
-
-
-def _through(access: ProviderAccess, request: ModelRequest) -> ModelRequest:
-    return replace(request, model=access.model, api_base=access.api_base, api_key=access.api_key)
 
 
 def _told_of(blots: Blots | None, response: ModelResponse, model: str) -> ModelResponse:

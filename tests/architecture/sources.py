@@ -3,7 +3,6 @@
 import ast
 import tomllib
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,10 @@ def modules(*names: str) -> Iterator[Path]:
         yield from sorted((ROOT / name).rglob("*.py"))
 
 
-@cache
 def parse(path: Path) -> ast.Module:
+    """Not to be kept: of all files it is a million objects, which the collector looks at again
+    and again.
+    """
     return ast.parse(path.read_text("utf-8"), filename=str(path))
 
 

@@ -4,6 +4,9 @@ We aim at 40 lines for a function and 200 for a file, and refuse what is beyond 
 """
 
 import ast
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
 
 from tests.architecture.sources import UNLAYERED, modules, parse, shown
 
@@ -15,13 +18,34 @@ POSITIONAL_PARAMETERS_MAX = 4
 ALLOWED: dict[str, str] = {}
 
 
-def functions() -> list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+class Function(NamedTuple):
+    """positional: how many parameters without self and cls. name: path:function."""
+
+    name: str
+    lines: int
+    positional: int
+    is_decorated: bool
+
+
+@cache
+def functions() -> list[Function]:
     return [
-        (f"{shown(path)}:{node.name}", node)
+        _measured(path, node)
         for path in modules()
         for node in ast.walk(parse(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
+
+
+def _measured(path: Path, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Function:
+    assert node.end_lineno is not None
+    parameters = [*node.args.posonlyargs, *node.args.args]
+    return Function(
+        f"{shown(path)}:{node.name}",
+        node.end_lineno - node.lineno + 1,
+        len([each for each in parameters if each.arg not in {"self", "cls"}]),
+        is_decorated=bool(node.decorator_list),
+    )
 
 
 def test_no_file_is_too_long() -> None:
@@ -31,12 +55,8 @@ def test_no_file_is_too_long() -> None:
 
 
 def test_no_function_is_too_long() -> None:
-    too_long = {
-        name: node.end_lineno - node.lineno + 1
-        for name, node in functions()
-        if node.end_lineno and node.end_lineno - node.lineno >= FUNCTION_LINES_MAX
-    }
-    assert too_long.keys() - set(ALLOWED) == set()
+    too_long = {one.name for one in functions() if one.lines > FUNCTION_LINES_MAX}
+    assert too_long - set(ALLOWED) == set()
 
 
 def test_no_function_takes_many_positional_arguments() -> None:
@@ -44,16 +64,16 @@ def test_no_function_takes_many_positional_arguments() -> None:
 
     What a decorator registers is called by its framework, by name.
     """
-    many: dict[str, int] = {}
-    for name, node in functions():
-        parameters = [*node.args.posonlyargs, *node.args.args]
-        count = len([each for each in parameters if each.arg not in {"self", "cls"}])
-        is_free = name.partition("/")[0] in UNLAYERED or bool(node.decorator_list)
-        if count > POSITIONAL_PARAMETERS_MAX and not is_free:
-            many[name] = count
-    assert many.keys() - set(ALLOWED) == set()
+    many = {
+        one.name
+        for one in functions()
+        if one.positional > POSITIONAL_PARAMETERS_MAX
+        and one.name.partition("/")[0] not in UNLAYERED
+        and not one.is_decorated
+    }
+    assert many - set(ALLOWED) == set()
 
 
 def test_the_allow_list_names_only_what_exists() -> None:
-    known = {name for name, _ in functions()} | {shown(path) for path in modules()}
+    known = {one.name for one in functions()} | {shown(path) for path in modules()}
     assert set(ALLOWED) - known == set()

@@ -45,6 +45,7 @@ MACHINERY = {
         "standing_port",
         "subject_port",
         "trigger_catalogue",
+        "trigger_notices",
         "trigger_port",
         "template_port",
         "vault_port",

@@ -16,7 +16,7 @@ from tests.browser.client import Client
 from tests.browser.visit import PHONE, Visit, visit
 from tests.end_to_end.stack import Stack, new_tenant, operator_key_of
 from tests.end_to_end.stories import question_workflow
-from tests.plain_http import NO_AUTHORITIES
+from tests.plain_http import NO_AUTHORITIES, PATIENCE_S
 
 WAIT_S = 30
 NEWEST = "{ tenant { id } invoices(first: 5) { edges { node { id status periodStart } } } }"
@@ -49,6 +49,7 @@ def invoice_id(client: Client, stack: Stack, execution_id: str) -> str:
         f"{stack.url}/api/v1/tenants/{tenant_id}/billing-profile",
         json=terms,
         headers={"X-Operator-Key": operator_key_of(stack)},
+        timeout=PATIENCE_S,
         verify=NO_AUTHORITIES,
     ).raise_for_status()
     found = _issued(client)

@@ -5,12 +5,17 @@ from uuid import UUID
 
 import pytest
 
+from commands.authorization import EVERY_SCOPE, Caller
 from commands.executions import CancelExecution
+from commands.identity_port import StoredUserAccess
+from commands.mail_port import QueuedMail
 from commands.ports import OpenedExecution
 from commands.trigger_fires import BackfillTrigger, FireTrigger
 from commands.triggers import PauseTrigger, TriggerOwnerGone
 from commands.workflows import DeleteWorkflow, ReviseWorkflow
+from domain.envelope import Envelope
 from domain.errors import Invalid
+from domain.identity import User
 from domain.trigger_inputs import TriggerInputFailed
 from domain.triggers import BackfillUnderWay, NotScheduled, TriggerNotFound
 from domain.workflows import WorkflowNotFound
@@ -22,6 +27,15 @@ from tests.commands.trigger_steps import a_trigger, due_row, loaded_trigger, loo
 def run_of(result: object) -> UUID:
     assert isinstance(result, dict)
     return UUID(str(result["execution_id"]))
+
+
+async def a_person(world: World, email: str) -> UUID:
+    """An administrator."""
+    user = User(id=world.ids.new(), email=email, role="ADMIN", name=None)
+    row = StoredUserAccess(user.id, user.id.bytes, "ADMIN", "ACTIVE")
+    envelope = Envelope(world.tenant_id, "operator")
+    await world.store.append([user], envelope, side_rows=[row])
+    return user.id
 
 
 async def test_a_fire_and_its_run_are_one_append_and_the_run_is_of_who_made_the_trigger() -> None:
@@ -114,6 +128,33 @@ async def test_after_failures_in_a_row_it_pauses_and_begins_no_more() -> None:
     await looked_at(world, trigger_id)
     assert world.store.topics[-2:] == ["trigger.settled", "trigger.paused"]
     assert due_row(world).due_at is None
+
+
+async def test_who_made_it_is_written_when_it_pauses_itself() -> None:
+    world = World()
+    ada = await a_person(world, "ada@example.com")
+    caller = Caller(f"user:{ada}", world.tenant_id, frozenset({EVERY_SCOPE}), ada)
+    trigger_id = await a_trigger(world, caller=caller, policy={"pause_after_failures": 1})
+    world.clock.pass_time(hours=1)
+    await worked(world, run_of((await looked_at(world, trigger_id)).result), refused("a"))
+    world.clock.pass_time(hours=1)
+    await looked_at(world, trigger_id)
+    (mail,) = world.mailbox.mails
+    assert mail.to == "ada@example.com"
+    assert mail.text.startswith("A trigger has paused itself: 1 of its runs failed")
+    assert any(isinstance(row, QueuedMail) for row in world.store.side_rows)
+    await looked_at(world, trigger_id)
+    assert len(world.mailbox.mails) == 1
+
+
+async def test_the_administrators_are_written_of_a_trigger_that_a_key_made() -> None:
+    world = World()
+    await a_person(world, "grace@example.com")
+    trigger_id = await a_trigger(world)
+    world.clock.pass_time(hours=1)
+    await looked_at(world, trigger_id, refused_with="not_found", must_pause=True)
+    (mail,) = world.mailbox.mails
+    assert (mail.to, "refused (not_found)" in mail.text) == ("grace@example.com", True)
 
 
 async def test_a_run_that_was_cancelled_lets_the_next_one_begin() -> None:

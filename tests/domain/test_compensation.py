@@ -9,6 +9,7 @@ from domain.execution_commands import (
     NothingToResolve,
     StillRuns,
 )
+from domain.execution_steps import is_held_back
 from domain.identifiers import Json, JsonObject
 from domain.payloads import PAYLOAD_BYTES_MAX
 from tests.domain.facts import EXECUTION_ID, cancelled, fact, usage_unresolved
@@ -74,13 +75,24 @@ def test_a_failure_is_undone_the_newest_first_and_one_after_the_other() -> None:
     assert (run.status, run.aggregate.error) == ("COMPENSATED", error)
 
 
+UNDONE_BY_A_MODEL: JsonObject = {
+    "type": "llm",
+    "config": {"model": "offline/echo", "prompt": "Undo {{ nodes.book.output.id }}"},
+    "timeout_s": 9,
+}
+
+
+def test_what_undoes_waits_for_what_pays_for_it_as_any_call_does() -> None:
+    run = booked(fail("last"), compensate=UNDONE_BY_A_MODEL)
+    run.aggregate.live.is_budgeted = True
+    run.when(advance())
+    assert [topic for topic, _ in run.recorded] == ["execution.compensation_started"]
+    assert isinstance(run.answer, list)
+    assert [is_held_back(run.aggregate, one) for one in run.answer] == [True]
+
+
 def test_what_undoes_is_an_attempt_of_its_own_that_sees_what_it_undoes() -> None:
-    undo: JsonObject = {
-        "type": "llm",
-        "config": {"model": "offline/echo", "prompt": "Undo {{ nodes.book.output.id }}"},
-        "timeout_s": 9,
-    }
-    run = booked(fail("last"), advance(), compensate=undo)
+    run = booked(fail("last"), advance(), compensate=UNDONE_BY_A_MODEL)
     assert run.answer == [
         Attempt(
             UNDO,

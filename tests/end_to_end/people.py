@@ -9,7 +9,7 @@ import httpx
 from tests.plain_http import NO_AUTHORITIES
 
 PASSWORD = "a horse that is correct, with a battery"
-WAIT_S = 40
+WAIT_S = 60
 
 
 @dataclass

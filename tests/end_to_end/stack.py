@@ -20,8 +20,8 @@ from domain.identifiers import JsonObject
 from tests.plain_http import NO_AUTHORITIES
 
 ROOT = Path(__file__).parents[2]
-READY_S = 60
-STOP_S = 20
+READY_S = 120
+STOP_S = 60
 # Hashing that is dear on purpose, at its cheapest.
 CHEAP_HASHING = {"AGENTLEDGER_BCRYPT_COST": "4", "AGENTLEDGER_SCRYPT_N": str(2**14)}
 
@@ -127,7 +127,7 @@ class Stack:
         while True:
             try:
                 if (
-                    httpx.get(f"{self.url}/readyz", timeout=2, verify=NO_AUTHORITIES).status_code
+                    httpx.get(f"{self.url}/readyz", timeout=20, verify=NO_AUTHORITIES).status_code
                     == 200
                 ):
                     return
@@ -175,7 +175,7 @@ class Api:
         self.http = httpx.AsyncClient(
             base_url=url,
             headers={"Authorization": f"Bearer {api_key}"},
-            timeout=40,
+            timeout=60,
             verify=NO_AUTHORITIES,
         )
 
@@ -202,7 +202,7 @@ class Api:
         assert "errors" not in document, document
         return document["data"]
 
-    async def execution_at_end(self, execution_id: str, *, wait_s: float = 30) -> dict[str, Any]:
+    async def execution_at_end(self, execution_id: str, *, wait_s: float = 60) -> dict[str, Any]:
         """The execution once it is ended, as the read model shows it."""
         query = (
             "query($id: ID!) { execution(id: $id) { id status output error costUsd tokensIn"
@@ -238,7 +238,7 @@ def new_tenant(url: str, operator_key: str, name: str) -> str:
         f"{url}/api/v1/tenants",
         json=body,
         headers={"X-Operator-Key": operator_key},
-        timeout=30,
+        timeout=60,
         verify=NO_AUTHORITIES,
     )
     assert answer.status_code == 201, answer.text

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from tests.end_to_end.stack import Api, Stack, operator_key_of
-from tests.plain_http import NO_AUTHORITIES
+from tests.plain_http import NO_AUTHORITIES, PATIENCE_S
 
 LLM = {"model": "offline/echo", "prompt": "one two three four", "parameters": {"max_tokens": 20}}
 # Four tokens in and at most 20 out, of 1 and 2 millionths of a USD: it holds 0.000044 USD.
@@ -118,6 +118,7 @@ async def test_a_tenant_is_held_to_what_the_operator_keeps_for_it(
     operator = httpx.Client(
         base_url=f"{one_process.url}/api/v1/tenants/{tenant_id}",
         headers={"X-Operator-Key": operator_key_of(one_process)},
+        timeout=PATIENCE_S,
         verify=NO_AUTHORITIES,
     )
     with operator:

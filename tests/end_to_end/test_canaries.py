@@ -176,7 +176,7 @@ async def live(api: Api, flock: Flock) -> str:
     }
     made = await api.post("/agents", agent)
     await api.post(
-        f"/agents/{made['agent_id']}/execute?wait_s=20", {"input": word("input of an agent")}
+        f"/agents/{made['agent_id']}/execute?wait_s=30", {"input": word("input of an agent")}
     )
     await api.post("/api-keys", {"name": word("name of an API key"), "scopes": ["read"]})
     secret = {"value": word("secret", "secret")}
@@ -210,7 +210,7 @@ async def live(api: Api, flock: Flock) -> str:
 async def decide(api: Api, path: str, comment: str) -> None:
     """As soon as somebody is asked."""
     body = {"decision": "approve", "comment": comment}
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not (await api.http.post(f"/api/v1{path}", json=body)).is_success:
             await asyncio.sleep(0.05)
 

@@ -17,7 +17,7 @@ from domain.nodes.catalogue import NODE_TYPES
 from tests.domain.test_documented_workflows import examples
 from tests.end_to_end.stack import Api, Stack
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 UNDER_WAY = {"PENDING", "RUNNING", "WAITING", "COMPENSATING"}
 FAILURES = ("rate_limited", "timeout", "unavailable", "invalid")
 # A script cannot tell one iteration from another, so here every attempt in a body is an echo.

@@ -22,7 +22,7 @@ CANARY = "grzimek-canary-of-the-erased"
 KEPT = "canary-of-the-neighbour"
 PERSON = "marlin-canary-of-a-person"
 SUBJECT = "nemo-canary-of-a-customer"
-WAIT_S = 30
+WAIT_S = 60
 TABLES = (
     "SELECT c.oid::regclass::text FROM pg_class AS c WHERE c.relkind = 'r'"
     " AND c.relnamespace = 'agentledger'::regnamespace"
@@ -76,7 +76,7 @@ async def a_tenant_with(stack: Stack, word: str) -> tuple[str, Api, str]:
     api = Api(stack.url, str(made["api_key"]))
     workflow = {**question_workflow(), "name": f"workflow {word}"}
     workflow_id = (await api.post("/workflows", workflow))["workflow_id"]
-    path = f"/workflows/{workflow_id}/execute?wait_s=20"
+    path = f"/workflows/{workflow_id}/execute?wait_s=30"
     # One small, and one so large that it lies beside its event.
     small = await api.post(path, {"input": {"question": word}}, **{"Idempotency-Key": word})
     await api.post(path, {"input": {"question": word * 4000}})
@@ -122,7 +122,7 @@ async def runs_of_a_subject(api: Api, word: str) -> list[str]:
     """One that ended, with something large; and one that waits."""
     named = {"input": {"question": word * 4000}, "data_subject": word}
     workflow_id = (await api.post("/workflows", question_workflow()))["workflow_id"]
-    ended = await api.post(f"/workflows/{workflow_id}/execute?wait_s=20", named)
+    ended = await api.post(f"/workflows/{workflow_id}/execute?wait_s=30", named)
     nodes = [
         {"id": "start", "type": "start"},
         {"id": "wait", "type": "signal", "config": {"name": "go"}},

@@ -10,7 +10,7 @@ import httpx
 from tests.end_to_end.scim_client import violations
 from tests.end_to_end.stack import Api
 from tests.oidc.provider import OpenIdProvider, sign_in
-from tests.plain_http import NO_AUTHORITIES
+from tests.plain_http import NO_AUTHORITIES, PATIENCE_S
 
 ADA = {"email": "ada@acme.example", "email_verified": True}
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
@@ -36,7 +36,9 @@ async def configured(api: Api, issuer: str) -> str:
 
 async def signed_in(api: Api, tenant_id: str, subject: str, claims: dict[str, Any]) -> Any:
     """As a person with a browser; the answer of the callback."""
-    async with httpx.AsyncClient(base_url=api.url, verify=NO_AUTHORITIES) as browser:
+    async with httpx.AsyncClient(
+        base_url=api.url, timeout=PATIENCE_S, verify=NO_AUTHORITIES
+    ) as browser:
         begun = await browser.get(f"/api/v1/auth/oauth/{tenant_id}/acme/start")
         assert begun.status_code == 302, begun.text
         cookie = begun.headers["set-cookie"].partition(";")[0]
@@ -52,7 +54,7 @@ async def scim_token(api: Api) -> str:
 async def whether_lets_in(api: Api, access_token: str) -> bool:
     headers = {"Authorization": f"Bearer {access_token}"}
     async with httpx.AsyncClient(
-        base_url=api.url, headers=headers, verify=NO_AUTHORITIES
+        base_url=api.url, headers=headers, timeout=PATIENCE_S, verify=NO_AUTHORITIES
     ) as person:
         answer = await person.post("/graphql", json={"query": "{ agents { edges { cursor } } }"})
     assert answer.status_code in {200, 401}, answer.text
@@ -100,7 +102,7 @@ async def test_a_tenant_asks_its_people_for_more_than_a_password_at_the_provider
 
 async def refusals(api: Api) -> set[tuple[str, str, str | None]]:
     """On the trail of the tenant; those of strangers are there after some seconds."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             page = await api.query(
                 "{ auditEntries(filter: {outcome: DENIED}, first: 50) {"
@@ -119,7 +121,7 @@ async def test_whom_the_directory_sends_away_is_out_at_once(
     tenant_id = await configured(api, openid_provider.issuer("directory"))
     headers = {"Authorization": f"Bearer {await scim_token(api)}"}
     async with httpx.AsyncClient(
-        base_url=f"{api.url}/scim/v2", headers=headers, verify=NO_AUTHORITIES
+        base_url=f"{api.url}/scim/v2", headers=headers, timeout=PATIENCE_S, verify=NO_AUTHORITIES
     ) as directory:
         body = {"schemas": [USER], "userName": "ada", "emails": [{"value": "ada@acme.example"}]}
         user = (await directory.post("/Users", json=body)).json()

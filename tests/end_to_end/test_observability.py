@@ -10,7 +10,7 @@ from tests.end_to_end.stack import Api, Stack
 from tests.end_to_end.stories import question_workflow
 from tests.end_to_end.traces import CLIENT, assert_traced
 from tests.otlp_receiver import OtlpReceiver
-from tests.plain_http import NO_AUTHORITIES
+from tests.plain_http import NO_AUTHORITIES, PATIENCE_S
 
 OF_HISTOGRAM = re.compile(r"_(bucket|count|sum)$")
 
@@ -19,7 +19,7 @@ async def test_a_run_is_followed_from_its_request_to_its_last_node(
     api: Api, collector: OtlpReceiver
 ) -> None:
     workflow = await api.post("/workflows", question_workflow())
-    path = f"/workflows/{workflow['workflow_id']}/execute?wait_s=10"
+    path = f"/workflows/{workflow['workflow_id']}/execute?wait_s=30"
     run = await api.post(path, {"input": {"question": "a canary?"}}, traceparent=CLIENT)
     tenant = (await api.query("{ tenant { id } }"))["tenant"]["id"]
     assert_traced(collector, str(run["execution_id"]), str(tenant), "postgresql")
@@ -51,7 +51,7 @@ async def test_what_led_to_what_is_a_tree(api: Api) -> None:
     ]
     body = {"name": "Tree", "definition": {"nodes": nodes, "edges": edges}}
     outer = await api.post("/workflows", body)
-    run = await api.post(f"/workflows/{outer['workflow_id']}/execute?wait_s=20", {"input": {}})
+    run = await api.post(f"/workflows/{outer['workflow_id']}/execute?wait_s=30", {"input": {}})
     parent_id = str(run["execution_id"])
     told = await told_causes(api, parent_id)
     assert told[0]["causes"] == []
@@ -73,9 +73,9 @@ async def test_what_led_to_what_is_a_tree(api: Api) -> None:
 
 async def test_prometheus_sees_what_was_done(api: Api, one_process: Stack) -> None:
     workflow = await api.post("/workflows", question_workflow())
-    path = f"/workflows/{workflow['workflow_id']}/execute?wait_s=10"
+    path = f"/workflows/{workflow['workflow_id']}/execute?wait_s=30"
     await api.post(path, {"input": {"question": "What?"}})
-    told = httpx.get(f"{one_process.url}/metrics", verify=NO_AUTHORITIES).text
+    told = httpx.get(f"{one_process.url}/metrics", timeout=PATIENCE_S, verify=NO_AUTHORITIES).text
     for line in (
         'saga_steps_total{node_type="llm",result="completed"}',
         'saga_executions_ended_total{status="COMPLETED"}',
@@ -98,7 +98,7 @@ async def test_prometheus_sees_what_was_done(api: Api, one_process: Stack) -> No
 async def test_every_metric_of_the_dashboards_and_alerts_is_told_by_a_running_server(
     one_process: Stack,
 ) -> None:
-    told = httpx.get(f"{one_process.url}/metrics", verify=NO_AUTHORITIES).text
+    told = httpx.get(f"{one_process.url}/metrics", timeout=PATIENCE_S, verify=NO_AUTHORITIES).text
     types = dict(re.findall(r"^# TYPE (\S+) (\S+)$", told, re.MULTILINE))
     named = named_series() - {"up"}  # Prometheus' own.
     missing = {name for name in named if not types.keys() & {name, OF_HISTOGRAM.sub("", name)}}

@@ -23,7 +23,7 @@ from commands.authorization import (
 from tests.end_to_end.people import Person, client_of, somebody
 from tests.end_to_end.stack import Stack, new_tenant, operator_key_of
 from tests.end_to_end.surface import TOLD, is_of_tenant, operations
-from tests.plain_http import NO_AUTHORITIES
+from tests.plain_http import NO_AUTHORITIES, PATIENCE_S
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -108,6 +108,7 @@ def house(one_process: Stack) -> Iterator[House]:
         f"{url}/api/v1/tenants/{tenant_id['id']}/reseller-quota",
         json={"customers_max": 1},
         headers=operator,
+        timeout=PATIENCE_S,
         verify=NO_AUTHORITIES,
     )
     assert quota.is_success, quota.text
@@ -310,7 +311,7 @@ def test_a_definition_names_nothing_of_others_until_it_is_shared_for_running(hou
     share = {"with": {"user": user.user_id}, "access": "execute"}
     house.olga.made(f"{agent.path}/shares", share)
     workflow = user.made("/workflows", {"name": "w", "definition": graph})
-    run = f"/workflows/{workflow['workflow_id']}/execute?wait_s=20"
+    run = f"/workflows/{workflow['workflow_id']}/execute?wait_s=30"
     assert user.made(run, {"input": {}})["status"] == "COMPLETED"
     house.olga.send("DELETE", f"{agent.path}/shares/{user.user_id}")
     late = user.send("POST", run, {"input": {}})

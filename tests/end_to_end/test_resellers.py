@@ -9,7 +9,7 @@ import pytest
 
 from tests.end_to_end.people import PASSWORD, Person, client_of, somebody
 from tests.end_to_end.stack import Stack, new_tenant, operator_key_of
-from tests.plain_http import NO_AUTHORITIES
+from tests.plain_http import NO_AUTHORITIES, PATIENCE_S
 
 TENANTS = "{ tenants(first: 100) { edges { node { id } } } }"
 pytestmark = pytest.mark.timeout(120)
@@ -27,6 +27,7 @@ def a_reseller(stack: Stack, customers_max: int) -> Person:
         f"{stack.url}/api/v1/tenants/{tenant['id']}/reseller-quota",
         json={"customers_max": customers_max},
         headers=operator,
+        timeout=PATIENCE_S,
         verify=NO_AUTHORITIES,
     )
     assert quota.is_success, quota.text

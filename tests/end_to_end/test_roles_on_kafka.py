@@ -13,7 +13,7 @@ from tests.end_to_end.stack import Api, Stack, new_tenant
 from tests.end_to_end.stories import question_workflow, scripted_workflow
 from tests.end_to_end.traces import CLIENT, assert_traced
 from tests.otlp_receiver import OtlpReceiver
-from tests.plain_http import NO_AUTHORITIES
+from tests.plain_http import NO_AUTHORITIES, PATIENCE_S
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -46,10 +46,12 @@ def assert_each_role_answers_for_itself(stack: Stack) -> None:
     told: dict[str, str] = {}
     for name, port in stack.probe_ports.items():
         url = f"http://127.0.0.1:{port}"
-        assert httpx.get(f"{url}/healthz", verify=NO_AUTHORITIES).json() == {"status": "ok"}
-        ready = httpx.get(f"{url}/readyz", verify=NO_AUTHORITIES)
+        assert httpx.get(f"{url}/healthz", timeout=PATIENCE_S, verify=NO_AUTHORITIES).json() == {
+            "status": "ok"
+        }
+        ready = httpx.get(f"{url}/readyz", timeout=PATIENCE_S, verify=NO_AUTHORITIES)
         assert ready.status_code == 200, (name, ready.text)
-        told[name] = httpx.get(f"{url}/metrics", verify=NO_AUTHORITIES).text
+        told[name] = httpx.get(f"{url}/metrics", timeout=PATIENCE_S, verify=NO_AUTHORITIES).text
     assert "relay_active 1.0" in told["relay"]
     assert "relay_published_total 0.0" not in told["relay"]
     assert 'consumer_stalled{group="executions"} 0.0' in told["worker-1"]
@@ -71,7 +73,7 @@ async def test_two_workers_and_two_projectors_share_the_partitions(
                 assert (await kafka_api.execution_at_end(run))["status"] == "COMPLETED"
             workers |= await workers_of(kafka_api, runs)
     roles_on_kafka.verify()
-    path = f"/workflows/{workflow['workflow_id']}/execute?wait_s=10"
+    path = f"/workflows/{workflow['workflow_id']}/execute?wait_s=30"
     run = await kafka_api.post(path, {"input": {"question": "a canary?"}}, traceparent=CLIENT)
     tenant = (await kafka_api.query("{ tenant { id } }"))["tenant"]["id"]
     topic = roles_on_kafka.environment["AGENTLEDGER_KAFKA_TOPIC"]

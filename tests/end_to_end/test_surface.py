@@ -37,7 +37,7 @@ async def surface(owner: Owner) -> list[Operation]:
 
 async def somebody(owner: Owner) -> str:
     """The administrator, once the read model has them."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             answer = (await owner.http.post("/graphql", json={"query": PEOPLE})).json()
             if answer["data"]["users"]["edges"]:

@@ -228,7 +228,7 @@ async def test_everything_of_a_tenant_is_exported_and_can_be_checked(
     own_process: Stack, operator: httpx.AsyncClient, tenant: Api, tmp_path: Path
 ) -> None:
     workflow = await tenant.post("/workflows", naps(0))
-    path = f"/workflows/{workflow['workflow_id']}/execute?wait_s=10"
+    path = f"/workflows/{workflow['workflow_id']}/execute?wait_s=30"
     done = await tenant.post(path, {"input": {"text": "ü" * 70_000}})
     suspend = f"/api/v1/tenants/{await its_id(tenant)}/suspend"
     assert (await operator.post(suspend, json={"reason": "x"})).status_code == 200

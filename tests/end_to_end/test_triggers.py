@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 
 from tests.end_to_end.stack import Api, Stack
-from tests.plain_http import NO_AUTHORITIES
+from tests.plain_http import NO_AUTHORITIES, PATIENCE_S
 
-WAIT_S = 30
+WAIT_S = 60
 TRIGGER = "query($id: ID!) { trigger(id: $id) { nextAt last } }"
 WORKFLOW = {
     "name": "Told",
@@ -77,7 +77,7 @@ async def test_a_signed_request_begins_one_run(api: Api) -> None:
     url, raw = api.url + str(made["webhook_path"]), b'{"order": 17}'
     right = "sha256=" + hmac.new(b"it is known to two", raw, hashlib.sha256).hexdigest()
     headers = {"X-Hub-Signature-256": right, "X-GitHub-Delivery": "1"}
-    async with httpx.AsyncClient(verify=NO_AUTHORITIES) as stranger:
+    async with httpx.AsyncClient(timeout=PATIENCE_S, verify=NO_AUTHORITIES) as stranger:
         first = await stranger.post(url, content=raw, headers=headers)
         again = await stranger.post(url, content=raw, headers=headers)
         forged = await stranger.post(url, content=b"{}", headers=headers | {"Webhook-Id": "2"})

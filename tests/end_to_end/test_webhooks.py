@@ -8,10 +8,10 @@ import httpx
 import pytest
 
 from tests.end_to_end.stack import Api, Stack
-from tests.plain_http import NO_AUTHORITIES
+from tests.plain_http import NO_AUTHORITIES, PATIENCE_S
 
 NODES = "query($id: ID!) { execution(id: $id) { status nodes { id status output } } }"
-WAIT_S = 30
+WAIT_S = 60
 
 
 def callback_workflow(*, busy_s: float = 0, timeout_s: float = 600) -> dict[str, Any]:
@@ -74,7 +74,7 @@ async def test_a_stranger_posts_and_the_waiting_run_completes_with_the_request(
     await output_of(api, execution_id, "paid", "WAITING")
     url = await callback_of(api, execution_id)
     delivery = {"Webhook-Id": "msg_1", "Authorization": "Basic c2VjcmV0"}
-    async with httpx.AsyncClient(verify=NO_AUTHORITIES) as stranger:
+    async with httpx.AsyncClient(timeout=PATIENCE_S, verify=NO_AUTHORITIES) as stranger:
         first = await stranger.post(url + "?shop=1", json={"amount": 7}, headers=delivery)
         assert (first.status_code, first.json()["data"]["name"]) == (202, "paid")
         execution = await api.execution_at_end(execution_id)
@@ -96,7 +96,7 @@ async def test_a_stranger_posts_and_the_waiting_run_completes_with_the_request(
 async def test_a_request_that_comes_before_the_node_is_kept_for_it(api: Api) -> None:
     execution_id = await begun(api, busy_s=1)
     url = await callback_of(api, execution_id)
-    async with httpx.AsyncClient(verify=NO_AUTHORITIES) as stranger:
+    async with httpx.AsyncClient(timeout=PATIENCE_S, verify=NO_AUTHORITIES) as stranger:
         assert (await stranger.get(url, params={"ok": "yes"})).status_code == 202
     execution = await api.execution_at_end(execution_id)
     assert execution["output"]["query"] == {"ok": "yes"}
@@ -117,7 +117,7 @@ async def test_no_path_but_that_of_the_run_leads_to_it(api: Api, method: str) ->
         url.replace(execution_id, str(uuid4())),
         url.replace(key, key[::-1]),
     ]
-    async with httpx.AsyncClient(verify=NO_AUTHORITIES) as stranger:
+    async with httpx.AsyncClient(timeout=PATIENCE_S, verify=NO_AUTHORITIES) as stranger:
         answers = [(await stranger.request(method, one)) for one in wrong]
     told = [{**answer.json(), "request_id": ""} for answer in answers]
     assert [answer.status_code for answer in answers] == [404, 404, 404]

@@ -16,8 +16,8 @@ from tests.faults.effect_server import EffectServer
 from tests.faults.load import Client, one_of_each, require_ended_well
 from tests.faults.processes import Installation, Started
 
-REACHED_S = 30.0
-GHOST_S = 30.0
+REACHED_S = 60.0
+GHOST_S = 60.0
 GHOST_LIVES = "SELECT pg_advisory_lock_shared(%s, hashtext('-'))"
 # What some of these checks are about, and this load does not make, or is not always there so soon.
 UNTOUCHED = {

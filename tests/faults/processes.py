@@ -15,7 +15,7 @@ FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload(["tests.faults.preload"])
 
 POLL_S = 0.02
-STOP_S = 20.0
+STOP_S = 60.0
 
 
 @dataclass(eq=False)

@@ -19,7 +19,7 @@ from tests.faults.broken import Broken
 from tests.faults.conftest import ADMIN, OPERATOR_KEY, WAIT_S
 from tests.faults.crash_chains import OF_BILLING
 from tests.faults.load import POLL_S, Client
-from tests.plain_http import NO_AUTHORITIES
+from tests.plain_http import NO_AUTHORITIES, PATIENCE_S
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -43,7 +43,7 @@ async def test_a_month_is_billed_once_whatever_dies_meanwhile(on_postgres: Broke
     on_postgres.installation.start("all")
     path = f"/api/v1/tenants/{tenant_id}/invoices/{invoice_id(tenant_id, starts_at)}"
     async with httpx.AsyncClient(
-        base_url=on_postgres.client.url, headers=OPERATOR, verify=NO_AUTHORITIES
+        base_url=on_postgres.client.url, headers=OPERATOR, timeout=PATIENCE_S, verify=NO_AUTHORITIES
     ) as http:
         async with asyncio.timeout(WAIT_S):
             while (document := await issued(http, path)) is None:
@@ -75,7 +75,7 @@ async def a_billed_tenant(broken: Broken, starts_at: datetime) -> TenantId:
     await tenant.post("/usage-events", {**sent, "data": {"quantity": 12}})
     terms = {"starts_at": starts_at.isoformat(), "grace_s": 0}
     async with httpx.AsyncClient(
-        base_url=broken.client.url, headers=OPERATOR, verify=NO_AUTHORITIES
+        base_url=broken.client.url, headers=OPERATOR, timeout=PATIENCE_S, verify=NO_AUTHORITIES
     ) as http:
         # Its answer may be lost: the worker may die before it is sent.
         with contextlib.suppress(httpx.HTTPError):

@@ -9,7 +9,7 @@ from tests.faults.broken import Broken
 from tests.faults.conftest import ADMIN, OPERATOR_KEY, WAIT_S
 from tests.faults.crash_chains import OF_LEAVING
 from tests.faults.load import POLL_S, Client, workflows_of
-from tests.plain_http import NO_AUTHORITIES
+from tests.plain_http import NO_AUTHORITIES, PATIENCE_S
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -55,7 +55,7 @@ async def until_unknown(tenant: Client) -> None:
     """Its key is refused like one that never was."""
     headers = {"Authorization": f"Bearer {tenant.api_key}"}
     async with httpx.AsyncClient(
-        base_url=tenant.url, headers=headers, verify=NO_AUTHORITIES
+        base_url=tenant.url, headers=headers, timeout=PATIENCE_S, verify=NO_AUTHORITIES
     ) as http:
         async with asyncio.timeout(WAIT_S):
             while not await _is_refused(http):
@@ -71,6 +71,8 @@ async def _is_refused(http: httpx.AsyncClient) -> bool:
 
 
 async def tenants(url: str) -> list[str]:
-    async with httpx.AsyncClient(base_url=url, headers=OPERATOR, verify=NO_AUTHORITIES) as http:
+    async with httpx.AsyncClient(
+        base_url=url, headers=OPERATOR, timeout=PATIENCE_S, verify=NO_AUTHORITIES
+    ) as http:
         listed = await http.post("/graphql", json={"query": TENANTS})
     return [edge["node"]["id"] for edge in listed.json()["data"]["tenants"]["edges"]]

@@ -74,7 +74,7 @@ async def test_records_of_somebody_else_hold_up_nobody_and_are_found_by_verify(
     on_postgres.begin_runs()
     await on_postgres.require_ended()
     process.ask_to_stop()
-    await process.ended(wait_s=30)
+    await process.ended(wait_s=60)
     (found,) = [check for check in await on_postgres.checks() if not check.ok]
     assert found.name == "every stored event reached Kafka in stream order"
     assert found.violations_count == len(FOREIGN) * PARTITIONS

@@ -27,7 +27,7 @@ from tests.commands.event_store_contract import an_execution
 from tests.infra.conftest import Parts
 from tests.infra.log_steps import IDS
 
-WAIT_S = 20
+WAIT_S = 60
 VALUE = b"a definition of no small size"
 
 

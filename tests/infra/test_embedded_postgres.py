@@ -13,7 +13,7 @@ import pytest
 from infra.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 
 ROOT = Path(__file__).parents[2]
-WAIT_S = 30
+WAIT_S = 60
 
 
 @pytest.fixture

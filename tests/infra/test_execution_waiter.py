@@ -21,7 +21,7 @@ from infra.tail import Tail
 from tests.infra.conftest import Parts
 from tests.infra.log_steps import IDS, until
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 @dataclass

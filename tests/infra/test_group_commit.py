@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import psycopg
@@ -191,7 +192,13 @@ async def test_every_column_comes_back_as_it_was_stored(parts: Parts, database_u
     ]
 
 
-def idle(conninfo: str, *, queue_max: int = 10) -> GroupCommit:
+def idle(
+    conninfo: str,
+    *,
+    queue_max: int = 10,
+    timeout_s: float = 0.2,
+    on_appended: Callable[[], None] = lambda: None,
+) -> GroupCommit:
     """Stores nothing until somebody runs it."""
     return GroupCommit(
         conninfo,
@@ -199,8 +206,8 @@ def idle(conninfo: str, *, queue_max: int = 10) -> GroupCommit:
         batch_events_max=10,
         batch_bytes_max=1 << 20,
         queue_max=queue_max,
-        timeout_s=0.2,
-        on_appended=lambda: None,
+        timeout_s=timeout_s,
+        on_appended=on_appended,
     )
 
 
@@ -209,6 +216,25 @@ def an_append() -> Append:
         Envelope(TenantId(IDS.new()), "test"),
         [(IDS.new(), 1, "api_key.created", b"{}", IDS.new(), None)],
     )
+
+
+async def test_who_appended_goes_on_before_anybody_reads_what_is_new(conninfo: Conninfo) -> None:
+    order: list[str] = []
+    told = asyncio.Event()
+
+    def tell() -> None:
+        order.append("told")
+        told.set()
+
+    group_commit = idle(conninfo("writer"), timeout_s=30, on_appended=tell)
+    running = asyncio.create_task(group_commit.run())
+    try:
+        await group_commit.append(an_append())
+        order.append("went on")
+        await told.wait()
+    finally:
+        running.cancel()
+    assert order == ["went on", "told"]
 
 
 async def test_an_append_that_nobody_stores_is_refused_in_time(conninfo: Conninfo) -> None:
@@ -266,7 +292,7 @@ async def test_a_caller_that_gives_up_does_not_undo_its_append_or_the_batch(part
     await parts.store.append([a_key()], envelope)
     leaving = asyncio.create_task(parts.store.append([given_up], envelope))
     staying = asyncio.create_task(parts.store.append([other], envelope))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         # At every turn of the loop: they are stored within a millisecond.
         while parts.group_commit.waiting_count() + parts.group_commit.storing_count() < 2:
             await asyncio.sleep(0)

@@ -12,7 +12,7 @@ from infra.live_text import CHANNEL, PIECE_CHARACTERS_MAX, LiveText
 from tests.infra.conftest import Parts
 from tests.infra.log_steps import IDS
 
-WAIT_S = 20
+WAIT_S = 60
 
 
 @asynccontextmanager

@@ -156,7 +156,7 @@ async def test_a_batch_that_fails_is_delivered_again_to_the_next_run(
     recorder = Recorder(fail_next=RuntimeError("not now"))
     streams = await append_streams(parts.store, tenant_id, streams=5)
     with pytest.raises((RuntimeError, ExceptionGroup)):
-        await asyncio.wait_for(new_log().consume(name, recorder), 30)
+        await asyncio.wait_for(new_log().consume(name, recorder), 60)
     async with running(new_log().consume(name, recorder)):
         await until(lambda: set(streams) <= set(recorder.versions()), "the failed batch again")
 

@@ -8,7 +8,7 @@ from infra.roles_seen import roles_seen, say_which_run
 from tests.infra.conftest import Parts
 from tests.infra.log_steps import IDS
 
-WAIT_S = 20
+WAIT_S = 60
 
 
 async def test_a_role_is_seen_with_its_processes_and_a_silent_one_is_remembered(

@@ -97,7 +97,7 @@ async def test_a_query_whose_caller_left_ends_with_its_connection(
 
 
 async def until(conn: AsyncConnection, query: LiteralString, pid: int, wanted: int) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             row = await (await conn.execute(query, (pid,))).fetchone()
             if row is not None and row[0] == wanted:

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from cli import guarded_protocol
 from cli.web_server import run_http
 
-WAIT_S = 20
+WAIT_S = 60
 
 
 class Served:

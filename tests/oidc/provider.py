@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from tests.maven import JAVA_OPTIONS, NoServer, jars, java
-from tests.plain_http import NO_AUTHORITIES
+from tests.plain_http import NO_AUTHORITIES, PATIENCE_S
 
 DIRECTORY = Path(__file__).parent
 MAIN = "no.nav.security.mock.oauth2.StandaloneMockOAuth2ServerKt"
@@ -80,7 +80,9 @@ class OpenIdProvider:
 async def sign_in(authorization_url: str, subject: str, claims: Mapping[str, object]) -> str:
     """As a person with a browser at the provider; where it sends the browser back to."""
     form = {"username": subject, "claims": json.dumps(claims)}
-    async with httpx.AsyncClient(trust_env=False, verify=NO_AUTHORITIES) as browser:
+    async with httpx.AsyncClient(
+        trust_env=False, timeout=PATIENCE_S, verify=NO_AUTHORITIES
+    ) as browser:
         answer = await browser.post(authorization_url, data=form)
     assert answer.status_code == 302, answer.text
     return answer.headers["location"]

@@ -98,7 +98,7 @@ async def test_what_arrives_while_a_replay_waits_for_its_positions_is_applied_to
         async with other.transaction():
             await take_positions(other, NODE_RUNS.table)
             replaying = asyncio.create_task(replay(conn, NODE_RUNS, ledger.opened, run.stream_id))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while not await ledger.scalar("SELECT count(*) FROM pg_locks WHERE NOT granted"):
                     await asyncio.sleep(0.005)
             completed(started(run, "review"), "review")

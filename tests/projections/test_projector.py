@@ -277,7 +277,7 @@ async def test_a_database_that_is_not_well_parks_nothing(ledger: Ledger) -> None
 
 
 async def until(ledger: Ledger, query: str) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not await ledger.scalar(query):
             await asyncio.sleep(0.005)
 

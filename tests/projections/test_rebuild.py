@@ -223,7 +223,7 @@ async def test_a_batch_read_from_the_old_table_is_not_written_to_the_new_one(
     async with ledger.connect() as swap, swap.transaction():
         await take_positions(swap, EXECUTIONS.table)
         handling = asyncio.create_task(projector.handle(batches((await ledger.log())[2:])))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not await ledger.scalar("SELECT count(*) FROM pg_locks WHERE NOT granted"):
                 await asyncio.sleep(0.005)
         await swap.execute("UPDATE executions_v5 SET tokens_in = 0")
@@ -245,7 +245,7 @@ async def test_a_swap_that_has_to_step_back_loses_nothing(
         await projector.handle(batches(await ledger.log(runs[-1])))
 
     monkeypatch.setattr(projections.rebuild._Rebuild, "_catch_up", more_happens)
-    async with ledger.connect() as reader, asyncio.timeout(10):
+    async with ledger.connect() as reader, asyncio.timeout(60):
         async with reader.transaction():
             await reader.execute("SELECT * FROM executions_v5")
             rebuilding = asyncio.create_task(rebuild(EXECUTIONS, ledger.connect, ledger.opened))

@@ -1,8 +1,10 @@
 """triggers."""
 
 from typing import Any
+from uuid import UUID
 
 import orjson
+import pytest
 
 from domain.triggers import Trigger
 from projections.fold import rows_after
@@ -40,12 +42,32 @@ def test_a_trigger_says_what_it_does_and_what_it_did_last() -> None:
         "fired_count": 1,
         "missed_count": 3,
         "last_fired_at": at(2),
+        "last_execution_id": UUID(run),
+        "failures_in_a_row": 1,
         "created_by": "user:ada",
         "created_at": at(1),
         "updated_at": at(1),
         "version": 5,
     }
     assert [one.get("reason") or one["execution_id"] for one in last] == ["too_late", run]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "count"),
+    [
+        (["FAILED", "COMPENSATED", "CANCELLED"], 2),
+        (["FAILED", "COMPLETED"], 0),
+        (["FAILED", "COMPLETED", "FAILED"], 1),
+    ],
+)
+def test_failures_in_a_row_are_counted_until_a_run_completes(
+    statuses: list[str], count: int
+) -> None:
+    trigger = a_trigger()
+    for status in statuses:
+        trigger.happens(Trigger.Settled, execution_id=str(IDS.new()), status=status)
+    (row,) = rows_after(TRIGGERS, trigger.events)
+    assert row["failures_in_a_row"] == count
 
 
 def test_only_the_last_fires_are_kept() -> None:

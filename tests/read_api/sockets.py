@@ -17,7 +17,7 @@ from websockets.typing import Subprotocol
 
 from tests.read_api.api import KEY
 
-WAIT_S = 10
+WAIT_S = 60
 
 
 class _Server(uvicorn.Server):

@@ -19,7 +19,7 @@ from infra.key_encryption import KeyEncryption
 from infra.session_tokens import SessionTokens
 from infra.signing_keys import SigningKeys
 from tests.logins.stage import AUDIENCE, ISSUER, SCRYPT_N, MovedClock
-from tests.plain_http import NO_AUTHORITIES
+from tests.plain_http import NO_AUTHORITIES, PATIENCE_S
 from tests.projections.histories import IDS, Stream
 from tests.read_api.api import Api
 from tests.read_api.sockets import Frame, Socket, connected, frames, serving
@@ -61,7 +61,10 @@ class Watch:
         headers = {"Authorization": f"Bearer {self.token}"}
         async with (
             httpx.AsyncClient(
-                base_url=f"http://{self.address}", headers=headers, verify=NO_AUTHORITIES
+                base_url=f"http://{self.address}",
+                headers=headers,
+                timeout=PATIENCE_S,
+                verify=NO_AUTHORITIES,
             ) as client,
             client.stream("GET", f"/api/v1/executions/{self.run.stream_id}/events") as response,
         ):
@@ -71,7 +74,7 @@ class Watch:
             yield told
 
     async def ends_stream(self, told: AsyncIterator[Frame | str]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert [frame.id async for frame in told if isinstance(frame, Frame)] == [2, 3]
 
 

@@ -25,7 +25,7 @@ def client_of(address: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         base_url=f"http://{address}",
         headers={"Authorization": KEY},
-        timeout=10,
+        timeout=60,
         verify=NO_AUTHORITIES,
     )
 
@@ -164,7 +164,7 @@ async def test_a_credential_that_is_revoked_ends_its_streams(
         told = frames(response)
         await anext(told)
         api.callers.known.clear()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert not [frame async for frame in told if isinstance(frame, Frame)]
 
 
@@ -174,7 +174,7 @@ async def test_a_reader_that_goes_is_followed_no_more(api: Api, client: httpx.As
     async with client.stream("GET", path_of(run.stream_id)) as response:
         await anext(frames(response))
         assert api.dependencies.tail.subscriptions_count() == 1
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while api.dependencies.tail.subscriptions_count():
             await asyncio.sleep(0.005)
 

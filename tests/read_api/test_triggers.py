@@ -1,7 +1,8 @@
 """Triggers: what they do, what they did last, and when they are looked at next."""
 
+from domain.executions import Execution
 from domain.triggers import Trigger
-from tests.projections.histories import IDS, Stream, a_tenant
+from tests.projections.histories import IDS, Stream, a_tenant, an_execution
 from tests.projections.trigger_histories import POLICY, a_trigger, fired, missed
 from tests.read_api.api import Api
 from tests.read_api.queries import by_resolvers
@@ -13,6 +14,7 @@ FIELDS = (
 LIST = "{ triggers { edges { node { " + FIELDS + " } } } }"
 OF_WORKFLOW = "query($id: ID!) { triggers(workflowId: $id) { edges { node { id } } } }"
 ONE = "query($id: ID!) { trigger(id: $id) { id nextAt isPaused } }"
+OUTCOME = "query($id: ID!) { trigger(id: $id) { lastExecutionId lastStatus failuresInARow } }"
 DUE_AT = "2026-01-01T02:00:00+00:00"
 
 
@@ -62,6 +64,20 @@ async def test_triggers_of_one_workflow_are_found(api: Api) -> None:
     assert [edge["node"]["id"] for edge in edges] == [str(trigger.stream_id)]
     for nobody in (str(IDS.new()), "no id"):
         assert (await api.read(OF_WORKFLOW, id=nobody))["triggers"]["edges"] == []
+
+
+async def test_a_trigger_says_how_the_run_that_it_began_last_is_doing(api: Api) -> None:
+    run = an_execution(api.tenant_id).happens(Execution.Started)
+    trigger = fired(a_trigger(api.tenant_id), str(run.stream_id))
+    trigger.happens(Trigger.Settled, execution_id=str(run.stream_id), status="FAILED")
+    await api.happened(run, trigger)
+    one = (await api.read(OUTCOME, id=str(trigger.stream_id)))["trigger"]
+    told = (one["lastExecutionId"], one["lastStatus"], one["failuresInARow"])
+    assert told == (str(run.stream_id), "RUNNING", 1)
+    fresh = a_trigger(api.tenant_id)
+    await api.happened(fresh)
+    one = (await api.read(OUTCOME, id=str(fresh.stream_id)))["trigger"]
+    assert one == {"lastExecutionId": None, "lastStatus": None, "failuresInARow": 0}
 
 
 async def test_a_trigger_that_nobody_looks_at_has_no_next_time(api: Api) -> None:

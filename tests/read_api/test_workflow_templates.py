@@ -14,8 +14,8 @@ from tests.read_api.api import KEY, Api
 
 SIMILAR = """query($text: String, $id: ID, $first: Int) {
   similarWorkflows(text: $text, workflowId: $id, first: $first) {
-    score template { id owner name description version definition } } }"""
-LISTED = "{ workflowTemplates { id owner name } }"
+    score model template { id owner name description version definition } } }"""
+LISTED = "query($owner: TemplateOwner) { workflowTemplates(owner: $owner) { id owner name } }"
 INSERT = (
     "INSERT INTO templates (tenant_id, workflow_id, workflow_version, embedded_version, model,"
     " embedding) VALUES (%s, %s, 1, 1, %s, vector_of(%s))"
@@ -78,6 +78,9 @@ async def test_the_platforms_templates_are_everybodys_and_a_tenants_its_own(api:
     assert owners == {"Ours about whales": "TENANT", "Everybody's about whales": "PLATFORM"}
     listed = (await api.read(LISTED))["workflowTemplates"]
     assert [one["name"] for one in listed] == ["Ours about whales", "Everybody's about whales"]
+    assert {one["model"] for one in found} == {HASH}
+    of_platform = (await api.read(LISTED, owner="PLATFORM"))["workflowTemplates"]
+    assert [one["name"] for one in of_platform] == ["Everybody's about whales"]
     assert "Ours about whales" in await similar(api, id=str(shared))
     await api.ledger.owner.execute("DELETE FROM templates WHERE tenant_id = %s", (PLATFORM,))
 

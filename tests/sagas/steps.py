@@ -39,7 +39,7 @@ from sagas.step_turns import StepLimits, StepTurns
 from tests.commands.fakes import NOON, FakeEventStore, World
 
 PARTITIONS = 2
-WAIT_S = 5.0
+WAIT_S = 60.0
 WEBHOOK_KEYS = WebhookKeys("a master key of the tests")
 
 

@@ -16,6 +16,7 @@ from sagas.effects import ChildWanted, Outcome, Run
 from sagas.nodes import RUNNERS
 from tests.commands.fakes import FakeEventStore, World
 from tests.sagas.steps import ToldHttp, effects_of, one_call
+from tests.simulation.loop import in_virtual_time
 
 LONG_S = 60.0
 SHORT_S = 0.05
@@ -71,17 +72,20 @@ def an_attempt(
 @pytest.mark.parametrize(
     ("node_type", "outcome"), [("agent", Outcome), ("sub_workflow", ChildWanted)]
 )
+@in_virtual_time
 async def test_an_attempt_waits_for_the_store(node_type: str, outcome: type) -> None:
     assert isinstance(await Outage().outcome(an_attempt(node_type), failures=1), outcome)
 
 
 @pytest.mark.parametrize("node_type", ["agent", "sub_workflow"])
+@in_virtual_time
 async def test_an_attempt_whose_time_is_over_may_be_made_again(node_type: str) -> None:
     ended = await Outage().outcome(an_attempt(node_type, timeout_s=SHORT_S), failures=1)
     assert isinstance(ended, Failure)
     assert (ended.code, ended.is_retryable) == ("unavailable", True)
 
 
+@in_virtual_time
 async def test_waiting_for_the_store_is_a_sign_of_life() -> None:
     attempt = an_attempt("sub_workflow", heartbeat_s=HEARTBEAT_S)
     assert isinstance(await Outage().outcome(attempt, failures=3), ChildWanted)

@@ -5,10 +5,12 @@ seed is when the ports answer, and with that everything that is decided by who c
 """
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+import functools
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
 Answer = TypeVar("Answer")
+Given = ParamSpec("Given")
 
 STEPS_MAX = 2_000_000
 
@@ -68,3 +70,15 @@ def run(main: Coroutine[Any, Any, Answer]) -> Answer:
         if left:
             loop.run_until_complete(asyncio.wait(left, timeout=3600))
         loop.close()
+
+
+def in_virtual_time(
+    test: Callable[Given, Coroutine[Any, Any, None]],
+) -> Callable[Given, None]:
+    """For a test of what happens when, whatever else the machine has to do."""
+
+    @functools.wraps(test)
+    def in_a_moment(*args: Given.args, **kwargs: Given.kwargs) -> None:
+        run(test(*args, **kwargs))
+
+    return in_a_moment

@@ -4,6 +4,7 @@ import {
   ChartColumn,
   Gauge,
   Inbox,
+  LayoutTemplate,
   ListTree,
   type LucideIcon,
   ReceiptText,
@@ -47,6 +48,11 @@ export const PAGES: readonly PageEntry[] = [
   },
   { path: "/workflows", Page: Workflows, nav: { label: "Workflows", icon: Workflow } },
   { path: "/workflows/:id", Page: lazy(() => import("./workflow")) },
+  {
+    path: "/templates",
+    Page: lazy(() => import("./templates")),
+    nav: { label: "Templates", icon: LayoutTemplate },
+  },
   { path: "/agents", Page: Agents, nav: { label: "Agents", icon: Bot } },
   { path: "/agents/:id", Page: lazy(() => import("./agent")) },
   {

@@ -97,7 +97,7 @@ async def test_a_call_ends_when_its_time_is_up(subject: Subject, is_streaming: b
 async def test_a_cancelled_call_ends_at_once_and_is_no_failure(subject: Subject) -> None:
     given = subject.given(Answer(hangs=True))
     call = asyncio.create_task(given.completes())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while given.server is not None and not given.server.requests:
             await asyncio.sleep(0.01)
     call.cancel()

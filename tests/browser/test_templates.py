@@ -1,0 +1,56 @@
+"""What a workflow may begin as, in a real browser: found by what it is about, looked at, copied."""
+
+import re
+
+import httpx
+from playwright.sync_api import expect
+
+from tests.browser.client import Client
+from tests.browser.stories import PAYMENT, REFUND
+from tests.browser.visit import PHONE, Visit
+from tests.end_to_end.stack import Stack, new_tenant, operator_key_of
+
+COPIED = re.compile(r"/dashboard/workflows/[0-9a-f-]{36}$")
+
+
+def test_a_template_is_found_looked_at_and_copied(
+    visitor: Visit, client: Client, stack: Stack
+) -> None:
+    client.post("/workflows", {**REFUND, "name": "Refund a customer", "is_public": True})
+    httpx.post(
+        f"{stack.url}/api/v1/workflow-templates",
+        json={**PAYMENT, "name": "Chase unpaid invoices", "description": "Until they are paid."},
+        headers={"X-Operator-Key": operator_key_of(stack)},
+    ).raise_for_status()
+    page = visitor.open("/templates")
+    rows = page.get_by_role("group", name="Templates", exact=True).get_by_role("row")
+    expect(rows.nth(1)).to_contain_text("Refund a customer")
+    expect(page.get_by_role("group", name="ok, approval,")).to_be_visible()
+    visitor.require_accessible()
+    # A worker looks for new ones now and then.
+    search = page.get_by_role("searchbox", name="What it should be about")
+    search.fill("unpaid invoice")
+    search.press("Enter")
+    while not rows.filter(has_text="Chase").count():
+        page.reload()
+        expect(page.get_by_text("No template is like this").or_(rows.first)).to_be_visible()
+    expect(rows.nth(1)).to_contain_text("The platform")
+    expect(page.get_by_text("Compared by offline/hash: words in common")).to_be_visible()
+    page.get_by_role("button", name="Chase unpaid invoices").click()
+    page.get_by_role("group", name="paid, signal,").click()
+    expect(page.get_by_label("paid", exact=True)).to_contain_text('"name": "paid"')
+    visitor.require_accessible()
+    page.set_viewport_size(PHONE)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.get_by_role("button", name="Copy", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("Chase ours")
+    dialog.get_by_role("button", name="Copy it").click()
+    expect(page.get_by_role("heading", name="Chase ours", level=1)).to_be_visible()
+    assert COPIED.search(page.url)
+
+
+def test_another_tenant_sees_what_the_platform_offers_only(stranger: Visit, stack: Stack) -> None:
+    stranger.sign_in_with(new_tenant(stack.url, operator_key_of(stack), "Nobody"))
+    page = stranger.open("/templates?owner=TENANT")
+    expect(page.get_by_text("No template is like this")).to_be_visible()
