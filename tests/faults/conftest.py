@@ -142,6 +142,16 @@ async def on_kafka(on_postgres: Broken, kafka_bootstrap: str) -> Broken:
     return on_postgres
 
 
+@pytest.fixture(params=["postgres", pytest.param("kafka", marks=pytest.mark.slow)])
+def on_either(request: pytest.FixtureRequest, on_postgres: Broken) -> Broken:
+    """On one log after the other. For what works with the database and does not look at the log,
+    `make test` is content with the first.
+    """
+    if request.param == "kafka":
+        use_kafka(on_postgres, request.getfixturevalue("kafka_bootstrap"))
+    return on_postgres
+
+
 def use_kafka(broken: Broken, bootstrap_servers: str) -> None:
     broken.installation.environment = {
         **broken.installation.environment,
