@@ -15,7 +15,7 @@ LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)")
 MAKE = re.compile(r"^\s*(?:\$ )?make ([a-z-]+)", re.MULTILINE)
 RUN = re.compile(r"python -m ([\w.]+)")
 # Paths that a run makes, rather than the repository holds.
-MADE = (".venv", ".agentledger")
+MADE = (".venv", ".agentledger", "read_api/dashboard_build")
 
 
 def code_of(text: str) -> list[str]:

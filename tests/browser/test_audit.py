@@ -14,7 +14,7 @@ from tests.end_to_end.stories import question_workflow
 
 @pytest.fixture(scope="module")
 def execution_id(client: Client) -> str:
-    return client.run(question_workflow(), {"question": "Why?"}, wait_s=20)
+    return client.run(question_workflow(), {"question": "Why?"}, wait_s=30)
 
 
 def opened(visitor: Visit, path: str = "/audit") -> Page:

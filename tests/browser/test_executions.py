@@ -99,7 +99,7 @@ def test_an_approval_is_decided_on_the_page(visitor: Visit, client: Client) -> N
 def test_a_failed_run_is_retried_and_forked_with_another_input(
     visitor: Visit, client: Client
 ) -> None:
-    execution_id = client.run(FAILING, {"order": 7}, wait_s=20)
+    execution_id = client.run(FAILING, {"order": 7}, wait_s=30)
     page = visitor.open(f"/executions/{execution_id}")
     expect(heading(page, "Failed")).to_be_visible()
     expect(page.get_by_role("alert")).to_contain_text("node fetch failed")
@@ -121,7 +121,7 @@ def test_a_failed_run_is_retried_and_forked_with_another_input(
 
 
 def test_one_travels_to_any_state_of_the_past(visitor: Visit, client: Client) -> None:
-    execution_id = client.run(EACH, {"topics": ["ledgers", "clocks"]}, wait_s=20)
+    execution_id = client.run(EACH, {"topics": ["ledgers", "clocks"]}, wait_s=30)
     page = visitor.open(f"/executions/{execution_id}?tab=timeline")
     expect(page.get_by_role("button", name="each[1]/draft")).to_contain_text("Completed")
     visitor.require_accessible()
@@ -150,7 +150,7 @@ def test_a_running_one_is_cancelled_for_a_reason(visitor: Visit, client: Client)
 def test_the_list_is_filtered_in_its_address_and_turned_page_by_page(
     visitor: Visit, client: Client
 ) -> None:
-    client.run(FAILING, {"order": 1}, wait_s=20)
+    client.run(FAILING, {"order": 1}, wait_s=30)
     page = visitor.open("/executions")
     rows = page.get_by_role("table").get_by_role("row")
     expect(rows.nth(1)).to_be_visible()

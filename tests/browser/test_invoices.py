@@ -29,7 +29,7 @@ UPDATE agentledger.invoices_v2 SET lines = %s, facts = %s WHERE invoice_id = %s
 
 @pytest.fixture(scope="module")
 def execution_id(client: Client) -> str:
-    return client.run(question_workflow(), {"question": "Why?"}, wait_s=20)
+    return client.run(question_workflow(), {"question": "Why?"}, wait_s=30)
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,7 @@ def test_the_overview_of_nothing_says_how_to_begin_and_fills_while_one_looks(
     page = visitor.open("/")
     expect(page.get_by_text("make demo")).to_be_visible()
     visitor.require_accessible()
-    execution_id = client.run(question_workflow(), {"question": "Why?"}, wait_s=20)
+    execution_id = client.run(question_workflow(), {"question": "Why?"}, wait_s=30)
     row = page.get_by_role("row").filter(has_text=execution_id[-8:])
     expect(row).to_contain_text("Completed")
     expect(row).to_contain_text("Answer")
@@ -69,7 +69,7 @@ def test_the_overview_of_nothing_says_how_to_begin_and_fills_while_one_looks(
 
 
 def test_nothing_of_another_tenant_is_shown(stranger: Visit, stack: Stack, client: Client) -> None:
-    execution_id = client.run(question_workflow(), {"question": "Why?"}, wait_s=20)
+    execution_id = client.run(question_workflow(), {"question": "Why?"}, wait_s=30)
     stranger.sign_in_with(new_tenant(stack.url, operator_key_of(stack), "Others"))
     page = stranger.open("/")
     expect(page.get_by_text("Others")).to_be_visible()

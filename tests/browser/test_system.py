@@ -11,7 +11,7 @@ from tests.end_to_end.stories import question_workflow
 def test_the_read_models_and_the_seals_are_shown_as_they_are(
     visitor: Visit, client: Client
 ) -> None:
-    client.run(question_workflow(), {"question": "Why?"}, wait_s=20)
+    client.run(question_workflow(), {"question": "Why?"}, wait_s=30)
     page = visitor.open("/system")
     expect(page.get_by_role("heading", name="System")).to_be_visible()
     row = page.get_by_role("row").filter(has_text="executions").first

@@ -11,7 +11,7 @@ from tests.end_to_end.stories import question_workflow
 
 @pytest.fixture(scope="module")
 def execution_id(client: Client) -> str:
-    return client.run(question_workflow(), {"question": "Why?"}, wait_s=20)
+    return client.run(question_workflow(), {"question": "Why?"}, wait_s=30)
 
 
 def opened(visitor: Visit, path: str = "/usage") -> Page:
@@ -56,7 +56,7 @@ def test_what_is_used_appears_while_one_looks(
     page = opened(visitor, "/usage?by=WORKFLOW&measure=calls")
     facts = page.get_by_role("group", name="Facts", exact=True)
     expect(facts.get_by_text(execution_id[-8:]).first).to_be_visible()
-    later = client.run(question_workflow(), {"question": "And then?"}, wait_s=20)
+    later = client.run(question_workflow(), {"question": "And then?"}, wait_s=30)
     groups = page.get_by_role("group", name="What moved most")
     expect(groups.get_by_role("row")).to_have_count(3)
     page.reload()

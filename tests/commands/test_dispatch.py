@@ -182,7 +182,7 @@ async def test_the_same_key_while_the_first_request_runs_is_refused() -> None:
     store = SlowEventStore()
     world = World(store)
     first = asyncio.create_task(world.when(CreateAgent(PROFILE), key="k"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await store.is_reached.wait()
     with pytest.raises(CommandInProgress):
         await world.when(CreateAgent(PROFILE), key="k")

@@ -229,7 +229,7 @@ def operator_key_of(stack: Stack) -> str:
 
 
 def new_tenant(url: str, operator_key: str, name: str) -> str:
-    """Provisions a tenant; returns its first API key."""
+    """Provisions a tenant; its first API key, once the read models know it too."""
     body = {
         "name": name,
         "admin": {"email": "admin@example.com", "password": "a long enough password"},
@@ -242,4 +242,22 @@ def new_tenant(url: str, operator_key: str, name: str) -> str:
         verify=NO_AUTHORITIES,
     )
     assert answer.status_code == 201, answer.text
-    return str(answer.json()["data"]["api_key"])
+    api_key = str(answer.json()["data"]["api_key"])
+    deadline = time.monotonic() + READY_S
+    while not (told := _read_tenant(url, api_key)).get("data"):
+        assert time.monotonic() < deadline, f"the read models do not know of {name}: {told}"
+        time.sleep(0.02)
+    return api_key
+
+
+def _read_tenant(url: str, api_key: str) -> JsonObject:
+    """The whole answer; without data for as long as the tenant is not there to be read."""
+    answer = httpx.post(
+        f"{url}/graphql",
+        json={"query": "{ tenant { id } }"},
+        headers={"Authorization": f"Bearer {api_key}"},
+        timeout=60,
+        verify=NO_AUTHORITIES,
+    )
+    told: JsonObject = answer.json()
+    return told
