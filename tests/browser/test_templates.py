@@ -9,7 +9,7 @@ from tests.browser.client import Client
 from tests.browser.stories import PAYMENT, REFUND
 from tests.browser.visit import PHONE, Visit
 from tests.end_to_end.stack import Stack, new_tenant, operator_key_of
-from tests.plain_http import NO_AUTHORITIES
+from tests.plain_http import NO_AUTHORITIES, PATIENCE_S
 
 COPIED = re.compile(r"/dashboard/workflows/[0-9a-f-]{36}$")
 
@@ -22,6 +22,7 @@ def test_a_template_is_found_looked_at_and_copied(
         f"{stack.url}/api/v1/workflow-templates",
         json={**PAYMENT, "name": "Chase unpaid invoices", "description": "Until they are paid."},
         headers={"X-Operator-Key": operator_key_of(stack)},
+        timeout=PATIENCE_S,
         verify=NO_AUTHORITIES,
     ).raise_for_status()
     page = visitor.open("/templates")
