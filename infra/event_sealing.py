@@ -132,21 +132,13 @@ def opened(event: Stored, key: TenantKey) -> Stored:
     return event if state is event.state else event._replace(state=state)
 
 
-def opened_states(stored: Sequence[tuple[UUID, int, str, bytes]], key: TenantKey) -> list[bytes]:
-    """The same for many events of one tenant, of which only these are known: their stream, version,
-    topic and state. Raises KeyDestroyed.
+def opened_states(stored: Sequence[tuple[UUID, int, bytes]], key: TenantKey) -> list[bytes]:
+    """The same for many events of one tenant, of which only these are known: their stream, version
+    and state. Raises KeyDestroyed.
     """
-    open_one = key.cipher(EVENTS).open
-    states: list[bytes] = []
-    for stream_id, version, topic, state in stored:
-        if topic in UNSEALED_TOPICS or not is_sealed(state):
-            states.append(state)
-            continue
-        try:
-            states.append(open_one(state, place(stream_id, version)))
-        except Tampered:
-            states.append(state)
-    return states
+    return key.cipher(EVENTS).open_all(
+        [(state, place(stream_id, version)) for stream_id, version, state in stored]
+    )
 
 
 def _nested(state: bytes) -> Nested | None:

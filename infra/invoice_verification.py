@@ -117,8 +117,8 @@ def _reader(conn: AsyncConnection, open_events: OpenEvents) -> FactReader:
                 event.stream_id,
                 event.version,
                 event.topic,
-                event.state,
                 event.recorded_at,
+                event.state,
             )
             for event in events
         ]

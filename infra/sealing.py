@@ -15,7 +15,7 @@ Random IVs allow 2^32 seals under one key (NIST SP 800-38D, 8.3).
 
 import hmac
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 from uuid import UUID
 
@@ -32,6 +32,7 @@ KEY_BYTES = 32
 IV_BYTES = 16
 TAG_BYTES = 16
 HEAD_BYTES = 6
+BODY_AT = HEAD_BYTES + IV_BYTES
 OVERHEAD_BYTES = HEAD_BYTES + IV_BYTES + TAG_BYTES
 
 RandomBytes = Callable[[int], bytes]
@@ -77,6 +78,23 @@ class Cipher:
             return self._aead.decrypt(iv, sealed[HEAD_BYTES + IV_BYTES :], self._context + bound_to)
         except InvalidTag:
             raise Tampered from None
+
+    def open_all(self, sealed: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
+        """The same for many, with what each is bound to. What is not sealed, or was tampered with,
+        stays as it is.
+        """
+        decrypt, head, context = self._aead.decrypt, self._head, self._context
+        opened: list[bytes] = []
+        for content, bound_to in sealed:
+            if content[:HEAD_BYTES] == head and len(content) >= OVERHEAD_BYTES:
+                iv, body = content[HEAD_BYTES:BODY_AT], content[BODY_AT:]
+                try:
+                    opened.append(decrypt(iv, body, context + bound_to))
+                except InvalidTag:
+                    opened.append(content)
+            else:
+                opened.append(content)
+        return opened
 
     def digest(self, content: bytes) -> bytes:
         """Names content of this tenant: equal contents alike, and nothing to whoever lacks the key.

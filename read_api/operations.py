@@ -75,16 +75,28 @@ class Operations:
         self._sources = sources_of(dependencies)
         self._audit = dependencies.audit
 
-    async def prepare(self, operation: Operation, caller: Caller, origin: ReadOrigin) -> Prepared:
-        """Raises RequestRefused, and Unavailable when a reading cannot be put on record."""
+    async def prepare(
+        self,
+        operation: Operation,
+        caller: Caller,
+        origin: ReadOrigin,
+        followed: set[str] | None = None,
+    ) -> Prepared:
+        """followed: the fields that are on record as followed on this connection, which is added
+        to: who looks away and back listens still. Raises RequestRefused, and Unavailable when a
+        reading cannot be put on record.
+        """
         try:
             prepared = await self._prepared(operation, caller, origin.request_id)
         except RequestRefused as refused:
             action, code, outcome = audited_refusal(refused)
             await self._audit.refused_with(origin.asked(caller, action), code, outcome)
             raise
+        known = followed if followed is not None and prepared.is_subscription else set[str]()
         for name in audited_fields(prepared.context.document):
-            await self._audit.read(origin.asked(caller, name))
+            if name not in known:
+                await self._audit.read(origin.asked(caller, name))
+                known.add(name)
         return prepared
 
     async def _prepared(self, operation: Operation, caller: Caller, request_id: UUID) -> Prepared:

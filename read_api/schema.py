@@ -1,6 +1,7 @@
 """The GraphQL schema: what may be read, and what may be followed."""
 
 from collections.abc import AsyncGenerator, Mapping
+from functools import cache
 
 import strawberry
 from graphql import GraphQLSchema
@@ -247,7 +248,9 @@ class Subscription:
     )
 
 
+@cache
 def build_schema() -> strawberry.Schema:
+    """Nothing in it changes, so there is one in a process."""
     return strawberry.Schema(
         query=Query,
         subscription=Subscription,
@@ -256,6 +259,7 @@ def build_schema() -> strawberry.Schema:
     )
 
 
+@cache
 def build_shaper(schema: strawberry.Schema) -> Shaper:
     """The SQL of every field that has some, gathered from the types."""
     fields: dict[str, Mapping[str, Field]] = {}

@@ -108,6 +108,7 @@ class _Connection:
         self._credential: str | None = None
         self._caller: Caller | None = None
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._followed: set[str] = set()
 
     async def run(self) -> None:
         """Raises Closed or WebSocketDisconnect, whichever ends it."""
@@ -238,7 +239,7 @@ class _Connection:
         await admit(self._dependencies, connection, self._caller, ANY_FIELD)
         origin = origin_of(self._dependencies, connection)
         operation = parse_operation(payload)
-        prepared = await self._operations.prepare(operation, self._caller, origin)
+        prepared = await self._operations.prepare(operation, self._caller, origin, self._followed)
         if prepared.is_subscription:
             self._count.require_room()
             with self._count.one("websocket"):

@@ -124,10 +124,12 @@ function NavLink({
   isHere: boolean;
 }) {
   const link = useRef<HTMLAnchorElement>(null);
-  // On a phone the links are one row that scrolls: where one is, is in sight.
+  const me = useMe();
+  // On a phone the links are one row that scrolls: where one is, is in sight, also once it is known
+  // which others there are.
   useEffect(() => {
     if (isHere) link.current?.scrollIntoView({ block: "nearest", inline: "center" });
-  }, [isHere]);
+  }, [isHere, me]);
   return (
     <Link
       ref={link}

@@ -1,7 +1,7 @@
 """What it cost, in a real browser: beside the time before, and down to the event."""
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.client import Client
 from tests.browser.visit import PHONE, Visit, visit
@@ -24,7 +24,7 @@ def test_where_nothing_was_used_it_says_how_to_begin(stranger: Visit, stack: Sta
     stranger.sign_in_with(new_tenant(stack.url, operator_key_of(stack), "Nobody"))
     page = opened(stranger)
     expect(page.get_by_text("Nothing was used in this time")).to_be_visible()
-    expect(page.get_by_text("No facts in this time")).to_be_visible()
+    expect(page.get_by_role("group", name="Facts", exact=True)).to_be_hidden()
     stranger.require_accessible()
 
 
@@ -61,6 +61,28 @@ def test_what_is_used_appears_while_one_looks(
     expect(groups.get_by_role("row")).to_have_count(3)
     page.reload()
     expect(facts.get_by_text(later[-8:]).first).to_be_visible()
+
+
+def test_what_a_period_will_price_is_shown_as_an_upper_bound(
+    visitor: Visit, execution_id: str
+) -> None:
+    del execution_id
+
+    def provisional(route: Route) -> None:
+        """As where the tiers of a price count what the whole month brings."""
+        answer = route.fetch()
+        told = answer.json()
+        compared = told.get("data", {}).get("costExplorer")
+        if compared is not None:
+            for each in (compared["current"], *(one["current"] for one in compared["groups"])):
+                each["provisionalUsd"] = each["costUsd"]
+        route.fulfill(response=answer, json=told)
+
+    visitor.page.route("**/graphql", provisional)
+    page = opened(visitor)
+    expect(page.get_by_text("until its invoice tells")).to_be_visible()
+    groups = page.get_by_role("group", name="What moved most")
+    expect(groups.get_by_text("≤").first).to_be_visible()
 
 
 def test_a_chart_has_its_numbers_one_click_away(visitor: Visit, execution_id: str) -> None:

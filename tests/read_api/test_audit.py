@@ -1,5 +1,6 @@
 """What reading leaves on the audit trail, and how the trail is read."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from read_api.schema import build_schema
 from tests.end_to_end.surface import Fields
 from tests.projections.histories import a_user, the_tenant
 from tests.read_api.api import KEY, Api
-from tests.read_api.sockets import connected, serving
+from tests.read_api.sockets import WAIT_S, connected, serving
 
 TRAIL = """query($filter: AuditFilter, $first: Int, $after: String) {
   auditEntries(filter: $filter, first: $first, after: $after) {
@@ -93,6 +94,24 @@ async def test_a_subscription_to_the_events_of_a_tenant_is_on_record(api: Api) -
         assert (await socket.receive())["id"] == "2"
     actions = {entry["action"] for entry in await trail(api)}
     assert actions == {"tenantUpdates", "graphql"}
+
+
+async def test_who_follows_again_on_the_same_connection_is_on_record_once(api: Api) -> None:
+    people = "{ users { edges { node { id } } } }"
+
+    async def on_record() -> list[str]:
+        return sorted(entry["action"] for entry in await trail(api))
+
+    async with serving(api.app()) as address, connected(address) as socket:
+        await socket.begin()
+        for times in ("1", "2"):
+            await socket.subscribe("subscription { tenantUpdates { position } }", as_=times)
+            async with asyncio.timeout(WAIT_S):
+                while "tenantUpdates" not in await on_record():
+                    await asyncio.sleep(0.01)
+            await socket.subscribe(people, as_=f"people {times}")
+            assert [(await socket.receive())["type"] for _ in range(2)] == ["next", "complete"]
+    assert await on_record() == ["tenantUpdates", "users", "users"]
 
 
 async def test_the_stream_of_a_run_that_is_anothers_is_on_record(api: Api) -> None:

@@ -48,7 +48,7 @@ export function History({
             cell: (event) => (
               <button
                 type="button"
-                className="button quiet"
+                className="button link"
                 aria-expanded={event.version === open}
                 onClick={() => setOpen(event.version === open ? null : event.version)}
               >
@@ -63,7 +63,7 @@ export function History({
             cell: (event) => (
               <button
                 type="button"
-                className="button quiet"
+                className="button link"
                 onClick={() => onTravel(event.version)}
               >
                 after it<span className="visually-hidden"> (event {event.version})</span>

@@ -150,10 +150,10 @@ export function RunFacts({ run }: { run: Run }) {
       <Fact name="Tokens in, out">
         {compactText(run.tokensIn)}, {compactText(run.tokensOut)}
       </Fact>
-      <Fact name="Of">
+      <Fact name={run.workflow ? "Workflow" : "Agent"}>
         {run.workflow ? (
           <Link href={`/workflows/${run.workflow.id}?version=${run.workflowVersion}`}>
-            {run.workflow.name}, version {run.workflowVersion}
+            {run.workflow.name}, v{run.workflowVersion}
           </Link>
         ) : run.agent ? (
           <Link href={`/agents/${run.agent.id}`}>{run.agent.name}</Link>

@@ -33,6 +33,10 @@ const AGENT = graphql(
 );
 const UP = { to: "/agents", label: "Agents" };
 
+function orNone(value: unknown): unknown {
+  return value !== null && typeof value === "object" && Object.keys(value).length === 0 ? null : value;
+}
+
 export default function AgentPage() {
   const { id = "" } = useParams<{ id: string }>();
   const [given, setVersion] = useParam("version");
@@ -97,11 +101,11 @@ export default function AgentPage() {
             </div>
             <div className="stack-small">
               <h3>Parameters</h3>
-              <Json value={shown.parameters} label="Parameters" />
+              <Json value={orNone(shown.parameters)} label="Parameters" />
             </div>
             <div className="stack-small">
               <h3>Tools</h3>
-              <Json value={shown.tools} label="Tools" />
+              <Json value={orNone(shown.tools)} label="Tools" />
             </div>
           </div>
         </Card>
@@ -116,7 +120,7 @@ export default function AgentPage() {
                 cell: (one) => (
                   <button
                     type="button"
-                    className="button quiet"
+                    className="button link"
                     aria-pressed={one.version === shown.version}
                     onClick={() => setVersion(one.version === agent.version ? "" : String(one.version))}
                   >

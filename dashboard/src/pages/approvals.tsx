@@ -45,7 +45,11 @@ export default function Approvals() {
     >
       {error && <Problem error={error} again={again} />}
       {isLoading && <Skeleton />}
-      {data && open === undefined && <Nothing whose={whose} />}
+      {data && open === undefined && (
+        <Card>
+          <Nothing whose={whose} />
+        </Card>
+      )}
       {data && open !== undefined && (
         <div className="run inbox" ref={inbox} tabIndex={-1}>
           <Card title="Waiting" isBare>
@@ -102,7 +106,7 @@ function Rows({
           cell: (row) => (
             <button
               type="button"
-              className="button quiet as-text"
+              className="button link"
               aria-pressed={row === open}
               onClick={() => onOpen(row)}
             >
@@ -110,7 +114,7 @@ function Rows({
             </button>
           ),
         },
-        { head: "Of", cell: (row) => row.execution?.workflow?.name ?? "–" },
+        { head: "Workflow", cell: (row) => row.execution?.workflow?.name ?? "–" },
         { head: "Asked", cell: (row) => <Time at={row.askedAt} /> },
         { head: "Until", cell: (row) => (row.deadlineAt ? <Time at={row.deadlineAt} /> : "–") },
       ]}

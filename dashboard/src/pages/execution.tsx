@@ -83,6 +83,10 @@ function isSpeaking(node: NodeRun, said: ReadonlyMap<string, Said>): boolean {
   return node.status === "RUNNING" && (said.get(node.path)?.attempt ?? 0) >= node.attempt;
 }
 
+function countOf(states: ReadonlyMap<string, NodeState>, status: string): number {
+  return [...states.values()].filter((one) => one.status === status).length;
+}
+
 const NOTHING = { nodes: [], edges: [] };
 const TABS = { graph: "Graph", timeline: "Timeline", history: "History" } as const;
 
@@ -133,8 +137,8 @@ function Inside({
           </div>
           <span className="grow" />
           <span className="muted">
-            {[...states.values()].filter((one) => one.status === "COMPLETED").length} of{" "}
-            {definition.nodes.length} nodes done
+            {countOf(states, "COMPLETED")} of {definition.nodes.length} nodes done
+            {countOf(states, "SKIPPED") > 0 && `, ${countOf(states, "SKIPPED")} skipped`}
           </span>
         </div>
         {tab === "graph" && (

@@ -181,7 +181,7 @@ function Of({ value, onChange }: { value: string; onChange: (value: string) => v
       </option>
     ));
   return (
-    <Choice label="Of" value={value} onChange={onChange}>
+    <Choice label="Workflow or agent" value={value} onChange={onChange}>
       <option value="">Everything</option>
       <optgroup label="Workflows">{options("workflow", data?.workflows.edges)}</optgroup>
       <optgroup label="Agents">{options("agent", data?.agents.edges)}</optgroup>

@@ -4,8 +4,10 @@ import { useParams } from "wouter";
 import { graphql, type ResultOf, useRead } from "../api/graphql";
 import { useTenantChanges } from "../api/live";
 import { download } from "../api/rest";
-import { amountText, PILLS } from "../invoices/amounts";
+import { amountText, leftOf, periodText, PILLS } from "../invoices/amounts";
 import { FactsOfLine } from "../invoices/facts";
+import { Lines } from "../invoices/lines";
+import { UpcomingDocument } from "../invoices/upcoming";
 import { Card, Skeleton } from "../parts/card";
 import { CommandDialog } from "../parts/command-dialog";
 import { CopyId } from "../parts/copy-id";
@@ -13,26 +15,22 @@ import { Empty } from "../parts/empty";
 import { Page } from "../parts/page";
 import { Problem } from "../parts/problem";
 import { StatePill } from "../parts/state-pill";
-import { Table } from "../parts/table";
-import { Time } from "../parts/time";
+import { Day } from "../parts/time";
 import { useParam } from "../parts/url";
 import { useMay } from "../session/permissions";
-import { periodText } from "./invoices";
 
 const INVOICE = graphql(`
   query Invoice($id: ID!) {
     invoice(id: $id) {
-      id number status periodStart periodEnd timeZone graceUntil finalizedAt dueAt currency
+      id number status periodStart periodEnd timeZone finalizedAt dueAt currency
       subtotal tax total credits credited amountDue hasUnpriced contentSha256
       lines { line kind description quantity unit amount taxPercent tax meter }
     }
   }
 `);
 type Told = NonNullable<ResultOf<typeof INVOICE>["invoice"]>;
-const FORMATS = ["pdf", "html", "csv", "json"] as const;
-/** Lines that are the sum of usage. */
-const OF_USAGE = ["usage", "adjustment"];
 const PAYABLE = ["issued", "past_due", "uncollectible"];
+const FORMATS = ["pdf", "html", "csv", "json"] as const;
 
 /** One invoice: its lines, and below each line what it is the sum of. */
 export default function Invoice() {
@@ -65,10 +63,17 @@ export default function Invoice() {
           <Empty title="There is no such invoice" />
         </Card>
       )}
-      {invoice && (
+      {invoice && invoice.finalizedAt === null && <UpcomingDocument id={id} />}
+      {invoice && invoice.finalizedAt !== null && (
         <>
           <Amounts invoice={invoice} />
-          <Lines invoice={invoice} shown={line} show={setLine} />
+          <Lines
+            lines={invoice.lines}
+            currency={invoice.currency}
+            nothing="Nothing was owed."
+            shown={line}
+            show={setLine}
+          />
           {line !== "" && <FactsOfLine id={id} line={Number(line)} />}
         </>
       )}
@@ -83,7 +88,7 @@ function Amounts({ invoice }: { invoice: Told }) {
     ["Total", invoice.total],
     ["Paid with credits", invoice.credits],
     ["Given back", invoice.credited],
-    ["Still to pay", invoice.amountDue],
+    ["Still to pay", leftOf(invoice)],
   ];
   return (
     <Card title={periodText(invoice.periodStart, invoice.periodEnd, invoice.timeZone)}>
@@ -95,19 +100,19 @@ function Amounts({ invoice }: { invoice: Told }) {
           </div>
         ))}
         <div>
-          <dt>{invoice.finalizedAt ? "Finalised" : "Can change until"}</dt>
+          <dt>Finalised</dt>
           <dd>
-            <Time at={invoice.finalizedAt ?? invoice.graceUntil} />
+            <Day at={invoice.finalizedAt} />
           </dd>
         </div>
         <div>
           <dt>Due</dt>
           <dd>
-            <Time at={invoice.dueAt} />
+            <Day at={invoice.dueAt} />
           </dd>
         </div>
         <div>
-          <dt>Days of</dt>
+          <dt>Time zone</dt>
           <dd>{invoice.timeZone}</dd>
         </div>
         {invoice.contentSha256 && (
@@ -123,64 +128,6 @@ function Amounts({ invoice }: { invoice: Told }) {
         <p className="muted">
           Something was used without a known price: it is on the document, and not charged.
         </p>
-      )}
-    </Card>
-  );
-}
-
-function Lines({
-  invoice,
-  shown,
-  show,
-}: {
-  invoice: Told;
-  shown: string;
-  show: (line: string) => void;
-}) {
-  const isOfUsage = (kind: string) => OF_USAGE.includes(kind);
-  return (
-    <Card title="Lines" isBare>
-      {invoice.lines.length === 0 ? (
-        <Empty title="No lines">
-          {invoice.finalizedAt ? "Nothing was owed." : "They are made when it is finalised."}
-        </Empty>
-      ) : (
-        <Table
-          label="Lines"
-          rows={invoice.lines}
-          keyOf={(row) => String(row.line)}
-          columns={[
-            { head: "No.", cell: (row) => row.line },
-            {
-              head: "What",
-              className: "wide",
-              cell: (row) =>
-                isOfUsage(row.kind) && row.meter ? (
-                  <button
-                    type="button"
-                    className="button quiet"
-                    aria-expanded={shown === String(row.line)}
-                    onClick={() => show(shown === String(row.line) ? "" : String(row.line))}
-                  >
-                    {row.description}
-                  </button>
-                ) : (
-                  row.description
-                ),
-            },
-            { head: "Quantity", className: "right", cell: (row) => `${row.quantity} ${row.unit}` },
-            {
-              head: "Amount",
-              className: "right",
-              cell: (row) => amountText(row.amount, invoice.currency),
-            },
-            {
-              head: "Tax",
-              className: "right",
-              cell: (row) => `${amountText(row.tax, invoice.currency)} (${row.taxPercent} %)`,
-            },
-          ]}
-        />
       )}
     </Card>
   );

@@ -1,14 +1,15 @@
 import { Link } from "wouter";
 import { graphql, useRead } from "../api/graphql";
 import { useTenantChanges } from "../api/live";
-import { amountText, PILLS } from "../invoices/amounts";
+import { amountText, leftOf, periodText, PILLS } from "../invoices/amounts";
+import { Upcoming } from "../invoices/upcoming";
 import { Card, Skeleton } from "../parts/card";
 import { Empty } from "../parts/empty";
 import { Page } from "../parts/page";
 import { Problem } from "../parts/problem";
 import { StatePill } from "../parts/state-pill";
 import { PAGE_SIZE, Table, usePages } from "../parts/table";
-import { Time } from "../parts/time";
+import { Day } from "../parts/time";
 
 const INVOICES = graphql(`
   query Invoices($first: Int!, $after: String) {
@@ -31,6 +32,7 @@ export default function Invoices() {
   const rows = data?.invoices.edges.map((edge) => edge.node) ?? [];
   return (
     <Page title="Invoices">
+      {rows.length > 0 && <Upcoming />}
       <Card isBare>
         {error && <Problem error={error} again={again} />}
         {isLoading && <Skeleton />}
@@ -53,15 +55,15 @@ export default function Invoices() {
                 ),
               },
               {
+                head: "Status",
+                cell: (row) => <StatePill state={row.status.toUpperCase()} tone={PILLS[row.status]} />,
+              },
+              {
                 head: "Period",
                 className: "wide",
                 cell: (row) => periodText(row.periodStart, row.periodEnd, row.timeZone),
               },
-              {
-                head: "Status",
-                cell: (row) => <StatePill state={row.status.toUpperCase()} tone={PILLS[row.status]} />,
-              },
-              { head: "Due", cell: (row) => <Time at={row.dueAt} /> },
+              { head: "Due", cell: (row) => <Day at={row.dueAt} /> },
               {
                 head: "Total",
                 className: "right",
@@ -70,7 +72,7 @@ export default function Invoices() {
               {
                 head: "Still to pay",
                 className: "right",
-                cell: (row) => amountText(row.amountDue, row.currency),
+                cell: (row) => amountText(leftOf(row), row.currency),
               },
             ]}
           />
@@ -79,11 +81,4 @@ export default function Invoices() {
       </Card>
     </Page>
   );
-}
-
-/** The days that it is for, in its own time zone; the end is exclusive. */
-export function periodText(start: string, end: string, timeZone: string): string {
-  const days = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeZone });
-  const last = new Date(new Date(end).getTime() - 1);
-  return `${days.format(new Date(start))} – ${days.format(last)}`;
 }

@@ -13,6 +13,7 @@ import { Page } from "../parts/page";
 import { Problem } from "../parts/problem";
 import { durationText } from "../parts/time";
 import { TimeRange, useRange } from "../parts/time-range";
+import { useNamesById } from "./usage-groups";
 
 const OVERVIEW = graphql(
   `
@@ -24,7 +25,7 @@ const OVERVIEW = graphql(
       together: executionStats(from: $from, to: $to, interval: null, timeZone: "UTC") {
         p50DurationMs p95DurationMs
       }
-      budgets(first: 4) { edges { node { ...BudgetRow } } }
+      budgets(first: 50) { edges { node { ...BudgetRow } } }
       attention: executions(first: 5, filter: { status: [NEEDS_ATTENTION] }) {
         edges { node { ...RunRow } }
       }
@@ -44,6 +45,9 @@ export function Overview() {
   const { from, to, interval } = range;
   const { data, error, isLoading, again } = useRead(OVERVIEW, { from, to, interval });
   useTenantChanges(again, { isOf: isOfRun, everyMs: 2_000 });
+  const nameOf = useNamesById();
+  // Whoever is new here is told how to begin, and not shown three empty charts.
+  const isNew = data?.recent.edges.length === 0;
   return (
     <Page title="Overview" actions={<TimeRange value={range} onChange={setRange} />}>
       {error && <Problem error={error} again={again} />}
@@ -53,7 +57,7 @@ export function Overview() {
           <Tiles stats={data.stats} together={data.together[0]} label={range.label} />
           {data.budgets.edges.length > 0 && (
             <Card title="Budgets">
-              <Budgets rows={data.budgets.edges.map((edge) => edge.node)} />
+              <Budgets rows={data.budgets.edges.map((edge) => edge.node)} nameOf={nameOf} />
             </Card>
           )}
           {data.attention.edges.length > 0 && (
@@ -64,11 +68,11 @@ export function Overview() {
               />
             </Card>
           )}
-          <Charts stats={data.stats} interval={interval} />
+          {!isNew && <Charts stats={data.stats} interval={interval} />}
           <Card
             title="Latest executions"
             isBare
-            actions={<Link href="/executions">All executions</Link>}
+            actions={!isNew && <Link href="/executions">All executions</Link>}
           >
             {data.recent.edges.length === 0 ? (
               <Empty title="Nothing has run yet" command={FIRST_RUN}>
@@ -138,7 +142,11 @@ function Tiles({
       <Tile
         label="p95 duration"
         value={durationText(together?.p95DurationMs ?? null)}
-        note={`half take ${durationText(together?.p50DurationMs ?? null)} or less`}
+        note={
+          together?.p50DurationMs == null
+            ? "no run has ended"
+            : `half take ${durationText(together.p50DurationMs)} or less`
+        }
         to="/executions"
       />
     </div>

@@ -183,6 +183,7 @@ function Difference({
   return (
     <Card
       title="What changed"
+      className="differences"
       isBare
       actions={
         <label className="row">
@@ -211,7 +212,7 @@ function Difference({
           rows={rows}
           keyOf={(row) => row.path}
           columns={[
-            { head: "Where", className: "wide", cell: (row) => <code>{row.path}</code> },
+            { head: "Where", cell: (row) => <code className="value-cell">{row.path}</code> },
             { head: "Before", cell: (row) => <Value of={row.before} /> },
             { head: "After", cell: (row) => <Value of={row.after} /> },
           ]}
@@ -225,7 +226,7 @@ function Value({ of }: { of: unknown }) {
   if (of === null || of === undefined) return <span className="muted">–</span>;
   const text = typeof of === "string" ? of : JSON.stringify(of);
   return (
-    <code className="clipped" title={text}>
+    <code className="value-cell" title={text}>
       {text}
     </code>
   );

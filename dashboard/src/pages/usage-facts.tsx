@@ -100,7 +100,7 @@ export function FactTable({
       columns={[
         { head: "When", cell: (fact) => <Time at={fact.happenedAt} /> },
         {
-          head: "Of",
+          head: "Execution",
           cell: (fact) =>
             fact.executionId === null ? (
               <span className="muted">counted by the tenant</span>
@@ -124,6 +124,7 @@ export function FactTable({
           className: "right",
           cell: (fact) => (
             <Money
+              digits={8}
               usd={costOf(fact)}
               hasUnpriced={fact.lines.some((line) => line.costUsd === null)}
             />
@@ -134,7 +135,7 @@ export function FactTable({
           cell: (fact) => (
             <button
               type="button"
-              className="button quiet"
+              className="button link"
               aria-label={`Event ${fact.eventVersion} of ${fact.path || "the tenant"}`}
               onClick={() => show(fact)}
             >

@@ -26,14 +26,23 @@ const NAMES = graphql(`
   }
 `);
 
-/** The names of what has one; of the rest what the group itself says. */
-export function useNames(): (group: Group) => string {
+/** Of agents and workflows. */
+export function useNamesById(): (id: string) => string | undefined {
   const { data } = useRead(NAMES, {});
   return useMemo(() => {
     const edges = [...(data?.agents.edges ?? []), ...(data?.workflows.edges ?? [])];
     const names = new Map(edges.map(({ node }) => [node.id, node.name]));
-    return ({ value }: Group) => (value === null ? "none" : (names.get(value) ?? value));
+    return (id: string) => names.get(id);
   }, [data]);
+}
+
+/** The names of what has one; of the rest what the group itself says. */
+export function useNames(): (group: Group) => string {
+  const nameOf = useNamesById();
+  return useCallback(
+    ({ value }: Group) => (value === null ? "none" : (nameOf(value) ?? value)),
+    [nameOf],
+  );
 }
 
 /** The filter in the address: `?only=MODEL:openai/gpt-4o|METER:requests`; nothing behind the colon

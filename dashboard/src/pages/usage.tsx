@@ -30,12 +30,12 @@ const USAGE = graphql(`
     }
     costExplorer(from: $from, to: $to, groupBy: $by, filter: $only, first: 100) {
       deltaUsd deltaPercent groupsCount restDeltaUsd
-      current { costUsd tokensIn tokensOut calls hasUnpriced unresolved }
-      previous { costUsd tokensIn tokensOut calls hasUnpriced }
+      current { costUsd provisionalUsd tokensIn tokensOut calls hasUnpriced unresolved }
+      previous { costUsd provisionalUsd tokensIn tokensOut calls hasUnpriced }
       groups {
         kind deltaUsd deltaPercent group { dimension value }
-        current { costUsd tokensIn tokensOut calls hasUnpriced }
-        previous { costUsd hasUnpriced }
+        current { costUsd provisionalUsd tokensIn tokensOut calls hasUnpriced }
+        previous { costUsd provisionalUsd hasUnpriced }
       }
     }
   }
@@ -115,9 +115,9 @@ export default function Usage() {
         <>
           <Tiles comparison={data.costExplorer} label={range.label} />
           {data.costExplorer.groups.length === 0 ? (
-            <Card title="What moved most">
+            <Card>
               <Empty title="Nothing was used in this time" command="make demo">
-                This runs a workflow of two agents, whose calls are counted here:
+                Choose a longer time, or run a workflow of two agents, whose calls are counted here:
               </Empty>
             </Card>
           ) : (
@@ -133,7 +133,9 @@ export default function Usage() {
           )}
         </>
       )}
-      <UsageFacts {...{ from, to, only, nameOf }} />
+      {data && data.costExplorer.groups.length > 0 && (
+        <UsageFacts {...{ from, to, only, nameOf }} />
+      )}
     </Page>
   );
 }
@@ -143,14 +145,14 @@ function Tiles({ comparison, label }: { comparison: Comparison; label: string })
   const tokens = current.tokensIn + current.tokensOut;
   return (
     <div className="tiles">
-      <Tile label="Spend" note={`in ${label}`}>
-        <Money usd={current.costUsd} hasUnpriced={current.hasUnpriced} />
+      <Tile label="Spend" note={isProvisional(current) ? "until its invoice tells" : `in ${label}`}>
+        <Amount isShort of={current} />
       </Tile>
       <Tile label={`Before, in ${label}`} note="as long a time, just before">
-        <Money usd={previous.costUsd} hasUnpriced={previous.hasUnpriced} />
+        <Amount isShort of={previous} />
       </Tile>
       <Tile label="Change" note={percentText(comparison.deltaPercent)}>
-        <Delta usd={comparison.deltaUsd} />
+        <Delta isShort usd={comparison.deltaUsd} />
       </Tile>
       <Tile label="Tokens" note={`${compactText(current.tokensIn)} in`}>
         {compactText(tokens)}
@@ -160,6 +162,10 @@ function Tiles({ comparison, label }: { comparison: Comparison; label: string })
       </Tile>
     </div>
   );
+}
+
+function isProvisional({ provisionalUsd }: { provisionalUsd: string }): boolean {
+  return /[1-9]/.test(provisionalUsd);
 }
 
 function Tile({
@@ -232,7 +238,7 @@ function seriesOf(
   const rest = ranked.slice(SHOWN_MAX);
   if (rest.length > 0) {
     const sums = times.map((_, place) => total(rest.map(([, values]) => values[place] ?? 0)));
-    shown.push([`${rest.length} others`, sums]);
+    shown.push([rest.length === 1 ? "1 other" : `${rest.length} others`, sums]);
   }
   const series = shown.map(([name, values], place) => ({
     name,
@@ -270,12 +276,13 @@ function Groups({
         columns={[
           {
             head: DIMENSIONS[by],
+            className: "wide",
             cell: (row) =>
               row.group.map((one) => (
                 <button
                   key={one.dimension}
                   type="button"
-                  className="button quiet"
+                  className="button link"
                   title="Only this: the facts below, and everything above"
                   onClick={() => add(one)}
                 >
@@ -286,20 +293,17 @@ function Groups({
           {
             head: `In ${label}`,
             className: "right",
-            cell: (row) => (
-              <Money usd={row.current.costUsd} hasUnpriced={row.current.hasUnpriced} />
-            ),
+            cell: (row) => <Amount of={row.current} />,
           },
           {
             head: "Before",
             className: "right",
-            cell: (row) => (
-              <Money usd={row.previous.costUsd} hasUnpriced={row.previous.hasUnpriced} />
-            ),
+            cell: (row) => <Amount of={row.previous} />,
           },
           { head: "Change", className: "right", cell: (row) => <Delta usd={row.deltaUsd} /> },
           {
             head: "In percent",
+            className: "right",
             cell: (row) =>
               KINDS[row.kind] ? (
                 <span className="tag">{KINDS[row.kind]}</span>
@@ -324,12 +328,23 @@ function Groups({
   );
 }
 
-function Delta({ usd }: { usd: string }) {
-  const isMore = usd !== "0" && !usd.startsWith("-");
+function Amount({
+  of,
+  isShort = false,
+}: {
+  of: { costUsd: string; hasUnpriced: boolean; provisionalUsd: string };
+  isShort?: boolean;
+}) {
+  const { costUsd: usd, hasUnpriced, provisionalUsd } = of;
+  return <Money {...{ usd, hasUnpriced, provisionalUsd }} {...(isShort ? { isShort } : { digits: 4 })} />;
+}
+
+function Delta({ usd, isShort = false }: { usd: string; isShort?: boolean }) {
+  const isMore = /[1-9]/.test(usd) && !usd.startsWith("-");
   return (
-    <span className="number">
+    <span className="number nowrap">
       {isMore && "+"}
-      {moneyText(usd)}
+      <Money usd={usd} {...(isShort ? { isShort } : { digits: 4 })} />
     </span>
   );
 }

@@ -4,16 +4,18 @@ export function Card({
   title,
   actions,
   children,
+  className = "",
   isBare = false,
 }: {
   title?: string;
   actions?: ReactNode;
   children: ReactNode;
+  className?: string;
   isBare?: boolean;
 }) {
   const id = useId();
   return (
-    <section className="card" aria-labelledby={title ? id : undefined}>
+    <section className={`card ${className}`.trim()} aria-labelledby={title ? id : undefined}>
       {title && (
         <header className="card-head">
           <h2 id={id}>{title}</h2>

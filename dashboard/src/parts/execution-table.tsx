@@ -33,7 +33,7 @@ const COLUMNS: Column<Run>[] = [
   { head: "Execution", cell: (run) => <CopyId id={run.id} to={`/executions/${run.id}`} /> },
   { head: "Status", cell: (run) => <StatePill state={run.status} /> },
   {
-    head: "Of",
+    head: "Workflow or agent",
     className: "wide",
     cell: (run) => (
       <>
@@ -52,7 +52,7 @@ const COLUMNS: Column<Run>[] = [
   {
     head: "Cost",
     className: "right",
-    cell: (run) => <Money usd={run.costUsd} hasUnpriced={run.hasUnpriced} />,
+    cell: (run) => <Money digits={6} usd={run.costUsd} hasUnpriced={run.hasUnpriced} />,
   },
 ];
 

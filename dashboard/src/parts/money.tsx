@@ -10,28 +10,61 @@ export function moneyText(amount: string, symbol = "$"): string {
   return `${amount.startsWith("-") ? "−" : ""}${symbol}${grouped}.${digits}`;
 }
 
-/** hasUnpriced: the amount is a lower bound. isShort: to the cent, or what is less than one to four
- * digits; all of it on hover.
+/** hasUnpriced: the amount is a lower bound. provisionalUsd: so much of it is an upper one. isShort: to the cent, or what is less than one to four
+ * digits. digits: so many after the point, so that those of a column stand below each other. All of
+ * it on hover.
  */
 export function Money({
   usd,
   hasUnpriced = false,
+  provisionalUsd = "0",
   isShort = false,
+  digits,
 }: {
   usd: string;
   hasUnpriced?: boolean;
+  provisionalUsd?: string;
   isShort?: boolean;
+  digits?: number;
 }) {
+  const text =
+    digits !== undefined ? fixedText(usd, digits) : moneyText(isShort ? shortened(usd) : usd);
+  const bound = boundOf(hasUnpriced, provisionalUsd);
   return (
-    <span className="number nowrap" title={isShort ? moneyText(usd) : undefined}>
-      {hasUnpriced && (
-        <abbr title="A lower bound: the price of some of it is not known." className="muted">
-          ≥{" "}
-        </abbr>
+    <span className="number nowrap" title={moneyText(usd)}>
+      {bound && (
+        <>
+          <abbr title={bound.why} className="muted">
+            {bound.sign}
+          </abbr>{" "}
+        </>
       )}
-      {moneyText(isShort ? shortened(usd) : usd)}
+      {text}
     </span>
   );
+}
+
+const UNPRICED = "the price of some of it is not known";
+
+function boundOf(hasUnpriced: boolean, provisionalUsd: string) {
+  const provisional = `${moneyText(provisionalUsd)} of it has a price over a period, and is counted at the dearest tier; the invoice tells what it comes to`;
+  if (!/[1-9]/.test(provisionalUsd)) {
+    return hasUnpriced ? { sign: "≥", why: `A lower bound: ${UNPRICED}.` } : null;
+  }
+  return hasUnpriced
+    ? { sign: "≈", why: `${UNPRICED}; ${provisional}.` }
+    : { sign: "≤", why: `At most: ${provisional}.` };
+}
+
+/** Of what is too small to be seen so, that it is more than nothing. */
+export function fixedText(usd: string, digits: number): string {
+  if (!/[1-9]/.test(usd)) return moneyText("0");
+  const text = rounded(usd, digits);
+  const isLost = /[1-9]/.test(usd) && !/[1-9]/.test(text);
+  const shown = isLost ? `0.${"1".padStart(digits, "0")}` : text;
+  const [whole = "0", fraction = ""] = shown.split(".");
+  const fixed = `${moneyText(whole).split(".")[0]}.${fraction.slice(0, digits)}`;
+  return isLost ? `<${fixed}` : fixed;
 }
 
 function shortened(usd: string): string {

@@ -76,7 +76,8 @@ export const PAGE_SIZE = 50;
 export function usePages(): { after: string | null; pager: (page: PageOfRows) => ReactNode } {
   const [after, setAfter] = useParam("after");
   const [trail, setTrail] = useState<string[]>([]);
-  const pager = (page: PageOfRows) => (
+  // Where all is on one page there is nothing to turn.
+  const pager = (page: PageOfRows) => after === "" && !page.hasNextPage ? null : (
     <nav className="table-foot" aria-label="Turn pages">
       <span className="grow">
         {after === "" ? "Newest first" : "Older"} · {PAGE_SIZE} a page

@@ -40,6 +40,19 @@ export function Time({ at, exact = false }: { at: string | null; exact?: boolean
   );
 }
 
+const DAY = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium" });
+
+/** The day, for what is due on one; the exact time on hover. */
+export function Day({ at }: { at: string | null }) {
+  if (at === null) return <span className="muted">–</span>;
+  const then = new Date(at);
+  return (
+    <time dateTime={at} title={`${EXACT.format(then)} (${ageOf(at)})`} className="number nowrap">
+      {DAY.format(then)}
+    </time>
+  );
+}
+
 export function durationText(ms: number | null): string {
   if (ms === null) return "–";
   if (ms < 1_000) return `${ms} ms`;
