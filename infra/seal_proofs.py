@@ -28,8 +28,8 @@ from infra.seal_keys import read_keys
 from infra.seal_rows import head_tiles_of, heads_of, last_seal, newest_seals, seal_of, tiles_of
 
 # fmt: off
-# The tile of an event, by the place of the event in the log. Ordered by columns of the table: a bare
-# tx_id would be the number, which no index sorts by.
+# The tile of an event, by the place of the event in the log. Qualified: a bare tx_id would be the
+# number among the columns, which no index sorts by.
 TILE_AT: LiteralString = (
     "SELECT tile, era, tx_id::text::bigint, notification_id, commitments FROM seal_tiles"
     " WHERE tenant_id = %s AND level = 0"
