@@ -20,6 +20,7 @@ from commands.plan_port import Plans
 from commands.ports import Log, Ports, Position
 from domain.executions import Execution
 from infra.budget_alerts import PostgresBudgetAlerts
+from infra.call_limits import PostgresCallLimits
 from infra.clock_watch import ClockWatch
 from infra.consumer import keep_running
 from infra.http_client import GuardedHttp
@@ -47,6 +48,7 @@ from projections.projector import Projector
 from sagas.attempt_watch import tell_ended
 from sagas.budget_alerts import BudgetAlertSaga
 from sagas.bulk_operations import BulkOperationSaga
+from sagas.call_slots import CallSlots
 from sagas.drive import DriveParts
 from sagas.effects import Effects
 from sagas.executions import GROUP as EXECUTIONS_GROUP
@@ -158,6 +160,7 @@ async def run_worker(runtime: Runtime) -> None:
                 "clock": (await _clock_watch(runtime)).run,
                 "worker sweep": saga.sweep,
                 "worker timers": saga.wake_due,
+                "limits of calls": saga.parts.call_slots.run,
                 "bulk operations": bulk.run,
                 "triggers": (await build_triggers(runtime)).run,
                 "budget alerts": (await _budget_alerts(runtime, ports)).run,
@@ -261,6 +264,7 @@ async def _executions(
             plans=plans,
             admission=await runtime.admission(),
             budgets=await runtime.budgets("worker"),
+            call_slots=CallSlots(PostgresCallLimits(await runtime.database("worker"))),
         ),
         clock=runtime.clock,
         sweep_s=settings.worker_sweep_s,

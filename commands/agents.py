@@ -15,11 +15,12 @@ from commands.decisions import (
 )
 from commands.executions import Pinned, begin_execution
 from commands.ownership import load_own, load_runnable_agent
-from commands.plan_port import CountedPart, RemovedPart
+from commands.plan_port import CountedPart, RemovedPart, StoredAgentLimits
 from commands.ports import StoredDefinition
 from commands.sharing import shares_ended_with
 from commands.subjects import named_subject
 from domain.agents import Agent, AgentNotFound
+from domain.call_limits import LIMITS
 from domain.definitions import Definition, single_node_definition
 from domain.errors import FieldError, Invalid
 from domain.identifiers import Json, JsonObject
@@ -43,6 +44,17 @@ class ReviseAgent(Command):
 
     agent_id: UUID
     changes: JsonObject
+    expected_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitAgent(Command):
+    """limits: by name, those of domain/call_limits.py, in place of those before."""
+
+    requires: ClassVar[str] = "agents:write"
+
+    agent_id: UUID
+    limits: JsonObject
     expected_version: int | None = None
 
 
@@ -79,15 +91,29 @@ async def revise_agent(command: ReviseAgent, on: Tenancy) -> Decided:
     return Decided(_present(agent), aggregates=(agent,))
 
 
+async def limit_agent(command: LimitAgent, on: Tenancy) -> Decided:
+    agent = await load_own(on, Agent, command.agent_id, AgentNotFound, scope=command.requires)
+    agent.require_present()
+    require_version(agent, command.expected_version)
+    agent.limit(command.limits)
+    result: JsonObject = {
+        "agent_id": str(agent.id),
+        "limits": {name: agent.limits.get(name) for name in LIMITS},
+        "version": agent.version,
+    }
+    row = StoredAgentLimits(agent.id, agent.limits)
+    return Decided(result, aggregates=(agent,), side_rows=(row,) if agent.pending_events else ())
+
+
 async def delete_agent(command: DeleteAgent, on: Tenancy) -> Decided:
     agent = await load_own(on, Agent, command.agent_id, AgentNotFound, scope=command.requires)
     agent.require_present()
     require_version(agent, command.expected_version)
     agent.delete()
     sharing, rows = await shares_ended_with(on, command.agent_id)
-    gone = RemovedPart("agents", agent.id)
+    gone = [RemovedPart("agents", agent.id), StoredAgentLimits(agent.id, {})]
     result: JsonObject = {"agent_id": str(agent.id), "is_deleted": True}
-    return Decided(result, aggregates=(agent, *sharing), side_rows=(gone, *rows))
+    return Decided(result, aggregates=(agent, *sharing), side_rows=(*gone, *rows))
 
 
 async def execute_agent(command: ExecuteAgent, on: Tenancy) -> Decided:

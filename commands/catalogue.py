@@ -6,10 +6,12 @@ from commands.agents import (
     CreateAgent,
     DeleteAgent,
     ExecuteAgent,
+    LimitAgent,
     ReviseAgent,
     create_agent,
     delete_agent,
     execute_agent,
+    limit_agent,
     revise_agent,
 )
 from commands.approvals import DecideApproval, decide_approval
@@ -334,6 +336,7 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         entry(RemoveSecret, remove_secret),
         entry(CreateAgent, create_agent),
         entry(ReviseAgent, revise_agent),
+        entry(LimitAgent, limit_agent),
         entry(DeleteAgent, delete_agent),
         entry(ExecuteAgent, execute_agent),
         entry(CreateWorkflow, create_workflow),

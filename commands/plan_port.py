@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Literal, Protocol, TypeAlias
 from uuid import UUID
 
+from domain.call_limits import LIMITS, CallLimit, call_limit
 from domain.identifiers import Json, JsonObject, TenantId
 from domain.plans import STANDARD_ID, STANDARD_NAME
 
@@ -69,6 +70,16 @@ class ReopenedExecution:
     """
 
 
+@dataclass(frozen=True, slots=True)
+class StoredAgentLimits:
+    """limits: those of domain/call_limits.py that are set; none takes the row away. Raises
+    QuotaReached at the append when too many agents have some.
+    """
+
+    agent_id: UUID
+    limits: JsonObject
+
+
 PlanRow: TypeAlias = (
     StoredPlan
     | ArchivedPlan
@@ -77,17 +88,23 @@ PlanRow: TypeAlias = (
     | RemovedPart
     | AdmittedExecution
     | ReopenedExecution
+    | StoredAgentLimits
 )
 
 
 @dataclass(frozen=True)
 class TenantPlan:
-    """limits: by name, those of domain/plans.py that hold for the tenant; with its overrides."""
+    """limits: by name, those of domain/plans.py that hold for the tenant; with its overrides.
+    agent_limits: by the agent, those of domain/call_limits.py that it has.
+    """
 
     plan_id: UUID
     plan_version: int
     name: str
     limits: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    agent_limits: Mapping[str, Mapping[str, Json]] = field(
+        default_factory=dict[str, "Mapping[str, Json]"]
+    )
 
     def whole(self, limit: str) -> int | None:
         """A limit that is a whole number; None: there is none."""
@@ -109,6 +126,18 @@ class TenantPlan:
     def run_cost_usd(self) -> str | None:
         value = self.limits.get("run_cost_usd")
         return None if value is None else str(value)
+
+    @cached_property
+    def limits_calls(self) -> bool:
+        """Whether a call of a model may have to wait for another."""
+        return bool(self.agent_limits) or any(self.limits.get(name) is not None for name in LIMITS)
+
+    def call_limits(self, tenant_id: TenantId, agent_id: UUID | None) -> list[CallLimit]:
+        """Those that a call counts in. agent_id: of one that an agent makes."""
+        found = [call_limit(tenant_id, self.limits)]
+        if agent_id is not None:
+            found.append(call_limit(agent_id, self.agent_limits.get(str(agent_id), {})))
+        return [limit for limit in found if limit is not None]
 
     @cached_property
     def step_weight(self) -> float | None:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from eventsourcing.domain import Aggregate, event
 
+from domain.call_limits import LIMITS
 from domain.errors import NotFound
 from domain.identifiers import JsonObject
 
@@ -20,7 +21,8 @@ class AgentVersionNotFound(NotFound):
 
 class Agent(Aggregate):
     """`profile` is the whole content of one version: {name, role, model, instructions, tools,
-    parameters}.
+    parameters}. `limits` are of the agent, whichever version runs: those of domain/call_limits.py
+    that are set.
     """
 
     TOPIC = "agent"
@@ -34,6 +36,12 @@ class Agent(Aggregate):
         agent_version: int
         profile: JsonObject
 
+    class Limited(Aggregate.Event):
+        """limits: all of them that are set; none is none."""
+
+        TOPIC = "agent.limited"
+        limits: JsonObject
+
     class Deleted(Aggregate.Event):
         TOPIC = "agent.deleted"
 
@@ -46,6 +54,7 @@ class Agent(Aggregate):
     ) -> None:
         self.profiles: dict[int, JsonObject] = {1: profile}
         self.is_deleted = False
+        self.limits: JsonObject = {}
 
     @property
     def current_version(self) -> int:
@@ -67,6 +76,13 @@ class Agent(Aggregate):
         if profile != self.profiles[self.current_version]:
             self._revised(self.current_version + 1, profile)
 
+    def limit(self, limits: JsonObject) -> None:
+        """limits: in place of those before; None is none. Changing nothing records nothing."""
+        self.require_present()
+        told = {name: limits[name] for name in LIMITS if limits.get(name) is not None}
+        if told != self.limits:
+            self._limited(told)
+
     def delete(self) -> None:
         self.require_present()
         self._deleted()
@@ -79,6 +95,10 @@ class Agent(Aggregate):
     @event(Revised)
     def _revised(self, agent_version: int, profile: JsonObject) -> None:
         self.profiles[agent_version] = profile
+
+    @event(Limited)
+    def _limited(self, limits: JsonObject) -> None:
+        self.limits = limits
 
     @event(Deleted)
     def _deleted(self) -> None:

@@ -116,20 +116,21 @@ def credit_note(
 def _wanted(amounts: Mapping[int, str], left: Mapping[int, int], currency: str) -> dict[int, int]:
     wanted: dict[int, int] = {}
     mistakes: list[FieldError] = []
-    for place, text in amounts.items():
-        field = f"/lines/{place}"
-        if place not in left:
-            mistakes.append(FieldError(field, "unknown_line", "the invoice has no such line"))
+    for place, (line, text) in enumerate(amounts.items()):
+        if line not in left:
+            reason = "the invoice has no such line"
+            mistakes.append(FieldError(f"/lines/{place}/line", "unknown_line", reason))
             continue
+        field = f"/lines/{place}/amount"
         try:
             amount = smallest_of(text, currency)
         except ValueError as error:
             mistakes.append(FieldError(field, "too_fine", str(error)))
             continue
-        if not 0 < amount <= left[place]:
-            rest = amount_text(left[place], currency)
+        if not 0 < amount <= left[line]:
+            rest = amount_text(left[line], currency)
             mistakes.append(FieldError(field, "too_much", f"above 0, and at most {rest}"))
-        wanted[place] = amount
+        wanted[line] = amount
     if mistakes:
         raise Invalid(errors=mistakes)
     return wanted

@@ -88,7 +88,10 @@ CrashPoint: TypeAlias = Literal[
     "offboarding.after_cancel",
     "offboarding.before_end",
     "offboarding.after_end",
-    # What a provider was asked to take (infra/payments/stripe_provider.py).
+    # What its time has come for (sagas/deadlines.py), and what a provider was asked to take
+    # (infra/payments/stripe_provider.py).
+    "deadlines.after_claim",
+    "deadlines.before_release",
     "payments.after_charge",
     # What is left of erased tenants (infra/erasure.py).
     "erasure.before_page",

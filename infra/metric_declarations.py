@@ -216,6 +216,12 @@ class SagaMetrics:
         self.budget_refusals = declare.counter(
             "budget_refusals", "Calls that were not made, for a budget did not pay.", "code"
         )
+        self.calls_waiting = declare.gauge(
+            "calls_waiting", "Calls of models of this process that wait for a limit."
+        )
+        self.call_limit_refusals = declare.counter(
+            "call_limit_refusals", "Calls that waited too long for a limit and failed.", "limit"
+        )
         self.compensations = declare.counter(
             "saga_compensations", "Attempts to undo a node, by how they ended.", "result"
         )

@@ -11,9 +11,11 @@ from commands.plan_port import (
     PlanRow,
     RemovedPart,
     ReopenedExecution,
+    StoredAgentLimits,
     StoredPlan,
     StoredTenantPlan,
 )
+from domain.call_limits import LIMITED_AGENTS_MAX
 from domain.identifiers import JsonObject, TenantId
 
 STORE_PLAN: LiteralString = (
@@ -38,9 +40,13 @@ REMOVE_PART: LiteralString = (
 )
 ADMIT_EXECUTION: LiteralString = "SELECT admit_execution(%s)"
 REOPEN_EXECUTION: LiteralString = "SELECT require_quota(%s, 'concurrent_executions')"
+LIMIT_AGENT: LiteralString = "SELECT store_agent_limits(%s, %s, %s::jsonb, %s)"
+FREE_AGENT: LiteralString = "DELETE FROM agent_limits WHERE tenant_id = %s AND agent_id = %s"
 
 
-def plan_statement(tenant_id: TenantId, row: PlanRow) -> tuple[LiteralString, tuple[object, ...]]:
+def plan_statement(  # noqa: PLR0911 # one answer per kind of row
+    tenant_id: TenantId, row: PlanRow
+) -> tuple[LiteralString, tuple[object, ...]]:
     """A statement and its parameters. A trigger of the tables refuses what is one too many."""
     match row:
         case StoredPlan():
@@ -59,6 +65,16 @@ def plan_statement(tenant_id: TenantId, row: PlanRow) -> tuple[LiteralString, tu
         case AdmittedExecution() | ReopenedExecution():
             is_new = isinstance(row, AdmittedExecution)
             return ADMIT_EXECUTION if is_new else REOPEN_EXECUTION, (tenant_id,)
+        case StoredAgentLimits():
+            return _agent_limits(tenant_id, row)
+
+
+def _agent_limits(
+    tenant_id: TenantId, row: StoredAgentLimits
+) -> tuple[LiteralString, tuple[object, ...]]:
+    if not row.limits:
+        return FREE_AGENT, (tenant_id, row.agent_id)
+    return LIMIT_AGENT, (tenant_id, row.agent_id, _text(row.limits), LIMITED_AGENTS_MAX)
 
 
 def _text(document: JsonObject) -> str:

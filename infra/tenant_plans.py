@@ -9,7 +9,9 @@ from domain.identifiers import TenantId
 from infra.postgres import Database
 from infra.tenant_memory import TenantMemory
 
-PLAN: LiteralString = "SELECT plan_id, plan_version, name, limits FROM plan_of(%s)"
+PLAN: LiteralString = (
+    "SELECT plan_id, plan_version, name, limits, agent_limits_of(%s) FROM plan_of(%s)"
+)
 
 
 class TenantPlans:
@@ -37,8 +39,9 @@ class TenantPlans:
 
     async def _read(self, tenant_id: TenantId) -> TenantPlan:
         async with self._database.connection() as conn:
-            row = await (await conn.execute(PLAN, (tenant_id,))).fetchone()
+            row = await (await conn.execute(PLAN, (tenant_id, tenant_id))).fetchone()
         assert row is not None, "the standard plan is there from the start"
-        plan = TenantPlan(*row)
+        plan_id, plan_version, name, limits, agent_limits = row
+        plan = TenantPlan(plan_id, plan_version, name, limits, agent_limits or {})
         self._plans.add(plan.plan_id)
         return plan

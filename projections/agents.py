@@ -89,6 +89,9 @@ def evolve(row: AgentRow | None, event: Decoded, _key: Key) -> AgentRow:
                 "updated_at": logged.recorded_at,
                 "version": logged.version,
             }
+        case Agent.Limited():
+            # What is under way under a limit is counted beside the log, and so is the limit.
+            return {**present(row), "version": logged.version}
         case Agent.Deleted():
             return {
                 **present(row),
@@ -138,7 +141,7 @@ AGENTS = Projection(
     key=("tenant_id", "agent_id"),
     stream_column="agent_id",
     aggregate=Agent,
-    events=(Agent.Created, Agent.Revised, Agent.Deleted),
+    events=(Agent.Created, Agent.Revised, Agent.Limited, Agent.Deleted),
     keys=stream_key,
     evolve=evolve,
     own=BEGUN_BY_PERSON + " OR agent_id" + SHARED_WITH_PERSON,

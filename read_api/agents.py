@@ -1,5 +1,7 @@
 """Agents and their versions."""
 
+from typing import LiteralString
+
 import strawberry
 
 from read_api.arguments import Id, MinPosition
@@ -7,7 +9,7 @@ from read_api.columns import Relation, column, relation
 from read_api.connections import Connection, Listing, read_one, read_page
 from read_api.context import ReadInfo
 from read_api.limits import PAGE_SIZE_DEFAULT
-from read_api.scalars import Instant, Json
+from read_api.scalars import BigInt, Instant, Json
 from read_api.sharing import TOLD, Share, shares_of
 
 VERSIONS = Relation(
@@ -20,6 +22,29 @@ VERSIONS = Relation(
 )
 VERSIONS_FIRST = int(VERSIONS.count_max)
 SHARES = shares_of("a", "agent_id")
+# What calls hold of limits is counted beside the log (infra/migrations/0093_call_limits.sql), and
+# read from there: a read model that follows would tell of the past.
+LIMITS: LiteralString = (
+    " FROM agent_limits AS l WHERE l.tenant_id = a.tenant_id AND l.agent_id = a.agent_id)"
+)
+UNDER_WAY: LiteralString = (
+    "(SELECT count(*) FROM calls_under_way AS u WHERE u.tenant_id = a.tenant_id"
+    " AND u.scope_id = a.agent_id"
+    " AND u.leased_until > extract(epoch FROM clock_timestamp()))"
+)
+ALLOWANCE: LiteralString = (
+    " FROM agent_limits AS l LEFT JOIN call_allowances AS c"
+    " ON c.tenant_id = l.tenant_id AND c.scope_id = l.agent_id"
+    " WHERE l.tenant_id = a.tenant_id AND l.agent_id = a.agent_id)"
+)
+
+
+def _ahead(until: LiteralString) -> LiteralString:
+    """The part of a minute's worth that is used up; more than 1 where a call used more."""
+    now_s: LiteralString = "extract(epoch FROM clock_timestamp())::float8"
+    return "greatest(coalesce(" + until + ", 0) - " + now_s + ", 0) / 60"
+
+
 AGENTS = Listing("Agent", "a", "agents_v1 AS a", "agent_id", "NOT a.is_deleted")
 
 
@@ -47,6 +72,33 @@ class Agent:
     parameters: Json = column("a.parameters")
     version: int = column("a.agent_version", "The newest version; every change makes one.")
     is_deleted: bool = column("a.is_deleted", "Only executions still lead to a deleted agent.")
+    concurrent_calls: int | None = column(
+        "(SELECT (l.limits ->> 'concurrent_calls')::integer" + LIMITS,
+        "How many calls of models it makes at once, over all runs; null is not limited.",
+    )
+    tokens_per_min: BigInt | None = column(
+        "(SELECT (l.limits ->> 'tokens_per_min')::bigint" + LIMITS,
+        "What its calls use, spread over a minute; null is not limited.",
+    )
+    cost_usd_per_min: str | None = column(
+        "(SELECT l.limits ->> 'cost_usd_per_min'" + LIMITS,
+        "What its calls cost, spread over a minute; null is not limited.",
+    )
+    calls_under_way: int = column(UNDER_WAY, "Of an agent that has limits, at this moment.")
+    tokens_used: BigInt | None = column(
+        "(SELECT ceil((l.limits ->> 'tokens_per_min')::float8 * "
+        + _ahead("c.tokens_until")
+        + ")::bigint"
+        + ALLOWANCE,
+        "Of `tokensPerMin`, at this moment: used or held by calls under way, and not yet refilled.",
+    )
+    cost_used_usd: str | None = column(
+        "(SELECT trim_scale(round(((l.limits ->> 'cost_usd_per_min')::float8 * "
+        + _ahead("c.cost_until")
+        + ")::numeric, 12))::text"
+        + ALLOWANCE,
+        "Of `costUsdPerMin`, as of `tokensUsed`.",
+    )
     created_at: Instant = column("a.created_at")
     updated_at: Instant = column("a.updated_at")
     created_by: str | None = column("a.created_by")

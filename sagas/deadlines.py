@@ -22,6 +22,7 @@ from commands.payments import CollectPayment
 from commands.ports import Clock, Ids
 from commands.subscriptions import AdvanceSubscription
 from domain.errors import DomainError, Unavailable
+from infra.crash_points import reach
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,9 @@ class DeadlineSaga:
         due = await self.deadlines.claim(LEASE_S, now=self.clock.now())
         if due is None:
             return False
+        reach("deadlines.after_claim")
         await self._meet(due)
+        reach("deadlines.before_release")
         await self.deadlines.release(due, pause_s=AGAIN_S)
         return True
 

@@ -31,11 +31,12 @@ from domain.identifiers import TenantId
 from domain.quotas import ExecutionQuotaReached
 from infra.crash_points import reach
 from sagas.attempts import perform
+from sagas.call_estimates import Driven
 from sagas.child_runs import ChildRuns
 from sagas.drive_parts import DriveEnded, DriveParts, begun_task
 from sagas.effects import ChildWanted, Outcome, Run
 from sagas.fairness import Claim
-from sagas.reserving import Driven, Reserving
+from sagas.reserving import Reserving
 
 RELOAD_PAUSE_MIN_S = 0.1
 RELOAD_PAUSE_MAX_S = 5.0
@@ -382,13 +383,15 @@ class Drive:
     async def _perform(self, attempt: Attempt) -> None:
         claim = Claim(self._run.tenant_id, self._execution.workflow_id, attempt.node_type)
         slots = self._parts.attempts
-        if not slots.try_take(claim):
-            await slots.take(claim)
-        try:
-            reach("saga.before_effect")
-            result = await perform(attempt, self._run, self._parts.effects, self._parts.runners)
-            reach("saga.after_effect")
-        finally:
-            slots.give_back(claim)
+        with self._reserving.limiting.making(attempt) as made:
+            if not slots.try_take(claim):
+                await slots.take(claim)
+            try:
+                reach("saga.before_effect")
+                result = await perform(attempt, self._run, self._parts.effects, self._parts.runners)
+                made.result = result
+                reach("saga.after_effect")
+            finally:
+                slots.give_back(claim)
         self._ended.append((attempt, result))
         self._wake()

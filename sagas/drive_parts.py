@@ -15,14 +15,16 @@ from commands.budget_port import Budgets, NobodyBudgeted
 from commands.plan_port import NobodyLimited, Plans
 from commands.ports import Clock, EventStore, Ids
 from commands.run_metering import meter_ended
+from domain.budget_rules import Counter
 from domain.definitions import Definition, parse_definition
 from domain.errors import Unavailable
 from domain.executions import Execution
 from domain.identifiers import TenantId
 from infra.admission import EveryoneAdmitted
-from sagas.budget_lines import BudgetLines
+from sagas.call_slots import CallSlots
 from sagas.effects import Effects, Runner
 from sagas.fairness import FairSlots
+from sagas.lines import Lines
 from sagas.step_turns import StepTurns
 
 DEFINITIONS_MAX = 1024
@@ -38,9 +40,10 @@ class DriveParts:
     """What all drives of a worker share. attempts: how many effects may be in flight in this
     process. steps: whose is next. webhook_path: of a run, where strangers may send it requests.
     plans: how long runs of a tenant may take, and how many there may be. admission: whether there
-    is room for runs that a run begins. budgets: what they may spend. is_held: whether a tenant is
-    suspended, so that its runs stand still. on_ended: told of each run that has ended, after that
-    is stored. offer: told of other runs that were stored with one of ours.
+    is room for runs that a run begins. budgets: what they may spend. call_slots: what calls of
+    models hold of limits. is_held: whether a tenant is suspended, so that its runs stand still.
+    on_ended: told of each run that has ended, after that is stored. offer: told of other runs that
+    were stored with one of ours.
     """
 
     actor: str
@@ -55,7 +58,8 @@ class DriveParts:
     plans: Plans = field(default_factory=NobodyLimited)
     admission: Admission = field(default_factory=EveryoneAdmitted)
     budgets: Budgets = field(default_factory=NobodyBudgeted)
-    budget_lines: BudgetLines = field(default_factory=BudgetLines)
+    budget_lines: Lines[Counter] = field(default_factory=Lines[Counter])
+    call_slots: CallSlots = field(default_factory=CallSlots)
     is_held: Callable[[TenantId], bool] = lambda _: False
     on_ended: Callable[[Execution], None] = lambda _: None
     offer: Callable[[TenantId, Execution], None] = lambda _tenant_id, _execution: None

@@ -116,6 +116,8 @@ class MeteredEmbeddings:
         Raises EmbeddingRefused.
         """
         call, spender = asked.call, asked.spender
+        # Nothing is stored before the call that would find out that a budget is new.
+        self.budgets.forget(call.tenant_id)
         budgets = await self.budgets.of(call.tenant_id)
         hard = [rule for rule in budgets.rules if rule.is_hard and applies(rule, spender)]
         if not hard:

@@ -10,7 +10,7 @@ What is known of budgets here may be old: the append says so, and it is asked an
 """
 
 import zlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -27,17 +27,13 @@ from commands.budget_port import (
 from commands.model_port import ModelFailed
 from domain.attempts import Attempt, Failure, Reserved
 from domain.budget_rules import BudgetRule, Counter, Spender, plan_run_budget
-from domain.definitions import Definition
 from domain.errors import Unavailable
 from domain.execution_outcomes import fail_node
 from domain.execution_steps import begin_reserved, is_held_back
 from domain.execution_usage import METERED_TYPES
-from domain.executions import Execution
 from domain.identifiers import JsonObject
 from domain.money import usd_pico, usd_text
-from domain.price_books import sources_told
 from domain.reservations import (
-    TOKENS_DEFAULT,
     Admitted,
     Exhausted,
     Held,
@@ -46,14 +42,14 @@ from domain.reservations import (
     reservation,
     reserve,
 )
-from domain.worst_cases import WorstCase, worst_case
+from domain.worst_cases import WorstCase
 from infra.metrics import METRICS
-from infra.models.bounds import bounds_of
 from sagas.budget_payers import Payer, payer
+from sagas.call_estimates import Driven, estimated
 from sagas.drive_parts import DriveParts
 from sagas.effects import AttemptFailed, Run
-from sagas.nodes.agent import asked_of_agent
-from sagas.nodes.llm import Asked, asked_of_llm, own_access
+from sagas.limiting import Limiting
+from sagas.nodes.llm import Asked
 from sagas.run_owners import uuid_or_none
 from sagas.runs_above import Ancestor, runs_above
 
@@ -83,14 +79,6 @@ class _Wait:
     looks: int = 0
 
 
-class Driven(NamedTuple):
-    """A run in the hands of a worker."""
-
-    execution: Execution
-    definition: Definition
-    run: Run
-
-
 class _Priced(NamedTuple):
     """worst: None for a model without a price, which some budgets allow."""
 
@@ -102,27 +90,15 @@ class _Priced(NamedTuple):
     counters: Sequence[Counter]
 
 
-async def _of_llm(attempt: Attempt, _run: Run, _parts: DriveParts) -> Asked:
-    return asked_of_llm(attempt)
-
-
-async def _of_agent(attempt: Attempt, run: Run, parts: DriveParts) -> Asked:
-    return await asked_of_agent(attempt, run, parts.effects)
-
-
-_ASKED: Mapping[str, Callable[[Attempt, Run, DriveParts], Awaitable[Asked]]] = {
-    "llm": _of_llm,
-    "agent": _of_agent,
-}
-assert _ASKED.keys() == METERED_TYPES
-
-
 @dataclass(eq=False)
 class Reserving:
-    """Of one run in the hands of a worker. wake: tells it to look what can be done."""
+    """Of one run in the hands of a worker. wake: tells it to look what can be done. limiting: what
+    waits for its turn, before it is paid for.
+    """
 
     parts: DriveParts
     wake: Callable[[], None]
+    limiting: Limiting = field(init=False)
     _held_back: dict[Key, Attempt] = field(default_factory=dict[Key, Attempt])
     _waits: dict[Key, _Wait] = field(default_factory=dict[Key, _Wait])
     # As the last append that was refused has told; good for the next one.
@@ -138,9 +114,12 @@ class Reserving:
     # By the agent whose calls they pay for, as long as what is known stays the same.
     _payers: dict[str | None, Payer] = field(default_factory=lambda: {})
 
+    def __post_init__(self) -> None:
+        self.limiting = Limiting(self.parts, self.wake)
+
     def is_needed(self, run: Run) -> bool:
-        """Whether attempts may have to be paid for, as far as is known. What is known now is what
-        the next append is decided from.
+        """Whether attempts may have to wait or to be paid for, as far as is known, or some do. What
+        is known now is what the next append is decided from.
         """
         known = self.parts.budgets.known(run.tenant_id)
         limit_usd = self.parts.plans.known(run.tenant_id).run_cost_usd
@@ -149,12 +128,14 @@ class Reserving:
             if limit_usd is not None:
                 self._caps = {str(plan_run_budget(run.tenant_id)): usd_pico(limit_usd)}
             self._payers.clear()
-        return bool(known.rules or self._caps)
+        is_paid = bool(known.rules or self._caps or self._held_back)
+        return is_paid or self.limiting.is_needed(run)
 
     def look_again(self) -> None:
         """The run was loaded anew: what is held back is told again when it goes on."""
         self._held_back.clear()
         self._payers.clear()
+        self.limiting.look_again()
 
     def close(self) -> None:
         """Nobody of this run waits any more. Who would be woken is let go of: a run that is in a
@@ -162,6 +143,7 @@ class Reserving:
         """
         for key in list(self._waits):
             self._forget(key)
+        self.limiting.close()
         self.wake = _nobody
 
     def refused(self, run: Run, refusal: BudgetExceeded | BudgetsChanged) -> None:
@@ -174,8 +156,9 @@ class Reserving:
     @property
     def due_at(self) -> datetime | None:
         """When one that waits is to be looked at."""
-        dues = (self._waits[key].next_at for key in self._held_back if key in self._waits)
-        return min(dues, default=None)
+        dues = [self._waits[key].next_at for key in self._held_back if key in self._waits]
+        limited = self.limiting.due_at
+        return min(dues if limited is None else [*dues, limited], default=None)
 
     def known(self, attempts: Sequence[Attempt]) -> KnownBudgets | None:
         """What the append of these intents says of what was known. None: it has nothing to say."""
@@ -190,7 +173,7 @@ class Reserving:
         for them. Of the others it is recorded that they failed, or they wait.
         """
         ready: list[Attempt] = []
-        for attempt in attempts:
+        for attempt in await self.limiting.admitted(on, attempts):
             if is_held_back(on.execution, attempt):
                 self._held_back[attempt.path, attempt.number] = attempt
             else:
@@ -314,27 +297,16 @@ class Reserving:
 
     async def _priced(self, on: Driven, attempt: Attempt) -> _Priced:
         """Raises AttemptFailed, ModelFailed, Unavailable."""
-        effects, now = self.parts.effects, self.parts.clock.now()
-        asked = await _ASKED[attempt.node_type](attempt, on.run, self.parts)
-        access = await own_access(asked.model, on.run, effects)
-        model = asked.model if access is None else access.model
-        sources = await effects.prices.sources(on.run.tenant_id, model, now)
-        bounds = bounds_of(model, asked.messages, asked.parameters)
-        wanted = bounds.tokens_out
-        if wanted is None:
-            wanted = min(TOKENS_DEFAULT, bounds.tokens_out_max or TOKENS_DEFAULT)
-        worst = worst_case(
-            model,
-            sources_told(sources, model, asked.model),
-            tokens_in=bounds.tokens_in,
-            has_parts=bounds.has_parts,
-            has_tools=bounds.has_tools,
-        )
-        paying = self._payers.get(asked.agent_id)
+        call = await estimated(attempt, on.run, self.parts)
+        agent_id = call.asked.agent_id
+        paying = self._payers.get(agent_id)
         if paying is None:
-            paying = payer(await self._spender(on, asked), self._rules())
-            self._payers[asked.agent_id] = paying
-        return _Priced(asked, model, worst, wanted, paying.rules, paying.counters(now))
+            paying = payer(await self._spender(on, call.asked), self._rules())
+            self._payers[agent_id] = paying
+        counters = paying.counters(self.parts.clock.now())
+        return _Priced(
+            call.asked, call.model, call.worst, call.tokens_wanted, paying.rules, counters
+        )
 
     def _rules(self) -> list[BudgetRule]:
         of_plan = [

@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 from xdist.scheduler import LoadFileScheduling
 
@@ -26,6 +27,12 @@ from tests.oidc.provider import OpenIdProvider
 
 # Failures inside the stories of runs show what differs, whichever folder imports them first.
 pytest.register_assert_rewrite("tests.domain.given", "tests.domain.resuming")
+
+# How long an example may take says more of the machine than of us.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 # What tests write needs no disk, and thousands of databases are made and dropped: on a disk that
 # takes more processor time than all else, and most of the waiting. Processes they start inherit it.
@@ -111,13 +118,11 @@ def template_database(postgres_url: str, master_key: str) -> str:
 def database_url(postgres_url: str, template_database: str) -> Generator[str]:
     """A migrated, empty database for the tests of one module (owner's URL)."""
     name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        names = {"name": sql.Identifier(name), "template": sql.Identifier(template_database)}
-        connection.execute(sql.SQL("CREATE DATABASE {name} TEMPLATE {template}").format(**names))
+    copy_database(postgres_url, template_database, name)
     yield database_url_of(postgres_url, name)
     # A connection of its own, for a test may have restarted the server.
     with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {name} WITH (FORCE)").format(**names))
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture(scope="session")
@@ -160,3 +165,10 @@ def openid_provider(openid_port: int) -> Generator[OpenIdProvider]:
 def database_url_of(postgres_url: str, name: str) -> str:
     """The same server and user, another database."""
     return postgres_url.replace("/postgres?", f"/{name}?", 1)
+
+
+def copy_database(postgres_url: str, template: str, name: str) -> None:
+    """By its files: half the work of copying it through the write-ahead log."""
+    statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))

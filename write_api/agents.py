@@ -1,4 +1,4 @@
-"""POST /agents, PATCH and DELETE /agents/{id}, POST /agents/{id}/execute."""
+"""POST /agents, PATCH and DELETE /agents/{id}, PUT .../limits, POST .../execute."""
 
 from http import HTTPStatus
 from typing import Annotated, Any, cast
@@ -7,11 +7,13 @@ from pydantic import BaseModel, Field, StringConstraints, TypeAdapter, with_conf
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from commands.agents import CreateAgent, DeleteAgent, ExecuteAgent, ReviseAgent
+from commands.agents import CreateAgent, DeleteAgent, ExecuteAgent, LimitAgent, ReviseAgent
 from domain.agents import AgentNotFound
 from domain.errors import Stale
 from domain.identifiers import JsonObject
+from domain.quotas import QuotaReached
 from domain.subjects import DataSubjectErased
+from write_api.call_limits import ConcurrentCalls, TokensPerMin, Usd
 from write_api.edge import Call
 from write_api.executions import ExecutionAccepted, ExecutionResult
 from write_api.openapi import Answered, documented
@@ -44,6 +46,18 @@ class AgentChanges(TypedDict, total=False):
     parameters: AnyObject
 
 
+class AgentLimits(BaseModel):
+    """Of the agent's calls of models, over all runs and workers; what is null or left out is not
+    limited. The last two are spread over a minute.
+    """
+
+    model_config = STRICT
+
+    concurrent_calls: ConcurrentCalls | None = None
+    tokens_per_min: TokensPerMin | None = None
+    cost_usd_per_min: Usd | None = None
+
+
 class AgentInput(BaseModel):
     model_config = STRICT
 
@@ -57,6 +71,12 @@ class AgentWritten(BaseModel):
     version: int
 
 
+class AgentLimited(BaseModel):
+    agent_id: str
+    limits: AgentLimits
+    version: int
+
+
 class AgentDeleted(BaseModel):
     agent_id: str
     is_deleted: bool
@@ -64,6 +84,7 @@ class AgentDeleted(BaseModel):
 
 AGENT_BODY = TypeAdapter(AgentBody)
 AGENT_CHANGES = TypeAdapter(AgentChanges)
+AGENT_LIMITS = TypeAdapter(AgentLimits)
 AGENT_INPUT = TypeAdapter(AgentInput)
 
 EXAMPLE = {
@@ -122,6 +143,25 @@ async def revise(call: Call) -> Response:
 
 
 @route(
+    "PUT",
+    "/api/v1/agents/{agent_id}/limits",
+    documented(
+        "limitAgent",
+        "Say how many calls of models an agent makes at once, and what they use in a minute",
+        requires=LimitAgent.requires,
+        answers=Answered[AgentLimited],
+        body="AgentLimits",
+        example={"concurrent_calls": 4, "tokens_per_min": 100_000, "cost_usd_per_min": "0.5"},
+        refusals=[AgentNotFound, Stale, QuotaReached],
+    ),
+)
+async def limit(call: Call) -> Response:
+    body = await call.body(AGENT_LIMITS)
+    command = LimitAgent(call.id("agent_id"), body.model_dump(), call.expected_version)
+    return await call.answer(command, HTTPStatus.OK)
+
+
+@route(
     "DELETE",
     "/api/v1/agents/{agent_id}",
     documented(
@@ -158,5 +198,5 @@ async def execute(call: Call) -> Response:
     return await call.answer_at_end(command)
 
 
-ROUTES = (create, revise, delete, execute)
-BODIES = (AGENT_BODY, AGENT_CHANGES, AGENT_INPUT)
+ROUTES = (create, revise, limit, delete, execute)
+BODIES = (AGENT_BODY, AGENT_CHANGES, AGENT_LIMITS, AGENT_INPUT)

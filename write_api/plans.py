@@ -3,12 +3,11 @@
 GET and PUT /tenants/{id}/plan: which one a tenant is on, and how much of it is used.
 """
 
-from decimal import Decimal
 from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints, TypeAdapter
+from pydantic import BaseModel, Field, StringConstraints, TypeAdapter
 from starlette.responses import Response
 
 from commands.authorization import require
@@ -28,6 +27,7 @@ from domain.plans import (
     StandardPlanStays,
 )
 from domain.tenants import TenantNotFound
+from write_api.call_limits import ConcurrentCalls, TokensPerMin, Usd
 from write_api.edge import Call, json_response
 from write_api.openapi import Answered, documented, documented_query
 from write_api.plan_terms import TermsBody
@@ -36,21 +36,9 @@ from write_api.shapes import STRICT, AnyObject, Name, VersionNumber
 
 MANAGE = AssignPlan.requires
 COUNT_MAX = 1_000_000_000
-COST_USD_MAX = Decimal(1_000_000)
-
-
-def _cost(text: str) -> str:
-    if not 0 < Decimal(text) <= COST_USD_MAX:
-        message = f"more than 0 and at most {COST_USD_MAX} USD are expected"
-        raise ValueError(message)
-    return text
-
 
 Count = Annotated[int, Field(ge=0, le=COUNT_MAX)]
 AtLeastOne = Annotated[int, Field(ge=1, le=COUNT_MAX)]
-Usd = Annotated[
-    str, StringConstraints(pattern=r"^[0-9]{1,7}(\.[0-9]{1,12})?$"), AfterValidator(_cost)
-]
 
 
 class Limits(BaseModel):
@@ -68,6 +56,9 @@ class Limits(BaseModel):
     executions_per_month: Count | None = None
     run_duration_s: Annotated[int, Field(ge=1, le=366 * 86_400)] | None = None
     run_cost_usd: Usd | None = None
+    concurrent_calls: ConcurrentCalls | None = None
+    tokens_per_min: TokensPerMin | None = None
+    cost_usd_per_min: Usd | None = None
     payload_bytes: Annotated[int, Field(ge=0, le=2**53)] | None = None
     users: AtLeastOne | None = None
     api_keys: AtLeastOne | None = None

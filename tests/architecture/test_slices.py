@@ -14,7 +14,8 @@ from tests.architecture.sources import ROOT, modules, parse
 MACHINERY = {
     *("__init__", "authorization", "catalogue", "decisions", "dispatch"),
     *("account_flow", "admission_port", "billing_cycle", "billing_port", "budget_port"),
-    *("bulk_port", "embedding_port", "feature_port", "http_port", "identity_port"),
+    *("bulk_port", "call_limit_port", "embedding_port", "feature_port"),
+    *("http_port", "identity_port"),
     *("invoice_making", "invoice_reading", "invoice_writing", "login_flow"),
     *("invoice_credits", "upcoming_invoices"),
     *("credential_port", "directory_port", "directory_roles", "execution_families"),

@@ -1,12 +1,14 @@
 """Agents are revised into versions, and run pinned to one."""
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
-from commands.agents import CreateAgent, DeleteAgent, ExecuteAgent, ReviseAgent
-from commands.authorization import Caller
+from commands.agents import CreateAgent, DeleteAgent, ExecuteAgent, LimitAgent, ReviseAgent
+from commands.authorization import Caller, MissingScope
 from commands.decisions import VersionMismatch
+from commands.plan_port import StoredAgentLimits
 from commands.ports import OpenedExecution, StoredDefinition
 from domain.agents import AgentNotFound
 from domain.errors import Invalid
@@ -123,3 +125,35 @@ async def test_an_input_has_a_size() -> None:
         ("/input", "payload_too_large")
     ]
     assert world.store.topics == ["agent.created"]
+
+
+async def test_the_limits_of_an_agent_are_told_beside_the_log_until_it_is_deleted() -> None:
+    world = World()
+    agent_id = await an_agent(world)
+    answer = await world.when(LimitAgent(agent_id, {"concurrent_calls": 2}))
+    assert answer.result == {
+        "agent_id": str(agent_id),
+        "limits": {"concurrent_calls": 2, "tokens_per_min": None, "cost_usd_per_min": None},
+        "version": 2,
+    }
+    assert world.store.side_rows[-1] == StoredAgentLimits(agent_id, {"concurrent_calls": 2})
+    rows = len(world.store.side_rows)
+    await world.given(LimitAgent(agent_id, {"concurrent_calls": 2}))
+    assert len(world.store.side_rows) == rows
+    await world.given(DeleteAgent(agent_id))
+    assert StoredAgentLimits(agent_id, {}) in world.store.side_rows[rows:]
+    with pytest.raises(AgentNotFound):
+        await world.when(LimitAgent(agent_id, {}))
+
+
+async def test_nobody_limits_the_agent_of_somebody_else() -> None:
+    world = World()
+    agent_id = await an_agent(world)
+    stranger = replace(world.caller, tenant_id=TenantId(world.ids.new()))
+    user = replace(world.caller, user_id=world.ids.new(), own_only=frozenset({"agents:write"}))
+    for caller in (stranger, user):
+        with pytest.raises(AgentNotFound):
+            await world.when(LimitAgent(agent_id, {"concurrent_calls": 1}), caller=caller)
+    reader = world.caller_with("agents:execute")
+    with pytest.raises(MissingScope):
+        await world.when(LimitAgent(agent_id, {"concurrent_calls": 1}), caller=reader)

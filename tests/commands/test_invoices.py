@@ -94,9 +94,9 @@ async def test_a_credit_note_names_what_is_wrong_with_it(billed: Billed) -> None
     with pytest.raises(Invalid) as caught:
         await when(billed, credit(billed, invoice.id, (1, "0.51"), (2, "0.001"), (3, "1")))
     assert [(one.path, one.code) for one in caught.value.errors] == [
-        ("/lines/1", "too_much"),
-        ("/lines/2", "too_fine"),
-        ("/lines/3", "unknown_line"),
+        ("/lines/0/amount", "too_much"),
+        ("/lines/1/amount", "too_fine"),
+        ("/lines/2/line", "unknown_line"),
     ]
 
 

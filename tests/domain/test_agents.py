@@ -47,3 +47,16 @@ def test_a_deleted_agent_changes_no_more_but_stays_readable() -> None:
     story.when(raises(AgentNotFound, revise(name="x"))).then()
     story.when(raises(AgentNotFound, delete())).then()
     assert story.when(profile(1)).answer == (1, PROFILE)
+
+
+def limit(**limits: Any) -> Act:
+    return lambda story: story.aggregate.limit(limits)
+
+
+def test_limits_are_of_the_agent_and_make_no_version() -> None:
+    story = given(an_agent()).when(limit(concurrent_calls=3, tokens_per_min=None))
+    story.then(("agent.limited", {"limits": {"concurrent_calls": 3}}))
+    assert story.aggregate.current_version == 1
+    story.when(limit(concurrent_calls=3)).then()
+    story.when(limit()).then(("agent.limited", {"limits": {}}))
+    given(story, delete()).when(raises(AgentNotFound, limit(concurrent_calls=1))).then()

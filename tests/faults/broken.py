@@ -31,6 +31,7 @@ UNTOUCHED = {
     "payloads",
     "seals",
     "sum",
+    "trigger",
 }
 # A member that no process is: its name comes before all others, so that it is owed partitions.
 GHOST = (

@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from tests.conftest import database_url_of
+from tests.conftest import copy_database, database_url_of
 from tests.end_to_end.stack import CHEAP_HASHING, free_port
 from tests.faults.broken import Broken
 from tests.faults.effect_server import effect_server
@@ -111,9 +111,7 @@ def database_of_its_own(postgres_url: str) -> Iterator[Callable[[str], str]]:
 
     def copy(template: str) -> str:
         copies.append(f"faults_{uuid.uuid4().hex}")
-        names = {"name": sql.Identifier(copies[-1]), "template": sql.Identifier(template)}
-        with psycopg.connect(postgres_url, autocommit=True) as conn:
-            conn.execute(sql.SQL("CREATE DATABASE {name} TEMPLATE {template}").format(**names))
+        copy_database(postgres_url, template, copies[-1])
         return database_url_of(postgres_url, copies[-1])
 
     yield copy
@@ -139,6 +137,16 @@ async def on_postgres(
 async def on_kafka(on_postgres: Broken, kafka_bootstrap: str) -> Broken:
     """The same on Kafka, with a topic of its own."""
     use_kafka(on_postgres, kafka_bootstrap)
+    return on_postgres
+
+
+@pytest.fixture(params=["postgres", pytest.param("kafka", marks=pytest.mark.slow)])
+def on_either(request: pytest.FixtureRequest, on_postgres: Broken) -> Broken:
+    """On one log after the other. For what works with the database and does not look at the log,
+    `make test` is content with the first.
+    """
+    if request.param == "kafka":
+        use_kafka(on_postgres, request.getfixturevalue("kafka_bootstrap"))
     return on_postgres
 
 

@@ -72,8 +72,10 @@ OF_LEAVING: frozenset[CrashPoint] = frozenset(
 OF_BILLING: frozenset[CrashPoint] = frozenset(
     {"billing.after_claim", "billing.before_append", "billing.after_append"}
 )
-# Passed by what a tenant pays: tests/infra/test_stripe_crashes.py.
-OF_PAYMENTS: frozenset[CrashPoint] = frozenset({"payments.after_charge"})
+# Passed by what a tenant pays: test_crashing_payments.py.
+OF_PAYMENTS: frozenset[CrashPoint] = frozenset(
+    {"deadlines.after_claim", "deadlines.before_release", "payments.after_charge"}
+)
 # Passed by triggers: test_crashing_triggers.py.
 OF_TRIGGERS: frozenset[CrashPoint] = frozenset(
     {"triggers.after_claim", "triggers.after_fire", "triggers.after_miss"}

@@ -21,6 +21,7 @@ import sagas.offboarding
 import sagas.triggers
 from cli.api import build_api_parts, run_api
 from cli.dead_letters import replay_parked
+from cli.deadlines import build_deadlines, deadline_ports
 from cli.migrate import migrate
 from cli.rebuild import rebuild
 from cli.roles import (
@@ -85,6 +86,8 @@ def _begin(arguments: tuple[str, ...]) -> int:  # noqa: PLR0911 # one answer per
     match arguments:
         case ("all",):
             return run(_serve_all)
+        case ("deadline",):
+            return run(_meet_deadline)
         case ("serve", role):
             return cli.serve.serve(role, port=None)
         case ("migrate",):
@@ -116,6 +119,13 @@ async def _serve_all() -> int:
                 parts.append(run_relay(runtime))
             await run_until_stopped(runtime, parts, stop)
     return 0
+
+
+async def _meet_deadline() -> int:
+    """The worker's saga of deadlines, once. Fails where nothing is due."""
+    async with build_faulty_runtime(Settings()) as runtime:
+        saga = await build_deadlines(runtime, await deadline_ports(runtime))
+        return 0 if await saga.work_once() else 1
 
 
 @asynccontextmanager

@@ -27,23 +27,23 @@ OPERATOR = {"X-Operator-Key": OPERATOR_KEY}
 NUMBERS = "SELECT number FROM issued_documents ORDER BY number"
 
 
-async def test_a_month_is_billed_once_whatever_dies_meanwhile(on_postgres: Broken) -> None:
-    on_postgres.installation.environment = {
-        **on_postgres.installation.environment,
+async def test_a_month_is_billed_once_whatever_dies_meanwhile(on_either: Broken) -> None:
+    on_either.installation.environment = {
+        **on_either.installation.environment,
         "AGENTLEDGER_WORKER_BILLING_POLL_S": "0.2",
     }
     starts_at = (SystemClock().now() - timedelta(days=40)).replace(microsecond=0)
     first, *others = sorted(OF_BILLING)
-    process = on_postgres.installation.start("all", AGENTLEDGER_CRASH_AT=first)
-    tenant_id = await a_billed_tenant(on_postgres, starts_at)
+    process = on_either.installation.start("all", AGENTLEDGER_CRASH_AT=first)
+    tenant_id = await a_billed_tenant(on_either, starts_at)
     assert await process.ended(wait_s=WAIT_S) == -signal.SIGKILL, process.said()
     for point in others:
-        process = on_postgres.installation.start("all", AGENTLEDGER_CRASH_AT=point)
+        process = on_either.installation.start("all", AGENTLEDGER_CRASH_AT=point)
         assert await process.ended(wait_s=WAIT_S) == -signal.SIGKILL, process.said()
-    on_postgres.installation.start("all")
+    on_either.installation.start("all")
     path = f"/api/v1/tenants/{tenant_id}/invoices/{invoice_id(tenant_id, starts_at)}"
     async with httpx.AsyncClient(
-        base_url=on_postgres.client.url, headers=OPERATOR, timeout=PATIENCE_S, verify=NO_AUTHORITIES
+        base_url=on_either.client.url, headers=OPERATOR, timeout=PATIENCE_S, verify=NO_AUTHORITIES
     ) as http:
         async with asyncio.timeout(WAIT_S):
             while (document := await issued(http, path)) is None:
@@ -51,10 +51,10 @@ async def test_a_month_is_billed_once_whatever_dies_meanwhile(on_postgres: Broke
     # Nobody had a price for it at the time, so it is listed.
     assert [(one["quantity"], one["facts"]) for one in document["unpriced"]] == [("12", 1)]
     assert document["facts"]["count"] == 1
-    async with on_postgres.owner() as conn:
+    async with on_either.owner() as conn:
         numbers = [row[0] for row in await (await conn.execute(NUMBERS)).fetchall()]
     assert numbers == list(range(1, len(numbers) + 1))
-    assert [check.name for check in await on_postgres.checks() if not check.ok] == []
+    assert [check.name for check in await on_either.checks() if not check.ok] == []
 
 
 async def issued(http: httpx.AsyncClient, path: str) -> Any:

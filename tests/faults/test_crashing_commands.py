@@ -77,45 +77,45 @@ async def lived(broken: Broken) -> Started:
 
 
 async def test_a_rebuild_that_died_is_begun_anew_beside_the_live_projector(
-    on_postgres: Broken,
+    on_either: Broken,
 ) -> None:
-    await lived(on_postgres)
+    await lived(on_either)
     for point in CHAINS["rebuild"]:
-        await on_postgres.crash(point, "rebuild", "executions")
-        await on_postgres.require_verified()
-    on_postgres.begin_runs()
-    rebuilt = await on_postgres.installation.run("rebuild", "all")
+        await on_either.crash(point, "rebuild", "executions")
+        await on_either.require_verified()
+    on_either.begin_runs()
+    rebuilt = await on_either.installation.run("rebuild", "all")
     assert rebuilt.exit_code == 0, rebuilt.said()
-    await on_postgres.require_everything_holds()
+    await on_either.require_everything_holds()
 
 
-async def test_a_parked_stream_whose_replay_died_is_replayed_once(on_postgres: Broken) -> None:
-    await lived(on_postgres)
+async def test_a_parked_stream_whose_replay_died_is_replayed_once(on_either: Broken) -> None:
+    await lived(on_either)
     for point in CHAINS["replay"]:
-        await park_a_run(on_postgres)
-        await on_postgres.crash(point, "replay")
-        replayed = await on_postgres.installation.run("replay")
+        await park_a_run(on_either)
+        await on_either.crash(point, "replay")
+        replayed = await on_either.installation.run("replay")
         assert replayed.exit_code == 0, replayed.said()
-        await on_postgres.require_verified()
+        await on_either.require_verified()
 
 
-async def test_an_erasure_that_died_is_ended_by_the_next_try(on_postgres: Broken) -> None:
-    await lived(on_postgres)
-    async with on_postgres.owner() as conn:
+async def test_an_erasure_that_died_is_ended_by_the_next_try(on_either: Broken) -> None:
+    await lived(on_either)
+    async with on_either.owner() as conn:
         row = await (await conn.execute("SELECT tenant_id FROM executions_v5 LIMIT 1")).fetchone()
         assert row is not None
         for point in CHAINS["erase"]:
-            await on_postgres.crash(point, "erase", str(row[0]))
-        ended = await on_postgres.installation.run("erase", str(row[0]))
+            await on_either.crash(point, "erase", str(row[0]))
+        ended = await on_either.installation.run("erase", str(row[0]))
         assert ended.exit_code == 0, ended.said()
         left = await (await conn.execute("SELECT count(*) FROM executions_v5")).fetchone()
     assert left == (0,)
-    assert [check.name for check in await on_postgres.checks() if not check.ok] == []
+    assert [check.name for check in await on_either.checks() if not check.ok] == []
 
 
-async def test_a_rotation_that_died_goes_on_where_it_was(on_postgres: Broken) -> None:
-    await lived(on_postgres)
-    installation = on_postgres.installation
+async def test_a_rotation_that_died_goes_on_where_it_was(on_either: Broken) -> None:
+    await lived(on_either)
+    installation = on_either.installation
     environment = cast("dict[str, str]", installation.environment)
     old = environment["AGENTLEDGER_MASTER_KEY"]
     environment["AGENTLEDGER_MASTER_KEY"] = "the next master key, of thirty-two bytes or more"
@@ -124,13 +124,13 @@ async def test_a_rotation_that_died_goes_on_where_it_was(on_postgres: Broken) ->
     migrated = await installation.run("migrate")
     assert migrated.exit_code == 0, migrated.said()
     for point in CHAINS["rotate"]:
-        await on_postgres.crash(point, "rotate")
+        await on_either.crash(point, "rotate")
     rotated = await installation.run("rotate")
     assert rotated.exit_code == 0, rotated.said()
-    async with on_postgres.owner() as conn:
+    async with on_either.owner() as conn:
         cursor = await conn.execute("SELECT key_version FROM key_encryption_keys")
         assert await cursor.fetchall() == [(2,)]
-    await on_postgres.require_verified()
+    await on_either.require_verified()
 
 
 async def park_a_run(broken: Broken) -> None:

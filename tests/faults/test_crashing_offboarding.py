@@ -17,24 +17,24 @@ OPERATOR = {"X-Operator-Key": OPERATOR_KEY}
 TENANTS = "{ tenants(first: 100) { edges { node { id } } } }"
 
 
-async def test_a_tenant_is_seen_off_whatever_dies_meanwhile(on_postgres: Broken) -> None:
+async def test_a_tenant_is_seen_off_whatever_dies_meanwhile(on_either: Broken) -> None:
     """It has a run that waits. Whatever point the last one died at, the next tenant leaves too."""
-    on_postgres.installation.environment = {
-        **on_postgres.installation.environment,
+    on_either.installation.environment = {
+        **on_either.installation.environment,
         "AGENTLEDGER_WORKER_OFFBOARDING_POLL_S": "0.2",
     }
     for point in sorted(OF_LEAVING):
-        process = on_postgres.installation.start("all", AGENTLEDGER_CRASH_AT=point)
-        tenant_id, tenant = await a_tenant_that_leaves(on_postgres)
+        process = on_either.installation.start("all", AGENTLEDGER_CRASH_AT=point)
+        tenant_id, tenant = await a_tenant_that_leaves(on_either)
         assert await process.ended(wait_s=WAIT_S) < 0, process.said()
-        process = on_postgres.installation.start("all")
+        process = on_either.installation.start("all")
         await until_unknown(tenant)
         assert tenant_id not in await tenants(tenant.url)
         process.kill()
-    on_postgres.installation.start("all")
-    rebuilt = await on_postgres.installation.run("rebuild", "all")
+    on_either.installation.start("all")
+    rebuilt = await on_either.installation.run("rebuild", "all")
     assert rebuilt.exit_code == 0, rebuilt.said()
-    assert [check.name for check in await on_postgres.checks() if not check.ok] == []
+    assert [check.name for check in await on_either.checks() if not check.ok] == []
 
 
 async def a_tenant_that_leaves(broken: Broken) -> tuple[str, Client]:

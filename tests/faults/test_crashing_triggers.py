@@ -24,29 +24,29 @@ FIRES = 3
 
 
 async def test_a_fire_is_neither_lost_nor_made_twice_whatever_dies_meanwhile(
-    on_postgres: Broken,
+    on_either: Broken,
 ) -> None:
-    client = on_postgres.client
+    client = on_either.client
     claimed, fired, missed = sorted(OF_TRIGGERS)
-    process = on_postgres.installation.start("all", AGENTLEDGER_CRASH_AT=claimed)
+    process = on_either.installation.start("all", AGENTLEDGER_CRASH_AT=claimed)
     ordering = asyncio.create_task(ordered(client))
     assert await process.ended(wait_s=WAIT_S) == -signal.SIGKILL, process.said()
-    process = on_postgres.installation.start("all", AGENTLEDGER_CRASH_AT=fired)
+    process = on_either.installation.start("all", AGENTLEDGER_CRASH_AT=fired)
     assert await process.ended(wait_s=WAIT_S) == -signal.SIGKILL, process.said()
-    process = on_postgres.installation.start("all", AGENTLEDGER_CRASH_AT=missed)
+    process = on_either.installation.start("all", AGENTLEDGER_CRASH_AT=missed)
     refusing = asyncio.create_task(ordered(client, is_gone=True))
     assert await process.ended(wait_s=WAIT_S) == -signal.SIGKILL, process.said()
-    on_postgres.installation.start("all")
+    on_either.installation.start("all")
     whole, broken = await ordering, await refusing
     told = await until(client, whole, lambda one: int(one["firedCount"]) >= FIRES)
     assert (int(told["firedCount"]), int(told["missedCount"])) == (FIRES, 0)
     assert len({fire["nominal_at"] for fire in told["last"]}) == FIRES
-    async with on_postgres.owner() as conn:
+    async with on_either.owner() as conn:
         row = await (await conn.execute(BEGUN, (f"trigger:{whole}",))).fetchone()
     assert row == (FIRES,)
     told = await until(client, broken, lambda one: one["pauseReason"] is not None)
     assert (int(told["firedCount"]), int(told["missedCount"])) == (0, 1)
-    assert [check.name for check in await on_postgres.checks() if not check.ok] == []
+    assert [check.name for check in await on_either.checks() if not check.ok] == []
 
 
 async def ordered(client: Client, *, is_gone: bool = False) -> str:

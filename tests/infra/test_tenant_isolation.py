@@ -142,6 +142,7 @@ async def test_open_policies_exist_only_for_the_roles_that_serve_all_tenants(
         "retention",
         "sessions",
         "subject_streams",
+        "templates",
         "tenant_standings",
     }
 
@@ -236,9 +237,12 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
         "own_actors",
         "own_runs",
         "admission_sample",
+        "agent_limits_of",
         "api_key_secret",
         "note_api_key_uses",
         "claim_erasure",
+        "renew_calls",
+        "settle_calls",
         "settle_rate_limits",
         "forget_rate_limits",
         "claim_subject_erasure",
@@ -268,6 +272,7 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
         "roles_seen",
         "see_roles",
         "event_stored_with",
+        "take_call",
     }
     for is_super, config in functions.values():
         assert not is_super

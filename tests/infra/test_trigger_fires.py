@@ -14,14 +14,17 @@ from commands.dispatch import Dispatcher, Origin
 from commands.identity_port import StoredUserAccess
 from commands.ports import Ports
 from commands.triggers import CreateTrigger
-from commands.workflows import CreateWorkflow
+from commands.workflows import CreateWorkflow, DeleteWorkflow
 from domain.credentials import ApiKey
 from domain.envelope import Envelope
 from domain.identifiers import TenantId
+from domain.identity import User
 from domain.triggers import Trigger
 from infra.admission import EveryoneAdmitted
 from infra.due_triggers import PostgresDueTriggers
+from infra.mail_outbox import SealedMailbox
 from infra.parts import PostgresPartRights
+from infra.users import PostgresUsers
 from sagas.triggers import TriggerSaga
 from tests.commands.fakes import FakeClock, FakeSecrets
 from tests.commands.steps import a_chain, an_llm
@@ -31,6 +34,8 @@ from tests.infra.log_steps import IDS
 BEGUN = (
     "SELECT count(*) FROM agentledger.events WHERE tenant_id = %s AND topic = 'execution.created'"
 )
+
+WAITING = "SELECT user_id FROM agentledger.mail_outbox WHERE tenant_id = %s"
 
 
 @dataclass
@@ -70,6 +75,8 @@ async def stage(parts: Parts, database_url: str) -> Stage:
         FakeSecrets(),
         EveryoneAdmitted(),
         parts=PostgresPartRights(worker),
+        users=PostgresUsers(await parts.database("api"), "a lookup key"),
+        mailbox=SealedMailbox(parts.keys, IDS, has_server=True),
     )
     due = PostgresDueTriggers(worker)
     workers = [TriggerSaga(due, Dispatcher(ports), clock, poll_s=1) for _ in range(2)]
@@ -114,3 +121,20 @@ async def test_who_was_deactivated_begins_nothing_more(stage: Stage, database_ur
     assert (await stage.trigger()).is_paused
     stage.clock.pass_time(hours=9)
     assert not await stage.workers[1].work_once()
+
+
+async def test_the_mail_about_a_pause_waits_in_the_outbox_with_what_it_tells(
+    stage: Stage, database_url: str
+) -> None:
+    ada = User(id=stage.ada, email="ada@example.com", role="ADMIN", name=None)
+    await stage.parts.store.append([ada], Envelope(stage.tenant_id, "user:test"))
+    caller = Caller(f"user:{stage.ada}", stage.tenant_id, frozenset({EVERY_SCOPE}), stage.ada)
+    gone = DeleteWorkflow((await stage.trigger()).workflow_id)
+    await stage.workers[0].dispatcher.dispatch(gone, caller, Origin(IDS.new()))
+    stage.clock.pass_time(hours=1)
+    for worker in stage.workers:
+        await worker.work_once()
+    assert (await stage.trigger()).is_paused
+    async with await AsyncConnection.connect(database_url) as owner:
+        mails = await owner.execute(WAITING, (stage.tenant_id,))
+        assert await mails.fetchall() == [(stage.ada,)]

@@ -12,7 +12,7 @@ from infra.trigger_verification import verify_triggers
 from infra.verification import verify_log
 from tests.conftest import database_url_of
 from tests.projections.billing_histories import a_credit_account
-from tests.projections.conftest import OPTIONS, copy_database, drop_database
+from tests.projections.conftest import OPTIONS, drop_database, fresh_copy
 from tests.projections.histories import (
     FREE,
     IDS,
@@ -42,7 +42,7 @@ async def ledger(
     postgres_url: str, template_database: str, master_key: str
 ) -> AsyncIterator[Ledger]:
     """On a database of its own: what is checked is the whole log."""
-    name = copy_database(postgres_url, template_database)
+    name = fresh_copy(postgres_url, template_database)
     url = database_url_of(postgres_url, name)
     async with await AsyncConnection.connect(url, autocommit=True, options=OPTIONS) as owner:
         built = Ledger(url, master_key, owner)

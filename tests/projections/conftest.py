@@ -10,17 +10,16 @@ import pytest
 from psycopg import AsyncConnection, sql
 
 from projections.schema import create_missing_tables
-from tests.conftest import database_url_of
+from tests.conftest import copy_database, database_url_of
 from tests.projections.ledger import Ledger
 
 OPTIONS = "-c search_path=agentledger,pg_catalog -c timezone=UTC"
 
 
-def copy_database(postgres_url: str, template: str) -> str:
+def fresh_copy(postgres_url: str, template: str) -> str:
+    """The name of the copy."""
     name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres_url, autocommit=True) as conn:
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-        conn.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+    copy_database(postgres_url, template, name)
     return name
 
 
@@ -32,7 +31,7 @@ def drop_database(postgres_url: str, name: str) -> None:
 @pytest.fixture(scope="session")
 def read_models_database(postgres_url: str, template_database: str) -> Generator[str]:
     """The name of a database with the tables of all read models, to be copied."""
-    name = copy_database(postgres_url, template_database)
+    name = fresh_copy(postgres_url, template_database)
 
     async def create() -> None:
         url = database_url_of(postgres_url, name)
@@ -49,7 +48,7 @@ def read_models_database(postgres_url: str, template_database: str) -> Generator
 async def ledger(
     postgres_url: str, read_models_database: str, master_key: str
 ) -> AsyncIterator[Ledger]:
-    name = copy_database(postgres_url, read_models_database)
+    name = fresh_copy(postgres_url, read_models_database)
     url = database_url_of(postgres_url, name)
     async with await AsyncConnection.connect(url, autocommit=True, options=OPTIONS) as owner:
         built = Ledger(url, master_key, owner)

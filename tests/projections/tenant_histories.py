@@ -56,7 +56,7 @@ HOLD = {"execution_id": "00000000-0000-7000-8000-000000000001", "path": "draft",
 def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list[Stream]:
     streams = [random_run(draw, tenant_id) for _ in range(count)]
     streams.append(asks_and_is_answered(an_execution(tenant_id)))
-    agent = an_agent(tenant_id)
+    agent = an_agent(tenant_id).happens(Agent.Limited, limits={"concurrent_calls": 2})
     for number in range(draw.randrange(3)):
         agent.happens(
             Agent.Revised, agent_version=number + 2, profile=PROFILE | {"tools": [{"name": "t"}]}

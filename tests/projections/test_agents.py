@@ -41,3 +41,10 @@ def test_every_version_of_an_agent_stays() -> None:
     first, second = rows_after(AGENT_VERSIONS, agent.happens(Agent.Deleted).events)
     assert (first["agent_version"], first["name"], first["tools"]) == (1, "writer", "[]")
     assert (second["agent_version"], second["name"], second["created_at"]) == (2, "poet", at(2))
+
+
+def test_limits_change_nothing_of_what_an_agent_is() -> None:
+    agent = an_agent()
+    (before,) = rows_after(AGENTS, agent.events)
+    limited = agent.happens(Agent.Limited, limits={"concurrent_calls": 2})
+    assert rows_after(AGENTS, limited.events) == [{**before, "version": 2}]

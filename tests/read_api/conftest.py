@@ -11,8 +11,8 @@ from psycopg import AsyncConnection
 from tests.conftest import database_url_of
 from tests.projections.conftest import (
     OPTIONS,
-    copy_database,
     drop_database,
+    fresh_copy,
     read_models_database,  # noqa: F401 # a fixture
 )
 from tests.projections.ledger import Ledger
@@ -21,7 +21,7 @@ from tests.read_api.api import Api, build_api
 
 @pytest.fixture(scope="module")
 def shared_database(postgres_url: str, read_models_database: str) -> Generator[str]:  # noqa: F811 # the fixture above
-    name = copy_database(postgres_url, read_models_database)
+    name = fresh_copy(postgres_url, read_models_database)
     yield database_url_of(postgres_url, name)
     drop_database(postgres_url, name)
 
@@ -39,7 +39,7 @@ async def lone_api(
     master_key: str,
 ) -> AsyncIterator[Api]:
     """On a database of its own, for what concerns all tenants or breaks things."""
-    name = copy_database(postgres_url, read_models_database)
+    name = fresh_copy(postgres_url, read_models_database)
     async with api_on(database_url_of(postgres_url, name), master_key) as built:
         yield built
     drop_database(postgres_url, name)

@@ -1,5 +1,7 @@
 """Agents: the newest version of each, and all of them by version."""
 
+import orjson
+
 from domain.agents import Agent
 from tests.projections.histories import PROFILE, a_tenant, an_agent
 from tests.read_api.api import Api
@@ -43,3 +45,38 @@ async def test_the_list_has_ones_own_agents_that_were_not_deleted(api: Api) -> N
     edges = (await api.read("{ agents { edges { node { id } } } }"))["agents"]["edges"]
     assert edges == [{"node": {"id": str(kept.stream_id)}}]
     assert await api.read(ONE, id=str(gone.stream_id)) == {"agent": None}
+
+
+LIMITS = (
+    "query($id: ID!) { agent(id: $id) { concurrentCalls tokensPerMin costUsdPerMin callsUnderWay"
+    " tokensUsed costUsedUsd } }"
+)
+
+
+async def test_an_agent_tells_its_limits_and_what_is_used_of_them_now(api: Api) -> None:
+    agent, free = an_agent(api.tenant_id), an_agent(api.tenant_id)
+    await api.happened(agent, free)
+    none = {
+        "concurrentCalls": None,
+        "tokensPerMin": None,
+        "costUsdPerMin": None,
+        "callsUnderWay": 0,
+        "tokensUsed": None,
+        "costUsedUsd": None,
+    }
+    assert (await api.read(LIMITS, id=str(free.stream_id)))["agent"] == none
+    limits = '{"concurrent_calls": 3, "tokens_per_min": 600, "cost_usd_per_min": "0.5"}'
+    owner, of_agent = api.ledger.owner, (agent.tenant_id, agent.stream_id)
+    await owner.execute("INSERT INTO agent_limits VALUES (%s, %s, %s::jsonb)", (*of_agent, limits))
+    told = {"concurrentCalls": 3, "tokensPerMin": 600, "costUsdPerMin": "0.5"}
+    unused = {"callsUnderWay": 0, "tokensUsed": 0, "costUsedUsd": "0"}
+    assert (await api.read(LIMITS, id=str(agent.stream_id)))["agent"] == told | unused
+    # So far ahead that a slow test does not matter: a minute's worth, and what was used beyond it.
+    claim = orjson.dumps([{"scope": str(agent.stream_id), "tokens": 600, "cost": 5 * 10**11}])
+    taken = "SELECT take_call(%s, %s, %s::json, 600, 0, 600, now() + interval '10 min')"
+    await owner.execute(taken, (agent.tenant_id, free.stream_id, claim.decode()))
+    for query in (LIMITS, by_resolvers(LIMITS)):
+        found = (await api.read(query, id=str(agent.stream_id)))["agent"]
+        assert found["callsUnderWay"] == 1
+        assert 600 * 10 < found["tokensUsed"] <= 600 * 11
+        assert found["costUsedUsd"] == "0"

@@ -157,7 +157,7 @@ async def test_it_counts_in_the_budgets_of_the_tenant() -> None:
     await embeddings.search(world.tenant_id, "text", "user:ada")
     (call,) = calls(world)
     assert call["counters"] == [[str(BUDGET_ID), None, None]]
-    assert world.store.side_rows[-1] == KnownBudgets(3, {})
+    assert world.store.side_rows[-1] == KnownBudgets(4, {})
 
 
 async def test_a_search_counts_in_the_budget_of_the_person_who_searches() -> None:
@@ -187,6 +187,21 @@ async def test_a_hard_budget_pays_for_the_most_that_it_can_cost_or_it_is_not_mad
     assert len(models.asked) == len(calls(world)) == is_paid
 
 
+class BudgetOfNow(OneBudget):
+    """Made since this process asked for the budgets last."""
+
+    def known(self, tenant_id: TenantId) -> TenantBudgets:
+        return super().known(tenant_id) if self.forgotten else TenantBudgets(3, ())
+
+
+async def test_a_budget_that_was_made_a_moment_ago_counts_for_the_next_call() -> None:
+    world, models = World(), ToldEmbeddings()
+    embeddings = await embeddings_of(world, models, budgets=BudgetOfNow(Standing(1, 0, 0)))
+    with pytest.raises(EmbeddingRefused):
+        await embeddings.search(world.tenant_id, "text", "user:ada")
+    assert models.asked == []
+
+
 @pytest.mark.parametrize("allows_unpriced", [False, True])
 async def test_what_nobody_knows_the_price_of_is_not_made_under_a_hard_budget(
     allows_unpriced: bool,
@@ -212,13 +227,13 @@ async def test_budgets_that_change_meanwhile_count_it_once(
     append = world.store.append
 
     async def changed_first(*asked: Any, side_rows: Sequence[Any]) -> Any:
-        if side_rows == [KnownBudgets(3, {})]:
+        if side_rows == [KnownBudgets(4, {})]:
             raise BudgetsChanged
         return await append(*asked, side_rows=side_rows)
 
     monkeypatch.setattr(world.store, "append", changed_first)
     await embeddings.search(world.tenant_id, "text", "user:ada")
-    assert (len(calls(world)), budgets.forgotten) == (1, 1)
+    assert (len(calls(world)), budgets.forgotten) == (1, 2)
 
 
 async def test_a_call_that_fails_says_why_and_is_no_fact() -> None:

@@ -1,4 +1,6 @@
-"""POST /agents, PATCH and DELETE /agents/{id}, POST /agents/{id}/execute."""
+"""POST /agents, PATCH and DELETE /agents/{id}, PUT .../limits, POST .../execute."""
+
+import pytest
 
 from tests.write_api.api import Api, problem
 from tests.write_api.bodies import AGENT
@@ -78,3 +80,31 @@ async def test_an_agent_is_run_to_its_end(api: Api) -> None:
     assert response.status_code == 200
     assert response.json()["data"]["output"] == {"text": "Because."}
     assert api.waiter.asked == [(api.world.tenant_id, 1.5)]
+
+
+async def test_an_agent_is_limited(api: Api) -> None:
+    agent_id = (await api.created("/agents", AGENT))["agent_id"]
+    body = {"concurrent_calls": 4, "cost_usd_per_min": "0.5"}
+    response = await api.send("PUT", f"/agents/{agent_id}/limits", body)
+    assert response.status_code == 200, response.text
+    assert response.json()["data"]["limits"] == {**body, "tokens_per_min": None}
+    response = await api.send("PUT", f"/agents/{agent_id}/limits", {})
+    assert set(response.json()["data"]["limits"].values()) == {None}
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({"concurrent_calls": 0}, "/concurrent_calls"),
+        ({"concurrent_calls": True}, "/concurrent_calls"),
+        ({"tokens_per_min": 1.5}, "/tokens_per_min"),
+        ({"tokens_per_min": 10**11}, "/tokens_per_min"),
+        ({"cost_usd_per_min": "0"}, "/cost_usd_per_min"),
+        ({"cost_usd_per_min": "0.0000000000001"}, "/cost_usd_per_min"),
+        ({"calls": 4}, "/calls"),
+    ],
+)
+async def test_a_limit_that_is_none_is_refused(api: Api, body: object, place: str) -> None:
+    agent_id = (await api.created("/agents", AGENT))["agent_id"]
+    response = await api.send("PUT", f"/agents/{agent_id}/limits", body)
+    assert [path for path, _ in problem(response, 422, "invalid")] == [place]

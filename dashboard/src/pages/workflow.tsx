@@ -14,9 +14,10 @@ import { Page } from "../parts/page";
 import { Problem } from "../parts/problem";
 import { RunDialog } from "../parts/run-dialog";
 import { Time } from "../parts/time";
-import { TRIGGER_ROW, TriggerTable } from "../parts/trigger-table";
 import { useParam } from "../parts/url";
 import { useMay } from "../session/permissions";
+import { Triggers } from "../triggers/card";
+import { TRIGGER_ROW } from "../triggers/table";
 
 const WORKFLOW = graphql(
   `
@@ -133,11 +134,12 @@ export default function WorkflowPage() {
           />
         )}
       </Card>
-      {data.triggers.edges.length > 0 && (
-        <Card title="Triggers" isBare>
-          <TriggerTable rows={data.triggers.edges.map((edge) => edge.node)} />
-        </Card>
-      )}
+      <Triggers
+        workflowId={id}
+        rows={data.triggers.edges.map((edge) => edge.node)}
+        mayAdd={may("workflows:execute") && !workflow.isDeleted}
+        again={again}
+      />
       {isRunning && (
         <RunDialog
           title={`Run ${workflow.name}, version ${shown.version}`}
