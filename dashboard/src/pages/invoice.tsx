@@ -15,6 +15,7 @@ import { Empty } from "../parts/empty";
 import { Page } from "../parts/page";
 import { Problem } from "../parts/problem";
 import { StatePill } from "../parts/state-pill";
+import { Table } from "../parts/table";
 import { Day } from "../parts/time";
 import { useParam } from "../parts/url";
 import { useMay } from "../session/permissions";
@@ -25,6 +26,7 @@ const INVOICE = graphql(`
       id number status periodStart periodEnd timeZone finalizedAt dueAt currency
       subtotal tax total credits credited amountDue hasUnpriced contentSha256
       lines { line kind description quantity unit amount taxPercent tax meter }
+      creditNotes { number issuedAt reason total owed credits carriedOver }
     }
   }
 `);
@@ -74,6 +76,7 @@ export default function Invoice() {
             shown={line}
             show={setLine}
           />
+          {invoice.creditNotes.length > 0 && <CreditNotes invoice={invoice} />}
           {line !== "" && <FactsOfLine id={id} line={Number(line)} />}
         </>
       )}
@@ -129,6 +132,29 @@ function Amounts({ invoice }: { invoice: Told }) {
           Something was used without a known price: it is on the document, and not charged.
         </p>
       )}
+    </Card>
+  );
+}
+
+/** What was given back of it, and how: less to pay, or credit that counts again. */
+function CreditNotes({ invoice }: { invoice: Told }) {
+  const amount = (text: string | null) => amountText(text, invoice.currency);
+  return (
+    <Card title="Credit notes" isBare>
+      <Table
+        label="Credit notes"
+        rows={invoice.creditNotes}
+        keyOf={(row) => row.number}
+        columns={[
+          { head: "Number", cell: (row) => row.number },
+          { head: "Issued", cell: (row) => <Day at={row.issuedAt} /> },
+          { head: "Reason", className: "wide", cell: (row) => row.reason },
+          { head: "Less to pay, or refund", className: "right", cell: (row) => amount(row.owed) },
+          { head: "Back to credits", className: "right", cell: (row) => amount(row.credits) },
+          { head: "Now credit", className: "right", cell: (row) => amount(row.carriedOver) },
+          { head: "Total", className: "right", cell: (row) => amount(row.total) },
+        ]}
+      />
     </Card>
   );
 }
