@@ -28,12 +28,13 @@ from infra.seal_keys import read_keys
 from infra.seal_rows import head_tiles_of, heads_of, last_seal, newest_seals, seal_of, tiles_of
 
 # fmt: off
-# The tile of an event, by the place of the event in the log.
+# The tile of an event, by the place of the event in the log. Qualified: a bare tx_id would be the
+# number among the columns, which no index sorts by.
 TILE_AT: LiteralString = (
     "SELECT tile, era, tx_id::text::bigint, notification_id, commitments FROM seal_tiles"
     " WHERE tenant_id = %s AND level = 0"
     " AND (era, tx_id, notification_id) <= (%s::smallint, %s::text::xid8, %s)"
-    " ORDER BY era DESC, tx_id DESC, notification_id DESC LIMIT 1"
+    " ORDER BY seal_tiles.era DESC, seal_tiles.tx_id DESC, seal_tiles.notification_id DESC LIMIT 1"
 )
 COUNT_BETWEEN: LiteralString = (
     "SELECT count(*) FROM (SELECT FROM events WHERE tenant_id = %s"

@@ -49,7 +49,8 @@ EVENTS: LiteralString = (
     "SELECT " + COLUMNS + " FROM events"
     " WHERE tenant_id = %s AND (era, tx_id, notification_id) > (%s::smallint, %s::text::xid8, %s)"
     " AND (era, tx_id, notification_id) <= (%s::smallint, %s::text::xid8, %s)"
-    " ORDER BY tenant_id, era, tx_id, notification_id LIMIT %s"
+    # Qualified: a bare tx_id would be the number among the columns, which no index sorts by.
+    " ORDER BY events.tenant_id, events.era, events.tx_id, events.notification_id LIMIT %s"
 )
 # fmt: on
 

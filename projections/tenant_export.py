@@ -31,7 +31,8 @@ EVENTS: LiteralString = (
     "SELECT " + COLUMNS + " FROM events"
     " WHERE tenant_id = %s AND (era, tx_id, notification_id) > (%s::smallint, %s::text::xid8, %s)"
     " AND (era < current_era() OR tx_id < pg_snapshot_xmin(pg_current_snapshot()))"
-    " ORDER BY tenant_id, era, tx_id, notification_id LIMIT %s"
+    # Qualified: a bare tx_id would be the number among the columns, which no index sorts by.
+    " ORDER BY events.tenant_id, events.era, events.tx_id, events.notification_id LIMIT %s"
 )
 # Read after the seal was chosen: they may have more than it covers, and never less.
 TILES: LiteralString = (

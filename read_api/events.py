@@ -34,10 +34,12 @@ LIBRARY_FIELDS = frozenset({"originator_id", "originator_version", "originator_t
 TOPICS_MAX = 50
 
 # fmt: off
+# Of the table: a column of the answer has the same name, and no index; all of the tenant would be
+# sorted.
 NEWEST_OF_TENANT: LiteralString = (
     "SELECT " + COLUMNS + " FROM events"
     " WHERE (era, tx_id, notification_id) < (%(era)s, %(tx_id)s::text::xid8, %(notification_id)s)"
-    " ORDER BY era DESC, tx_id DESC, notification_id DESC LIMIT %(limit)s"
+    " ORDER BY events.era DESC, events.tx_id DESC, events.notification_id DESC LIMIT %(limit)s"
 )
 NEWEST_OF_STREAM: LiteralString = (
     "SELECT " + COLUMNS + " FROM events"

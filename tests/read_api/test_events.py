@@ -6,6 +6,10 @@ import pytest
 
 from infra import event_search
 from infra.read_positions import PositionToken
+from infra.seal_proofs import TILE_AT
+from infra.seal_verification import EVENTS as SEALED
+from projections.tenant_export import EVENTS as EXPORTED
+from read_api.events import NEWEST_OF_TENANT
 from tests.projections.histories import (
     IDS,
     a_finished_run,
@@ -227,3 +231,27 @@ async def test_no_cause_is_looked_for_in_another_tenant(api: Api) -> None:
     for stream_id, version in ((foreign.stream_id, 1), (child.stream_id, 9), ("nonsense", 1)):
         found = await api.read(CAUSES, id=str(stream_id), version=version)
         assert found["event"] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "asked"),
+    [
+        (NEWEST_OF_TENANT, {"era": 9, "tx_id": "9", "notification_id": 9, "limit": 51}),
+        (TILE_AT, (IDS.new(), 9, "9", 9)),
+        (EXPORTED, (IDS.new(), 0, "0", 0, 200)),
+        (SEALED, (IDS.new(), 0, "0", 0, 9, "9", 9, 200)),
+    ],
+    ids=["newest events", "tile of an event", "events for export", "events of a seal"],
+)
+async def test_pages_of_the_log_come_in_the_order_of_an_index(
+    api: Api, query: str, asked: Any
+) -> None:
+    """Not even a planner that may not sort has to: of millions of events it would be seconds."""
+    conn = api.ledger.owner
+    async with conn.transaction(force_rollback=True):
+        for way in ("sort", "incremental_sort", "seqscan", "bitmapscan"):
+            await conn.execute(f"SET LOCAL enable_{way} = off".encode())
+        plan = await (await conn.execute(f"EXPLAIN {query}".encode(), asked)).fetchall()
+    told = "\n".join(line for (line,) in plan)
+    assert "Index" in told
+    assert "Sort" not in told
