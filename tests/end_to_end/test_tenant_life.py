@@ -11,7 +11,7 @@ import pytest
 from tests.end_to_end.stack import Api, Stack, free_port, new_tenant, operator_key_of
 from tests.plain_http import NO_AUTHORITIES
 
-WAIT_S = 90.0  # A lease of a process that died has to run out.
+WAIT_S = 240.0  # A lease of a process that died has to run out.
 TENANTS = "{ tenants(first: 100) { edges { node { id } } } }"
 
 
