@@ -25,6 +25,9 @@ STOP_S = 60
 # Hashing that is dear on purpose, at its cheapest.
 CHEAP_HASHING = {"AGENTLEDGER_BCRYPT_COST": "4", "AGENTLEDGER_SCRYPT_N": str(2**14)}
 
+# Whoever asks for what was just written waits for the read models, however busy the machine is.
+PATIENT = {"AGENTLEDGER_MIN_POSITION_WAIT_S": "60"}
+
 # A process less to start; what a second one brings is tested where it matters.
 ONE_PROCESS = {"AGENTLEDGER_UP_PROCESSES": "1"}
 
@@ -57,7 +60,7 @@ class Process:
         with self.log.open("ab") as output:
             self._running = subprocess.Popen(  # our own program
                 [sys.executable, "-m", "cli", *self.arguments],
-                env={**os.environ, **CHEAP_HASHING, **ONE_PROCESS, **self.environment},
+                env={**os.environ, **CHEAP_HASHING, **PATIENT, **ONE_PROCESS, **self.environment},
                 cwd=ROOT,
                 stdout=output,
                 stderr=output,
@@ -141,7 +144,7 @@ class Stack:
         """A command of the installation, to its end."""
         return subprocess.run(  # our own program
             [sys.executable, "-m", "cli", *arguments],
-            env={**os.environ, **CHEAP_HASHING, **ONE_PROCESS, **self.environment},
+            env={**os.environ, **CHEAP_HASHING, **PATIENT, **ONE_PROCESS, **self.environment},
             cwd=ROOT,
             capture_output=True,
             text=True,

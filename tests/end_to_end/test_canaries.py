@@ -20,7 +20,7 @@ from tests.end_to_end.stack import Api, Stack, contents, free_port, new_tenant
 from tests.end_to_end.surface import INTROSPECTION, Fields
 from tests.plain_http import NO_AUTHORITIES
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 OPERATOR_KEY = "op_canaries_of_the_end_to_end_tests"
 MASTER_KEY = "a master key of the tests, thirty-two bytes or more"

@@ -16,7 +16,7 @@ from schemathesis.checks import (
 from tests.effort import EFFORT
 from tests.end_to_end.stack import Api, Stack, new_tenant, operator_key_of
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 # Bounded, and the same cases in every run: a failure can be repeated.
 FEW = settings(

@@ -25,7 +25,7 @@ from tests.end_to_end.stack import Stack, new_tenant, operator_key_of
 from tests.end_to_end.surface import TOLD, is_of_tenant, operations
 from tests.plain_http import NO_AUTHORITIES, PATIENCE_S
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 Relation = Literal["own", "theirs", "viewed", "runnable", "public"]
 Kind = Literal["workflow", "agent"]

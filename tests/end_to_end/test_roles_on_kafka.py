@@ -15,7 +15,7 @@ from tests.end_to_end.traces import CLIENT, assert_traced
 from tests.otlp_receiver import OtlpReceiver
 from tests.plain_http import NO_AUTHORITIES, PATIENCE_S
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture

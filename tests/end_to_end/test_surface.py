@@ -10,7 +10,7 @@ import pytest
 from tests.end_to_end.stack import Api, Stack, new_tenant, operator_key_of
 from tests.end_to_end.surface import INTROSPECTION, Fields, Operation, Owner, operations, shape_of
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 # Ids that no answer to a program's request gives: of people who log in, of what others made, of
 # what time brings, of what is only previewed. Their own tests try them with another tenant's.

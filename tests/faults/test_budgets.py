@@ -17,7 +17,7 @@ from tests.faults.broken import Broken
 from tests.faults.processes import Started
 from tests.plain_http import NO_AUTHORITIES
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 
 RUNS, CALLS = 200, 10
 ANSWER = " ".join(["word"] * 16)

@@ -7,7 +7,7 @@ import pytest
 from tests.faults.broken import Broken
 from tests.faults.crash_chains import ON_KAFKA, chains, live_through, name_of
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.mark.parametrize("chain", chains(ON_KAFKA), ids=name_of)

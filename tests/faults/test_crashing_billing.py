@@ -21,7 +21,7 @@ from tests.faults.crash_chains import OF_BILLING
 from tests.faults.load import POLL_S, Client
 from tests.plain_http import NO_AUTHORITIES, PATIENCE_S
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 
 OPERATOR = {"X-Operator-Key": OPERATOR_KEY}
 NUMBERS = "SELECT number FROM issued_documents ORDER BY number"

@@ -14,7 +14,7 @@ from tests.faults.broken import Broken
 from tests.faults.conftest import WAIT_S, environment_of
 from tests.faults.processes import Installation, Started
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 
 CHAINS = {
     "migrate": [

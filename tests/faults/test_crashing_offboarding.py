@@ -11,7 +11,7 @@ from tests.faults.crash_chains import OF_LEAVING
 from tests.faults.load import POLL_S, Client, workflows_of
 from tests.plain_http import NO_AUTHORITIES, PATIENCE_S
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 
 OPERATOR = {"X-Operator-Key": OPERATOR_KEY}
 TENANTS = "{ tenants(first: 100) { edges { node { id } } } }"

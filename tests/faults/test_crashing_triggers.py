@@ -16,7 +16,7 @@ from tests.faults.conftest import WAIT_S
 from tests.faults.crash_chains import OF_TRIGGERS
 from tests.faults.load import POLL_S, Client, workflows_of
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 
 TRIGGER = "query($id: ID!) { trigger(id: $id) { firedCount missedCount pauseReason last } }"
 BEGUN = "SELECT count(*) FROM events WHERE topic = 'execution.created' AND actor = %s"

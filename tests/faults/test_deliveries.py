@@ -11,7 +11,7 @@ from infra.event_codec import encoded
 from tests.faults.broken import Broken
 from tests.faults.conftest import use_kafka
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 
 JUMP_S = 600
 SLOW_S = 0.25

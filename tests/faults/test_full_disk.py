@@ -20,7 +20,7 @@ from tests.faults.effect_server import effect_server
 from tests.faults.load import Client
 from tests.faults.processes import Installation, pause
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
 
 DISK = "192m"
 FULL_S_MAX = 40.0

@@ -13,7 +13,7 @@ from tests.kafka.broker import Broker
 from tests.kafka_broker import own_broker
 from tests.maven import NoServer
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 OUTAGE_S = 20.0
 FOREIGN: list[tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]] = [

@@ -19,7 +19,7 @@ from tests.maven import NoServer
 
 __all__ = ["conninfo", "parts"]
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 TOPIC = "outage"
 PARTITIONS = 4

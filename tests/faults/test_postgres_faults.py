@@ -9,7 +9,7 @@ from infra.embedded_postgres import EmbeddedPostgres
 from tests.faults.broken import Broken
 from tests.faults.processes import pause
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 
 FAULT_S = 4.0
 STORM_S = 0.2

@@ -9,7 +9,7 @@ import pytest
 from tests.faults.broken import Broken
 from tests.faults.processes import Started, pause
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 
 # Longer than a lease and a session of Kafka last, so that the others take over meanwhile.
 STILL_S = 3.0
