@@ -3,6 +3,7 @@ making and a key with fewer scopes, for what is one's own, somebody else's, shar
 through REST and GraphQL. What is expected is worked out here from the table alone.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -97,13 +98,23 @@ class House:
         return thing
 
 
+def known_tenant(root: httpx.Client) -> dict[str, str]:
+    """Its own tenant, as soon as the read model has it."""
+    ends_at = time.monotonic() + PATIENCE_S
+    while True:
+        told = root.post("/graphql", json={"query": "{ tenant { id } }"}).json()
+        if told["data"] is not None:
+            return told["data"]["tenant"]
+        assert time.monotonic() < ends_at, told
+
+
 @pytest.fixture(scope="module")
 def house(one_process: Stack) -> Iterator[House]:
     url = one_process.url
     operator = {"X-Operator-Key": operator_key_of(one_process)}
     key = new_tenant(url, operator["X-Operator-Key"], "Permissions")
     root = client_of(url, key)
-    tenant_id = root.post("/graphql", json={"query": "{ tenant { id } }"}).json()["data"]["tenant"]
+    tenant_id = known_tenant(root)
     quota = httpx.put(
         f"{url}/api/v1/tenants/{tenant_id['id']}/reseller-quota",
         json={"customers_max": 1},
