@@ -58,65 +58,65 @@ $$ SELECT CASE WHEN per_min IS NOT NULL THEN least(most::double precision * 60 /
 CREATE FUNCTION agentledger.take_call(tenant uuid, call uuid, limits json, tokens bigint, cost bigint,
                                       lease_s double precision, at timestamptz)
   RETURNS TABLE (scope uuid, what text, wait_s double precision)
-  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = agentledger, pg_catalog AS
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS
 $$
 DECLARE
   now_s double precision;
 BEGIN
-  INSERT INTO call_allowances (tenant_id, scope_id)
+  INSERT INTO agentledger.call_allowances (tenant_id, scope_id)
     SELECT tenant, l.scope FROM json_to_recordset(limits) AS l(scope uuid) ORDER BY 2 ON CONFLICT DO NOTHING;
-  PERFORM FROM call_allowances AS a JOIN json_to_recordset(limits) AS l(scope uuid)
+  PERFORM FROM agentledger.call_allowances AS a JOIN json_to_recordset(limits) AS l(scope uuid)
       ON a.tenant_id = tenant AND a.scope_id = l.scope ORDER BY a.scope_id FOR UPDATE OF a;
-  now_s := seconds_of(at);
-  DELETE FROM calls_under_way AS u USING json_to_recordset(limits) AS l(scope uuid)
+  now_s := agentledger.seconds_of(at);
+  DELETE FROM agentledger.calls_under_way AS u USING json_to_recordset(limits) AS l(scope uuid)
    WHERE u.tenant_id = tenant AND u.scope_id = l.scope AND u.leased_until <= now_s;
 
   RETURN QUERY
     SELECT l.scope, w.what, w.wait_s
       FROM json_to_recordset(limits) AS l(scope uuid, calls bigint, tokens double precision, cost double precision)
-      JOIN call_allowances AS a ON a.tenant_id = tenant AND a.scope_id = l.scope
+      JOIN agentledger.call_allowances AS a ON a.tenant_id = tenant AND a.scope_id = l.scope
       CROSS JOIN LATERAL (VALUES
-        ('concurrent_calls', l.calls <= (SELECT count(*) FROM calls_under_way AS u
+        ('concurrent_calls', l.calls <= (SELECT count(*) FROM agentledger.calls_under_way AS u
                                           WHERE u.tenant_id = tenant AND u.scope_id = l.scope), NULL),
-        ('tokens_per_min', NULL, greatest(a.tokens_until - now_s, 0) + held_s($4, l.tokens) - 60),
-        ('cost_usd_per_min', NULL, greatest(a.cost_until - now_s, 0) + held_s($5, l.cost) - 60)
+        ('tokens_per_min', NULL, greatest(a.tokens_until - now_s, 0) + agentledger.held_s($4, l.tokens) - 60),
+        ('cost_usd_per_min', NULL, greatest(a.cost_until - now_s, 0) + agentledger.held_s($5, l.cost) - 60)
       ) AS w(what, is_full, wait_s)
      WHERE w.is_full OR w.wait_s > 0.001;
   IF FOUND THEN
     RETURN;
   END IF;
 
-  INSERT INTO calls_under_way (tenant_id, scope_id, call_id, leased_until, tokens_s, cost_s, tokens_per_min, cost_per_min)
-    SELECT tenant, l.scope, call, now_s + lease_s, coalesce(held_s($4, l.tokens), 0), coalesce(held_s($5, l.cost), 0), l.tokens, l.cost
+  INSERT INTO agentledger.calls_under_way (tenant_id, scope_id, call_id, leased_until, tokens_s, cost_s, tokens_per_min, cost_per_min)
+    SELECT tenant, l.scope, call, now_s + lease_s, coalesce(agentledger.held_s($4, l.tokens), 0), coalesce(agentledger.held_s($5, l.cost), 0), l.tokens, l.cost
       FROM json_to_recordset(limits) AS l(scope uuid, tokens double precision, cost double precision);
-  UPDATE call_allowances AS a
+  UPDATE agentledger.call_allowances AS a
      SET tokens_until = CASE WHEN u.tokens_s > 0 THEN greatest(a.tokens_until, now_s) + u.tokens_s ELSE a.tokens_until END,
          cost_until = CASE WHEN u.cost_s > 0 THEN greatest(a.cost_until, now_s) + u.cost_s ELSE a.cost_until END
-    FROM calls_under_way AS u
+    FROM agentledger.calls_under_way AS u
    WHERE u.tenant_id = tenant AND u.call_id = call AND a.tenant_id = tenant AND a.scope_id = u.scope_id;
 END $$;
 
 -- calls: [{tenant, call, tokens, cost}] that have ended, with what they used; NULL counts as what was held. One that used more
 -- is paid for within an hour at most, so that a single mistaken count shuts nobody out for longer.
 CREATE FUNCTION agentledger.settle_calls(calls json, at timestamptz) RETURNS void
-  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = agentledger, pg_catalog AS
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS
 $$
 DECLARE
   now_s double precision;
 BEGIN
-  PERFORM FROM call_allowances AS a
-    JOIN (SELECT DISTINCT u.tenant_id, u.scope_id FROM calls_under_way AS u
+  PERFORM FROM agentledger.call_allowances AS a
+    JOIN (SELECT DISTINCT u.tenant_id, u.scope_id FROM agentledger.calls_under_way AS u
             JOIN json_to_recordset(calls) AS c(tenant uuid, call uuid) ON u.tenant_id = c.tenant AND u.call_id = c.call) AS s
       ON a.tenant_id = s.tenant_id AND a.scope_id = s.scope_id
    ORDER BY a.tenant_id, a.scope_id FOR UPDATE OF a;
-  now_s := seconds_of(at);
+  now_s := agentledger.seconds_of(at);
   WITH gone AS (
-    DELETE FROM calls_under_way AS u USING json_to_recordset(calls) AS c(tenant uuid, call uuid, tokens bigint, cost bigint)
+    DELETE FROM agentledger.calls_under_way AS u USING json_to_recordset(calls) AS c(tenant uuid, call uuid, tokens bigint, cost bigint)
      WHERE u.tenant_id = c.tenant AND u.call_id = c.call
     RETURNING u.tenant_id, u.scope_id, coalesce(c.tokens::double precision * 60 / u.tokens_per_min - u.tokens_s, 0) AS tokens_s,
               coalesce(c.cost::double precision * 60 / u.cost_per_min - u.cost_s, 0) AS cost_s
   )
-  UPDATE call_allowances AS a
+  UPDATE agentledger.call_allowances AS a
      SET tokens_until = least(a.tokens_until + g.tokens_s, now_s + 3600),
          cost_until = least(a.cost_until + g.cost_s, now_s + 3600)
     FROM (SELECT gone.tenant_id, gone.scope_id, sum(gone.tokens_s) AS tokens_s, sum(gone.cost_s) AS cost_s
@@ -125,9 +125,9 @@ BEGIN
 END $$;
 
 CREATE FUNCTION agentledger.renew_calls(calls json, lease_s double precision, at timestamptz) RETURNS void
-  LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = agentledger, pg_catalog AS
+  LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = '' AS
 $$
-  UPDATE calls_under_way AS u SET leased_until = seconds_of(at) + lease_s
+  UPDATE agentledger.calls_under_way AS u SET leased_until = agentledger.seconds_of(at) + lease_s
     FROM json_to_recordset(calls) AS c(tenant uuid, call uuid)
    WHERE u.tenant_id = c.tenant AND u.call_id = c.call
 $$;

@@ -83,6 +83,7 @@ def test_what_a_period_will_price_is_shown_as_an_upper_bound(
     expect(page.get_by_text("until its invoice tells")).to_be_visible()
     groups = page.get_by_role("group", name="What moved most")
     expect(groups.get_by_text("≤").first).to_be_visible()
+    visitor.page.unroute_all(behavior="wait")
 
 
 def test_a_chart_has_its_numbers_one_click_away(visitor: Visit, execution_id: str) -> None:

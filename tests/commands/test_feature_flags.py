@@ -31,7 +31,7 @@ TEXT = FlagText("beta", is_enabled=False, percentage=20)
 ACME = CreateTenant("Acme", "Ada@Example.com", "correct horse battery")
 # What is gated, by the flag that stands before it.
 GATED: dict[str, set[str]] = {
-    "webhooks": {"ReceiveWebhook"},
+    "webhooks": {"ReceiveDelivery", "ReceiveWebhook"},
     "own_providers": {"PutProvider"},
     "external_logins": {"PutIdentityProvider", "SignInExternally", "LinkExternalIdentity"},
     "scim": {

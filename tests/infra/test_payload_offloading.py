@@ -30,6 +30,7 @@ LARGE = "x" * INLINE_BYTES_MAX
 # What could be large by its type, and is not: bounded where it is made.
 SMALL = {
     ("agent.created", "profile"),
+    ("agent.limited", "limits"),
     ("agent.revised", "profile"),
     ("billing_account.period_closed", "counted"),
     ("billing_account.period_closed", "included_left"),
