@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import cast
 
-import cel
-
+from domain.cel_library import cel
 from domain.expression_cost import cost_of, pattern_mistake
 from domain.expression_source import (
     PLACEHOLDER,

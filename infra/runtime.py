@@ -42,7 +42,6 @@ from infra.scrape import Scrape
 from infra.seal_keys import SealKeys
 from infra.seal_proofs import SealProofs
 from infra.settings import Settings
-from infra.shared_cache import SharedCache
 from infra.snapshots import Snapshots
 from infra.standings import PostgresStandings
 from infra.tail import Tail
@@ -166,6 +165,8 @@ class Runtime:
             )
             second = None
             if settings.redis_url is not None:
+                from infra.shared_cache import SharedCache
+
                 second = SharedCache(settings.redis_url.get_secret_value(), monotonic_s)
                 self._stack.push_async_callback(second.close)
             self._definitions = Cache(

@@ -37,7 +37,6 @@ from domain.tenants import TenantNotFound
 from write_api.edge import Call, json_response
 from write_api.invoice_csv import invoice_csv
 from write_api.invoice_html import invoice_html
-from write_api.invoice_pdf import invoice_pdf
 from write_api.openapi import Answered, documented, documented_query, streamed
 from write_api.routes import route
 from write_api.shapes import STRICT, Amount, AnyObject, Instant, Name
@@ -51,10 +50,16 @@ class Form(NamedTuple):
     written: Callable[[JsonObject], bytes]
 
 
+def _pdf(document: JsonObject) -> bytes:
+    from write_api.invoice_pdf import invoice_pdf
+
+    return invoice_pdf(document)
+
+
 FORMS: Mapping[str, Form] = {
     "json": Form("application/json", canonical),
     "html": Form("text/html", invoice_html),
-    "pdf": Form("application/pdf", invoice_pdf),
+    "pdf": Form("application/pdf", _pdf),
     "csv": Form("text/csv", invoice_csv),
 }
 MEDIA_TYPES = tuple(form.media_type for form in FORMS.values())
