@@ -18,6 +18,7 @@ from rich.console import Console
 
 from bench import (
     append,
+    dashboard,
     graphql,
     growth,
     invoice,
@@ -52,6 +53,7 @@ MEASUREMENTS: Mapping[str, Measure] = {
     rebuild.NAME: rebuild.measure,
     seals.NAME: seals.measure,
     graphql.NAME: graphql.measure,
+    dashboard.NAME: dashboard.measure,
     usage.NAME: usage.measure,
     runs.NAME: runs.measure,
     recovery.NAME: recovery.measure,

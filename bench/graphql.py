@@ -146,13 +146,14 @@ async def beside_postgraphile(
         return [], str(reason)
 
 
-def fill(settings: Settings) -> None:
+def fill(settings: Settings, *, tenants: int = TENANTS) -> None:
+    """ROWS runs, an equal part of them the one tenant's."""
     assert settings.database_url is not None
     ((tenant_id,),) = execute(settings.database_url, FIND_TENANT)
     assert isinstance(tenant_id, UUID)
     table = sql.Identifier(EXECUTIONS.table)
     fill = sql.SQL(FILL).format(table=table)
-    numbers = {"tenants": TENANTS, "rows": ROWS, "tenant_id": tenant_id}
+    numbers = {"tenants": tenants, "rows": ROWS, "tenant_id": tenant_id}
     execute(settings.database_url, fill, numbers)
     execute(settings.database_url, sql.SQL("VACUUM ANALYZE agentledger.{}").format(table))
 

@@ -1,5 +1,5 @@
-"""The library of CEL, without its command line, which its package loads too: 380 modules, a tenth of
-a second and 10 MB of every process.
+"""The library of CEL, without its command line, which its package loads too: 380 modules, a tenth
+of a second and 10 MB of every process.
 """
 
 import sys
