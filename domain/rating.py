@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from domain.identifiers import JsonObject
 from domain.period_prices import told_price
-from domain.prices import FREE_PRICE, Price, cost
+from domain.prices import FREE_PRICE, Price, UnitPrice, cost
 from domain.usage import CHARGED_AS, FREE_METERS, Measured, UsageLine
 
 # The model under which books find meters that are of no model: tenants' own, and run_seconds.
@@ -44,12 +44,13 @@ Rate: TypeAlias = tuple[Price, Fraction | int]
 
 class _Rates(NamedTuple):
     """of_meters: the price of each, and the factor of the margins on it. prices: as Rated. told: as
-    UsageLine.price.
+    UsageLine.price. units: where one of each costs a whole number of pico-USD, that; most do.
     """
 
     of_meters: tuple[Rate, ...]
     prices: str
     told: tuple[JsonObject | None, ...]
+    units: tuple[int, ...] | None
 
 
 class Rated(NamedTuple):
@@ -66,6 +67,10 @@ def rate(measured: Measured, model: str, sources: Sequence[PriceSource]) -> Rate
     if rates is None:
         unpriced = (UsageLine(meter, count, None) for meter, count in quantities.items())
         return Rated(tuple(unpriced), "")
+    if rates.units is not None:
+        costs = zip(quantities.items(), rates.units, strict=True)
+        counted = [UsageLine(meter, count, count * unit) for (meter, count), unit in costs]
+        return Rated(tuple(counted), rates.prices)
     tokens_in = measured.tokens_in
     lines = [
         UsageLine(meter, count, round(cost(price, count, tokens_in=tokens_in) * factor), told)
@@ -93,7 +98,13 @@ def _rates(meters: tuple[str, ...], model: str, sources: tuple[PriceSource, ...]
     if len(known) < len(found):
         return None
     told = (told_price(price, factor) for price, factor in known)
-    return _Rates(tuple(known), ",".join(used), tuple(told))
+    units = [
+        price.usd_pico
+        for price, factor in known
+        if isinstance(price, UnitPrice) and price.per == 1 and factor == 1
+    ]
+    whole = tuple(units) if len(units) == len(known) else None
+    return _Rates(tuple(known), ",".join(used), tuple(told), whole)
 
 
 def _priced(

@@ -97,15 +97,18 @@ class Metered(NamedTuple):
     def cost_usd_pico(self) -> int | None:
         """None when no price is known."""
         total = 0
-        for line in self.lines:
-            if line.cost_usd_pico is None:
+        for _, _, cost, _ in self.lines:
+            if cost is None:
                 return None
-            total += line.cost_usd_pico
+            total += cost
         return total
 
     def fact(self, *, workflow_id: str | None, created_by: str) -> JsonObject:
         """As an event has it. It stands for itself: who reads it needs no other event."""
-        lines: list[Json] = [[*(line if line.price else line[:3])] for line in self.lines]
+        lines: list[Json] = [
+            [meter, quantity, cost] if price is None else [meter, quantity, cost, price]
+            for meter, quantity, cost, price in self.lines
+        ]
         return {
             "provider": self.provider,
             "agent_id": self.agent_id,

@@ -19,7 +19,7 @@ from infra.log_seals import Head, SignedSeal, event_leaf, follows
 from infra.merkle import HASH_BYTES
 from infra.merkle_tiles import WIDTH, Tile, edge_of, grown, root_of
 from infra.seal_keys import read_keys
-from infra.seal_rows import HEAD_COLUMNS, head, last_seal, next_seals
+from infra.seal_rows import HEAD_COLUMNS, head, heads_of, last_seal, next_seals
 from infra.verification import Check
 
 SEALS_PAGE = 1000
@@ -162,8 +162,10 @@ async def _compared_leaves(
     """
     begin, place = 0, BEGINNING
     is_compared = True
+    heads = await heads_of(conn, [tenant_id], up_to=last.seal.number)
+    size = heads[tenant_id].size if heads else 0
     while True:
-        page = await _page(conn, tenant_id, begin, (place, last.seal.until))
+        page = await _page(conn, tenant_id, (begin, size), (place, last.seal.until))
         if is_compared:
             is_compared = _compare(tenant_id, page, check)
         yield page.leaves
@@ -174,13 +176,19 @@ async def _compared_leaves(
 
 
 async def _page(
-    conn: AsyncConnection, tenant_id: UUID, begin: int, places: tuple[Position, Position]
+    conn: AsyncConnection,
+    tenant_id: UUID,
+    bounds: tuple[int, int],
+    places: tuple[Position, Position],
 ) -> _Page:
-    """begin: a multiple of a tile. places: after the one, up to the other."""
+    """bounds: from a leaf on, a multiple of a tile, up to another: a seal made meanwhile has
+    more. places: after the one, up to the other.
+    """
+    begin, size = bounds
     cursor = conn.cursor(binary=True)
     await cursor.execute(LEAF_TILES, (tenant_id, begin // WIDTH, TILES_PAGE), prepare=True)
     rows: list[tuple[bytes, bytes]] = await cursor.fetchall()
-    leaves = _hashes(b"".join(hashes for hashes, _ in rows))
+    leaves = _hashes(b"".join(hashes for hashes, _ in rows))[: max(size - begin, 0)]
     commitments = _hashes(b"".join(told for _, told in rows))
     after, until = ((one.era, str(one.tx_id), one.notification_id) for one in places)
     cursor = conn.cursor(binary=True)

@@ -12,11 +12,14 @@ from typing import Any
 import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from psycopg import AsyncConnection
 
 from infra.event_commitments import EventCommitments
 from infra.export_proofs import KeptSeal, NotReadable, Proved, prove_archive, read_kept
+from infra.log_seals import SignedSeal
 from infra.seal_documents import read_public_keys, read_seal
 from infra.seal_proofs import SealProofs
+from infra.seal_rows import last_seal
 from infra.seal_verification import verify_seals
 from infra.tenant_archive import archived
 from projections.tenant_export import PostgresTenantExport
@@ -300,6 +303,21 @@ async def test_verify_finds_what_was_changed_in_the_database(sealing: Sealing) -
             found = (await verify_seals(owner)).violations
         wanted = expected.format(**asked)
         assert any(wanted in violation for violation in found), (damage, found)
+
+
+async def test_verify_is_not_misled_by_a_seal_that_is_made_meanwhile(
+    sealing: Sealing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await a_sealed_tenant(sealing)
+
+    async def then_sealed(conn: AsyncConnection) -> SignedSeal | None:
+        last = await last_seal(conn)
+        assert await sealing.ledger.seal() == 1
+        return last
+
+    monkeypatch.setattr("infra.seal_verification.last_seal", then_sealed)
+    check = await verify_seals(sealing.ledger.owner)
+    assert (check.violations, check.checked) == ([], SEALED + 1)
 
 
 def kept_of(archive: Archive, directory: Path) -> KeptSeal:
