@@ -12,7 +12,8 @@ from uuid import UUID
 
 from bench.append import dispatcher_of
 from bench.stage import BenchFailed
-from cli.roles import rare_collections, run_worker
+from cli.collections import rare_collections
+from cli.roles import run_worker
 from commands.authorization import Caller
 from commands.decisions import Command
 from commands.dispatch import Dispatcher, Origin

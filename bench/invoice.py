@@ -18,7 +18,7 @@ from bench.report import ROUNDS, Figure, Measurement, at_most
 from bench.seals import sealing
 from bench.stage import BenchFailed, Stage, execute
 from cli.billing import build_billing
-from cli.roles import rare_collections
+from cli.collections import rare_collections
 from commands.authorization import Caller
 from commands.billing_accounts import SetBillingTerms
 from commands.billing_port import DueBilling

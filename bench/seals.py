@@ -13,7 +13,7 @@ from bench.cpu import own_s, server_s
 from bench.history import TENANTS, Seal, store_runs
 from bench.report import Figure, Measurement, at_least, in_turn
 from bench.stage import BenchFailed, Stage
-from cli.roles import rare_collections
+from cli.collections import rare_collections
 from domain.identifiers import TenantId
 from infra.clock import Uuid7Ids
 from infra.data_keys import DataKeys

@@ -8,6 +8,8 @@ from uuid import UUID
 
 import typer
 
+from cli.collections import collect_rarely
+
 app = typer.Typer(
     name="agentledger",
     help="Every decision, step, token and cent of your AI agents, written once, in order.",
@@ -321,6 +323,7 @@ def bench(
 
 
 def main() -> None:
+    collect_rarely()
     app()
 
 

@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from cli.billing import build_billing
+from cli.collections import rare_collections
 from cli.deadlines import build_deadlines, deadline_ports
 from cli.embeddings import build_templates
 from cli.leaving import build_data_subjects, build_offboarding
@@ -64,9 +64,6 @@ from sagas.turns import WeightOf, weights
 
 ROLES = ("api", "relay", "worker", "projector")
 PROJECTIONS_GROUP = "projections"
-# By default the collector looks for cycles after every 2,000 new objects, of which a step makes a
-# hundred and hardly one in a cycle: 3 to 8 % of a busy worker's time.
-OBJECTS_BEFORE_COLLECTION = (50_000, 20, 100)
 
 
 async def run_relay(runtime: Runtime) -> None:
@@ -319,20 +316,6 @@ async def _bulk_operations(runtime: Runtime) -> BulkOperationSaga:
         f"worker:{runtime.name}",
         poll_s=runtime.settings.worker_bulk_poll_s,
     )
-
-
-@contextlib.contextmanager
-def rare_collections() -> Generator[None]:
-    """For a process that serves: what was loaded to start it is never looked at again."""
-    before = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*OBJECTS_BEFORE_COLLECTION)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 async def _budget_alerts(runtime: Runtime, ports: Ports) -> BudgetAlertSaga:
