@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate, DomainEventProtocol
+from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.utils import get_topic
 
 from commands.ports import LoggedEvent, Position
 from domain.agents import Agent
+from domain.aggregates import Aggregate
 from domain.bulk_operations import BulkOperation
 from domain.credentials import ApiKey
 from domain.executions import Execution

@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack
 from uuid import UUID
 
 import pytest
-from eventsourcing.domain import Aggregate
 
 from commands.agents import CreateAgent, ExecuteAgent
 from commands.call_limit_port import EndedCall, Full, HeldCall
@@ -14,6 +13,7 @@ from commands.execution_commands import PauseExecution, ResumeExecution
 from commands.executions import CancelExecution
 from commands.plan_port import TenantPlan
 from commands.ports import CommandRecord, Envelope, PositionToken, SideRow
+from domain.aggregates import Aggregate
 from domain.call_limits import CallLimit
 from domain.errors import Unavailable
 from domain.identifiers import Json, JsonObject, TenantId
