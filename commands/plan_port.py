@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import Literal, Protocol, TypeAlias
 from uuid import UUID
 
-from domain.call_limits import LIMITS, CallLimit, call_limit
+from domain.call_limits import LIMITS, LIMITS_OF_TYPES, CallLimit, call_limit, type_limit
+from domain.execution_usage import METERED_TYPES
 from domain.identifiers import Json, JsonObject, TenantId
 from domain.plans import STANDARD_ID, STANDARD_NAME
 
@@ -128,12 +129,24 @@ class TenantPlan:
         return None if value is None else str(value)
 
     @cached_property
-    def limits_calls(self) -> bool:
-        """Whether a call of a model may have to wait for another."""
-        return bool(self.agent_limits) or any(self.limits.get(name) is not None for name in LIMITS)
+    def limited_types(self) -> frozenset[str]:
+        """The node types of whose calls one may have to wait for another."""
+        of_types = {
+            node_type
+            for node_type, limit in LIMITS_OF_TYPES.items()
+            if self.limits.get(limit) is not None
+        }
+        if self.agent_limits or any(self.limits.get(name) is not None for name in LIMITS):
+            return METERED_TYPES | of_types
+        return frozenset(of_types)
 
-    def call_limits(self, tenant_id: TenantId, agent_id: UUID | None) -> list[CallLimit]:
+    def call_limits(
+        self, tenant_id: TenantId, node_type: str, agent_id: UUID | None
+    ) -> list[CallLimit]:
         """Those that a call counts in. agent_id: of one that an agent makes."""
+        if node_type in LIMITS_OF_TYPES:
+            own = type_limit(node_type, self.limits)
+            return [] if own is None else [own]
         found = [call_limit(tenant_id, self.limits)]
         if agent_id is not None:
             found.append(call_limit(agent_id, self.agent_limits.get(str(agent_id), {})))

@@ -1,4 +1,4 @@
-"""How limits of calls of models are written in bodies: those of plans, and of agents."""
+"""How limits of calls are written in bodies: those of plans, and of agents."""
 
 from decimal import Decimal
 from typing import Annotated
