@@ -1,12 +1,14 @@
 """How many calls of models may be under way at once, and how much they may use in a minute: of a
-tenant, as its plan says, and of one agent, as its author says. Over all workers.
+tenant, as its plan and its administrators say, and of one agent, as its author says. Over all
+workers.
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from domain.identifiers import Json
+from domain.identifiers import Json, JsonObject
 from domain.money import usd_pico
 
 LIMITS = ("concurrent_calls", "tokens_per_min", "cost_usd_per_min")
@@ -34,3 +36,13 @@ def call_limit(scope_id: UUID, told: Mapping[str, Json]) -> CallLimit | None:
         None if tokens is None else int(str(tokens)),
         None if cost is None else usd_pico(str(cost)),
     )
+
+
+def narrower(one: Mapping[str, Json], other: Mapping[str, Json]) -> JsonObject:
+    """Of each of LIMITS the smaller one; what only one of them says holds too."""
+    found: JsonObject = {}
+    for name in LIMITS:
+        values = [told[name] for told in (one, other) if told.get(name) is not None]
+        if values:
+            found[name] = min(values, key=lambda value: Decimal(str(value)))
+    return found

@@ -9,7 +9,7 @@ import pytest
 from eventsourcing.domain import Aggregate
 
 from commands.agents import CreateAgent, ExecuteAgent
-from commands.call_limit_port import EndedCall, Full, HeldCall
+from commands.call_limit_port import EndedCall, Full, HeldCall, Line
 from commands.execution_commands import PauseExecution, ResumeExecution
 from commands.executions import CancelExecution
 from commands.plan_port import TenantPlan
@@ -41,6 +41,7 @@ class Places:
         self.ended: list[EndedCall] = []
         self.takes_count = 0
         self.renewed: list[HeldCall] = []
+        self.lines: dict[UUID, list[Line]] = {}
 
     async def take(
         self, held: HeldCall, limits: Sequence[CallLimit], *, tokens: int, usd_pico: int
@@ -61,6 +62,9 @@ class Places:
         self.ended += ended
         for one in ended:
             self.held.pop(one.held, None)
+
+    async def tell_lines(self, worker_id: UUID, lines: Sequence[Line]) -> None:
+        self.lines[worker_id] = list(lines)
 
 
 class Limits:
@@ -264,3 +268,23 @@ async def test_what_is_under_way_is_renewed(
     await limited.asked(1)
     await until(lambda: len(limited.places.renewed) > 1, "nothing was renewed")
     assert set(limited.places.renewed) == set(limited.places.held)
+
+
+async def test_it_is_told_how_many_wait_until_nobody_does(
+    limited: Limited, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sagas.call_slots.LINES_S", 0)
+    await limited.begins(concurrent_calls=1)
+    telling = asyncio.create_task(limited.slots.tell_lines())
+    await limited.runs()
+    await limited.asked(1)
+    for _ in range(2):
+        await limited.runs()
+    tenant_id = limited.world.tenant_id
+    told = limited.places.lines
+    await until(lambda: [*told.values()] == [[Line(tenant_id, tenant_id, 2)]], "not told")
+    for count in (1, 2, 3):
+        await limited.asked(count)
+        limited.models.answer(count - 1, "so")
+    await until(lambda: [*told.values()] == [[]], "still told")
+    telling.cancel()
