@@ -19,7 +19,7 @@ from uuid import UUID
 from commands.call_limit_port import Full, HeldCall
 from commands.model_port import ModelFailed
 from domain.attempts import Attempt, Failure
-from domain.call_limits import LIMITS_OF_TYPES, CallLimit, limited_type
+from domain.call_limits import LIMITS_OF_TYPES, CallLimit
 from domain.errors import Unavailable
 from domain.execution_outcomes import fail_node
 from domain.execution_steps import is_held_back
@@ -216,10 +216,10 @@ class Limiting:
 
     def _fail(self, on: Driven, attempt: Attempt, full: Full, waited_s: float) -> None:
         self._forget((attempt.path, attempt.number))
-        node_type = limited_type(full.scope_id)
-        limit = full.limit if node_type is None else LIMITS_OF_TYPES[node_type]
+        of_type = LIMITS_OF_TYPES.get(attempt.node_type)
+        limit = of_type or full.limit
         METRICS.sagas.call_limit_refusals.labels(limit or "others_first").inc()
-        is_tenant = full.scope_id == on.run.tenant_id or node_type is not None
+        is_tenant = of_type is not None or full.scope_id == on.run.tenant_id
         whose = "the tenant" if is_tenant else f"agent {full.scope_id}"
         message = f"the limits of {whose} did not allow the call within {waited_s:g} s"
         fail_node(

@@ -10,13 +10,13 @@ import pytest
 from eventsourcing.domain import Aggregate
 
 from commands.agents import CreateAgent, ExecuteAgent
-from commands.call_limit_port import EndedCall, Full, HeldCall
+from commands.call_limit_port import EndedCall, Full, HeldCall, Line
 from commands.execution_commands import PauseExecution, ResumeExecution
 from commands.executions import CancelExecution
 from commands.http_port import HttpRequest, HttpResponse
 from commands.plan_port import TenantPlan
 from commands.ports import CommandRecord, Envelope, PositionToken, SideRow
-from domain.call_limits import SCOPES_OF_TYPES, CallLimit
+from domain.call_limits import CallLimit, type_scope
 from domain.errors import Unavailable
 from domain.identifiers import Json, JsonObject, TenantId
 from domain.plans import STANDARD_ID
@@ -43,6 +43,7 @@ class Places:
         self.ended: list[EndedCall] = []
         self.takes_count = 0
         self.renewed: list[HeldCall] = []
+        self.lines: dict[UUID, list[Line]] = {}
 
     async def take(
         self, held: HeldCall, limits: Sequence[CallLimit], *, tokens: int, usd_pico: int
@@ -63,6 +64,9 @@ class Places:
         self.ended += ended
         for one in ended:
             self.held.pop(one.held, None)
+
+    async def tell_lines(self, worker_id: UUID, lines: Sequence[Line]) -> None:
+        self.lines[worker_id] = list(lines)
 
 
 class Limits:
@@ -268,6 +272,26 @@ async def test_what_is_under_way_is_renewed(
     assert set(limited.places.renewed) == set(limited.places.held)
 
 
+async def test_it_is_told_how_many_wait_until_nobody_does(
+    limited: Limited, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sagas.call_slots.LINES_S", 0)
+    await limited.begins(concurrent_calls=1)
+    telling = asyncio.create_task(limited.slots.tell_lines())
+    await limited.runs()
+    await limited.asked(1)
+    for _ in range(2):
+        await limited.runs()
+    tenant_id = limited.world.tenant_id
+    told = limited.places.lines
+    await until(lambda: [*told.values()] == [[Line(tenant_id, tenant_id, 2)]], "not told")
+    for count in (1, 2, 3):
+        await limited.asked(count)
+        limited.models.answer(count - 1, "so")
+    await until(lambda: [*told.values()] == [[]], "still told")
+    telling.cancel()
+
+
 class HeldHttp:
     """Implements Http: every request waits until the test answers it."""
 
@@ -314,7 +338,7 @@ async def test_requests_of_http_nodes_are_made_one_after_the_other(
         await limited.runs(requesting(method))
     for place in range(3):
         if place < 2:
-            await limited.waits(SCOPES_OF_TYPES["http"])
+            await limited.waits(type_scope(limited.world.tenant_id, "http"))
         await http.answers(place)
     await limited.ends(3)
     assert "execution.node_failed" not in limited.world.store.topics
@@ -331,7 +355,7 @@ async def test_requests_and_models_do_not_take_each_others_places(
     await limited.runs()
     await limited.asked(1)
     assert {tuple(scopes) for scopes in limited.places.held.values()} == {
-        (SCOPES_OF_TYPES["http"],),
+        (type_scope(limited.world.tenant_id, "http"),),
         (limited.world.tenant_id,),
     }
 
@@ -354,7 +378,7 @@ async def test_a_request_that_waits_for_too_long_says_for_what(
     await limited.runs(requesting("POST", timeout_s=WAIT_S_MAX * 2))
     await until(lambda: bool(http.requests), "no request was made")
     await limited.runs(requesting("POST", timeout_s=7, retry={"max_attempts": 1}))
-    await limited.waits(SCOPES_OF_TYPES["http"])
+    await limited.waits(type_scope(limited.world.tenant_id, "http"))
     limited.world.clock.pass_time(seconds=8)
     await limited.ends(1)
     (failed,) = [e for e in limited.world.store.events if e.topic == "execution.node_failed"]
