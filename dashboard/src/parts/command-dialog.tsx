@@ -9,6 +9,7 @@ export function CommandDialog({
   does,
   verb,
   isDanger = false,
+  method = "POST",
   path,
   body,
   onDone,
@@ -19,6 +20,7 @@ export function CommandDialog({
   does: string;
   verb: string;
   isDanger?: boolean;
+  method?: "POST" | "PUT" | "PATCH" | "DELETE";
   path: string;
   /** undefined: it is not complete yet. */
   body: unknown;
@@ -33,7 +35,7 @@ export function CommandDialog({
     setIsBusy(true);
     setError(null);
     try {
-      onDone(await command("POST", path, body));
+      onDone(await command(method, path, body));
       onClose();
     } catch (reason) {
       setError(reason);

@@ -2,6 +2,7 @@ import { useState } from "react";
 import { CommandDialog } from "../parts/command-dialog";
 import { CopyButton } from "../parts/copy-id";
 import { Dialog } from "../parts/dialog";
+import { Choice, Line } from "../parts/fields";
 
 type When = "cron" | "every" | "webhook";
 
@@ -118,54 +119,5 @@ function Webhook({ path, onClose }: { path: string; onClose: () => void }) {
         </button>
       </div>
     </Dialog>
-  );
-}
-
-function Line({
-  label,
-  value,
-  onChange,
-  type = "text",
-}: {
-  label: string;
-  value: string;
-  onChange: (value: string) => void;
-  type?: "text" | "number";
-}) {
-  return (
-    <label className="field">
-      <span>{label}</span>
-      <input
-        className="input"
-        type={type}
-        value={value}
-        onChange={(event) => onChange(event.target.value)}
-      />
-    </label>
-  );
-}
-
-function Choice({
-  label,
-  value,
-  onChange,
-  of,
-}: {
-  label: string;
-  value: string;
-  onChange: (value: string) => void;
-  of: Record<string, string>;
-}) {
-  return (
-    <label className="field">
-      <span>{label}</span>
-      <select className="input" value={value} onChange={(event) => onChange(event.target.value)}>
-        {Object.entries(of).map(([one, told]) => (
-          <option key={one} value={one}>
-            {told}
-          </option>
-        ))}
-      </select>
-    </label>
   );
 }
