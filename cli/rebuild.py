@@ -9,8 +9,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cli.complaints import complain
 from cli.migrate import migrate_all
-from cli.session import complain, installation, opening, owner_connection, run, settings_or_complain
+from cli.opening import opening
+from cli.session import installation, owner_connection, run, settings_or_complain
 from infra.event_sealing import OpenEvents
 from infra.settings import Settings
 from projections.catalogue import PROJECTIONS
