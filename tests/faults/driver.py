@@ -38,6 +38,7 @@ from cli.tenants import erase_tenant
 from cli.web_server import listen
 from infra import crash_points
 from infra.clock import SystemClock
+from infra.logs import begin_logging
 from infra.postgres import Role
 from infra.runtime import Runtime, build_runtime
 from infra.settings import Settings
@@ -106,6 +107,7 @@ def _begin(arguments: tuple[str, ...]) -> int:  # noqa: PLR0911 # one answer per
 
 async def _serve_all() -> int:
     settings = Settings()
+    begin_logging(settings, "all")
     async with build_faulty_runtime(settings) as runtime, stop_signal() as stop:
         with listen(settings) as listening:
             api = await build_api_parts(runtime)
