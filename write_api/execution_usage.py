@@ -49,8 +49,8 @@ class ResolveUsageBody(BaseModel):
 
 
 class UsageReportEntry(BaseModel):
-    """request_id: the `Idempotency-Key` of the call, `<execution>:<path>:<attempt>`. usage, model:
-    as for one attempt.
+    """request_id: the `Idempotency-Key` of the call, `<execution>:<path>:<attempt>`; of a text that
+    was embedded `<streamId>:<purpose>:1`. usage, model: as for one attempt.
     """
 
     model_config = STRICT
