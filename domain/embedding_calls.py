@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.identifiers import Json, JsonObject
 from domain.node_types import Usage
 from domain.usage import UsageNotUnresolved

@@ -84,6 +84,11 @@ CrashPoint: TypeAlias = Literal[
     "embeddings.before_call",
     "embeddings.after_call",
     "embeddings.after_outcome",
+    # Places under the limits of calls (sagas/call_slots.py).
+    "limits.before_take",
+    "limits.after_take",
+    "limits.before_settle",
+    "limits.after_settle",
     # Invoices (sagas/billing.py).
     "billing.after_claim",
     "billing.before_append",

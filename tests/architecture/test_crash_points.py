@@ -10,6 +10,7 @@ from tests.faults.crash_chains import (
     OF_COMMANDS,
     OF_EMBEDDINGS,
     OF_LEAVING,
+    OF_LIMITS,
     OF_PAYMENTS,
     OF_TRIGGERS,
     ON_KAFKA,
@@ -48,6 +49,7 @@ def test_the_tests_kill_at_every_point() -> None:
             sorted(OF_PAYMENTS),
             sorted(OF_TRIGGERS),
             sorted(OF_EMBEDDINGS),
+            sorted(OF_LIMITS),
         )
         for link in chain
     }

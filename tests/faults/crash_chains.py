@@ -84,6 +84,15 @@ OF_TRIGGERS: frozenset[CrashPoint] = frozenset(
 OF_EMBEDDINGS: frozenset[CrashPoint] = frozenset(
     {"embeddings.before_call", "embeddings.after_call", "embeddings.after_outcome"}
 )
+# Passed by calls under limits: test_crashing_limits.py.
+OF_LIMITS: frozenset[CrashPoint] = frozenset(
+    {
+        "limits.before_take",
+        "limits.after_take",
+        "limits.before_settle",
+        "limits.after_settle",
+    }
+)
 # Passed by every run many times: also when some of it is done, such as in a compensation.
 ALSO_LATER: dict[CrashPoint, int] = {
     "append.before_statement": 8,
@@ -103,7 +112,8 @@ def chains(other_log: frozenset[CrashPoint]) -> list[list[str]]:
     points of the log that it does not have.
     """
     points: list[str] = []
-    elsewhere = OF_COMMANDS | OF_LEAVING | OF_BILLING | OF_PAYMENTS | OF_TRIGGERS | OF_EMBEDDINGS
+    elsewhere = OF_COMMANDS | OF_LEAVING | OF_BILLING | OF_PAYMENTS | OF_TRIGGERS | OF_LIMITS
+    elsewhere |= OF_EMBEDDINGS
     for point in CRASH_POINTS:
         if point not in other_log | elsewhere:
             points.append(point)
