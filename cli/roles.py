@@ -158,6 +158,7 @@ async def run_worker(runtime: Runtime) -> None:
                 "worker sweep": saga.sweep,
                 "worker timers": saga.wake_due,
                 "limits of calls": saga.parts.call_slots.run,
+                "calls in line": saga.parts.call_slots.tell_lines,
                 "bulk operations": bulk.run,
                 "triggers": (await build_triggers(runtime)).run,
                 "budget alerts": (await _budget_alerts(runtime, ports)).run,

@@ -1,6 +1,4 @@
-"""What calls of models hold while they are under way, over all workers. Adapter:
-infra/call_limits.py.
-"""
+"""What calls hold while they are under way, over all workers. Adapter: infra/call_limits.py."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -33,6 +31,14 @@ class EndedCall(NamedTuple):
     usd_pico: int | None
 
 
+class Line(NamedTuple):
+    """calls: how many wait at one worker for a place under the limits of this scope."""
+
+    tenant_id: TenantId
+    scope_id: UUID
+    calls: int
+
+
 class CallLimits(Protocol):
     async def take(
         self, held: HeldCall, limits: Sequence[CallLimit], *, tokens: int, usd_pico: int
@@ -48,6 +54,12 @@ class CallLimits(Protocol):
 
     async def settle(self, ended: Sequence[EndedCall]) -> None:
         """Raises Unavailable."""
+        ...
+
+    async def tell_lines(self, worker_id: UUID, lines: Sequence[Line]) -> None:
+        """All that wait at this worker, for whoever looks at it; it is known for a while. Raises
+        Unavailable.
+        """
         ...
 
 
@@ -69,3 +81,6 @@ class NothingLimited:
 
     async def settle(self, ended: Sequence[EndedCall]) -> None:
         """Nothing is held."""
+
+    async def tell_lines(self, worker_id: UUID, lines: Sequence[Line]) -> None:
+        """Nobody waits."""

@@ -45,6 +45,7 @@ from commands.bulk_operations import (
     cancel_bulk_operation,
     operate_in_bulk,
 )
+from commands.call_limits import LimitTenant, limit_tenant
 from commands.commerce_catalogue import COMMERCE
 from commands.credentials import (
     ChangeApiKeyScopes,
@@ -276,6 +277,7 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         *TRIGGERS,
         entry(CreateTenant, create_tenant),
         entry(SetRetention, set_retention),
+        entry(LimitTenant, limit_tenant),
         entry(ChangeTenant, change_tenant),
         entry(SuspendTenant, suspend_tenant),
         entry(ResumeTenant, resume_tenant),

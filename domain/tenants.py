@@ -15,8 +15,10 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
+from domain.call_limits import TENANT_LIMITS
 from domain.errors import Forbidden, NotFound, Refused
 from domain.identifiers import JsonObject
 
@@ -137,6 +139,12 @@ class Tenant(Aggregate):
         plan_version: int | None
         overrides: JsonObject
 
+    class Limited(Aggregate.Event):
+        """limits: all of them that the tenant sets itself, beside its plan; none is none."""
+
+        TOPIC = "tenant.limited"
+        limits: JsonObject
+
     class FeatureOverridden(Aggregate.Event):
         """user_id: None is the whole tenant. is_enabled: None takes the override away."""
 
@@ -186,6 +194,7 @@ class Tenant(Aggregate):
         self.payload_days: int | None = None
         self.customers_max = 0
         self.plan: tuple[str | None, int | None, JsonObject] = (None, None, {})
+        self.limits: JsonObject = {}
         self.features: dict[tuple[str, str | None, bool], bool] = {}
         self.is_suspended = False
         self.is_suspended_by_operator = False
@@ -265,6 +274,12 @@ class Tenant(Aggregate):
         if self.plan != (plan_id, plan_version, overrides):
             self._plan_changed(plan_id, plan_version, overrides)
 
+    def limit(self, limits: JsonObject) -> None:
+        """limits: in place of those before; None is none. Changing nothing records nothing."""
+        told = {name: limits[name] for name in TENANT_LIMITS if limits.get(name) is not None}
+        if told != self.limits:
+            self._limited(told)
+
     def override_feature(
         self, flag: str, user_id: str | None, *, is_enabled: bool | None, is_by_operator: bool
     ) -> None:
@@ -312,6 +327,10 @@ class Tenant(Aggregate):
     @event(PlanChanged)
     def _plan_changed(self, plan_id: str, plan_version: int | None, overrides: JsonObject) -> None:
         self.plan = (plan_id, plan_version, overrides)
+
+    @event(Limited)
+    def _limited(self, limits: JsonObject) -> None:
+        self.limits = limits
 
     @event(FeatureOverridden)
     def _feature_overridden(

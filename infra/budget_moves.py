@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import orjson
-from eventsourcing.domain import Aggregate
 from psycopg import DatabaseError
 
 from commands.budget_port import BudgetExceeded, KnownBudgets
 from commands.ports import SideRow
+from domain.aggregates import Aggregate
 from domain.budget_rules import NO_PERIOD, NO_RUN, Counter, counters_from
 from domain.embedding_calls import EmbeddingCall
 from domain.executions import Execution

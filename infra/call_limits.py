@@ -4,10 +4,11 @@
 
 from collections.abc import Sequence
 from typing import LiteralString
+from uuid import UUID
 
 import orjson
 
-from commands.call_limit_port import EndedCall, Full, HeldCall
+from commands.call_limit_port import EndedCall, Full, HeldCall, Line
 from commands.ports import Clock
 from domain.call_limits import CallLimit
 from infra.postgres import Database
@@ -22,6 +23,7 @@ TAKE: LiteralString = (
 )
 SETTLE: LiteralString = "SELECT settle_calls(%s::json, %s)"
 RENEW: LiteralString = "SELECT renew_calls(%s::json, %s, %s)"
+TELL: LiteralString = "SELECT tell_lines(%s, %s::json, %s, %s)"
 # fmt: on
 
 
@@ -68,6 +70,13 @@ class PostgresCallLimits:
         ]
         async with self._database.connection() as conn:
             await conn.execute(SETTLE, (_text(told), self._now()))
+
+    async def tell_lines(self, worker_id: UUID, lines: Sequence[Line]) -> None:
+        told = [
+            {"tenant": one.tenant_id, "scope": one.scope_id, "calls": one.calls} for one in lines
+        ]
+        async with self._database.connection() as conn:
+            await conn.execute(TELL, (worker_id, _text(told), LEASE_S, self._now()))
 
     def _now(self) -> object:
         return None if self._clock is None else self._clock.now()

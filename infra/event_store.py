@@ -10,7 +10,7 @@ from typing import LiteralString
 from uuid import UUID
 
 import orjson
-from eventsourcing.domain import Aggregate, AggregateEvent
+from eventsourcing.domain import AggregateEvent
 
 from commands.budget_port import KnownBudgets
 from commands.ports import (
@@ -27,6 +27,7 @@ from commands.ports import (
 )
 from commands.retention_port import RemovedPayloads
 from commands.sealing_port import DestroyedSubjectKey, DestroyedTenantKey
+from domain.aggregates import Aggregate
 from domain.envelope import Envelope
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId
@@ -88,6 +89,9 @@ class PostgresEventStore:
     Recently used aggregates are kept, at most cache_max. `load` takes an aggregate out, so that no
     two callers share one object; `append` puts it back. Runs are not kept here: their owner keeps
     them (sagas/executions.py), and `neighbours` are told of those that commands changed.
+
+    is_told: somebody follows the log and calls `forget`. Otherwise `load` asks whether what is kept
+    is still all there is: what was decided from it without appending to it would be old for ever.
     """
 
     def __init__(
@@ -116,6 +120,7 @@ class PostgresEventStore:
         self._new_id: Callable[[], UUID] = ids.new
         self._page_events = page_events
         self._cache_max = cache_max
+        self.is_told = False
         self._neighbours = neighbours
         self._cache: OrderedDict[UUID, tuple[TenantId, Aggregate]] = OrderedDict()
         self._known_definitions: OrderedDict[tuple[TenantId, str], None] = OrderedDict()
@@ -126,10 +131,11 @@ class PostgresEventStore:
         cached = self._cache.pop(stream_id, None)
         if cached is not None:
             owner, aggregate = cached
-            if owner == tenant_id and isinstance(aggregate, kind):
+            if owner != tenant_id or not isinstance(aggregate, kind):
+                self._cache[stream_id] = cached
+                return None
+            if self.is_told or await self._is_newest(aggregate, tenant_id):
                 return aggregate
-            self._cache[stream_id] = cached
-            return None
         aggregate, page = await self._beginning(kind, stream_id, tenant_id)
         while True:
             page = await self._seals.opened(page)
@@ -148,6 +154,12 @@ class PostgresEventStore:
                 after_version=page[-1].version,
                 limit=self._page_events,
             )
+
+    async def _is_newest(self, aggregate: Aggregate, tenant_id: TenantId) -> bool:
+        newer = await read_stream(
+            self._database, tenant_id, aggregate.id, after_version=aggregate.version, limit=1
+        )
+        return not newer
 
     async def _beginning(
         self, kind: type[Aggregate], stream_id: UUID, tenant_id: TenantId

@@ -12,6 +12,7 @@ from commands.plan_port import (
     RemovedPart,
     ReopenedExecution,
     StoredAgentLimits,
+    StoredOwnLimits,
     StoredPlan,
     StoredTenantPlan,
 )
@@ -42,6 +43,11 @@ ADMIT_EXECUTION: LiteralString = "SELECT admit_execution(%s)"
 REOPEN_EXECUTION: LiteralString = "SELECT require_quota(%s, 'concurrent_executions')"
 LIMIT_AGENT: LiteralString = "SELECT store_agent_limits(%s, %s, %s::jsonb, %s)"
 FREE_AGENT: LiteralString = "DELETE FROM agent_limits WHERE tenant_id = %s AND agent_id = %s"
+LIMIT_TENANT: LiteralString = (
+    "INSERT INTO own_call_limits (tenant_id, limits) VALUES (%s, %s::jsonb)"
+    " ON CONFLICT (tenant_id) DO UPDATE SET limits = EXCLUDED.limits"
+)
+FREE_TENANT: LiteralString = "DELETE FROM own_call_limits WHERE tenant_id = %s"
 
 
 def plan_statement(  # noqa: PLR0911 # one answer per kind of row
@@ -67,6 +73,10 @@ def plan_statement(  # noqa: PLR0911 # one answer per kind of row
             return ADMIT_EXECUTION if is_new else REOPEN_EXECUTION, (tenant_id,)
         case StoredAgentLimits():
             return _agent_limits(tenant_id, row)
+        case StoredOwnLimits():
+            if not row.limits:
+                return FREE_TENANT, (tenant_id,)
+            return LIMIT_TENANT, (tenant_id, _text(row.limits))
 
 
 def _agent_limits(

@@ -309,6 +309,7 @@ class Runtime:
     async def tail(self, store: PostgresEventStore, authentication: Authentication) -> Tail:
         standings, plans = await self.standings(), await self.plans("api")
         features = await self.features("api")
+        store.is_told = True
 
         def forget(stream_id: UUID, version: int) -> None:
             store.forget(stream_id, version)

@@ -10,7 +10,8 @@ from infra.postgres import Database
 from infra.tenant_memory import TenantMemory
 
 PLAN: LiteralString = (
-    "SELECT plan_id, plan_version, name, limits, agent_limits_of(%s) FROM plan_of(%s)"
+    "SELECT plan_id, plan_version, name, limits, agent_limits_of(%s), own_call_limits_of(%s)"
+    " FROM plan_of(%s)"
 )
 
 
@@ -39,9 +40,9 @@ class TenantPlans:
 
     async def _read(self, tenant_id: TenantId) -> TenantPlan:
         async with self._database.connection() as conn:
-            row = await (await conn.execute(PLAN, (tenant_id, tenant_id))).fetchone()
+            row = await (await conn.execute(PLAN, (tenant_id,) * 3)).fetchone()
         assert row is not None, "the standard plan is there from the start"
-        plan_id, plan_version, name, limits, agent_limits = row
-        plan = TenantPlan(plan_id, plan_version, name, limits, agent_limits or {})
+        plan_id, plan_version, name, limits, agent_limits, own_limits = row
+        plan = TenantPlan(plan_id, plan_version, name, limits, agent_limits or {}, own_limits or {})
         self._plans.add(plan.plan_id)
         return plan

@@ -32,6 +32,11 @@ UNDER_WAY: LiteralString = (
     " AND u.scope_id = a.agent_id"
     " AND u.leased_until > extract(epoch FROM clock_timestamp()))"
 )
+WAITING: LiteralString = (
+    "(SELECT coalesce(sum(i.calls), 0)::integer FROM calls_in_line AS i"
+    " WHERE i.tenant_id = a.tenant_id AND i.scope_id = a.agent_id"
+    " AND i.told_until > extract(epoch FROM clock_timestamp()))"
+)
 ALLOWANCE: LiteralString = (
     " FROM agent_limits AS l LEFT JOIN call_allowances AS c"
     " ON c.tenant_id = l.tenant_id AND c.scope_id = l.agent_id"
@@ -85,6 +90,10 @@ class Agent:
         "What its calls cost, spread over a minute; null is not limited.",
     )
     calls_under_way: int = column(UNDER_WAY, "Of an agent that has limits, at this moment.")
+    calls_waiting: int = column(
+        WAITING,
+        "In line for a place under its limits, over all workers; as of a second or two ago.",
+    )
     tokens_used: BigInt | None = column(
         "(SELECT ceil((l.limits ->> 'tokens_per_min')::float8 * "
         + _ahead("c.tokens_until")

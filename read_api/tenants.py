@@ -25,6 +25,7 @@ QUOTAS = Relation(
     order="q.place",
     count_max="20",
 )
+CALL_LIMITS = Relation(outer="t", key="tenant_id", alias="l", rows="call_limits_now() AS l")
 ONE: LiteralString = " FROM (SELECT ($1->>'id')::uuid AS tenant_id) AS t"
 
 TENANT: LiteralString = " FROM tenants_v5 AS t"
@@ -41,6 +42,38 @@ class TenantPlan:
         "By name, with what is this tenant's own. What is null or left out is limited by the"
         " installation alone.",
     )
+
+
+@strawberry.type(
+    description="What calls of a tenant hold, over all runs and workers, at this moment: of models,"
+    " and requests of `http` nodes."
+    " Of the plan's limit and the tenant's own the narrower one counts; null is not limited."
+)
+class TenantCallLimits:
+    own: Json = column(
+        "l.own", "By name, those that the tenant has set itself (`PUT /tenant/limits`)."
+    )
+    concurrent_calls: int | None = column("l.concurrent_calls", "Under way at once.")
+    tokens_per_min: BigInt | None = column("l.tokens_per_min", "Spread over a minute.")
+    cost_usd_per_min: str | None = column("l.cost_usd_per_min::text", "Spread over a minute.")
+    calls_under_way: int = column(
+        "l.calls_under_way", "0 where nothing limits them, for then nobody counts."
+    )
+    calls_waiting: int = column(
+        "l.calls_waiting", "In line for a place, over all workers; as of a second or two ago."
+    )
+    tokens_used: BigInt | None = column(
+        "l.tokens_used",
+        "Of `tokensPerMin`: used or held by calls under way, and not yet refilled.",
+    )
+    cost_used_usd: str | None = column(
+        "l.cost_used_usd::text", "Of `costUsdPerMin`, as of `tokensUsed`."
+    )
+    concurrent_http_calls: int | None = column(
+        "l.concurrent_http_calls", "Requests of `http` nodes under way at once."
+    )
+    http_calls_under_way: int = column("l.http_calls_under_way", "As `callsUnderWay`.")
+    http_calls_waiting: int = column("l.http_calls_waiting", "As `callsWaiting`.")
 
 
 @strawberry.type(description="Something of which a tenant has a countable amount.")
@@ -92,6 +125,10 @@ class Tenant:
     @relation(QUOTAS)
     async def quotas(self, info: ReadInfo) -> list[Quota]:
         return [Quota(**row) for row in await self._joined(info, QUOTAS, "Quota")]
+
+    @relation(CALL_LIMITS)
+    async def call_limits(self, info: ReadInfo) -> TenantCallLimits:
+        return TenantCallLimits(**await self._joined(info, CALL_LIMITS, "TenantCallLimits"))
 
     async def _joined(self, info: ReadInfo, joined: Relation, type_name: str) -> Any:
         """Read as this tenant, which is the caller's or one that the caller manages."""

@@ -1,5 +1,5 @@
-"""The calls of models that this worker has under way under a limit: held in the database until they
-end, and renewed meanwhile, so that what a worker held that is gone comes back by itself.
+"""The calls that this worker has under way under a limit: held in the database until they end, and
+renewed meanwhile, so that what a worker held that is gone comes back by itself.
 
     take ──► under way ──► ended ──► settled with what was used ──► the next in line is called
                  └── renewed every RENEW_S
@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from commands.call_limit_port import CallLimits, EndedCall, Full, HeldCall, NothingLimited
+from commands.call_limit_port import CallLimits, EndedCall, Full, HeldCall, Line, NothingLimited
 from commands.ports import Ids
 from domain.call_limits import CallLimit
 from domain.errors import Unavailable
 from domain.identifiers import TenantId
 from domain.node_types import Usage
 from infra.clock import Uuid7Ids
+from infra.crash_points import reach
 from sagas.lines import Lines
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ RENEW_S = 10.0
 # What the database did not answer is tried again.
 AGAIN_S = 1.0
 SETTLED_AT_ONCE_MAX = 500
+# How often it is told who waits, when that has changed.
+LINES_S = 1.0
 
 
 @dataclass(eq=False)
@@ -37,6 +40,8 @@ class CallSlots:
     limits: CallLimits = field(default_factory=NothingLimited)
     ids: Ids = field(default_factory=Uuid7Ids)
     lines: Lines[UUID] = field(default_factory=Lines[UUID])
+    # Whose scope it is that there is a line for.
+    _tenants: dict[UUID, TenantId] = field(default_factory=lambda: {})
     _under_way: dict[HeldCall, tuple[UUID, ...]] = field(default_factory=lambda: {})
     _ended: dict[HeldCall, EndedCall] = field(default_factory=lambda: {})
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -49,13 +54,16 @@ class CallSlots:
         # Before it is known: an answer that is lost may have been that it is taken.
         self._under_way[held] = tuple(limit.scope_id for limit in limits)
         try:
+            reach("limits.before_take")
             full = await self.limits.take(held, limits, tokens=tokens, usd_pico=usd_pico)
         except BaseException:
             self.ended(held, Usage())
             raise
         if full is not None:
             del self._under_way[held]
+            self._tenants[full.scope_id] = tenant_id
             return full
+        reach("limits.after_take")
         self._news.set()
         return held
 
@@ -96,7 +104,9 @@ class CallSlots:
         """What has ended. Raises Unavailable."""
         while self._ended:
             batch = list(self._ended.values())[:SETTLED_AT_ONCE_MAX]
+            reach("limits.before_settle")
             await self.limits.settle(batch)
+            reach("limits.after_settle")
             for ended in batch:
                 del self._ended[ended.held]
                 for scope_id in self._under_way.pop(ended.held, ()):
@@ -106,3 +116,28 @@ class CallSlots:
         under_way = [held for held in self._under_way if held not in self._ended]
         if under_way:
             await self.limits.renew(under_way)
+
+    async def tell_lines(self) -> None:
+        """Who waits, for whoever looks at it, until cancelled; while nobody does it asks nothing
+        of the database.
+        """
+        worker_id = self.ids.new()
+        loop = asyncio.get_running_loop()
+        told: list[Line] = []
+        told_at = loop.time()
+        while True:
+            await asyncio.sleep(LINES_S)
+            lines = self._waiting()
+            if lines == told and (not lines or loop.time() < told_at + RENEW_S):
+                continue
+            try:
+                await self.limits.tell_lines(worker_id, lines)
+            except Unavailable as error:
+                log.warning("it is not told which calls wait: %s", error)
+                continue
+            told, told_at = lines, loop.time()
+
+    def _waiting(self) -> list[Line]:
+        lengths = self.lines.lengths()
+        self._tenants = {scope: self._tenants[scope] for scope in lengths}
+        return [Line(self._tenants[scope], scope, calls) for scope, calls in lengths.items()]

@@ -53,6 +53,10 @@ class Lines(Generic[Scarce]):
         elif was_first:
             next(iter(line.values()))()
 
+    def lengths(self) -> dict[Scarce, int]:
+        """How many wait, of each line that there is."""
+        return {scarce: len(line) for scarce, line in self._lines.items()}
+
     def call_first(self, scarce: Scarce) -> None:
         """There may be some of it again."""
         line = self._lines.get(scarce)

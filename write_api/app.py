@@ -20,6 +20,7 @@ from write_api import (
     blobs,
     budgets,
     bulk_operations,
+    call_limits,
     credentials,
     credits,  # noqa: A004 # the concept has this name everywhere
     events,
@@ -112,6 +113,7 @@ ROUTES = (
     *licences.ROUTES,
     *feature_flags.ROUTES,
     *budgets.ROUTES,
+    *call_limits.ROUTES,
     *managed_budgets.ROUTES,
     *price_books.ROUTES,
     *billing_accounts.ROUTES,
@@ -160,6 +162,7 @@ BODIES = (
     *licences.BODIES,
     *feature_flags.BODIES,
     *budgets.BODIES,
+    *call_limits.BODIES,
     *price_books.BODIES,
     *billing_accounts.BODIES,
     *invoices.BODIES,

@@ -1,6 +1,7 @@
 """A tenant keeps its settings, and is suspended and resumed by those who may."""
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -25,6 +26,10 @@ def a_tenant() -> Story[Tenant]:
 
 def suspend(reason: str = "unpaid", *, is_by_operator: bool = True) -> Act:
     return lambda story: story.aggregate.suspend(reason, is_by_operator=is_by_operator)
+
+
+def limit(**limits: Any) -> Act:
+    return lambda story: story.aggregate.limit(limits)
 
 
 def resume(*, is_by_operator: bool = True) -> Act:
@@ -124,3 +129,13 @@ def test_the_end_of_a_tenant_is_the_end_of_its_key_and_the_last_that_is_known() 
     assert story.aggregate.standing == "offboarded"
     with pytest.raises(TenantStays):
         story.aggregate.cancel_offboarding(is_by_operator=True)
+
+
+def test_limits_of_its_own_take_the_place_of_those_before() -> None:
+    story = given(a_tenant()).when(limit(concurrent_calls=3, tokens_per_min=None))
+    story.then(("tenant.limited", {"limits": {"concurrent_calls": 3}}))
+    story.when(limit(concurrent_calls=3)).then()
+    story.when(limit(cost_usd_per_min="2")).then(
+        ("tenant.limited", {"limits": {"cost_usd_per_min": "2"}})
+    )
+    story.when(limit()).then(("tenant.limited", {"limits": {}}))

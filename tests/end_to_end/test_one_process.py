@@ -72,6 +72,27 @@ async def test_a_workflow_is_registered_run_followed_live_and_read_back(api: Api
     }
 
 
+async def test_a_run_calls_the_agent_as_it_was_revised_last(api: Api) -> None:
+    agent = {"name": "Writer", "model": "offline/echo", "instructions": "Answer."}
+    agent_id = (await api.post("/agents", agent))["agent_id"]
+    nodes = [
+        {"id": "start", "type": "start"},
+        {"id": "ask", "type": "agent", "config": {"agent_id": agent_id, "input": "Hello"}},
+        {"id": "end", "type": "end"},
+    ]
+    edges = [{"from": "start", "to": "ask"}, {"from": "ask", "to": "end"}]
+    workflow = {"name": "Ask", "definition": {"nodes": nodes, "edges": edges}}
+    workflow_id = (await api.post("/workflows", workflow))["workflow_id"]
+
+    for version in (1, 2):
+        begun = await api.post(f"/workflows/{workflow_id}/execute", {"input": {}})
+        ended = await api.execution_at_end(begun["execution_id"])
+        assert ended["output"]["agent_version"] == version
+        changes = {"instructions": f"Answer after {version}."}
+        revised = await api.http.patch(f"/api/v1/agents/{agent_id}", json=changes)
+        assert revised.status_code == 200
+
+
 async def test_a_public_workflow_is_found_by_what_it_is_about_and_copied(api: Api) -> None:
     public = {**question_workflow(), "name": "Chase unpaid invoices", "is_public": True}
     workflow = await api.post("/workflows", public)

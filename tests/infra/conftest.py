@@ -30,11 +30,12 @@ Conninfo = Callable[[Role], str]
 
 @dataclass
 class Parts:
-    """What most infra tests need."""
+    """What most infra tests need. new_store: of another process."""
 
     conninfo: Conninfo
     wakeups: Wakeups
     store: PostgresEventStore
+    new_store: Callable[[], PostgresEventStore]
     group_commit: GroupCommit
     keys: DataKeys
     blobs: Blobs
@@ -108,22 +109,26 @@ async def build_parts(conninfo: Conninfo) -> AsyncIterator[Parts]:
         )
         definitions = Cache("definitions", first, None, keys, asked=lambda *_: None)
         snapshots = Snapshots(database, keys, every=SNAPSHOT_EVERY)
-        store = PostgresEventStore(
-            database,
-            group_commit,
-            IDS,
-            keys=keys,
-            blobs=blobs,
-            definitions=definitions,
-            snapshots=snapshots,
-            retention=RetentionKnown(database, monotonic_s=lambda: time_s[0]),
-            page_events=3,
-            cache_max=100,
-        )
+
+        def new_store() -> PostgresEventStore:
+            return PostgresEventStore(
+                database,
+                group_commit,
+                IDS,
+                keys=keys,
+                blobs=blobs,
+                definitions=definitions,
+                snapshots=snapshots,
+                retention=RetentionKnown(database, monotonic_s=lambda: time_s[0]),
+                page_events=3,
+                cache_max=100,
+            )
+
         yield Parts(
             conninfo,
             wakeups,
-            store,
+            new_store(),
+            new_store,
             group_commit,
             keys,
             blobs,

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from commands.call_limit_port import EndedCall, Full, HeldCall
+from commands.call_limit_port import EndedCall, Full, HeldCall, Line
 from domain.call_limits import CallLimit
 from domain.identifiers import TenantId
 from infra.call_limits import LEASE_S, PostgresCallLimits
@@ -165,3 +165,24 @@ async def test_nobody_waits_for_the_calls_of_another_tenant(worker: Worker, part
     async with api.tenant_transaction(other.tenant_id) as conn:
         row = await (await conn.execute("SELECT count(*) FROM calls_under_way")).fetchone()
     assert row == (1,)
+
+
+async def test_who_waits_is_known_of_each_worker_until_it_tells_otherwise_or_is_gone(
+    worker: Worker, parts: Parts
+) -> None:
+    api = await parts.database("api")
+
+    async def known() -> int:
+        counted = "SELECT to_json(sum(calls)) FROM calls_in_line"
+        return int(await api.tenant_json(worker.tenant_id, counted, {}) or 0)
+
+    one, other = IDS.new(), IDS.new()
+    line = Line(worker.tenant_id, worker.agent_id, 2)
+    for who in (one, other, one):
+        await worker.limits.tell_lines(who, [line])
+    assert await known() == 4
+    await worker.limits.tell_lines(one, [])
+    assert await known() == 2
+    worker.clock.passes(LEASE_S + 1)
+    await worker.limits.tell_lines(one, [line])
+    assert await known() == 2

@@ -60,6 +60,7 @@ SMALL = {
     ("subscription.change_scheduled", "plan"),
     ("subscription.plan_changed", "plan"),
     ("subscription.started", "plan"),
+    ("tenant.limited", "limits"),
     ("tenant.plan_changed", "overrides"),
     ("trigger.changed", "input"),
     ("trigger.changed", "policy"),

@@ -238,6 +238,8 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
         "own_runs",
         "admission_sample",
         "agent_limits_of",
+        "own_call_limits_of",
+        "tell_lines",
         "api_key_secret",
         "note_api_key_uses",
         "claim_erasure",

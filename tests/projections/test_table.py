@@ -84,6 +84,7 @@ def test_every_event_there_is_changes_some_read_model() -> None:
         "payment.checkout_opened",
         "tenant.key_destroyed",
         "tenant.offboarded",
+        "tenant.limited",
         "tenant.plan_changed",
         "tenant.feature_overridden",
     }

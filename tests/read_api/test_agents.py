@@ -49,7 +49,7 @@ async def test_the_list_has_ones_own_agents_that_were_not_deleted(api: Api) -> N
 
 LIMITS = (
     "query($id: ID!) { agent(id: $id) { concurrentCalls tokensPerMin costUsdPerMin callsUnderWay"
-    " tokensUsed costUsedUsd } }"
+    " callsWaiting tokensUsed costUsedUsd } }"
 )
 
 
@@ -61,6 +61,7 @@ async def test_an_agent_tells_its_limits_and_what_is_used_of_them_now(api: Api) 
         "tokensPerMin": None,
         "costUsdPerMin": None,
         "callsUnderWay": 0,
+        "callsWaiting": 0,
         "tokensUsed": None,
         "costUsedUsd": None,
     }
@@ -69,7 +70,7 @@ async def test_an_agent_tells_its_limits_and_what_is_used_of_them_now(api: Api) 
     owner, of_agent = api.ledger.owner, (agent.tenant_id, agent.stream_id)
     await owner.execute("INSERT INTO agent_limits VALUES (%s, %s, %s::jsonb)", (*of_agent, limits))
     told = {"concurrentCalls": 3, "tokensPerMin": 600, "costUsdPerMin": "0.5"}
-    unused = {"callsUnderWay": 0, "tokensUsed": 0, "costUsedUsd": "0"}
+    unused = {"callsUnderWay": 0, "callsWaiting": 0, "tokensUsed": 0, "costUsedUsd": "0"}
     assert (await api.read(LIMITS, id=str(agent.stream_id)))["agent"] == told | unused
     # So far ahead that a slow test does not matter: a minute's worth, and what was used beyond it.
     claim = orjson.dumps([{"scope": str(agent.stream_id), "tokens": 600, "cost": 5 * 10**11}])

@@ -3,6 +3,7 @@ import { useState } from "react";
 import { Link, useParams } from "wouter";
 import { graphql, useRead } from "../api/graphql";
 import { useTenantChanges } from "../api/live";
+import { AgentLimits } from "../limits/agent";
 import { Card, Skeleton } from "../parts/card";
 import { CopyId } from "../parts/copy-id";
 import { Empty, NotFound } from "../parts/empty";
@@ -134,6 +135,7 @@ export default function AgentPage() {
           />
         </Card>
       </div>
+      <AgentLimits id={id} />
       <Card
         title="Latest executions"
         isBare

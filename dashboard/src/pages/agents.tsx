@@ -1,6 +1,7 @@
 import { Link } from "wouter";
 import { graphql, useRead } from "../api/graphql";
 import { useTenantChanges } from "../api/live";
+import { CallsNow } from "../limits/now";
 import { Card, Skeleton } from "../parts/card";
 import { CopyId } from "../parts/copy-id";
 import { Empty } from "../parts/empty";
@@ -12,7 +13,10 @@ import { Time } from "../parts/time";
 const AGENTS = graphql(`
   query Agents($first: Int!, $after: String) {
     agents(first: $first, after: $after) {
-      edges { node { id name role model version updatedAt } }
+      edges { node {
+        id name role model version updatedAt
+        concurrentCalls tokensPerMin costUsdPerMin callsUnderWay callsWaiting tokensUsed costUsedUsd
+      } }
       pageInfo { hasNextPage endCursor }
     }
   }
@@ -55,6 +59,7 @@ export function Agents() {
               },
               { head: "Model", cell: (row) => <code>{row.model}</code> },
               { head: "Version", className: "right", cell: (row) => row.version },
+              { head: "Calls now", cell: (row) => <CallsNow limits={row} /> },
               { head: "Changed", cell: (row) => <Time at={row.updatedAt} /> },
               { head: "Id", cell: (row) => <CopyId id={row.id} /> },
             ]}

@@ -10,6 +10,7 @@ import {
   ReceiptText,
   ScrollText,
   Server,
+  SlidersHorizontal,
   Workflow,
 } from "lucide-react";
 import { type ComponentType, lazy } from "react";
@@ -59,6 +60,11 @@ export const PAGES: readonly PageEntry[] = [
     path: "/usage",
     Page: lazy(() => import("./usage")),
     nav: { label: "Usage and cost", icon: ChartColumn },
+  },
+  {
+    path: "/limits",
+    Page: lazy(() => import("./limits")),
+    nav: { label: "Limits", icon: SlidersHorizontal },
   },
   {
     path: "/invoices",

@@ -13,6 +13,7 @@ import { wordOf } from "../parts/state-pill";
 import { PAGE_SIZE, usePages } from "../parts/table";
 import { useParam } from "../parts/url";
 import { BulkActions } from "../execution/bulk";
+import { BulkOperations } from "../execution/bulk-operations";
 
 const STATES = [
   "PENDING",
@@ -92,8 +93,9 @@ export function Executions() {
   return (
     <Page
       title="Executions"
-      actions={<BulkActions filter={filter} isWhole={filter.agentId === null && subject === ""} again={again} />}
+      actions={<BulkActions filter={filter} isWhole={isFiltered && filter.agentId === null && subject === ""} again={again} />}
     >
+      <BulkOperations />
       <Card isBare>
         <div className="card-head filters">
           <Find onSubject={setSubject} subject={subject} />

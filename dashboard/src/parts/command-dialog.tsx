@@ -9,6 +9,7 @@ export function CommandDialog({
   does,
   verb,
   isDanger = false,
+  method = "POST",
   path,
   body,
   onDone,
@@ -19,8 +20,9 @@ export function CommandDialog({
   does: string;
   verb: string;
   isDanger?: boolean;
+  method?: "POST" | "PUT" | "PATCH" | "DELETE";
   path: string;
-  /** undefined: it is not complete yet. */
+  /** undefined: it is not complete yet; null: there is none. */
   body: unknown;
   onDone: (data: Record<string, unknown>) => void;
   onClose: () => void;
@@ -33,7 +35,7 @@ export function CommandDialog({
     setIsBusy(true);
     setError(null);
     try {
-      onDone(await command("POST", path, body));
+      onDone(await command(method, path, body ?? undefined));
       onClose();
     } catch (reason) {
       setError(reason);
