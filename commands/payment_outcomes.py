@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate
-
+from commands.billing_port import RemovedBillingTimer
 from commands.deadline_port import StoredDeadline
 from commands.decisions import Decided, Tenancy
 from commands.payment_credits import surplus_credited
@@ -18,6 +17,7 @@ from commands.payment_port import Charge, PaymentProvider, PaymentsNotSetUp, Rec
 from commands.plan_purchases import plan_bought
 from commands.ports import SideRow
 from commands.standing_port import ChangedStanding
+from domain.aggregates import Aggregate
 from domain.currencies import amount_text
 from domain.identifiers import JsonObject
 from domain.invoices import PAYABLE, Invoice, InvoiceNotFound
@@ -89,6 +89,7 @@ async def received(payment: Payment, money: Received, on: Tenancy) -> Outcome:
         surplus = Decimal(money.amount)
     elif invoice is not None and is_whole and invoice.status in PAYABLE:
         invoice.pay(method=money.provider, reference=money.reference)
+        outcome.side_rows.append(RemovedBillingTimer(invoice.id))
     if is_whole:
         await _tenant_goes_on(payment, outcome, on)
         outcome.side_rows += ended_rows(payment)
@@ -115,6 +116,7 @@ async def failed(
     outcome.side_rows.append(_deadline(payment, payment.retry_at))
     if invoice is not None:
         outcome.aggregates.append(invoice)
+        outcome.side_rows.append(RemovedBillingTimer(invoice.id))
         if payment.status == "abandoned":
             invoice.mark_uncollectible(code)
         else:

@@ -15,8 +15,9 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.call_limits import TENANT_LIMITS
 from domain.errors import Forbidden, NotFound, Refused
 from domain.identifiers import JsonObject

@@ -7,7 +7,6 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
-from eventsourcing.domain import Aggregate
 
 from commands.agents import CreateAgent, ExecuteAgent
 from commands.call_limit_port import EndedCall, Full, HeldCall, Line
@@ -16,6 +15,7 @@ from commands.executions import CancelExecution
 from commands.http_port import HttpRequest, HttpResponse
 from commands.plan_port import TenantPlan
 from commands.ports import CommandRecord, Envelope, PositionToken, SideRow
+from domain.aggregates import Aggregate
 from domain.call_limits import CallLimit, type_scope
 from domain.errors import Unavailable
 from domain.identifiers import Json, JsonObject, TenantId
