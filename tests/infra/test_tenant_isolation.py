@@ -275,6 +275,8 @@ async def test_the_definer_functions_are_a_known_few_with_a_fixed_search_path(
         "see_roles",
         "event_stored_with",
         "take_call",
+        "take_own_call",
+        "settle_own_call",
     }
     for is_super, config in functions.values():
         assert not is_super
