@@ -225,6 +225,24 @@ async def test_filters_hold_together(api: Api) -> None:
     assert await found(createdBefore=created.isoformat()) == []
 
 
+async def test_pages_of_several_statuses_are_one_list(api: Api) -> None:
+    runs = [
+        a_finished_run(api.tenant_id),
+        an_execution(api.tenant_id).happens(Execution.Started),
+        an_execution(api.tenant_id),
+        an_execution(api.tenant_id).happens(Execution.Started),
+    ]
+    await api.happened(*runs, a_finished_run(a_tenant()))
+    wanted = {"status": ["RUNNING", "PENDING", "RUNNING"]}
+    seen: list[str] = []
+    after, more = None, True
+    while more:
+        page = (await api.read(LIST, filter=wanted, first=1, after=after))["executions"]
+        seen += [edge["node"]["id"] for edge in page["edges"]]
+        after, more = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
+    assert seen == [str(run.stream_id) for run in reversed(runs[1:])]
+
+
 async def test_what_is_not_there_or_not_ones_own_is_null(api: Api) -> None:
     foreign = a_finished_run(a_tenant())
     await api.happened(foreign)
