@@ -13,7 +13,7 @@ from domain.execution_usage import UsageNotUnresolved, record_resolved, unresolv
 from domain.executions import Execution, ExecutionNotFound
 from domain.identifiers import Json, TenantId
 from domain.rating import rate
-from domain.usage import Measured, Metered, UsageLine
+from domain.usage import Measured, Metered
 
 
 class AttemptUsage(NamedTuple):
@@ -138,11 +138,11 @@ async def _usage(used: AttemptUsage, execution: Execution, on: Tenancy) -> Usage
     model, provider = used.model, used.model.partition("/")[0]
     measured = Measured({"requests": 1, **used.quantities}, "resolved")
     if not used.quantities:
-        free = (UsageLine("requests", 1, 0),)
-        return Usage(model, metered=Metered(model, provider, None, "resolved", "", free))
+        free = Metered(model, provider, None, "resolved", "", [["requests", 1, 0]])
+        return Usage(model, metered=free)
     assert on.ports.prices is not None
     since = unresolved_since(execution, used.path, used.attempt)
     sources = await on.ports.prices.sources(on.tenant_id, model, since)
-    rated = rate(measured, model, sources)
+    rated = rate(measured.quantities, model, sources)
     metered = Metered(model, provider, None, "resolved", rated.prices, rated.lines)
-    return Usage(model, measured.tokens_in, measured.tokens_out, metered.cost_usd_pico, metered)
+    return Usage(model, measured.tokens_in, measured.tokens_out, rated.cost_usd_pico, metered)

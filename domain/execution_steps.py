@@ -82,7 +82,8 @@ def _stands_still(execution: Execution) -> bool:
 
 def _begin(execution: Execution, attempt: Attempt) -> Attempt:
     if execution.live.is_budgeted and attempt.node_type in METERED_TYPES:
-        attempt = attempt._replace(has_intent=True)
+        if not attempt.has_intent:
+            attempt = attempt._replace(has_intent=True)
     elif attempt.has_intent:
         _start(execution, attempt, None)
         return attempt

@@ -16,7 +16,7 @@ from domain.execution_outcomes import complete_node
 from domain.executions import Execution
 from domain.identifiers import Json, JsonObject, TenantId
 from domain.node_types import Usage
-from domain.usage import Metered, UsageLine
+from domain.usage import Metered
 from infra.admission import EveryoneAdmitted
 from infra.budget_alerts import PostgresBudgetAlerts
 from infra.budget_verification import verify_budgets
@@ -146,4 +146,4 @@ class Tenant:
 
 
 def metered(cost: int | None) -> Metered:
-    return Metered("m", "p", None, "provider", "", (UsageLine("requests", 1, cost),))
+    return Metered("m", "p", None, "provider", "", [["requests", 1, cost]])
