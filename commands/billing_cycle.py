@@ -12,14 +12,13 @@ and the copy that the issuer keeps.
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate
-
 from commands.billing_port import RemovedBillingTimer, SetBillingTimer
 from commands.credits import credit_deadline
 from commands.decisions import Decided, Tenancy
 from commands.invoice_making import make_invoice
 from commands.payment_collection import begun_collection
 from commands.ports import SideRow
+from domain.aggregates import Aggregate
 from domain.billing_accounts import BillingAccount, billing_account_id
 from domain.invoice_periods import month_after
 from domain.invoices import Invoice, InvoiceNotFound, invoice_id

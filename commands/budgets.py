@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate
-
 from commands.budget_port import ReleasedHold, RemovedBudget, RevisedBudget, StoredBudget
 from commands.decisions import Command, Decided, Tenancy, require_version
 from commands.tenants import managed_tenant
 from domain.agents import Agent
+from domain.aggregates import Aggregate
 from domain.budget_rules import Mode, Period, ScopeType
 from domain.budgets import (
     Budget,

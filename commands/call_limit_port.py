@@ -1,6 +1,4 @@
-"""What calls of models hold while they are under way, over all workers. Adapter:
-infra/call_limits.py.
-"""
+"""What calls hold while they are under way, over all workers. Adapter: infra/call_limits.py."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol

@@ -1,4 +1,4 @@
-"""What a tenant itself holds its calls of models to, within its plan."""
+"""What a tenant itself holds its calls to, within its plan."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from commands.decisions import Command, Decided, Tenancy
 from commands.plan_port import StoredOwnLimits
-from domain.call_limits import LIMITS
+from domain.call_limits import TENANT_LIMITS
 from domain.errors import FieldError, Invalid
 from domain.identifiers import JsonObject
 from domain.tenants import Tenant, TenantNotFound
@@ -39,7 +39,7 @@ async def limit_tenant(command: LimitTenant, on: Tenancy) -> Decided:
     tenant.limit(command.limits)
     row = StoredOwnLimits(tenant.limits)
     return Decided(
-        {"limits": {name: tenant.limits.get(name) for name in LIMITS}},
+        {"limits": {name: tenant.limits.get(name) for name in TENANT_LIMITS}},
         aggregates=(tenant,),
         side_rows=(row,) if tenant.pending_events else (),
     )

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias, TypeVar
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate
-
 from commands.authorization import Caller
 from commands.directory_port import Directory
 from commands.identity_port import Users
@@ -19,6 +17,7 @@ from commands.ports import AnyAggregate, Ports, SideRow
 from commands.sealing_port import Sealing
 from commands.subject_port import DataSubjects
 from commands.vault_port import Vault
+from domain.aggregates import Aggregate
 from domain.errors import NotFound, Stale
 from domain.feature_flags import FeatureOff
 from domain.identifiers import Json, JsonObject, TenantId

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate
-
 from commands.authorization import ROLE_GRANTS, Grants, grants_of
 from commands.decisions import Tenancy
 from commands.identity_port import StoredUserAccess
 from commands.ports import EventStore, SideRow
 from domain.administrators import Administrators, LastAdministrator, administrators_id
+from domain.aggregates import Aggregate
 from domain.errors import FieldError, Invalid, Refused
 from domain.identifiers import Json, TenantId
 from domain.identity import ROLES, User

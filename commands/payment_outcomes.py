@@ -8,8 +8,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate
-
 from commands.deadline_port import StoredDeadline
 from commands.decisions import Decided, Tenancy
 from commands.payment_credits import surplus_credited
@@ -18,6 +16,7 @@ from commands.payment_port import Charge, PaymentProvider, PaymentsNotSetUp, Rec
 from commands.plan_purchases import plan_bought
 from commands.ports import SideRow
 from commands.standing_port import ChangedStanding
+from domain.aggregates import Aggregate
 from domain.currencies import amount_text
 from domain.identifiers import JsonObject
 from domain.invoices import PAYABLE, Invoice, InvoiceNotFound

@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import Literal, Protocol, TypeAlias
 from uuid import UUID
 
-from domain.call_limits import CallLimit, call_limit, narrower
+from domain.call_limits import LIMITS, LIMITS_OF_TYPES, CallLimit, call_limit, narrower, type_limit
+from domain.execution_usage import METERED_TYPES
 from domain.identifiers import Json, JsonObject, TenantId
 from domain.plans import STANDARD_ID, STANDARD_NAME
 
@@ -140,17 +141,27 @@ class TenantPlan:
         return None if value is None else str(value)
 
     @cached_property
-    def limits_calls(self) -> bool:
-        """Whether a call of a model may have to wait for another."""
-        return bool(self.agent_limits or self._of_all_calls)
+    def limited_types(self) -> frozenset[str]:
+        """The node types of whose calls one may have to wait for another."""
+        limits = self._of_all_calls
+        of_types = {one for one, limit in LIMITS_OF_TYPES.items() if limit in limits}
+        if self.agent_limits or not limits.keys().isdisjoint(LIMITS):
+            return METERED_TYPES | of_types
+        return frozenset(of_types)
 
     @cached_property
     def _of_all_calls(self) -> JsonObject:
         return narrower(self.limits, self.own_limits)
 
-    def call_limits(self, tenant_id: TenantId, agent_id: UUID | None) -> list[CallLimit]:
+    def call_limits(
+        self, tenant_id: TenantId, node_type: str, agent_id: UUID | None
+    ) -> list[CallLimit]:
         """Those that a call counts in. agent_id: of one that an agent makes."""
-        found = [call_limit(tenant_id, self._of_all_calls)]
+        limits = self._of_all_calls
+        if node_type in LIMITS_OF_TYPES:
+            own = type_limit(tenant_id, node_type, limits)
+            return [] if own is None else [own]
+        found = [call_limit(tenant_id, limits)]
         if agent_id is not None:
             found.append(call_limit(agent_id, self.agent_limits.get(str(agent_id), {})))
         return [limit for limit in found if limit is not None]

@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from typing import NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate
-
 from commands.admission_port import Admission
 from commands.billing_port import Billing, BillingRow
 from commands.budget_port import BudgetRow, Budgets, KnownBudgets, NobodyBudgeted
@@ -36,6 +34,7 @@ from commands.subject_port import DataSubjects
 from commands.template_port import TemplateRow
 from commands.trigger_port import StoredDueTrigger
 from commands.vault_port import Vault, VaultRow
+from domain.aggregates import Aggregate
 from domain.envelope import Envelope
 from domain.identifiers import JsonObject, Shard, TenantId
 

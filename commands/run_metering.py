@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from eventsourcing.domain import Aggregate
-
 from commands.price_port import Prices
+from domain.aggregates import Aggregate
 from domain.executions import Execution
 from domain.identifiers import TenantId
 from domain.rating import OWN_METERS

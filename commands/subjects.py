@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate
-
 from commands.authorization import require_grants_held
 from commands.credential_port import RevokedApiKey
 from commands.decisions import SECRET, Command, Decided, Tenancy
@@ -26,6 +24,7 @@ from commands.retention_port import RemovedPayloads
 from commands.sealing_port import DestroyedSubjectKey
 from commands.vault_port import RemovedVaultEntry
 from domain.administrators import LastAdministrator
+from domain.aggregates import Aggregate
 from domain.credentials import ApiKey
 from domain.directory_users import DirectoryUser
 from domain.errors import FieldError, Invalid, NotFound

@@ -5,8 +5,9 @@ last two at the same time write to the same stream, and one of them is refused.
 from collections.abc import Sequence
 from uuid import UUID, uuid5
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.errors import Refused
 from domain.identifiers import StreamId, TenantId
 

@@ -4,8 +4,9 @@ one they used.
 
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.call_limits import LIMITS
 from domain.errors import NotFound
 from domain.identifiers import JsonObject

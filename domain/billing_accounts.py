@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import Any, NamedTuple, cast
 from uuid import UUID, uuid5
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.errors import NotFound, Refused
 from domain.identifiers import JsonObject, StreamId, TenantId
 

@@ -12,8 +12,9 @@ from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.budget_rules import Mode
 from domain.errors import Forbidden, NotFound, Refused
 

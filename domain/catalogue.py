@@ -2,10 +2,9 @@
 imports it.
 """
 
-from eventsourcing.domain import Aggregate
-
 from domain.administrators import Administrators
 from domain.agents import Agent
+from domain.aggregates import Aggregate
 from domain.billing_accounts import BillingAccount
 from domain.budgets import Budget
 from domain.bulk_operations import BulkOperation

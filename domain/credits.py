@@ -15,8 +15,9 @@ from datetime import datetime
 from typing import TypeAlias, cast
 from uuid import UUID, uuid5
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.credit_grants import Grant, Scope, Source, burned
 from domain.errors import NotFound, Refused
 from domain.identifiers import Json, StreamId, TenantId

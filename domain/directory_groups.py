@@ -5,8 +5,9 @@ by it is configured with the provider.
 from collections.abc import Sequence
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.errors import NotFound, Refused
 
 MEMBERS_MAX = 10_000

@@ -4,8 +4,9 @@
 
 from uuid import UUID, uuid5
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.errors import NotFound
 from domain.identifiers import JsonObject, StreamId
 

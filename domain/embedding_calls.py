@@ -5,8 +5,9 @@ of its own; the text is not in it.
 from typing import Literal, TypeAlias
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.identifiers import Json, JsonObject
 
 # What for: to be found among templates, or to find some.

@@ -12,7 +12,9 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 
-from eventsourcing.domain import Aggregate, CanMutateAggregate, decorated_funcs
+from eventsourcing.domain import CanMutateAggregate, decorated_funcs
+
+from domain.aggregates import Aggregate
 
 SURROUNDINGS = frozenset({"originator_id", "originator_version", "timestamp"})
 

@@ -5,8 +5,7 @@ Paths name nodes: see node_runs.py. Instants are RFC 3339.
 
 from typing import Any
 
-from eventsourcing.domain import Aggregate
-
+from domain.aggregates import Aggregate
 from domain.identifiers import Json, JsonObject
 
 

@@ -82,9 +82,9 @@ class Live:
     """frames: by prefix. memory: of loops and maps, by path. in_flight: attempts without an intent,
     or whose intent is not recorded yet, by path. changed: frames to look at. caught: the failure
     that the handler of errors is about. has_room: whether the tenant may store more large payloads.
-    is_held: whether the tenant is suspended, so that no step may begin. is_budgeted: whether what
-    is paid for may have to be reserved. seconds_max: how long the tenant's plan lets a run take.
-    undo_plan: once it is being undone.
+    is_held: whether the tenant is suspended, so that no step may begin. counted_types: of nodes
+    whose attempts wait until somebody lets them begin. seconds_max: how long the tenant's plan lets
+    a run take. undo_plan: once it is being undone.
     """
 
     frames: dict[str, LiveFrame] = field(default_factory=lambda: {})
@@ -94,7 +94,7 @@ class Live:
     caught: str | None = None
     has_room: bool = True
     is_held: bool = False
-    is_budgeted: bool = False
+    counted_types: frozenset[str] = frozenset()
     seconds_max: int | None = None
     undo_plan: UndoPlan | None = None
 
@@ -103,7 +103,7 @@ class Live:
         return Live(
             has_room=self.has_room,
             is_held=self.is_held,
-            is_budgeted=self.is_budgeted,
+            counted_types=self.counted_types,
             seconds_max=self.seconds_max,
         )
 

@@ -5,7 +5,6 @@ from datetime import datetime
 from domain.attempts import Attempt
 from domain.definitions import Definition
 from domain.execution_compensation import undo
-from domain.execution_usage import METERED_TYPES
 from domain.execution_walk import Walk, run_ends_at
 from domain.executions import Execution
 from domain.identifiers import JsonObject
@@ -38,7 +37,7 @@ def advance(execution: Execution, definition: Definition, *, now: datetime) -> l
 
 
 def is_held_back(execution: Execution, attempt: Attempt) -> bool:
-    """Whether its intent waits for somebody to say what pays for it."""
+    """Whether its intent waits for somebody to say that it has a place, and what pays for it."""
     return attempt.has_intent and execution.live.in_flight.get(attempt.path) is attempt
 
 
@@ -81,7 +80,7 @@ def _stands_still(execution: Execution) -> bool:
 
 
 def _begin(execution: Execution, attempt: Attempt) -> Attempt:
-    if execution.live.is_budgeted and attempt.node_type in METERED_TYPES:
+    if attempt.node_type in execution.live.counted_types:
         if not attempt.has_intent:
             attempt = attempt._replace(has_intent=True)
     elif attempt.has_intent:

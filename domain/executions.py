@@ -17,8 +17,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate, CanMutateAggregate, event
+from eventsourcing.domain import CanMutateAggregate, event
 
+from domain.aggregates import Aggregate
 from domain.errors import NotFound, Refused
 from domain.event_recording import record_event
 from domain.execution_events import ExecutionEvents

@@ -5,8 +5,9 @@ It is found by an id made of issuer and subject, never by an address: addresses 
 
 from uuid import UUID, uuid5
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.errors import NotFound, Refused
 from domain.identifiers import TenantId
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 from uuid import UUID, uuid5
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.errors import Forbidden, NotFound
 from domain.identifiers import JsonObject
 

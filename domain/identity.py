@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.errors import NotFound, Refused
 
 ROLES = ("ADMIN", "USER", "VIEWER", "RESELLER")

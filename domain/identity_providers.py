@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID, uuid5
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.errors import NotFound, Refused
 from domain.identifiers import JsonObject, TenantId
 

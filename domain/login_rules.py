@@ -5,8 +5,9 @@ begins when somebody first changes a rule.
 from collections.abc import Collection, Sequence
 from uuid import UUID, uuid5
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.errors import Refused
 from domain.identifiers import StreamId, TenantId
 

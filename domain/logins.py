@@ -9,8 +9,9 @@ import unicodedata
 from typing import Literal
 from uuid import UUID, uuid5
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.errors import FieldError, Invalid, Refused
 from domain.identifiers import StreamId
 

@@ -8,8 +8,9 @@ to the provider alone.
 from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.errors import OverLimit
 from domain.identifiers import StreamId, TenantId
 

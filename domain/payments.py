@@ -16,8 +16,9 @@ from decimal import Decimal
 from typing import Literal, TypeAlias
 from uuid import UUID, uuid5
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.errors import NotFound, Refused
 from domain.identifiers import StreamId
 

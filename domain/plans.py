@@ -10,8 +10,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.errors import FieldError, Invalid, NotFound, Refused
 from domain.identifiers import Json, JsonObject
 
@@ -33,6 +34,7 @@ LIMITS: Mapping[str, str] = {
     "concurrent_calls": "calls of models under way at once, over all workers",
     "tokens_per_min": "tokens that calls of models use, spread over a minute",
     "cost_usd_per_min": "what calls of models cost, spread over a minute",
+    "concurrent_http_calls": "requests of `http` nodes under way at once, over all workers",
     "payload_bytes": "large payloads that are kept",
     "users": "people who are not deactivated",
     "api_keys": "API keys that can be used",

@@ -13,8 +13,9 @@ from functools import lru_cache
 from typing import Any, cast
 from uuid import UUID, uuid5
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.errors import Refused
 from domain.identifiers import JsonObject, StreamId
 from domain.price_documents import price_from

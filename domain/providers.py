@@ -8,8 +8,9 @@ from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 from uuid import UUID, uuid5
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.errors import NotFound
 from domain.identifiers import TenantId
 

@@ -5,8 +5,9 @@ history says that there is one, since when, and where it may be sent; never what
 from collections.abc import Sequence
 from uuid import UUID, uuid5
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.errors import NotFound
 from domain.identifiers import TenantId
 

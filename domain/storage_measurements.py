@@ -9,8 +9,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple, TypeAlias
 from uuid import UUID, uuid5
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.identifiers import JsonObject, StreamId, TenantId
 from domain.rating import OWN_METERS, PriceSource, rate
 from domain.usage import Metered

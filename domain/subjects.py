@@ -8,8 +8,9 @@ subject is found by an id that is made from the name with a key of the platform.
 from dataclasses import dataclass
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.errors import FieldError, Invalid, NotFound, Refused
 
 NAME_CHARACTERS_MAX = 200

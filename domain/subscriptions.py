@@ -14,8 +14,9 @@ from fractions import Fraction
 from typing import Literal
 from uuid import UUID, uuid5
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.billing_periods import Period, days_later
 from domain.charges import Charge
 from domain.errors import NotFound, Refused

@@ -15,9 +15,10 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
-from domain.call_limits import LIMITS
+from domain.aggregates import Aggregate
+from domain.call_limits import TENANT_LIMITS
 from domain.errors import Forbidden, NotFound, Refused
 from domain.identifiers import JsonObject
 
@@ -275,7 +276,7 @@ class Tenant(Aggregate):
 
     def limit(self, limits: JsonObject) -> None:
         """limits: in place of those before; None is none. Changing nothing records nothing."""
-        told = {name: limits[name] for name in LIMITS if limits.get(name) is not None}
+        told = {name: limits[name] for name in TENANT_LIMITS if limits.get(name) is not None}
         if told != self.limits:
             self._limited(told)
 

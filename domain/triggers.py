@@ -14,8 +14,9 @@ from datetime import datetime
 from typing import Literal, TypeAlias, cast
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.errors import NotFound, Refused
 from domain.identifiers import Json, JsonObject
 from domain.schedules import Schedule, schedule_of

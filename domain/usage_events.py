@@ -8,8 +8,9 @@ from typing import Any
 from uuid import UUID, uuid5
 
 import orjson
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.errors import FieldError, Invalid, Refused
 from domain.identifiers import Json, JsonObject, StreamId, TenantId
 from domain.usage import METERS

@@ -5,8 +5,9 @@ of the one it runs.
 from dataclasses import dataclass
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregates import Aggregate
 from domain.errors import NotFound
 from domain.identifiers import JsonObject
 

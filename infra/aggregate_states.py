@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from typing import NamedTuple, cast
 
 import orjson
-from eventsourcing.domain import Aggregate
 
 from commands.ports import LoggedEvent
+from domain.aggregates import Aggregate
 from domain.identifiers import JsonObject
 from infra.event_codec import evolved
 

@@ -16,11 +16,11 @@ from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 import orjson
-from eventsourcing.domain import Aggregate
 from psycopg import DatabaseError
 
 from commands.budget_port import BudgetExceeded, KnownBudgets
 from commands.ports import SideRow
+from domain.aggregates import Aggregate
 from domain.budget_rules import NO_PERIOD, NO_RUN, Counter, counters_from
 from domain.embedding_calls import EmbeddingCall
 from domain.executions import Execution

@@ -13,9 +13,10 @@ readers take the event before (read_api/event_causes.py).
 from collections.abc import Sequence
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate, AggregateEvent
+from eventsourcing.domain import AggregateEvent
 
 from commands.ports import LoggedEvent
+from domain.aggregates import Aggregate
 from domain.executions import Execution
 
 # How an attempt ends.

@@ -79,6 +79,11 @@ CrashPoint: TypeAlias = Literal[
     "budgets.after_reserve",
     "budgets.before_settle",
     "budgets.after_settle",
+    # Places under the limits of calls (sagas/call_slots.py).
+    "limits.before_take",
+    "limits.after_take",
+    "limits.before_settle",
+    "limits.after_settle",
     # Invoices (sagas/billing.py).
     "billing.after_claim",
     "billing.before_append",

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from eventsourcing.domain import Aggregate, AggregateEvent, DomainEventProtocol
+from eventsourcing.domain import AggregateEvent, DomainEventProtocol
 from eventsourcing.persistence import (
     Mapper,
     MapperDeserialisationError,
@@ -22,6 +22,7 @@ from eventsourcing.utils import get_topic, resolve_topic
 
 from commands.ports import LoggedEvent
 from commands.sealing_port import KeyDestroyed
+from domain.aggregates import Aggregate
 from domain.catalogue import AGGREGATES
 from domain.identifiers import Json
 from domain.tenants import Tenant

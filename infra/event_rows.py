@@ -5,10 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate
-
 from commands.ports import SideRow
 from commands.sealing_port import DestroyedSubjectKey
+from domain.aggregates import Aggregate
 from domain.external_identities import ExternalIdentity
 from domain.identifiers import TenantId
 from infra.append_statement import EventRow, SubjectRow

@@ -10,7 +10,7 @@ from typing import LiteralString
 from uuid import UUID
 
 import orjson
-from eventsourcing.domain import Aggregate, AggregateEvent
+from eventsourcing.domain import AggregateEvent
 
 from commands.budget_port import KnownBudgets
 from commands.ports import (
@@ -27,6 +27,7 @@ from commands.ports import (
 )
 from commands.retention_port import RemovedPayloads
 from commands.sealing_port import DestroyedSubjectKey, DestroyedTenantKey
+from domain.aggregates import Aggregate
 from domain.envelope import Envelope
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId

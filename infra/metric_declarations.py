@@ -217,7 +217,7 @@ class SagaMetrics:
             "budget_refusals", "Calls that were not made, for a budget did not pay.", "code"
         )
         self.calls_waiting = declare.gauge(
-            "calls_waiting", "Calls of models of this process that wait for a limit."
+            "calls_waiting", "Calls of this process that wait for a limit."
         )
         self.call_limit_refusals = declare.counter(
             "call_limit_refusals", "Calls that waited too long for a limit and failed.", "limit"

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate
-
+from domain.aggregates import Aggregate
 from domain.credentials import ApiKey
 from domain.executions import Execution
 from domain.feature_flags import FeatureFlag

@@ -4,8 +4,7 @@ look at, and alerts are made of counters.
 
 from collections.abc import Sequence
 
-from eventsourcing.domain import Aggregate
-
+from domain.aggregates import Aggregate
 from domain.payments import Payment
 from infra.append_statement import EventRow
 from infra.metrics import METRICS

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from uuid import UUID
 
 import orjson
-from eventsourcing.domain import Aggregate
 
+from domain.aggregates import Aggregate
 from domain.directory_users import DirectoryUser
 from domain.executions import Execution
 from domain.identifiers import Json, JsonObject

@@ -15,10 +15,10 @@ from typing import Any, LiteralString, cast
 from uuid import UUID
 
 import orjson
-from eventsourcing.domain import Aggregate
 
 from commands.sealing_port import KeyDestroyed
 from domain import execution_snapshots, trigger_snapshots
+from domain.aggregates import Aggregate
 from domain.errors import Unavailable
 from domain.executions import Execution
 from domain.identifiers import Json, JsonObject, TenantId

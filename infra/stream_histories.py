@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import TypeVar
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate
 from psycopg import AsyncConnection
 
 from commands.ports import LoggedEvent
+from domain.aggregates import Aggregate
 from domain.invoice_facts import Place
 from infra.event_codec import evolved
 from infra.event_log import read_stream_unbound

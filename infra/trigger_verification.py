@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import LiteralString, cast
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate
 from psycopg import AsyncConnection
 
+from domain.aggregates import Aggregate
 from domain.trigger_fires import is_waiting, next_due
 from domain.triggers import Trigger
 from infra.budget_verification import BEGIN

@@ -24,10 +24,11 @@ from typing import (
 from uuid import UUID
 
 import orjson
-from eventsourcing.domain import Aggregate, DomainEventProtocol
+from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.utils import get_topic
 
 from commands.ports import LoggedEvent
+from domain.aggregates import Aggregate
 from domain.identifiers import Json
 
 # The types of columns: what a row holds in Python, and the SQL type.

@@ -45,7 +45,8 @@ class TenantPlan:
 
 
 @strawberry.type(
-    description="What calls of models of a tenant hold, over all runs and workers, at this moment."
+    description="What calls of a tenant hold, over all runs and workers, at this moment: of models,"
+    " and requests of `http` nodes."
     " Of the plan's limit and the tenant's own the narrower one counts; null is not limited."
 )
 class TenantCallLimits:
@@ -68,6 +69,11 @@ class TenantCallLimits:
     cost_used_usd: str | None = column(
         "l.cost_used_usd::text", "Of `costUsdPerMin`, as of `tokensUsed`."
     )
+    concurrent_http_calls: int | None = column(
+        "l.concurrent_http_calls", "Requests of `http` nodes under way at once."
+    )
+    http_calls_under_way: int = column("l.http_calls_under_way", "As `callsUnderWay`.")
+    http_calls_waiting: int = column("l.http_calls_waiting", "As `callsWaiting`.")
 
 
 @strawberry.type(description="Something of which a tenant has a countable amount.")

@@ -1,5 +1,5 @@
-"""The calls of models that this worker has under way under a limit: held in the database until they
-end, and renewed meanwhile, so that what a worker held that is gone comes back by itself.
+"""The calls that this worker has under way under a limit: held in the database until they end, and
+renewed meanwhile, so that what a worker held that is gone comes back by itself.
 
     take ──► under way ──► ended ──► settled with what was used ──► the next in line is called
                  └── renewed every RENEW_S
@@ -19,6 +19,7 @@ from domain.errors import Unavailable
 from domain.identifiers import TenantId
 from domain.node_types import Usage
 from infra.clock import Uuid7Ids
+from infra.crash_points import reach
 from sagas.lines import Lines
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class CallSlots:
         # Before it is known: an answer that is lost may have been that it is taken.
         self._under_way[held] = tuple(limit.scope_id for limit in limits)
         try:
+            reach("limits.before_take")
             full = await self.limits.take(held, limits, tokens=tokens, usd_pico=usd_pico)
         except BaseException:
             self.ended(held, Usage())
@@ -61,6 +63,7 @@ class CallSlots:
             del self._under_way[held]
             self._tenants[full.scope_id] = tenant_id
             return full
+        reach("limits.after_take")
         self._news.set()
         return held
 
@@ -101,7 +104,9 @@ class CallSlots:
         """What has ended. Raises Unavailable."""
         while self._ended:
             batch = list(self._ended.values())[:SETTLED_AT_ONCE_MAX]
+            reach("limits.before_settle")
             await self.limits.settle(batch)
+            reach("limits.after_settle")
             for ended in batch:
                 del self._ended[ended.held]
                 for scope_id in self._under_way.pop(ended.held, ()):

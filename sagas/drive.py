@@ -129,7 +129,7 @@ class Drive:
             self._is_to_look = False
             try:
                 unsaved, attempts = self._advance_to_effects(unsaved)
-                if self._execution.live.is_budgeted and not self._is_finishing:
+                if self._execution.live.counted_types and not self._is_finishing:
                     driven = Driven(self._execution, self._definition, self._run)
                     attempts = await self._reserving.admitted(driven, attempts)
                 stored = await self._save(attempts)
@@ -211,7 +211,7 @@ class Drive:
         live.has_room = parts.events.has_room(tenant_id)
         live.is_held = self._is_finishing or parts.is_held(tenant_id)
         live.seconds_max = parts.plans.known(tenant_id).run_duration_s
-        live.is_budgeted = self._reserving.is_needed(self._run)
+        live.counted_types = self._reserving.counted_types(self._run)
 
     def _advance(self, unsaved: list[Ended]) -> list[Attempt]:
         """Record what ended, and go on. Of a run that was loaded again, the attempts in hand that

@@ -1,5 +1,5 @@
-"""Calls of models that wait for their turn under the limits of their tenant and agent, before their
-intent is stored, so that one that waits is none of which nobody knows what it did.
+"""Calls that wait for their turn under the limits of their tenant, agent and node type, before
+their intent is stored, so that one that waits is none of which nobody knows what it did.
 
     held back ──► takes a place of every limit it counts in ──► paid for (sagas/reserving.py), made
         ▲  └────► none is free: in line, first come, first served; of one worker the first looks
@@ -19,7 +19,7 @@ from uuid import UUID
 from commands.call_limit_port import Full, HeldCall
 from commands.model_port import ModelFailed
 from domain.attempts import Attempt, Failure
-from domain.call_limits import CallLimit
+from domain.call_limits import LIMITS_OF_TYPES, CallLimit
 from domain.errors import Unavailable
 from domain.execution_outcomes import fail_node
 from domain.execution_steps import is_held_back
@@ -85,13 +85,16 @@ class Limiting:
     # Of those that may be made and are not yet: whoever makes one takes it out.
     _places: dict[Key, tuple[Attempt, HeldCall]] = field(default_factory=lambda: {})
 
-    def is_needed(self, run: Run) -> bool:
-        """Whether calls may have to wait, as far as is known, or some do."""
-        return bool(self._held_back) or self.parts.plans.known(run.tenant_id).limits_calls
+    def counted_types(self, run: Run) -> frozenset[str]:
+        """Of nodes whose calls may have to wait, as far as is known, or do."""
+        limited = self.parts.plans.known(run.tenant_id).limited_types
+        if not self._held_back:
+            return limited
+        return limited.union(attempt.node_type for attempt in self._held_back.values())
 
     def lets_pass(self, on: Driven) -> bool:
         """Whether `admitted` has nothing to say: nothing waits here, and no limit counts."""
-        is_busy = self._waits or self._places or self.is_needed(on.run)
+        is_busy = self._waits or self._places or self.counted_types(on.run)
         return not is_busy and on.execution.status != "PAUSED"
 
     @property
@@ -158,7 +161,9 @@ class Limiting:
     async def _is_admitted(self, on: Driven, attempt: Attempt, now: datetime) -> bool:
         tenant_id, key = on.run.tenant_id, (attempt.path, attempt.number)
         agent_id = UUID(str(attempt.request["agent_id"])) if attempt.node_type == "agent" else None
-        limits = self.parts.plans.known(tenant_id).call_limits(tenant_id, agent_id)
+        limits = self.parts.plans.known(tenant_id).call_limits(
+            tenant_id, attempt.node_type, agent_id
+        )
         if not limits:
             return True
         slots = self.parts.call_slots
@@ -218,8 +223,10 @@ class Limiting:
 
     def _fail(self, on: Driven, attempt: Attempt, full: Full, waited_s: float) -> None:
         self._forget((attempt.path, attempt.number))
-        METRICS.sagas.call_limit_refusals.labels(full.limit or "others_first").inc()
-        is_tenant = full.scope_id == on.run.tenant_id
+        of_type = LIMITS_OF_TYPES.get(attempt.node_type)
+        limit = of_type or full.limit
+        METRICS.sagas.call_limit_refusals.labels(limit or "others_first").inc()
+        is_tenant = of_type is not None or full.scope_id == on.run.tenant_id
         whose = "the tenant" if is_tenant else f"agent {full.scope_id}"
         message = f"the limits of {whose} did not allow the call within {waited_s:g} s"
         fail_node(
@@ -229,7 +236,7 @@ class Limiting:
             attempt.number,
             failure=Failure(
                 RATE_LIMITED,
-                f"{message}: {full.limit}" if full.limit else message,
+                f"{message}: {limit}" if limit else message,
                 is_retryable=True,
                 retry_after_s=full.wait_s,
             ),

@@ -113,9 +113,9 @@ class Reserving:
     def __post_init__(self) -> None:
         self.limiting = Limiting(self.parts, self.wake)
 
-    def is_needed(self, run: Run) -> bool:
-        """Whether attempts may have to wait or to be paid for, as far as is known, or some do. What
-        is known now is what the next append is decided from.
+    def counted_types(self, run: Run) -> frozenset[str]:
+        """Of attempts that may have to wait or to be paid for, as far as is known, or do. What is
+        known now is what the next append is decided from.
         """
         known = self.parts.budgets.known(run.tenant_id)
         limit_usd = self.parts.plans.known(run.tenant_id).run_cost_usd
@@ -125,8 +125,9 @@ class Reserving:
             if limit_usd is not None:
                 self._caps = {str(plan_run_budget(run.tenant_id)): usd_pico(limit_usd)}
             self._payers.clear()
+        limited = self.limiting.counted_types(run)
         is_paid = bool(known.rules or self._caps or self._held_back)
-        return is_paid or self.limiting.is_needed(run)
+        return limited | METERED_TYPES if is_paid else limited
 
     def look_again(self) -> None:
         """The run was loaded anew: what is held back is told again when it goes on."""
@@ -196,12 +197,15 @@ class Reserving:
         return ready
 
     def _without_held_back(self, on: Driven, attempts: Sequence[Attempt]) -> list[Attempt]:
-        """Those that nobody has to pay for; the others are kept."""
+        """Those that nobody has to pay for, with their intents; the others are kept."""
         others: list[Attempt] = []
         for attempt in attempts:
-            if is_held_back(on.execution, attempt):
+            if not is_held_back(on.execution, attempt):
+                others.append(attempt)
+            elif attempt.node_type in METERED_TYPES:
                 self._held_back[attempt.path, attempt.number] = attempt
             else:
+                begin_reserved(on.execution, attempt, None)
                 others.append(attempt)
         return others
 

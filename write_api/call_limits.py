@@ -1,4 +1,4 @@
-"""How limits of calls of models are written in bodies: those of plans, of tenants and of agents.
+"""How limits of calls are written in bodies: those of plans, of tenants and of agents.
 
 PUT /tenant/limits: what a tenant holds its calls to, within its plan.
 """
@@ -36,8 +36,8 @@ Usd = Annotated[
 
 class TenantLimits(BaseModel):
     """Of all calls of models of the tenant, over all runs and workers, each no wider than its
-    plan's; what is null or left out is limited by the plan alone. The last two are spread over a
-    minute.
+    plan's; what is null or left out is limited by the plan alone. What is per minute is spread over
+    it. concurrent_http_calls: of requests of `http` nodes.
     """
 
     model_config = STRICT
@@ -45,6 +45,7 @@ class TenantLimits(BaseModel):
     concurrent_calls: ConcurrentCalls | None = None
     tokens_per_min: TokensPerMin | None = None
     cost_usd_per_min: Usd | None = None
+    concurrent_http_calls: ConcurrentCalls | None = None
 
 
 class TenantLimited(BaseModel):

@@ -59,6 +59,7 @@ class Limits(BaseModel):
     concurrent_calls: ConcurrentCalls | None = None
     tokens_per_min: TokensPerMin | None = None
     cost_usd_per_min: Usd | None = None
+    concurrent_http_calls: ConcurrentCalls | None = None
     payload_bytes: Annotated[int, Field(ge=0, le=2**53)] | None = None
     users: AtLeastOne | None = None
     api_keys: AtLeastOne | None = None

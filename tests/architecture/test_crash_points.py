@@ -9,6 +9,7 @@ from tests.faults.crash_chains import (
     OF_BILLING,
     OF_COMMANDS,
     OF_LEAVING,
+    OF_LIMITS,
     OF_PAYMENTS,
     OF_TRIGGERS,
     ON_KAFKA,
@@ -46,6 +47,7 @@ def test_the_tests_kill_at_every_point() -> None:
             sorted(OF_BILLING),
             sorted(OF_PAYMENTS),
             sorted(OF_TRIGGERS),
+            sorted(OF_LIMITS),
         )
         for link in chain
     }

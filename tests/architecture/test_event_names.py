@@ -13,9 +13,10 @@ from uuid import UUID
 
 import orjson
 import pytest
-from eventsourcing.domain import Aggregate, CanMutateAggregate
+from eventsourcing.domain import CanMutateAggregate
 from eventsourcing.persistence import StoredEvent
 
+from domain.aggregates import Aggregate
 from domain.catalogue import AGGREGATES
 from infra.event_codec import TOPICS, mapper
 from tests.architecture.sources import ROOT, shown

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import orjson
-from eventsourcing.domain import Aggregate
 from eventsourcing.persistence import StoredEvent
 
 from commands.authorization import EVERY_SCOPE, Caller
@@ -30,6 +29,7 @@ from commands.ports import (
     StoredDefinition,
 )
 from commands.vault_port import OpenedValue, SealedValue, StoredVaultEntry
+from domain.aggregates import Aggregate
 from domain.envelope import Envelope
 from domain.errors import OverLimit, Stale
 from domain.executions import Execution

@@ -1,4 +1,4 @@
-"""What a tenant holds its calls of models to."""
+"""What a tenant holds its calls to."""
 
 import pytest
 
@@ -6,6 +6,7 @@ from commands.authorization import MissingScope
 from commands.call_limits import LimitTenant
 from commands.plan_port import StoredOwnLimits
 from commands.ports import Envelope
+from domain.call_limits import TENANT_LIMITS
 from domain.errors import Invalid
 from domain.tenants import Tenant
 from tests.commands.fakes import World
@@ -22,9 +23,8 @@ async def the_tenant() -> World:
 async def test_the_limits_of_a_tenant_are_told_beside_the_log() -> None:
     world = await the_tenant()
     answer = await world.when(LimitTenant({"concurrent_calls": 2}))
-    assert answer.result == {
-        "limits": {"concurrent_calls": 2, "tokens_per_min": None, "cost_usd_per_min": None}
-    }
+    rest = dict.fromkeys(TENANT_LIMITS[1:])
+    assert answer.result == {"limits": {"concurrent_calls": 2, **rest}}
     assert world.store.topics[-1] == "tenant.limited"
     assert world.store.side_rows[-1] == StoredOwnLimits({"concurrent_calls": 2})
     stored = len(world.store.events), len(world.store.side_rows)
@@ -36,14 +36,14 @@ async def test_the_limits_of_a_tenant_are_told_beside_the_log() -> None:
 
 async def test_a_tenant_sets_no_limit_that_is_wider_than_its_plan() -> None:
     world = await the_tenant()
-    limited(world, concurrent_calls=5, cost_usd_per_min="1.5")
+    limited(world, concurrent_calls=5, cost_usd_per_min="1.5", concurrent_http_calls=3)
+    wider = {"concurrent_calls": 6, "cost_usd_per_min": "1.51", "concurrent_http_calls": 4}
     with pytest.raises(Invalid) as refusal:
-        await world.when(
-            LimitTenant({"concurrent_calls": 6, "tokens_per_min": 1, "cost_usd_per_min": "1.51"})
-        )
+        await world.when(LimitTenant({**wider, "tokens_per_min": 1}))
     assert [(one.path, one.code) for one in refusal.value.errors] == [
         ("/concurrent_calls", "over_plan"),
         ("/cost_usd_per_min", "over_plan"),
+        ("/concurrent_http_calls", "over_plan"),
     ]
     await world.when(LimitTenant({"concurrent_calls": 5, "cost_usd_per_min": "1.50"}))
 

@@ -11,10 +11,10 @@ from typing import Any, Generic, Self, TypeVar
 from uuid import UUID
 
 import pytest
-from eventsourcing.domain import Aggregate
 
 from domain import execution_commands as commands
 from domain import execution_outcomes as outcomes
+from domain.aggregates import Aggregate
 from domain.attempts import Attempt, Failure
 from domain.definitions import Definition, parse_definition
 from domain.execution_steps import advance as take_step

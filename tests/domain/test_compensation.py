@@ -10,6 +10,7 @@ from domain.execution_commands import (
     StillRuns,
 )
 from domain.execution_steps import is_held_back
+from domain.execution_usage import METERED_TYPES
 from domain.identifiers import Json, JsonObject
 from domain.payloads import PAYLOAD_BYTES_MAX
 from tests.domain.facts import EXECUTION_ID, cancelled, fact, usage_unresolved
@@ -84,7 +85,7 @@ UNDONE_BY_A_MODEL: JsonObject = {
 
 def test_what_undoes_waits_for_what_pays_for_it_as_any_call_does() -> None:
     run = booked(fail("last"), compensate=UNDONE_BY_A_MODEL)
-    run.aggregate.live.is_budgeted = True
+    run.aggregate.live.counted_types = METERED_TYPES
     run.when(advance())
     assert [topic for topic, _ in run.recorded] == ["execution.compensation_started"]
     assert isinstance(run.answer, list)

@@ -80,6 +80,15 @@ OF_PAYMENTS: frozenset[CrashPoint] = frozenset(
 OF_TRIGGERS: frozenset[CrashPoint] = frozenset(
     {"triggers.after_claim", "triggers.after_fire", "triggers.after_miss"}
 )
+# Passed by calls under limits: test_crashing_limits.py.
+OF_LIMITS: frozenset[CrashPoint] = frozenset(
+    {
+        "limits.before_take",
+        "limits.after_take",
+        "limits.before_settle",
+        "limits.after_settle",
+    }
+)
 # Passed by every run many times: also when some of it is done, such as in a compensation.
 ALSO_LATER: dict[CrashPoint, int] = {
     "append.before_statement": 8,
@@ -99,7 +108,7 @@ def chains(other_log: frozenset[CrashPoint]) -> list[list[str]]:
     points of the log that it does not have.
     """
     points: list[str] = []
-    elsewhere = OF_COMMANDS | OF_LEAVING | OF_BILLING | OF_PAYMENTS | OF_TRIGGERS
+    elsewhere = OF_COMMANDS | OF_LEAVING | OF_BILLING | OF_PAYMENTS | OF_TRIGGERS | OF_LIMITS
     for point in CRASH_POINTS:
         if point not in other_log | elsewhere:
             points.append(point)

@@ -2,6 +2,7 @@
 does, and remembers everything that reached it.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,9 +16,12 @@ DECLINED = 402
 @dataclass(eq=False)
 class EffectServer:
     """receipts: how often each key came. accepted: the keys that each step of each run was accepted
-    under.
+    under. takes_s: until it answers. under_way, most_at_once: the requests that wait for that.
     """
 
+    takes_s: float = 0
+    under_way: int = 0
+    most_at_once: int = 0
     receipts: Counter[str] = field(default_factory=Counter)
     accepted: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
@@ -27,6 +31,12 @@ class EffectServer:
         self.receipts[key] += 1
         if self.receipts[key] == 1:
             self.accepted.setdefault((asked["run"], asked["step"]), []).append(key)
+        self.under_way += 1
+        self.most_at_once = max(self.most_at_once, self.under_way)
+        try:
+            await asyncio.sleep(self.takes_s)
+        finally:
+            self.under_way -= 1
         status = DECLINED if asked["step"] == "pay" else 200
         return web.json_response({"step": asked["step"]}, status=status)
 

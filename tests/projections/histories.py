@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from eventsourcing.domain import Aggregate, DomainEventProtocol
+from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.utils import get_topic
 
 from commands.ports import LoggedEvent, Position
 from domain.agents import Agent
+from domain.aggregates import Aggregate
 from domain.bulk_operations import BulkOperation
 from domain.credentials import ApiKey
 from domain.executions import Execution
@@ -28,6 +29,7 @@ from infra.event_codec import mapper
 IDS = Uuid7Ids()
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
+LINES = [["requests", 1, 0], ["input_tokens", 3, 3_000_000], ["output_tokens", 5, 10_000_000]]
 USAGE = {
     "model": "offline/echo",
     "tokens_in": 3,
@@ -40,11 +42,7 @@ USAGE = {
         "created_by": "api_key:test",
         "source": "provider",
         "prices": "offline/1",
-        "lines": [
-            ["requests", 1, 0],
-            ["input_tokens", 3, 3_000_000],
-            ["output_tokens", 5, 10_000_000],
-        ],
+        "lines": LINES,
     },
 }
 FREE = {"model": None, "tokens_in": 0, "tokens_out": 0, "cost_usd_pico": 0, "usage": None}

@@ -6,6 +6,7 @@ import orjson
 
 from commands.authorization import Caller
 from commands.plan_port import StoredOwnLimits
+from domain.call_limits import type_scope
 from domain.identifiers import TenantId
 from domain.plans import STANDARD_ID
 from domain.tenants import Tenant
@@ -146,25 +147,35 @@ async def test_a_reseller_reads_the_usage_of_each_customer_and_not_its_own(api: 
 
 
 LIMITS = """{ tenant { callLimits { own concurrentCalls tokensPerMin costUsdPerMin callsUnderWay
-  callsWaiting tokensUsed costUsedUsd } } }"""
+  callsWaiting tokensUsed costUsedUsd concurrentHttpCalls httpCallsUnderWay
+  httpCallsWaiting } } }"""
 
 
 async def test_what_calls_of_the_tenant_hold_now_is_told_by_the_narrower_limit(api: Api) -> None:
     await api.happened(the_tenant(api.tenant_id))
     free = (await api.read(LIMITS))["tenant"]["callLimits"]
-    counted = {"own": {}, "callsUnderWay": 0, "callsWaiting": 0}
+    nobody = dict.fromkeys(
+        ("callsUnderWay", "callsWaiting", "httpCallsUnderWay", "httpCallsWaiting"), 0
+    )
+    counted = {"own": {}, **nobody}
     assert free == {name: counted.get(name) for name in free}
     await put_on(api, api.tenant_id, '{"concurrent_calls": 9, "cost_usd_per_min": "0.50"}')
     own = {"concurrent_calls": 10, "tokens_per_min": 600, "cost_usd_per_min": "0.25"}
+    own["concurrent_http_calls"] = 2
     async with (await api.ledger.database("writer")).connection() as conn:
         await conn.execute(*plan_statement(api.tenant_id, StoredOwnLimits({**own})))
     # So far ahead that a slow test does not matter: of two calls that wait one is of somebody else.
     owner, other = api.ledger.owner, a_tenant()
-    claim = [{"scope": api.tenant_id, "calls": 9, "tokens": 600, "cost": 25 * 10**10}]
+    http = type_scope(api.tenant_id, "http")
+    claim = [
+        {"scope": api.tenant_id, "calls": 9, "tokens": 600, "cost": 25 * 10**10},
+        {"scope": http, "calls": 2},
+    ]
     taken = "SELECT take_call(%s, %s, %s::json, 300, %s, 600, now() + interval '10 min')"
     told = orjson.dumps(claim).decode()
     await owner.execute(taken, (api.tenant_id, other, told, 10**11))
     lines = [{"tenant": one, "scope": api.tenant_id, "calls": 1} for one in (api.tenant_id, other)]
+    lines.append({"tenant": api.tenant_id, "scope": http, "calls": 3})
     tell = "SELECT tell_lines(%s, %s::json, 600, NULL)"
     await owner.execute(tell, (other, orjson.dumps(lines).decode()))
     for query in (LIMITS, by_resolvers(LIMITS)):
@@ -178,4 +189,7 @@ async def test_what_calls_of_the_tenant_hold_now_is_told_by_the_narrower_limit(a
             "costUsdPerMin": "0.25",
             "callsUnderWay": 1,
             "callsWaiting": 1,
+            "concurrentHttpCalls": 2,
+            "httpCallsUnderWay": 1,
+            "httpCallsWaiting": 3,
         }

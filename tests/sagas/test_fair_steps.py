@@ -5,11 +5,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from eventsourcing.domain import Aggregate
-
 from commands.authorization import EVERY_SCOPE
 from commands.dispatch import Dispatcher
 from commands.ports import CommandRecord, PositionToken, SideRow
+from domain.aggregates import Aggregate
 from domain.envelope import Envelope
 from domain.identifiers import TenantId
 from sagas.step_turns import StepLimits, StepTurns

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import pytest
-from eventsourcing.domain import Aggregate
 
 from commands.budget_port import BudgetExceeded, KnownBudgets, TenantBudgets
 from commands.plan_port import TenantPlan
 from commands.ports import CommandRecord, Envelope, PositionToken, SideRow
+from domain.aggregates import Aggregate
 from domain.budget_rules import BudgetRule, Counter, plan_run_budget
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId

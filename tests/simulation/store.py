@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from uuid import UUID, uuid5
 
 import orjson
-from eventsourcing.domain import Aggregate
 from eventsourcing.persistence import StoredEvent
 
 from commands.open_executions_port import OpenExecution
@@ -23,6 +22,7 @@ from commands.ports import (
     RecordedAnswer,
     SideRow,
 )
+from domain.aggregates import Aggregate
 from domain.envelope import Envelope
 from domain.errors import Unavailable
 from domain.identifiers import JsonObject, TenantId, shard_of

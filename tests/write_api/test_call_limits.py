@@ -12,6 +12,7 @@ from tests.write_api.test_tenants import a_tenant
         ({"concurrent_calls": 0}, "/concurrent_calls"),
         ({"tokens_per_min": "5"}, "/tokens_per_min"),
         ({"cost_usd_per_min": 1}, "/cost_usd_per_min"),
+        ({"concurrent_http_calls": 0}, "/concurrent_http_calls"),
         ({"agents": 4}, "/agents"),
     ],
 )
@@ -22,7 +23,7 @@ async def test_what_is_no_limit_of_calls_is_refused(api: Api, body: object, plac
 
 async def test_a_tenant_limits_itself(api: Api) -> None:
     await a_tenant(api)
-    body = {"concurrent_calls": 4, "cost_usd_per_min": "0.5"}
+    body = {"concurrent_calls": 4, "cost_usd_per_min": "0.5", "concurrent_http_calls": 2}
     response = await api.send("PUT", "/tenant/limits", body)
     assert response.status_code == 200, response.text
     assert response.json()["data"]["limits"] == {**body, "tokens_per_min": None}

@@ -12,6 +12,7 @@ import { wordOf } from "../parts/state-pill";
 import { PAGE_SIZE, usePages } from "../parts/table";
 import { useParam } from "../parts/url";
 import { BulkActions } from "../execution/bulk";
+import { BulkOperations } from "../execution/bulk-operations";
 
 const STATES = [
   "PENDING",
@@ -90,8 +91,9 @@ export function Executions() {
   return (
     <Page
       title="Executions"
-      actions={<BulkActions filter={filter} isWhole={filter.agentId === null && subject === ""} again={again} />}
+      actions={<BulkActions filter={filter} isWhole={isFiltered && filter.agentId === null && subject === ""} again={again} />}
     >
+      <BulkOperations />
       <Card isBare>
         <div className="card-head filters">
           <Find onSubject={setSubject} subject={subject} />

@@ -19,3 +19,9 @@ export function useMay(): (scope: string) => boolean {
   return (scope) =>
     scopes.includes("*") || scopes.includes(scope) || scopes.includes(`${scope}:own`);
 }
+
+/** Whether the caller holds a scope for everything of the tenant. */
+export function useMayAll(): (scope: string) => boolean {
+  const scopes = useMe()?.me.scopes ?? [];
+  return (scope) => scopes.includes("*") || scopes.includes(scope);
+}

@@ -1,0 +1,42 @@
+"""What every aggregate is made of: the library's, with events that are quick to define.
+
+A process that starts defines every event there is, and the library has three classes for each: as
+it was written, as an event of its aggregate, and as one that calls a decorated method. It generates
+and compiles the methods of a frozen dataclass for all of them. Here a class that adds no field has
+the methods of the one that it is made of, which are the same.
+"""
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+from eventsourcing.domain import Aggregate as LibraryAggregate
+from eventsourcing.domain import MetaDomainEvent
+
+
+class EventClass(MetaDomainEvent):
+    def __new__(cls, name: str, bases: tuple[type, ...], members: dict[str, Any]) -> type[Any]:
+        made: type[Any] = type.__new__(cls, name, bases, members)
+        if _adds_fields(made):
+            made = dataclass(frozen=True)(made)
+            made.__signature__ = inspect.signature(made.__init__)
+        return made
+
+
+def _adds_fields(event_class: type) -> bool:
+    inherited = _fields_of(event_class)
+    return bool(inspect.get_annotations(event_class)) or any(
+        not _fields_of(base) <= inherited for base in event_class.__bases__
+    )
+
+
+def _fields_of(event_class: type) -> set[str]:
+    return set(getattr(event_class, "__dataclass_fields__", ()))
+
+
+class Aggregate(LibraryAggregate):
+    class Event(LibraryAggregate.Event, metaclass=EventClass):
+        pass
+
+    class Created(Event, LibraryAggregate.Created):
+        pass
