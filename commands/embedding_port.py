@@ -30,6 +30,18 @@ class EmbeddingRefused(Refused):
     code = "budget_exceeded"
 
 
+class EmbeddingHeldUp(EmbeddingRefused):
+    """Other calls hold what is left of a hard budget; try again."""
+
+    code = "budget_reserved"
+
+
+class EmbeddingUnpriced(EmbeddingRefused):
+    """Nobody knows what the embedding model costs, and a hard budget has to."""
+
+    code = "budget_unpriced"
+
+
 class EmbeddingFailed(Unavailable):
     """The text could not be compared: the embedding model gave no answer."""
 

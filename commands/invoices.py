@@ -99,8 +99,6 @@ async def pay_invoice(command: PayInvoice, on: Tenancy) -> Decided:
     money = Received(MANUAL, command.reference, amount, command.received_at or now)
     outcome = await received(payment, money, on)
     paid = next(one for one in outcome.aggregates if isinstance(one, Invoice))
-    if paid.status == "paid":
-        outcome.side_rows.append(RemovedBillingTimer(invoice.id))
     result: JsonObject = {
         "invoice_id": str(invoice.id),
         "status": paid.status,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 from uuid import UUID, uuid5
 
+from domain.errors import Refused
 from domain.identifiers import JsonObject
 
 Unit: TypeAlias = Literal["tokens", "requests", "calls", "seconds", "byte_days", "units"]
@@ -48,6 +49,12 @@ CHARGED_AS: Mapping[str, str] = {"reasoning_tokens": "output_tokens"}
 # What nobody charges unless a price book says so.
 FREE_METERS = frozenset({"requests", "tool_calls"})
 QUANTITY_MAX = 10**15
+
+
+class UsageNotUnresolved(Refused):
+    """What this attempt used is known, or it was never made."""
+
+    code = "usage_not_unresolved"
 
 
 class Measured(NamedTuple):

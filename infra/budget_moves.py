@@ -2,11 +2,10 @@
 takes it (infra/migrations/0061_budgets.sql). It follows from the events alone, so no way of
 appending them goes past it.
 
-    execution.node_started with `reserved`   reserves
-    the outcome of such an attempt           settles
-    execution.usage_resolved                 settles
-    usage_event.created with `counters`      counts
-    embedding_call.created with `counters`   counts
+    execution.node_started, embedding_call.created with `reserved`   reserve
+    the outcome of such an attempt                                   settles
+    execution.usage_resolved, embedding_call.usage_resolved          settle
+    usage_event.created with `counters`                              counts
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +21,7 @@ from commands.budget_port import BudgetExceeded, KnownBudgets
 from commands.ports import SideRow
 from domain.aggregates import Aggregate
 from domain.budget_rules import NO_PERIOD, NO_RUN, Counter, counters_from
-from domain.embedding_calls import EmbeddingCall
+from domain.embedding_calls import ATTEMPT, EmbeddingCall
 from domain.executions import Execution
 from domain.identifiers import Json, JsonObject, TenantId
 from domain.reservations import Standing
@@ -34,8 +33,6 @@ CHANGED_SQLSTATE = "ALB02"
 NOT_HELD_SQLSTATE = "ALB03"
 TOLD_SQLSTATE = "ALB04"
 
-# What has happened when it is told, so that nothing is reserved for it.
-COUNTED = (UsageEvent.Created, EmbeddingCall.Created)
 _NO_RUN, _NO_PERIOD = str(NO_RUN), NO_PERIOD.isoformat()
 
 # As the statement has it. Ids are no text yet: who writes the JSON writes them ten times as fast.
@@ -87,16 +84,20 @@ def budget_moves(
     moves: BudgetMoves | None = None
     if known is not None:
         moves = BudgetMoves(tenant_id, known.revision)
-        if known.exhausted:
-            moves.exhaust += [_at(tenant_id, counter) for counter in known.exhausted]
+        moves.exhaust += [_at(tenant_id, counter) for counter in known.exhausted]
     for aggregate in aggregates:
         if isinstance(aggregate, Execution):
             if aggregate.is_budgeted:
                 moves = moves or BudgetMoves(tenant_id)
                 _add_run(moves, aggregate, {} if known is None else known.caps)
-        elif isinstance(aggregate, UsageEvent | EmbeddingCall):
+        elif isinstance(aggregate, EmbeddingCall):
+            if aggregate.is_budgeted:
+                moves = moves or BudgetMoves(tenant_id)
+                _add_embedding(moves, aggregate)
+        elif isinstance(aggregate, UsageEvent):
+            # It has happened when it is told, so that nothing is reserved for it.
             for event in aggregate.pending_events:
-                if isinstance(event, COUNTED) and event.counters:
+                if isinstance(event, UsageEvent.Created) and event.counters:
                     moves = moves or BudgetMoves(tenant_id)
                     cost = cost_of_lines(event.usage)
                     counted = [_at(tenant_id, one) for one in counters_from(event.counters)]
@@ -129,17 +130,49 @@ def _add_run(moves: BudgetMoves, execution: Execution, caps: Mapping[str, int]) 
                     moves.reserve.append(one)
             case Execution.NodeCompleted() | Execution.NodeFailed() | Execution.UsageResolved():
                 if not is_unknown(event):
-                    moves.settle.append(
-                        {
-                            "tenant": tenant,
-                            "execution": run,
-                            "path": event.path,
-                            "attempt": event.attempt,
-                            "cost": event.cost_usd_pico,
-                        }
-                    )
+                    moves.settle.append(_settled(tenant, run, event))
             case _:
                 pass
+
+
+def _add_embedding(moves: BudgetMoves, call: EmbeddingCall) -> None:
+    for event in call.pending_events:
+        match event:
+            case EmbeddingCall.Created() if event.reserved is not None:
+                for counter in counters_from(cast("list[Json]", event.reserved["counters"])):
+                    moves.reserve.append(
+                        {
+                            **_at(moves.tenant_id, counter),
+                            "execution": call.id,
+                            "path": event.purpose,
+                            "attempt": ATTEMPT,
+                            "amount": event.reserved["usd_pico"],
+                        }
+                    )
+            case EmbeddingCall.Completed() | EmbeddingCall.Failed() | EmbeddingCall.UsageResolved():
+                moves.settle.append(_settled(moves.tenant_id, call.id, event))
+            case _:
+                pass
+
+
+_Outcome: TypeAlias = (
+    Execution.NodeCompleted
+    | Execution.NodeFailed
+    | Execution.UsageResolved
+    | EmbeddingCall.Completed
+    | EmbeddingCall.Failed
+    | EmbeddingCall.UsageResolved
+)
+
+
+def _settled(tenant: UUID, stream: UUID, event: _Outcome) -> Row:
+    return {
+        "tenant": tenant,
+        "execution": stream,
+        "path": event.path,
+        "attempt": event.attempt,
+        "cost": event.cost_usd_pico,
+    }
 
 
 def is_unknown(

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
+from commands.model_port import ModelFailed
 from commands.price_port import Prices
 from domain.attempts import Usage
 from domain.identifiers import TenantId
@@ -36,3 +37,10 @@ async def charged(
         call.told, provider, call.agent_id, measured.source, rated.prices, rated.lines
     )
     return Usage(call.told, measured.tokens_in, measured.tokens_out, rated.cost_usd_pico, metered)
+
+
+async def charged_failure(call: Call, failed: ModelFailed, prices: Prices) -> Usage:
+    """What a call is charged all the same that brought no answer; unknown where nobody knows."""
+    if failed.measured is None:
+        return Usage(call.told, cost_usd_pico=None if failed.is_unresolved else 0)
+    return await charged(call, failed.measured, prices, provider=call.told.partition("/")[0])

@@ -20,10 +20,10 @@ from domain.budgets import (
     Unpriced,
 )
 from domain.errors import FieldError, Invalid, Stale
-from domain.execution_usage import UsageNotUnresolved
 from domain.executions import ExecutionNotFound
 from domain.money import usd_pico
 from domain.quotas import QuotaReached
+from domain.usage import UsageNotUnresolved
 from write_api.edge import Call
 from write_api.openapi import Answered, documented
 from write_api.routes import route

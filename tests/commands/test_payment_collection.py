@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from commands.authorization import Caller
+from commands.billing_port import DueBilling
 from commands.dispatch import Dispatcher
 from commands.invoices import PayInvoice, VoidInvoice
 from commands.payment_port import Charge, PaymentProviderRefused
@@ -338,6 +339,21 @@ async def test_a_month_is_billed_and_collected_without_anybody(world: World) -> 
     await payer.worker_steps(invoice)
     assert (await billed.invoice()).status == "paid"
     assert (await payer.payment(invoice)).received == {"pi_1": Decimal("1.20")}
+
+
+@pytest.mark.parametrize("declines", [[], ["insufficient_funds"]], ids=["paid", "declined"])
+async def test_nobody_waits_for_the_day_by_which_an_invoice_was_to_be_paid_once_it_was_tried(
+    world: World, declines: list[str]
+) -> None:
+    """Its timer held up the billing of everybody: it was due for longest, and nothing was done."""
+    billed = await Billed.begun(world)
+    payer = Payer(world, billed.tenant_id, Caller("a", billed.tenant_id, frozenset({"*"})))
+    await payer.saves_a_card()
+    invoice = await billed.issued()
+    assert DueBilling(billed.tenant_id, invoice.id) in billed.timers.timers()
+    world.payments.declines = declines
+    await payer.worker_steps(invoice)
+    assert DueBilling(billed.tenant_id, invoice.id) not in billed.timers.timers()
 
 
 async def test_an_operator_who_takes_the_provider_away_fails_nobody(payer: Payer) -> None:
