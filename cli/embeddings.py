@@ -5,6 +5,7 @@ from typing import Literal
 
 from commands.embedding_port import Embeddings
 from commands.price_port import Prices
+from infra.call_limits import OwnCallPlaces, PostgresCallLimits
 from infra.models import build_models
 from infra.models.observed import ObservedModels
 from infra.models.tenant_providers import TenantProviders
@@ -40,12 +41,16 @@ async def _metered(
     runtime: Runtime, role: Literal["api", "worker"], models: Embeddings, prices: Prices
 ) -> MeteredEmbeddings:
     store, clock, ids = await runtime.event_store(role), runtime.clock, runtime.ids
+    database = await runtime.database(role)
+    places = OwnCallPlaces(database) if role == "api" else PostgresCallLimits(database)
     return MeteredEmbeddings(
         runtime.settings.embedding_model,
         models,
         TenantProviders(await runtime.vault(role), await runtime.features(role)),
         prices,
         EmbeddingIntents(prices, await runtime.budgets(role), RunOwners(store), store, clock, ids),
+        await runtime.plans(role),
+        places,
         store,
         clock,
         ids,

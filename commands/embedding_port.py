@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from commands.model_port import ModelRequest
-from domain.errors import Refused, Unavailable
+from domain.errors import OverLimit, Refused, Unavailable
 from domain.usage import Measured
 
 
@@ -40,6 +40,12 @@ class EmbeddingUnpriced(EmbeddingRefused):
     """Nobody knows what the embedding model costs, and a hard budget has to."""
 
     code = "budget_unpriced"
+
+
+class EmbeddingRateLimited(OverLimit):
+    """The limits of the tenant's calls do not allow another one now."""
+
+    code = "rate_limited"
 
 
 class EmbeddingFailed(Unavailable):

@@ -27,6 +27,7 @@ from domain.price_books import sources_told
 from domain.reservations import Admitted, Exhausted, decide, reservation
 from domain.worst_cases import WorstCase, worst_embedding
 from infra.metrics import METRICS
+from infra.models.bounds import embedding_tokens_max
 from sagas.budget_payers import payer
 from sagas.metering import Call
 from sagas.run_owners import RunOwners, uuid_or_none
@@ -39,21 +40,26 @@ DECIDED_TRIES_MAX = 5
 
 
 class Asked(NamedTuple):
-    """One text to embed. tokens_max: it has no more."""
+    """One text to embed. tokens_max: it has no more. worst: what it costs at most; None for a model
+    without a price.
+    """
 
     call: Call
     purpose: Purpose
     actor: str
     tokens_max: int
+    worst: WorstCase | None
+
+    @property
+    def usd_pico(self) -> int:
+        """At most. What has no price counts as nothing."""
+        return 0 if self.worst is None else self.worst.at(0)
 
 
 class _Decided(NamedTuple):
-    """worst: None for a model without a price, which all hard budgets allow. counters: of all
-    budgets that it counts in.
-    """
+    """counters: of all budgets that it counts in."""
 
     known: KnownBudgets
-    worst: WorstCase | None
     counters: Sequence[Counter]
 
 
@@ -66,12 +72,18 @@ class EmbeddingIntents:
     clock: Clock
     ids: Ids
 
+    async def asked(self, call: Call, text: str, *, purpose: Purpose, actor: str) -> Asked:
+        """Raises Unavailable."""
+        sources = await self.prices.sources(call.tenant_id, call.asked, call.made_at)
+        told, tokens_max = sources_told(sources, call.asked, call.told), embedding_tokens_max(text)
+        worst = worst_embedding(call.asked, told, tokens_in=tokens_max)
+        return Asked(call, purpose, actor, tokens_max, worst)
+
     async def stored(self, asked: Asked) -> EmbeddingCall:
         """Raises EmbeddingRefused, Unavailable."""
-        call = asked.call
+        call, worst = asked.call, asked.worst
         call_id = self.ids.new()
         spender = await self._spender(asked)
-        worst = await self._worst(asked)
         for left in reversed(range(DECIDED_TRIES_MAX)):
             try:
                 decided = await self._decided(call, spender, worst)
@@ -92,12 +104,6 @@ class EmbeddingIntents:
             api_key_id=uuid_or_none(name) if kind == "api_key" else None,
         )
 
-    async def _worst(self, asked: Asked) -> WorstCase | None:
-        call = asked.call
-        sources = await self.prices.sources(call.tenant_id, call.asked, call.made_at)
-        told = sources_told(sources, call.asked, call.told)
-        return worst_embedding(call.asked, told, tokens_in=asked.tokens_max)
-
     async def _decided(self, call: Call, spender: Spender, worst: WorstCase | None) -> _Decided:
         """Raises EmbeddingUnpriced."""
         budgets = await self.budgets.of(call.tenant_id)
@@ -110,12 +116,11 @@ class EmbeddingIntents:
             if _must_be_priced(paying.rules):
                 raise _counted(EmbeddingUnpriced())
         known = KnownBudgets(budgets.revision, {})
-        return _Decided(known, worst, paying.counters(call.made_at))
+        return _Decided(known, paying.counters(call.made_at))
 
     async def _appended(self, asked: Asked, call_id: UUID, decided: _Decided) -> EmbeddingCall:
         """Raises BudgetExceeded, BudgetsChanged, Unavailable."""
-        call, worst = asked.call, decided.worst
-        admitted = Admitted(0 if worst is None else worst.at(0), 0)
+        call, admitted = asked.call, Admitted(asked.usd_pico, 0)
         made = EmbeddingCall(
             id=call_id,
             purpose=asked.purpose,

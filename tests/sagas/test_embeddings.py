@@ -18,6 +18,7 @@ from commands.budget_port import (
     NobodyBudgeted,
     TenantBudgets,
 )
+from commands.call_limit_port import CallPlaces, NothingLimited
 from commands.deadline_port import StoredDeadline
 from commands.embedding_port import (
     Embedding,
@@ -120,7 +121,13 @@ def refusing(world: World, standing: Standing) -> None:
 
 
 async def embeddings_of(
-    world: World, models: Any, *, model: str = MODEL, budgets: NobodyBudgeted | None = None
+    world: World,
+    models: Any,
+    *,
+    model: str = MODEL,
+    budgets: NobodyBudgeted | None = None,
+    plans: NobodyLimited | None = None,
+    places: CallPlaces | None = None,
 ) -> MeteredEmbeddings:
     await world.when(PublishPrices(None, PRICES), caller=world.operator)
     if isinstance(budgets, OneBudget):
@@ -140,6 +147,8 @@ async def embeddings_of(
         TenantProviders(world.vault),
         prices,
         intents,
+        plans or NobodyLimited(),
+        places or NothingLimited(),
         world.store,
         world.clock,
         world.ids,
