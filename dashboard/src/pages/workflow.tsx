@@ -7,7 +7,7 @@ import { definitionOf, exampleInput } from "../execution/definition";
 import { Graph } from "../execution/graph";
 import { Card, Skeleton } from "../parts/card";
 import { CopyId } from "../parts/copy-id";
-import { Empty } from "../parts/empty";
+import { Empty, NotFound } from "../parts/empty";
 import { ExecutionTable, RUN_ROW } from "../parts/execution-table";
 import { Json } from "../parts/json";
 import { Page } from "../parts/page";
@@ -54,7 +54,7 @@ export default function WorkflowPage() {
       <Page title="Workflow" up={UP}>
         {error && <Problem error={error} again={again} />}
         {isLoading && <Skeleton />}
-        {data && !workflow && <Empty title="There is no such workflow" />}
+        {data && !workflow && <NotFound what="workflow" up={{ ...UP, label: "All workflows" }} />}
       </Page>
     );
   }

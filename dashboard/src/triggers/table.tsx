@@ -4,7 +4,7 @@ import { Link } from "wouter";
 import { graphql } from "../api/graphql";
 import { StatePill } from "../parts/state-pill";
 import { type Column, Table } from "../parts/table";
-import { Time } from "../parts/time";
+import { durationText, Time } from "../parts/time";
 import { useMay } from "../session/permissions";
 import { Asked, type Kind, LABELS } from "./actions";
 
@@ -25,7 +25,7 @@ function whenOf(trigger: Trigger): string {
   const told = trigger.schedule as { cron?: string; time_zone?: string; every_s?: number } | null;
   if (told === null) return "when its webhook is sent something";
   if (told.cron !== undefined) return `${told.cron}, ${told.time_zone ?? "UTC"}`;
-  return `every ${told.every_s ?? 0} s`;
+  return `every ${durationText((told.every_s ?? 0) * 1_000)}`;
 }
 
 const COLUMNS: Column<Trigger>[] = [
@@ -56,7 +56,9 @@ const COLUMNS: Column<Trigger>[] = [
   {
     head: "Its run",
     cell: (trigger) =>
-      trigger.lastExecutionId !== null && (
+      trigger.lastExecutionId === null ? (
+        <span className="muted">–</span>
+      ) : (
         <Link href={`/executions/${trigger.lastExecutionId}`}>
           <StatePill state={trigger.lastStatus ?? "PENDING"} />
         </Link>
