@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+from commands.billing_port import RemovedBillingTimer
 from commands.deadline_port import StoredDeadline
 from commands.decisions import Decided, Tenancy
 from commands.payment_credits import surplus_credited
@@ -88,6 +89,7 @@ async def received(payment: Payment, money: Received, on: Tenancy) -> Outcome:
         surplus = Decimal(money.amount)
     elif invoice is not None and is_whole and invoice.status in PAYABLE:
         invoice.pay(method=money.provider, reference=money.reference)
+        outcome.side_rows.append(RemovedBillingTimer(invoice.id))
     if is_whole:
         await _tenant_goes_on(payment, outcome, on)
         outcome.side_rows += ended_rows(payment)
@@ -114,6 +116,7 @@ async def failed(
     outcome.side_rows.append(_deadline(payment, payment.retry_at))
     if invoice is not None:
         outcome.aggregates.append(invoice)
+        outcome.side_rows.append(RemovedBillingTimer(invoice.id))
         if payment.status == "abandoned":
             invoice.mark_uncollectible(code)
         else:

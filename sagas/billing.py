@@ -11,7 +11,7 @@ import logging
 from dataclasses import dataclass
 
 from commands.authorization import Caller
-from commands.billing_cycle import NOTHING, next_step, past_due
+from commands.billing_cycle import next_step, past_due
 from commands.billing_port import BillingTimers, DueBilling
 from commands.decisions import Decided, Tenancy
 from commands.ports import Ports
@@ -70,8 +70,10 @@ class BillingSaga:
         caller = Caller(self.actor, None, frozenset(), is_operator=True)
         on = Tenancy(self.ports, caller, due.tenant_id)
         decided = await self._decided(due, on)
-        if decided is NOTHING:
-            return False
+        if not any(one.pending_events for one in decided.aggregates):
+            return (
+                False  # Nothing would be stored: claimed again at once it would hold up all others.
+            )
         if decided.result.get("unpriced"):
             log.warning("an invoice of tenant %s has usage without a price", due.tenant_id)
         reach("billing.before_append")

@@ -7,7 +7,8 @@ import { disconnect, useIsCutOff } from "./api/live";
 import icon from "./icon.svg";
 import { type PageEntry, PAGES } from "./pages/catalogue";
 import { Skeleton } from "./parts/card";
-import { Empty } from "./parts/empty";
+import { NotFound } from "./parts/empty";
+import { Page } from "./parts/page";
 import { Problem } from "./parts/problem";
 import { useMay, useMe } from "./session/permissions";
 import { signOut, useSession } from "./session/session";
@@ -55,9 +56,9 @@ function Shell() {
                 <Route key={path} path={path} component={Page} />
               ))}
               <Route>
-                <Empty title="There is no such page">
-                  <Link href="/">Go to the overview</Link>
-                </Empty>
+                <Page title="Not found">
+                  <NotFound what="page" up={{ to: "/", label: "Go to the overview" }} />
+                </Page>
               </Route>
             </Switch>
           </Suspense>
@@ -76,7 +77,7 @@ function Navigation() {
   const me = useMe();
   const may = useMay();
   const email = session.state === "in" ? session.user?.email : "";
-  const name = email ?? `API key …${me?.me.actor.slice(-8) ?? ""}`;
+  const name = email ?? (me ? `API key …${me.me.actor.slice(-8)}` : "API key");
   return (
     <nav className="nav" aria-label="Main">
       <Link href="/" className="brand" aria-label="AgentLedger">

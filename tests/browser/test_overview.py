@@ -68,6 +68,21 @@ def test_the_overview_of_nothing_says_how_to_begin_and_fills_while_one_looks(
     visitor.require_accessible()
 
 
+def test_whoever_has_run_nothing_runs_an_example_and_reads_its_answer_as_it_comes(
+    stranger: Visit, stack: Stack
+) -> None:
+    stranger.sign_in_with(new_tenant(stack.url, operator_key_of(stack), "Newcomers"))
+    page = stranger.open("/")
+    page.get_by_role("button", name="Run an example").click()
+    stranger.require_accessible()
+    page.get_by_role("button", name="Make it and run it").click()
+    said = page.get_by_role("log", name="Output as it comes")
+    ended = page.get_by_role("heading", level=1).filter(has_text="Completed")
+    expect(said.or_(ended).first).to_be_visible()
+    expect(ended).to_be_visible()
+    expect(page.get_by_label("Output", exact=True)).to_contain_text("goes on where it stopped")
+
+
 def test_nothing_of_another_tenant_is_shown(stranger: Visit, stack: Stack, client: Client) -> None:
     execution_id = client.run(question_workflow(), {"question": "Why?"}, wait_s=30)
     stranger.sign_in_with(new_tenant(stack.url, operator_key_of(stack), "Others"))

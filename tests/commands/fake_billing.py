@@ -73,17 +73,21 @@ class FakeBilling:
 
 
 class FakeBillingTimers:
-    """Read off the side rows that the store kept; nobody else claims anything."""
+    """Read off the side rows that the store kept; nobody else claims anything. released: with for
+    how long nobody is to look at it again, which is not kept to.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.released: list[tuple[DueBilling, float]] = []
 
     async def claim(self, lease_s: float, *, now: datetime) -> DueBilling | None:
         del lease_s
         due = [one for one, due_at in self.timers().items() if due_at <= now]
         return min(due, key=lambda one: self.timers()[one], default=None)
 
-    async def release(self, due: DueBilling, *, pause_s: float) -> None: ...
+    async def release(self, due: DueBilling, *, pause_s: float) -> None:
+        self.released.append((due, pause_s))
 
     def timers(self) -> dict[DueBilling, datetime]:
         found: dict[DueBilling, datetime] = {}

@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from commands.authorization import Caller
+from commands.billing_port import DueBilling
 from commands.dispatch import Dispatcher
 from commands.invoices import PayInvoice, VoidInvoice
 from commands.payment_port import Charge, PaymentProviderRefused
@@ -322,6 +323,17 @@ async def test_a_transfer_that_cannot_be_is_named(
     assert [(one.path, one.code) for one in refused.value.errors] == [mistake]
 
 
+async def test_a_reference_that_was_used_is_not_taken_for_another_transfer(payer: Payer) -> None:
+    invoice = await payer.is_invoiced()
+    await transferred(payer, invoice, "wire 1", amount="10")
+    await transferred(payer, invoice, "wire 1", amount="10.00")
+    with pytest.raises(Invalid) as refused:
+        await transferred(payer, invoice, "wire 1", amount="11")
+    (mistake,) = refused.value.errors
+    assert (mistake.path, mistake.code) == ("/reference", "reference_used")
+    assert mistake.message.startswith("10 EUR were recorded")
+
+
 async def test_what_was_paid_is_not_paid_again(payer: Payer) -> None:
     invoice = await payer.is_invoiced()
     await transferred(payer, invoice, "wire 1")
@@ -338,6 +350,21 @@ async def test_a_month_is_billed_and_collected_without_anybody(world: World) -> 
     await payer.worker_steps(invoice)
     assert (await billed.invoice()).status == "paid"
     assert (await payer.payment(invoice)).received == {"pi_1": Decimal("1.20")}
+
+
+@pytest.mark.parametrize("declines", [[], ["insufficient_funds"]], ids=["paid", "declined"])
+async def test_nobody_waits_for_the_day_by_which_an_invoice_was_to_be_paid_once_it_was_tried(
+    world: World, declines: list[str]
+) -> None:
+    """Its timer held up the billing of everybody: it was due for longest, and nothing was done."""
+    billed = await Billed.begun(world)
+    payer = Payer(world, billed.tenant_id, Caller("a", billed.tenant_id, frozenset({"*"})))
+    await payer.saves_a_card()
+    invoice = await billed.issued()
+    assert DueBilling(billed.tenant_id, invoice.id) in billed.timers.timers()
+    world.payments.declines = declines
+    await payer.worker_steps(invoice)
+    assert DueBilling(billed.tenant_id, invoice.id) not in billed.timers.timers()
 
 
 async def test_an_operator_who_takes_the_provider_away_fails_nobody(payer: Payer) -> None:

@@ -8,9 +8,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from commands.billing_port import DueBilling, SetBillingTimer
+from commands.invoices import PayInvoice
 from domain.billing_accounts import Terms
 from domain.invoice_documents import canonical
 from domain.invoices import Invoice
+from sagas.billing import AGAIN_S
 from tests.commands.billing_steps import DAY, DEATHS, DECEMBER, Billed, Died, dying_at
 from tests.commands.fakes import NOON, World
 
@@ -140,6 +143,22 @@ async def test_nothing_is_done_twice_by_who_comes_too_late(billed: Billed) -> No
     stored = len(billed.world.store.events)
     assert not await billed.saga.take_step(due)
     assert len(billed.world.store.events) == stored
+
+
+async def test_a_timer_that_nothing_is_left_to_do_for_is_not_looked_at_again_at_once(
+    billed: Billed,
+) -> None:
+    """Others are due after it."""
+    used(billed, NOON)
+    await billed.until(DECEMBER)
+    await billed.until(DECEMBER + DAY)
+    invoice = await billed.invoice(NOON)
+    paying = PayInvoice(billed.tenant_id, invoice.id, "wire 1")
+    await billed.world.when(paying, caller=billed.issuer)
+    left_over = SetBillingTimer(invoice.id, DECEMBER + DAY)
+    billed.world.store.owned_side_rows.append((billed.tenant_id, left_over))
+    assert await billed.saga.work_once()
+    assert billed.timers.released[-1] == (DueBilling(billed.tenant_id, invoice.id), AGAIN_S)
 
 
 async def lived(death: tuple[str, int] | None) -> tuple[list[str], list[Any], bool]:

@@ -58,7 +58,7 @@ export function Entries({ range }: { range: Range }) {
       </div>
       {error && <Problem error={error} again={again} />}
       {isLoading && <Skeleton />}
-      {data && rows.length === 0 && <Empty title="Nobody asked for anything in this time" />}
+      {data && rows.length === 0 && <Empty title="Nobody asked for anything in this time">Choose a longer time.</Empty>}
       {rows.length > 0 && (
         <Table
           label="Access"

@@ -76,8 +76,8 @@ export function Events({ range }: { range: Range }) {
       {error && <Problem error={error} again={again} />}
       {isLoading && <Skeleton />}
       {data && rows.length === 0 && (
-        <Empty title="No event fits" command="make demo">
-          Whatever is decided here is an event. Ask for less, or make some:
+        <Empty title="No event fits">
+          Whatever is decided here is an event. Ask for less, or for a longer time.
         </Empty>
       )}
       {rows.length > 0 && (

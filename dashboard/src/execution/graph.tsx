@@ -58,9 +58,9 @@ const ICONS: Record<string, LucideIcon> = {
 };
 const WIDTH = 208;
 const HEIGHT = 62;
-/** Of the canvas: as tall as the graph, within reason. */
-const CANVAS_MIN = 260;
+/** Of the canvas: of the shape of the graph, within reason. */
 const CANVAS_MAX = 640;
+const MARGIN = 28;
 
 /** What the graph shows of a node run. */
 export interface NodeState {
@@ -111,7 +111,7 @@ export function Graph({
   label: string;
 }) {
   const isDark = useIsDark();
-  const { places, height } = useMemo(() => placed(definition), [definition]);
+  const { places, width, height } = useMemo(() => placed(definition), [definition]);
   const nodes: Shown[] = definition.nodes.map((node) => ({
     id: node.id,
     type: "step",
@@ -133,7 +133,7 @@ export function Graph({
     selectable: false,
   }));
   return (
-    <div className="graph" role="group" aria-label={label} style={{ height }}>
+    <div className="graph" role="group" aria-label={label} style={{ aspectRatio: `${width} / ${height}`, maxHeight: Math.min(height, CANVAS_MAX) }}>
       <ReactFlow
         key={definition.nodes.map((node) => node.id).join(" ")}
         nodes={nodes}
@@ -171,6 +171,8 @@ function edgeClass(from: string | undefined, to: string | undefined): string {
 
 interface Places {
   places: Map<string, { x: number; y: number }>;
+  /** Of the whole, with its margins. */
+  width: number;
   height: number;
 }
 
@@ -182,12 +184,14 @@ function placed(definition: Definition): Places {
   for (const edge of definition.edges) layered.setEdge(edge.from, edge.to);
   layout(layered);
   let bottom = 0;
+  let right = 0;
   const places = new Map(
     definition.nodes.map((node) => {
       const { x = 0, y = 0 } = layered.node(node.id) as { x?: number; y?: number };
       bottom = Math.max(bottom, y + HEIGHT / 2);
+      right = Math.max(right, x + WIDTH / 2);
       return [node.id, { x: x - WIDTH / 2, y: y - HEIGHT / 2 }];
     }),
   );
-  return { places, height: Math.min(Math.max(bottom + 56, CANVAS_MIN), CANVAS_MAX) };
+  return { places, width: right + 2 * MARGIN, height: bottom + 2 * MARGIN };
 }

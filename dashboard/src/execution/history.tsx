@@ -4,7 +4,7 @@ import { Skeleton } from "../parts/card";
 import { Json } from "../parts/json";
 import { Problem } from "../parts/problem";
 import { Table, usePages } from "../parts/table";
-import { Time } from "../parts/time";
+import { durationText, exactText } from "../parts/time";
 
 const EVENTS = graphql(`
   query EventsOf($id: ID!, $after: String) {
@@ -19,10 +19,12 @@ type Event = ResultOf<typeof EVENTS>["events"]["edges"][number]["node"];
 /** Every event of the run; one leads to the state after it. */
 export function History({
   id,
+  beganAt,
   last,
   onTravel,
 }: {
   id: string;
+  beganAt: string;
   last: number;
   onTravel: (version: number) => void;
 }) {
@@ -57,7 +59,15 @@ export function History({
             ),
           },
           { head: "By", cell: (event) => <Actor actor={event.actor} /> },
-          { head: "When", cell: (event) => <Time at={event.recordedAt} /> },
+          {
+            head: "After",
+            className: "right",
+            cell: (event) => (
+              <time dateTime={event.recordedAt} title={exactText(event.recordedAt)}>
+                {durationText(Math.max(Date.parse(event.recordedAt) - Date.parse(beganAt), 0))}
+              </time>
+            ),
+          },
           {
             head: "State",
             cell: (event) => (

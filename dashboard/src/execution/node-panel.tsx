@@ -4,17 +4,20 @@ import { Card } from "../parts/card";
 import { CopyId } from "../parts/copy-id";
 import { Json } from "../parts/json";
 import { compactText, Money } from "../parts/money";
-import { StatePill } from "../parts/state-pill";
-import { durationText, Time } from "../parts/time";
+import { isOpen, StatePill } from "../parts/state-pill";
+import { Duration, Time } from "../parts/time";
 import type { NodeRun, Run } from "./read";
 
 /** All about one node of the run: what came in, what came out, what it cost. */
 export function NodePanel({
   node,
   said,
+  isNow,
   onClose,
 }: {
   node: NodeRun;
+  /** Not a state of the past. */
+  isNow: boolean;
   /** What its model has said of an answer that is not there yet. */
   said: string;
   onClose: () => void;
@@ -35,7 +38,12 @@ export function NodePanel({
         <dl className="facts">
           <Fact name="Type">{node.type ?? "–"}</Fact>
           <Fact name="Attempt">{node.attempt || "–"}</Fact>
-          <Fact name="Duration">{durationText(node.durationMs)}</Fact>
+          <Fact name="Duration">
+            <Duration
+              ms={node.durationMs}
+              since={isNow && isOpen(node.status) ? node.startedAt : null}
+            />
+          </Fact>
           <Fact name="Started">
             <Time at={node.startedAt} />
           </Fact>
@@ -65,7 +73,11 @@ export function NodePanel({
           {node.isCopied && <Fact name="Copied">done by the execution it was forked from</Fact>}
         </dl>
         {node.error !== null && <Part title="Error" value={node.error} />}
-        {said === "" ? <Part title="Output" value={node.output} /> : <Saying text={said} />}
+        {said !== "" ? (
+          <Saying text={said} />
+        ) : (
+          <Output of={node.output} isComing={isNow && isOpen(node.status)} />
+        )}
         <Part title="Input" value={node.input} />
       </div>
     </Card>
@@ -73,12 +85,12 @@ export function NodePanel({
 }
 
 /** The run as a whole. */
-export function RunPanel({ run }: { run: Run }) {
+export function RunPanel({ run, isNow }: { run: Run; isNow: boolean }) {
   return (
     <Card title="Input and output">
       <div className="stack">
         {run.error !== null && <Part title="Error" value={run.error} />}
-        <Part title="Output" value={run.output} />
+        <Output of={run.output} isComing={isNow && isOpen(run.status)} />
         <Part title="Input" value={run.input} />
         {run.payloadsRemovedAt && (
           <p className="muted">
@@ -119,6 +131,16 @@ function Saying({ text }: { text: string }) {
   );
 }
 
+function Output({ of, isComing }: { of: unknown; isComing: boolean }) {
+  if (!isComing) return <Part title="Output" value={of} />;
+  return (
+    <div className="stack-small">
+      <h3>Output</h3>
+      <p className="muted">not there yet</p>
+    </div>
+  );
+}
+
 function Part({ title, value }: { title: string; value: unknown }) {
   return (
     <div className="stack-small">
@@ -137,13 +159,18 @@ function Fact({ name, children }: { name: string; children: React.ReactNode }) {
   );
 }
 
-export function RunFacts({ run }: { run: Run }) {
+export function RunFacts({ run, isNow }: { run: Run; isNow: boolean }) {
   return (
     <dl className="facts card card-body">
       <Fact name="Started">
         <Time at={run.startedAt ?? run.createdAt} />
       </Fact>
-      <Fact name="Duration">{durationText(run.durationMs)}</Fact>
+      <Fact name="Duration">
+        <Duration
+          ms={run.durationMs}
+          since={isNow && isOpen(run.status) ? (run.startedAt ?? run.createdAt) : null}
+        />
+      </Fact>
       <Fact name="Cost">
         <Money usd={run.costUsd} hasUnpriced={run.hasUnpriced} />
       </Fact>

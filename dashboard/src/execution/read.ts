@@ -134,10 +134,13 @@ function justBegun(path: string, status: string): NodeRun {
   };
 }
 
-/** The definition that ran, which is of an older version than the workflow has now, maybe. */
+/** The definition that ran, which is of an older version than the workflow has now, maybe; undefined
+ * until it is read, null where it is not known any more.
+ */
 export function useDefinition(run: Run | null): unknown {
   const id = run?.workflowId ?? "";
-  const { data } = useRead(DEFINITIONS, { id }, { pause: id === "" });
+  const { data, isLoading } = useRead(DEFINITIONS, { id }, { pause: id === "" });
+  if (isLoading) return undefined;
   const versions = data?.workflow?.versions ?? [];
   return versions.find((one) => one.definitionHash === run?.definitionHash)?.definition ?? null;
 }

@@ -1,5 +1,5 @@
-import { StatePill, toneOf } from "../parts/state-pill";
-import { durationText } from "../parts/time";
+import { isOpen, StatePill, toneOf } from "../parts/state-pill";
+import { Duration, useNow } from "../parts/time";
 import type { NodeRun } from "./read";
 
 /** When each node ran, against the whole of the run; bodies of loops and maps below their node. */
@@ -7,17 +7,21 @@ export function Timeline({
   nodes,
   beganAt,
   endedAt,
+  isNow,
   selected,
   onSelect,
 }: {
   nodes: readonly NodeRun[];
   beganAt: string;
   endedAt: string | null;
+  /** Not a state of the past. */
+  isNow: boolean;
   selected: string;
   onSelect: (path: string) => void;
 }) {
   const began = Date.parse(beganAt);
-  const end = endedAt === null ? Date.now() : Date.parse(endedAt);
+  const now = useNow(isNow && endedAt === null);
+  const end = endedAt === null ? now : Date.parse(endedAt);
   const span = Math.max(end - began, 1);
   const percent = (at: number) => `${Math.min(Math.max(((at - began) / span) * 100, 0), 99.5)}%`;
   return (
@@ -44,7 +48,12 @@ export function Timeline({
                 />
               )}
             </span>
-            <span className="muted number">{durationText(node.durationMs)}</span>
+            <span className="muted right">
+              <Duration
+                ms={node.durationMs}
+                since={isNow && isOpen(node.status) ? node.startedAt : null}
+              />
+            </span>
           </button>
         );
       })}

@@ -6,7 +6,7 @@ import { useTenantChanges } from "../api/live";
 import { AgentLimits } from "../limits/agent";
 import { Card, Skeleton } from "../parts/card";
 import { CopyId } from "../parts/copy-id";
-import { Empty } from "../parts/empty";
+import { Empty, NotFound } from "../parts/empty";
 import { ExecutionTable, RUN_ROW } from "../parts/execution-table";
 import { Json } from "../parts/json";
 import { Page } from "../parts/page";
@@ -52,7 +52,7 @@ export default function AgentPage() {
       <Page title="Agent" up={UP}>
         {error && <Problem error={error} again={again} />}
         {isLoading && <Skeleton />}
-        {data && !agent && <Empty title="There is no such agent" />}
+        {data && !agent && <NotFound what="agent" up={{ ...UP, label: "All agents" }} />}
       </Page>
     );
   }

@@ -21,7 +21,7 @@ const AGENTS = graphql(`
     }
   }
 `);
-const FIRST = `curl -sS "$URL/api/v1/agents" -H "Authorization: Bearer $KEY" \\
+const FIRST = `curl -sS "${location.origin}/api/v1/agents" -H "Authorization: Bearer $KEY" \\
   -H 'Content-Type: application/json' \\
   -d '{"name": "Writer", "model": "offline/echo", "instructions": "Answer in one sentence."}'`;
 

@@ -11,7 +11,7 @@ import { isOver, type NodeRun, type Run, useDefinition, useRun } from "../execut
 import { Timeline } from "../execution/timeline";
 import { Skeleton } from "../parts/card";
 import { CopyId } from "../parts/copy-id";
-import { Empty } from "../parts/empty";
+import { Empty, NotFound } from "../parts/empty";
 import { messageOf, nameOf } from "../parts/execution-table";
 import { Page } from "../parts/page";
 import { Problem } from "../parts/problem";
@@ -31,9 +31,7 @@ export default function ExecutionPage() {
         {error && <Problem error={error} again={again} />}
         {isLoading && <Skeleton />}
         {!error && !isLoading && (
-          <Empty title="There is no such execution">
-            It may be of another tenant, or it was not there yet.
-          </Empty>
+          <NotFound what="execution" up={{ ...UP, label: "All executions" }} />
         )}
       </Page>
     );
@@ -73,7 +71,7 @@ export default function ExecutionPage() {
           .map((node) => (
             <Approval key={node.path} waiting={waitingOf(run.id, node)} again={again} />
           ))}
-      <RunFacts run={run} />
+      <RunFacts run={run} isNow={!isPast} />
       <Inside run={run} last={last} onTravel={(to) => setVersion(to >= last ? "" : String(to))} />
     </Page>
   );
@@ -136,12 +134,18 @@ function Inside({
             ))}
           </div>
           <span className="grow" />
-          <span className="muted">
-            {countOf(states, "COMPLETED")} of {definition.nodes.length} nodes done
-            {countOf(states, "SKIPPED") > 0 && `, ${countOf(states, "SKIPPED")} skipped`}
-          </span>
+          {definition !== NOTHING && (
+            <span className="muted">
+              {countOf(states, "COMPLETED")} of {definition.nodes.length} nodes done
+              {countOf(states, "SKIPPED") > 0 && `, ${countOf(states, "SKIPPED")} skipped`}
+            </span>
+          )}
         </div>
-        {tab === "graph" && (
+        {tab === "graph" && ran === undefined && <Skeleton />}
+        {tab === "graph" && ran === null && definition === NOTHING && (
+          <Empty title="What it ran is not known any more">The timeline has its nodes.</Empty>
+        )}
+        {tab === "graph" && definition !== NOTHING && (
           <Graph
             label="The nodes of the run"
             {...{ definition, states, selected }}
@@ -153,22 +157,24 @@ function Inside({
             nodes={run.nodes}
             beganAt={run.startedAt ?? run.createdAt}
             endedAt={run.completedAt}
+            isNow={isNow}
             selected={selected}
             onSelect={setSelected}
           />
         )}
-        {tab === "history" && <History id={run.id} last={last} onTravel={onTravel} />}
+        {tab === "history" && <History id={run.id} beganAt={run.createdAt} last={last} onTravel={onTravel} />}
         <Travel at={run.version} last={last} onTravel={onTravel} />
       </section>
       {node ? (
         <NodePanel
           key={node.path}
           node={node}
+          isNow={isNow}
           said={isSpeaking(node, said) ? (said.get(node.path)?.text ?? "") : ""}
           onClose={() => setSelected("")}
         />
       ) : (
-        <RunPanel run={run} />
+        <RunPanel run={run} isNow={isNow} />
       )}
     </div>
   );

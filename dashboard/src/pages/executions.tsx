@@ -6,6 +6,7 @@ import { useTenantChanges } from "../api/live";
 import { Card, Skeleton } from "../parts/card";
 import { Empty } from "../parts/empty";
 import { ExecutionTable, RUN_ROW } from "../parts/execution-table";
+import { NothingRan } from "../parts/first-run";
 import { Page } from "../parts/page";
 import { Problem } from "../parts/problem";
 import { wordOf } from "../parts/state-pill";
@@ -36,6 +37,7 @@ const SINCE_MS: Record<string, number> = {
   "24h": 86_400_000,
   "7d": 604_800_000,
   "30d": 2_592_000_000,
+  "90d": 7_776_000_000,
 };
 
 const EXECUTIONS = graphql(
@@ -117,6 +119,7 @@ export function Executions() {
             <option value="24h">Last 24 hours</option>
             <option value="7d">Last 7 days</option>
             <option value="30d">Last 30 days</option>
+            <option value="90d">Last 90 days</option>
           </Choice>
         </div>
         {error && <Problem error={error} again={again} />}
@@ -146,11 +149,7 @@ function Nothing({ isFiltered }: { isFiltered: boolean }) {
       </Empty>
     );
   }
-  return (
-    <Empty title="Nothing has run yet" command="make demo">
-      Run a workflow from its page, through the API, or with:
-    </Empty>
-  );
+  return <NothingRan />;
 }
 
 function Choice({

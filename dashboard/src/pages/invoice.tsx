@@ -11,7 +11,7 @@ import { UpcomingDocument } from "../invoices/upcoming";
 import { Card, Skeleton } from "../parts/card";
 import { CommandDialog } from "../parts/command-dialog";
 import { CopyId } from "../parts/copy-id";
-import { Empty } from "../parts/empty";
+import { NotFound } from "../parts/empty";
 import { Page } from "../parts/page";
 import { Problem } from "../parts/problem";
 import { StatePill } from "../parts/state-pill";
@@ -61,9 +61,7 @@ export default function Invoice() {
       {error && <Problem error={error} again={again} />}
       {isLoading && <Skeleton />}
       {data && !invoice && (
-        <Card>
-          <Empty title="There is no such invoice" />
-        </Card>
+        <NotFound what="invoice" up={{ to: "/invoices", label: "All invoices" }} />
       )}
       {invoice && invoice.finalizedAt === null && <UpcomingDocument id={id} />}
       {invoice && invoice.finalizedAt !== null && (
@@ -76,8 +74,8 @@ export default function Invoice() {
             shown={line}
             show={setLine}
           />
+          {line !== "" && <FactsOfLine key={line} id={id} line={Number(line)} />}
           {invoice.creditNotes.length > 0 && <CreditNotes invoice={invoice} />}
-          {line !== "" && <FactsOfLine id={id} line={Number(line)} />}
         </>
       )}
     </Page>

@@ -10,6 +10,7 @@ import { Problem } from "../parts/problem";
 import { StatePill } from "../parts/state-pill";
 import { PAGE_SIZE, Table, usePages } from "../parts/table";
 import { Day } from "../parts/time";
+import { useMe } from "../session/permissions";
 
 const INVOICES = graphql(`
   query Invoices($first: Int!, $after: String) {
@@ -21,7 +22,8 @@ const INVOICES = graphql(`
     }
   }
 `);
-const FIRST = `curl -sS -X PUT "$URL/api/v1/tenants/$TENANT/billing-profile" \\
+const firstOf = (tenant: string) =>
+  `curl -sS -X PUT "${location.origin}/api/v1/tenants/${tenant}/billing-profile" \\
   -H "X-Operator-Key: $OPERATOR" -H 'Content-Type: application/json' \\
   -d '{"currency": "EUR", "usd_rate": "0.92", "taxes": {"default": "19"}}'`;
 
@@ -29,6 +31,7 @@ export default function Invoices() {
   const { after, pager } = usePages();
   const { data, error, isLoading, again } = useRead(INVOICES, { first: PAGE_SIZE, after });
   useTenantChanges(again, { isOf: (topic) => topic.startsWith("invoice.") });
+  const tenant = useMe()?.tenant.id ?? "$TENANT";
   const rows = data?.invoices.edges.map((edge) => edge.node) ?? [];
   return (
     <Page title="Invoices">
@@ -37,7 +40,7 @@ export default function Invoices() {
         {error && <Problem error={error} again={again} />}
         {isLoading && <Skeleton />}
         {data && rows.length === 0 && (
-          <Empty title="Nothing is billed yet" command={FIRST}>
+          <Empty title="Nothing is billed yet" command={firstOf(tenant)}>
             A tenant is billed once the operator has said on which terms:
           </Empty>
         )}

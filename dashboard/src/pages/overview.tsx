@@ -6,13 +6,13 @@ import { BUDGET_ROW, Budgets } from "../parts/budgets";
 import { Card, Skeleton } from "../parts/card";
 import { Chart } from "../parts/chart";
 import { sumOf } from "../parts/decimal";
-import { Empty } from "../parts/empty";
 import { ExecutionTable, RUN_ROW } from "../parts/execution-table";
+import { NothingRan } from "../parts/first-run";
 import { compactText, countText, Money, moneyText } from "../parts/money";
 import { Page } from "../parts/page";
 import { Problem } from "../parts/problem";
 import { durationText } from "../parts/time";
-import { TimeRange, useRange } from "../parts/time-range";
+import { type Range, TimeRange, useRange } from "../parts/time-range";
 import { useNamesById } from "./usage-groups";
 
 const OVERVIEW = graphql(
@@ -37,7 +37,6 @@ const OVERVIEW = graphql(
 type Together = ResultOf<typeof OVERVIEW>["together"][number];
 type Bucket = ResultOf<typeof OVERVIEW>["stats"][number];
 
-const FIRST_RUN = "make demo";
 const isOfRun = (topic: string) => /^(execution|budget)\./.test(topic);
 
 export function Overview() {
@@ -54,7 +53,7 @@ export function Overview() {
       {isLoading && <Skeleton />}
       {data && (
         <>
-          <Tiles stats={data.stats} together={data.together[0]} label={range.label} />
+          <Tiles stats={data.stats} together={data.together[0]} range={range} />
           {data.budgets.edges.length > 0 && (
             <Card title="Budgets">
               <Budgets rows={data.budgets.edges.map((edge) => edge.node)} nameOf={nameOf} />
@@ -75,9 +74,7 @@ export function Overview() {
             actions={!isNew && <Link href="/executions">All executions</Link>}
           >
             {data.recent.edges.length === 0 ? (
-              <Empty title="Nothing has run yet" command={FIRST_RUN}>
-                This runs a workflow of two agents, and you can watch it here:
-              </Empty>
+              <NothingRan />
             ) : (
               <ExecutionTable
                 label="Latest executions"
@@ -105,11 +102,11 @@ const BAD = ["FAILED", "COMPENSATED", "NEEDS_ATTENTION"];
 function Tiles({
   stats,
   together,
-  label,
+  range,
 }: {
   stats: Bucket[];
   together: Together | undefined;
-  label: string;
+  range: Range;
 }) {
   const total = stats.reduce((sum, bucket) => sum + bucket.total, 0);
   const completed = countOf(stats, ["COMPLETED"]);
@@ -118,26 +115,28 @@ function Tiles({
   const cost = sumOf(stats.map((bucket) => bucket.costUsd));
   const tokens = stats.reduce((sum, bucket) => sum + bucket.tokensIn + bucket.tokensOut, 0);
   const rate = completed + bad === 0 ? null : completed / (completed + bad);
+  // The rows behind a number are those of its time.
+  const rows = `/executions?since=${range.name}`;
   return (
     <div className="tiles">
-      <Tile label="Runs" value={compactText(total)} note={`in ${label}`} to="/executions" />
+      <Tile label="Runs" value={compactText(total)} note={`in ${range.label}`} to={rows} />
       <Tile
         label="Going on"
         value={compactText(going)}
         note={`${countText(countOf(stats, ["WAITING"]))} waiting`}
-        to="/executions?status=PENDING,RUNNING,WAITING,PAUSED,COMPENSATING"
+        to={`${rows}&status=${GOING_ON.join(",")}`}
       />
       <Tile
         label="Success"
         value={rate === null ? "–" : `${(rate * 100).toFixed(rate > 0.99 && rate < 1 ? 2 : 1)} %`}
         note={`${countText(bad)} went wrong`}
-        to={`/executions?status=${BAD.join(",")}`}
+        to={`${rows}&status=${BAD.join(",")}`}
       />
       <Tile
         label="Spend"
         value={<Money isShort usd={cost} hasUnpriced={stats.some((bucket) => bucket.hasUnpriced)} />}
         note={total === 0 ? "no runs" : `${compactText(tokens)} tokens`}
-        to="/executions"
+        to={rows}
       />
       <Tile
         label="p95 duration"
@@ -147,7 +146,7 @@ function Tiles({
             ? "no run has ended"
             : `half take ${durationText(together.p50DurationMs)} or less`
         }
-        to="/executions"
+        to={rows}
       />
     </div>
   );
@@ -218,6 +217,7 @@ function Charts({ stats, interval }: { stats: Bucket[]; interval: "HOUR" | "DAY"
       <Chart
         title="Duration"
         unit="time"
+        isTime
         kind="lines"
         {...{ times, interval }}
         series={charts.duration}

@@ -5,12 +5,13 @@ import { graphql, useRead } from "../api/graphql";
 import { useTenantChanges } from "../api/live";
 import { Card, Skeleton } from "../parts/card";
 import { CopyId } from "../parts/copy-id";
-import { Empty } from "../parts/empty";
+import { NotFound } from "../parts/empty";
 import { Json } from "../parts/json";
 import { Page } from "../parts/page";
 import { Problem } from "../parts/problem";
 import { Table } from "../parts/table";
-import { Time } from "../parts/time";
+import { wordOf } from "../parts/state-pill";
+import { Time, zoneName } from "../parts/time";
 import { useParam } from "../parts/url";
 
 const LAST = graphql(`
@@ -55,7 +56,7 @@ export default function Stream() {
       up={{ to: "/audit", label: "Audit" }}
       heading={
         <>
-          {kind.replaceAll("_", " ")} <CopyId id={id} isFull />
+          {wordOf(kind)} <CopyId id={id} isFull />
         </>
       }
       actions={home && <Link href={`/${home}/${id}`}>Open its page</Link>}
@@ -63,11 +64,7 @@ export default function Stream() {
       {error && <Problem error={error} again={again} />}
       {isLoading && <Skeleton />}
       {data && !newest && (
-        <Card>
-          <Empty title="There is no such stream">
-            <Link href="/audit">All events</Link>
-          </Empty>
-        </Card>
+        <NotFound what="stream" up={{ to: "/audit", label: "All events" }} />
       )}
       {newest && (
         <>
@@ -121,7 +118,7 @@ function Travel({
           />
         </label>
         <label className="row">
-          <span className="muted">or as of</span>
+          <span className="muted">or as of ({zoneName()})</span>
           <input
             type="datetime-local"
             className="input version"
@@ -214,7 +211,11 @@ function Difference({
           columns={[
             { head: "Where", cell: (row) => <code className="value-cell">{row.path}</code> },
             { head: "Before", cell: (row) => <Value of={row.before} /> },
-            { head: "After", cell: (row) => <Value of={row.after} /> },
+            {
+              head: "After",
+              // Was not there before, and is there without a value.
+              cell: (row) => <Value of={row.after ?? (row.before === null ? "null" : null)} />,
+            },
           ]}
         />
       )}

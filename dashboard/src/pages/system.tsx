@@ -68,7 +68,7 @@ function Tiles({ rows }: { rows: Projection[] }) {
       <Tile
         label="Furthest behind"
         value={durationText(Math.round(seconds * 1000))}
-        note={`${countText(events)} events`}
+        note={`${countText(events)} ${events === 1 ? "event" : "events"}`}
       />
       <Tile label="Dead letters" value={countText(parked)} note="streams set aside" />
       <Tile label="Read models" value={countText(rows.length)} note={`${rebuilding} being rebuilt`} />

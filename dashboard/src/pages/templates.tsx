@@ -47,7 +47,7 @@ const LISTED_MAX = 200;
 const NEAREST_MAX = 20;
 const TEXT_CHARACTERS_MAX = 2_000;
 const OWNERS = { "": "Anybody", TENANT: "This tenant", PLATFORM: "The platform" };
-const PUBLISH = `curl -sS -X PATCH "$URL/api/v1/workflows/$WORKFLOW" -H "Authorization: Bearer $KEY" \\
+const PUBLISH = `curl -sS -X PATCH "${location.origin}/api/v1/workflows/$WORKFLOW" -H "Authorization: Bearer $KEY" \\
   -H 'Content-Type: application/json' -d '{"is_public": true}'`;
 
 export default function Templates() {
@@ -75,7 +75,7 @@ export default function Templates() {
   const model = isSearch ? similar.data?.similarWorkflows[0]?.model : undefined;
   return (
     <Page title="Templates">
-      <div className="run">
+      <div className={shown ? "run" : undefined}>
         <Card isBare>
           <div className="card-head filters">
             <SearchField key={text} text={text} onSearch={setText} />
@@ -165,7 +165,7 @@ function columns(
         <>
           <button
             type="button"
-            className="button quiet"
+            className="button link"
             aria-pressed={template.id === shown}
             onClick={() => onSelect(template.id)}
           >
@@ -207,10 +207,12 @@ function Preview({ template }: { template: Template }) {
         )
       }
     >
-      <p className="muted">
-        Version {template.version} · <CopyId id={template.id} />
-      </p>
-      {template.description && <p>{template.description}</p>}
+      <div className="stack">
+        <p className="muted">
+          Version {template.version} · <CopyId id={template.id} />
+        </p>
+        {template.description && <p>{template.description}</p>}
+      </div>
       {definition && (
         <Graph
           label="The nodes of the template"

@@ -40,7 +40,7 @@ export function useNamesById(): (id: string) => string | undefined {
 export function useNames(): (group: Group) => string {
   const nameOf = useNamesById();
   return useCallback(
-    ({ value }: Group) => (value === null ? "none" : (nameOf(value) ?? value)),
+    ({ value }: Group) => (value === null ? "(none)" : (nameOf(value) ?? value)),
     [nameOf],
   );
 }

@@ -1,6 +1,7 @@
 /** What was used and what it cost: over time, beside the time before, and down to the event. */
 import { X } from "lucide-react";
 import { useMemo } from "react";
+import { Link } from "wouter";
 import { graphql, type ResultOf, useRead } from "../api/graphql";
 import { Card, Skeleton } from "../parts/card";
 import { Chart, type Series } from "../parts/chart";
@@ -116,8 +117,16 @@ export default function Usage() {
           <Tiles comparison={data.costExplorer} label={range.label} />
           {data.costExplorer.groups.length === 0 ? (
             <Card>
-              <Empty title="Nothing was used in this time" command="make demo">
-                Choose a longer time, or run a workflow of two agents, whose calls are counted here:
+              <Empty
+                title="Nothing was used in this time"
+                action={
+                  <Link className="button" href="/">
+                    Go to the overview
+                  </Link>
+                }
+              >
+                Every call of a model is counted here. Choose a longer time; the overview has an
+                example for whoever has run nothing yet.
               </Empty>
             </Card>
           ) : (
@@ -145,7 +154,7 @@ function Tiles({ comparison, label }: { comparison: Comparison; label: string })
   const tokens = current.tokensIn + current.tokensOut;
   return (
     <div className="tiles">
-      <Tile label="Spend" note={isProvisional(current) ? "until its invoice tells" : `in ${label}`}>
+      <Tile label="Spend" note={isSome(current.provisionalUsd) ? "until its invoice tells" : `in ${label}`}>
         <Amount isShort of={current} />
       </Tile>
       <Tile label={`Before, in ${label}`} note="as long a time, just before">
@@ -164,8 +173,8 @@ function Tiles({ comparison, label }: { comparison: Comparison; label: string })
   );
 }
 
-function isProvisional({ provisionalUsd }: { provisionalUsd: string }): boolean {
-  return /[1-9]/.test(provisionalUsd);
+function isSome(usd: string): boolean {
+  return /[1-9]/.test(usd);
 }
 
 function Tile({
@@ -233,7 +242,9 @@ function seriesOf(
     values[place] = (values[place] ?? 0) + of(one);
   }
   const total = (values: number[]) => values.reduce((sum, value) => sum + value, 0);
-  const ranked = [...groups].sort(([, one], [, other]) => total(other) - total(one));
+  const ranked = [...groups]
+    .filter(([, values]) => total(values) > 0)
+    .sort(([, one], [, other]) => total(other) - total(one));
   const shown = ranked.slice(0, SHOWN_MAX);
   const rest = ranked.slice(SHOWN_MAX);
   if (rest.length > 0) {
@@ -305,7 +316,7 @@ function Groups({
             head: "In percent",
             className: "right",
             cell: (row) =>
-              KINDS[row.kind] ? (
+              KINDS[row.kind] && isSome(row.deltaUsd) ? (
                 <span className="tag">{KINDS[row.kind]}</span>
               ) : (
                 percentText(row.deltaPercent)
@@ -340,7 +351,7 @@ function Amount({
 }
 
 function Delta({ usd, isShort = false }: { usd: string; isShort?: boolean }) {
-  const isMore = /[1-9]/.test(usd) && !usd.startsWith("-");
+  const isMore = isSome(usd) && !usd.startsWith("-");
   return (
     <span className="number nowrap">
       {isMore && "+"}

@@ -17,7 +17,7 @@ const WORKFLOWS = graphql(`
     }
   }
 `);
-const FIRST = `curl -sS "$URL/api/v1/workflows" -H "Authorization: Bearer $KEY" \\
+const FIRST = `curl -sS "${location.origin}/api/v1/workflows" -H "Authorization: Bearer $KEY" \\
   -H 'Content-Type: application/json' -d '{"name": "Answer", "definition": {
   "nodes": [{"id": "start", "type": "start"},
     {"id": "draft", "type": "llm", "config": {"model": "offline/echo", "prompt": "{{ input.question }}"}},

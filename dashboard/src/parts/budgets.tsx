@@ -64,7 +64,7 @@ function Rows({
             <div className="row">
               <strong title={name}>{name}</strong>
               <span className={`pill ${TONES[budget.status] ?? "tone-idle"}`}>
-                {Math.round(spent * 100)} %
+                {Math.floor(spent * 100)} %
               </span>
             </div>
             <div

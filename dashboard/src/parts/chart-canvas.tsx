@@ -12,7 +12,7 @@ import { init, use } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
 import { useEffect, useRef } from "react";
 import { colorOf, useIsDark } from "../theme";
-import { type ChartProps, timeText } from "./chart";
+import { type ChartProps, type Series, timeText } from "./chart";
 
 use([
   AriaComponent,
@@ -57,7 +57,46 @@ export default function ChartCanvas(props: ChartProps) {
   );
 }
 
-function optionsOf({ unit, times, series, kind, interval, isWhole, text = String }: ChartProps) {
+/** As few as can be read: below each other at a tenth of the axis or more. */
+const TIME_TICKS = [
+  1, 10, 100, 1_000, 10_000, 60_000, 600_000, 3_600_000, 86_400_000, 864_000_000,
+];
+
+/** The ticks that hold all values. */
+function timeTicks(series: Series[]): number[] {
+  const values = series.flatMap((one) => one.values.filter((value) => value !== null));
+  const [least, most] = [Math.max(Math.min(...values), 1), Math.max(...values)];
+  const from = TIME_TICKS.findLastIndex((tick) => tick <= least);
+  const to = TIME_TICKS.findIndex((tick) => tick >= most);
+  return TIME_TICKS.slice(from, to === -1 ? undefined : Math.max(to, from + 1) + 1);
+}
+
+/** Of a day that begins its date, of another hour only that. */
+function tickText(iso: string, interval: ChartProps["interval"]): string {
+  const isHour = interval === "HOUR" && !/T00:00/.test(iso);
+  return isHour ? iso.slice(11, 16) : timeText(iso, "DAY");
+}
+
+/** A point between two gaps is no line, and would not be seen. */
+function isAlone(values: (number | null)[], place: number): boolean {
+  return (values[place - 1] ?? null) === null && (values[place + 1] ?? null) === null;
+}
+
+function scaleOf({ series, isTime, isWhole }: ChartProps) {
+  if (!isTime) return { type: "value" as const, splitNumber: 4, minInterval: isWhole ? 1 : 0 };
+  const ticks = timeTicks(series);
+  return {
+    type: "log" as const,
+    min: ticks[0] ?? 1,
+    max: ticks.at(-1) ?? 1,
+    axisTick: { show: false, customValues: ticks },
+    customValues: ticks,
+  };
+}
+
+function optionsOf(props: ChartProps) {
+  const { times, series, kind, interval, isTime, text = String } = props;
+  const { customValues, ...scale } = { customValues: undefined, ...scaleOf(props) };
   const muted = colorOf("--muted");
   const line = colorOf("--line");
   const axisText = { color: muted, fontSize: 11 };
@@ -69,19 +108,19 @@ function optionsOf({ unit, times, series, kind, interval, isWhole, text = String
       label: { enabled: false },
       decal: { show: kind === "bars" && series.length > 1 },
     },
-    grid: { left: 8, right: 30, top: 30, bottom: series.length > 1 ? 28 : 4, containLabel: true },
+    grid: { left: 4, right: 14, top: 10, bottom: series.length > 1 ? 28 : 4, containLabel: true },
     legend: {
       show: series.length > 1,
       type: "scroll",
       bottom: 0,
       left: 0,
       itemGap: 8,
-      itemWidth: 12,
+      itemWidth: kind === "bars" ? 12 : 24,
       itemHeight: 12,
       textStyle: axisText,
       pageTextStyle: axisText,
       pageIconColor: muted,
-      icon: "roundRect",
+      ...(kind === "bars" && { icon: "roundRect" }),
     },
     tooltip: {
       trigger: "axis",
@@ -95,32 +134,32 @@ function optionsOf({ unit, times, series, kind, interval, isWhole, text = String
     xAxis: {
       type: "category",
       data: times.map((time) => timeText(time, interval)),
-      axisLabel: { ...axisText, hideOverlap: true, alignMinLabel: "left", alignMaxLabel: "right" },
+      axisLabel: {
+        ...axisText,
+        hideOverlap: true,
+        formatter: (_: string, place: number) => tickText(times[place] ?? "", interval),
+      },
       axisLine: { lineStyle: { color: line } },
       axisTick: { show: false },
     },
     yAxis: {
-      type: "value",
-      name: unit,
-      nameTextStyle: { ...axisText, align: "left" },
-      nameGap: 12,
-      axisLabel: { ...axisText, formatter: (value: number) => text(value) },
+      ...scale,
+      axisLabel: { ...axisText, customValues, formatter: (value: number) => text(value) },
       splitLine: { lineStyle: { color: line } },
-      splitNumber: 4,
-      minInterval: isWhole ? 1 : 0,
     },
     series: series.map((one, index) => ({
       name: one.name,
       type: kind === "bars" ? "bar" : "line",
       stack: kind === "bars" ? "all" : undefined,
-      data: one.values,
+      data: isTime ? one.values.map((value) => value && Math.max(value, 1)) : one.values,
       color: colorOf(one.color),
       connectNulls: false,
-      showSymbol: one.values.filter((value) => value !== null).length < 3,
+      showSymbol: true,
       symbol: ["circle", "rect", "triangle", "diamond"][index % 4],
-      symbolSize: 6,
+      symbolSize: (_: unknown, { dataIndex }: { dataIndex: number }) =>
+        isAlone(one.values, dataIndex) ? 6 : 0,
       lineStyle: { width: 2, type: (["solid", "dashed", "dotted"] as const)[index % 3] },
-      barMaxWidth: 22,
+      barMaxWidth: 36,
       itemStyle: { borderRadius: kind === "bars" && series.length === 1 ? [3, 3, 0, 0] : 0 },
     })),
   };

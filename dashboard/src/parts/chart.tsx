@@ -12,7 +12,7 @@ export interface Series {
 }
 export interface ChartProps {
   title: string;
-  /** Of the axis and the table. */
+  /** Of the table; the axis has it in its numbers. */
   unit: string;
   times: string[];
   series: Series[];
@@ -20,8 +20,12 @@ export interface ChartProps {
   interval: "HOUR" | "DAY" | "MONTH";
   /** Values are counts: no halves on the axis. */
   isWhole?: boolean;
+  /** Values are milliseconds, from few to days: each step of the axis is some times the one before. */
+  isTime?: boolean;
   text?: (value: number) => string;
 }
+
+const EACH = { HOUR: "each hour", DAY: "each day", MONTH: "each month" } as const;
 
 // Drawing is the largest part of the page, and what is around it need not wait for it.
 const Canvas = lazy(() => import("./chart-canvas"));
@@ -34,15 +38,18 @@ export function Chart(props: ChartProps) {
     <Card
       title={props.title}
       actions={
-        <button
-          type="button"
-          className="button quiet icon"
-          aria-label={`${props.title}: ${label}`}
-          title={label}
-          onClick={() => setIsTable(!isTable)}
-        >
-          {isTable ? <TrendingUp size={15} aria-hidden /> : <Table2 size={15} aria-hidden />}
-        </button>
+        <>
+          <span className="muted note">{EACH[props.interval]}, UTC</span>
+          <button
+            type="button"
+            className="button quiet icon"
+            aria-label={`${props.title}: ${label}`}
+            title={label}
+            onClick={() => setIsTable(!isTable)}
+          >
+            {isTable ? <TrendingUp size={15} aria-hidden /> : <Table2 size={15} aria-hidden />}
+          </button>
+        </>
       }
     >
       <figure className="chart">

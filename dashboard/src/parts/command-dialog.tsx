@@ -22,7 +22,7 @@ export function CommandDialog({
   isDanger?: boolean;
   method?: "POST" | "PUT" | "PATCH" | "DELETE";
   path: string;
-  /** undefined: it is not complete yet. */
+  /** undefined: it is not complete yet; null: there is none. */
   body: unknown;
   onDone: (data: Record<string, unknown>) => void;
   onClose: () => void;
@@ -35,7 +35,7 @@ export function CommandDialog({
     setIsBusy(true);
     setError(null);
     try {
-      onDone(await command(method, path, body));
+      onDone(await command(method, path, body ?? undefined));
       onClose();
     } catch (reason) {
       setError(reason);

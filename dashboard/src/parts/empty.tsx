@@ -1,15 +1,21 @@
 import { Inbox } from "lucide-react";
 import type { ReactNode } from "react";
+import { Link } from "wouter";
+import { Card } from "./card";
 import { CopyButton } from "./copy-id";
 
-/** Nothing is here yet: what would be, and the command that puts it here. */
+/** Nothing is here yet: what would be, and what puts it here. action: a press that does; command: one
+ * for a terminal.
+ */
 export function Empty({
   title,
   children,
+  action,
   command,
 }: {
   title: string;
   children?: ReactNode;
+  action?: ReactNode;
   command?: string;
 }) {
   return (
@@ -17,8 +23,27 @@ export function Empty({
       <Inbox size={28} aria-hidden />
       <h2>{title}</h2>
       {children && <p>{children}</p>}
+      {action}
       {command && <Command text={command} />}
     </div>
+  );
+}
+
+/** An address that leads to nothing, and the way back from it. */
+export function NotFound({ what, up }: { what: string; up: { to: string; label: string } }) {
+  return (
+    <Card>
+      <Empty
+        title={`There is no such ${what}`}
+        action={
+          <Link className="button" href={up.to}>
+            {up.label}
+          </Link>
+        }
+      >
+        It may be of another tenant, or it was deleted.
+      </Empty>
+    </Card>
   );
 }
 

@@ -2,7 +2,7 @@ import { type FragmentOf, readFragment } from "gql.tada";
 import { graphql } from "../api/graphql";
 import { CopyId } from "./copy-id";
 import { compactText, Money } from "./money";
-import { StatePill } from "./state-pill";
+import { isOpen, StatePill } from "./state-pill";
 import { type Column, Table } from "./table";
 import { Duration, Time } from "./time";
 
@@ -38,12 +38,16 @@ const COLUMNS: Column<Run>[] = [
     cell: (run) => (
       <>
         {nameOf(run)}
-        {messageOf(run.error) && <div className="muted clipped">{messageOf(run.error)}</div>}
+        {messageOf(run.error) && (
+          <div className="muted clipped" title={messageOf(run.error)}>
+            {messageOf(run.error)}
+          </div>
+        )}
       </>
     ),
   },
   { head: "Started", cell: (run) => <Time at={run.createdAt} /> },
-  { head: "Duration", className: "right", cell: (run) => <Duration ms={run.durationMs} /> },
+  { head: "Duration", className: "right", cell: (run) => <Duration ms={run.durationMs} since={isOpen(run.status) ? run.createdAt : null} /> },
   {
     head: "Tokens",
     className: "right",

@@ -10,9 +10,9 @@ export function moneyText(amount: string, symbol = "$"): string {
   return `${amount.startsWith("-") ? "−" : ""}${symbol}${grouped}.${digits}`;
 }
 
-/** hasUnpriced: the amount is a lower bound. provisionalUsd: so much of it is an upper one. isShort: to the cent, or what is less than one to four
- * digits. digits: so many after the point, so that those of a column stand below each other. All of
- * it on hover.
+/** hasUnpriced: the amount is a lower bound. provisionalUsd: so much of it is an upper one. isShort:
+ * to the cent, or what is less than one to four digits. digits: so many after the point, so that those
+ * of a column stand below each other. All of it on hover.
  */
 export function Money({
   usd,
@@ -27,19 +27,22 @@ export function Money({
   isShort?: boolean;
   digits?: number;
 }) {
-  const text =
-    digits !== undefined ? fixedText(usd, digits) : moneyText(isShort ? shortened(usd) : usd);
   const bound = boundOf(hasUnpriced, provisionalUsd);
+  // What is less than can be seen is so with an upper bound too; of a lower one nothing is seen.
+  const isBelow = digits !== undefined && isLost(usd, digits) && !hasUnpriced;
+  const sign = isBelow ? "<" : bound?.sign;
   return (
     <span className="number nowrap" title={moneyText(usd)}>
       {bound && (
         <>
           <abbr title={bound.why} className="muted">
-            {bound.sign}
-          </abbr>{" "}
+            {sign}
+          </abbr>
+          {!isBelow && " "}
         </>
       )}
-      {text}
+      {!bound && isBelow && sign}
+      {digits === undefined ? moneyText(isShort ? shortened(usd) : usd) : fixedText(usd, digits, isBelow)}
     </span>
   );
 }
@@ -56,21 +59,24 @@ function boundOf(hasUnpriced: boolean, provisionalUsd: string) {
     : { sign: "≤", why: `At most: ${provisional}.` };
 }
 
-/** Of what is too small to be seen so, that it is more than nothing. */
-export function fixedText(usd: string, digits: number): string {
-  if (!/[1-9]/.test(usd)) return moneyText("0");
-  const text = rounded(usd, digits);
-  const isLost = /[1-9]/.test(usd) && !/[1-9]/.test(text);
-  const shown = isLost ? `0.${"1".padStart(digits, "0")}` : text;
-  const [whole = "0", fraction = ""] = shown.split(".");
-  const fixed = `${moneyText(whole).split(".")[0]}.${fraction.slice(0, digits)}`;
-  return isLost ? `<${fixed}` : fixed;
+/** Is more than nothing, and less than so many digits show. */
+function isLost(usd: string, digits: number): boolean {
+  return /[1-9]/.test(usd) && !/[1-9]/.test(rounded(usd, digits));
+}
+
+function fixedText(usd: string, digits: number, isBelow: boolean): string {
+  const text = isBelow ? `0.${"1".padStart(digits, "0")}` : rounded(usd, digits);
+  if (!/[1-9]/.test(text)) return moneyText("0");
+  const [whole = "0", fraction = ""] = text.split(".");
+  return `${moneyText(whole).split(".")[0]}.${fraction.slice(0, digits)}`;
 }
 
 function shortened(usd: string): string {
   const [whole = "0", fraction = ""] = usd.split(".");
   const isLarge = !/^-?0*$/.test(whole);
   const zeros = fraction.length - fraction.replace(/^0+/, "").length;
+  // Of hundreds of thousands nobody reads the cents.
+  if (whole.replace("-", "").length > 5) return rounded(usd, 0);
   return rounded(usd, isLarge ? 2 : Math.max(zeros + 4, 2));
 }
 

@@ -48,6 +48,13 @@ export function wordOf(state: string): string {
   return word.charAt(0).toUpperCase() + word.slice(1);
 }
 
+const OVER = new Set(["COMPLETED", "FAILED", "COMPENSATED", "CANCELLED", "SKIPPED"]);
+
+/** Of a run or of a node. */
+export function isOpen(state: string): boolean {
+  return !OVER.has(state);
+}
+
 /** tone: for a state that is not of a run, such as an invoice's. */
 export function StatePill({ state, tone }: { state: string; tone?: Tone }) {
   const [own, shape] = STATES[state] ?? (["idle", null] as const);

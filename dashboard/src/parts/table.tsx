@@ -56,7 +56,7 @@ export function Table<Row>({
               onClick={(event) => open(event, row)}
             >
               {columns.map((column) => (
-                <td key={column.head} className={column.className}>
+                <td key={column.head} className={column.className} data-head={column.head}>
                   {column.cell(row)}
                 </td>
               ))}

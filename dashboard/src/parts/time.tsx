@@ -24,6 +24,10 @@ export function ageOf(iso: string, nowMs = Date.now()): string {
   return iso;
 }
 
+export function exactText(iso: string): string {
+  return EXACT.format(new Date(iso));
+}
+
 /** The age; the exact time with its zone on hover, and for whoever reads by ear. */
 export function Time({ at, exact = false }: { at: string | null; exact?: boolean }) {
   const [, setTick] = useState(0);
@@ -32,7 +36,7 @@ export function Time({ at, exact = false }: { at: string | null; exact?: boolean
     return () => clearInterval(timer);
   }, []);
   if (at === null) return <span className="muted">–</span>;
-  const full = EXACT.format(new Date(at));
+  const full = exactText(at);
   return (
     <time dateTime={at} title={full} className="number">
       {exact ? `${full} (${ageOf(at)})` : ageOf(at)}
@@ -53,16 +57,54 @@ export function Day({ at }: { at: string | null }) {
   );
 }
 
+/** In its two largest units; whole ones alone. */
 export function durationText(ms: number | null): string {
   if (ms === null) return "–";
   if (ms < 1_000) return `${ms} ms`;
-  if (ms < 60_000) return `${(ms / 1_000).toFixed(ms < 10_000 ? 2 : 1)} s`;
-  const minutes = Math.floor(ms / 60_000);
-  if (minutes < 60) return `${minutes} min ${Math.round((ms % 60_000) / 1_000)} s`;
-  const hours = Math.floor(minutes / 60);
-  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
+  if (ms < 59_950) return `${ms % 1_000 === 0 ? ms / 1_000 : (ms / 1_000).toFixed(ms < 9_995 ? 2 : 1)} s`;
+  const seconds = Math.round(ms / 1_000);
+  if (seconds < 3_600) return twoOf(seconds, 60, "min", "s");
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 48 * 60
+    ? twoOf(minutes, 60, "h", "min")
+    : twoOf(Math.floor(minutes / 60), 24, "d", "h");
 }
 
-export function Duration({ ms }: { ms: number | null }) {
-  return <span className="number">{durationText(ms)}</span>;
+function twoOf(amount: number, size: number, large: string, small: string): string {
+  const rest = amount % size;
+  const whole = `${Math.floor(amount / size)} ${large}`;
+  return rest === 0 ? whole : `${whole} ${rest} ${small}`;
+}
+
+/** since: of what goes on, when it began; the time until now then grows while one looks. */
+export function Duration({ ms, since = null }: { ms: number | null; since?: string | null }) {
+  const isOpen = ms === null && since !== null;
+  const now = useNow(isOpen);
+  if (!isOpen) return <span className="number">{durationText(ms)}</span>;
+  const lasted = Math.max(now - Date.parse(since), 0);
+  const unit = lasted < 60_000 ? 1_000 : 60_000;
+  return (
+    <span className="number muted" title="until now">
+      {durationText(Math.floor(lasted / unit) * unit)}
+    </span>
+  );
+}
+
+const TICK_MS = 1_000;
+
+/** The time, every second for as long as it matters. */
+export function useNow(isTicking: boolean): number {
+  const [now, setNow] = useState(() => Date.now());
+  useEffect(() => {
+    if (!isTicking) return;
+    const timer = setInterval(() => setNow(Date.now()), TICK_MS);
+    return () => clearInterval(timer);
+  }, [isTicking]);
+  return now;
+}
+
+/** Of the times that are shown: `CET`. */
+export function zoneName(): string {
+  const parts = new Intl.DateTimeFormat("en-GB", { timeZoneName: "short" }).formatToParts();
+  return parts.find((part) => part.type === "timeZoneName")?.value ?? "";
 }

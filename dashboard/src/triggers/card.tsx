@@ -32,7 +32,7 @@ export function Triggers({
       }
     >
       {rows.length === 0 ? (
-        <Empty title="Nothing begins it by itself" />
+        <Empty title="Nothing begins it by itself">A trigger does so at times, or when its webhook is called.</Empty>
       ) : (
         <TriggerTable rows={rows} again={again} />
       )}

@@ -4,13 +4,13 @@ import { Link } from "wouter";
 import { graphql } from "../api/graphql";
 import { StatePill } from "../parts/state-pill";
 import { type Column, Table } from "../parts/table";
-import { Time } from "../parts/time";
+import { durationText, Time } from "../parts/time";
 import { useMay } from "../session/permissions";
-import { Asked, type Kind } from "./actions";
+import { Asked, type Kind, LABELS } from "./actions";
 
 export const TRIGGER_ROW = graphql(`
   fragment TriggerRow on Trigger {
-    id name kind schedule isPaused pauseReason note nextAt lastFiredAt lastExecutionId lastStatus
+    id name kind schedule webhook input policy isPaused pauseReason note nextAt lastFiredAt lastExecutionId lastStatus
     firedCount missedCount failuresInARow
   }
 `);
@@ -25,7 +25,7 @@ function whenOf(trigger: Trigger): string {
   const told = trigger.schedule as { cron?: string; time_zone?: string; every_s?: number } | null;
   if (told === null) return "when its webhook is sent something";
   if (told.cron !== undefined) return `${told.cron}, ${told.time_zone ?? "UTC"}`;
-  return `every ${told.every_s ?? 0} s`;
+  return `every ${durationText((told.every_s ?? 0) * 1_000)}`;
 }
 
 const COLUMNS: Column<Trigger>[] = [
@@ -56,7 +56,9 @@ const COLUMNS: Column<Trigger>[] = [
   {
     head: "Its run",
     cell: (trigger) =>
-      trigger.lastExecutionId !== null && (
+      trigger.lastExecutionId === null ? (
+        <span className="muted">–</span>
+      ) : (
         <Link href={`/executions/${trigger.lastExecutionId}`}>
           <StatePill state={trigger.lastStatus ?? "PENDING"} />
         </Link>
@@ -90,10 +92,10 @@ export function TriggerTable({
             key={kind}
             type="button"
             className="button"
-            aria-label={`${VERBS[kind]} ${trigger.name}`}
+            aria-label={`${LABELS[kind]} ${trigger.name}`}
             onClick={() => setAsked({ kind, trigger })}
           >
-            {VERBS[kind]}
+            {LABELS[kind]}
           </button>
         ))}
       </div>
@@ -107,15 +109,21 @@ export function TriggerTable({
         rows={rows.map(readRow)}
         keyOf={(trigger) => trigger.id}
       />
-      {asked && <Asked {...asked} again={again} close={() => setAsked(null)} />}
+      {asked && (
+        <Asked
+          {...asked}
+          key={asked.kind}
+          to={(kind) => setAsked({ ...asked, kind })}
+          again={again}
+          close={() => setAsked(null)}
+        />
+      )}
     </>
   );
 }
 
-const VERBS: Record<Kind, string> = { fire: "Fire now", pause: "Pause", resume: "Resume" };
-
 /** A webhook fires when something is sent to it, and without that it has nothing to give to a run. */
 function kindsOf(trigger: Trigger): Kind[] {
   const change: Kind = trigger.isPaused ? "resume" : "pause";
-  return trigger.kind === "schedule" ? ["fire", change] : [change];
+  return trigger.kind === "schedule" ? ["fire", change, "more"] : [change, "more"];
 }
