@@ -18,7 +18,7 @@ from domain.execution_usage import record_resolved, unresolved_since
 from domain.executions import Execution, ExecutionNotFound
 from domain.identifiers import Json, TenantId
 from domain.rating import rate
-from domain.usage import Measured, Metered, UsageLine, UsageNotUnresolved
+from domain.usage import Measured, Metered, UsageNotUnresolved
 
 # What an attempt is of.
 Stream: TypeAlias = Execution | EmbeddingCall
@@ -198,10 +198,10 @@ async def _usage(used: AttemptUsage, since: datetime, on: Tenancy) -> Usage:
     model, provider = used.model, used.model.partition("/")[0]
     measured = Measured({"requests": 1, **used.quantities}, "resolved")
     if not used.quantities:
-        free = (UsageLine("requests", 1, 0),)
-        return Usage(model, metered=Metered(model, provider, None, "resolved", "", free))
+        free = Metered(model, provider, None, "resolved", "", [["requests", 1, 0]])
+        return Usage(model, metered=free)
     assert on.ports.prices is not None
     sources = await on.ports.prices.sources(on.tenant_id, model, since)
-    rated = rate(measured, model, sources)
+    rated = rate(measured.quantities, model, sources)
     metered = Metered(model, provider, None, "resolved", rated.prices, rated.lines)
-    return Usage(model, measured.tokens_in, measured.tokens_out, metered.cost_usd_pico, metered)
+    return Usage(model, measured.tokens_in, measured.tokens_out, rated.cost_usd_pico, metered)

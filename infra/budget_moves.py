@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, cast
+from uuid import UUID
 
 import orjson
 from psycopg import DatabaseError
@@ -34,6 +35,9 @@ TOLD_SQLSTATE = "ALB04"
 
 _NO_RUN, _NO_PERIOD = str(NO_RUN), NO_PERIOD.isoformat()
 
+# As the statement has it. Ids are no text yet: who writes the JSON writes them ten times as fast.
+Row: TypeAlias = dict[str, Json | UUID]
+
 
 @dataclass(slots=True)
 class BudgetMoves:
@@ -43,10 +47,10 @@ class BudgetMoves:
 
     tenant_id: TenantId
     revision: int | None = None
-    reserve: list[JsonObject] = field(default_factory=lambda: [])
-    settle: list[JsonObject] = field(default_factory=lambda: [])
-    count: list[JsonObject] = field(default_factory=lambda: [])
-    exhaust: list[JsonObject] = field(default_factory=lambda: [])
+    reserve: list[Row] = field(default_factory=lambda: [])
+    settle: list[Row] = field(default_factory=lambda: [])
+    count: list[Row] = field(default_factory=lambda: [])
+    exhaust: list[Row] = field(default_factory=lambda: [])
 
     def __enter__(self) -> None:
         """Around the append."""
@@ -102,24 +106,27 @@ def budget_moves(
 
 
 def _add_run(moves: BudgetMoves, execution: Execution, caps: Mapping[str, int]) -> None:
-    tenant, run = str(moves.tenant_id), str(execution.id)
+    tenant, run = moves.tenant_id, execution.id
     for event in execution.pending_events:
         match event:
-            case Execution.NodeStarted() if event.reserved is not None:
+            case Execution.NodeStarted():
+                if event.reserved is None:
+                    continue
                 amount = event.reserved["usd_pico"]
-                for counter in counters_from(cast("list[Json]", event.reserved["counters"])):
-                    one: JsonObject = {
+                told = cast("list[tuple[str, str | None, str | None]]", event.reserved["counters"])
+                for budget_id, run_id, period_start in told:
+                    one: Row = {
                         "tenant": tenant,
                         "execution": run,
                         "path": event.path,
                         "attempt": event.attempt,
-                        "budget": counter.budget_id,
-                        "run": counter.run_id or _NO_RUN,
-                        "period": counter.period_start or _NO_PERIOD,
+                        "budget": budget_id,
+                        "run": run_id or _NO_RUN,
+                        "period": period_start or _NO_PERIOD,
                         "amount": amount,
                     }
-                    if counter.budget_id in caps:
-                        one["cap"] = caps[counter.budget_id]
+                    if budget_id in caps:
+                        one["cap"] = caps[budget_id]
                     moves.reserve.append(one)
             case Execution.NodeCompleted() | Execution.NodeFailed() | Execution.UsageResolved():
                 if not is_unknown(event):
@@ -136,14 +143,14 @@ def _add_embedding(moves: BudgetMoves, call: EmbeddingCall) -> None:
                     moves.reserve.append(
                         {
                             **_at(moves.tenant_id, counter),
-                            "execution": str(call.id),
+                            "execution": call.id,
                             "path": event.purpose,
                             "attempt": ATTEMPT,
                             "amount": event.reserved["usd_pico"],
                         }
                     )
             case EmbeddingCall.Completed() | EmbeddingCall.Failed() | EmbeddingCall.UsageResolved():
-                moves.settle.append(_settled(str(moves.tenant_id), str(call.id), event))
+                moves.settle.append(_settled(moves.tenant_id, call.id, event))
             case _:
                 pass
 
@@ -158,7 +165,7 @@ _Outcome: TypeAlias = (
 )
 
 
-def _settled(tenant: str, stream: str, event: _Outcome) -> JsonObject:
+def _settled(tenant: UUID, stream: UUID, event: _Outcome) -> Row:
     return {
         "tenant": tenant,
         "execution": stream,
@@ -185,7 +192,7 @@ def moves_document(batch: Sequence[BudgetMoves | None]) -> bytes:
     """The parameter of the statement for appends in their order."""
     # By the number of the tenant: to hash a UUID is a function of Python's.
     known: dict[tuple[int, int], TenantId] = {}
-    document: dict[str, list[JsonObject]] = {}
+    document: dict[str, list[Row]] = {}
     for place, moves in enumerate(batch):
         if moves is None:
             continue
@@ -201,9 +208,8 @@ def moves_document(batch: Sequence[BudgetMoves | None]) -> bytes:
         ):
             if some:
                 document.setdefault(name, []).extend(some)
-    told: list[JsonObject] = [
-        {"tenant": str(tenant_id), "revision": revision}
-        for (_, revision), tenant_id in known.items()
+    told: list[Row] = [
+        {"tenant": tenant_id, "revision": revision} for (_, revision), tenant_id in known.items()
     ]
     return orjson.dumps({"known": told, **document} if document else told)
 
@@ -243,9 +249,9 @@ def _same_form(period: str) -> str:
     return datetime.fromisoformat(period).astimezone(UTC).isoformat()
 
 
-def _at(tenant_id: TenantId, counter: Counter) -> JsonObject:
+def _at(tenant_id: TenantId, counter: Counter) -> Row:
     return {
-        "tenant": str(tenant_id),
+        "tenant": tenant_id,
         "budget": counter.budget_id,
         "run": counter.run_id or _NO_RUN,
         "period": counter.period_start or _NO_PERIOD,

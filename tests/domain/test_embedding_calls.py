@@ -11,7 +11,7 @@ from domain.node_types import UNBILLED, Usage
 from domain.usage import Metered, UsageLine, UsageNotUnresolved
 
 CALL_ID = UUID(int=5)
-LINES = (UsageLine("requests", 1, 0), UsageLine("embedding_tokens", 7, 140_000))
+LINES: list[UsageLine] = [["requests", 1, 0], ["embedding_tokens", 7, 140_000]]
 USED = Usage("m", 7, 0, 140_000, Metered("m", "acme", None, "provider", "book/1", LINES))
 NOTHING = Usage("m")
 

@@ -17,7 +17,7 @@ from domain.execution_outcomes import complete_node
 from domain.executions import Execution
 from domain.identifiers import Json, JsonObject, TenantId
 from domain.node_types import Usage
-from domain.usage import Metered, UsageLine
+from domain.usage import Metered
 from infra.admission import EveryoneAdmitted
 from infra.budget_alerts import PostgresBudgetAlerts
 from infra.budget_verification import verify_budgets
@@ -150,7 +150,7 @@ EMBEDDED = Usage(
     "m",
     tokens_in=7,
     cost_usd_pico=140_000,
-    metered=Metered("m", "p", None, "provider", "b", (UsageLine("embedding_tokens", 7, 140_000),)),
+    metered=Metered("m", "p", None, "provider", "b", [["embedding_tokens", 7, 140_000]]),
 )
 
 
@@ -173,4 +173,4 @@ def an_embedding(
 
 
 def metered(cost: int | None) -> Metered:
-    return Metered("m", "p", None, "provider", "", (UsageLine("requests", 1, cost),))
+    return Metered("m", "p", None, "provider", "", [["requests", 1, cost]])
