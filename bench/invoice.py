@@ -120,11 +120,11 @@ def _runs() -> list[list[StoredEvent]]:
 
 def _used(number: int, tokens: int) -> Usage:
     model = f"openai/model-{number % MODELS}"
-    lines = (
-        UsageLine("requests", 1, 0),
-        UsageLine("input_tokens", tokens, tokens * 150_000),
-        UsageLine("output_tokens", tokens, tokens * 600_000),
-    )
+    lines: list[UsageLine] = [
+        ["requests", 1, 0],
+        ["input_tokens", tokens, tokens * 150_000],
+        ["output_tokens", tokens, tokens * 600_000],
+    ]
     metered = Metered(model, "openai", None, "provider", "platform/1", lines)
     return Usage(model, tokens, tokens, metered.cost_usd_pico, metered)
 

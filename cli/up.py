@@ -13,6 +13,7 @@ import httpx
 import typer
 
 from cli.api import ApiParts, build_api_parts, run_api
+from cli.filling import fill_new, told
 from cli.installation import (
     DEMO_FILE,
     SERVER_FILE,
@@ -54,6 +55,8 @@ def up(*, port: int | None, data_dir: Path | None) -> int:
         with listen(settings) as listening:
             async with stop_signal() as stop, installation(settings) as ready:
                 await migrate_all(ready)
+                for filled in await fill_new(ready):
+                    typer.echo(told(filled))
                 async with build_runtime(ready) as runtime:
                     await _run_all(runtime, stop, listening)
         return 0

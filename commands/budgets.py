@@ -9,6 +9,7 @@ from uuid import UUID
 
 from commands.budget_port import ReleasedHold, RemovedBudget, RevisedBudget, StoredBudget
 from commands.decisions import Command, Decided, Tenancy, require_version
+from commands.execution_usage import is_unresolved_since, stream_of_attempt
 from commands.tenants import managed_tenant
 from domain.agents import Agent
 from domain.aggregates import Aggregate
@@ -23,8 +24,7 @@ from domain.budgets import (
 )
 from domain.credentials import ApiKey
 from domain.errors import FieldError, Invalid
-from domain.execution_usage import unresolved_since
-from domain.executions import Execution, ExecutionNotFound
+from domain.executions import Execution
 from domain.identifiers import Json, JsonObject, TenantId
 from domain.identity import User
 from domain.tenants import TIME_ZONE_DEFAULT, Tenant
@@ -215,9 +215,9 @@ async def delete_budget(command: DeleteBudget, on: Tenancy) -> Decided:
 async def release_budget_hold(command: ReleaseBudgetHold, on: Tenancy) -> Decided:
     """Only for what is unresolved: what runs will tell what it cost. Raises UsageNotUnresolved."""
     budget = await _kept_budget(command.budget_id, on)
-    execution = await on.load(Execution, command.execution_id, ExecutionNotFound)
-    unresolved_since(execution, command.path, command.attempt)
-    on.keep(execution)
+    stream = await stream_of_attempt(command.execution_id, on)
+    is_unresolved_since(stream, command.path, command.attempt)
+    on.keep(stream)
     budget.release(str(command.execution_id), command.path, command.attempt)
     row = ReleasedHold(budget.id, command.execution_id, command.path, command.attempt)
     return Decided(_present(budget), aggregates=(budget,), side_rows=(row,))

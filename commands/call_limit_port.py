@@ -39,7 +39,9 @@ class Line(NamedTuple):
     calls: int
 
 
-class CallLimits(Protocol):
+class CallPlaces(Protocol):
+    """For calls that are over before what they hold runs out."""
+
     async def take(
         self, held: HeldCall, limits: Sequence[CallLimit], *, tokens: int, usd_pico: int
     ) -> Full | None:
@@ -48,11 +50,13 @@ class CallLimits(Protocol):
         """
         ...
 
-    async def renew(self, calls: Sequence[HeldCall]) -> None:
+    async def settle(self, ended: Sequence[EndedCall]) -> None:
         """Raises Unavailable."""
         ...
 
-    async def settle(self, ended: Sequence[EndedCall]) -> None:
+
+class CallLimits(CallPlaces, Protocol):
+    async def renew(self, calls: Sequence[HeldCall]) -> None:
         """Raises Unavailable."""
         ...
 

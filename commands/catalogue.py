@@ -92,8 +92,10 @@ from commands.execution_forks import ForkExecution, fork_execution
 from commands.execution_upgrades import UpgradeExecution, upgrade_execution
 from commands.execution_usage import (
     ImportUsageReport,
+    LeaveEmbeddingUnresolved,
     ResolveUsage,
     import_usage_report,
+    leave_embedding_unresolved,
     resolve_usage,
 )
 from commands.executions import (
@@ -317,6 +319,7 @@ HANDLERS: Mapping[type[Command], Handler] = dict(
         entry(SendUsageEvents, send_usage_events),
         entry(ResolveUsage, resolve_usage),
         entry(ImportUsageReport, import_usage_report),
+        entry(LeaveEmbeddingUnresolved, leave_embedding_unresolved),
         entry(InviteUser, invite_user),
         entry(RenewInvitation, renew_invitation),
         entry(AcceptInvitation, accept_invitation),

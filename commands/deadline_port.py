@@ -10,7 +10,7 @@ from uuid import UUID
 
 from domain.identifiers import TenantId
 
-DeadlineKind: TypeAlias = Literal["subscription", "credits", "licence", "payment"]
+DeadlineKind: TypeAlias = Literal["subscription", "credits", "licence", "payment", "embedding"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from commands.model_port import ModelRequest
-from domain.errors import Refused, Unavailable
+from domain.errors import OverLimit, Refused, Unavailable
 from domain.usage import Measured
 
 
@@ -28,6 +28,24 @@ class EmbeddingRefused(Refused):
     """A hard budget does not pay for comparing the text."""
 
     code = "budget_exceeded"
+
+
+class EmbeddingHeldUp(EmbeddingRefused):
+    """Other calls hold what is left of a hard budget; try again."""
+
+    code = "budget_reserved"
+
+
+class EmbeddingUnpriced(EmbeddingRefused):
+    """Nobody knows what the embedding model costs, and a hard budget has to."""
+
+    code = "budget_unpriced"
+
+
+class EmbeddingRateLimited(OverLimit):
+    """The limits of the tenant's calls do not allow another one now."""
+
+    code = "rate_limited"
 
 
 class EmbeddingFailed(Unavailable):

@@ -35,6 +35,7 @@ from domain.errors import FieldError, Invalid
 from domain.identifiers import JsonObject, TenantId
 from domain.invoice_documents import content_sha256
 from domain.invoices import PAYABLE, Invoice, InvoiceNotFound
+from domain.payments import Payment
 
 # What a credit note pays an invoice by.
 BY_CREDIT_NOTE = "credit_note"
@@ -91,6 +92,8 @@ async def pay_invoice(command: PayInvoice, on: Tenancy) -> Decided:
     payment = await payment_for(invoice, on)
     if payment is None or command.reference not in payment.received:
         invoice.require_payable()
+    else:
+        _require_same(command, payment)
     payment = payment or begun_payment(invoice, on)
     on.keep(invoice)
     left, _ = await amount_left(payment, on)
@@ -119,6 +122,14 @@ def _require_exact(command: PayInvoice, invoice: Invoice) -> None:
         except ValueError:
             reason = f"it is finer than {invoice.currency} is counted"
             raise Invalid(errors=[FieldError("/amount", "too_fine", reason)]) from None
+
+
+def _require_same(command: PayInvoice, payment: Payment) -> None:
+    """Of a transfer that was recorded. Raises Invalid."""
+    known = payment.received[command.reference]
+    if command.amount is not None and Decimal(command.amount) != known:
+        reason = f"{known} {payment.currency} were recorded with this reference, which counts once"
+        raise Invalid(errors=[FieldError("/reference", "reference_used", reason)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from domain.budget_rules import BudgetRule, Spender, applies, counter_of
 from domain.errors import Invalid
 from domain.identifiers import Json, JsonObject
 from domain.rating import OWN_METERS, rate
-from domain.usage import Measured, Metered
+from domain.usage import Metered
 from domain.usage_events import (
     UsageEvent,
     fingerprint_of,
@@ -94,11 +94,10 @@ async def _counted(
         for rule in rules
         if applies(rule, NOBODY_IN_PARTICULAR)
     ]
-    measured = Measured({sent.type: quantity_of(sent.data)}, "sent")
     assert on.ports.prices is not None
     sources = await on.ports.prices.sources(on.tenant_id, OWN_METERS, happened_at)
-    rated = rate(measured, OWN_METERS, sources)
-    metered = Metered("", "", None, measured.source, rated.prices, rated.lines)
+    rated = rate({sent.type: quantity_of(sent.data)}, OWN_METERS, sources)
+    metered = Metered("", "", None, "sent", rated.prices, rated.lines)
     return on.begin(
         UsageEvent,
         usage_event_id(on.tenant_id, sent.source, sent.id),

@@ -129,7 +129,10 @@ def _wanted(amounts: Mapping[int, str], left: Mapping[int, int], currency: str) 
             continue
         if not 0 < amount <= left[line]:
             rest = amount_text(left[line], currency)
-            mistakes.append(FieldError(field, "too_much", f"above 0, and at most {rest}"))
+            reason = f"above 0, and at most {rest}"
+            if left[line] <= 0:
+                reason = "nothing of this line is left to be given back"
+            mistakes.append(FieldError(field, "too_much", reason))
         wanted[line] = amount
     if mistakes:
         raise Invalid(errors=mistakes)

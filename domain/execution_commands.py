@@ -131,10 +131,13 @@ def awaited_approval(execution: Execution, path: str, callers: frozenset[str]) -
     caller may have been asked.
     """
     run = execution.runs.get(path)
-    is_over = execution.is_ended or execution.undoing is not None or not execution.has_payloads
-    if run.node_type != "approval" or is_over:
+    if run.node_type != "approval" or not execution.has_payloads:
         raise ApprovalNotFound
-    if run.answer is not None or run.awaited is None or run.status != "WAITING":
+    if run.answer is not None or run.status == "COMPLETED":
+        raise ApprovalDecidedAlready
+    if execution.is_ended or execution.undoing is not None:
+        raise ApprovalNotFound
+    if run.awaited is None or run.status != "WAITING":
         raise ApprovalDecidedAlready
     assignees = run.awaited["assignees"]
     if isinstance(assignees, list) and assignees and not callers & {str(one) for one in assignees}:

@@ -81,7 +81,8 @@ def _stands_still(execution: Execution) -> bool:
 
 def _begin(execution: Execution, attempt: Attempt) -> Attempt:
     if attempt.node_type in execution.live.counted_types:
-        attempt = attempt._replace(has_intent=True)
+        if not attempt.has_intent:
+            attempt = attempt._replace(has_intent=True)
     elif attempt.has_intent:
         _start(execution, attempt, None)
         return attempt

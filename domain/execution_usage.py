@@ -4,19 +4,13 @@ stays open until somebody says what it used, or its answer comes after all.
 
 from datetime import datetime
 
-from domain.errors import Refused
 from domain.executions import Execution
 from domain.identifiers import JsonObject
 from domain.node_types import Usage
+from domain.usage import UsageNotUnresolved
 
 # Whose attempts somebody sends a bill for.
 METERED_TYPES = frozenset({"agent", "llm"})
-
-
-class UsageNotUnresolved(Refused):
-    """What this attempt used is known, or it was never made."""
-
-    code = "usage_not_unresolved"
 
 
 def usage_facts(execution: Execution, usage: Usage) -> JsonObject:

@@ -7,7 +7,7 @@ The first that has a price gives it; the books before it may add a margin. The c
 known as a whole or not at all: a sum that leaves something out looks like a small bill.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple, Protocol, TypeAlias
@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 from domain.identifiers import JsonObject
 from domain.period_prices import told_price
 from domain.prices import FREE_PRICE, Price, UnitPrice, cost
-from domain.usage import CHARGED_AS, FREE_METERS, Measured, UsageLine
+from domain.usage import CHARGED_AS, FREE_METERS, UsageLine, tokens_in_of
 
 # The model under which books find meters that are of no model: tenants' own, and run_seconds.
 OWN_METERS = "meter/own"
@@ -43,42 +43,54 @@ Rate: TypeAlias = tuple[Price, Fraction | int]
 
 
 class _Rates(NamedTuple):
-    """of_meters: the price of each, and the factor of the margins on it. prices: as Rated. told: as
-    UsageLine.price. units: where one of each costs a whole number of pico-USD, that; most do.
+    """of_meters: the price of each, and the factor of the margins on it. prices: as Rated. told:
+    what stands behind the cost in a UsageLine. units: by meter, where one of each costs a whole
+    number of pico-USD, that; most do.
     """
 
     of_meters: tuple[Rate, ...]
     prices: str
-    told: tuple[JsonObject | None, ...]
-    units: tuple[int, ...] | None
+    told: tuple[tuple[JsonObject, ...], ...]
+    units: Mapping[str, int] | None
 
 
 class Rated(NamedTuple):
-    """prices: the names of the sources that had a part in it."""
+    """prices: the names of the sources that had a part in it. cost_usd_pico: of all lines; None
+    when no price is known.
+    """
 
-    lines: tuple[UsageLine, ...]
+    lines: list[UsageLine]
     prices: str
+    cost_usd_pico: int | None
 
 
-def rate(measured: Measured, model: str, sources: Sequence[PriceSource]) -> Rated:
-    """sources: the most special first."""
-    quantities = measured.quantities
-    rates = _rates(tuple(quantities), model, tuple(sources)) if measured.is_standard else None
+def rate(
+    quantities: Mapping[str, int],
+    model: str,
+    sources: Sequence[PriceSource],
+    *,
+    is_standard: bool = True,
+) -> Rated:
+    """quantities, is_standard: as Measured. sources: the most special first."""
+    rates = _rates(tuple(quantities), model, tuple(sources)) if is_standard else None
     if rates is None:
-        unpriced = (UsageLine(meter, count, None) for meter, count in quantities.items())
-        return Rated(tuple(unpriced), "")
+        return Rated([[meter, count, None] for meter, count in quantities.items()], "", None)
+    lines: list[UsageLine] = []
+    total = 0
     if rates.units is not None:
-        costs = zip(quantities.items(), rates.units, strict=True)
-        counted = [UsageLine(meter, count, count * unit) for (meter, count), unit in costs]
-        return Rated(tuple(counted), rates.prices)
-    tokens_in = measured.tokens_in
-    lines = [
-        UsageLine(meter, count, round(cost(price, count, tokens_in=tokens_in) * factor), told)
-        for (meter, count), (price, factor), told in zip(
-            quantities.items(), rates.of_meters, rates.told, strict=True
-        )
-    ]
-    return Rated(tuple(lines), rates.prices)
+        for meter, count in quantities.items():
+            amount = count * rates.units[meter]
+            total += amount
+            lines.append([meter, count, amount])
+        return Rated(lines, rates.prices, total)
+    tokens_in = tokens_in_of(quantities)
+    for (meter, count), (price, factor), told in zip(
+        quantities.items(), rates.of_meters, rates.told, strict=True
+    ):
+        amount = round(cost(price, count, tokens_in=tokens_in) * factor)
+        total += amount
+        lines.append([meter, count, amount, *told])
+    return Rated(lines, rates.prices, total)
 
 
 def rates_of(
@@ -97,14 +109,19 @@ def _rates(meters: tuple[str, ...], model: str, sources: tuple[PriceSource, ...]
     known = [one for one in found if one is not None]
     if len(known) < len(found):
         return None
-    told = (told_price(price, factor) for price, factor in known)
-    units = [
-        price.usd_pico
-        for price, factor in known
+    told = (_told(price, factor) for price, factor in known)
+    units = {
+        meter: price.usd_pico
+        for meter, (price, factor) in zip(meters, known, strict=True)
         if isinstance(price, UnitPrice) and price.per == 1 and factor == 1
-    ]
-    whole = tuple(units) if len(units) == len(known) else None
+    }
+    whole = units if len(units) == len(known) else None
     return _Rates(tuple(known), ",".join(used), tuple(told), whole)
+
+
+def _told(price: Price, factor: Fraction | int) -> tuple[JsonObject, ...]:
+    told = told_price(price, factor)
+    return () if told is None else (told,)
 
 
 def _priced(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from domain.execution_status import FINISHED
 from domain.executions import Execution
 from domain.rating import OWN_METERS, PriceSource, rate
-from domain.usage import Measured, Metered
+from domain.usage import Metered
 
 RUN_SECONDS = "run_seconds"
 
@@ -21,14 +21,14 @@ def meter_run(execution: Execution, sources: Sequence[PriceSource]) -> None:
     seconds = execution.run_time.seconds
     if not has_ended_now(execution) or not seconds:
         return
-    rated = rate(Measured({RUN_SECONDS: seconds}, "measured"), OWN_METERS, sources)
+    rated = rate({RUN_SECONDS: seconds}, OWN_METERS, sources)
     if not rated.prices:
         return
     metered = Metered("", "", execution.agent_id, "measured", rated.prices, rated.lines)
     execution.trigger_event(
         Execution.RunMetered,
         attempt=execution.run_time.metered_count + 1,
-        cost_usd_pico=metered.cost_usd_pico,
+        cost_usd_pico=rated.cost_usd_pico,
         usage=metered.fact(workflow_id=execution.workflow_id, created_by=execution.created_by),
     )
 

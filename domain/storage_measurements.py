@@ -14,7 +14,7 @@ from eventsourcing.domain import event
 from domain.aggregates import Aggregate
 from domain.identifiers import JsonObject, StreamId, TenantId
 from domain.rating import OWN_METERS, PriceSource, rate
-from domain.usage import Measured, Metered, UsageLine
+from domain.usage import Metered
 
 STORAGE_BYTES = "storage_bytes"
 # (era, tx_id, notification_id): a place in the commit order of the log.
@@ -84,8 +84,8 @@ def measured_storage(
 ) -> StorageMeasurement:
     """Charged where a price book sells it, and free elsewhere. by: the actor who counted."""
     counted = kept.payload_bytes + kept.log_bytes
-    rated = rate(Measured({STORAGE_BYTES: counted}, "measured"), OWN_METERS, sources)
-    lines = rated.lines if rated.prices else (UsageLine(STORAGE_BYTES, counted, 0),)
+    rated = rate({STORAGE_BYTES: counted}, OWN_METERS, sources)
+    lines = rated.lines if rated.prices else [[STORAGE_BYTES, counted, 0]]
     metered = Metered("", "", None, "measured", rated.prices, lines)
     return StorageMeasurement(
         id=storage_measurement_id(tenant_id, day),

@@ -6,10 +6,11 @@ output token: what is counted under one meter is counted under no other, so cost
 """
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 from uuid import UUID, uuid5
 
-from domain.identifiers import Json, JsonObject
+from domain.errors import Refused
+from domain.identifiers import JsonObject
 
 Unit: TypeAlias = Literal["tokens", "requests", "calls", "seconds", "byte_days", "units"]
 # Where the counts are from. unknown: nobody knows what the attempt used, until somebody says.
@@ -50,6 +51,12 @@ FREE_METERS = frozenset({"requests", "tool_calls"})
 QUANTITY_MAX = 10**15
 
 
+class UsageNotUnresolved(Refused):
+    """What this attempt used is known, or it was never made."""
+
+    code = "usage_not_unresolved"
+
+
 class Measured(NamedTuple):
     """quantities: by meter, none of them zero, and never negative. is_standard: whether it was
     served at the rates that are listed, and not in a tier of service of another price.
@@ -61,22 +68,21 @@ class Measured(NamedTuple):
 
     @property
     def tokens_in(self) -> int:
-        return sum([count for meter, count in self.quantities.items() if meter in INPUT_METERS])
+        return tokens_in_of(self.quantities)
 
     @property
     def tokens_out(self) -> int:
         return sum([count for meter, count in self.quantities.items() if meter in OUTPUT_METERS])
 
 
-class UsageLine(NamedTuple):
-    """cost_usd_pico: None where no price is known. price: of one over a period, as
-    domain/period_prices.py writes it; the cost is then provisional.
-    """
+def tokens_in_of(quantities: Mapping[str, int]) -> int:
+    return sum([count for meter, count in quantities.items() if meter in INPUT_METERS])
 
-    meter: str
-    quantity: int
-    cost_usd_pico: int | None
-    price: JsonObject | None = None
+
+# [meter, quantity, cost in pico-USD]: as an event has it, so that it is made once. The cost is None
+# where no price is known. A fourth is the price of one over a period, as domain/period_prices.py
+# writes it; the cost is then provisional.
+UsageLine: TypeAlias = list[Any]
 
 
 class Metered(NamedTuple):
@@ -91,24 +97,16 @@ class Metered(NamedTuple):
     agent_id: str | None
     source: Source
     prices: str
-    lines: tuple[UsageLine, ...]
+    lines: list[UsageLine]
 
     @property
     def cost_usd_pico(self) -> int | None:
         """None when no price is known."""
-        total = 0
-        for _, _, cost, _ in self.lines:
-            if cost is None:
-                return None
-            total += cost
-        return total
+        costs = [line[2] for line in self.lines]
+        return None if None in costs else sum(costs)
 
     def fact(self, *, workflow_id: str | None, created_by: str) -> JsonObject:
         """As an event has it. It stands for itself: who reads it needs no other event."""
-        lines: list[Json] = [
-            [meter, quantity, cost] if price is None else [meter, quantity, cost, price]
-            for meter, quantity, cost, price in self.lines
-        ]
         return {
             "provider": self.provider,
             "agent_id": self.agent_id,
@@ -116,7 +114,7 @@ class Metered(NamedTuple):
             "created_by": created_by,
             "source": self.source,
             "prices": self.prices,
-            "lines": lines,
+            "lines": [*self.lines],
         }
 
 

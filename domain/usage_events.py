@@ -78,7 +78,10 @@ class UsageEvent(Aggregate):
     def require_same(self, fingerprint: str) -> None:
         """Raises UsageEventConflict."""
         if fingerprint != self.fingerprint:
-            raise UsageEventConflict(source=self.source, id=self.event_id)
+            raise UsageEventConflict(
+                f"Another event was sent with the source {self.source} and the id {self.event_id};"
+                " the first one counts, and none of this request."
+            )
 
 
 def fingerprint_of(sent: JsonObject) -> str:

@@ -80,6 +80,20 @@ def worst_case(
     return WorstCase(ceil(of_prompt) + slack, answer.of_unit, ceil(answer.once))
 
 
+def worst_embedding(
+    model: str, sources: Sequence[PriceSource], *, tokens_in: int
+) -> WorstCase | None:
+    """tokens_in: the text has no more; no answer is paid for. None: no price is known."""
+    counts = {"requests": 1, "embedding_tokens": tokens_in}
+    if rates_of(tuple(counts), model, sources) is None:
+        return None
+    most = 0
+    for meter, count in counts.items():
+        rate = _dearest((meter,), model, sources, tokens_in)
+        most += ceil(rate.of_unit * count + rate.once)
+    return WorstCase(most, 0)
+
+
 @lru_cache(maxsize=RATES_KEPT_MAX)
 def _rates_of(
     model: str,

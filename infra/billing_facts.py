@@ -30,14 +30,21 @@ PAGE = 2_000
 # How many facts are looked at in a row: 1 ms.
 TURN = 100
 OUTCOMES = (Execution.NodeCompleted.TOPIC, Execution.NodeFailed.TOPIC)
+# By what says that it was found out later, what said that nobody knew.
+UNRESOLVED_BY = {
+    Execution.UsageResolved.TOPIC: Execution.UsageUnresolved.TOPIC,
+    EmbeddingCall.UsageResolved.TOPIC: EmbeddingCall.UsageUnresolved.TOPIC,
+}
 TOPICS = (
     *OUTCOMES,
-    Execution.UsageUnresolved.TOPIC,
-    Execution.UsageResolved.TOPIC,
+    *UNRESOLVED_BY.keys(),
+    *UNRESOLVED_BY.values(),
     Execution.RunMetered.TOPIC,
     UsageEvent.Created.TOPIC,
     StorageMeasurement.Created.TOPIC,
     EmbeddingCall.Created.TOPIC,
+    EmbeddingCall.Completed.TOPIC,
+    EmbeddingCall.Failed.TOPIC,
 )
 
 # fmt: off
@@ -160,16 +167,18 @@ class FactReader:
                 await asyncio.sleep(0)  # Others go on, what is read ahead among them.
             told = told_by(row.state)
             happened_at = None
-            if row.topic == Execution.UsageResolved.TOPIC:
-                happened_at = await self._unresolved_at(tenant_id, row, told)
+            if (unresolved := UNRESOLVED_BY.get(row.topic)) is not None:
+                happened_at = await self._unresolved_at(tenant_id, row, told, unresolved)
             fact = fact_of(row, told, happened_at=happened_at)
             if fact is not None:
                 page.append(fact)
         return page
 
-    async def _unresolved_at(self, tenant_id: TenantId, row: FactRow, told: Told) -> datetime:
-        """When it was used, not when that was found out."""
-        asked = (row.stream_id, row.version, Execution.UsageUnresolved.TOPIC)
+    async def _unresolved_at(
+        self, tenant_id: TenantId, row: FactRow, told: Told, topic: str
+    ) -> datetime:
+        """When it was used, not when that was found out. topic: of what said that nobody knew."""
+        asked = (row.stream_id, row.version, topic)
         for earlier in await self._read(tenant_id, UNRESOLVED, asked):
             if is_same_attempt(told_by(earlier.state), told):
                 return earlier.recorded_at
@@ -252,7 +261,7 @@ def fact_of(row: FactRow, told: Told, *, happened_at: datetime | None = None) ->
     if "usage" not in told and topic in OUTCOMES:
         upcast_usage(cast("dict[str, Any]", told))
     usage = told.get("usage")
-    if usage is None and topic != Execution.UsageUnresolved.TOPIC:
+    if usage is None and topic not in UNRESOLVED_BY.values():
         return None
     if "happened_at" in told:
         happened_at = datetime.fromisoformat(told["happened_at"]).astimezone(UTC)

@@ -19,7 +19,9 @@ COUNTED = [
     Execution.NodeFailed.TOPIC,
     Execution.UsageResolved.TOPIC,
     UsageEvent.Created.TOPIC,
-    EmbeddingCall.Created.TOPIC,
+    EmbeddingCall.Completed.TOPIC,
+    EmbeddingCall.Failed.TOPIC,
+    EmbeddingCall.UsageResolved.TOPIC,
 ]
 
 # fmt: off

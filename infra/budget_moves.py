@@ -2,17 +2,17 @@
 takes it (infra/migrations/0061_budgets.sql). It follows from the events alone, so no way of
 appending them goes past it.
 
-    execution.node_started with `reserved`   reserves
-    the outcome of such an attempt           settles
-    execution.usage_resolved                 settles
-    usage_event.created with `counters`      counts
-    embedding_call.created with `counters`   counts
+    execution.node_started, embedding_call.created with `reserved`   reserve
+    the outcome of such an attempt                                   settles
+    execution.usage_resolved, embedding_call.usage_resolved          settle
+    usage_event.created with `counters`                              counts
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
+from uuid import UUID
 
 import orjson
 from psycopg import DatabaseError
@@ -21,7 +21,7 @@ from commands.budget_port import BudgetExceeded, KnownBudgets
 from commands.ports import SideRow
 from domain.aggregates import Aggregate
 from domain.budget_rules import NO_PERIOD, NO_RUN, Counter, counters_from
-from domain.embedding_calls import EmbeddingCall
+from domain.embedding_calls import ATTEMPT, EmbeddingCall
 from domain.executions import Execution
 from domain.identifiers import Json, JsonObject, TenantId
 from domain.reservations import Standing
@@ -33,9 +33,10 @@ CHANGED_SQLSTATE = "ALB02"
 NOT_HELD_SQLSTATE = "ALB03"
 TOLD_SQLSTATE = "ALB04"
 
-# What has happened when it is told, so that nothing is reserved for it.
-COUNTED = (UsageEvent.Created, EmbeddingCall.Created)
 _NO_RUN, _NO_PERIOD = str(NO_RUN), NO_PERIOD.isoformat()
+
+# As the statement has it. Ids are no text yet: who writes the JSON writes them ten times as fast.
+Row: TypeAlias = dict[str, Json | UUID]
 
 
 @dataclass(slots=True)
@@ -46,10 +47,10 @@ class BudgetMoves:
 
     tenant_id: TenantId
     revision: int | None = None
-    reserve: list[JsonObject] = field(default_factory=lambda: [])
-    settle: list[JsonObject] = field(default_factory=lambda: [])
-    count: list[JsonObject] = field(default_factory=lambda: [])
-    exhaust: list[JsonObject] = field(default_factory=lambda: [])
+    reserve: list[Row] = field(default_factory=lambda: [])
+    settle: list[Row] = field(default_factory=lambda: [])
+    count: list[Row] = field(default_factory=lambda: [])
+    exhaust: list[Row] = field(default_factory=lambda: [])
 
     def __enter__(self) -> None:
         """Around the append."""
@@ -89,9 +90,14 @@ def budget_moves(
             if aggregate.is_budgeted:
                 moves = moves or BudgetMoves(tenant_id)
                 _add_run(moves, aggregate, {} if known is None else known.caps)
-        elif isinstance(aggregate, UsageEvent | EmbeddingCall):
+        elif isinstance(aggregate, EmbeddingCall):
+            if aggregate.is_budgeted:
+                moves = moves or BudgetMoves(tenant_id)
+                _add_embedding(moves, aggregate)
+        elif isinstance(aggregate, UsageEvent):
+            # It has happened when it is told, so that nothing is reserved for it.
             for event in aggregate.pending_events:
-                if isinstance(event, COUNTED) and event.counters:
+                if isinstance(event, UsageEvent.Created) and event.counters:
                     moves = moves or BudgetMoves(tenant_id)
                     cost = cost_of_lines(event.usage)
                     counted = [_at(tenant_id, one) for one in counters_from(event.counters)]
@@ -100,38 +106,73 @@ def budget_moves(
 
 
 def _add_run(moves: BudgetMoves, execution: Execution, caps: Mapping[str, int]) -> None:
-    tenant, run = str(moves.tenant_id), str(execution.id)
+    tenant, run = moves.tenant_id, execution.id
     for event in execution.pending_events:
         match event:
-            case Execution.NodeStarted() if event.reserved is not None:
+            case Execution.NodeStarted():
+                if event.reserved is None:
+                    continue
                 amount = event.reserved["usd_pico"]
-                for counter in counters_from(cast("list[Json]", event.reserved["counters"])):
-                    one: JsonObject = {
+                told = cast("list[tuple[str, str | None, str | None]]", event.reserved["counters"])
+                for budget_id, run_id, period_start in told:
+                    one: Row = {
                         "tenant": tenant,
                         "execution": run,
                         "path": event.path,
                         "attempt": event.attempt,
-                        "budget": counter.budget_id,
-                        "run": counter.run_id or _NO_RUN,
-                        "period": counter.period_start or _NO_PERIOD,
+                        "budget": budget_id,
+                        "run": run_id or _NO_RUN,
+                        "period": period_start or _NO_PERIOD,
                         "amount": amount,
                     }
-                    if counter.budget_id in caps:
-                        one["cap"] = caps[counter.budget_id]
+                    if budget_id in caps:
+                        one["cap"] = caps[budget_id]
                     moves.reserve.append(one)
             case Execution.NodeCompleted() | Execution.NodeFailed() | Execution.UsageResolved():
                 if not is_unknown(event):
-                    moves.settle.append(
-                        {
-                            "tenant": tenant,
-                            "execution": run,
-                            "path": event.path,
-                            "attempt": event.attempt,
-                            "cost": event.cost_usd_pico,
-                        }
-                    )
+                    moves.settle.append(_settled(tenant, run, event))
             case _:
                 pass
+
+
+def _add_embedding(moves: BudgetMoves, call: EmbeddingCall) -> None:
+    for event in call.pending_events:
+        match event:
+            case EmbeddingCall.Created() if event.reserved is not None:
+                for counter in counters_from(cast("list[Json]", event.reserved["counters"])):
+                    moves.reserve.append(
+                        {
+                            **_at(moves.tenant_id, counter),
+                            "execution": call.id,
+                            "path": event.purpose,
+                            "attempt": ATTEMPT,
+                            "amount": event.reserved["usd_pico"],
+                        }
+                    )
+            case EmbeddingCall.Completed() | EmbeddingCall.Failed() | EmbeddingCall.UsageResolved():
+                moves.settle.append(_settled(moves.tenant_id, call.id, event))
+            case _:
+                pass
+
+
+_Outcome: TypeAlias = (
+    Execution.NodeCompleted
+    | Execution.NodeFailed
+    | Execution.UsageResolved
+    | EmbeddingCall.Completed
+    | EmbeddingCall.Failed
+    | EmbeddingCall.UsageResolved
+)
+
+
+def _settled(tenant: UUID, stream: UUID, event: _Outcome) -> Row:
+    return {
+        "tenant": tenant,
+        "execution": stream,
+        "path": event.path,
+        "attempt": event.attempt,
+        "cost": event.cost_usd_pico,
+    }
 
 
 def is_unknown(
@@ -151,7 +192,7 @@ def moves_document(batch: Sequence[BudgetMoves | None]) -> bytes:
     """The parameter of the statement for appends in their order."""
     # By the number of the tenant: to hash a UUID is a function of Python's.
     known: dict[tuple[int, int], TenantId] = {}
-    document: dict[str, list[JsonObject]] = {}
+    document: dict[str, list[Row]] = {}
     for place, moves in enumerate(batch):
         if moves is None:
             continue
@@ -167,9 +208,8 @@ def moves_document(batch: Sequence[BudgetMoves | None]) -> bytes:
         ):
             if some:
                 document.setdefault(name, []).extend(some)
-    told: list[JsonObject] = [
-        {"tenant": str(tenant_id), "revision": revision}
-        for (_, revision), tenant_id in known.items()
+    told: list[Row] = [
+        {"tenant": tenant_id, "revision": revision} for (_, revision), tenant_id in known.items()
     ]
     return orjson.dumps({"known": told, **document} if document else told)
 
@@ -209,9 +249,9 @@ def _same_form(period: str) -> str:
     return datetime.fromisoformat(period).astimezone(UTC).isoformat()
 
 
-def _at(tenant_id: TenantId, counter: Counter) -> JsonObject:
+def _at(tenant_id: TenantId, counter: Counter) -> Row:
     return {
-        "tenant": str(tenant_id),
+        "tenant": tenant_id,
         "budget": counter.budget_id,
         "run": counter.run_id or _NO_RUN,
         "period": counter.period_start or _NO_PERIOD,

@@ -16,6 +16,7 @@ from psycopg import AsyncConnection
 
 from commands.ports import LoggedEvent
 from domain.budget_rules import Counter, counters_from
+from domain.embedding_calls import ATTEMPT
 from infra.budget_moves import cost_of_lines, counter_told
 from infra.event_log import COLUMNS, Row, logged_event
 from infra.event_sealing import OpenEvents
@@ -23,8 +24,13 @@ from infra.verification import IS_ERASED, Check
 
 PAGE = 2000
 STARTED, RELEASED = "execution.node_started", "budget.hold_released"
-COUNTED = ("usage_event.created", "embedding_call.created")
-OUTCOMES = ("execution.node_completed", "execution.node_failed", "execution.usage_resolved")
+# The intent of one; of calls of before, what had happened (domain/embedding_calls.py).
+EMBEDDING = "embedding_call.created"
+SENT = "usage_event.created"
+OUTCOMES = (
+    *("execution.node_completed", "execution.node_failed", "execution.usage_resolved"),
+    *("embedding_call.completed", "embedding_call.failed", "embedding_call.usage_resolved"),
+)
 
 # fmt: off
 BEGIN: LiteralString = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -78,13 +84,9 @@ class BudgetFold:
     def take(self, event: LoggedEvent, fact: dict[str, Any]) -> None:
         tenant_id, stream = event.tenant_id, str(event.stream_id)
         if event.topic == STARTED:
-            reserved: dict[str, Any] = fact.get("reserved") or NOTHING
-            for counter in counters_from(reserved["counters"]):
-                key = (tenant_id, stream, fact["path"], fact["attempt"], counter.budget_id)
-                # It was let go before it was known what it cost, or not at all.
-                amount = 0 if key in self.released else reserved["usd_pico"]
-                self.held[key] = (counter, amount)
-                self.budgets[key[:4]].append(counter.budget_id)
+            self._hold((tenant_id, stream, fact["path"], fact["attempt"]), fact)
+        elif event.topic == EMBEDDING and fact.get("usage") is None:
+            self._hold((tenant_id, stream, fact["purpose"], ATTEMPT), fact)
         elif event.topic in OUTCOMES:
             if fact.get("usage") is None and fact["cost_usd_pico"] is None:
                 return
@@ -93,9 +95,18 @@ class BudgetFold:
                 counter, amount = self.held.pop((*attempt, budget_id))
                 cost = fact["cost_usd_pico"]
                 self.spent[tenant_id, counter] += amount if cost is None else cost
-        elif event.topic in COUNTED:
+        elif event.topic in (SENT, EMBEDDING):
             for counter in counters_from(fact.get("counters") or ()):
                 self.spent[tenant_id, counter] += cost_of_lines(fact["usage"])
+
+    def _hold(self, attempt: tuple[UUID, str, str, int], fact: dict[str, Any]) -> None:
+        reserved: dict[str, Any] = fact.get("reserved") or NOTHING
+        for counter in counters_from(reserved["counters"]):
+            key = (*attempt, counter.budget_id)
+            # It was let go before it was known what it cost, or not at all.
+            amount = 0 if key in self.released else reserved["usd_pico"]
+            self.held[key] = (counter, amount)
+            self.budgets[attempt].append(counter.budget_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +189,7 @@ class _Log:
         async for event, fact in self._facts([RELEASED]):
             hold = (fact["execution_id"], fact["path"], fact["attempt"])
             fold.released.add((event.tenant_id, *hold, str(event.stream_id)))
-        async for event, fact in self._facts([STARTED, *OUTCOMES, *COUNTED]):
+        async for event, fact in self._facts([STARTED, EMBEDDING, SENT, *OUTCOMES]):
             fold.take(event, fact)
         return fold
 

@@ -21,6 +21,11 @@ TAKE: LiteralString = (
     "SELECT scope, what, wait_s FROM take_call(%s, %s, %s::json, %s, %s, %s, %s)"
     " ORDER BY wait_s DESC NULLS FIRST LIMIT 1"
 )
+TAKE_OWN: LiteralString = (
+    "SELECT scope, what, wait_s FROM take_own_call(%s, %s::json, %s, %s, %s, %s)"
+    " ORDER BY wait_s DESC NULLS FIRST LIMIT 1"
+)
+SETTLE_OWN: LiteralString = "SELECT settle_own_call(%s, %s, %s, %s)"
 SETTLE: LiteralString = "SELECT settle_calls(%s::json, %s)"
 RENEW: LiteralString = "SELECT renew_calls(%s::json, %s, %s)"
 TELL: LiteralString = "SELECT tell_lines(%s, %s::json, %s, %s)"
@@ -39,16 +44,7 @@ class PostgresCallLimits:
     async def take(
         self, held: HeldCall, limits: Sequence[CallLimit], *, tokens: int, usd_pico: int
     ) -> Full | None:
-        told = [
-            {
-                "scope": limit.scope_id,
-                "calls": limit.calls_max,
-                "tokens": limit.tokens_per_min,
-                "cost": limit.usd_pico_per_min,
-            }
-            for limit in limits
-        ]
-        wanted = (_text(told), tokens, usd_pico, LEASE_S, self._now())
+        wanted = (_limits_told(limits), tokens, usd_pico, LEASE_S, self._now())
         async with self._database.connection() as conn:
             row = await (await conn.execute(TAKE, (*held, *wanted))).fetchone()
         return None if row is None else Full(*row)
@@ -80,6 +76,46 @@ class PostgresCallLimits:
 
     def _now(self) -> object:
         return None if self._clock is None else self._clock.now()
+
+
+class OwnCallPlaces:
+    """Implements commands.call_limit_port.CallPlaces. database: the role `api`, which sees one
+    tenant at a time. clock: as above.
+    """
+
+    def __init__(self, database: Database, clock: Clock | None = None) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def take(
+        self, held: HeldCall, limits: Sequence[CallLimit], *, tokens: int, usd_pico: int
+    ) -> Full | None:
+        wanted = (_limits_told(limits), tokens, usd_pico, LEASE_S, self._now())
+        async with self._database.tenant_transaction(held.tenant_id) as conn:
+            row = await (await conn.execute(TAKE_OWN, (held.call_id, *wanted))).fetchone()
+        return None if row is None else Full(*row)
+
+    async def settle(self, ended: Sequence[EndedCall]) -> None:
+        for one in ended:
+            used = (one.held.call_id, one.tokens, one.usd_pico, self._now())
+            async with self._database.tenant_transaction(one.held.tenant_id) as conn:
+                await conn.execute(SETTLE_OWN, used)
+
+    def _now(self) -> object:
+        return None if self._clock is None else self._clock.now()
+
+
+def _limits_told(limits: Sequence[CallLimit]) -> str:
+    told = [
+        {
+            "scope": limit.scope_id,
+            "calls": limit.calls_max,
+            "tokens": limit.tokens_per_min,
+            "cost": limit.usd_pico_per_min,
+        }
+        for limit in limits
+    ]
+    return _text(told)
 
 
 def _text(told: object) -> str:

@@ -79,6 +79,11 @@ CrashPoint: TypeAlias = Literal[
     "budgets.after_reserve",
     "budgets.before_settle",
     "budgets.after_settle",
+    # Texts that are embedded by a model that is paid for (sagas/embeddings.py,
+    # sagas/workflow_templates.py).
+    "embeddings.before_call",
+    "embeddings.after_call",
+    "embeddings.after_outcome",
     # Places under the limits of calls (sagas/call_slots.py).
     "limits.before_take",
     "limits.after_take",

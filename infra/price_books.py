@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 POLL_S = 1.0
 BOOKS_MAX = 100_000
+_OFFLINE = (OFFLINE_PRICES,)
 
 BOOKS: LiteralString = "SELECT tenant_id, book_id, book_version FROM price_books LIMIT %s"
 
@@ -39,7 +40,7 @@ class ListedPrices:
         model: str,
         at: datetime,  # noqa: ARG002 # the port's
     ) -> Sequence[PriceSource]:
-        return [await _list_for(model)]
+        return await _list_for(model)
 
 
 class PriceBooks:
@@ -57,12 +58,12 @@ class PriceBooks:
     async def sources(self, tenant_id: TenantId, model: str, at: datetime) -> Sequence[PriceSource]:
         listed = await _list_for(model)
         if not self._books:
-            return [listed]
+            return listed
         with suppress(Unavailable):
             await self._plans.of(tenant_id)
         plan_id = self._plans.known(tenant_id).plan_id
         books = [self._books.get(price_book_id(one)) for one in (tenant_id, plan_id, PLATFORM)]
-        return [*_effective(books, at), listed]
+        return [*_effective(books, at), *listed]
 
     async def refresh(self) -> None:
         async with self._database.connection() as conn:
@@ -106,7 +107,7 @@ class StoredPrices:
             await self._book(plan.plan_id, PLATFORM),
             await self._book(PLATFORM, PLATFORM),
         ]
-        return [*_effective(books, at), await _list_for(model)]
+        return [*_effective(books, at), *await _list_for(model)]
 
     async def _book(self, owner_id: UUID, tenant_id: TenantId) -> PriceBook | None:
         """tenant_id: of the stream."""
@@ -124,8 +125,8 @@ def _effective(books: Sequence[PriceBook | None], at: datetime) -> list[PriceSou
     ]
 
 
-async def _list_for(model: str) -> PriceSource:
+async def _list_for(model: str) -> tuple[PriceSource]:
     if model.startswith(("offline/", "meter/")):
-        return OFFLINE_PRICES  # Which has none for what tenants count themselves.
+        return _OFFLINE  # Which has none for what tenants count themselves.
     await load_prices()
-    return listed_prices()
+    return (listed_prices(),)

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from commands.ports import Position
@@ -74,11 +75,15 @@ def read_place(text: str) -> Position:
 
 
 def read_public_keys(told: dict[str, Any]) -> dict[str, Ed25519PublicKey]:
-    """By id. told: a set of keys (RFC 7517), or one key."""
+    """By id. told: a set of keys (RFC 7517), or one. Raises ValueError, KeyError or TypeError."""
     keys: dict[str, Ed25519PublicKey] = {}
     jwks: list[dict[str, Any]] = told.get("keys", [told])
     for jwk in jwks:
-        public = OKPKey.import_key(jwk).public_key
+        try:
+            public = OKPKey.import_key(jwk).public_key
+        except JoseError as error:
+            message = "a key is none of RFC 7517"
+            raise ValueError(message) from error
         if not isinstance(public, Ed25519PublicKey):
             message = "a key is not one of Ed25519"
             raise TypeError(message)

@@ -5,7 +5,7 @@ sums over a year need not read them.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import LiteralString, TypedDict, cast
+from typing import LiteralString, TypeAlias, TypedDict, cast
 
 from domain.embedding_calls import EmbeddingCall
 from domain.executions import Execution
@@ -43,8 +43,9 @@ class UsageColumns(TypedDict):
 
 
 class UsageFactRow(UsageColumns):
-    """stream_id: of a run, or of an event that a tenant sent, of what it kept on a day or of a text
-    that was embedded, which have no path and attempt 0. Of the time of a run, path is empty,
+    """stream_id: of a run, or of a text that was embedded, whose path is what for. Or of an event
+    that a tenant sent, of what it kept on a day, or of a text that was embedded before there were
+    intents, which have no path and attempt 0. Of the time of a run, path is empty,
     and attempt says which of its ends it is.
     lines: [meter, quantity, cost in pico-USD or null], and the price where that is over a period:
     the cost is then provisional. model, agent_id, workflow_id, node_type:
@@ -63,16 +64,39 @@ class UsageFactRow(UsageColumns):
     model: Text
 
 
+OfNode: TypeAlias = (
+    Execution.NodeCompleted
+    | Execution.NodeFailed
+    | Execution.UsageUnresolved
+    | Execution.UsageResolved
+)
+OfEmbedding: TypeAlias = (
+    EmbeddingCall.Completed
+    | EmbeddingCall.Failed
+    | EmbeddingCall.UsageUnresolved
+    | EmbeddingCall.UsageResolved
+)
+
+
 def keys(event: Decoded) -> Sequence[Key]:
     """No row for an attempt that nobody paid for."""
     match event.fact:
-        case Execution.NodeCompleted() | Execution.NodeFailed() as fact if fact.usage is None:
+        case (
+            Execution.NodeCompleted()
+            | Execution.NodeFailed()
+            | EmbeddingCall.Created()
+            | EmbeddingCall.Failed()
+        ) as fact if fact.usage is None:
             return ()
         case (
             Execution.NodeCompleted()
             | Execution.NodeFailed()
             | Execution.UsageUnresolved()
             | Execution.UsageResolved()
+            | EmbeddingCall.Completed()
+            | EmbeddingCall.Failed()
+            | EmbeddingCall.UsageUnresolved()
+            | EmbeddingCall.UsageResolved()
         ) as fact:
             logged = event.logged
             return ((logged.tenant_id, logged.stream_id, fact.path, fact.attempt),)
@@ -86,13 +110,18 @@ def keys(event: Decoded) -> Sequence[Key]:
 
 def evolve(row: UsageFactRow | None, event: Decoded, _key: Key) -> UsageFactRow:
     match event.fact:
-        case Execution.UsageUnresolved() as fact:
+        case Execution.UsageUnresolved() | EmbeddingCall.UsageUnresolved() as fact:
             return _row(event, fact, _unknown(fact))
-        case Execution.UsageResolved() as fact:
+        case Execution.UsageResolved() | EmbeddingCall.UsageResolved() as fact:
             # When it was used, not when that was found out.
             happened_at = event.logged.recorded_at if row is None else row["happened_at"]
             return {**_row(event, fact, fact.usage), "happened_at": happened_at}
-        case Execution.NodeCompleted() | Execution.NodeFailed() as fact if fact.usage is not None:
+        case (
+            Execution.NodeCompleted()
+            | Execution.NodeFailed()
+            | EmbeddingCall.Completed()
+            | EmbeddingCall.Failed()
+        ) as fact if fact.usage is not None:
             return _row(event, fact, fact.usage)
         case Execution.RunMetered() as fact:
             at = event.logged.recorded_at
@@ -100,7 +129,7 @@ def evolve(row: UsageFactRow | None, event: Decoded, _key: Key) -> UsageFactRow:
         case UsageEvent.Created() | StorageMeasurement.Created() as fact:
             at = datetime.fromisoformat(fact.happened_at)
             return _of_no_model(event, fact.usage, attempt=0, happened_at=at)
-        case EmbeddingCall.Created() as fact:
+        case EmbeddingCall.Created() as fact if fact.usage is not None:
             at = datetime.fromisoformat(fact.happened_at)
             row = _of_no_model(event, fact.usage, attempt=0, happened_at=at)
             return {**row, "model": fact.model}
@@ -108,13 +137,13 @@ def evolve(row: UsageFactRow | None, event: Decoded, _key: Key) -> UsageFactRow:
             raise UnexpectedEvent(event.logged.topic)
 
 
-def _unknown(fact: Execution.UsageUnresolved) -> JsonObject:
+def _unknown(fact: Execution.UsageUnresolved | EmbeddingCall.UsageUnresolved) -> JsonObject:
     """The call was made, whatever it used."""
     lines: list[Json] = [["requests", 1, None]]
     return {
         "provider": (fact.model or "").partition("/")[0],
         "agent_id": None,
-        "workflow_id": fact.workflow_id,
+        "workflow_id": fact.workflow_id if isinstance(fact, Execution.UsageUnresolved) else None,
         "created_by": fact.created_by,
         "source": "unknown",
         "prices": "",
@@ -124,10 +153,7 @@ def _unknown(fact: Execution.UsageUnresolved) -> JsonObject:
 
 def _row(
     event: Decoded,
-    fact: Execution.NodeCompleted
-    | Execution.NodeFailed
-    | Execution.UsageUnresolved
-    | Execution.UsageResolved,
+    fact: OfNode | OfEmbedding,
     usage: JsonObject,
 ) -> UsageFactRow:
     return {
@@ -137,7 +163,7 @@ def _row(
         "attempt": fact.attempt,
         "happened_at": event.logged.recorded_at,
         "version": event.logged.version,
-        "node_type": fact.node_type,
+        "node_type": fact.node_type if isinstance(fact, OfNode) else "",
         "model": fact.model or "",
         **_of_usage(usage),
     }
@@ -262,6 +288,10 @@ USAGE_FACTS = Projection(
         UsageEvent.Created,
         StorageMeasurement.Created,
         EmbeddingCall.Created,
+        EmbeddingCall.Completed,
+        EmbeddingCall.Failed,
+        EmbeddingCall.UsageUnresolved,
+        EmbeddingCall.UsageResolved,
     ),
     overwrites=(
         Execution.NodeCompleted,
@@ -271,6 +301,9 @@ USAGE_FACTS = Projection(
         UsageEvent.Created,
         StorageMeasurement.Created,
         EmbeddingCall.Created,
+        EmbeddingCall.Completed,
+        EmbeddingCall.Failed,
+        EmbeddingCall.UsageUnresolved,
     ),
     also=(UsageEvent, StorageMeasurement, EmbeddingCall),
     keys=keys,

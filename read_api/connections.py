@@ -40,6 +40,17 @@ class Connection(Generic[Node]):
 
 
 @dataclass(frozen=True, slots=True)
+class OneOf:
+    """A condition that a column is one of a few values, of which each is looked for by itself: an
+    index on it then gives the order too, where all at once would walk through every row to find
+    rare ones. values: a query of them.
+    """
+
+    column: LiteralString
+    values: LiteralString
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """Rows that can be found one by one and listed. table: `name AS alias`. key: the id's column.
 
@@ -113,6 +124,7 @@ async def read_page(
     first: int | None,
     after: str | None,
     conditions: Sequence[LiteralString] = (),
+    one_of: OneOf | None = None,
     params: Mapping[str, object] | None = None,
 ) -> Connection[Node]:
     """A page of the rows that fulfil all conditions; $1 holds `params`, and first and after."""
@@ -124,10 +136,13 @@ async def read_page(
         "after": None if after is None else str(cursor_id(after)),
     }
     # What is filtered by decides what plan is best.
-    is_kept = not conditions
-    if listing.own is not None and not conditions and context.caller.reads_as is not None:
+    is_kept = not conditions and one_of is None
+    if listing.own is not None and is_kept and context.caller.reads_as is not None:
         conditions = (listing.own,)
-    page = _page_query(listing, conditions, size=size, is_after=after is not None)
+    wanted: list[LiteralString] = [listing.condition, *conditions]
+    if after is not None:
+        wanted.append(listing.place + " < ($1->>'after')::uuid")
+    page = _page_query(listing, wanted, one_of, size=size)
     shape = context.document.shape(
         str(info.path.key),
         lambda nodes, parts: context.shaper.page(
@@ -200,18 +215,20 @@ def uuid_or_nobody(text: str) -> str:
 
 
 def _page_query(
-    listing: Listing, conditions: Sequence[LiteralString], *, size: int, is_after: bool
+    listing: Listing, conditions: Sequence[LiteralString], one_of: OneOf | None, *, size: int
 ) -> LiteralString:
     """size: written out, for a plan for any page would be one for a tenth of all rows."""
-    wanted: list[LiteralString] = [listing.condition, *conditions]
-    if is_after:
-        wanted.append(listing.place + " < ($1->>'after')::uuid")
-    order = " ORDER BY " + listing.place + " DESC"
+    alias, order = listing.alias, " ORDER BY " + listing.place + " DESC"
+    limit = " LIMIT " + cast("LiteralString", str(size + 1))
+    rows = listing.table + " WHERE " + " AND ".join(conditions)
+    if one_of is not None:
+        each = "SELECT " + alias + ".* FROM " + rows + " AND " + one_of.column + " = wanted.value"
+        values = "(" + one_of.values + ") AS wanted (value)"
+        rows = values + ", LATERAL (" + each + order + limit + ") AS " + alias
     return (
-        " FROM (SELECT " + listing.alias + ".*, row_number() OVER (" + order + ") AS place"
-        " FROM " + listing.table + " WHERE " + " AND ".join(wanted)
-        + order + " LIMIT " + cast("LiteralString", str(size + 1)) + ") AS " + listing.alias
-    )  # fmt: skip
+        " FROM (SELECT " + alias + ".*, row_number() OVER (" + order + ") AS place"
+        " FROM " + rows + order + limit + ") AS " + alias
+    )
 
 
 def check_page(arguments: Mapping[str, Any], _limits: ReadLimits) -> None:

@@ -19,7 +19,7 @@ from read_api.connections import (
     read_row,
 )
 from read_api.context import ReadInfo
-from read_api.execution_filter import ExecutionFilter, ExecutionStatus, conditions_of
+from read_api.execution_filter import OF_STATUS, ExecutionFilter, ExecutionStatus, conditions_of
 from read_api.limits import PAGE_SIZE_DEFAULT
 from read_api.past import past_execution, past_rows
 from read_api.scalars import BigInt, Instant, Json
@@ -233,7 +233,8 @@ async def executions(
     filter_: Annotated[ExecutionFilter | None, strawberry.argument(name="filter")] = None,
     _min_position: MinPosition = None,
 ) -> Connection[Execution]:
-    conditions, params = conditions_of(filter_ or ExecutionFilter())
+    wanted = filter_ or ExecutionFilter()
+    conditions, params = conditions_of(wanted)
     return await read_page(
         info,
         EXECUTIONS,
@@ -241,6 +242,7 @@ async def executions(
         first=first,
         after=after,
         conditions=conditions,
+        one_of=None if wanted.status is None else OF_STATUS,
         params=params,
     )
 

@@ -35,7 +35,9 @@ LINES: LiteralString = (
 FACT: LiteralString = (
     "json_build_object("
     "  'stream_id', u.stream_id,"
-    "  'execution_id', CASE WHEN u.path <> '' OR u.attempt > 0 THEN u.stream_id END,"
+    # A text that was embedded has a path too, and is no run.
+    "  'execution_id', CASE WHEN u.node_type <> '' OR u.path = '' AND u.attempt > 0"
+    "    THEN u.stream_id END,"
     "  'path', u.path, 'attempt', u.attempt,"
     "  'event_version', u.version, 'happened_at', u.happened_at, 'node_type', u.node_type,"
     "  'model', nullif(u.model, ''), 'provider', nullif(u.provider, ''),"
@@ -79,7 +81,8 @@ class UsageLine:
 class UsageFact:
     stream_id: strawberry.ID
     execution_id: strawberry.ID | None = strawberry.field(
-        description="null of what belongs to no run: what the tenant counted itself."
+        description="null of what belongs to no run: what the tenant counted itself, or a text"
+        " that was embedded."
     )
     path: str
     attempt: int

@@ -24,7 +24,7 @@ from read_api.updates import PRESENT_END
 from read_api.usage import PROVISIONAL
 from read_api.usage_facts import UsageFact, fact_of
 
-RESOLVED = "execution.usage_resolved"
+RESOLVED = frozenset({"execution.usage_resolved", "embedding_call.usage_resolved"})
 OWN_ACTORS: LiteralString = "SELECT to_json(own_actors())"
 
 
@@ -106,7 +106,7 @@ async def usage_updates(info: ReadInfo, after: str | None = None) -> AsyncGenera
             )
             seen = await _seen(context, await sources.open_events(page.events))
             for event, row in seen:
-                is_correction = event.topic == RESOLVED
+                is_correction = event.topic in RESOLVED
                 yield UsageUpdate(
                     position=position_text(event),
                     fact=_fact(row),
@@ -149,7 +149,7 @@ def _row(event: LoggedEvent) -> UsageFactRow | None:
 def _fact(row: UsageFactRow) -> UsageFact:
     shown: Mapping[str, Any] = {
         "stream_id": str(row["stream_id"]),
-        "execution_id": str(row["stream_id"]) if row["path"] or row["attempt"] else None,
+        "execution_id": str(row["stream_id"]) if _is_of_run(row) else None,
         "path": row["path"],
         "attempt": row["attempt"],
         "event_version": row["version"],
@@ -170,6 +170,11 @@ def _fact(row: UsageFactRow) -> UsageFact:
         for meter, quantity, cost, *price in orjson.loads(row["lines"])
     ]
     return fact_of(lines, **shown)
+
+
+def _is_of_run(row: UsageFactRow) -> bool:
+    """A text that was embedded has a path too."""
+    return bool(row["node_type"]) or (not row["path"] and row["attempt"] > 0)
 
 
 def _usd(pico: int) -> str:

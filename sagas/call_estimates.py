@@ -1,6 +1,6 @@
 """What a call of a model is going to be asked, and what it may use at most, before it is made."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import NamedTuple
 
 from domain.attempts import Attempt
@@ -46,35 +46,28 @@ class Estimate(NamedTuple):
         return 0 if self.worst is None else self.worst.at(self.tokens_wanted)
 
 
-async def _of_llm(attempt: Attempt, _run: Run, _parts: DriveParts) -> Asked:
-    return asked_of_llm(attempt)
+assert {"llm", "agent"} == METERED_TYPES
 
 
-async def _of_agent(attempt: Attempt, run: Run, parts: DriveParts) -> Asked:
-    return await asked_of_agent(attempt, run, parts.effects)
-
-
-_ASKED: Mapping[str, Callable[[Attempt, Run, DriveParts], Awaitable[Asked]]] = {
-    "llm": _of_llm,
-    "agent": _of_agent,
-}
-assert _ASKED.keys() == METERED_TYPES
-
-
-async def estimated(attempt: Attempt, run: Run, parts: DriveParts) -> Estimate:
+async def estimated(attempt: Attempt, run: Run, parts: DriveParts, now: datetime) -> Estimate:
     """Raises AttemptFailed, ModelFailed, Unavailable."""
     effects = parts.effects
-    asked = await _ASKED[attempt.node_type](attempt, run, parts)
+    if attempt.node_type == "llm":
+        asked = asked_of_llm(attempt)
+    else:
+        asked = await asked_of_agent(attempt, run, effects)
     access = await own_access(asked.model, run, effects)
     model = asked.model if access is None else access.model
-    sources = await effects.prices.sources(run.tenant_id, model, parts.clock.now())
+    sources = await effects.prices.sources(run.tenant_id, model, now)
     bounds = bounds_of(model, asked.messages, asked.parameters)
     wanted = bounds.tokens_out
     if wanted is None:
         wanted = min(TOKENS_DEFAULT, bounds.tokens_out_max or TOKENS_DEFAULT)
+    if asked.model != model:
+        sources = sources_told(sources, model, asked.model)
     worst = worst_case(
         model,
-        sources_told(sources, model, asked.model),
+        sources,
         tokens_in=bounds.tokens_in,
         has_parts=bounds.has_parts,
         has_tools=bounds.has_tools,

@@ -17,6 +17,7 @@ from commands.credits import ExpireCredits
 from commands.deadline_port import DeadlineKind, Deadlines, DueDeadline
 from commands.decisions import Command
 from commands.dispatch import Contended, Dispatcher, Origin
+from commands.execution_usage import LeaveEmbeddingUnresolved
 from commands.licences import ExpireLicence
 from commands.payments import CollectPayment
 from commands.ports import Clock, Ids
@@ -36,6 +37,7 @@ COMMANDS: Mapping[DeadlineKind, Callable[[UUID], Command]] = {
     "subscription": lambda _: AdvanceSubscription(),
     "credits": lambda _: ExpireCredits(),
     "licence": ExpireLicence,
+    "embedding": LeaveEmbeddingUnresolved,
 }
 
 

@@ -1,48 +1,51 @@
 """Embeddings for tenants: through whose provider, within which budgets, and on record.
 
     offline/...    ──► free, of no provider, and leaves no trace
-    anything else  ──► do hard budgets pay for it? ──► the call ──► an event, a usage fact
+    anything else  ──► a place under the limits of the tenant's calls, or it is refused
+                           └──► the intent is stored, which holds what it may cost
+                                (embedding_intents.py)
+                                    └──► the call ──► its outcome is stored, which settles it
 
-A call costs some millionths of a dollar, and nothing is reserved for it: what several cost that are
-made at once may be beyond a hard budget, by that much. The next one is refused then.
+Of whoever dies after the intent, a deadline that was stored with it says that nobody knows what the
+call used (commands/execution_usage.py): then it holds on to that until somebody does.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
 
-from commands.budget_port import Budgets, KnownBudgets, TenantBudgets
-from commands.embedding_port import (
-    Embedding,
-    EmbeddingFailed,
-    EmbeddingRefused,
-    Embeddings,
-)
+from commands.call_limit_port import CallPlaces, EndedCall, HeldCall
+from commands.deadline_port import StoredDeadline
+from commands.embedding_port import Embedding, EmbeddingFailed, EmbeddingRateLimited, Embeddings
 from commands.model_port import ModelFailed, ModelRequest
+from commands.plan_port import Plans
 from commands.ports import Clock, EventStore, Ids
 from commands.price_port import Prices
 from commands.provider_port import ProviderAccess, Providers
-from domain.budget_rules import Spender, applies, counter_of
 from domain.embedding_calls import EmbeddingCall, Purpose
 from domain.envelope import Envelope
-from domain.errors import Stale
-from domain.identifiers import PLATFORM, Json, TenantId
-from domain.usage import Measured, Metered
-from sagas.metering import Call, charged
-from sagas.run_owners import RunOwners, uuid_or_none
+from domain.errors import Stale, Unavailable
+from domain.identifiers import PLATFORM, TenantId
+from domain.node_types import FREE, UNBILLED, Usage
+from infra.crash_points import reach
+from infra.metrics import METRICS
+from sagas.embedding_intents import Asked, EmbeddingIntents
+from sagas.metering import Call, charged, charged_failure
 
+log = logging.getLogger(__name__)
+
+# Less than what a place is held for (infra/call_limits.py).
 TIMEOUT_S = 20.0
-# Somebody changes the budgets of the tenant meanwhile.
+# Of those that a limit can be for (domain/call_limits.py); it is a model's.
+NODE_TYPE = "embedding"
+# Where only another call that ends makes room.
+AGAIN_S = 1.0
+# Of this process, with those whose searcher has gone.
+UNDER_WAY_MAX = 1_000
+# Somebody else says meanwhile that nobody knows what it used, or that they do.
 RECORDED_TRIES_MAX = 5
-
-
-class Asked(NamedTuple):
-    """One text to embed. spender: whose budgets it counts in; it is of no run and no agent."""
-
-    call: Call
-    purpose: Purpose
-    actor: str
-    spender: Spender
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +56,20 @@ class MeteredEmbeddings:
     models: Embeddings
     providers: Providers
     prices: Prices
-    budgets: Budgets
-    owners: RunOwners
+    intents: EmbeddingIntents
+    plans: Plans
+    places: CallPlaces
     events: EventStore
     clock: Clock
     ids: Ids
+    _under_way: set[asyncio.Task[Sequence[float]]] = field(
+        default_factory=set[asyncio.Task[Sequence[float]]]
+    )
 
     async def embed(
         self, tenant_id: TenantId, text: str, *, purpose: Purpose, actor: str
     ) -> Sequence[float]:
-        """Raises EmbeddingFailed, EmbeddingRefused, Unavailable."""
+        """Raises EmbeddingFailed, EmbeddingRefused, EmbeddingRateLimited, Unavailable."""
         try:
             return await self._embed(tenant_id, text, purpose=purpose, actor=actor)
         except ModelFailed as failed:
@@ -76,97 +83,117 @@ class MeteredEmbeddings:
         self, tenant_id: TenantId, text: str, *, purpose: Purpose, actor: str
     ) -> Sequence[float]:
         if self.model.startswith("offline/"):
-            return (await self.models.embed(self._request(text, None))).vector
+            return await self._answered(text, None, str(self.ids.new()))
         access = await self.providers.access(tenant_id, None, self.model)
-        call = Call(
-            tenant_id,
-            self.model if access is None else access.model,
-            self.model,
-            None,
-            self.clock.now(),
-        )
-        asked = Asked(call, purpose, actor, await self._spender(tenant_id, actor))
-        await self._require_affordable(asked, text)
-        answer = await self.models.embed(self._request(text, access))
-        if tenant_id != PLATFORM:  # Nobody is charged for what is offered to everybody.
-            await self._record(asked, answer)
+        if tenant_id == PLATFORM:  # Nobody is charged for what is offered to everybody.
+            return await self._answered(text, access, str(self.ids.new()))
+        asked_model = self.model if access is None else access.model
+        call = Call(tenant_id, asked_model, self.model, None, self.clock.now())
+        asked = await self.intents.asked(call, text, purpose=purpose, actor=actor)
+        if len(self._under_way) >= UNDER_WAY_MAX:
+            raise EmbeddingFailed("too many texts are embedded at this moment")
+        # Who asked may go away; what was begun comes to its end, and is recorded.
+        task = asyncio.create_task(self._placed(asked, text, access))
+        self._under_way.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[Sequence[float]]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # Whoever waits for it hears it; perhaps nobody does.
+
+    async def _placed(
+        self, asked: Asked, text: str, access: ProviderAccess | None
+    ) -> Sequence[float]:
+        """Under the limits of the tenant. Raises as `embed` does, and ModelFailed."""
+        held = await self._taken(asked)
+        used = FREE
+        try:
+            made = await self.intents.stored(asked)
+            used = UNBILLED
+            answer, used = await self._made(asked, made, text, access)
+        finally:
+            if held is not None:
+                await self._give_back(held, used)
+        if isinstance(answer, ModelFailed):
+            raise answer
         return answer.vector
 
-    async def _spender(self, tenant_id: TenantId, actor: str) -> Spender:
-        kind, _, name = actor.partition(":")
-        return Spender(
-            user_id=await self.owners.owner_of(tenant_id, actor),
-            api_key_id=uuid_or_none(name) if kind == "api_key" else None,
-        )
+    async def _taken(self, asked: Asked) -> HeldCall | None:
+        """None: nothing limits it. Raises EmbeddingRateLimited, Unavailable."""
+        tenant_id = asked.call.tenant_id
+        limits = (await self.plans.of(tenant_id)).call_limits(tenant_id, NODE_TYPE, None)
+        if not limits:
+            return None
+        held = HeldCall(tenant_id, self.ids.new())
+        most = {"tokens": asked.tokens_max, "usd_pico": asked.usd_pico}
+        full = await self.places.take(held, limits, **most)
+        if full is None:
+            return held
+        METRICS.sagas.call_limit_refusals.labels(full.limit).inc()
+        raise EmbeddingRateLimited(limit=full.limit, retry_after_s=full.wait_s or AGAIN_S)
 
-    def _request(self, text: str, access: ProviderAccess | None) -> ModelRequest:
+    async def _give_back(self, held: HeldCall, used: Usage) -> None:
+        """What was used counts; if nobody knows, what was held."""
+        tokens = None if used.is_unknown else used.tokens_in
+        cost = None if used.is_unknown else used.cost_usd_pico or 0
+        try:
+            await self.places.settle([EndedCall(held, tokens, cost)])
+        except Unavailable as error:
+            log.warning("a place of a text is free when its time has run out: %s", error)
+
+    async def _made(
+        self, asked: Asked, made: EmbeddingCall, text: str, access: ProviderAccess | None
+    ) -> tuple[Embedding | ModelFailed, Usage]:
+        """With what it was charged. Raises Unavailable."""
+        reach("embeddings.before_call")
+        call, call_id, request_id = asked.call, made.id, made.request_id
+        try:
+            answer = await self.models.embed(self._request(text, access, request_id))
+        except ModelFailed as failed:
+            code, message = failed.code, failed.message
+            used = await charged_failure(call, failed, self.prices)
+            await self._record(asked, call_id, lambda one: one.fail(code, message, used))
+            return failed, used
+        reach("embeddings.after_call")
+        usage = await charged(call, answer.measured, self.prices, provider=answer.provider)
+        await self._record(asked, call_id, lambda one: one.complete(usage))
+        reach("embeddings.after_outcome")
+        return answer, usage
+
+    async def _record(
+        self, asked: Asked, call_id: UUID, tell: Callable[[EmbeddingCall], None]
+    ) -> None:
+        """Raises Unavailable: then it is said later that nobody knows."""
+        tenant_id = asked.call.tenant_id
+        for left in reversed(range(RECORDED_TRIES_MAX)):
+            call = await self.events.load(EmbeddingCall, call_id, tenant_id)
+            if call is None:
+                return  # With its tenant.
+            tell(call)
+            row = StoredDeadline("embedding", call_id, None)
+            try:
+                await self.events.append([call], Envelope(tenant_id, asked.actor), side_rows=[row])
+            except Stale:
+                if not left:
+                    raise
+            else:
+                return
+
+    async def _answered(
+        self, text: str, access: ProviderAccess | None, key: str
+    ) -> Sequence[float]:
+        return (await self.models.embed(self._request(text, access, key))).vector
+
+    def _request(self, text: str, access: ProviderAccess | None, key: str) -> ModelRequest:
         return ModelRequest(
             model=self.model if access is None else access.model,
             messages=[{"role": "user", "content": text}],
             parameters={},
             attempt=1,
             timeout_s=TIMEOUT_S,
-            idempotency_key=str(self.ids.new()),
+            idempotency_key=key,
             api_base=None if access is None else access.api_base,
             api_key=None if access is None else access.api_key,
         )
-
-    async def _require_affordable(self, asked: Asked, text: str) -> None:
-        """By what it costs at most: no tokenizer makes more tokens of a text than it has bytes.
-        Raises EmbeddingRefused.
-        """
-        call, spender = asked.call, asked.spender
-        # Nothing is stored before the call that would find out that a budget is new.
-        self.budgets.forget(call.tenant_id)
-        budgets = await self.budgets.of(call.tenant_id)
-        hard = [rule for rule in budgets.rules if rule.is_hard and applies(rule, spender)]
-        if not hard:
-            return
-        most = Measured({"embedding_tokens": max(len(text.encode()), 1)}, "estimated")
-        worst = await self._charged(call, most, provider="")
-        cost = worst.cost_usd_pico
-        if cost is None and not all(rule.allows_unpriced for rule in hard):
-            raise EmbeddingRefused(f"Nobody knows what {call.told} costs, and a hard budget holds.")
-        counters = [counter_of(rule, spender, call.made_at) for rule in hard]
-        standings = await self.budgets.standings(call.tenant_id, counters, {})
-        for standing in standings.values():
-            if standing.spent + standing.reserved + (cost or 0) > standing.limit:
-                raise EmbeddingRefused
-
-    async def _record(self, asked: Asked, answer: Embedding) -> None:
-        call, actor = asked.call, asked.actor
-        metered = await self._charged(call, answer.measured, provider=answer.provider)
-        usage = metered.fact(workflow_id=None, created_by=actor)
-        call_id = self.ids.new()
-        for left in reversed(range(RECORDED_TRIES_MAX)):
-            budgets = await self.budgets.of(call.tenant_id)
-            made = EmbeddingCall(
-                id=call_id,
-                purpose=asked.purpose,
-                model=call.told,
-                happened_at=call.made_at.isoformat(),
-                usage=usage,
-                counters=_counters(budgets, asked),
-            )
-            known = KnownBudgets(budgets.revision, {})
-            try:
-                await self.events.append([made], Envelope(call.tenant_id, actor), side_rows=[known])
-            except Stale:
-                self.budgets.forget(call.tenant_id)
-                if not left:
-                    raise
-            else:
-                return
-
-    async def _charged(self, call: Call, measured: Measured, *, provider: str) -> Metered:
-        metered = (await charged(call, measured, self.prices, provider=provider)).metered
-        assert metered is not None
-        return metered
-
-
-def _counters(budgets: TenantBudgets, asked: Asked) -> list[Json]:
-    return [
-        counter_of(rule, asked.spender, asked.call.made_at).told()
-        for rule in budgets.rules
-        if applies(rule, asked.spender)
-    ]

@@ -92,6 +92,11 @@ class Limiting:
             return limited
         return limited.union(attempt.node_type for attempt in self._held_back.values())
 
+    def lets_pass(self, on: Driven) -> bool:
+        """Whether `admitted` has nothing to say: nothing waits here, and no limit counts."""
+        is_busy = self._waits or self._places or self.counted_types(on.run)
+        return not is_busy and on.execution.status != "PAUSED"
+
     @property
     def due_at(self) -> datetime | None:
         """When one that waits is to be looked at."""
@@ -121,6 +126,8 @@ class Limiting:
         """The attempts that can go on, those among them that waited. Of the others it is recorded
         that they failed, or they wait; while the run is paused, without a place in a line.
         """
+        if self.lets_pass(on):
+            return [*attempts]
         ready: list[Attempt] = []
         for attempt in attempts:
             if is_held_back(on.execution, attempt):
@@ -188,7 +195,7 @@ class Limiting:
         rates = [(limit.tokens_per_min, limit.usd_pico_per_min) for limit in limits]
         if all(rate == (None, None) for rate in rates):
             return 0, 0
-        call = await estimated(attempt, on.run, self.parts)
+        call = await estimated(attempt, on.run, self.parts, self.parts.clock.now())
         return call.tokens, call.usd_pico
 
     def _hold_up(self, on: Driven, attempt: Attempt, full: Full, now: datetime) -> None:

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
+from commands.model_port import ModelFailed
 from commands.price_port import Prices
 from domain.attempts import Usage
 from domain.identifiers import TenantId
@@ -29,9 +30,17 @@ async def charged(
     if tool_calls_count:
         quantities["tool_calls"] = tool_calls_count
     sources = await prices.sources(call.tenant_id, call.asked, call.made_at)
-    counted = Measured(quantities, measured.source, measured.is_standard)
-    rated = rate(counted, call.asked, sources_told(sources, call.asked, call.told))
+    if call.told != call.asked:
+        sources = sources_told(sources, call.asked, call.told)
+    rated = rate(quantities, call.asked, sources, is_standard=measured.is_standard)
     metered = Metered(
         call.told, provider, call.agent_id, measured.source, rated.prices, rated.lines
     )
-    return Usage(call.told, measured.tokens_in, measured.tokens_out, metered.cost_usd_pico, metered)
+    return Usage(call.told, measured.tokens_in, measured.tokens_out, rated.cost_usd_pico, metered)
+
+
+async def charged_failure(call: Call, failed: ModelFailed, prices: Prices) -> Usage:
+    """What a call is charged all the same that brought no answer; unknown where nobody knows."""
+    if failed.measured is None:
+        return Usage(call.told, cost_usd_pico=None if failed.is_unresolved else 0)
+    return await charged(call, failed.measured, prices, provider=call.told.partition("/")[0])

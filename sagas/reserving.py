@@ -42,10 +42,9 @@ from domain.reservations import (
     reservation,
     reserve,
 )
-from domain.worst_cases import WorstCase
 from infra.metrics import METRICS
 from sagas.budget_payers import Payer, payer
-from sagas.call_estimates import Driven, estimated
+from sagas.call_estimates import Driven, Estimate, estimated
 from sagas.drive_parts import DriveParts
 from sagas.effects import AttemptFailed, Run
 from sagas.limiting import Limiting
@@ -80,12 +79,7 @@ class _Wait:
 
 
 class _Priced(NamedTuple):
-    """worst: None for a model without a price, which some budgets allow."""
-
-    asked: Asked
-    model: str
-    worst: WorstCase | None
-    tokens_wanted: int
+    call: Estimate
     rules: Sequence[BudgetRule]
     counters: Sequence[Counter]
 
@@ -111,6 +105,8 @@ class Reserving:
     _run_limit_usd: str | None = None
     # Limits that are no budget's, by the id that stands for one.
     _caps: Mapping[str, int] = field(default_factory=lambda: {})
+    # What appends say of what is known, as long as it stays the same.
+    _told: KnownBudgets | None = None
     # By the agent whose calls they pay for, as long as what is known stays the same.
     _payers: dict[str | None, Payer] = field(default_factory=lambda: {})
 
@@ -125,6 +121,7 @@ class Reserving:
         limit_usd = self.parts.plans.known(run.tenant_id).run_cost_usd
         if known is not self._known or limit_usd != self._run_limit_usd:
             self._known, self._run_limit_usd, self._caps = known, limit_usd, {}
+            self._told = None
             if limit_usd is not None:
                 self._caps = {str(plan_run_budget(run.tenant_id)): usd_pico(limit_usd)}
             self._payers.clear()
@@ -163,27 +160,26 @@ class Reserving:
 
     def known(self, attempts: Sequence[Attempt]) -> KnownBudgets | None:
         """What the append of these intents says of what was known. None: it has nothing to say."""
-        is_paid = any(one.has_intent and one.node_type in METERED_TYPES for one in attempts)
-        if not is_paid and not self._exhausted and not self._was_judged:
-            return None
-        exhausted, self._exhausted, self._was_judged = tuple(self._exhausted), [], False
-        return KnownBudgets(self._known.revision, self._caps, exhausted)
+        if self._exhausted or self._was_judged:
+            exhausted, self._exhausted, self._was_judged = tuple(self._exhausted), [], False
+            return KnownBudgets(self._known.revision, self._caps, exhausted)
+        for one in attempts:
+            if one.has_intent and one.node_type in METERED_TYPES:
+                if self._told is None:
+                    self._told = KnownBudgets(self._known.revision, self._caps)
+                return self._told
+        return None
 
     async def admitted(self, on: Driven, attempts: Sequence[Attempt]) -> list[Attempt]:
         """The attempts that can be made, those among them that were held back with what is held
         for them. Of the others it is recorded that they failed, or they wait.
         """
-        ready: list[Attempt] = []
-        for attempt in await self.limiting.admitted(on, attempts):
-            if not is_held_back(on.execution, attempt):
-                ready.append(attempt)
-            elif attempt.node_type in METERED_TYPES:
-                self._held_back[attempt.path, attempt.number] = attempt
-            else:
-                begin_reserved(on.execution, attempt, None)
-                ready.append(attempt)
-        for key in self._waits.keys() - self._held_back.keys():
-            self._forget(key)  # The run went on without it.
+        if not self.limiting.lets_pass(on):
+            attempts = await self.limiting.admitted(on, attempts)
+        ready = self._without_held_back(on, attempts)
+        if self._waits:
+            for key in self._waits.keys() - self._held_back.keys():
+                self._forget(key)  # The run went on without it.
         if not self._held_back:
             return ready
         now = self.parts.clock.now()
@@ -200,11 +196,24 @@ class Reserving:
         self._standings = {}
         return ready
 
+    def _without_held_back(self, on: Driven, attempts: Sequence[Attempt]) -> list[Attempt]:
+        """Those that nobody has to pay for, with their intents; the others are kept."""
+        others: list[Attempt] = []
+        for attempt in attempts:
+            if not is_held_back(on.execution, attempt):
+                others.append(attempt)
+            elif attempt.node_type in METERED_TYPES:
+                self._held_back[attempt.path, attempt.number] = attempt
+            else:
+                begin_reserved(on.execution, attempt, None)
+                others.append(attempt)
+        return others
+
     async def _admit(
         self, on: Driven, attempt: Attempt, now: datetime, *, must_ask: bool
     ) -> Attempt | None:
         try:
-            priced = await self._priced(on, attempt)
+            priced = await self._priced(on, attempt, now)
             crowded = self.parts.budget_lines.crowded(priced.counters)
             if crowded is not None and not must_ask and not self._standings:
                 self._hold_up(on, attempt, crowded, now)
@@ -216,12 +225,14 @@ class Reserving:
             self._not_priced(on, attempt, error)
             return None
         standings = self._standings
-        known = {one: standings[one] for one in priced.counters if one in standings}
-        outcome = _decide(priced, known)
+        if standings:
+            standings = {one: standings[one] for one in priced.counters if one in standings}
+        outcome = _decide(priced, standings)
         match outcome:
             case Admitted():
-                if standings:
-                    self._standings = reserve(standings, priced.counters, outcome.usd_pico)
+                if self._standings:
+                    known = self._standings
+                    self._standings = reserve(known, priced.counters, outcome.usd_pico)
                 return self._begin(on, attempt, priced, outcome)
             case Exhausted():
                 self._exhausted.append(outcome.counter)
@@ -236,9 +247,9 @@ class Reserving:
     def _begin(self, on: Driven, attempt: Attempt, priced: _Priced, admitted: Admitted) -> Attempt:
         begin_reserved(on.execution, attempt, _told(priced, admitted))
         self._forget((attempt.path, attempt.number))
-        asked = priced.asked
-        tokens_max = admitted.tokens_max if priced.counters and priced.worst is not None else None
-        reserved = Reserved(admitted.usd_pico, tokens_max, priced.model, asked.agent_version)
+        call = priced.call
+        tokens_max = admitted.tokens_max if priced.counters and call.worst is not None else None
+        reserved = Reserved(admitted.usd_pico, tokens_max, call.model, call.asked.agent_version)
         return attempt._replace(reserved=reserved)
 
     def _fail(self, on: Driven, attempt: Attempt, failure: Failure) -> None:
@@ -299,18 +310,15 @@ class Reserving:
                 failure = Failure(error.code, error.message, is_retryable=error.retryable)
                 self._fail(on, attempt, failure)
 
-    async def _priced(self, on: Driven, attempt: Attempt) -> _Priced:
+    async def _priced(self, on: Driven, attempt: Attempt, now: datetime) -> _Priced:
         """Raises AttemptFailed, ModelFailed, Unavailable."""
-        call = await estimated(attempt, on.run, self.parts)
+        call = await estimated(attempt, on.run, self.parts, now)
         agent_id = call.asked.agent_id
         paying = self._payers.get(agent_id)
         if paying is None:
             paying = payer(await self._spender(on, call.asked), self._rules())
             self._payers[agent_id] = paying
-        counters = paying.counters(self.parts.clock.now())
-        return _Priced(
-            call.asked, call.model, call.worst, call.tokens_wanted, paying.rules, counters
-        )
+        return _Priced(call, paying.rules, paying.counters(now))
 
     def _rules(self) -> list[BudgetRule]:
         of_plan = [
@@ -360,13 +368,14 @@ def _nobody() -> None:
 def _decide(
     priced: _Priced, standings: Mapping[Counter, Standing]
 ) -> Admitted | Held | Exhausted | Failure:
-    if priced.worst is not None:
-        return decide(priced.worst, priced.tokens_wanted, standings)
+    call = priced.call
+    if call.worst is not None:
+        return decide(call.worst, call.tokens_wanted, standings)
     for rule in priced.rules:
         if rule.is_hard and not rule.allows_unpriced:
-            message = f"nobody knows what {priced.asked.model} costs, and a hard budget has to"
+            message = f"nobody knows what {call.asked.model} costs, and a hard budget has to"
             return Failure(UNPRICED, message)
-    return Admitted(0, priced.tokens_wanted)
+    return Admitted(0, call.tokens_wanted)
 
 
 def _told(priced: _Priced, admitted: Admitted) -> JsonObject | None:

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
-from commands.embedding_port import EmbeddingFailed, EmbeddingRefused
+from commands.embedding_port import EmbeddingFailed, EmbeddingRateLimited, EmbeddingRefused
 from commands.ports import EventStore
 from commands.sealing_port import KeyDestroyed
 from commands.template_port import DueTemplate, Templates
@@ -69,7 +69,7 @@ class TemplateSaga:
             vector = await self.embeddings.embed(
                 due.tenant_id, text, purpose="template", actor=self.actor
             )
-        except (EmbeddingFailed, EmbeddingRefused) as error:
+        except (EmbeddingFailed, EmbeddingRefused, EmbeddingRateLimited) as error:
             pause_s = min(PAUSE_MIN_S * 2.0 ** min(due.attempts_count - 1, 20), PAUSE_MAX_S)
             log.warning("template %s is embedded later: %s", due.workflow_id, error)
             await self.templates.failed(due, retry_in_s=pause_s, others_in_s=PAUSE_MIN_S)

@@ -9,9 +9,5 @@ def cost_of(model: str, measured: Measured | None) -> int | None:
     """In pico-USD; None when no price is known."""
     assert measured is not None
     source = OFFLINE_PRICES if model.startswith("offline/") else listed_prices()
-    total = 0
-    for line in rate(measured, model, [source]).lines:
-        if line.cost_usd_pico is None:
-            return None
-        total += line.cost_usd_pico
-    return total
+    rated = rate(measured.quantities, model, [source], is_standard=measured.is_standard)
+    return rated.cost_usd_pico

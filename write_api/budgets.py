@@ -20,10 +20,10 @@ from domain.budgets import (
     Unpriced,
 )
 from domain.errors import FieldError, Invalid, Stale
-from domain.execution_usage import UsageNotUnresolved
 from domain.executions import ExecutionNotFound
 from domain.money import usd_pico
 from domain.quotas import QuotaReached
+from domain.usage import UsageNotUnresolved
 from write_api.edge import Call
 from write_api.openapi import Answered, documented
 from write_api.routes import route
@@ -248,7 +248,7 @@ def _window_s(body: BudgetBody) -> int | None:
         reason = "a tenant's budget is the caller's tenant's"
         mistakes.append(FieldError("/scope/id", "not_allowed", reason))
     if scope.type not in ("tenant", "run") and scope.id is None:
-        reason = f"a budget of a {scope.type} needs its id"
+        reason = f"say of which one: a budget of type {scope.type} needs its id"
         mistakes.append(FieldError("/scope/id", "missing", reason))
     if scope.type == "run" and scope.id is None and body.period != "run":
         reason = "a budget of every run is for each run: its period is run"

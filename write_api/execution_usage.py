@@ -14,9 +14,8 @@ from starlette.responses import Response
 
 from commands.execution_usage import ImportUsageReport, ReportedUsage, ResolveUsage
 from domain.errors import FieldError, Invalid
-from domain.execution_usage import UsageNotUnresolved
 from domain.executions import ExecutionNotFound
-from domain.usage import METERS, QUANTITY_MAX
+from domain.usage import METERS, QUANTITY_MAX, UsageNotUnresolved
 from write_api.edge import Call
 from write_api.openapi import Answered, documented
 from write_api.requests import validated
@@ -50,8 +49,8 @@ class ResolveUsageBody(BaseModel):
 
 
 class UsageReportEntry(BaseModel):
-    """request_id: the `Idempotency-Key` of the call, `<execution>:<path>:<attempt>`. usage, model:
-    as for one attempt.
+    """request_id: the `Idempotency-Key` of the call, `<execution>:<path>:<attempt>`; of a text that
+    was embedded `<streamId>:<purpose>:1`. usage, model: as for one attempt.
     """
 
     model_config = STRICT

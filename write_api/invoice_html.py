@@ -7,7 +7,7 @@ from typing import Any, cast
 from jinja2 import Environment, StrictUndefined
 
 from domain.identifiers import JsonObject
-from write_api.invoice_words import days, headline, parties, period_words, totals
+from write_api.invoice_words import days, headline, parties, period_words, quantity, totals
 
 PAGE = """\
 <!doctype html>
@@ -38,12 +38,13 @@ th, td { text-align: left; padding: .35rem .5rem; border-bottom: 1px solid #ddd;
 {% endfor %}</div>
 <table>
 <thead><tr><th>#</th><th>Description</th><th>Period</th><th class="n">Quantity</th><th>Unit</th>
-<th class="n">{{ document.currency }}</th><th class="n">Tax %</th></tr></thead>
+<th class="n">{{ document.currency }}</th><th class="n">Tax %</th>
+<th class="n">Tax</th></tr></thead>
 <tbody>
 {% for line in document.lines %}<tr><td>{{ line.line }}</td><td>{{ line.description }}</td>
-<td>{{ days(document, line) | join(" &ndash; " | safe) }}</td><td class="n">{{ line.quantity }}</td>
-<td>{{ line.unit }}</td><td class="n">{{ line.amount }}</td>
-<td class="n">{{ line.tax_percent }}</td></tr>
+<td>{{ days(document, line) | join(" &ndash; " | safe) }}</td>
+<td class="n">{{ quantity(line) }}</td><td>{{ line.unit }}</td><td class="n">{{ line.amount }}</td>
+<td class="n">{{ line.tax_percent }}</td><td class="n">{{ line.tax }}</td></tr>
 {% endfor %}</tbody>
 </table>
 <table>
@@ -78,5 +79,6 @@ def invoice_html(document: JsonObject) -> bytes:
         parties=parties(told),
         totals=totals(told),
         days=days,
+        quantity=quantity,
     )
     return page.encode()

@@ -17,14 +17,14 @@ from reportlab.lib.units import mm
 from reportlab.platypus import LongTable, Paragraph, SimpleDocTemplate, Spacer, TableStyle
 
 from domain.identifiers import JsonObject
-from write_api.invoice_words import days, headline, parties, period_words, totals
+from write_api.invoice_words import days, headline, parties, period_words, quantity, totals
 
 TEXT = ParagraphStyle("text", fontName="Helvetica", fontSize=9, leading=12)
 SMALL = ParagraphStyle("small", parent=TEXT, fontSize=7, leading=9, textColor=colors.grey)
 TITLE = ParagraphStyle("title", parent=TEXT, fontName="Helvetica-Bold", fontSize=16, leading=22)
 RIGHT = ParagraphStyle("right", parent=TEXT, alignment=2)
 MARGIN = 18 * mm
-WIDTHS = [8 * mm, 54 * mm, 30 * mm, 26 * mm, 16 * mm, 26 * mm, 14 * mm]
+WIDTHS = [8 * mm, 48 * mm, 24 * mm, 28 * mm, 14 * mm, 23 * mm, 11 * mm, 18 * mm]
 RULED = TableStyle(
     [
         ("LINEBELOW", (0, 0), (-1, -1), 0.25, colors.lightgrey),
@@ -69,17 +69,22 @@ def _head(told: dict[str, Any]) -> list[Any]:
 
 
 def _lines(told: dict[str, Any]) -> Any:
-    head = ["#", "Description", "Period", "Quantity", "Unit", told["currency"], "Tax %"]
-    rows: list[list[Any]] = [[_text(f"<b>{_escaped(word)}</b>") for word in head]]
+    left = ["#", "Description", "Period"]
+    head = [_text(f"<b>{word}</b>") for word in left]
+    for word, style in [("Quantity", RIGHT), ("Unit", TEXT), (told["currency"], RIGHT)]:
+        head.append(Paragraph(f"<b>{_escaped(word)}</b>", style))
+    head += [Paragraph(f"<b>{word}</b>", RIGHT) for word in ("Tax %", "Tax")]
+    rows: list[list[Any]] = [head]
     rows += [
         [
             _text(str(line["line"])),
             _text(_escaped(line["description"])),
             _text(" - ".join(days(told, line))),
-            Paragraph(_escaped(line["quantity"]), RIGHT),
+            Paragraph(_escaped(quantity(line)), RIGHT),
             _text(_escaped(line["unit"])),
             Paragraph(_escaped(line["amount"]), RIGHT),
             Paragraph(_escaped(line["tax_percent"]), RIGHT),
+            Paragraph(_escaped(line["tax"]), RIGHT),
         ]
         for line in told["lines"]
     ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -35,6 +36,14 @@ def days(document: Document, line: Document) -> tuple[str, str]:
         for edge in ("start", "end")
     )
     return start, end
+
+
+def quantity(line: Document) -> str:
+    """As people read it, to six decimals; JSON and CSV have it exactly."""
+    millionths = round(Fraction(line["quantity"]) * 10**6)
+    whole, rest = divmod(abs(millionths), 10**6)
+    sign = "-" if millionths < 0 else ""
+    return f"{sign}{whole}.{rest:06d}".rstrip("0").rstrip(".")
 
 
 def parties(document: Document) -> Sequence[tuple[str, Sequence[str]]]:

@@ -360,10 +360,15 @@ async def _written(form: Form, document: JsonObject, status: str) -> Response:
     content = await asyncio.to_thread(form.written, document)
     extension = next(name for name, one in FORMS.items() if one is form)
     headers = {
-        "Content-Disposition": f'attachment; filename="{document["invoice_id"]}.{extension}"',
+        "Content-Disposition": f'attachment; filename="{_file_name(document)}.{extension}"',
         "X-Content-SHA256": content_sha256(document),
     }
     return Response(content, media_type=form.media_type, headers=headers)
+
+
+def _file_name(document: JsonObject) -> str:
+    """Its number, whose prefix may have what separates directories."""
+    return str(document["number"]).replace("/", "-")
 
 
 def _told(call: Call, invoice: Invoice) -> Response:

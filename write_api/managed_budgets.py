@@ -20,11 +20,11 @@ from commands.budgets import (
 from domain.budget_rules import Mode, Period
 from domain.budgets import BudgetNotFound, Keeper, NothingHeld, Unpriced
 from domain.errors import FieldError, Invalid, Stale
-from domain.execution_usage import UsageNotUnresolved
 from domain.executions import ExecutionNotFound
 from domain.identifiers import Json, TenantId
 from domain.quotas import QuotaReached
 from domain.tenants import TenantNotFound
+from domain.usage import UsageNotUnresolved
 from write_api.budgets import (
     BUDGET_BODY,
     BUDGET_CHANGES,

@@ -220,7 +220,7 @@ def pointer(place: tuple[int | str, ...]) -> str:
 
 def _field_error(mistake: ErrorDetails) -> FieldError:
     code = _CODES.get(mistake["type"], mistake["type"])
-    return FieldError(pointer(mistake["loc"]), code, mistake["msg"])
+    return FieldError(pointer(mistake["loc"]), code, mistake["msg"].removeprefix("Value error, "))
 
 
 _CODES = {"extra_forbidden": "unknown_field", "missing": "missing_field"}

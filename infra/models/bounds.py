@@ -15,6 +15,8 @@ from infra.models.prices import known_model
 # Around each message and the whole of them: who says it, where it begins and ends.
 MESSAGE_TOKENS = 16
 REQUEST_TOKENS = 64
+# Around a text that is embedded: some tokenizers mark where it begins and ends.
+TEXT_TOKENS = 8
 # An image, a recording or a file: what it is charged as depends on what it shows.
 PART_TOKENS = 32_768
 # Whose newer models know no `max_tokens`.
@@ -31,6 +33,11 @@ class CallBounds(NamedTuple):
     tokens_out_max: int | None
     has_parts: bool = False
     has_tools: bool = False
+
+
+def embedding_tokens_max(text: str) -> int:
+    """No tokenizer makes more tokens of a text than it has bytes."""
+    return len(text.encode()) + TEXT_TOKENS
 
 
 def bounds_of(

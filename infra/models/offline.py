@@ -96,7 +96,8 @@ def _cut(entry: _Entry, parameters: Mapping[str, Json]) -> _Entry:
     if not wanted or entry.tokens_out is not None:
         return entry
     limit = max(min(wanted), 0)
-    if len(entry.text.split()) <= limit:
+    # No text has more words than characters.
+    if len(entry.text) <= limit or len(entry.text.split()) <= limit:
         return entry
     words = _WORD_WITH_SPACE.findall(entry.text)
     return entry._replace(text="".join(words[:limit]), is_cut=True)

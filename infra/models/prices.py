@@ -14,7 +14,7 @@ import importlib.util
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
@@ -75,13 +75,15 @@ class KnownModel:
     tokens_out_max: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+# One of each release in a process. Rates are found by it at every call, and no hash is as cheap as
+# that of an object that equals none but itself.
+@dataclass(frozen=True, slots=True, eq=False)
 class PriceList:
     """Implements domain.rating.PriceSource: the end of every search for a price."""
 
     name: str
-    models: Mapping[str, KnownModel] = field(hash=False)
-    margin: Fraction = field(default=Fraction(0), hash=False)
+    models: Mapping[str, KnownModel]
+    margin: Fraction = Fraction(0)
 
     def price(self, model: str, meter: str) -> Price | None:
         known = self.known(model)

@@ -13,7 +13,7 @@ from infra.models.bounds import limited
 from sagas.blots import Blots
 from sagas.effects import AttemptFailed, Effects, Outcome, Run
 from sagas.live_answers import live_answer
-from sagas.metering import Call, charged
+from sagas.metering import Call, charged, charged_failure
 
 
 class Asked(NamedTuple):
@@ -92,7 +92,7 @@ async def call_model(attempt: Attempt, run: Run, on: Effects, asked: Asked) -> A
             failed.message,
             is_retryable=failed.retryable,
             retry_after_s=failed.retry_after_s,
-            usage=await _usage_of_failed(made, failed, on),
+            usage=await charged_failure(made, failed, on.prices),
         ) from failed
     usage = await charged(
         made,
@@ -116,12 +116,6 @@ def _hidden(access: ProviderAccess | None) -> Blots | None:
     if access is None or access.api_key is None:
         return None
     return Blots({access.name: access.api_key})
-
-
-async def _usage_of_failed(made: Call, failed: ModelFailed, on: Effects) -> Usage:
-    if failed.measured is None:
-        return Usage(made.told, cost_usd_pico=None if failed.is_unresolved else 0)
-    return await charged(made, failed.measured, on.prices, provider=made.told.partition("/")[0])
 
 
 def _as_reserved(

@@ -8,6 +8,7 @@ from tests.architecture.sources import modules, parse
 from tests.faults.crash_chains import (
     OF_BILLING,
     OF_COMMANDS,
+    OF_EMBEDDINGS,
     OF_LEAVING,
     OF_LIMITS,
     OF_PAYMENTS,
@@ -47,6 +48,7 @@ def test_the_tests_kill_at_every_point() -> None:
             sorted(OF_BILLING),
             sorted(OF_PAYMENTS),
             sorted(OF_TRIGGERS),
+            sorted(OF_EMBEDDINGS),
             sorted(OF_LIMITS),
         )
         for link in chain

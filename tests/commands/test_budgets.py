@@ -20,9 +20,9 @@ from commands.tenants import CreateTenant
 from domain.budget_rules import Period, ScopeType
 from domain.budgets import Budget, BudgetKept, BudgetNotFound
 from domain.errors import Invalid
-from domain.execution_usage import UsageNotUnresolved
 from domain.identifiers import TenantId
 from domain.tenants import TenantNotFound
+from domain.usage import UsageNotUnresolved
 from tests.commands.fakes import World
 from tests.commands.steps import a_chain, a_run, an_llm, worked
 

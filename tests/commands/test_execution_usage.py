@@ -5,10 +5,19 @@ from uuid import UUID
 import orjson
 import pytest
 
-from commands.authorization import MissingScope
-from commands.execution_usage import ImportUsageReport, ReportedUsage, ResolveUsage
-from domain.execution_usage import UsageNotUnresolved
+from commands.authorization import Caller, MissingScope
+from commands.deadline_port import StoredDeadline
+from commands.execution_usage import (
+    EmbeddingCallNotFound,
+    ImportUsageReport,
+    LeaveEmbeddingUnresolved,
+    ReportedUsage,
+    ResolveUsage,
+)
+from domain.embedding_calls import EmbeddingCall
+from domain.envelope import Envelope
 from domain.executions import ExecutionNotFound
+from domain.usage import UsageNotUnresolved
 from tests.commands.fakes import World
 from tests.commands.usage_steps import a_cut_off_call
 
@@ -101,3 +110,53 @@ async def test_a_report_resolves_nothing_of_another_tenant() -> None:
     assert answer.result["resolved"] == 0
     with pytest.raises(MissingScope):
         await world.when(ImportUsageReport(world.tenant_id, [entry], REASON))
+
+
+async def an_embedding(world: World, *, is_over: bool = True) -> UUID:
+    call = EmbeddingCall(
+        id=world.ids.new(),
+        purpose="search",
+        model="openai/text-embedding-3-small",
+        happened_at="2026-01-01T00:00:00+00:00",
+        created_by="user:ada",
+        reserved=None,
+        usage=None,
+        counters=[],
+    )
+    if is_over:
+        call.leave_unresolved("interrupted", "nobody told")
+    await world.store.append([call], Envelope(world.tenant_id, "user:ada"))
+    return call.id
+
+
+async def test_a_text_whose_call_nobody_told_the_end_of_is_resolved_as_an_attempt_is() -> None:
+    world = World()
+    one, other = await an_embedding(world), await an_embedding(world)
+    model, used = "openai/text-embedding-3-small", {"embedding_tokens": 100}
+    place = (world.tenant_id, one, "search", 1)
+    answer = await world.when(ResolveUsage(*place, model, used, REASON), caller=world.operator)
+    assert answer.result["is_priced"] is True
+    requests = [f"{other}:search:1", f"{one}:search:1", f"{other}:template:1"]
+    entries = [ReportedUsage(request, model, used) for request in requests]
+    report = ImportUsageReport(world.tenant_id, entries, REASON)
+    answer = await world.when(report, caller=world.operator)
+    assert answer.result["resolved"] == 1
+    resolved = [one for one in world.store.events if one.topic == "embedding_call.usage_resolved"]
+    assert [event.originator_id for event in resolved] == [one, other]
+    # 0.02 USD a million.
+    assert {orjson.loads(event.state)["cost_usd_pico"] for event in resolved} == {2_000_000}
+
+
+async def test_a_call_whose_maker_is_gone_is_unresolved_when_its_time_has_come() -> None:
+    world = World()
+    call_id = await an_embedding(world, is_over=False)
+    worker = Caller("worker:1", world.tenant_id, frozenset({"deadlines:meet"}))
+    for _ in range(2):
+        await world.when(LeaveEmbeddingUnresolved(call_id), caller=worker)
+    assert world.store.topics[-1] == "embedding_call.usage_unresolved"
+    assert world.store.topics.count("embedding_call.usage_unresolved") == 1
+    assert world.store.side_rows == [StoredDeadline("embedding", call_id, None)]
+    with pytest.raises(MissingScope):
+        await world.when(LeaveEmbeddingUnresolved(call_id))
+    with pytest.raises(EmbeddingCallNotFound):
+        await world.when(LeaveEmbeddingUnresolved(world.ids.new()), caller=worker)

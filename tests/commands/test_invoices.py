@@ -93,11 +93,21 @@ async def test_a_credit_note_names_what_is_wrong_with_it(billed: Billed) -> None
     invoice = await billed.issued()
     with pytest.raises(Invalid) as caught:
         await when(billed, credit(billed, invoice.id, (1, "0.51"), (2, "0.001"), (3, "1")))
+    assert caught.value.errors[0].message == "above 0, and at most 0.50"
     assert [(one.path, one.code) for one in caught.value.errors] == [
         ("/lines/0/amount", "too_much"),
         ("/lines/1/amount", "too_fine"),
         ("/lines/2/line", "unknown_line"),
     ]
+
+
+async def test_a_line_of_which_nothing_is_left_says_so(billed: Billed) -> None:
+    invoice = await billed.issued()
+    await when(billed, credit(billed, invoice.id, (1, "0.50")))
+    with pytest.raises(Invalid) as caught:
+        await when(billed, credit(billed, invoice.id, (1, "0.01")))
+    (mistake,) = caught.value.errors
+    assert mistake.message == "nothing of this line is left to be given back"
 
 
 async def test_what_is_void_is_not_credited(billed: Billed) -> None:

@@ -323,6 +323,17 @@ async def test_a_transfer_that_cannot_be_is_named(
     assert [(one.path, one.code) for one in refused.value.errors] == [mistake]
 
 
+async def test_a_reference_that_was_used_is_not_taken_for_another_transfer(payer: Payer) -> None:
+    invoice = await payer.is_invoiced()
+    await transferred(payer, invoice, "wire 1", amount="10")
+    await transferred(payer, invoice, "wire 1", amount="10.00")
+    with pytest.raises(Invalid) as refused:
+        await transferred(payer, invoice, "wire 1", amount="11")
+    (mistake,) = refused.value.errors
+    assert (mistake.path, mistake.code) == ("/reference", "reference_used")
+    assert mistake.message.startswith("10 EUR were recorded")
+
+
 async def test_what_was_paid_is_not_paid_again(payer: Payer) -> None:
     invoice = await payer.is_invoiced()
     await transferred(payer, invoice, "wire 1")

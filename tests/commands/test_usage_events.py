@@ -43,8 +43,9 @@ async def test_another_event_under_the_same_id_is_refused_with_all_that_came_wit
 ) -> None:
     world = World()
     await send(world, PRINTED)
-    with pytest.raises(UsageEventConflict):
+    with pytest.raises(UsageEventConflict) as refused:
         await send(world, replace(PRINTED, id="a-2"), replace(PRINTED, **changes))
+    assert f"the source {PRINTED.source} and the id {PRINTED.id};" in refused.value.detail
     assert len(world.store.events) == 1
 
 

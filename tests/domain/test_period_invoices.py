@@ -24,7 +24,6 @@ from domain.money import PICO_PER_USD
 from domain.period_prices import Counted, period_total
 from domain.price_books import PriceBook, PriceVersion, price_book_id
 from domain.rating import OWN_METERS, rate
-from domain.usage import Measured
 from tests.domain.test_invoice_facts import a_heading
 
 USD = PICO_PER_USD
@@ -57,10 +56,9 @@ def a_version(prices: dict[str, Any] = PRICES, margin: str = "0") -> PriceVersio
 
 def a_fact(number: int, meter: str, quantity: int, at: datetime, *books: PriceVersion) -> Fact:
     """As an event that a tenant sent. number: where it lies in the log."""
-    rated = rate(Measured({meter: quantity}, "sent"), OWN_METERS, books or [a_version()])
-    (line,) = rated.lines
-    told: Any = [*(line if line.price else line[:3])]
-    return Fact((1, number, 0), at, UUID(int=number), "", 0, "", rated.prices, [told])
+    rated = rate({meter: quantity}, OWN_METERS, books or [a_version()])
+    lines: Any = rated.lines
+    return Fact((1, number, 0), at, UUID(int=number), "", 0, "", rated.prices, lines)
 
 
 def gathered(
@@ -294,8 +292,8 @@ def test_each_model_has_tiers_of_its_own() -> None:
     version = a_version({"openai/*": {"requests": price}})
     facts: list[Fact] = []
     for number, model in enumerate(("openai/a", "openai/b", "openai/a"), 1):
-        rated = rate(Measured({"requests": 5}), model, [version])
-        told: Any = [[*line] for line in rated.lines]
+        rated = rate({"requests": 5}, model, [version])
+        told: Any = rated.lines
         facts.append(
             Fact((1, number, 0), JANUARY.start, UUID(int=number), "", 1, model, "tenant/1", told)
         )

@@ -15,7 +15,6 @@ from domain.invoice_documents import build_document
 from domain.invoice_facts import BEGINNING, Fact, GatheredFacts
 from domain.price_books import PriceBook, PriceVersion, price_book_id
 from domain.rating import OWN_METERS, rate
-from domain.usage import Measured, UsageLine
 from tests.domain.test_invoice_facts import a_heading
 
 JANUARY = Period(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
@@ -62,10 +61,10 @@ def a_version() -> PriceVersion:
 def a_month() -> GatheredFacts:
     version, facts = a_version(), list[Fact]()
     for number, (model, quantities) in enumerate(USED, 1):
-        rated = rate(Measured(quantities), model or OWN_METERS, [version])
+        rated = rate(quantities, model or OWN_METERS, [version])
         when = JANUARY.start + timedelta(days=number)
         place = (1, number, 0)
-        lines = [(meter, quantity, cost) for meter, quantity, cost, _ in rated.lines]
+        lines = [(meter, quantity, cost) for meter, quantity, cost, *_ in rated.lines]
         facts.append(Fact(place, when, UUID(int=number), "", 1, model, rated.prices, lines))
     gathered = GatheredFacts([JANUARY], BEGINNING, {JANUARY.start: INCLUDED})
     gathered.take(facts)
@@ -100,7 +99,7 @@ def test_what_has_no_price_is_listed_and_what_was_nothing_costs_nothing() -> Non
     gathered = a_month()
     unpriced = {group.meter: told for group, told in gathered.sums.items() if told.unpriced}
     assert {meter: told.unpriced_quantity for meter, told in unpriced.items()} == {"letters": 3}
-    nothing = rate(Measured({"requests": 1}), GPT, [a_version()])
-    assert nothing.lines == (UsageLine("requests", 1, 0),)
-    unknown = rate(Measured({"requests": 1}), "nobody/knows", [a_version()])
-    assert unknown.lines == (UsageLine("requests", 1, None),)
+    nothing = rate({"requests": 1}, GPT, [a_version()])
+    assert nothing.lines == [["requests", 1, 0]]
+    unknown = rate({"requests": 1}, "nobody/knows", [a_version()])
+    assert unknown.lines == [["requests", 1, None]]

@@ -80,6 +80,10 @@ OF_PAYMENTS: frozenset[CrashPoint] = frozenset(
 OF_TRIGGERS: frozenset[CrashPoint] = frozenset(
     {"triggers.after_claim", "triggers.after_fire", "triggers.after_miss"}
 )
+# Passed by texts that are paid for, and others by all: test_crashing_embeddings.py.
+OF_EMBEDDINGS: frozenset[CrashPoint] = frozenset(
+    {"embeddings.before_call", "embeddings.after_call", "embeddings.after_outcome"}
+)
 # Passed by calls under limits: test_crashing_limits.py.
 OF_LIMITS: frozenset[CrashPoint] = frozenset(
     {
@@ -109,6 +113,7 @@ def chains(other_log: frozenset[CrashPoint]) -> list[list[str]]:
     """
     points: list[str] = []
     elsewhere = OF_COMMANDS | OF_LEAVING | OF_BILLING | OF_PAYMENTS | OF_TRIGGERS | OF_LIMITS
+    elsewhere |= OF_EMBEDDINGS
     for point in CRASH_POINTS:
         if point not in other_log | elsewhere:
             points.append(point)

@@ -22,6 +22,7 @@ import sagas.triggers
 from cli.api import build_api_parts, run_api
 from cli.dead_letters import replay_parked
 from cli.deadlines import build_deadlines, deadline_ports
+from cli.embeddings import build_templates
 from cli.migrate import migrate
 from cli.rebuild import rebuild
 from cli.roles import (
@@ -38,7 +39,10 @@ from cli.tenants import erase_tenant
 from cli.web_server import listen
 from infra import crash_points
 from infra.clock import SystemClock
+from infra.logs import begin_logging
+from infra.models import build_models
 from infra.postgres import Role
+from infra.price_books import StoredPrices
 from infra.runtime import Runtime, build_runtime
 from infra.settings import Settings
 from tests.faults.deliveries import ShuffledLog
@@ -88,6 +92,8 @@ def _begin(arguments: tuple[str, ...]) -> int:  # noqa: PLR0911 # one answer per
             return run(_serve_all)
         case ("deadline",):
             return run(_meet_deadline)
+        case ("template",):
+            return run(_embed_template)
         case ("serve", role):
             return cli.serve.serve(role, port=None)
         case ("migrate",):
@@ -106,6 +112,7 @@ def _begin(arguments: tuple[str, ...]) -> int:  # noqa: PLR0911 # one answer per
 
 async def _serve_all() -> int:
     settings = Settings()
+    begin_logging(settings, "all")
     async with build_faulty_runtime(settings) as runtime, stop_signal() as stop:
         with listen(settings) as listening:
             api = await build_api_parts(runtime)
@@ -125,6 +132,15 @@ async def _meet_deadline() -> int:
     """The worker's saga of deadlines, once. Fails where nothing is due."""
     async with build_faulty_runtime(Settings()) as runtime:
         saga = await build_deadlines(runtime, await deadline_ports(runtime))
+        return 0 if await saga.work_once() else 1
+
+
+async def _embed_template() -> int:
+    """The worker's saga of templates, once. Fails where none is due."""
+    async with build_faulty_runtime(Settings()) as runtime:
+        models = build_models(os.environ)
+        prices = StoredPrices(await runtime.event_store("worker"), await runtime.plans("worker"))
+        saga = await build_templates(runtime, models, prices)
         return 0 if await saga.work_once() else 1
 
 

@@ -13,13 +13,21 @@ from aiohttp import web
 DECLINED = 402
 
 
+def _opened() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass(eq=False)
 class EffectServer:
     """receipts: how often each key came. accepted: the keys that each step of each run was accepted
-    under. takes_s: until it answers. under_way, most_at_once: the requests that wait for that.
+    under. takes_s: until it answers. is_open: whether it answers at all. under_way, most_at_once:
+    the requests that wait for that.
     """
 
     takes_s: float = 0
+    is_open: asyncio.Event = field(default_factory=_opened)
     under_way: int = 0
     most_at_once: int = 0
     receipts: Counter[str] = field(default_factory=Counter)
@@ -35,6 +43,7 @@ class EffectServer:
         self.most_at_once = max(self.most_at_once, self.under_way)
         try:
             await asyncio.sleep(self.takes_s)
+            await self.is_open.wait()
         finally:
             self.under_way -= 1
         status = DECLINED if asked["step"] == "pay" else 200

@@ -11,12 +11,13 @@ from commands.budget_port import DueAlert, KnownBudgets, StoredBudget
 from commands.ports import Ports
 from domain.budget_rules import Counter
 from domain.budgets import Budget
+from domain.embedding_calls import EmbeddingCall, Purpose
 from domain.envelope import Envelope
 from domain.execution_outcomes import complete_node
 from domain.executions import Execution
 from domain.identifiers import Json, JsonObject, TenantId
 from domain.node_types import Usage
-from domain.usage import Metered, UsageLine
+from domain.usage import Metered
 from infra.admission import EveryoneAdmitted
 from infra.budget_alerts import PostgresBudgetAlerts
 from infra.budget_verification import verify_budgets
@@ -145,5 +146,31 @@ class Tenant:
         assert {check.name: check.violations for check in checks if not check.ok} == {}
 
 
+EMBEDDED = Usage(
+    "m",
+    tokens_in=7,
+    cost_usd_pico=140_000,
+    metered=Metered("m", "p", None, "provider", "b", [["embedding_tokens", 7, 140_000]]),
+)
+
+
+def an_embedding(
+    purpose: Purpose, usd_pico: int = 0, counters: Sequence[Counter] = ()
+) -> EmbeddingCall:
+    """The intent of a call that holds so much of each."""
+    told: list[Json] = [[*counter.told()] for counter in counters]
+    reserved: JsonObject = {"usd_pico": usd_pico, "tokens_max": 0, "counters": told}
+    return EmbeddingCall(
+        id=IDS.new(),
+        purpose=purpose,
+        model="m",
+        happened_at="2026-01-01T00:00:00+00:00",
+        created_by="user:ada",
+        reserved=reserved if told else None,
+        usage=None,
+        counters=[],
+    )
+
+
 def metered(cost: int | None) -> Metered:
-    return Metered("m", "p", None, "provider", "", (UsageLine("requests", 1, cost),))
+    return Metered("m", "p", None, "provider", "", [["requests", 1, cost]])

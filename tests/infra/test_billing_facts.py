@@ -22,6 +22,7 @@ from infra.storage import PostgresStorage
 from tests.commands.event_store_contract import an_agent, an_execution
 from tests.commands.fakes import FakeClock
 from tests.infra.billing_steps import DECEMBER, USED_AT, Installation, append, sent
+from tests.infra.budget_steps import EMBEDDED, an_embedding
 from tests.infra.conftest import Parts
 from tests.infra.log_steps import IDS
 from tests.infra.test_subjects import a_run
@@ -104,6 +105,22 @@ async def test_what_was_unresolved_is_held_and_resolved_when_it_happened(
     _, resolved = await facts_of(billing, tenant_id)
     assert (held.lines, resolved.happened_at) == (None, held.happened_at)
     assert resolved.place > held.place
+
+
+async def test_a_text_that_was_embedded_is_a_fact_however_its_end_became_known(
+    parts: Parts, billing: PostgresBilling, tenant_id: TenantId
+) -> None:
+    told, lost = (an_embedding("search") for _ in range(2))
+    told.complete(EMBEDDED)
+    lost.leave_unresolved("interrupted", "nobody told")
+    await append(parts, tenant_id, told, lost)
+    lost.resolve(EMBEDDED, reason="a report")
+    await append(parts, tenant_id, lost)
+    known, held, resolved = await facts_of(billing, tenant_id)
+    assert (known.stream_id, known.path, known.attempt) == (told.id, "search", 1)
+    assert (known.model, known.lines) == ("m", [["embedding_tokens", 7, 140_000]])
+    assert (held.stream_id, held.lines) == (lost.id, None)
+    assert (resolved.happened_at, resolved.lines) == (held.happened_at, known.lines)
 
 
 async def test_what_an_erased_person_used_is_still_a_fact(

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from uuid import UUID
 
+import orjson
 import pytest
 from psycopg import AsyncConnection
 
@@ -24,19 +25,22 @@ from domain.envelope import Envelope
 from domain.execution_outcomes import interrupt
 from domain.executions import Execution
 from domain.identifiers import Json, TenantId
+from domain.node_types import Usage
 from domain.quotas import QuotaReached
 from domain.reservations import Standing
 from domain.tenants import TenantNotFound
 from domain.usage_events import UsageEvent
 from infra.budget_repair import BudgetRepair, repair_budgets
-from infra.budget_verification import verify_budgets
+from infra.budget_verification import BudgetFold, verify_budgets
 from infra.plan_usage import PlanUsage
 from infra.tenant_budgets import PostgresBudgets
+from tests.architecture.sources import ROOT
 from tests.commands.event_store_contract import an_execution
 from tests.domain.given import a_graph, an_llm
-from tests.infra.budget_steps import Tenant, metered
+from tests.infra.budget_steps import EMBEDDED, Tenant, an_embedding, metered
 from tests.infra.conftest import Parts
 from tests.infra.log_steps import IDS
+from tests.projections.histories import Stream
 
 HOUR_S = 3600
 DEFINITION = parse_definition(a_graph([an_llm("call")], ["start -> call", "call -> end"]))
@@ -176,20 +180,46 @@ async def test_what_a_tenant_sends_counts_whatever_is_left(tenant: Tenant) -> No
     await tenant.require_verified()
 
 
-async def test_a_text_that_was_embedded_counts_whatever_is_left(tenant: Tenant) -> None:
-    counter = await tenant.budget(100)
-    call = EmbeddingCall(
-        id=IDS.new(),
-        purpose="search",
-        model="m",
-        happened_at="2026-01-01T00:00:00Z",
-        usage=metered(150).fact(workflow_id=None, created_by="x"),
-        counters=[[*counter.told()]],
-    )
-    row = KnownBudgets(tenant.revision, {})
-    await tenant.parts.store.append([call], tenant.envelope, side_rows=[row])
-    assert await tenant.standing(counter) == (150, 0)
+async def test_a_text_that_is_embedded_holds_until_its_end_is_known(tenant: Tenant) -> None:
+    """As calls of runs do: settled, given back, or held until somebody says what it used."""
+    counter = await tenant.budget(10**6)
+    told, failed, lost, let_go = (an_embedding("search", 240_000, [counter]) for _ in range(4))
+    known = KnownBudgets(tenant.revision, {})
+    for call in (told, failed, lost, let_go):
+        await tenant.parts.store.append([call], tenant.envelope, side_rows=[known])
+    with pytest.raises(BudgetExceeded) as refused:
+        await tenant.parts.store.append(
+            [an_embedding("search", 240_000, [counter])], tenant.envelope, side_rows=[known]
+        )
+    assert refused.value.standings == {counter: Standing(10**6, 0, 960_000)}
+    told.complete(EMBEDDED)
+    failed.fail("invalid", "no", Usage("m"))
+    lost.leave_unresolved("interrupted", "nobody told")
+    let_go.leave_unresolved("interrupted", "nobody told")
+    await tenant.parts.store.append([told, failed, lost, let_go], tenant.envelope)
+    assert await tenant.standing(counter) == (140_000, 480_000)
     await tenant.require_verified()
+    budget_id = UUID(counter.budget_id)
+    budget = await tenant.parts.store.load(Budget, budget_id, tenant.id)
+    assert budget is not None
+    budget.release(str(let_go.id), "search", 1)
+    row = ReleasedHold(budget_id, let_go.id, "search", 1)
+    await tenant.parts.store.append([budget], tenant.envelope, side_rows=[row])
+    lost.resolve(EMBEDDED, reason="a report")
+    await tenant.parts.store.append([lost], tenant.envelope)
+    assert await tenant.standing(counter) == (280_000, 0)
+    await tenant.require_verified()
+
+
+def test_a_text_that_was_embedded_before_there_were_intents_counts_as_it_did() -> None:
+    """Its event says what it used, and holds nothing."""
+    golden = ROOT / "tests" / "golden" / "events" / "embedding_call.created.json"
+    told = Stream(EmbeddingCall, TenantId(IDS.new())).logs(
+        "embedding_call.created", golden.read_bytes()
+    )
+    (event,), fold = told.events, BudgetFold()
+    fold.take(event, orjson.loads(event.state))
+    assert (list(fold.spent.values()), fold.held) == ([140_000], {})
 
 
 async def test_a_rolling_window_is_held_to_across_its_parts(tenant: Tenant) -> None:

@@ -9,7 +9,7 @@ import pytest
 from commands.call_limit_port import EndedCall, Full, HeldCall, Line
 from domain.call_limits import CallLimit
 from domain.identifiers import TenantId
-from infra.call_limits import LEASE_S, PostgresCallLimits
+from infra.call_limits import LEASE_S, OwnCallPlaces, PostgresCallLimits
 from tests.infra.conftest import Parts
 from tests.infra.log_steps import IDS
 
@@ -75,6 +75,28 @@ async def test_of_many_at_once_as_many_are_under_way_as_may_be(worker: Worker) -
     await worker.ends(held[0], 5)
     assert isinstance(await worker.takes(few), HeldCall)
     assert await worker.takes(few) == full
+
+
+async def test_who_calls_for_one_tenant_shares_its_limits_and_reaches_no_others(
+    worker: Worker, parts: Parts
+) -> None:
+    """As searches of the API do, whose role sees one tenant at a time."""
+    api = OwnCallPlaces(await parts.database("api"), worker.clock)
+    one = worker.at_once(1, worker.tenant_id)
+    held = HeldCall(worker.tenant_id, IDS.new())
+    assert await api.take(held, [one], tokens=0, usd_pico=0) is None
+    full = Full(worker.tenant_id, "concurrent_calls", None)
+    assert await worker.takes(one) == full
+    stranger = TenantId(IDS.new())
+    await api.settle([EndedCall(HeldCall(stranger, held.call_id), 0, 0)])
+    assert await worker.takes(one) == full
+    await api.settle([EndedCall(held, 0, 0)])
+    ours = await worker.takes(one)
+    assert isinstance(ours, HeldCall)
+    assert await api.take(held, [one], tokens=0, usd_pico=0) == full
+    # The same scope, under another tenant, is another one.
+    theirs = HeldCall(stranger, IDS.new())
+    assert await api.take(theirs, [one], tokens=0, usd_pico=0) is None
 
 
 async def test_a_call_holds_a_place_of_all_its_limits_or_of_none(worker: Worker) -> None:

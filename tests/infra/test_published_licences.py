@@ -248,3 +248,7 @@ async def test_the_command_says_in_words_what_it_found(
     (tmp_path / "licence").write_bytes(b"not one")
     assert run(is_json=True) == 1
     assert orjson.loads(capsys.readouterr().out)["ok"] is False
+    (tmp_path / "keys").write_bytes(b'{"code": "not_found"}')
+    with pytest.raises(SystemExit):
+        run()
+    assert "has no Ed25519 keys" in capsys.readouterr().err

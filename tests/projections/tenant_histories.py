@@ -48,7 +48,12 @@ from tests.projections.identity_histories import (
 )
 from tests.projections.invoice_histories import an_issued_invoice
 from tests.projections.trigger_histories import a_trigger
-from tests.projections.usage_histories import a_sent_event, an_embedding_call
+from tests.projections.usage_histories import (
+    a_sent_event,
+    an_embedding_call,
+    resolved_embedding,
+    unresolved_embedding,
+)
 
 HOLD = {"execution_id": "00000000-0000-7000-8000-000000000001", "path": "draft", "attempt": 1}
 
@@ -86,6 +91,7 @@ def random_streams(draw: random.Random, tenant_id: TenantId, count: int) -> list
     others = [
         budget,
         an_embedding_call(tenant_id),
+        resolved_embedding(unresolved_embedding(tenant_id)),
         an_issued_invoice(tenant_id).happens(Invoice.PastDueMarked),
         *billing,
         sharing,

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from domain.embedding_calls import EmbeddingCall
 from domain.executions import Execution
 from projections.fold import read_fact, rows_after
 from projections.projector import Projector
@@ -12,9 +13,11 @@ from projections.rebuild import rebuild
 from projections.rollups import verify_rollup
 from projections.table import Decoded, Key
 from projections.usage import USAGE_FACTS
+from tests.architecture.sources import ROOT
 from tests.projections.histories import (
     FREE,
     USAGE,
+    Stream,
     a_tenant,
     an_execution,
     at,
@@ -27,8 +30,11 @@ from tests.projections.ledger import Ledger, batches
 from tests.projections.usage_histories import (
     a_sent_event,
     an_embedding_call,
+    begun_embedding,
+    resolved_embedding,
     run_metered,
     storage_measured,
+    unresolved_embedding,
 )
 
 RESOLVED = {
@@ -130,8 +136,26 @@ def test_a_text_that_was_embedded_is_a_row_of_its_model() -> None:
     call = an_embedding_call()
     (row,) = rows_after(USAGE_FACTS, call.events)
     told = (row["stream_id"], row["path"], row["attempt"], row["model"], row["provider"])
-    assert told == (call.stream_id, "", 0, "ours/embedder", "openai")
+    assert told == (call.stream_id, "search", 1, "ours/embedder", "openai")
     assert row["lines"] == '[["requests",1,0],["embedding_tokens",7,140000]]'
+    assert rows_after(USAGE_FACTS, begun_embedding().events) == []
+
+
+def test_a_text_whose_call_nobody_told_the_end_of_is_unknown_until_it_is_resolved() -> None:
+    call = unresolved_embedding()
+    (row,) = rows_after(USAGE_FACTS, call.events)
+    assert (row["source"], row["lines"]) == ("unknown", '[["requests",1,null]]')
+    (resolved,) = rows_after(USAGE_FACTS, resolved_embedding(call).events)
+    assert (resolved["source"], resolved["happened_at"]) == ("resolved", row["happened_at"])
+    assert resolved["lines"] == '[["requests",1,0],["embedding_tokens",5,100000]]'
+
+
+def test_a_text_that_was_embedded_before_there_were_intents_is_the_row_that_it_was() -> None:
+    golden = ROOT / "tests" / "golden" / "events" / "embedding_call.created.json"
+    call = Stream(EmbeddingCall, a_tenant()).logs("embedding_call.created", golden.read_bytes())
+    (row,) = rows_after(USAGE_FACTS, call.events)
+    told = (row["path"], row["attempt"], str(row["happened_at"]))
+    assert told == ("", 0, "2026-11-29 10:00:00+00:00")
 
 
 def test_what_is_said_to_say_all_of_its_row_says_so_whatever_was_there() -> None:
@@ -142,6 +166,7 @@ def test_what_is_said_to_say_all_of_its_row_says_so_whatever_was_there() -> None
         run_metered(an_execution()),
         storage_measured(),
         an_embedding_call(),
+        unresolved_embedding(),
     ):
         events += told.events
     facts = [read_fact(event) for event in events]

@@ -69,14 +69,42 @@ def storage_measured(tenant_id: TenantId | None = None) -> Stream:
 
 
 def an_embedding_call(tenant_id: TenantId | None = None) -> Stream:
-    """On the sixth of January: seven tokens at two hundredths of a millionth of a dollar."""
+    """Seven tokens at two hundredths of a millionth of a dollar."""
     lines = [["requests", 1, 0], ["embedding_tokens", 7, 140_000]]
     usage = {**USAGE["usage"], "provider": "openai", "prices": "litellm/1", "lines": lines}
+    call = begun_embedding(tenant_id)
+    facts = {"model": "ours/embedder", "cost_usd_pico": 140_000, "usage": usage}
+    return call.happens(EmbeddingCall.Completed, path="search", attempt=1, **facts)
+
+
+def begun_embedding(tenant_id: TenantId | None = None) -> Stream:
     return Stream(EmbeddingCall, tenant_id or a_tenant()).happens(
         EmbeddingCall.Created,
         purpose="search",
         model="ours/embedder",
         happened_at="2026-01-06T10:00:00+00:00",
-        usage=usage,
+        created_by="user:ada",
+        reserved=None,
+        usage=None,
         counters=[],
     )
+
+
+def unresolved_embedding(tenant_id: TenantId | None = None) -> Stream:
+    return begun_embedding(tenant_id).happens(
+        EmbeddingCall.UsageUnresolved,
+        path="search",
+        attempt=1,
+        model="ours/embedder",
+        created_by="user:ada",
+        code="interrupted",
+        message="nobody told",
+    )
+
+
+def resolved_embedding(call: Stream) -> Stream:
+    lines = [["requests", 1, 0], ["embedding_tokens", 5, 100_000]]
+    usage = {**USAGE["usage"], "source": "resolved", "lines": lines}
+    facts = {"model": "openai/embedder", "cost_usd_pico": 100_000, "usage": usage}
+    place = {"path": "search", "attempt": 1, "reason": "a report"}
+    return call.happens(EmbeddingCall.UsageResolved, **place, **facts)

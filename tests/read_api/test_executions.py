@@ -1,7 +1,6 @@
 """Executions: what a client reads of them, on the fast path and on the ordinary one."""
 
 import random
-from datetime import timedelta
 from typing import LiteralString
 
 import pytest
@@ -11,7 +10,6 @@ from domain.money import PICO_PER_USD as USD
 from domain.money import usd_text
 from read_api.executions import total
 from tests.projections.histories import (
-    EPOCH,
     IDS,
     USAGE,
     Stream,
@@ -194,35 +192,6 @@ async def test_an_empty_list_has_no_cursors(api: Api) -> None:
                 "endCursor": None,
             },
         }
-
-
-async def test_filters_hold_together(api: Api) -> None:
-    workflow_id, agent_id = str(IDS.new()), str(IDS.new())
-    done = a_finished_run(api.tenant_id)
-    pending = an_execution(api.tenant_id, workflow_id=workflow_id)
-    running = an_execution(api.tenant_id, agent_id=agent_id).happens(Execution.Started)
-    await api.happened(done, pending, running)
-    everything = [str(run.stream_id) for run in (running, pending, done)]
-
-    async def found(**wanted: object) -> list[str]:
-        return await ids(api, filter=wanted)
-
-    assert await found() == everything
-    assert await found(status=["COMPLETED"]) == [everything[2]]
-    assert await found(status=["PENDING", "RUNNING"]) == everything[:2]
-    assert await found(status=[]) == []
-    assert await found(workflowId=workflow_id) == [everything[1]]
-    assert await found(agentId=agent_id) == [everything[0]]
-    assert await found(agentId=agent_id, status=["COMPLETED"]) == []
-    assert await found(workflowId="no id at all") == []
-    assert await found(parentId=str(done.stream_id)) == []
-    created = EPOCH + timedelta(seconds=1)
-    assert await found(createdAfter=created.isoformat()) == []
-    earlier = (created - timedelta(seconds=1)).isoformat()
-    assert (
-        await found(createdAfter=earlier, createdBefore="2027-01-01T01:00:00+01:00") == everything
-    )
-    assert await found(createdBefore=created.isoformat()) == []
 
 
 async def test_what_is_not_there_or_not_ones_own_is_null(api: Api) -> None:

@@ -81,3 +81,22 @@ async def test_every_root_field_reads_by_the_index_of_its_tenant(
                 tables.add(table)
                 assert "tenant_id" in node.get("Index Cond", ""), (table, node, query)
     assert len(tables) >= 6
+
+
+async def test_rare_statuses_are_not_looked_for_among_all_runs(
+    api: Api, overheard: Overheard
+) -> None:
+    """But each by itself on the index of statuses, which also has the order of a page."""
+    query = """query($few: ExecutionFilter) {
+      executions(filter: $few, first: 5) { edges { cursor node { id status } } } }"""
+    await api.read(query, few={"status": ["NEEDS_ATTENTION", "PAUSED"]})
+    sent, params = overheard.sent[-1]
+    async with api.database.tenant_transaction(api.tenant_id) as conn:
+        for way in ("seqscan", "bitmapscan"):
+            await conn.execute(f"SET LOCAL enable_{way} = off".encode())
+        plan = await plan_of(conn, sent, params)
+    scans = [
+        node for node in nodes(plan) if node.get("Relation Name", "").startswith("executions_")
+    ]
+    assert ["status" in node["Index Cond"] for node in scans] == [True]
+    assert "= ANY" not in scans[0]["Index Cond"]

@@ -1,10 +1,19 @@
 """Templates as GraphQL lists and compares them: one's own tenant's, and the platform's."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
 from commands.authorization import Caller
+from commands.embedding_port import (
+    EmbeddingFailed,
+    EmbeddingHeldUp,
+    EmbeddingRefused,
+    EmbeddingUnpriced,
+)
+from domain.errors import DomainError
 from domain.identifiers import PLATFORM, Json, TenantId
 from domain.workflows import Workflow
 from infra.models.offline_embeddings import HASH, hashed
@@ -128,3 +137,23 @@ async def test_a_viewer_sees_templates_and_is_compared_with_nothing_private(api:
 )
 async def test_a_search_is_for_one_thing_of_bounded_size(api: Api, asked: dict[str, str]) -> None:
     assert await api.refused(SIMILAR, **asked) == "bad_search"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code"),
+    [
+        (EmbeddingRefused(), "budget_exceeded"),
+        (EmbeddingHeldUp(), "budget_reserved"),
+        (EmbeddingUnpriced(), "budget_unpriced"),
+        (EmbeddingFailed("acme/embedder: no answer"), "embedding_failed"),
+    ],
+    ids=["spent", "held by others", "unpriced", "no answer"],
+)
+async def test_a_search_that_is_not_paid_for_says_why(
+    api: Api, refusal: DomainError, code: str
+) -> None:
+    async def refused(*_: object) -> Sequence[float]:
+        raise refusal
+
+    poor = replace(api, dependencies=replace(api.dependencies, embed=refused))
+    assert await poor.refused(SIMILAR, text="whales") == code

@@ -1,27 +1,46 @@
-"""Texts are embedded through whose provider it is, within hard budgets, and each call that is paid
-for is a usage fact. Numbers are worked by hand.
+"""Texts are embedded through whose provider it is; what may be paid for is held of hard budgets
+before the call and settled after it. Numbers are worked by hand.
 """
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
 import pytest
 
-from commands.budget_port import BudgetsChanged, KnownBudgets, NobodyBudgeted, TenantBudgets
-from commands.embedding_port import Embedding, EmbeddingFailed, EmbeddingRefused
+from commands.budget_port import (
+    BudgetExceeded,
+    BudgetsChanged,
+    KnownBudgets,
+    NobodyBudgeted,
+    TenantBudgets,
+)
+from commands.call_limit_port import CallPlaces, NothingLimited
+from commands.deadline_port import StoredDeadline
+from commands.embedding_port import (
+    Embedding,
+    EmbeddingFailed,
+    EmbeddingHeldUp,
+    EmbeddingRefused,
+    EmbeddingUnpriced,
+)
 from commands.model_port import ModelFailed, ModelRequest
 from commands.plan_port import NobodyLimited
 from commands.price_books import PublishPrices
 from commands.providers import PutProvider
-from domain.budget_rules import BudgetRule, Counter
-from domain.identifiers import PLATFORM, JsonObject, TenantId
+from domain.budget_rules import BudgetRule, counters_from
+from domain.embedding_calls import EmbeddingCall
+from domain.envelope import Envelope
+from domain.identifiers import PLATFORM, Json, JsonObject, TenantId
 from domain.reservations import Standing
 from domain.usage import Measured
 from infra.models.offline_embeddings import HASH, OfflineEmbeddings
 from infra.models.tenant_providers import TenantProviders
 from infra.price_books import StoredPrices
+from sagas.embedding_intents import UNRESOLVED_AFTER_S, EmbeddingIntents
 from sagas.embeddings import MeteredEmbeddings
 from sagas.run_owners import RunOwners
 from tests.commands.fakes import World
@@ -32,17 +51,22 @@ PRICES: JsonObject = {
     MODEL: {"embedding_tokens": {"kind": "unit", "usd_pico": 20_000_000, "per": 1_000}}
 }
 BUDGET_ID = UUID(int=77)
+CREATED, COMPLETED = "embedding_call.created", "embedding_call.completed"
+FAILED, UNRESOLVED = "embedding_call.failed", "embedding_call.usage_unresolved"
 
 
 @dataclass
 class ToldEmbeddings:
-    """Answers with one vector and seven tokens, or fails."""
+    """Answers with one vector and seven tokens, or fails. may_answer: not before."""
 
     failure: ModelFailed | None = None
     asked: list[ModelRequest] = field(default_factory=list)
+    may_answer: asyncio.Event | None = None
 
     async def embed(self, request: ModelRequest) -> Embedding:
         self.asked.append(request)
+        if self.may_answer is not None:
+            await self.may_answer.wait()
         if self.failure is not None:
             raise self.failure
         return Embedding([0.6, 0.8], Measured({"embedding_tokens": 7}), "acme")
@@ -57,7 +81,7 @@ class OneBudget(NobodyBudgeted):
         self, standing: Standing, *, of_user: UUID | None = None, allows_unpriced: bool = False
     ) -> None:
         self.forgotten = 0
-        self._standing = standing
+        self.standing = standing
         self._rule = BudgetRule(
             BUDGET_ID,
             "tenant" if of_user is None else "user",
@@ -78,53 +102,103 @@ class OneBudget(NobodyBudgeted):
         del tenant_id
         self.forgotten += 1
 
-    async def standings(
-        self, tenant_id: TenantId, counters: Sequence[Counter], caps: Mapping[str, int]
-    ) -> Mapping[Counter, Standing]:
-        del tenant_id, caps
-        return dict.fromkeys(counters, self._standing)
+
+def refusing(world: World, standing: Standing) -> None:
+    """Its store is one where a budget stands so (infra/budget_moves.py is the real one)."""
+    append = world.store.append
+
+    async def paid(aggregates: Sequence[Any], *rest: Any, **told: Any) -> Any:
+        for one in aggregates:
+            for event in one.pending_events:
+                held: Any = getattr(event, "reserved", None)
+                used = standing.spent + standing.reserved
+                if held and used + held["usd_pico"] > standing.limit:
+                    counters = counters_from(held["counters"])
+                    raise BudgetExceeded(dict.fromkeys(counters, standing))
+        return await append(aggregates, *rest, **told)
+
+    world.store.append = paid
 
 
 async def embeddings_of(
-    world: World, models: Any, *, model: str = MODEL, budgets: NobodyBudgeted | None = None
+    world: World,
+    models: Any,
+    *,
+    model: str = MODEL,
+    budgets: NobodyBudgeted | None = None,
+    plans: NobodyLimited | None = None,
+    places: CallPlaces | None = None,
 ) -> MeteredEmbeddings:
     await world.when(PublishPrices(None, PRICES), caller=world.operator)
-    return MeteredEmbeddings(
-        model,
-        models,
-        TenantProviders(world.vault),
-        StoredPrices(world.store, NobodyLimited()),
+    if isinstance(budgets, OneBudget):
+        refusing(world, budgets.standing)
+    prices = StoredPrices(world.store, NobodyLimited())
+    intents = EmbeddingIntents(
+        prices,
         budgets or NobodyBudgeted(),
         RunOwners(world.store),
         world.store,
         world.clock,
         world.ids,
     )
+    return MeteredEmbeddings(
+        model,
+        models,
+        TenantProviders(world.vault),
+        prices,
+        intents,
+        plans or NobodyLimited(),
+        places or NothingLimited(),
+        world.store,
+        world.clock,
+        world.ids,
+    )
 
 
-def calls(world: World) -> list[dict[str, Any]]:
-    told = zip(world.store.topics, world.store.states, strict=True)
-    return [cast("Any", state) for topic, state in told if topic == "embedding_call.created"]
+def told(world: World, *topics: str) -> list[dict[str, Any]]:
+    """What the events of calls say, in order; all of them, or those of some topics."""
+    found = zip(world.store.topics, world.store.states, strict=True)
+    return [
+        cast("Any", state)
+        for topic, state in found
+        if topic.startswith("embedding_call.") and (not topics or topic in topics)
+    ]
 
 
-async def test_a_call_is_a_fact_of_the_tenant_with_its_tokens_and_their_price() -> None:
-    world = World()
-    embeddings = await embeddings_of(world, ToldEmbeddings())
+async def test_a_call_is_intent_and_outcome_with_its_tokens_and_their_price() -> None:
+    world, models = World(), ToldEmbeddings()
+    embeddings = await embeddings_of(world, models)
     assert await embeddings.search(world.tenant_id, "seven words", "user:ada") == [0.6, 0.8]
-    (call,) = calls(world)
-    assert (call["purpose"], call["model"], call["counters"]) == ("search", MODEL, [])
-    assert call["usage"]["lines"] == [["requests", 1, 0], ["embedding_tokens", 7, 140_000]]
-    assert call["usage"]["created_by"] == "user:ada"
+    intent, outcome = told(world)
+    assert (intent["purpose"], intent["model"], intent["reserved"]) == ("search", MODEL, None)
+    usage = outcome["usage"]
+    assert usage["lines"] == [["requests", 1, 0], ["embedding_tokens", 7, 140_000]]
+    assert (outcome["cost_usd_pico"], usage["created_by"]) == (140_000, "user:ada")
     assert "seven words" not in str(world.store.states)
     envelope = world.store.envelopes[-1]
     assert (envelope.tenant_id, envelope.actor) == (world.tenant_id, "user:ada")
+    call_id = world.store.events[-1].originator_id
+    assert models.asked[0].idempotency_key == f"{call_id}:search:1"
+
+
+async def test_the_deadline_of_an_intent_goes_with_its_outcome() -> None:
+    world = World()
+    embeddings = await embeddings_of(world, ToldEmbeddings())
+    await embeddings.search(world.tenant_id, "text", "user:ada")
+    call_id = world.store.events[-1].originator_id
+    due_at = world.clock.now() + timedelta(seconds=UNRESOLVED_AFTER_S)
+    rows = [row for row in world.store.side_rows if isinstance(row, StoredDeadline)]
+    assert rows == [
+        StoredDeadline("embedding", cast("UUID", call_id), due_at),
+        StoredDeadline("embedding", cast("UUID", call_id), None),
+    ]
 
 
 async def test_the_offline_model_is_free_and_leaves_no_trace() -> None:
     world = World()
     embeddings = await embeddings_of(world, OfflineEmbeddings(), model=HASH)
     assert len(await embeddings.search(world.tenant_id, "text", "user:ada")) == 256
-    assert calls(world) == []
+    assert told(world) == []
 
 
 async def test_the_tenants_own_provider_is_asked_with_its_key() -> None:
@@ -147,17 +221,19 @@ async def test_nobody_is_charged_for_what_the_platform_offers() -> None:
     world = World()
     embeddings = await embeddings_of(world, ToldEmbeddings())
     await embeddings.embed(PLATFORM, "text", purpose="template", actor="worker:1")
-    assert calls(world) == []
+    assert told(world) == []
 
 
-async def test_it_counts_in_the_budgets_of_the_tenant() -> None:
+async def test_it_is_held_of_the_budgets_of_the_tenant_before_it_is_made() -> None:
+    """Four bytes and eight marks around them are twelve tokens at most, of 20,000 pico-USD each."""
     world = World()
     budgets = OneBudget(Standing(10**9, 0, 0))
     embeddings = await embeddings_of(world, ToldEmbeddings(), budgets=budgets)
     await embeddings.search(world.tenant_id, "text", "user:ada")
-    (call,) = calls(world)
-    assert call["counters"] == [[str(BUDGET_ID), None, None]]
-    assert world.store.side_rows[-1] == KnownBudgets(4, {})
+    (intent,) = told(world, CREATED)
+    counters = [[str(BUDGET_ID), None, None]]
+    assert intent["reserved"] == {"usd_pico": 240_000, "tokens_max": 0, "counters": counters}
+    assert KnownBudgets(3, {}) in world.store.side_rows
 
 
 async def test_a_search_counts_in_the_budget_of_the_person_who_searches() -> None:
@@ -166,40 +242,48 @@ async def test_a_search_counts_in_the_budget_of_the_person_who_searches() -> Non
     embeddings = await embeddings_of(world, ToldEmbeddings(), budgets=budgets)
     for actor in (f"user:{ada}", f"user:{UUID(int=12)}", "worker:1"):
         await embeddings.search(world.tenant_id, "text", actor)
-    assert [len(call["counters"]) for call in calls(world)] == [1, 0, 0]
+    assert [call["reserved"] is not None for call in told(world, CREATED)] == [True, False, False]
 
 
 @pytest.mark.parametrize(
-    ("limit", "is_paid"), [(1_079_999, False), (1_080_000, True)], ids=["too little", "enough"]
+    ("standing", "refusal"),
+    [
+        (Standing(1_239_999, 1_000_000, 0), EmbeddingRefused),
+        (Standing(1_239_999, 900_000, 100_000), EmbeddingHeldUp),
+        (Standing(1_240_000, 900_000, 100_000), None),
+    ],
+    ids=["spent", "held by others", "enough"],
 )
 async def test_a_hard_budget_pays_for_the_most_that_it_can_cost_or_it_is_not_made(
-    limit: int, is_paid: bool
+    standing: Standing, refusal: type[EmbeddingRefused] | None
 ) -> None:
-    """Four bytes are at most four tokens, of 20,000 pico-USD each, and a million is gone."""
     world, models = World(), ToldEmbeddings()
-    budgets = OneBudget(Standing(limit, 900_000, 100_000))
-    embeddings = await embeddings_of(world, models, budgets=budgets)
-    if is_paid:
+    embeddings = await embeddings_of(world, models, budgets=OneBudget(standing))
+    if refusal is None:
         await embeddings.search(world.tenant_id, "text", "user:ada")
     else:
-        with pytest.raises(EmbeddingRefused):
+        with pytest.raises(EmbeddingRefused) as refused:
             await embeddings.search(world.tenant_id, "text", "user:ada")
-    assert len(models.asked) == len(calls(world)) == is_paid
+        assert type(refused.value) is refusal
+    assert len(models.asked) == len(told(world, CREATED)) == (refusal is None)
 
 
-class BudgetOfNow(OneBudget):
-    """Made since this process asked for the budgets last."""
-
-    def known(self, tenant_id: TenantId) -> TenantBudgets:
-        return super().known(tenant_id) if self.forgotten else TenantBudgets(3, ())
-
-
-async def test_a_budget_that_was_made_a_moment_ago_counts_for_the_next_call() -> None:
+async def test_budgets_that_change_meanwhile_are_asked_for_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     world, models = World(), ToldEmbeddings()
-    embeddings = await embeddings_of(world, models, budgets=BudgetOfNow(Standing(1, 0, 0)))
-    with pytest.raises(EmbeddingRefused):
-        await embeddings.search(world.tenant_id, "text", "user:ada")
-    assert models.asked == []
+    budgets = OneBudget(Standing(10**9, 0, 0))
+    embeddings = await embeddings_of(world, models, budgets=budgets)
+    append = world.store.append
+
+    async def changed_first(*asked: Any, side_rows: Sequence[Any]) -> Any:
+        if KnownBudgets(3, {}) in side_rows:
+            raise BudgetsChanged
+        return await append(*asked, side_rows=side_rows)
+
+    monkeypatch.setattr(world.store, "append", changed_first)
+    await embeddings.search(world.tenant_id, "text", "user:ada")
+    assert (len(told(world, CREATED)), len(models.asked), budgets.forgotten) == (1, 1, 1)
 
 
 @pytest.mark.parametrize("allows_unpriced", [False, True])
@@ -211,35 +295,66 @@ async def test_what_nobody_knows_the_price_of_is_not_made_under_a_hard_budget(
     embeddings = await embeddings_of(world, models, model="acme/other", budgets=budgets)
     if allows_unpriced:
         await embeddings.search(world.tenant_id, "text", "user:ada")
-        assert calls(world)[0]["usage"]["lines"][1] == ["embedding_tokens", 7, None]
+        intent, outcome = told(world)
+        assert intent["reserved"]["usd_pico"] == 0
+        assert outcome["usage"]["lines"][1] == ["embedding_tokens", 7, None]
     else:
-        with pytest.raises(EmbeddingRefused):
+        with pytest.raises(EmbeddingUnpriced):
             await embeddings.search(world.tenant_id, "text", "user:ada")
-        assert models.asked == []
+        assert (models.asked, told(world)) == ([], [])
 
 
-async def test_budgets_that_change_meanwhile_count_it_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    world = World()
-    budgets = OneBudget(Standing(10**9, 0, 0))
-    embeddings = await embeddings_of(world, ToldEmbeddings(), budgets=budgets)
-    append = world.store.append
-
-    async def changed_first(*asked: Any, side_rows: Sequence[Any]) -> Any:
-        if side_rows == [KnownBudgets(4, {})]:
-            raise BudgetsChanged
-        return await append(*asked, side_rows=side_rows)
-
-    monkeypatch.setattr(world.store, "append", changed_first)
-    await embeddings.search(world.tenant_id, "text", "user:ada")
-    assert (len(calls(world)), budgets.forgotten) == (1, 2)
-
-
-async def test_a_call_that_fails_says_why_and_is_no_fact() -> None:
+async def test_a_call_that_fails_says_why_and_gives_back_what_it_held() -> None:
     world = World()
     failure = ModelFailed("rate_limited", "acme answered 429", retryable=True)
     embeddings = await embeddings_of(world, ToldEmbeddings(failure))
     with pytest.raises(EmbeddingFailed, match="acme answered 429"):
         await embeddings.search(world.tenant_id, "text", "user:ada")
-    assert calls(world) == []
+    (outcome,) = told(world, FAILED)
+    assert (outcome["cost_usd_pico"], outcome["usage"]) == (0, None)
+    assert (outcome["code"], outcome["message"]) == ("rate_limited", "acme answered 429")
+
+
+async def test_a_call_without_an_answer_may_have_been_billed() -> None:
+    world = World()
+    failure = ModelFailed("timeout", "acme: no answer", retryable=True, is_unresolved=True)
+    embeddings = await embeddings_of(world, ToldEmbeddings(failure))
+    with pytest.raises(EmbeddingFailed):
+        await embeddings.search(world.tenant_id, "text", "user:ada")
+    _, unresolved = told(world)
+    assert (unresolved["code"], unresolved["created_by"]) == ("timeout", "user:ada")
+    assert world.store.topics[-1] == UNRESOLVED
+
+
+async def test_who_searches_may_go_away_and_what_is_paid_for_is_recorded() -> None:
+    world, models = World(), ToldEmbeddings(may_answer=asyncio.Event())
+    embeddings = await embeddings_of(world, models)
+    searching = asyncio.create_task(embeddings.search(world.tenant_id, "text", "user:ada"))
+    while not models.asked:
+        await asyncio.sleep(0)
+    searching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await searching
+    assert models.may_answer is not None
+    models.may_answer.set()
+    while not told(world, COMPLETED):
+        await asyncio.sleep(0)
+
+
+async def test_an_answer_that_comes_when_it_was_given_up_says_what_it_used() -> None:
+    world, models = World(), ToldEmbeddings(may_answer=asyncio.Event())
+    embeddings = await embeddings_of(world, models)
+    searching = asyncio.create_task(embeddings.search(world.tenant_id, "text", "user:ada"))
+    while not models.asked:
+        await asyncio.sleep(0)
+    call_id = cast("UUID", world.store.events[-1].originator_id)
+    call = await world.store.load(EmbeddingCall, call_id, world.tenant_id)
+    assert call is not None
+    call.leave_unresolved("interrupted", "nobody told")
+    await world.store.append([call], Envelope(world.tenant_id, "worker:1"))
+    assert models.may_answer is not None
+    models.may_answer.set()
+    assert await searching == [0.6, 0.8]
+    topics: list[Json] = [*world.store.topics[-3:]]
+    assert topics == [CREATED, UNRESOLVED, "embedding_call.usage_resolved"]
+    assert told(world)[-1]["cost_usd_pico"] == 140_000

@@ -35,6 +35,19 @@ async def test_an_execution_is_driven_from_its_created_event_to_its_end() -> Non
     assert await worker.saga.open_executions.ready(range(64), after=None, limit=9) == []
 
 
+async def test_work_that_is_found_on_assignment_is_taken_up_oldest_first() -> None:
+    world = World()
+    worker = Worker(world, drives_max=1)
+    found = [await an_execution(world, one_call()) for _ in range(4)]
+    await worker.own_everything()
+    for place in range(4):
+        await until(lambda: len(worker.models.calls) > place, "the next is taken up")  # noqa: B023 # awaited here
+        worker.models.answer(place, "because")
+    await until(lambda: worker.saga.driven_count() == 0, "the last drive ends")
+    begun = [e for e in world.store.events if e.topic == "execution.node_started"]
+    assert [one.originator_id for one in begun] == found
+
+
 async def test_a_run_that_has_ended_is_in_memory_no_longer_without_the_collector() -> None:
     world = World()
     worker = Worker(world)

@@ -60,3 +60,9 @@ async def test_a_mistake_is_named_with_its_place(
 ) -> None:
     response = await api.send("POST", "/budgets", {**BODY, **mistake})
     assert [place for place, _ in problem(response, 422, "invalid")] == [path]
+
+
+async def test_a_mistake_is_said_in_our_words_alone(api: Api) -> None:
+    response = await api.send("POST", "/budgets", {**BODY, "limit_usd": "0"})
+    (mistake,) = response.json()["errors"]
+    assert mistake["message"] == "more than 0 and at most 1000000 USD"

@@ -12,7 +12,7 @@ from commands.billing_accounts import AddressInvoices
 from domain.invoice_documents import canonical
 from tests.commands.billing_steps import Billed
 from tests.write_api.api import KEY, OPERATOR_KEY, Api, problem
-from write_api.invoice_words import days
+from write_api.invoice_words import days, quantity
 
 OPERATOR = {"X-Operator-Key": OPERATOR_KEY}
 EVIL = "<script>alert(1)</script> & Söhne Łódź"
@@ -82,12 +82,40 @@ async def test_the_days_of_a_line_are_those_of_the_time_zone_of_its_invoice() ->
     assert days(document, line) == ("2026-11-01", "2026-12-01")
 
 
+@pytest.mark.parametrize(
+    ("exact", "shown"),
+    [
+        ("1000", "1000"),
+        ("0", "0"),
+        ("1/3", "0.333333"),
+        ("-64799904599/72000000000", "-0.899999"),
+        ("1/3000000", "0"),
+        (f"{10**30}", f"{10**30}"),
+    ],
+)
+def test_people_are_shown_quantities_to_six_decimals(exact: str, shown: str) -> None:
+    assert quantity({"quantity": exact}) == shown
+
+
+async def test_a_document_is_called_by_its_number(api: Api, billed: Billed) -> None:
+    issuer = AddressInvoices("Ledger", ["Hafen 1"], "DE", None, None, number_prefix="2026/")
+    await api.world.when(issuer, caller=api.world.operator)
+    invoice = await billed.issued()
+    named = (await read(api, invoice.id, "pdf")).headers["Content-Disposition"]
+    assert named == 'attachment; filename="2026-000001.pdf"'
+
+
 async def test_tax_is_told_line_by_line_on_paper(api: Api, billed: Billed) -> None:
     invoice = await billed.issued()
-    assert "Tax %" in (await read(api, invoice.id, "html")).text
+    document: Any = invoice.document
+    taxes = [line["tax"] for line in document["lines"]]
+    page = (await read(api, invoice.id, "html")).text
+    assert "Tax %" in page
+    assert all(f'<td class="n">19</td><td class="n">{tax}</td>' in page for tax in taxes)
     pdf = (await read(api, invoice.id, "pdf")).content
     assert b"(Tax %)" in pdf
     assert b"(19)" in pdf
+    assert all(f"({tax})".encode() in pdf for tax in taxes)
 
 
 async def test_a_line_of_the_csv_is_a_line_of_the_invoice(api: Api, billed: Billed) -> None:

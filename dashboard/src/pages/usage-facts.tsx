@@ -103,7 +103,9 @@ export function FactTable({
           head: "Execution",
           cell: (fact) =>
             fact.executionId === null ? (
-              <span className="muted">counted by the tenant</span>
+              <span className="muted">
+                {fact.model === null ? "counted by the tenant" : "a text, embedded"}
+              </span>
             ) : (
               <CopyId id={fact.executionId} to={`/executions/${fact.executionId}`} />
             ),

@@ -77,6 +77,10 @@ def test_nothing_is_decided_while_the_run_is_being_undone() -> None:
     [
         (ApprovalDecidedAlready, [advance(), decide("ask")]),
         (ApprovalDecidedAlready, [advance(), decide("ask"), advance()]),
+        (
+            ApprovalDecidedAlready,
+            [advance(), decide("ask"), advance(), complete("slow"), advance()],
+        ),
         (ApprovalNotFound, []),
         (ApprovalNotFound, [advance(), cancel()]),
     ],
