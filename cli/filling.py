@@ -5,7 +5,8 @@ shape, and those that somebody asks for.
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cli.session import opening, owner_connection
+from cli.opening import opening
+from cli.session import owner_connection
 from infra.event_sealing import OpenEvents
 from infra.settings import Settings
 from projections.filling import unfilled

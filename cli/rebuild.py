@@ -7,9 +7,11 @@ from dataclasses import asdict
 import orjson
 import typer
 
+from cli.complaints import complain
 from cli.filling import rebuild_one, told
 from cli.migrate import migrate_all
-from cli.session import complain, installation, opening, run, settings_or_complain
+from cli.opening import opening
+from cli.session import installation, run, settings_or_complain
 from projections.catalogue import PROJECTIONS
 from projections.table import AnyProjection
 

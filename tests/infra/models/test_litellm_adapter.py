@@ -243,6 +243,8 @@ async def test_it_embeds_by_the_same_rules(models: LitellmModels) -> None:
         (received,) = server.requests
         assert received.path == "/v1/embeddings"
         assert received.headers["Authorization"] == "Bearer sk-test"
+        headers = {name.lower(): value for name, value in received.headers.items()}
+        assert headers["idempotency-key"] == asked.idempotency_key
         with pytest.raises(ModelFailed) as caught:
             await models.embed(asked)
         assert caught.value.code == "rate_limited"
