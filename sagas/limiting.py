@@ -24,6 +24,7 @@ from domain.errors import Unavailable
 from domain.execution_outcomes import fail_node
 from domain.execution_steps import is_held_back
 from domain.execution_usage import METERED_TYPES
+from domain.node_runs import is_compensation
 from domain.node_types import FREE
 from infra.metrics import METRICS
 from sagas.call_estimates import Driven, estimated
@@ -33,8 +34,10 @@ from sagas.effects import AttemptFailed, Outcome, Run
 
 RATE_LIMITED = "rate_limited"
 CALL_TYPES = METERED_TYPES | LIMITS_OF_TYPES.keys()
-# How long a call waits for its turn, if its attempt may take as long.
+# How long a call waits for its turn, if its attempt may take as long; and one that undoes
+# something, which would need somebody's attention if it failed for nothing but a crowd.
 WAIT_S_MAX = 60.0
+UNDOING_WAIT_S_MAX = 3600.0
 # How often the first in line looks whether a call of another worker has ended.
 LOOK_MIN_S, LOOK_MAX_S = 0.05, 1.0
 DOUBLED_MAX = 10
@@ -212,7 +215,8 @@ class Limiting:
         key = (attempt.path, attempt.number)
         wait = self._wait_of(key, now)
         wait.limit = full.limit
-        longest_s = min(WAIT_S_MAX, attempt.timeout_s)
+        is_undoing = is_compensation(attempt.path)
+        longest_s = UNDOING_WAIT_S_MAX if is_undoing else min(WAIT_S_MAX, attempt.timeout_s)
         left_s = longest_s - (now - wait.since).total_seconds()
         if left_s <= 0:
             self._fail(on, attempt, full, longest_s)

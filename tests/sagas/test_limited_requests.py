@@ -15,7 +15,7 @@ from sagas import limiting
 from sagas.limiting import WAIT_S_MAX
 from tests.domain.given import a_graph, a_node, an_llm
 from tests.sagas.limited import HeldHttp, Limited, requesting
-from tests.sagas.steps import until
+from tests.sagas.steps import read, until
 
 
 @pytest.fixture
@@ -111,6 +111,28 @@ async def test_a_request_that_waits_for_too_long_says_for_what(
     said = b"the limits of the tenant did not allow the call within 7 s: concurrent_http_calls"
     assert said in failed.state
     assert len(http.requests) == 1
+
+
+async def test_what_undoes_waits_until_it_is_its_turn(limited: Limited, http: HeldHttp) -> None:
+    await limited.begins(concurrent_http_calls=1)
+    await limited.runs(requesting("POST", timeout_s=WAIT_S_MAX * 9))
+    await until(lambda: bool(http.requests), "no request was made")
+    undo = {"type": "http", "config": {"method": "DELETE", "url": "https://example.org/book"}}
+    booked = [an_llm("book", compensate=undo), an_llm("last")]
+    run_id = await limited.runs(a_graph(booked, ["start -> book", "book -> last", "last -> end"]))
+    await limited.asked(1)
+    limited.models.answer(0, "7")
+    await limited.asked(2)
+    limited.models.fail(1, retryable=False)
+    await limited.waits(type_scope(limited.world.tenant_id, "http"))
+    takes = limited.places.takes_count
+    limited.world.clock.pass_time(seconds=WAIT_S_MAX * 8)
+    await until(lambda: limited.places.takes_count > takes, "nobody looked again")
+    await http.answers(0)
+    await http.answers(1)
+    await until(lambda: "execution.compensated" in limited.world.store.topics, "not undone")
+    run = await read(limited.world, run_id)
+    assert run.runs.get("book/compensate").attempt == 1
 
 
 async def test_a_call_that_waits_for_its_workflow_for_too_long_says_so(limited: Limited) -> None:
