@@ -10,7 +10,7 @@ import { Asked, type Kind, LABELS } from "./actions";
 
 export const TRIGGER_ROW = graphql(`
   fragment TriggerRow on Trigger {
-    id name kind schedule webhook input policy isPaused pauseReason note nextAt lastFiredAt lastExecutionId lastStatus
+    id name kind workflowVersion schedule webhook input policy isPaused pauseReason note nextAt lastFiredAt lastExecutionId lastStatus
     firedCount missedCount failuresInARow
   }
 `);
