@@ -2,6 +2,10 @@
 
 import random
 
+from pydantic import SecretStr
+
+from cli.filling import fill_new
+from infra.settings import Settings
 from projections.catalogue import PROJECTIONS
 from projections.filling import unfilled
 from projections.rebuild import rebuild
@@ -17,14 +21,19 @@ async def names(ledger: Ledger) -> list[str]:
     return [projection.name for projection in await unfilled(ledger.owner)]
 
 
-async def test_a_read_model_that_a_release_brings_is_filled_once(ledger: Ledger) -> None:
+async def test_a_read_model_that_a_release_brings_is_filled_once(
+    ledger: Ledger, master_key: str
+) -> None:
+    keys = {"database_url": ledger.url, "master_key": SecretStr(master_key)}
+    settings = Settings().model_copy(update=keys)
+    assert await fill_new(settings) == []
     assert await names(ledger) == []
     streams = random_streams(random.Random(2), a_tenant(), 5)
     await ledger.append(interleaved(random.Random(2), streams))
     known: list[AnyProjection] = [one for one in PROJECTIONS if one is not WORKFLOWS]
     await (await ledger.projector(known)).handle(batches(await ledger.log(), cursor="end"))
     assert await names(ledger) == ["workflows"]
-    await rebuild(WORKFLOWS, ledger.connect, ledger.opened)
+    assert [told.projection for told in await fill_new(settings)] == ["workflows_v1"]
     assert await ledger.rows(WORKFLOWS) == folded_once(WORKFLOWS, streams)
     assert await names(ledger) == []
 
