@@ -13,7 +13,7 @@ from uuid import UUID
 from bench.append import dispatcher_of
 from bench.stage import BenchFailed
 from cli.collections import rare_collections
-from cli.roles import run_worker
+from cli.worker import run_worker
 from commands.authorization import Caller
 from commands.decisions import Command
 from commands.dispatch import Dispatcher, Origin
@@ -137,7 +137,7 @@ async def engine_of(runtime: Runtime) -> AsyncIterator[Engine]:
         monotonic_s=time.monotonic,
         key_used=lambda _api_key_id, _tenant_id: None,
     )
-    tail = await runtime.tail(store, authentication)
+    tail = await runtime.tail(store, authentication.forget)
     runtime.in_background("tail", tail.run())
     waiter = ExecutionWaiter(
         database, tail, await runtime.blobs("api"), await runtime.event_seals("api")

@@ -10,7 +10,8 @@ from bench.cpu import own_s, server_s
 from bench.history import TENANTS, store_runs
 from bench.report import Figure, Measurement, at_least, in_turn
 from bench.stage import BenchFailed, Stage
-from cli.session import opening, owner_connection
+from cli.opening import opening
+from cli.session import owner_connection
 from projections.executions import EXECUTIONS
 from projections.node_runs import NODE_RUNS
 from projections.rebuild import rebuild

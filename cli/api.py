@@ -84,7 +84,8 @@ async def build_api_parts(runtime: Runtime) -> ApiParts:
     key_uses = ApiKeyUses(database, runtime.clock)
     tokens = access_tokens(runtime, await build_signing_keys(runtime))
     authentication = _authentication(runtime, database, key_uses, tokens)
-    tail, positions = await runtime.tail(store, authentication), _positions(runtime, database)
+    tail = await runtime.tail(store, authentication.forget)
+    positions = _positions(runtime, database)
     client_address, metrics = ClientAddresses(settings.trusted_proxies).of, METRICS
     audit_log, audit = await _audit(runtime, metrics)
     waiter = await _waiter(runtime, tail, authentication, metrics)

@@ -8,8 +8,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cli.complaints import complain
+from cli.opening import opening
 from cli.rebuild import named_projections
-from cli.session import complain, installation, opening, owner_connection, run, settings_or_complain
+from cli.session import installation, owner_connection, run, settings_or_complain
 from projections.dead_letters import DeadLetter, NotParked, Replayed, parked_streams
 from projections.dead_letters import replay as replay_stream
 

@@ -18,8 +18,9 @@ from rich.console import Console
 from rich.table import Table
 from websockets.typing import Subprotocol
 
+from cli.complaints import complain
 from cli.installation import DEMO_FILE, SERVER_FILE, read_json
-from cli.session import complain, run, settings_or_complain
+from cli.session import run, settings_or_complain
 from domain.execution_status import ENDED
 from domain.identifiers import Json, JsonObject
 

@@ -11,7 +11,8 @@ from uuid import UUID
 import orjson
 import typer
 
-from cli.session import complain, installation, owner_connection, run, settings_or_complain
+from cli.complaints import complain
+from cli.session import installation, owner_connection, run, settings_or_complain
 from infra.erasure import DestroyedKey, destroyed_keys, replay_ledger
 
 

@@ -9,7 +9,7 @@ import orjson
 import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from cli.session import EXIT_FAILED, complain
+from cli.complaints import EXIT_FAILED, complain
 from domain.identifiers import JsonObject
 from infra.export_proofs import NotReadable, Proved, prove_archive, read_kept
 from infra.seal_documents import read_public_keys

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import typer
 
-from cli.session import EXIT_FAILED, complain
+from cli.complaints import EXIT_FAILED, complain
 from infra.clock import SystemClock
 from infra.licence_documents import (
     IssuerKeys,

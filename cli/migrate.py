@@ -1,8 +1,11 @@
-"""`agentledger migrate`: the schema of the log, then the tables of the projections."""
+"""`agentledger migrate`: the schema of the log, the tables of the projections, and what is to be in
+those that are new.
+"""
 
 import orjson
 import typer
 
+from cli.filling import fill_new, told
 from cli.session import installation, owner_connection, run, settings_or_complain
 from infra.migrations import migrate as migrate_schema
 from infra.runtime import SettingMissing
@@ -27,10 +30,13 @@ def migrate(*, is_json: bool) -> int:
     async def work() -> int:
         async with installation(settings_or_complain()) as settings:
             applied = await migrate_all(settings)
+            filled = await fill_new(settings)
         if is_json:
-            typer.echo(orjson.dumps({"applied": applied}).decode())
+            names = [one.projection for one in filled]
+            typer.echo(orjson.dumps({"applied": applied, "filled": names}).decode())
         else:
-            typer.echo("\n".join(f"applied {name}" for name in applied) or "nothing to do")
+            lines = [*(f"applied {name}" for name in applied), *map(told, filled)]
+            typer.echo("\n".join(lines) or "nothing to do")
         return 0
 
     return run(work)

@@ -1,8 +1,6 @@
 """Who collects money for this installation, as its settings say."""
 
 from commands.payment_port import PaymentProvider
-from infra.http_client import GuardedHttp
-from infra.payments.stripe_provider import StripePayments, StripeSettings
 from infra.runtime import Runtime
 
 CONNECTIONS_MAX = 16
@@ -13,6 +11,10 @@ def build_payments(runtime: Runtime) -> PaymentProvider | None:
     settings = runtime.settings
     if settings.stripe_api_key is None:
         return None
+    # Who needs no payments loads none of it.
+    from infra.http_client import GuardedHttp
+    from infra.payments.stripe_provider import StripePayments, StripeSettings
+
     http = GuardedHttp(allowed=settings.http_allow, connections_max=CONNECTIONS_MAX)
     runtime.at_close(http.aclose)
     stripe = StripeSettings(

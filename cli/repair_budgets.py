@@ -8,7 +8,8 @@ from dataclasses import asdict
 import orjson
 import typer
 
-from cli.session import installation, opening, owner_connection, run, settings_or_complain
+from cli.opening import opening
+from cli.session import installation, owner_connection, run, settings_or_complain
 from infra.budget_repair import repair_budgets
 
 

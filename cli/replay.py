@@ -11,7 +11,9 @@ import orjson
 import typer
 from rich.console import Console
 
-from cli.session import complain, installation, opening, owner_connection, run, settings_or_complain
+from cli.complaints import complain
+from cli.opening import opening
+from cli.session import installation, owner_connection, run, settings_or_complain
 from commands.ports import LoggedEvent, Position
 from domain.identifiers import JsonObject
 from infra.aggregate_states import aggregate_after, state_of

@@ -6,7 +6,8 @@ import orjson
 import typer
 from rich.console import Console
 
-from cli.session import complain, installation, owner_connection, run, settings_or_complain
+from cli.complaints import complain
+from cli.session import installation, owner_connection, run, settings_or_complain
 from infra.master_key_rotation import rotate
 
 

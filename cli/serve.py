@@ -10,17 +10,16 @@ from collections.abc import Mapping
 
 import typer
 
+from cli.complaints import complain
 from cli.role_listener import listen_for_probes, serve_probes
 from cli.roles import (
     build_projector,
     lags_of,
     run_projector,
-    run_relay,
     run_until_stopped,
-    run_worker,
     stop_signal,
 )
-from cli.session import complain, run, settings_or_complain
+from cli.session import run, settings_or_complain
 from cli.telemetry import telemetry
 from cli.told_beside import exchange_live_text, tell_roles
 from infra.postgres import Role
@@ -73,9 +72,9 @@ async def _part(role: str, runtime: Runtime) -> None:
         case "api":
             await _api(runtime)
         case "relay":
-            await run_relay(runtime)
+            await _relay(runtime)
         case "worker":
-            await run_worker(runtime)
+            await _worker(runtime)
         case "projector":
             await run_projector(runtime, await build_projector(runtime, on_applied=None))
         case _:
@@ -97,8 +96,20 @@ async def _probed(role: str, runtime: Runtime, listening: socket.socket) -> None
         await serve_probes(runtime, listening, database_role, *further)
 
 
+async def _relay(runtime: Runtime) -> None:
+    # Imported here, as below: each role starts without what only others need.
+    from cli.relay import run_relay
+
+    await run_relay(runtime)
+
+
+async def _worker(runtime: Runtime) -> None:
+    from cli.worker import run_worker
+
+    await run_worker(runtime)
+
+
 async def _api(runtime: Runtime) -> None:
-    # The other roles start without all that makes up the API.
     from cli.api import build_api_parts, run_api
     from cli.web_server import listen
 

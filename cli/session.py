@@ -2,32 +2,21 @@
 
 import asyncio
 import logging
-import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import NoReturn
 
 import uvloop
 from psycopg import AsyncConnection, OperationalError
 from psycopg.errors import InsufficientPrivilege
 from pydantic import ValidationError
 
+from cli.complaints import complain
 from cli.installation import InstallationError, PortUnavailable, prepare, with_keys
 from domain.errors import DomainError
 from infra.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
-from infra.event_sealing import OpenEvents
 from infra.logs import TEXT_FORMAT
 from infra.migrations import MigrationChanged
-from infra.runtime import build_runtime
 from infra.settings import Settings
-
-EXIT_FAILED = 1
-
-
-def complain(sentence: str) -> NoReturn:
-    """One clear sentence on standard error, and a non-zero exit."""
-    sys.stderr.write(f"agentledger: {sentence}\n")
-    raise SystemExit(EXIT_FAILED)
 
 
 def settings_or_complain(**changes: object) -> Settings:
@@ -87,10 +76,3 @@ async def owner_connection(settings: Settings) -> AsyncGenerator[AsyncConnection
         options="-c search_path=agentledger,pg_catalog -c timezone=UTC",
     ) as conn:
         yield conn
-
-
-@asynccontextmanager
-async def opening(settings: Settings) -> AsyncGenerator[OpenEvents]:
-    """What opens the events of every tenant."""
-    async with build_runtime(settings) as runtime:
-        yield (await runtime.event_seals("projector")).opened

@@ -10,8 +10,9 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
+from cli.complaints import complain
 from cli.logins import build_password_judge
-from cli.session import complain, installation, owner_connection, run, settings_or_complain
+from cli.session import installation, owner_connection, run, settings_or_complain
 from commands.authorization import Caller
 from commands.decisions import Command
 from commands.dispatch import Dispatcher, Origin

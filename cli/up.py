@@ -9,10 +9,10 @@ import socket
 from collections.abc import Coroutine
 from pathlib import Path
 
-import httpx
 import typer
 
 from cli.api import ApiParts, build_api_parts, run_api
+from cli.filling import fill_new, told
 from cli.installation import (
     DEMO_FILE,
     SERVER_FILE,
@@ -28,15 +28,14 @@ from cli.roles import (
     build_projector,
     lags_of,
     run_projector,
-    run_relay,
     run_until_stopped,
-    run_worker,
     stop_signal,
 )
 from cli.session import installation, run, settings_or_complain
 from cli.telemetry import telemetry
 from cli.told_beside import tell_roles
 from cli.web_server import listen
+from cli.worker import run_worker
 from domain.identifiers import JsonObject
 from infra.consumer import keep_running
 from infra.runtime import Runtime, build_runtime
@@ -54,6 +53,8 @@ def up(*, port: int | None, data_dir: Path | None) -> int:
         with listen(settings) as listening:
             async with stop_signal() as stop, installation(settings) as ready:
                 await migrate_all(ready)
+                for filled in await fill_new(ready):
+                    typer.echo(told(filled))
                 async with build_runtime(ready) as runtime:
                     await _run_all(runtime, stop, listening)
         return 0
@@ -76,6 +77,8 @@ async def _run_all(runtime: Runtime, stop: asyncio.Event, listening: socket.sock
     if settings.up_processes == 1:
         roles.append("projector")
     if settings.kafka_bootstrap_servers:
+        from cli.relay import run_relay  # Brings the client of Kafka.
+
         parts.append(run_relay(runtime))
         roles.append("relay")
     tell_roles(runtime, *roles)
@@ -138,6 +141,8 @@ async def _demo_tenant(data_dir: Path, url: str, operator_key: str) -> JsonObjec
     # Not made of the operator's key: who knows the demo's password must know nothing of that.
     admin: JsonObject = {"email": DEMO_EMAIL, "password": secrets.token_urlsafe(24)}
     body: JsonObject = {"name": "Demo", "admin": admin}
+    import httpx  # Needed at the first start only.
+
     async with httpx.AsyncClient(base_url=url, timeout=PROVISION_TIMEOUT_S) as client:
         answer = await client.post(
             "/api/v1/tenants", json=body, headers={"X-Operator-Key": operator_key}

@@ -9,10 +9,10 @@ import orjson
 import typer
 from rich.console import Console
 
-from cli.session import installation, opening, owner_connection, run, settings_or_complain
+from cli.opening import opening
+from cli.session import installation, owner_connection, run, settings_or_complain
 from infra.budget_verification import verify_budgets
 from infra.invoice_verification import verify_invoices
-from infra.kafka_verification import verify_published
 from infra.seal_verification import verify_seals
 from infra.settings import Settings
 from infra.trigger_verification import verify_triggers
@@ -49,6 +49,8 @@ async def _checks(settings: Settings, progress: Callable[[str], None]) -> list[C
         progress("the seals of the log")
         checks.append(await verify_seals(conn))
         if settings.kafka_bootstrap_servers:
+            from infra.kafka_verification import verify_published  # Brings the client of Kafka.
+
             progress("what Kafka has")
             checks.append(
                 await verify_published(conn, settings.kafka_bootstrap_servers, settings.kafka_topic)

@@ -10,7 +10,6 @@ from commands.execution_families import decided_about
 from commands.executions import require_small
 from commands.ownership import is_own_execution
 from domain import execution_commands
-from domain.approvals import require_form
 from domain.execution_commands import Decision, awaited_approval, is_assigned
 from domain.executions import Execution, ExecutionNotFound
 from domain.identifiers import Json
@@ -37,7 +36,10 @@ async def decide_approval(command: DecideApproval, on: Tenancy) -> Decided:
     if not is_own and not is_assigned(execution, command.path, names):
         raise ExecutionNotFound
     form = awaited_approval(execution, command.path, names)
-    require_form(form, command.edits)
+    if command.edits is not None:
+        from domain.approvals import require_form  # Brings jsonschema, which few need.
+
+        require_form(form, command.edits)
     execution_commands.decide_approval(
         execution,
         command.path,

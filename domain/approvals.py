@@ -19,8 +19,9 @@ from pydantic_core import SchemaError, SchemaValidator, core_schema
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from domain.errors import FieldError, Invalid, Refused
+from domain.errors import FieldError, Invalid
 from domain.identifiers import Json
+from domain.nodes.approval import FormUnusable
 from domain.templates import pointer_step
 
 MISTAKES_MAX = 100
@@ -33,12 +34,6 @@ UNCHECKED = frozenset({"patternProperties", "$schema"})
 Check = Callable[[Any, Any, Any, Any], "Iterator[ValidationError] | None"]
 
 _steps_left: ContextVar[list[int]] = ContextVar("steps_left")
-
-
-class FormUnusable(Refused):
-    """The form of this approval cannot be checked; decide it without edits."""
-
-    code = "form_unusable"
 
 
 def require_form(form_schema: Json, edits: Json) -> None:

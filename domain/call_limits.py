@@ -12,6 +12,7 @@ from uuid import UUID
 from domain.identifiers import Json, JsonObject, TenantId
 from domain.money import usd_pico
 
+CALLS_AT_ONCE_MAX = 100_000
 LIMITS = ("concurrent_calls", "tokens_per_min", "cost_usd_per_min")
 # By the node type, the limit of its calls at once, which is of the tenant.
 LIMITS_OF_TYPES: Mapping[str, str] = {"http": "concurrent_http_calls"}

@@ -72,7 +72,7 @@ def credit_note(
     InvoiceNotInState for what was never finalised.
     """
     if not invoice.document:
-        raise InvoiceNotInState(f"The invoice is {invoice.status}.", status=invoice.status)
+        raise InvoiceNotInState(f"The invoice is {invoice.status}: there is nothing to give back.")
     currency = invoice.currency
     left = _left(invoice)
     wanted = _wanted(amounts, left, currency) if amounts else left

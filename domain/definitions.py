@@ -14,6 +14,7 @@ from uuid import UUID
 import orjson
 from pydantic import BaseModel, Field, ValidationError
 
+from domain.call_limits import CALLS_AT_ONCE_MAX
 from domain.definition_fields import DEADLINE_S_MAX, ID_PATTERN, STRICT
 from domain.definition_mistakes import Mistakes
 from domain.errors import FieldError, Invalid
@@ -36,20 +37,22 @@ class DefinitionFields(BaseModel):
     """What a definition may have beside its nodes and edges.
 
     timeout_s: of the whole run. on_error: the node where a run goes on when another one failed for
-    good and has no edge for that.
+    good and has no edge for that. concurrent_calls: of models and requests of all runs of the
+    workflow, over all workers.
     """
 
     model_config = STRICT
 
     timeout_s: Annotated[float, Field(gt=0, le=DEADLINE_S_MAX)] | None = None
     on_error: Annotated[str, Field(pattern=ID_PATTERN)] | None = None
+    concurrent_calls: Annotated[int, Field(ge=1, le=CALLS_AT_ONCE_MAX)] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Definition:
     """canonical: the definition as it was written, with sorted keys. hash: SHA-256 of the canonical
-    text, in hex. timeout_s, on_error: see DefinitionFields. parts: what it names to run; named:
-    their ids.
+    text, in hex. timeout_s, on_error, concurrent_calls: see DefinitionFields. parts: what it
+    names to run; named: their ids.
     """
 
     canonical: JsonObject
@@ -57,6 +60,7 @@ class Definition:
     flow: Flow
     timeout_s: float | None
     on_error: str | None
+    concurrent_calls: int | None
     parts: tuple[NamedPart, ...]
     named: frozenset[UUID]
 
@@ -99,6 +103,7 @@ def parse_definition(raw: Json) -> Definition:
         flow,
         fields.timeout_s,
         fields.on_error,
+        fields.concurrent_calls,
         parts,
         frozenset(part.part_id for part in parts),
     )

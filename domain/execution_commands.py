@@ -23,7 +23,7 @@ class NotPaused(Refused):
 
 
 class BeingCompensated(Refused):
-    """What this execution did is being undone."""
+    """What this execution did is being undone, or has been."""
 
 
 class NothingToRetry(Refused):

@@ -239,7 +239,8 @@ class Invoice(Aggregate):
 
     def _require(self, *allowed: InvoiceStatus) -> None:
         if self.status not in allowed:
-            raise InvoiceNotInState(f"The invoice is {self.status}.", status=self.status)
+            wanted = " or ".join(allowed)
+            raise InvoiceNotInState(f"The invoice is {self.status}, and not {wanted}.")
 
     @event(Drafted)
     def _drafted(self, grace_until: str) -> None:

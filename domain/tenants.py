@@ -33,7 +33,7 @@ class TenantNotFound(NotFound):
 
 
 class TenantSuspended(Forbidden):
-    """This tenant is suspended: it can read, and change nothing."""
+    """This tenant is suspended: it can read, and change nothing. GraphQL `tenant` tells why."""
 
     code = "tenant_suspended"
 

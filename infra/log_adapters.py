@@ -1,12 +1,15 @@
 """Which adapter of the log port a process has: Kafka where there is one, else PostgreSQL itself."""
 
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from infra.kafka import KafkaLog
 from infra.postgres import Database
 from infra.postgres_log import PostgresLog
 from infra.settings import Settings
 from infra.wakeups import Wakeups
+
+if TYPE_CHECKING:
+    from infra.kafka import KafkaLog
 
 
 def build_log(
@@ -16,9 +19,11 @@ def build_log(
     *,
     client_id: str,
     member: UUID,
-) -> KafkaLog | PostgresLog:
+) -> "KafkaLog | PostgresLog":
     """database: of the role `relay`; None where Kafka is the log."""
     if database is None:
+        from infra.kafka import KafkaLog  # Brings the client of Kafka.
+
         assert settings.kafka_bootstrap_servers is not None
         return KafkaLog(
             settings.kafka_bootstrap_servers,

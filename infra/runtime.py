@@ -13,7 +13,6 @@ from uuid import UUID
 from commands.ports import Log
 from domain.errors import Unavailable
 from infra.admission import SampledAdmission, build_admission
-from infra.authentication import Authentication
 from infra.blobs import Blobs
 from infra.caches import Cache
 from infra.clock import SystemClock, Uuid7Ids
@@ -36,7 +35,6 @@ from infra.opened_log import OpenedLog
 from infra.postgres import Database, Role, role_conninfo
 from infra.process_memory import forbid_core_dumps
 from infra.readiness import Readiness
-from infra.relay import Relay
 from infra.retention import RetentionKnown
 from infra.scrape import Scrape
 from infra.seal_keys import SealKeys
@@ -306,14 +304,14 @@ class Runtime:
             self._features[role] = PostgresFeatures(database, monotonic_s=monotonic_s)
         return self._features[role]
 
-    async def tail(self, store: PostgresEventStore, authentication: Authentication) -> Tail:
+    async def tail(self, store: PostgresEventStore, forget_callers: Callable[[UUID], None]) -> Tail:
         standings, plans = await self.standings(), await self.plans("api")
         features = await self.features("api")
         store.is_told = True
 
         def forget(stream_id: UUID, version: int) -> None:
             store.forget(stream_id, version)
-            authentication.forget(stream_id)
+            forget_callers(stream_id)
             standings.forget(stream_id)
             plans.forget(stream_id)
             features.forget(stream_id)
@@ -335,24 +333,6 @@ class Runtime:
 
     async def open_executions(self) -> PostgresOpenExecutions:
         return PostgresOpenExecutions(await self.database("worker"))
-
-    def relay(self) -> Relay:
-        settings = self.settings
-        if not settings.kafka_bootstrap_servers:
-            raise SettingMissing(
-                "AGENTLEDGER_KAFKA_BOOTSTRAP_SERVERS is not set: there is nothing to relay to"
-            )
-        return Relay(
-            self.conninfo("relay"),
-            settings.kafka_bootstrap_servers,
-            settings.kafka_topic,
-            self.wakeups,
-            partitions_count=settings.log_partitions,
-            batch_events_max=settings.log_batch_events_max,
-            poll_min_s=settings.poll_min_s,
-            poll_max_s=settings.poll_max_s,
-            pace_s=settings.relay_pace_s,
-        )
 
     async def seal_keys(self) -> SealKeys:
         """Of who seals; reading the public ones needs none of it."""

@@ -20,6 +20,10 @@ def rollup_name(table: str, rollup: Rollup) -> str:
     return f"{table}_{rollup.suffix}"
 
 
+def rollup_columns(rollup: Rollup) -> tuple[str, ...]:
+    return (*_names(rollup), *rollup.sums)
+
+
 def rollup_definitions(table: str, rollup: Rollup, own: LiteralString) -> Iterator[sql.Composed]:
     """The rollup of a table that is there, and the triggers on it. conn: as agentledger_owner."""
     name = sql.Identifier("agentledger", rollup_name(table, rollup))
@@ -113,7 +117,7 @@ def _change(rollup: Rollup, sums: str, facts: str) -> str:
     """facts: the rows that come (sign 1) and go (sign -1)."""
     select = rollup.select.replace("{facts}", f"({facts})")
     key = ", ".join(_names(rollup))
-    columns = ", ".join((*_names(rollup), *rollup.sums))
+    columns = ", ".join(rollup_columns(rollup))
     added = ", ".join(f"{one} = r.{one} + EXCLUDED.{one}" for one in rollup.sums)
     return (
         f"INSERT INTO {sums} AS r ({columns}) SELECT {columns} FROM ({select}) AS s"
@@ -126,7 +130,7 @@ async def verify_rollup(conn: AsyncConnection, projection: AnyProjection, rollup
     name = rollup_name(projection.table, rollup)
     check = Check(f"{name} is the sum of {projection.table}")
     facts = f"(SELECT 1 AS sign, f.* FROM agentledger.{projection.table} AS f)"
-    columns = ", ".join((*_names(rollup), *rollup.sums))
+    columns = ", ".join(rollup_columns(rollup))
     summed = _select(columns, f"({rollup.select.replace('{facts}', facts)}) AS s")
     kept = _select(columns, f"agentledger.{name}")
     row = await (await conn.execute(_COUNT.format(kept))).fetchone()

@@ -5,6 +5,7 @@ from psycopg import AsyncConnection
 from infra.crash_points import reach
 from projections.attention import CREATE_ATTENTION
 from projections.catalogue import PROJECTIONS
+from projections.filling import columns_of_tables, fits
 from projections.lag import CREATE_LAG, CREATE_REBUILDS
 from projections.rows import Tables
 from projections.unsettled import CREATE_UNSETTLED
@@ -33,13 +34,14 @@ async def create_missing_tables(conn: AsyncConnection) -> list[str]:
         await conn.execute("SET LOCAL ROLE agentledger_owner")
         await conn.execute(CREATE_REBUILDS)
         await conn.execute(CREATE_LAG)
+        present = await columns_of_tables(conn)
         for projection in PROJECTIONS:
             tables = Tables(projection, projection.table)
-            found = await conn.execute("SELECT to_regclass(%s)", (tables.rows.as_string(None),))
-            if await found.fetchone() == (None,):
+            if projection.table not in present:
                 await tables.create(conn)
                 created.append(tables.name)
-            else:
+            elif fits(projection, present):
+                # Else it is made anew, with its indexes, when it is filled.
                 await _create_missing_indexes(conn, tables)
         await close_to_others(conn, iter(PROJECTIONS))
         await conn.execute(CREATE_ATTENTION)

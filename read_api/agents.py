@@ -5,6 +5,7 @@ from typing import LiteralString
 import strawberry
 
 from read_api.arguments import Id, MinPosition
+from read_api.calls_now import under_way, waiting
 from read_api.columns import Relation, column, relation
 from read_api.connections import Connection, Listing, read_one, read_page
 from read_api.context import ReadInfo
@@ -27,16 +28,8 @@ SHARES = shares_of("a", "agent_id")
 LIMITS: LiteralString = (
     " FROM agent_limits AS l WHERE l.tenant_id = a.tenant_id AND l.agent_id = a.agent_id)"
 )
-UNDER_WAY: LiteralString = (
-    "(SELECT count(*) FROM calls_under_way AS u WHERE u.tenant_id = a.tenant_id"
-    " AND u.scope_id = a.agent_id"
-    " AND u.leased_until > extract(epoch FROM clock_timestamp()))"
-)
-WAITING: LiteralString = (
-    "(SELECT coalesce(sum(i.calls), 0)::integer FROM calls_in_line AS i"
-    " WHERE i.tenant_id = a.tenant_id AND i.scope_id = a.agent_id"
-    " AND i.told_until > extract(epoch FROM clock_timestamp()))"
-)
+UNDER_WAY = under_way("a.tenant_id", "a.agent_id")
+WAITING = waiting("a.tenant_id", "a.agent_id")
 ALLOWANCE: LiteralString = (
     " FROM agent_limits AS l LEFT JOIN call_allowances AS c"
     " ON c.tenant_id = l.tenant_id AND c.scope_id = l.agent_id"

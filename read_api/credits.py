@@ -23,6 +23,13 @@ SUMS: LiteralString = (
     " coalesce(sum(left_usd_pico) FILTER (WHERE " + COUNTS + "), 0) AS available_usd_pico"
     " FROM credit_grants_v1) AS cs"
 )
+# As text: a million USD are more pico-USD than a number of JavaScript holds.
+POSTINGS: LiteralString = (
+    "(SELECT json_agg(json_build_array(p.told ->> 0, "
+    + money("(p.told ->> 1)::numeric")
+    + ") ORDER BY p.place) FROM json_array_elements(ce.postings::json)"
+    " WITH ORDINALITY AS p(told, place))"
+)
 
 
 @strawberry.type(description="What the tenant has been given and not yet used.")
@@ -58,7 +65,7 @@ class CreditEntry:
     invoice_id: strawberry.ID | None = column("ce.invoice_id")
     grant_id: strawberry.ID | None = column("ce.grant_id")
     note: str = column("ce.note")
-    postings: Json = column("ce.postings", "`[account, pico-USD]` for each account.")
+    postings: Json = column(POSTINGS, "`[account, USD]` for each account.")
 
 
 async def credits_of_tenant(info: ReadInfo, _min_position: MinPosition = None) -> Credits:

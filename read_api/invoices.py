@@ -191,7 +191,11 @@ class Invoice:
         "nullif(i.balance_before, '')", "Carried over from earlier invoices."
     )
     credits: str | None = column("nullif(i.credits, '')", "Paid with credits.")
-    credited: str | None = column("nullif(i.credited, '')", "Given back by credit notes.")
+    credited: str | None = column(
+        # Zero with as many digits as the currency has.
+        "coalesce(nullif(i.credited, ''), (nullif(i.total, '')::numeric * 0)::text)",
+        "Given back by credit notes; null before there is something to give back.",
+    )
     amount_due: str | None = column("nullif(i.amount_due, '')")
     balance_after: str | None = column(
         "nullif(i.balance_after, '')", "Carried over to the next one."

@@ -105,7 +105,9 @@ class Tenant:
     )
     standing: str = column("t.standing", "active, suspended or offboarding.")
     suspended_at: Instant | None = column("t.suspended_at")
-    suspended_reason: str | None = column("t.suspended_reason")
+    suspended_reason: str | None = column(
+        "t.suspended_reason", "As somebody said it; null where it is for missedPayments."
+    )
     suspended_by: str | None = column("t.suspended_by", "The actor.")
     missed_payments: list[strawberry.ID] = column(
         "to_json(t.missed_payments)",

@@ -3,6 +3,7 @@
 import strawberry
 
 from read_api.arguments import Id, MinPosition
+from read_api.calls_now import under_way, waiting
 from read_api.columns import Relation, column, relation
 from read_api.connections import Connection, Listing, read_one, read_page
 from read_api.context import ReadInfo
@@ -47,6 +48,14 @@ class Workflow:
     definition_hash: str = column("w.definition_hash")
     definition: Json = column("w.definition")
     is_deleted: bool = column("w.is_deleted", "Only executions still lead to a deleted workflow.")
+    calls_under_way: int = column(
+        under_way("w.tenant_id", "w.workflow_id"),
+        "Of one whose definition says `concurrent_calls`, over all runs, at this moment.",
+    )
+    calls_waiting: int = column(
+        waiting("w.tenant_id", "w.workflow_id"),
+        "In line for a place under it, over all workers; as of a second or two ago.",
+    )
     created_at: Instant = column("w.created_at")
     updated_at: Instant = column("w.updated_at")
     created_by: str | None = column("w.created_by")

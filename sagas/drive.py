@@ -184,6 +184,7 @@ class Drive:
             execution.created_by,
             None if execution.workflow_id is None else UUID(execution.workflow_id),
             self._definition.named,
+            self._definition.concurrent_calls,
         )
         self.version = execution.version
         self._reserving.look_again()

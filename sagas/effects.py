@@ -44,7 +44,8 @@ def _no_beat() -> None:
 class Run:
     """The execution an attempt belongs to. depth: how many runs are above it. created_by: the actor
     who began it, or the run above it. workflow_id: what it runs; None for an agent alone. named:
-    the agents and workflows that its definition names. beat: a sign of life of this attempt.
+    the agents and workflows that its definition names. calls_max: of all runs of the workflow at
+    once, as its definition says. beat: a sign of life of this attempt.
     """
 
     tenant_id: TenantId
@@ -53,6 +54,7 @@ class Run:
     created_by: str = ""
     workflow_id: UUID | None = None
     named: frozenset[UUID] = frozenset()
+    calls_max: int | None = None
     beat: Callable[[], None] = _no_beat
 
 

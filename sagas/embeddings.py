@@ -84,14 +84,14 @@ class MeteredEmbeddings:
     ) -> Sequence[float]:
         if self.model.startswith("offline/"):
             return await self._answered(text, None, str(self.ids.new()))
-        if len(self._under_way) >= UNDER_WAY_MAX:
-            raise EmbeddingFailed("too many texts are embedded at this moment")
         access = await self.providers.access(tenant_id, None, self.model)
         if tenant_id == PLATFORM:  # Nobody is charged for what is offered to everybody.
             return await self._answered(text, access, str(self.ids.new()))
         asked_model = self.model if access is None else access.model
         call = Call(tenant_id, asked_model, self.model, None, self.clock.now())
         asked = await self.intents.asked(call, text, purpose=purpose, actor=actor)
+        if len(self._under_way) >= UNDER_WAY_MAX:
+            raise EmbeddingFailed("too many texts are embedded at this moment")
         # Who asked may go away; what was begun comes to its end, and is recorded.
         task = asyncio.create_task(self._placed(asked, text, access))
         self._under_way.add(task)

@@ -1,5 +1,5 @@
-"""Calls that wait for their turn under the limits of their tenant, agent and node type, before
-their intent is stored, so that one that waits is none of which nobody knows what it did.
+"""Calls that wait for their turn under the limits of their tenant, agent, workflow and node type,
+before their intent is stored, so that one that waits is none of which nobody knows what it did.
 
     held back ──► takes a place of every limit it counts in ──► paid for (sagas/reserving.py), made
         ▲  └────► none is free: in line, first come, first served; of one worker the first looks
@@ -23,6 +23,8 @@ from domain.call_limits import LIMITS_OF_TYPES, CallLimit
 from domain.errors import Unavailable
 from domain.execution_outcomes import fail_node
 from domain.execution_steps import is_held_back
+from domain.execution_usage import METERED_TYPES
+from domain.node_runs import is_compensation
 from domain.node_types import FREE
 from infra.metrics import METRICS
 from sagas.call_estimates import Driven, estimated
@@ -31,8 +33,11 @@ from sagas.drive_parts import DriveParts
 from sagas.effects import AttemptFailed, Outcome, Run
 
 RATE_LIMITED = "rate_limited"
-# How long a call waits for its turn, if its attempt may take as long.
+CALL_TYPES = METERED_TYPES | LIMITS_OF_TYPES.keys()
+# How long a call waits for its turn, if its attempt may take as long; and one that undoes
+# something, which would need somebody's attention if it failed for nothing but a crowd.
 WAIT_S_MAX = 60.0
+UNDOING_WAIT_S_MAX = 3600.0
 # How often the first in line looks whether a call of another worker has ended.
 LOOK_MIN_S, LOOK_MAX_S = 0.05, 1.0
 DOUBLED_MAX = 10
@@ -88,6 +93,8 @@ class Limiting:
     def counted_types(self, run: Run) -> frozenset[str]:
         """Of nodes whose calls may have to wait, as far as is known, or do."""
         limited = self.parts.plans.known(run.tenant_id).limited_types
+        if run.calls_max is not None:
+            limited = CALL_TYPES
         if not self._held_back:
             return limited
         return limited.union(attempt.node_type for attempt in self._held_back.values())
@@ -160,10 +167,7 @@ class Limiting:
 
     async def _is_admitted(self, on: Driven, attempt: Attempt, now: datetime) -> bool:
         tenant_id, key = on.run.tenant_id, (attempt.path, attempt.number)
-        agent_id = UUID(str(attempt.request["agent_id"])) if attempt.node_type == "agent" else None
-        limits = self.parts.plans.known(tenant_id).call_limits(
-            tenant_id, attempt.node_type, agent_id
-        )
+        limits = self._limits(on.run, attempt)
         if not limits:
             return True
         slots = self.parts.call_slots
@@ -186,6 +190,15 @@ class Limiting:
         self._places[key] = (attempt, taken)
         return True
 
+    def _limits(self, run: Run, attempt: Attempt) -> list[CallLimit]:
+        """Those that the call counts in."""
+        agent_id = UUID(str(attempt.request["agent_id"])) if attempt.node_type == "agent" else None
+        plan = self.parts.plans.known(run.tenant_id)
+        limits = plan.call_limits(run.tenant_id, attempt.node_type, agent_id)
+        if run.calls_max is not None and run.workflow_id is not None:
+            limits.append(CallLimit(run.workflow_id, run.calls_max, None, None))
+        return limits
+
     async def _most(
         self, on: Driven, attempt: Attempt, limits: Sequence[CallLimit]
     ) -> tuple[int, int]:
@@ -202,7 +215,8 @@ class Limiting:
         key = (attempt.path, attempt.number)
         wait = self._wait_of(key, now)
         wait.limit = full.limit
-        longest_s = min(WAIT_S_MAX, attempt.timeout_s)
+        is_undoing = is_compensation(attempt.path)
+        longest_s = UNDOING_WAIT_S_MAX if is_undoing else min(WAIT_S_MAX, attempt.timeout_s)
         left_s = longest_s - (now - wait.since).total_seconds()
         if left_s <= 0:
             self._fail(on, attempt, full, longest_s)
@@ -223,11 +237,8 @@ class Limiting:
 
     def _fail(self, on: Driven, attempt: Attempt, full: Full, waited_s: float) -> None:
         self._forget((attempt.path, attempt.number))
-        of_type = LIMITS_OF_TYPES.get(attempt.node_type)
-        limit = of_type or full.limit
+        whose, limit = _told(on.run, attempt, full)
         METRICS.sagas.call_limit_refusals.labels(limit or "others_first").inc()
-        is_tenant = of_type is not None or full.scope_id == on.run.tenant_id
-        whose = "the tenant" if is_tenant else f"agent {full.scope_id}"
         message = f"the limits of {whose} did not allow the call within {waited_s:g} s"
         fail_node(
             on.execution,
@@ -271,6 +282,16 @@ class Limiting:
         """The call was not made."""
         _, held = self._places.pop(key)
         self.parts.call_slots.ended(held, FREE)
+
+
+def _told(run: Run, attempt: Attempt, full: Full) -> tuple[str, str]:
+    """Whose limit did not allow it, and which."""
+    if full.scope_id == run.workflow_id:
+        return "the workflow", full.limit
+    if attempt.node_type in LIMITS_OF_TYPES:
+        return "the tenant", LIMITS_OF_TYPES[attempt.node_type]
+    is_tenant = full.scope_id == run.tenant_id
+    return "the tenant" if is_tenant else f"agent {full.scope_id}", full.limit
 
 
 def _nobody() -> None:

@@ -74,8 +74,7 @@ from write_api.problem_details import (
     unexpected_problem,
 )
 from write_api.routes import add_routes
-from write_api.scim import add_scim
-from write_api.scim_document import scim_paths, scim_schemas
+from write_api.scim_place import add_scim, scim_paths, scim_schemas
 from write_api.security_headers import SecurityHeaders
 
 # The most called first: they are matched one after the other.

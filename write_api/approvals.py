@@ -7,9 +7,9 @@ from pydantic import BaseModel, StringConstraints, TypeAdapter
 from starlette.responses import Response
 
 from commands.approvals import DecideApproval
-from domain.approvals import FormUnusable
 from domain.execution_commands import ApprovalDecidedAlready, ApprovalNotFound, NotAnAssignee
 from domain.executions import ExecutionNotFound
+from domain.nodes.approval import FormUnusable
 from domain.payloads import MESSAGE_CHARACTERS_MAX
 from write_api.edge import Call
 from write_api.executions import ExecutionAccepted

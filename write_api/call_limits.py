@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints, TypeAd
 from starlette.responses import Response
 
 from commands.call_limits import LimitTenant
+from domain.call_limits import CALLS_AT_ONCE_MAX
 from domain.tenants import TenantNotFound
 from write_api.edge import Call
 from write_api.openapi import Answered, documented
@@ -27,7 +28,7 @@ def _cost(text: str) -> str:
     return text
 
 
-ConcurrentCalls = Annotated[int, Field(ge=1, le=100_000)]
+ConcurrentCalls = Annotated[int, Field(ge=1, le=CALLS_AT_ONCE_MAX)]
 TokensPerMin = Annotated[int, Field(ge=1, le=10_000_000_000)]
 Usd = Annotated[
     str, StringConstraints(pattern=r"^[0-9]{1,7}(\.[0-9]{1,12})?$"), AfterValidator(_cost)

@@ -28,10 +28,10 @@ REPORT_CHARACTERS_MAX = 200_000
 REQUEST_ID_CHARACTERS_MAX = 1100
 DIGITS_MAX = len(str(QUANTITY_MAX))
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@+/-]{0,199}$")]
-
-
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=REASON_CHARACTERS_MAX)]
 Quantities = dict[str, Annotated[int, Field(ge=1, le=QUANTITY_MAX)]]
+# What a call may have used. That it was one is known; time and storage are measured.
+OF_CALLS = tuple(meter for meter, unit in METERS.items() if unit in {"tokens", "calls"})
 
 
 class ResolveUsageBody(BaseModel):
@@ -208,9 +208,9 @@ def _is_whole(cell: object) -> bool:
 
 def _unknown_meters(usage: Quantities, place: str) -> list[FieldError]:
     return [
-        FieldError(f"{place}/usage/{meter}", "unknown_meter", "no meter that can be resolved")
+        FieldError(f"{place}/usage/{meter}", "unknown_meter", f"one of {', '.join(OF_CALLS)}")
         for meter in usage
-        if meter not in METERS or meter == "requests"
+        if meter not in OF_CALLS
     ]
 
 

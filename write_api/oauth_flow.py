@@ -9,7 +9,7 @@ letter, and only it can change the code, for it kept the verifier of its challen
 """
 
 import re
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -83,16 +83,16 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class OAuthFlow:
-    """kinds: who speaks with a provider of that kind. issuers: of the kinds that have but one.
-    return_to: the pages of applications that may pick up a login. own_page: the one of them that is
-    ours.
+    """kinds: who speaks with a provider of that kind, once it is asked for. issuers: of the kinds
+    that have but one. return_to: the pages of applications that may pick up a login. own_page: the
+    one of them that is ours.
     """
 
     events: EventStore
     dispatcher: Dispatcher
     attempts: OAuthAttempts
     secrets: ClientSecrets
-    kinds: Mapping[str, IdentityProviders]
+    kinds: Callable[[], Mapping[str, IdentityProviders]]
     issuers: Mapping[str, str]
     return_to: frozenset[str]
     own_page: str
@@ -147,7 +147,7 @@ class OAuthFlow:
         provider = await self._provider(tenant_id, pending.provider_id)
         client = await self._client(tenant_id, provider)
         returned = Returned(code, query.get("iss"))
-        profile = await self.kinds[provider.kind].profile(client, attempt, returned)
+        profile = await self.kinds()[provider.kind].profile(client, attempt, returned)
         user_id = await self._identified(tenant_id, pending, profile, origin)
         at = at_provider(provider.id)
         factors = [at, MULTIPLE] if profile.is_multi_factor else [at]
@@ -172,7 +172,7 @@ class OAuthFlow:
         begun = await self.attempts.begin(tenant_id, pending)
         client = await self._client(tenant_id, provider)
         with _on_record_of(tenant_id, pending):
-            url = await self.kinds[provider.kind].authorization_url(client, begun.attempt)
+            url = await self.kinds()[provider.kind].authorization_url(client, begun.attempt)
         return begun, url
 
     async def _identified(

@@ -36,6 +36,7 @@ SCHEMA_REF = "#/components/schemas/{model}"
 # Of the documentation of a route: told by name, for write_api/routes.py.
 PATH_PARAMETERS = "path_parameters"
 SCIM_SCHEME = "scim"
+SCIM_PREFIX = "/scim/v2"
 
 ANY_ROUTE: tuple[type[DomainError], ...] = (
     Unauthenticated,

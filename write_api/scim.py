@@ -16,7 +16,6 @@ from urllib.parse import parse_qsl
 from uuid import UUID
 
 import orjson
-from fastapi import FastAPI
 from pydantic import ValidationError
 from scim2_models import (
     Error,
@@ -29,7 +28,6 @@ from scim2_models import (
     SCIMException,
 )
 from starlette.responses import Response
-from starlette.routing import Route as PlainRoute
 from starlette.types import Receive, Scope, Send
 
 from commands.authorization import require
@@ -44,6 +42,7 @@ from write_api.audited import POSITION_SCOPE_KEY
 from write_api.directory_groups import Groups
 from write_api.directory_users import Users
 from write_api.edge import Call, Edge, ScimParts
+from write_api.openapi import SCIM_PREFIX
 from write_api.problem_details import headers_of, status_of
 from write_api.requests import parse_json, read_body
 from write_api.scim_call import Collection, ScimCall
@@ -58,7 +57,6 @@ from write_api.scim_resources import (
     uuid_or_none,
 )
 
-PREFIX = "/scim/v2"
 MEDIA_TYPE = "application/scim+json"
 QUERY_FIELDS_MAX = 20
 START_INDEX_MAX = 10_000_000
@@ -91,7 +89,7 @@ class Scim:
 
     @property
     def base_url(self) -> str:
-        return self.parts.public_url + PREFIX
+        return self.parts.public_url + SCIM_PREFIX
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self._response(scope, receive)
@@ -222,10 +220,6 @@ class Scim:
             told(await collection.read(call, entry_id), wanted) for entry_id in found.entry_ids
         ]
         return _listed(resources, found.total, start)
-
-
-def add_scim(app: FastAPI, edge: Edge, parts: ScimParts) -> None:
-    app.router.routes.append(PlainRoute(PREFIX + "/{path:path}", Scim(edge, parts)))
 
 
 def _require(method: str, *allowed: str) -> None:

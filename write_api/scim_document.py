@@ -10,9 +10,9 @@ from scim2_models import Error, ListResponse, PatchOp, SearchRequest
 from scim2_models import Schema as Published
 
 from commands.identity_providers import DIRECTORY_SCOPE
-from write_api.openapi import SCHEMA_REF, SCIM_SCHEME
+from write_api.openapi import SCHEMA_REF, SCIM_PREFIX, SCIM_SCHEME
 from write_api.problem_details import TITLES
-from write_api.scim import MEDIA_TYPE, PREFIX
+from write_api.scim import MEDIA_TYPE
 from write_api.scim_resources import (
     EMAILS_MAX,
     PAGE_DEFAULT,
@@ -60,7 +60,7 @@ WANTED = (
 
 
 def scim_paths() -> JsonSchema:
-    return {PREFIX + path: operations for path, operations in _paths()}
+    return {SCIM_PREFIX + path: operations for path, operations in _paths()}
 
 
 def scim_schemas() -> JsonSchema:

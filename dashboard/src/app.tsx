@@ -57,7 +57,11 @@ function Shell() {
               ))}
               <Route>
                 <Page title="Not found">
-                  <NotFound what="page" up={{ to: "/", label: "Go to the overview" }} />
+                  <NotFound
+                    what="page"
+                    why="Its address may be mistyped."
+                    up={{ to: "/", label: "Go to the overview" }}
+                  />
                 </Page>
               </Route>
             </Switch>

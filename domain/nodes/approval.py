@@ -3,11 +3,10 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from domain.errors import Refused
 from domain.identifiers import Json, JsonObject
 from domain.node_types import ERROR_PORT, Failure, Result, Scope, Wait, WaitingNode
 from domain.nodes.delay import DURATION_S_MAX
@@ -17,7 +16,17 @@ ASSIGNEES_MAX = 100
 PORTS = {"approve": "approved", "reject": "rejected"}
 
 
+class FormUnusable(Refused):
+    """The form of this approval cannot be checked; decide it without edits."""
+
+    code = "form_unusable"
+
+
 def _form(schema: dict[str, Any]) -> dict[str, Any]:
+    # Here, because few definitions have forms, and every process that starts would load it.
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import SchemaError
+
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as refusal:

@@ -90,7 +90,10 @@ class LitellmModels:
 
     async def embed(self, request: ModelRequest) -> Embedding:
         """Raises ModelFailed. The first call also waits for the import."""
-        arguments = _addressed(request) | {"input": [prompt_text(request.messages)]}
+        arguments = _addressed(request) | {
+            "input": [prompt_text(request.messages)],
+            "extra_headers": {"Idempotency-Key": request.idempotency_key},
+        }
         if self._sdk is None:
             self._sdk = await asyncio.to_thread(import_sdk)
         provider = _checked_provider(self._sdk, request)

@@ -40,6 +40,9 @@ def test_what_a_model_says_is_shown_as_it_comes(visitor: Visit, client: Client) 
     saying = page.get_by_role("log", name="Output as it comes")
     expect(saying).to_contain_text("Dear Ada,")
     expect(heading(page, "Running")).to_be_visible()
+    # What changes while one looks takes no edge out of the picture.
+    expect(page.locator(".react-flow__edge")).to_have_count(3)
+    expect(page.get_by_title("until now").first).to_be_visible()
     early = len(saying.inner_text())
     page.wait_for_function(
         "before => document.querySelector('[role=log]').textContent.length > before", arg=early
@@ -187,6 +190,8 @@ def test_another_tenants_run_is_not_there(stranger: Visit, stack: Stack, client:
     page = stranger.open(f"/executions/{execution_id}")
     expect(page.get_by_text("There is no such execution")).to_be_visible()
     assert "Wait for payment" not in page.content()
+    stranger.require_accessible()
+    page.get_by_role("link", name="All executions").click()
     page.get_by_role("link", name="Workflows").click()
     expect(page.get_by_text("No workflows yet")).to_be_visible()
     stranger.require_accessible()

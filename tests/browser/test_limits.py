@@ -1,4 +1,4 @@
-"""How many calls of models there may be, and are, in a real browser."""
+"""How many calls there may be, and are, in a real browser."""
 
 from playwright.sync_api import expect
 
@@ -15,9 +15,11 @@ def test_a_limit_that_is_set_is_seen_to_hold(visitor: Visit, client: Client) -> 
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Calls at once").fill("1")
     dialog.get_by_label("USD a minute").fill("2.5")
+    dialog.get_by_label("Requests at once").fill("3")
     dialog.get_by_role("button", name="Set them").click()
     expect(page.get_by_text("0 of 1 under way")).to_be_visible()
     expect(page.get_by_text("$0.00 of $2.50, used or held")).to_be_visible()
+    expect(page.get_by_text("0 of 3 requests under way")).to_be_visible()
     runs = [client.run(LETTER) for _ in range(2)]
     for run in runs:
         client.post(f"/executions/{run}/signals/go", {"payload": {}})

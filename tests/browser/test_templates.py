@@ -44,7 +44,7 @@ def test_a_template_is_found_looked_at_and_copied(
     expect(page.get_by_label("paid", exact=True)).to_contain_text('"name": "paid"')
     visitor.require_accessible()
     page.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    visitor.require_narrow()
     page.get_by_role("button", name="Copy", exact=True).click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Name").fill("Chase ours")
@@ -57,3 +57,22 @@ def test_another_tenant_sees_what_the_platform_offers_only(stranger: Visit, stac
     stranger.sign_in_with(new_tenant(stack.url, operator_key_of(stack), "Nobody"))
     page = stranger.open("/templates?owner=TENANT")
     expect(page.get_by_text("No template is like this")).to_be_visible()
+
+
+def test_a_workflow_is_offered_as_a_template_and_withdrawn(visitor: Visit, client: Client) -> None:
+    workflow_id = client.post("/workflows", {**PAYMENT, "name": "Await money"})["workflow_id"]
+    page = visitor.open(f"/workflows/{workflow_id}")
+    page.get_by_role("button", name="Offer as template").click()
+    page.get_by_role("dialog").get_by_role("button", name="Offer it").click()
+    withdraw = page.get_by_role("button", name="Withdraw template")
+    expect(withdraw).to_be_visible()
+    page.get_by_role("link", name="Templates").click()
+    offered = page.get_by_role("button", name="Await money")
+    expect(offered).to_be_visible()
+    page.go_back()
+    withdraw.click()
+    page.get_by_role("dialog").get_by_role("button", name="Withdraw it").click()
+    expect(page.get_by_role("button", name="Offer as template")).to_be_visible()
+    page.get_by_role("link", name="Templates").click()
+    expect(page.get_by_role("heading", name="Templates", level=1)).to_be_visible()
+    expect(offered).to_have_count(0)

@@ -46,6 +46,7 @@ def test_a_schedule_is_made_fired_paused_and_resumed_on_the_page_of_its_workflow
     more(page, "Nightly", "Change …")
     dialog.get_by_label("Name").fill("Each hour")
     dialog.get_by_label("Minute, hour").fill("0 * * * *")
+    dialog.get_by_label("When its last run is still open").select_option("allow_all")
     dialog.get_by_label("Input of its runs").fill('{"at": "{{ input.scheduled_at }}"}')
     dialog.get_by_role("button", name="Change it").click()
     expect(triggers.get_by_text("0 * * * *, Europe/Berlin")).to_be_visible()

@@ -40,6 +40,11 @@ RUN_AXE = """new Promise(done => requestAnimationFrame(() => requestAnimationFra
   .then(() => axe.run(document, {resultTypes: ["violations"]})).then(found => found.violations.map(
   one => `${one.id}: ${one.nodes.map(node => `${node.target} ${node.failureSummary}`).join("; ")}`))
 """
+# Only code may: its lines mean something.
+TOO_WIDE = """() => [document.documentElement, ...document.querySelectorAll(".table-scroll")]
+  .filter(one => one.scrollWidth > one.clientWidth)
+  .map(one => `${one.tagName} ${one.ariaLabel}: ${one.scrollWidth}`)
+"""
 
 
 def what_is_missing() -> str | None:
@@ -108,6 +113,10 @@ class Visit:
             self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             violations = self.page.evaluate(RUN_AXE)
             assert violations == [], f"{scheme}: {violations}"
+
+    def require_narrow(self) -> None:
+        """Neither the page nor a table of it scrolls sideways."""
+        assert self.page.evaluate(TOO_WIDE) == []
 
     def require_quiet(self) -> None:
         loud = [

@@ -1,13 +1,17 @@
 """What a tenant holds its calls to."""
 
+from dataclasses import replace
+from uuid import UUID
+
 import pytest
 
 from commands.authorization import MissingScope
 from commands.call_limits import LimitTenant
-from commands.plan_port import StoredOwnLimits
+from commands.plan_port import STANDARD, StoredOwnLimits
 from commands.ports import Envelope
-from domain.call_limits import TENANT_LIMITS
+from domain.call_limits import TENANT_LIMITS, CallLimit
 from domain.errors import Invalid
+from domain.identifiers import TenantId
 from domain.tenants import Tenant
 from tests.commands.fakes import World
 from tests.commands.test_plans import limited
@@ -52,3 +56,16 @@ async def test_only_who_may_change_the_tenant_limits_it() -> None:
     world = await the_tenant()
     with pytest.raises(MissingScope):
         await world.when(LimitTenant({}), caller=world.caller_with("agents:write", "budgets:write"))
+
+
+def test_a_call_counts_in_the_narrower_limits_of_its_tenant_and_in_those_of_its_agent() -> None:
+    tenant_id, agent_id = TenantId(UUID(int=1)), UUID(int=2)
+    plan = replace(STANDARD, limits={"concurrent_calls": 9, "tokens_per_min": 50})
+    own = replace(plan, own_limits={"concurrent_calls": 3, "cost_usd_per_min": "1"})
+    tenant_only = [CallLimit(tenant_id, 3, 50, 10**12)]
+    assert own.call_limits(tenant_id, "agent", agent_id) == tenant_only
+    limited_agent = replace(own, agent_limits={str(agent_id): {"concurrent_calls": 12}})
+    both = [*tenant_only, CallLimit(agent_id, 12, None, None)]
+    assert limited_agent.call_limits(tenant_id, "agent", agent_id) == both
+    assert "llm" in replace(STANDARD, own_limits={"tokens_per_min": 1}).limited_types
+    assert not STANDARD.limited_types

@@ -2,9 +2,10 @@
 
 import pytest
 
-from domain.approvals import MISTAKES_MAX, STEPS_MAX, FormUnusable, require_form
+from domain.approvals import MISTAKES_MAX, STEPS_MAX, require_form
 from domain.errors import Invalid
 from domain.identifiers import Json, JsonObject
+from domain.nodes.approval import FormUnusable
 
 FORM: JsonObject = {
     "type": "object",

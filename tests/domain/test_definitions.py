@@ -122,3 +122,14 @@ def test_the_largest_graph_is_accepted() -> None:
     ends = [{"id": "start", "type": "start"}, {"id": "end", "type": "end"}]
     definition: Any = {"nodes": [*ends, *nodes], "edges": edges}
     assert len(parse_definition(definition).nodes) == MAX_NODES
+
+
+@pytest.mark.parametrize("calls", [0, -1, 1.5, "2", True, 100_001])
+def test_what_is_no_number_of_calls_at_once_is_refused(calls: Json) -> None:
+    found = mistakes_of({**EXAMPLE, "concurrent_calls": calls})
+    assert [path for path, _, _ in found] == ["/concurrent_calls"]
+
+
+def test_a_definition_says_how_many_calls_its_runs_make_at_once() -> None:
+    assert parse_definition(EXAMPLE).concurrent_calls is None
+    assert parse_definition({**EXAMPLE, "concurrent_calls": 2}).concurrent_calls == 2

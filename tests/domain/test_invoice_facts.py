@@ -149,15 +149,23 @@ def test_what_is_included_is_taken_exactly_and_from_the_most_special_first() -> 
     assert free["input_tokens", "*"].left == 0
 
 
-def test_a_million_facts_that_cost_next_to_nothing_are_rounded_once() -> None:
-    """1.3e-10 USD each: 0.00013 USD, which is nothing in EUR and not a million times nothing."""
+@pytest.mark.parametrize("count", [10**4, pytest.param(10**6, marks=pytest.mark.slow)])
+def test_so_many_facts_that_cost_next_to_nothing_are_rounded_once(count: int) -> None:
+    """1.3e-10 USD each: a million are 0.00013 USD, which is nothing in EUR and not a million times
+    nothing.
+    """
     gathered = GatheredFacts(PERIODS[:1], BEGINNING)
-    gathered.take([a_fact(1, JANUARY, lines=[("input_tokens", 1, 130)])])
-    (sums,) = gathered.sums.values()
-    sums.quantity, sums.cost_usd_pico = 10**6, 130 * 10**6
+    for first in range(0, count, 1000):
+        gathered.take(
+            [
+                a_fact(first + place, JANUARY, lines=[("input_tokens", 1, 130)])
+                for place in range(1000)
+            ]
+        )
     (charge,) = usage_charges(gathered)
-    assert charge.amount_usd == Fraction(13, 100_000)
-    assert in_smallest_unit(charge.amount_usd * 10_000, "EUR") == 130
+    assert charge.quantity == count
+    assert charge.amount_usd == Fraction(count * 13, 10**11)
+    assert in_smallest_unit(charge.amount_usd * 10**10 / count, "EUR") == 130
     assert in_smallest_unit(charge.amount_usd, "EUR") == 0
 
 

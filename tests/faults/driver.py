@@ -25,18 +25,18 @@ from cli.deadlines import build_deadlines, deadline_ports
 from cli.embeddings import build_templates
 from cli.migrate import migrate
 from cli.rebuild import rebuild
+from cli.relay import run_relay
 from cli.roles import (
     build_projector,
     run_projector,
-    run_relay,
     run_until_stopped,
-    run_worker,
     stop_signal,
 )
 from cli.rotate_master_key import rotate_master_key
 from cli.session import run
 from cli.tenants import erase_tenant
 from cli.web_server import listen
+from cli.worker import run_worker
 from infra import crash_points
 from infra.clock import SystemClock
 from infra.logs import begin_logging

@@ -44,6 +44,8 @@ from tests.faults.crash_chains import OF_EMBEDDINGS
 from tests.faults.processes import Installation
 from tests.openai_server import USAGE, Answer, OpenAiServer, openai_server
 
+pytestmark = pytest.mark.timeout(600)
+
 ACME = CreateTenant("Acme", "ada@example.com", "correct horse battery")
 OPERATOR = Caller("operator", None, frozenset(), is_operator=True)
 MODEL, TOKEN_USD_PICO = "openai/embedder", 20_000
@@ -53,7 +55,7 @@ PRICES: JsonObject = {
 CALL_USD_PICO = USAGE["prompt_tokens"] * TOKEN_USD_PICO
 TEXT, CALLS, SEARCHES = "invoices that nobody paid", 5, 12
 DEFINITION = a_chain(an_llm("draft"))
-WAIT_S, POLL_S = 60.0, 0.01
+WAIT_S, POLL_S = 180.0, 0.01
 COUNTED = (
     "SELECT spent::bigint, reserved::bigint, overshot::bigint FROM agentledger.budget_counters"
     " WHERE tenant_id = %s"
@@ -157,9 +159,10 @@ async def prices_of(runtime: Runtime) -> StoredPrices:
 
 
 async def test_a_hard_budget_for_five_texts_admits_five_of_those_that_are_asked_for_at_once(
-    embedding: Embedding,
+    embedding: Embedding, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By two services that know nothing of each other, while no answer has come yet."""
+    monkeypatch.setattr("sagas.embeddings.TIMEOUT_S", WAIT_S)
     most = embedding_tokens_max(TEXT) * TOKEN_USD_PICO
     await embedding.a_budget(CALLS * most + most - 1)
     embedding.server.answers(Answer(hangs=True))

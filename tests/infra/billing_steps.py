@@ -1,5 +1,6 @@
 """Billing on a real database, by a clock that tests move."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -52,7 +53,9 @@ def sent(tenant_id: TenantId, event_id: str, happened_at: str, cost: int = 10**1
 
 
 class Installation:
-    """Billing on the real store, by a clock that tests move."""
+    """Billing on the real store, by a clock that tests move. worker_ports: of another process,
+    which keeps what it has loaded.
+    """
 
     def __init__(
         self, parts: Parts, billing: PostgresBilling, search: ExecutionSearch | None = None
@@ -74,6 +77,7 @@ class Installation:
             search=search,
             prices=StoredPrices(parts.store, NobodyLimited()),
         )
+        self.worker_ports = replace(self.ports, events=parts.new_store())
         self.operator = world.operator
         self.dispatcher = Dispatcher(self.ports)
 
@@ -97,7 +101,7 @@ class Installation:
         if self.workers is None:
             self.workers = await self.parts.database("worker")
         timers = PostgresBillingTimers(self.workers)
-        return BillingSaga(timers, self.ports, "worker:1", poll_s=1)
+        return BillingSaga(timers, self.worker_ports, "worker:1", poll_s=1)
 
     async def until(self, now: datetime) -> None:
         """Every step that is due by then is taken."""

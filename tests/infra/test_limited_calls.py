@@ -11,8 +11,8 @@ from sagas.call_slots import CallSlots
 from tests.commands.fakes import World
 from tests.domain.given import a_graph, an_llm
 from tests.infra.conftest import Parts
+from tests.sagas.limited import Limits
 from tests.sagas.steps import PARTITIONS, Worker, an_execution, until
-from tests.sagas.test_limiting import Limits
 
 MOST = 3
 RUNS = 10

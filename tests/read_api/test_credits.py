@@ -40,5 +40,16 @@ async def test_the_ledger_is_read_page_by_page_newest_first(api: Api) -> None:
     ]
 
 
+async def test_an_entry_tells_what_it_adds_to_each_account_as_text(api: Api) -> None:
+    await api.happened(a_credit_account(api.tenant_id))
+    query = "{ creditEntries(first: 3) { edges { node { kind invoiceId grantId postings } } } }"
+    edges = (await api.read(query))["creditEntries"]["edges"]
+    burned = edges[2]["node"]
+    assert burned["kind"] == "burned"
+    (grant, taken), (consumed, added) = burned["postings"]
+    assert (grant.split(":")[0], taken) == ("grant", "-5")
+    assert (consumed, added) == (f"consumed:{burned['invoiceId']}", "5")
+
+
 async def test_who_was_given_nothing_has_nothing(api: Api) -> None:
     assert (await api.read(QUERY))["credits"] == {"balanceUsd": "0", "availableUsd": "0"}

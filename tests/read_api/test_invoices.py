@@ -1,5 +1,7 @@
 """Invoices, their lines, and the facts below each line."""
 
+from uuid import UUID
+
 from tests.projections.histories import Stream, a_tenant, an_execution, completed, started
 from tests.projections.invoice_histories import a_line, an_invoice, an_issued_invoice, is_credited
 from tests.projections.usage_histories import PROVISIONAL_USAGE, a_sent_event
@@ -156,3 +158,16 @@ async def test_each_credit_note_has_lines_of_its_own(api: Api) -> None:
     amounts = [(line["line"], line["amount"], line["tax"]) for line in first["lines"]]
     assert amounts == [(1, "1.60", "0.30"), (2, "1.00", "0.19")]
     assert [line["amount"] for line in second["lines"]] == ["0.01"]
+
+
+async def test_what_was_given_back_of_an_invoice_is_nothing_until_there_is_a_credit_note(
+    api: Api,
+) -> None:
+    credited = is_credited(an_issued_invoice(api.tenant_id), ("1.60", "0.30"))
+    told = {credited.stream_id: "1.90"}
+    untouched, gathering = an_issued_invoice(api.tenant_id), an_invoice(api.tenant_id)
+    told |= {untouched.stream_id: "0.00", gathering.stream_id: None}
+    await api.happened(credited, untouched, gathering)
+    edges = (await api.read("{ invoices { edges { node { id credited } } } }"))["invoices"]["edges"]
+    found = {UUID(edge["node"]["id"]): edge["node"]["credited"] for edge in edges}
+    assert found == told

@@ -1,5 +1,7 @@
 """Workflows: the newest version of each, and all of them by version."""
 
+import orjson
+
 from domain.workflows import Workflow
 from tests.projections.histories import a_tenant, a_workflow, an_execution, workflow_content
 from tests.read_api.api import Api
@@ -31,6 +33,21 @@ async def test_a_workflow_is_read_as_of_its_newest_version(api: Api) -> None:
             "updatedAt": "2026-01-01T00:00:02+00:00",
             "createdBy": "user:ada",
         }
+
+
+async def test_it_tells_how_many_calls_its_runs_make_now_and_how_many_wait(api: Api) -> None:
+    workflow, other = a_workflow(api.tenant_id), a_tenant()
+    await api.happened(workflow)
+    scope = str(workflow.stream_id)
+    taken = "SELECT take_call(%s, %s, %s::json, 0, 0, 600, NULL)"
+    claim = orjson.dumps([{"scope": scope, "calls": 1}]).decode()
+    await api.ledger.owner.execute(taken, (api.tenant_id, other, claim))
+    lines = orjson.dumps([{"tenant": api.tenant_id, "scope": scope, "calls": 4}]).decode()
+    await api.ledger.owner.execute("SELECT tell_lines(%s, %s::json, 600, NULL)", (other, lines))
+    asked = "query($id: ID!) { workflow(id: $id) { callsUnderWay callsWaiting } }"
+    for query in (asked, by_resolvers(asked)):
+        found = (await api.read(query, id=scope))["workflow"]
+        assert found == {"callsUnderWay": 1, "callsWaiting": 4}
 
 
 async def test_its_versions_are_listed_newest_first_as_many_as_asked_for(api: Api) -> None:

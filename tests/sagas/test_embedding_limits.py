@@ -1,5 +1,6 @@
 """Texts that a paid model embeds come under the limits of their tenant's calls."""
 
+import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -86,3 +87,20 @@ async def test_a_call_that_no_budget_pays_for_gives_its_place_back() -> None:
     with pytest.raises(EmbeddingRefused):
         await embeddings.search(world.tenant_id, "text", "user:ada")
     assert places.settled == [(0, 0)]
+
+
+async def test_so_many_texts_are_embedded_at_once_in_a_process_and_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sagas.embeddings.UNDER_WAY_MAX", 1)
+    world, models = World(), ToldEmbeddings(may_answer=asyncio.Event())
+    embeddings = await embeddings_of(world, models)
+    first = asyncio.create_task(embeddings.search(world.tenant_id, "text", "user:ada"))
+    while not models.asked:
+        await asyncio.sleep(0)
+    with pytest.raises(EmbeddingFailed, match="at this moment"):
+        await embeddings.search(world.tenant_id, "text", "user:bob")
+    assert models.may_answer is not None
+    models.may_answer.set()
+    await first
+    await embeddings.search(world.tenant_id, "text", "user:bob")

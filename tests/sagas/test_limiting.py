@@ -1,124 +1,27 @@
-"""Calls that wait for their turn under a limit."""
+"""Calls of models that wait for their turn under a limit."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
 from commands.agents import CreateAgent, ExecuteAgent
-from commands.call_limit_port import EndedCall, Full, HeldCall, Line
+from commands.call_limit_port import Line
 from commands.execution_commands import PauseExecution, ResumeExecution
 from commands.executions import CancelExecution
-from commands.http_port import HttpRequest, HttpResponse
 from commands.plan_port import TenantPlan
 from commands.ports import CommandRecord, Envelope, PositionToken, SideRow
 from domain.aggregates import Aggregate
-from domain.call_limits import CallLimit, type_scope
 from domain.errors import Unavailable
-from domain.identifiers import Json, JsonObject, TenantId
+from domain.identifiers import JsonObject
 from domain.plans import STANDARD_ID
 from infra.metrics import METRICS
 from sagas import limiting
-from sagas.call_slots import CallSlots
 from sagas.limiting import WAIT_S_MAX
-from tests.commands.fakes import World
-from tests.domain.given import a_graph, a_node, a_set, an_llm
-from tests.sagas.steps import Worker, an_execution, read, until
-
-ONE_CALL = a_graph([an_llm("call")], ["start -> call", "call -> end"])
-ROUTED = a_graph(
-    [an_llm("call", retry={"max_attempts": 1}), a_set("other")],
-    ["start -> call", "call -> end", "call -error-> other", "other -> end"],
-)
-
-
-class Places:
-    """Implements CallLimits: by the most at once, as the database does; rates are never reached."""
-
-    def __init__(self) -> None:
-        self.held: dict[HeldCall, list[UUID]] = {}
-        self.ended: list[EndedCall] = []
-        self.takes_count = 0
-        self.renewed: list[HeldCall] = []
-        self.lines: dict[UUID, list[Line]] = {}
-
-    async def take(
-        self, held: HeldCall, limits: Sequence[CallLimit], *, tokens: int, usd_pico: int
-    ) -> Full | None:
-        del tokens, usd_pico
-        self.takes_count += 1
-        for limit in limits:
-            count = sum(limit.scope_id in scopes for scopes in self.held.values())
-            if limit.calls_max is not None and count >= limit.calls_max:
-                return Full(limit.scope_id, "concurrent_calls", None)
-        self.held[held] = [limit.scope_id for limit in limits]
-        return None
-
-    async def renew(self, calls: Sequence[HeldCall]) -> None:
-        self.renewed += calls
-
-    async def settle(self, ended: Sequence[EndedCall]) -> None:
-        self.ended += ended
-        for one in ended:
-            self.held.pop(one.held, None)
-
-    async def tell_lines(self, worker_id: UUID, lines: Sequence[Line]) -> None:
-        self.lines[worker_id] = list(lines)
-
-
-class Limits:
-    """Implements Plans: limits of the tenant, and of its agents."""
-
-    def __init__(self, **limits: Json) -> None:
-        self.plan = TenantPlan(STANDARD_ID, 1, "small", limits)
-
-    async def of(self, tenant_id: TenantId) -> TenantPlan:
-        return self.known(tenant_id)
-
-    def known(self, tenant_id: TenantId) -> TenantPlan:
-        del tenant_id
-        return self.plan
-
-
-class Limited:
-    """A worker under limits."""
-
-    def __init__(self, stack: AsyncExitStack) -> None:
-        self._stack = stack
-        self.places = Places()
-        self.worker = Worker(World())
-        self.world, self.models = self.worker.world, self.worker.models
-        self.slots = CallSlots(self.places)
-        self.worker.saga.parts.call_slots = self.slots
-
-    async def begins(self, **limits: Json) -> None:
-        self.worker.saga.parts.plans = Limits(**limits)
-        running = asyncio.create_task(self.slots.run())
-        self._stack.callback(running.cancel)
-        self._stack.push_async_callback(self.worker.stop)
-        await self.worker.own_everything()
-
-    async def runs(self, definition: JsonObject = ONE_CALL) -> UUID:
-        execution_id = await an_execution(self.world, definition)
-        await self.worker.deliver()
-        return execution_id
-
-    async def asked(self, count: int) -> None:
-        await until(lambda: len(self.models.calls) >= count, f"{count} calls were not made")
-        assert len(self.models.calls) == count
-
-    async def waits(self, *scopes: UUID) -> None:
-        scope_ids = scopes or (self.world.tenant_id,)
-        await until(lambda: self.slots.lines.crowded(scope_ids), "nobody waits")
-
-    async def ends(self, count: int) -> None:
-        await until(
-            lambda: self.world.store.topics.count("execution.completed") == count,
-            f"{count} did not end",
-        )
+from tests.sagas.limited import ROUTED, Limited
+from tests.sagas.steps import read, until
 
 
 @pytest.fixture
@@ -290,98 +193,3 @@ async def test_it_is_told_how_many_wait_until_nobody_does(
         limited.models.answer(count - 1, "so")
     await until(lambda: [*told.values()] == [[]], "still told")
     telling.cancel()
-
-
-class HeldHttp:
-    """Implements Http: every request waits until the test answers it."""
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[HttpRequest, asyncio.Future[HttpResponse]]] = []
-
-    async def send(
-        self, request: HttpRequest, on_progress: Callable[[], None] | None = None
-    ) -> HttpResponse:
-        del on_progress
-        answer: asyncio.Future[HttpResponse] = asyncio.get_running_loop().create_future()
-        self.requests.append((request, answer))
-        return await answer
-
-    async def answers(self, place: int) -> None:
-        """The request, once it is made; no other was made after it."""
-        await until(lambda: len(self.requests) > place, f"request {place} was not made")
-        assert len(self.requests) == place + 1
-        self.requests[place][1].set_result(HttpResponse(200, {}, b"so", "https://example.org/"))
-
-
-def requesting(method: str, **fields: Json) -> JsonObject:
-    node = a_node("http", "ask", method=method, url="https://example.org/") | fields
-    return a_graph(
-        [node, a_set("other")],
-        ["start -> ask", "ask -> end", "ask -error-> other", "other -> end"],
-    )
-
-
-@pytest.fixture
-def http(limited: Limited) -> HeldHttp:
-    held = HeldHttp()
-    parts = limited.worker.saga.parts
-    parts.effects = replace(parts.effects, http=held)
-    return held
-
-
-@pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_requests_of_http_nodes_are_made_one_after_the_other(
-    limited: Limited, http: HeldHttp, method: str
-) -> None:
-    await limited.begins(concurrent_http_calls=1)
-    for _ in range(3):
-        await limited.runs(requesting(method))
-    for place in range(3):
-        if place < 2:
-            await limited.waits(type_scope(limited.world.tenant_id, "http"))
-        await http.answers(place)
-    await limited.ends(3)
-    assert "execution.node_failed" not in limited.world.store.topics
-    await until(lambda: len(limited.places.ended) == 3, "not settled")
-    assert limited.places.held == {}
-
-
-async def test_requests_and_models_do_not_take_each_others_places(
-    limited: Limited, http: HeldHttp
-) -> None:
-    await limited.begins(concurrent_http_calls=1, concurrent_calls=1)
-    await limited.runs(requesting("POST"))
-    await until(lambda: bool(http.requests), "no request was made")
-    await limited.runs()
-    await limited.asked(1)
-    assert {tuple(scopes) for scopes in limited.places.held.values()} == {
-        (type_scope(limited.world.tenant_id, "http"),),
-        (limited.world.tenant_id,),
-    }
-
-
-async def test_without_a_limit_of_its_own_a_request_asks_for_no_place(
-    limited: Limited, http: HeldHttp
-) -> None:
-    await limited.begins(concurrent_calls=1)
-    await limited.runs(requesting("GET"))
-    await http.answers(0)
-    await limited.ends(1)
-    assert limited.places.takes_count == 0
-    assert not {"execution.node_started", "execution.node_failed"} & {*limited.world.store.topics}
-
-
-async def test_a_request_that_waits_for_too_long_says_for_what(
-    limited: Limited, http: HeldHttp
-) -> None:
-    await limited.begins(concurrent_http_calls=1)
-    await limited.runs(requesting("POST", timeout_s=WAIT_S_MAX * 2))
-    await until(lambda: bool(http.requests), "no request was made")
-    await limited.runs(requesting("POST", timeout_s=7, retry={"max_attempts": 1}))
-    await limited.waits(type_scope(limited.world.tenant_id, "http"))
-    limited.world.clock.pass_time(seconds=8)
-    await limited.ends(1)
-    (failed,) = [e for e in limited.world.store.events if e.topic == "execution.node_failed"]
-    said = b"the limits of the tenant did not allow the call within 7 s: concurrent_http_calls"
-    assert said in failed.state
-    assert len(http.requests) == 1

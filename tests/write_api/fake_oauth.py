@@ -112,7 +112,7 @@ def a_flow(world: World, provider: FakeIdentityProvider) -> OAuthFlow:
         dispatcher=world.dispatcher,
         attempts=FakeOAuthAttempts(),
         secrets=FakeClientSecrets(world),
-        kinds=dict.fromkeys(("oidc", "google", "github"), provider),
+        kinds=lambda: dict.fromkeys(("oidc", "google", "github"), provider),
         issuers={"google": "https://google.example", "github": "https://github.example"},
         return_to=frozenset({APP, OWN_PAGE}),
         own_page=OWN_PAGE,

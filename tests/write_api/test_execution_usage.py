@@ -34,6 +34,8 @@ async def test_an_attempt_that_is_known_is_refused(api: Api) -> None:
     [
         ({"requests": 2}, "/usage/requests"),
         ({"pages": 2}, "/usage/pages"),
+        ({"run_seconds": 2}, "/usage/run_seconds"),
+        ({"storage_bytes": 2}, "/usage/storage_bytes"),
         ({"input_tokens": 0}, "/usage/input_tokens"),
     ],
 )
@@ -42,6 +44,12 @@ async def test_a_mistake_is_named_with_its_place(
 ) -> None:
     response = await resolve(api, usage=usage)
     assert [place for place, _ in problem(response, 422, "invalid")] == [path]
+
+
+async def test_what_a_call_may_have_used_is_listed(api: Api) -> None:
+    (mistake,) = (await resolve(api, usage={"tokens": 1})).json()["errors"]
+    assert mistake["message"].startswith("one of input_tokens, cached_input_tokens, ")
+    assert "run_seconds" not in mistake["message"]
 
 
 async def report(api: Api, **body: Any) -> Any:

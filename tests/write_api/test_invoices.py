@@ -134,6 +134,16 @@ async def test_the_form_may_be_asked_for_by_what_is_accepted(api: Api, billed: B
     assert refused == [("query:format", "unknown_format")]
 
 
+async def test_what_is_done_too_early_or_too_late_says_in_which_state_it_could_be_done(
+    api: Api, billed: Billed
+) -> None:
+    early = (await billed.invoice()).id
+    body = {"tenant_id": str(billed.tenant_id)}
+    refused = await api.send("POST", f"/invoices/{early}/finalize", body, headers=OPERATOR)
+    problem(refused, 409, "invoice_state")
+    assert refused.json()["detail"] == "The invoice is gathering, and not draft."
+
+
 async def test_what_is_not_finalised_has_no_document(api: Api, billed: Billed) -> None:
     response = await read(api, (await billed.invoice()).id, "pdf")
     problem(response, 409, "invoice_state")

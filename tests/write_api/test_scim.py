@@ -15,7 +15,8 @@ from infra.data_keys import PLATFORM
 from tests.write_api.api import Api
 from tests.write_api.directory import ADA, Directory, a_group, a_patch, scim_error
 from tests.write_api.test_directory_users import token_of_another
-from write_api.scim import ACTIONS, PREFIX
+from write_api.openapi import SCIM_PREFIX
+from write_api.scim import ACTIONS
 from write_api.scim_resources import RESOURCE_TYPES
 
 SOME_ID = "019a0000-0000-7000-8000-000000000000"
@@ -77,10 +78,10 @@ OPERATIONS = st.lists(
 def test_the_document_has_every_route_that_scim_publishes(api: Api) -> None:
     paths = api.app.openapi()["paths"]
     told = {
-        (method.upper(), re.sub(r"\{directory_\w+_id\}", SOME_ID, path.removeprefix(PREFIX)))
+        (method.upper(), re.sub(r"\{directory_\w+_id\}", SOME_ID, path.removeprefix(SCIM_PREFIX)))
         for path, methods in paths.items()
         for method in methods
-        if path.startswith(PREFIX)
+        if path.startswith(SCIM_PREFIX)
     }
     discovered = {("GET", f"/{path}/{{entry}}") for path in ("ResourceTypes", "Schemas")}
     assert told == {(method, path) for method, path, _ in ROUTES} | discovered

@@ -8,6 +8,7 @@ import {
   Handle,
   MarkerType,
   type Node,
+  type NodeHandle,
   type NodeProps,
   Position,
   ReactFlow,
@@ -58,6 +59,7 @@ const ICONS: Record<string, LucideIcon> = {
 };
 const WIDTH = 208;
 const HEIGHT = 62;
+const HANDLE_SIZE = 6;
 /** Of the canvas: of the shape of the graph, within reason. */
 const CANVAS_MAX = 640;
 const MARGIN = 28;
@@ -95,6 +97,15 @@ function Step({ data, selected }: NodeProps<Shown>) {
   );
 }
 
+/** Where edges begin and end. Told, for what the library measures is forgotten when a node changes,
+ * and with it the edges of a run that goes on.
+ */
+const HANDLE = { x: (WIDTH - HANDLE_SIZE) / 2, width: HANDLE_SIZE, height: HANDLE_SIZE };
+const HANDLES: NodeHandle[] = [
+  { ...HANDLE, type: "target", position: Position.Top, y: -HANDLE_SIZE / 2 },
+  { ...HANDLE, type: "source", position: Position.Bottom, y: HEIGHT - HANDLE_SIZE / 2 },
+];
+
 const NODE_TYPES = { step: Step };
 
 export function Graph({
@@ -118,6 +129,7 @@ export function Graph({
     position: places.get(node.id) ?? { x: 0, y: 0 },
     width: WIDTH,
     height: HEIGHT,
+    handles: HANDLES,
     selected: node.id === selected,
     ariaLabel: `${node.id}, ${node.type}, ${states?.get(node.id)?.status.toLowerCase() ?? ""}`,
     data: { id: node.id, type: node.type, state: states?.get(node.id), hasRun: states !== undefined },

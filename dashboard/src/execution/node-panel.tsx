@@ -11,11 +11,14 @@ import type { NodeRun, Run } from "./read";
 /** All about one node of the run: what came in, what came out, what it cost. */
 export function NodePanel({
   node,
+  type,
   said,
   isNow,
   onClose,
 }: {
   node: NodeRun;
+  /** As the definition has it: of a node that has just begun no more is known. */
+  type: string | undefined;
   /** Not a state of the past. */
   isNow: boolean;
   /** What its model has said of an answer that is not there yet. */
@@ -36,7 +39,7 @@ export function NodePanel({
     >
       <div className="stack">
         <dl className="facts">
-          <Fact name="Type">{node.type ?? "–"}</Fact>
+          <Fact name="Type">{node.type ?? type ?? "–"}</Fact>
           <Fact name="Attempt">{node.attempt || "–"}</Fact>
           <Fact name="Duration">
             <Duration
@@ -78,7 +81,9 @@ export function NodePanel({
         ) : (
           <Output of={node.output} isComing={isNow && isOpen(node.status)} />
         )}
-        <Part title="Input" value={node.input} />
+        {(node.input !== null || !isOpen(node.status)) && (
+          <Part title="Input" value={node.input} />
+        )}
       </div>
     </Card>
   );

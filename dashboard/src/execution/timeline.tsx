@@ -1,5 +1,5 @@
 import { isOpen, StatePill, toneOf } from "../parts/state-pill";
-import { Duration, useNow } from "../parts/time";
+import { Duration, useTicking } from "../parts/time";
 import type { NodeRun } from "./read";
 
 /** When each node ran, against the whole of the run; bodies of loops and maps below their node. */
@@ -20,8 +20,10 @@ export function Timeline({
   onSelect: (path: string) => void;
 }) {
   const began = Date.parse(beganAt);
-  const now = useNow(isNow && endedAt === null);
-  const end = endedAt === null ? now : Date.parse(endedAt);
+  const isGoingOn = isNow && endedAt === null;
+  const second = useTicking((nowMs) => (isGoingOn ? Math.ceil(nowMs / 1_000) : 0));
+  const last = isGoingOn ? second * 1_000 : latestOf(nodes, began);
+  const end = endedAt === null ? last : Date.parse(endedAt);
   const span = Math.max(end - began, 1);
   const percent = (at: number) => `${Math.min(Math.max(((at - began) / span) * 100, 0), 99.5)}%`;
   return (
@@ -59,4 +61,10 @@ export function Timeline({
       })}
     </div>
   );
+}
+
+/** Until when a state of the past reaches: the last time that it knows. */
+function latestOf(nodes: readonly NodeRun[], began: number): number {
+  const times = nodes.flatMap(({ startedAt, completedAt }) => [startedAt, completedAt]);
+  return Math.max(began, ...times.filter((at) => at !== null).map((at) => Date.parse(at)));
 }

@@ -20,12 +20,15 @@ type Told = NonNullable<ResultOf<typeof UPCOMING>["upcomingInvoice"]>;
 /** It reads the log: what a minute brings is soon enough. */
 const POLLED = { everyMs: 60_000 };
 
+/** On a desk. */
+const CARD_HEIGHT = 116;
+
 /** In one row, above the invoices that there are. */
 export function Upcoming() {
   const { data, error, isLoading, again } = useRead(UPCOMING, {}, POLLED);
   const upcoming = data?.upcomingInvoice;
   if (error) return <Problem error={error} again={again} />;
-  if (isLoading) return <Skeleton />;
+  if (isLoading) return <Skeleton height={CARD_HEIGHT} />;
   if (!upcoming) return null;
   return (
     <Card

@@ -13,6 +13,13 @@ export interface Limits {
   costUsedUsd: string | null;
 }
 
+/** Of a tenant: its requests of `http` nodes too. */
+export interface TenantLimits extends Limits {
+  concurrentHttpCalls: number | null;
+  httpCallsUnderWay: number;
+  httpCallsWaiting: number;
+}
+
 export function isLimited(limits: Limits): boolean {
   return (
     limits.concurrentCalls !== null || limits.tokensPerMin !== null || limits.costUsdPerMin !== null
@@ -43,12 +50,32 @@ export function CallMeters({ limits, of }: { limits: Limits; of: string }) {
           </Meter>
         )}
       </ul>
-      {callsWaiting > 0 && (
-        <p role="status">
-          {callsWaiting === 1 ? "1 call waits" : `${compactText(callsWaiting)} calls wait`} in line.
-        </p>
-      )}
+      {callsWaiting > 0 && <InLine what="call" count={callsWaiting} />}
     </div>
+  );
+}
+
+/** What is used of the limit of requests of `http` nodes at this moment. */
+export function RequestMeter({ limits, of }: { limits: TenantLimits; of: string }) {
+  const { concurrentHttpCalls, httpCallsUnderWay, httpCallsWaiting } = limits;
+  if (concurrentHttpCalls === null) return null;
+  return (
+    <div className="stack">
+      <ul className="budgets">
+        <Meter name="Requests at once" of={of} used={httpCallsUnderWay / concurrentHttpCalls}>
+          {compactText(httpCallsUnderWay)} of {compactText(concurrentHttpCalls)} requests under way
+        </Meter>
+      </ul>
+      {httpCallsWaiting > 0 && <InLine what="request" count={httpCallsWaiting} />}
+    </div>
+  );
+}
+
+function InLine({ what, count }: { what: string; count: number }) {
+  return (
+    <p role="status">
+      {count === 1 ? `1 ${what} waits` : `${compactText(count)} ${what}s wait`} in line.
+    </p>
   );
 }
 

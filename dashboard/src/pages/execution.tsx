@@ -169,6 +169,7 @@ function Inside({
         <NodePanel
           key={node.path}
           node={node}
+          type={definition.nodes.find((one) => one.id === node.id)?.type}
           isNow={isNow}
           said={isSpeaking(node, said) ? (said.get(node.path)?.text ?? "") : ""}
           onClose={() => setSelected("")}

@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { graphql, type ResultOf, useRead } from "../api/graphql";
 import { ChangeLimits, type Told } from "../limits/change";
-import { CallMeters, isLimited } from "../limits/meters";
+import { CallMeters, isLimited, RequestMeter } from "../limits/meters";
 import { Card, Skeleton } from "../parts/card";
 import { countText } from "../parts/money";
 import { Page } from "../parts/page";
@@ -20,6 +20,7 @@ const LIMITS = graphql(`
       callLimits {
         own concurrentCalls tokensPerMin costUsdPerMin
         callsUnderWay callsWaiting tokensUsed costUsedUsd
+        concurrentHttpCalls httpCallsUnderWay httpCallsWaiting
       }
     }
   }
@@ -51,7 +52,7 @@ function OfCalls({ tenant, again }: { tenant: Tenant; again: () => void }) {
   const { callLimits } = tenant;
   return (
     <Card
-      title="Calls of models"
+      title="Calls of models and requests"
       actions={
         may("tenant:write") && (
           <button type="button" className="button" onClick={() => setIsChanging(true)}>
@@ -60,15 +61,16 @@ function OfCalls({ tenant, again }: { tenant: Tenant; again: () => void }) {
         )
       }
     >
-      {isLimited(callLimits) ? (
-        <CallMeters limits={callLimits} of={tenant.name} />
-      ) : (
+      {isLimited(callLimits) && <CallMeters limits={callLimits} of={tenant.name} />}
+      <RequestMeter limits={callLimits} of={tenant.name} />
+      {!isLimited(callLimits) && callLimits.concurrentHttpCalls === null && (
         <p className="muted">Neither the plan nor this tenant limits them.</p>
       )}
       {isChanging && (
         <ChangeLimits
-          title="Limits of all calls of models"
-          does="Of all agents and workflows of the tenant together, within its plan: the narrower one counts."
+          title="Limits of all calls"
+          does="Of all agents and workflows of the tenant together, within its plan: the narrower one counts. Requests are those of http nodes."
+          hasRequests
           path="/tenant/limits"
           told={callLimits.own as Told}
           again={again}

@@ -8,7 +8,7 @@ import { Chart } from "../parts/chart";
 import { sumOf } from "../parts/decimal";
 import { ExecutionTable, RUN_ROW } from "../parts/execution-table";
 import { NothingRan } from "../parts/first-run";
-import { compactText, countText, Money, moneyText } from "../parts/money";
+import { axisMoney, chartMoney, compactText, countText, Money } from "../parts/money";
 import { Page } from "../parts/page";
 import { Problem } from "../parts/problem";
 import { durationText } from "../parts/time";
@@ -196,7 +196,7 @@ function Charts({ stats, interval }: { stats: Bucket[]; interval: "HOUR" | "DAY"
   }, [stats]);
   const { times } = charts;
   return (
-    <div className="grid">
+    <div className="grid charts">
       <Chart
         title="Runs"
         unit="runs"
@@ -212,7 +212,8 @@ function Charts({ stats, interval }: { stats: Bucket[]; interval: "HOUR" | "DAY"
         kind="bars"
         {...{ times, interval }}
         series={charts.spend}
-        text={(value) => moneyText(value === 0 ? "0" : value.toFixed(value < 0.01 ? 6 : 2))}
+        text={chartMoney}
+        tick={axisMoney}
       />
       <Chart
         title="Duration"

@@ -15,6 +15,7 @@ import { Problem } from "../parts/problem";
 import { type Column, Table } from "../parts/table";
 import { useParam } from "../parts/url";
 import { useMay } from "../session/permissions";
+import { Publish } from "../templates/publish";
 
 const TEMPLATE = graphql(`
   fragment Template on WorkflowTemplate @_unmask {
@@ -112,7 +113,7 @@ export default function Templates() {
             </p>
           )}
         </Card>
-        {shown && <Preview key={shown.id} template={shown} />}
+        {shown && <Preview key={shown.id} template={shown} again={again} />}
       </div>
     </Page>
   );
@@ -190,7 +191,7 @@ function columns(
   return told;
 }
 
-function Preview({ template }: { template: Template }) {
+function Preview({ template, again }: { template: Template; again: () => void }) {
   const [node, setNode] = useState("");
   const [isCopying, setIsCopying] = useState(false);
   const may = useMay();
@@ -201,9 +202,14 @@ function Preview({ template }: { template: Template }) {
       title={template.name}
       actions={
         may("workflows:write") && (
-          <button type="button" className="button primary" onClick={() => setIsCopying(true)}>
-            <Copy size={14} aria-hidden /> Copy
-          </button>
+          <div className="buttons">
+            {template.owner === "TENANT" && (
+              <Publish id={template.id} name={template.name} isPublic again={again} />
+            )}
+            <button type="button" className="button primary" onClick={() => setIsCopying(true)}>
+              <Copy size={14} aria-hidden /> Copy
+            </button>
+          </div>
         )
       }
     >

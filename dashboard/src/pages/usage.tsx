@@ -6,7 +6,7 @@ import { graphql, type ResultOf, useRead } from "../api/graphql";
 import { Card, Skeleton } from "../parts/card";
 import { Chart, type Series } from "../parts/chart";
 import { Empty } from "../parts/empty";
-import { compactText, countText, Money, moneyText } from "../parts/money";
+import { axisMoney, chartMoney, compactText, countText, isLost, Money, moneyText } from "../parts/money";
 import { Page } from "../parts/page";
 import { Problem } from "../parts/problem";
 import { Table } from "../parts/table";
@@ -157,7 +157,7 @@ function Tiles({ comparison, label }: { comparison: Comparison; label: string })
       <Tile label="Spend" note={isSome(current.provisionalUsd) ? "until its invoice tells" : `in ${label}`}>
         <Amount isShort of={current} />
       </Tile>
-      <Tile label={`Before, in ${label}`} note="as long a time, just before">
+      <Tile label="Before" note={`in the ${label} before`}>
         <Amount isShort of={previous} />
       </Tile>
       <Tile label="Change" note={percentText(comparison.deltaPercent)}>
@@ -216,14 +216,10 @@ function OverTime({
       kind="bars"
       isWhole={measure !== "cost"}
       {...{ unit, times, series, interval }}
-      text={measure === "cost" ? costText : compactText}
+      text={measure === "cost" ? chartMoney : countText}
+      tick={measure === "cost" ? axisMoney : compactText}
     />
   );
-}
-
-/** A chart is drawn with floats; the exact amounts are in the table below it. */
-function costText(value: number): string {
-  return moneyText(value === 0 ? "0" : value.toFixed(value < 0.01 ? 8 : 2));
 }
 
 function seriesOf(
@@ -258,6 +254,9 @@ function seriesOf(
   }));
   return { times, series };
 }
+
+/** After the point, in the columns of the table. */
+const DIGITS = 4;
 
 const KINDS = { NEW: "new", GONE: "gone", CHANGED: "", SAME: "" } as const;
 
@@ -347,15 +346,17 @@ function Amount({
   isShort?: boolean;
 }) {
   const { costUsd: usd, hasUnpriced, provisionalUsd } = of;
-  return <Money {...{ usd, hasUnpriced, provisionalUsd }} {...(isShort ? { isShort } : { digits: 4 })} />;
+  return <Money {...{ usd, hasUnpriced, provisionalUsd }} {...(isShort ? { isShort } : { digits: DIGITS })} />;
 }
 
 function Delta({ usd, isShort = false }: { usd: string; isShort?: boolean }) {
+  // Too small a change for a sign to say anything.
+  if (!isShort && isLost(usd, DIGITS)) return <span title={moneyText(usd)}>≈ {moneyText("0")}</span>;
   const isMore = isSome(usd) && !usd.startsWith("-");
   return (
     <span className="number nowrap">
       {isMore && "+"}
-      <Money usd={usd} {...(isShort ? { isShort } : { digits: 4 })} />
+      <Money usd={usd} {...(isShort ? { isShort } : { digits: DIGITS })} />
     </span>
   );
 }

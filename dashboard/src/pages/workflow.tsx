@@ -16,6 +16,7 @@ import { RunDialog } from "../parts/run-dialog";
 import { Time } from "../parts/time";
 import { useParam } from "../parts/url";
 import { useMay } from "../session/permissions";
+import { Publish } from "../templates/publish";
 import { Triggers } from "../triggers/card";
 import { TRIGGER_ROW } from "../triggers/table";
 
@@ -23,7 +24,7 @@ const WORKFLOW = graphql(
   `
     query Workflow($id: ID!) {
       workflow(id: $id) {
-        id name description version isDeleted
+        id name description version isDeleted isPublic
         versions(first: 50) { version name definitionHash definition createdAt createdBy }
       }
       executions(first: 10, filter: { workflowId: $id }) { edges { node { ...RunRow } } }
@@ -66,15 +67,22 @@ export default function WorkflowPage() {
         <span className="row">
           {workflow.name} <CopyId id={workflow.id} />
           {workflow.isDeleted && <span className="tag">deleted</span>}
+          {workflow.isPublic && !workflow.isDeleted && <span className="tag">template</span>}
         </span>
       }
       up={UP}
       actions={
-        may("workflows:execute") &&
         !workflow.isDeleted && (
-          <button type="button" className="button primary" onClick={() => setIsRunning(true)}>
-            <Play size={14} aria-hidden /> Run
-          </button>
+          <div className="buttons">
+            {may("workflows:write") && (
+              <Publish id={id} name={workflow.name} isPublic={workflow.isPublic} again={again} />
+            )}
+            {may("workflows:execute") && (
+              <button type="button" className="button primary" onClick={() => setIsRunning(true)}>
+                <Play size={14} aria-hidden /> Run
+              </button>
+            )}
+          </div>
         )
       }
     >

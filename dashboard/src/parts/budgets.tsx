@@ -64,7 +64,7 @@ function Rows({
             <div className="row">
               <strong title={name}>{name}</strong>
               <span className={`pill ${TONES[budget.status] ?? "tone-idle"}`}>
-                {Math.floor(spent * 100)} %
+                {spent < 10 ? Math.floor(spent * 100) : ">999"} %
               </span>
             </div>
             <div

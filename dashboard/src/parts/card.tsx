@@ -27,9 +27,10 @@ export function Card({
   );
 }
 
-export function Skeleton({ label = "Loading" }: { label?: string }) {
+/** height: in pixels, of what comes, where the style sheet cannot know. */
+export function Skeleton({ label = "Loading", height }: { label?: string; height?: number }) {
   return (
-    <div className="skeleton" role="status">
+    <div className="skeleton" role="status" style={height ? { minHeight: height } : undefined}>
       <span className="visually-hidden">{label}</span>
     </div>
   );

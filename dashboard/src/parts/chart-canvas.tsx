@@ -95,7 +95,7 @@ function scaleOf({ series, isTime, isWhole }: ChartProps) {
 }
 
 function optionsOf(props: ChartProps) {
-  const { times, series, kind, interval, isTime, text = String } = props;
+  const { times, series, kind, interval, isTime, text = String, tick = text } = props;
   const { customValues, ...scale } = { customValues: undefined, ...scaleOf(props) };
   const muted = colorOf("--muted");
   const line = colorOf("--line");
@@ -144,7 +144,7 @@ function optionsOf(props: ChartProps) {
     },
     yAxis: {
       ...scale,
-      axisLabel: { ...axisText, customValues, formatter: (value: number) => text(value) },
+      axisLabel: { ...axisText, customValues, formatter: (value: number) => tick(value) },
       splitLine: { lineStyle: { color: line } },
     },
     series: series.map((one, index) => ({

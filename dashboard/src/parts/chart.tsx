@@ -23,6 +23,8 @@ export interface ChartProps {
   /** Values are milliseconds, from few to days: each step of the axis is some times the one before. */
   isTime?: boolean;
   text?: (value: number) => string;
+  /** Of the axis, where that is shorter. */
+  tick?: (value: number) => string;
 }
 
 const EACH = { HOUR: "each hour", DAY: "each day", MONTH: "each month" } as const;

@@ -30,7 +30,15 @@ export function Empty({
 }
 
 /** An address that leads to nothing, and the way back from it. */
-export function NotFound({ what, up }: { what: string; up: { to: string; label: string } }) {
+export function NotFound({
+  what,
+  why = "It may be of another tenant, or it was deleted.",
+  up,
+}: {
+  what: string;
+  why?: string;
+  up: { to: string; label: string };
+}) {
   return (
     <Card>
       <Empty
@@ -41,7 +49,7 @@ export function NotFound({ what, up }: { what: string; up: { to: string; label: 
           </Link>
         }
       >
-        It may be of another tenant, or it was deleted.
+        {why}
       </Empty>
     </Card>
   );

@@ -42,7 +42,7 @@ export function Money({
         </>
       )}
       {!bound && isBelow && sign}
-      {digits === undefined ? moneyText(isShort ? shortened(usd) : usd) : fixedText(usd, digits, isBelow)}
+      {digits === undefined ? (isShort ? shortText(usd) : moneyText(usd)) : fixedText(usd, digits, isBelow)}
     </span>
   );
 }
@@ -60,7 +60,7 @@ function boundOf(hasUnpriced: boolean, provisionalUsd: string) {
 }
 
 /** Is more than nothing, and less than so many digits show. */
-function isLost(usd: string, digits: number): boolean {
+export function isLost(usd: string, digits: number): boolean {
   return /[1-9]/.test(usd) && !/[1-9]/.test(rounded(usd, digits));
 }
 
@@ -71,13 +71,29 @@ function fixedText(usd: string, digits: number, isBelow: boolean): string {
   return `${moneyText(whole).split(".")[0]}.${fraction.slice(0, digits)}`;
 }
 
-function shortened(usd: string): string {
+/** To the cent; of hundreds of thousands nobody reads the cents, of tens of millions the dollars. */
+function shortText(usd: string): string {
   const [whole = "0", fraction = ""] = usd.split(".");
+  const size = whole.replace("-", "").length;
+  if (size > 7) return compactMoney(Number(whole));
+  if (size > 5) return moneyText(rounded(usd, 0)).slice(0, -".00".length);
   const isLarge = !/^-?0*$/.test(whole);
   const zeros = fraction.length - fraction.replace(/^0+/, "").length;
-  // Of hundreds of thousands nobody reads the cents.
-  if (whole.replace("-", "").length > 5) return rounded(usd, 0);
-  return rounded(usd, isLarge ? 2 : Math.max(zeros + 4, 2));
+  return moneyText(rounded(usd, isLarge ? 2 : Math.max(zeros + 4, 2)));
+}
+
+/** Of a chart, which is drawn with floats; the exact amounts are in the tables. */
+export function chartMoney(usd: number): string {
+  return moneyText(usd === 0 ? "0" : usd.toFixed(Math.abs(usd) < 0.01 ? 8 : 2));
+}
+
+/** Of the axis of a chart: as short as can be read. */
+export function axisMoney(usd: number): string {
+  return Math.abs(usd) < 10_000 ? chartMoney(usd) : compactMoney(usd);
+}
+
+function compactMoney(usd: number): string {
+  return `${usd < 0 ? "−" : ""}$${COMPACT.format(Math.abs(usd))}`;
 }
 
 const COUNT = new Intl.NumberFormat("en");

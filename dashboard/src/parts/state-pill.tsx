@@ -45,7 +45,7 @@ export function toneOf(state: string): Tone {
 
 export function wordOf(state: string): string {
   const word = state.toLowerCase().replaceAll("_", " ");
-  return word.charAt(0).toUpperCase() + word.slice(1);
+  return (word.charAt(0).toUpperCase() + word.slice(1)).replace(/^Api\b/, "API");
 }
 
 const OVER = new Set(["COMPLETED", "FAILED", "COMPENSATED", "CANCELLED", "SKIPPED"]);

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react";
+import { useSyncExternalStore } from "react";
 
 const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
 const EXACT = new Intl.DateTimeFormat("en-GB", {
@@ -30,16 +30,12 @@ export function exactText(iso: string): string {
 
 /** The age; the exact time with its zone on hover, and for whoever reads by ear. */
 export function Time({ at, exact = false }: { at: string | null; exact?: boolean }) {
-  const [, setTick] = useState(0);
-  useEffect(() => {
-    const timer = setInterval(() => setTick((tick) => tick + 1), 10_000);
-    return () => clearInterval(timer);
-  }, []);
-  if (at === null) return <span className="muted">–</span>;
+  const age = useTicking((nowMs) => (at === null ? "–" : ageOf(at, nowMs)));
+  if (at === null) return <span className="muted">{age}</span>;
   const full = exactText(at);
   return (
     <time dateTime={at} title={full} className="number">
-      {exact ? `${full} (${ageOf(at)})` : ageOf(at)}
+      {exact ? `${full} (${age})` : age}
     </time>
   );
 }
@@ -79,28 +75,40 @@ function twoOf(amount: number, size: number, large: string, small: string): stri
 /** since: of what goes on, when it began; the time until now then grows while one looks. */
 export function Duration({ ms, since = null }: { ms: number | null; since?: string | null }) {
   const isOpen = ms === null && since !== null;
-  const now = useNow(isOpen);
-  if (!isOpen) return <span className="number">{durationText(ms)}</span>;
-  const lasted = Math.max(now - Date.parse(since), 0);
-  const unit = lasted < 60_000 ? 1_000 : 60_000;
+  const text = useTicking((nowMs) => (isOpen ? lastedText(since, nowMs) : durationText(ms)));
+  if (!isOpen) return <span className="number">{text}</span>;
   return (
     <span className="number muted" title="until now">
-      {durationText(Math.floor(lasted / unit) * unit)}
+      {text}
     </span>
   );
 }
 
-const TICK_MS = 1_000;
+/** In seconds, and beyond a minute in minutes: what changes each second is not read. */
+function lastedText(since: string, nowMs: number): string {
+  const lasted = Math.max(nowMs - Date.parse(since), 0);
+  const unit = lasted < 60_000 ? 1_000 : 60_000;
+  return durationText(Math.floor(lasted / unit) * unit);
+}
 
-/** The time, every second for as long as it matters. */
-export function useNow(isTicking: boolean): number {
-  const [now, setNow] = useState(() => Date.now());
-  useEffect(() => {
-    if (!isTicking) return;
-    const timer = setInterval(() => setNow(Date.now()), TICK_MS);
-    return () => clearInterval(timer);
-  }, [isTicking]);
-  return now;
+const TICK_MS = 1_000;
+const tickers = new Set<() => void>();
+let clock: ReturnType<typeof setInterval> | undefined;
+
+function eachSecond(tell: () => void): () => void {
+  tickers.add(tell);
+  clock ??= setInterval(() => tickers.forEach((one) => one()), TICK_MS);
+  return () => {
+    tickers.delete(tell);
+    if (tickers.size > 0) return;
+    clearInterval(clock);
+    clock = undefined;
+  };
+}
+
+/** Looked at each second; who uses it is drawn anew only when it comes to something else. */
+export function useTicking<Told extends string | number>(of: (nowMs: number) => Told): Told {
+  return useSyncExternalStore(eachSecond, () => of(Date.now()));
 }
 
 /** Of the times that are shown: `CET`. */

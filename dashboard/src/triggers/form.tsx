@@ -19,6 +19,8 @@ interface Webhook {
 
 export interface Draft {
   name: string;
+  /** Of the workflow; "" runs the newest. */
+  version: string;
   when: When;
   cron: string;
   zone: string;
@@ -49,6 +51,7 @@ const SCHEMES = {
 export function newDraft(): Draft {
   return {
     name: "",
+    version: "",
     when: "cron",
     cron: "0 9 * * MON-FRI",
     zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
@@ -70,6 +73,7 @@ export function draftOf(trigger: Trigger): Draft {
   return {
     ...draft,
     name: trigger.name,
+    version: trigger.workflowVersion?.toString() ?? "",
     when: trigger.kind === "webhook" ? "webhook" : every_s === undefined ? "cron" : "every",
     cron: cron ?? draft.cron,
     zone: time_zone ?? (cron === undefined ? draft.zone : "UTC"),
@@ -89,7 +93,8 @@ export function bodyOf(draft: Draft): object | undefined {
   if (draft.name === "" || draft.input === undefined) return undefined;
   if (when === "webhook" && scheme !== "" && secret === "") return undefined;
   const policy = { pause_after_failures: failures === "" ? null : Number(failures) };
-  const shared = { name: draft.name, input: draft.input };
+  const version = draft.version === "" ? null : Number(draft.version);
+  const shared = { name: draft.name, version, input: draft.input };
   if (when === "webhook") {
     return { ...shared, policy, webhook: scheme === "" ? {} : { signature: { scheme, secret } } };
   }
@@ -156,6 +161,12 @@ export function TriggerFields({
         label="Pause after so many failures in a row (never, without a number)"
         value={draft.failures}
         onChange={to("failures")}
+        type="number"
+      />
+      <Line
+        label="Version of the workflow (the newest, without a number)"
+        value={draft.version}
+        onChange={to("version")}
         type="number"
       />
       <JsonField

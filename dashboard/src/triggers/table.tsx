@@ -10,7 +10,7 @@ import { Asked, type Kind, LABELS } from "./actions";
 
 export const TRIGGER_ROW = graphql(`
   fragment TriggerRow on Trigger {
-    id name kind schedule webhook input policy isPaused pauseReason note nextAt lastFiredAt lastExecutionId lastStatus
+    id name kind workflowVersion schedule webhook input policy isPaused pauseReason note nextAt lastFiredAt lastExecutionId lastStatus
     firedCount missedCount failuresInARow
   }
 `);
@@ -35,7 +35,9 @@ const COLUMNS: Column<Trigger>[] = [
     cell: (trigger) => (
       <>
         {trigger.name}
-        <div className="muted clipped">{whenOf(trigger)}</div>
+        <div className="muted clipped" title={whenOf(trigger)}>
+          {whenOf(trigger)}
+        </div>
       </>
     ),
   },
@@ -47,7 +49,11 @@ const COLUMNS: Column<Trigger>[] = [
           state={trigger.isPaused ? "PAUSED" : "ACTIVE"}
           tone={trigger.isPaused ? "wait" : "good"}
         />
-        {trigger.isPaused && <div className="muted clipped">{whyPaused(trigger)}</div>}
+        {trigger.isPaused && (
+          <div className="muted clipped" title={whyPaused(trigger)}>
+            {whyPaused(trigger)}
+          </div>
+        )}
       </>
     ),
   },

@@ -15,6 +15,7 @@ import pytest
 from commands.model_port import ModelFailed, ModelRequest
 from domain.usage import Measured
 from infra.models.litellm_adapter import LitellmModels
+from infra.models.usage import reported_usage
 from tests.openai_server import Answer, error, openai_server
 from tests.prices import cost_of
 
@@ -166,39 +167,68 @@ async def test_a_missing_key_is_a_refusal_and_not_an_attempt(
     assert (failure.code, failure.retryable) == ("unauthorized", False)
 
 
-@pytest.mark.parametrize(
-    ("model", "quantities"),
-    [
-        ("openai/gpt-4o", {"input_tokens": 400, "cached_input_tokens": 600, "output_tokens": 50}),
-        ("openai/o3", {"input_tokens": 10, "output_tokens": 7}),
-        ("gemini/gemini-2.5-pro", {"input_tokens": 250_000, "output_tokens": 20}),
-        (
-            "anthropic/claude-sonnet-4-5",
-            {
-                "input_tokens": 88,
-                "cached_input_tokens": 7,
-                "cache_write_tokens": 5,
-                "output_tokens": 10,
+GOLDEN: list[tuple[str, str, str, dict[str, Any]]] = [
+    # 400 at 2.50, 600 cached at 1.25 and 10 at 10 USD a million.
+    ("cached", "openai/gpt-4o", "0.00185", {"prompt_tokens_details": {"cached_tokens": 600}}),
+    # 1,000 at 2 and 10 at 8, however many of them were thought.
+    ("thought", "openai/o3", "0.00208", {"completion_tokens_details": {"reasoning_tokens": 8}}),
+    ("zeros", "openai/gpt-4o", "0", {"prompt_tokens": 0, "completion_tokens": 0}),
+    # 988 at 3, 7 read at 0.30, 5 written at 3.75 and 10 at 15.
+    (
+        "written",
+        "anthropic/claude-sonnet-4-5",
+        "0.00313485",
+        {
+            "cache_read_input_tokens": 7,
+            "cache_creation_input_tokens": 5,
+            "prompt_tokens_details": {"cached_tokens": 7, "cache_creation_tokens": 5},
+        },
+    ),
+    # 985 at 3, 7 at 0.30, 5 at 3.75, 3 for an hour at 6 and 10 at 15.
+    (
+        "written for an hour",
+        "anthropic/claude-sonnet-4-5",
+        "0.00314385",
+        {
+            "cache_read_input_tokens": 7,
+            "cache_creation_input_tokens": 8,
+            "prompt_tokens_details": {
+                "cached_tokens": 7,
+                "cache_creation_tokens": 8,
+                "cache_creation_token_details": {
+                    "ephemeral_5m_input_tokens": 5,
+                    "ephemeral_1h_input_tokens": 3,
+                },
             },
-        ),
-    ],
+        },
+    ),
+    # 1.25 and 10 up to 200,000 tokens of prompt; beyond, 2.50, 0.25 cached, and 15.
+    ("short", "gemini/gemini-2.5-pro", "0.2501", {"prompt_tokens": 200_000}),
+    ("long", "gemini/gemini-2.5-pro", "0.5001525", {"prompt_tokens": 200_001}),
+    (
+        "long and cached",
+        "gemini/gemini-2.5-pro",
+        "0.6229",
+        {"prompt_tokens": 250_000, "prompt_tokens_details": {"cached_tokens": 1_000}},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("model", "usd", "report"), [case[1:] for case in GOLDEN], ids=[case[0] for case in GOLDEN]
 )
-async def test_litellm_itself_comes_to_the_cost_that_the_list_has(
-    models: LitellmModels, model: str, quantities: dict[str, int]
+async def test_what_providers_report_costs_what_litellm_and_a_hand_come_to(
+    models: LitellmModels, model: str, usd: str, report: dict[str, Any]
 ) -> None:
     """Ours is exact; theirs is a float."""
     await failure_of(models, request("no-such-model"))  # Imports it, switched off.
-    measured = Measured(quantities)
-    costs = importlib.import_module("litellm").cost_per_token(
-        model=model,
-        prompt_tokens=measured.tokens_in,
-        completion_tokens=measured.tokens_out,
-        cache_read_input_tokens=quantities.get("cached_input_tokens", 0),
-        cache_creation_input_tokens=quantities.get("cache_write_tokens", 0),
-    )
-    cost = cost_of(model, measured)
-    assert cost is not None
-    assert abs(Decimal(str(sum(costs))) * 10**12 - cost) < 1000  # 1e-9 USD
+    litellm = importlib.import_module("litellm")
+    usage = {"prompt_tokens": 1_000, "completion_tokens": 10, **report}
+    answer = litellm.ModelResponse(model=model, usage=litellm.Usage(**usage))
+    theirs = litellm.completion_cost(completion_response=answer, model=model)
+    ours = cost_of(model, reported_usage(usage))
+    assert ours == Decimal(usd) * 10**12
+    assert abs(Decimal(str(theirs)) - Decimal(usd)) < Decimal("1e-9")
 
 
 async def test_it_embeds_by_the_same_rules(models: LitellmModels) -> None:
@@ -213,6 +243,8 @@ async def test_it_embeds_by_the_same_rules(models: LitellmModels) -> None:
         (received,) = server.requests
         assert received.path == "/v1/embeddings"
         assert received.headers["Authorization"] == "Bearer sk-test"
+        headers = {name.lower(): value for name, value in received.headers.items()}
+        assert headers["idempotency-key"] == asked.idempotency_key
         with pytest.raises(ModelFailed) as caught:
             await models.embed(asked)
         assert caught.value.code == "rate_limited"
