@@ -35,7 +35,7 @@ TOLD_SQLSTATE = "ALB04"
 
 _NO_RUN, _NO_PERIOD = str(NO_RUN), NO_PERIOD.isoformat()
 
-# As the statement has it. Ids are no text yet: who writes the JSON writes them ten times as fast.
+# As the statement has it. Ids are no text yet: who writes the JSON writes them faster.
 Row: TypeAlias = dict[str, Json | UUID]
 Kind: TypeAlias = Literal["reserve", "settle", "count", "exhaust"]
 

@@ -230,7 +230,7 @@ class Reserving:
                 if self._standings:
                     known = self._standings
                     self._standings = reserve(known, counters, outcome.usd_pico)
-                return self._begin(on, attempt, outcome, call, paying.told)
+                return self._begin(on, attempt, outcome, call, counters=paying.told)
             case Exhausted():
                 self._exhausted.append(outcome.counter)
                 self._fail(on, attempt, self._refusal(outcome))
@@ -247,6 +247,7 @@ class Reserving:
         attempt: Attempt,
         admitted: Admitted,
         call: Estimate,
+        *,
         counters: list[Json],
     ) -> Attempt:
         """counters: as events have them."""
