@@ -73,7 +73,7 @@ from write_api.problem_details import (
     request_id_of,
     unexpected_problem,
 )
-from write_api.routes import add_routes
+from write_api.routes import add_routes, documented_route
 from write_api.scim_place import add_scim, scim_paths, scim_schemas
 from write_api.security_headers import SecurityHeaders
 
@@ -203,7 +203,13 @@ def build_write_routes(app: FastAPI, dependencies: WriteDependencies) -> None:
     add_scim(app, edge, dependencies.scim)
     add_problem_handlers(app)
     add_open_paths(app, edge)
-    document_schemas(app, BODIES, paths=scim_paths, path_schemas=scim_schemas)
+    document_schemas(
+        app,
+        BODIES,
+        routes=lambda: [documented_route(declared) for declared in ROUTES],
+        paths=scim_paths,
+        path_schemas=scim_schemas,
+    )
     app.add_middleware(LastResort, ids=dependencies.ids)
     if dependencies.cors_origins:
         app.add_middleware(

@@ -8,9 +8,11 @@ from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
 from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from commands.authorization import OPERATOR_SCOPES, RESELLER_SCOPES, TENANT_SCOPES
 from domain.errors import (
@@ -309,18 +311,23 @@ def document_schemas(
     app: FastAPI,
     bodies: Sequence[TypeAdapter[Any]],
     *,
+    routes: Callable[[], Sequence[BaseRoute]],
     paths: Callable[[], Mapping[str, Any]],
     path_schemas: Callable[[], Mapping[str, Any]],
 ) -> None:
-    """Adds to the document of `app`, once somebody asks for it, the schemas of `bodies`, of
-    problems, and the ways to authenticate; and `paths`, which no route of the framework serves,
-    with their schemas.
+    """The document of `app`, made once somebody asks for it: of `routes`, with the schemas of
+    `bodies`, of problems, and the ways to authenticate; and `paths`, which no route describes, with
+    their schemas.
     """
-    generated = app.openapi
 
     @cache
     def openapi() -> dict[str, Any]:
-        document = generated()
+        document = get_openapi(
+            title=app.title,
+            version=app.version,
+            openapi_version=app.openapi_version,
+            routes=routes(),
+        )
         components = document.setdefault("components", {})
         components["securitySchemes"] = dict(SECURITY_SCHEMES)
         schemas = {**components.get("schemas", {}), **_schemas(bodies), **path_schemas()}

@@ -49,8 +49,9 @@ def api_of_refusals() -> Api:
     return Api()
 
 
-OPERATIONS = [one for one in operations() if one[2]["security"]]
-OPEN_OPERATIONS = [one for one in operations() if not one[2]["security"]]
+ALL_OPERATIONS = operations()
+OPERATIONS = [one for one in ALL_OPERATIONS if one[2]["security"]]
+OPEN_OPERATIONS = [one for one in ALL_OPERATIONS if not one[2]["security"]]
 NAMES = [operation["operationId"] for _, _, operation in OPERATIONS]
 
 

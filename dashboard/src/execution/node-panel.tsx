@@ -23,7 +23,8 @@ export function NodePanel({
   isNow: boolean;
   /** What its model has said of an answer that is not there yet. */
   said: string;
-  onClose: () => void;
+  /** null: it is shown because it speaks, and goes when it has ended. */
+  onClose: (() => void) | null;
 }) {
   return (
     <Card
@@ -31,9 +32,11 @@ export function NodePanel({
       actions={
         <>
           <StatePill state={node.status} />
-          <button type="button" className="button quiet" onClick={onClose}>
-            Close
-          </button>
+          {onClose && (
+            <button type="button" className="button quiet" onClick={onClose}>
+              Close
+            </button>
+          )}
         </>
       }
     >

@@ -172,7 +172,7 @@ function Inside({
           type={definition.nodes.find((one) => one.id === node.id)?.type}
           isNow={isNow}
           said={isSpeaking(node, said) ? (said.get(node.path)?.text ?? "") : ""}
-          onClose={() => setSelected("")}
+          onClose={selected === "" ? null : () => setSelected("")}
         />
       ) : (
         <RunPanel run={run} isNow={isNow} />
