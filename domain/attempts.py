@@ -62,6 +62,10 @@ class Attempt(NamedTuple):
     secrets: tuple[SecretReference, ...] = ()
     reserved: Reserved | None = None
 
+    def paid_for(self, reserved: Reserved) -> "Attempt":
+        """As _replace, in half the time: done for each call under a budget."""
+        return Attempt(*self[:-1], reserved)
+
 
 INTERRUPTED = Failure(
     UNKNOWN_OUTCOME,

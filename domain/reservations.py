@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from domain.budget_rules import Counter
-from domain.identifiers import JsonObject
+from domain.identifiers import Json, JsonObject
 from domain.worst_cases import WorstCase
 
 # An answer without a limit gets this one, or what its model can say where that is less.
@@ -81,10 +81,10 @@ def reserve(
     }
 
 
-def reservation(admitted: Admitted, counters: Sequence[Counter]) -> JsonObject:
-    """As the event of the intent has it."""
+def reservation(admitted: Admitted, counters: list[Json]) -> JsonObject:
+    """As the event of the intent has it. counters: as they are told."""
     return {
         "usd_pico": admitted.usd_pico,
         "tokens_max": admitted.tokens_max,
-        "counters": [counter.told() for counter in counters],
+        "counters": counters,
     }

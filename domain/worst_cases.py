@@ -29,10 +29,11 @@ class _Rate(NamedTuple):
 
 
 class _Rates(NamedTuple):
-    """Of the prompt and of the answer. calls: of the call itself and the tools it asks for."""
+    """of_token, once: of the answer. calls: of the call itself and the tools it asks for."""
 
     prompt: _Rate
-    answer: _Rate
+    of_token: Fraction | int
+    once: int
     calls: Fraction | int
     slack: int
 
@@ -69,15 +70,15 @@ def worst_case(
     has_tools: bool = False,
 ) -> WorstCase | None:
     """tokens_in: no prompt of this call has more. None: no price is known."""
-    key = (model, tuple(sources), has_parts, has_tools)
-    rates = _rates_of(*key, None)
+    of_all = tuple(sources)
+    rates = _rates_of(model, of_all, has_parts, has_tools, None)
     if rates is None:
-        rates = _rates_of(*key, tokens_in)
+        rates = _rates_of(model, of_all, has_parts, has_tools, tokens_in)
     if rates is None:
         return None
-    prompt, answer, calls, slack = rates
+    prompt, of_token, once, calls, slack = rates
     of_prompt = prompt.of_unit * tokens_in + (prompt.once if tokens_in else 0) + calls
-    return WorstCase(ceil(of_prompt) + slack, answer.of_unit, ceil(answer.once))
+    return WorstCase(ceil(of_prompt) + slack, of_token, once)
 
 
 def worst_embedding(
@@ -124,11 +125,8 @@ def _rates_of(
     parts = (*prompt, *answer, of_calls)
     is_whole = all(Fraction(one).denominator == 1 for one in parts)
     slack = 0 if is_whole else len(inputs) + len(OUTPUTS)
-    return _Rates(_plain(prompt), _plain(answer), _whole(of_calls), slack)
-
-
-def _plain(rate: _Rate) -> _Rate:
-    return _Rate(_whole(rate.of_unit), _whole(rate.once))
+    plain = _Rate(_whole(prompt.of_unit), _whole(prompt.once))
+    return _Rates(plain, _whole(answer.of_unit), ceil(answer.once), _whole(of_calls), slack)
 
 
 def _whole(value: Fraction | int) -> Fraction | int:

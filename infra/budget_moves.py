@@ -11,7 +11,7 @@ appending them goes past it.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 from uuid import UUID
 
 import orjson
@@ -35,39 +35,44 @@ TOLD_SQLSTATE = "ALB04"
 
 _NO_RUN, _NO_PERIOD = str(NO_RUN), NO_PERIOD.isoformat()
 
-# As the statement has it. Ids are no text yet: who writes the JSON writes them ten times as fast.
+# As the statement has it. Ids are no text yet: who writes the JSON writes them faster.
 Row: TypeAlias = dict[str, Json | UUID]
+Kind: TypeAlias = Literal["reserve", "settle", "count", "exhaust"]
 
 
 @dataclass(slots=True)
 class BudgetMoves:
-    """revision: None when nothing depends on what is known. The others: as the statement has them,
+    """revision: None when nothing depends on what is known. rows: as the statement has them,
     without the place of the append.
     """
 
     tenant_id: TenantId
     revision: int | None = None
-    reserve: list[Row] = field(default_factory=lambda: [])
-    settle: list[Row] = field(default_factory=lambda: [])
-    count: list[Row] = field(default_factory=lambda: [])
-    exhaust: list[Row] = field(default_factory=lambda: [])
+    rows: dict[Kind, list[Row]] = field(default_factory=lambda: {})
+
+    def add(self, kind: Kind, row: Row) -> None:
+        alike = self.rows.get(kind)
+        if alike is None:
+            self.rows[kind] = [row]
+        else:
+            alike.append(row)
 
     def __enter__(self) -> None:
         """Around the append."""
-        if self.reserve:
+        if "reserve" in self.rows:
             reach("budgets.before_reserve")
-        if self.settle:
+        if "settle" in self.rows:
             reach("budgets.before_settle")
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self.reserve and kind is None:
+        if kind is None and "reserve" in self.rows:
             reach("budgets.after_reserve")
-        if self.settle and kind is None:
+        if kind is None and "settle" in self.rows:
             reach("budgets.after_settle")
 
     @property
     def only_known(self) -> bool:
-        return not (self.reserve or self.settle or self.count or self.exhaust)
+        return not self.rows
 
 
 def known_in(side_rows: Iterable[SideRow]) -> KnownBudgets | None:
@@ -84,7 +89,8 @@ def budget_moves(
     moves: BudgetMoves | None = None
     if known is not None:
         moves = BudgetMoves(tenant_id, known.revision)
-        moves.exhaust += [_at(tenant_id, counter) for counter in known.exhausted]
+        for counter in known.exhausted:
+            moves.add("exhaust", _at(tenant_id, counter))
     for aggregate in aggregates:
         if isinstance(aggregate, Execution):
             if aggregate.is_budgeted:
@@ -95,13 +101,8 @@ def budget_moves(
                 moves = moves or BudgetMoves(tenant_id)
                 _add_embedding(moves, aggregate)
         elif isinstance(aggregate, UsageEvent):
-            # It has happened when it is told, so that nothing is reserved for it.
-            for event in aggregate.pending_events:
-                if isinstance(event, UsageEvent.Created) and event.counters:
-                    moves = moves or BudgetMoves(tenant_id)
-                    cost = cost_of_lines(event.usage)
-                    counted = [_at(tenant_id, one) for one in counters_from(event.counters)]
-                    moves.count += [{**one, "cost": cost} for one in counted]
+            moves = moves or BudgetMoves(tenant_id)
+            _add_usage_event(moves, aggregate)
     return moves if moves is not None and (known is not None or not moves.only_known) else None
 
 
@@ -127,12 +128,21 @@ def _add_run(moves: BudgetMoves, execution: Execution, caps: Mapping[str, int]) 
                     }
                     if budget_id in caps:
                         one["cap"] = caps[budget_id]
-                    moves.reserve.append(one)
+                    moves.add("reserve", one)
             case Execution.NodeCompleted() | Execution.NodeFailed() | Execution.UsageResolved():
                 if not is_unknown(event):
-                    moves.settle.append(_settled(tenant, run, event))
+                    moves.add("settle", _settled(tenant, run, event))
             case _:
                 pass
+
+
+def _add_usage_event(moves: BudgetMoves, sent: UsageEvent) -> None:
+    """It has happened when it is told, so that nothing is reserved for it."""
+    for event in sent.pending_events:
+        if isinstance(event, UsageEvent.Created):
+            cost = cost_of_lines(event.usage)
+            for counter in counters_from(event.counters):
+                moves.add("count", {**_at(moves.tenant_id, counter), "cost": cost})
 
 
 def _add_embedding(moves: BudgetMoves, call: EmbeddingCall) -> None:
@@ -140,17 +150,18 @@ def _add_embedding(moves: BudgetMoves, call: EmbeddingCall) -> None:
         match event:
             case EmbeddingCall.Created() if event.reserved is not None:
                 for counter in counters_from(cast("list[Json]", event.reserved["counters"])):
-                    moves.reserve.append(
+                    moves.add(
+                        "reserve",
                         {
                             **_at(moves.tenant_id, counter),
                             "execution": call.id,
                             "path": event.purpose,
                             "attempt": ATTEMPT,
                             "amount": event.reserved["usd_pico"],
-                        }
+                        },
                     )
             case EmbeddingCall.Completed() | EmbeddingCall.Failed() | EmbeddingCall.UsageResolved():
-                moves.settle.append(_settled(moves.tenant_id, call.id, event))
+                moves.add("settle", _settled(moves.tenant_id, call.id, event))
             case _:
                 pass
 
@@ -198,16 +209,11 @@ def moves_document(batch: Sequence[BudgetMoves | None]) -> bytes:
             continue
         if moves.revision is not None:
             known[moves.tenant_id.int, moves.revision] = moves.tenant_id
-        for one in moves.reserve:
-            one["place"] = place  # In this batch: when it is tried again, in another.
-        for name, some in (
-            ("reserve", moves.reserve),
-            ("settle", moves.settle),
-            ("count", moves.count),
-            ("exhaust", moves.exhaust),
-        ):
-            if some:
-                document.setdefault(name, []).extend(some)
+        for kind, rows in moves.rows.items():
+            if kind == "reserve":
+                for one in rows:
+                    one["place"] = place  # In this batch: when it is tried again, in another.
+            document.setdefault(kind, []).extend(rows)
     told: list[Row] = [
         {"tenant": tenant_id, "revision": revision} for (_, revision), tenant_id in known.items()
     ]

@@ -40,7 +40,7 @@ class ListedPrices:
         model: str,
         at: datetime,  # noqa: ARG002 # the port's
     ) -> Sequence[PriceSource]:
-        return await _list_for(model)
+        return _OFFLINE if _is_offline(model) else await _listed()
 
 
 class PriceBooks:
@@ -56,7 +56,7 @@ class PriceBooks:
         self._books: dict[UUID, PriceBook] = {}
 
     async def sources(self, tenant_id: TenantId, model: str, at: datetime) -> Sequence[PriceSource]:
-        listed = await _list_for(model)
+        listed = _OFFLINE if _is_offline(model) else await _listed()
         if not self._books:
             return listed
         with suppress(Unavailable):
@@ -107,7 +107,7 @@ class StoredPrices:
             await self._book(plan.plan_id, PLATFORM),
             await self._book(PLATFORM, PLATFORM),
         ]
-        return [*_effective(books, at), *await _list_for(model)]
+        return [*_effective(books, at), *(_OFFLINE if _is_offline(model) else await _listed())]
 
     async def _book(self, owner_id: UUID, tenant_id: TenantId) -> PriceBook | None:
         """tenant_id: of the stream."""
@@ -125,8 +125,11 @@ def _effective(books: Sequence[PriceBook | None], at: datetime) -> list[PriceSou
     ]
 
 
-async def _list_for(model: str) -> tuple[PriceSource]:
-    if model.startswith(("offline/", "meter/")):
-        return _OFFLINE  # Which has none for what tenants count themselves.
+def _is_offline(model: str) -> bool:
+    """Of these nobody reads the list: what tenants count themselves has no price in either."""
+    return model.startswith(("offline/", "meter/"))
+
+
+async def _listed() -> tuple[PriceSource]:
     await load_prices()
     return (listed_prices(),)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from domain.budget_rules import BudgetRule, Counter, Spender, applies, counter_of
+from domain.identifiers import Json
 
 # A day or a month begins with a minute everywhere (domain/budget_rules.py).
 COUNTED_S = 60
@@ -18,7 +19,9 @@ class Payer:
 
     spender: Spender
     rules: Sequence[BudgetRule]
-    _counters: Sequence[Counter] = field(default_factory=tuple[Counter, ...])
+    _counters: Sequence[Counter] = ()
+    # The counters that were asked for last, as events have them.
+    told: list[Json] = field(default_factory=list[Json])
     # None: they are not known, or change with every moment.
     _minute: int | None = None
 
@@ -27,6 +30,7 @@ class Payer:
         minute = int(now.timestamp() // COUNTED_S)
         if self._minute != minute:
             self._counters = [counter_of(rule, self.spender, now) for rule in self.rules]
+            self.told = [counter.told() for counter in self._counters]
             is_rolling = any(rule.period == "rolling" for rule in self.rules)
             self._minute = None if is_rolling else minute
         return self._counters

@@ -127,7 +127,9 @@ class EmbeddingIntents:
             model=call.told,
             happened_at=call.made_at.isoformat(),
             created_by=asked.actor,
-            reserved=reservation(admitted, decided.counters) if decided.counters else None,
+            reserved=reservation(admitted, [one.told() for one in decided.counters])
+            if decided.counters
+            else None,
             usage=None,
             counters=[],
         )

@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple
 from uuid import UUID
 
 from commands.budget_port import (
@@ -31,7 +30,7 @@ from domain.errors import Unavailable
 from domain.execution_outcomes import fail_node
 from domain.execution_steps import begin_reserved, is_held_back
 from domain.execution_usage import METERED_TYPES
-from domain.identifiers import JsonObject
+from domain.identifiers import Json
 from domain.money import usd_pico, usd_text
 from domain.reservations import (
     Admitted,
@@ -78,12 +77,6 @@ class _Wait:
     looks: int = 0
 
 
-class _Priced(NamedTuple):
-    call: Estimate
-    rules: Sequence[BudgetRule]
-    counters: Sequence[Counter]
-
-
 @dataclass(eq=False)
 class Reserving:
     """Of one run in the hands of a worker. wake: tells it to look what can be done. limiting: what
@@ -127,7 +120,9 @@ class Reserving:
             self._payers.clear()
         limited = self.limiting.counted_types(run)
         is_paid = bool(known.rules or self._caps or self._held_back)
-        return limited | METERED_TYPES if is_paid else limited
+        if not is_paid:
+            return limited
+        return limited | METERED_TYPES if limited else METERED_TYPES
 
     def look_again(self) -> None:
         """The run was loaded anew: what is held back is told again when it goes on."""
@@ -213,27 +208,29 @@ class Reserving:
         self, on: Driven, attempt: Attempt, now: datetime, *, must_ask: bool
     ) -> Attempt | None:
         try:
-            priced = await self._priced(on, attempt, now)
-            crowded = self.parts.budget_lines.crowded(priced.counters)
+            call = await estimated(attempt, on.run, self.parts, now)
+            paying = self._payers.get(call.asked.agent_id) or await self._payer(on, call.asked)
+            counters = paying.counters(now)
+            crowded = self.parts.budget_lines.crowded(counters)
             if crowded is not None and not must_ask and not self._standings:
                 self._hold_up(on, attempt, crowded, now)
                 return None
             if must_ask and not self._standings:
-                asked = (on.run.tenant_id, priced.counters, self._caps)
+                asked = (on.run.tenant_id, counters, self._caps)
                 self._standings = await self.parts.budgets.standings(*asked)
         except (AttemptFailed, ModelFailed, Unavailable) as error:
             self._not_priced(on, attempt, error)
             return None
         standings = self._standings
         if standings:
-            standings = {one: standings[one] for one in priced.counters if one in standings}
-        outcome = _decide(priced, standings)
+            standings = {one: standings[one] for one in counters if one in standings}
+        outcome = _decide(call, paying.rules, standings)
         match outcome:
             case Admitted():
                 if self._standings:
                     known = self._standings
-                    self._standings = reserve(known, priced.counters, outcome.usd_pico)
-                return self._begin(on, attempt, priced, outcome)
+                    self._standings = reserve(known, counters, outcome.usd_pico)
+                return self._begin(on, attempt, outcome, call, counters=paying.told)
             case Exhausted():
                 self._exhausted.append(outcome.counter)
                 self._fail(on, attempt, self._refusal(outcome))
@@ -244,13 +241,23 @@ class Reserving:
                 self._hold_up(on, attempt, outcome.counter, now)
         return None
 
-    def _begin(self, on: Driven, attempt: Attempt, priced: _Priced, admitted: Admitted) -> Attempt:
-        begin_reserved(on.execution, attempt, _told(priced, admitted))
+    def _begin(
+        self,
+        on: Driven,
+        attempt: Attempt,
+        admitted: Admitted,
+        call: Estimate,
+        *,
+        counters: list[Json],
+    ) -> Attempt:
+        """counters: as events have them."""
+        reserved = reservation(admitted, counters) if counters else None
+        begin_reserved(on.execution, attempt, reserved)
         self._forget((attempt.path, attempt.number))
-        call = priced.call
-        tokens_max = admitted.tokens_max if priced.counters and call.worst is not None else None
-        reserved = Reserved(admitted.usd_pico, tokens_max, call.model, call.asked.agent_version)
-        return attempt._replace(reserved=reserved)
+        tokens_max = admitted.tokens_max if counters and call.worst is not None else None
+        return attempt.paid_for(
+            Reserved(admitted.usd_pico, tokens_max, call.model, call.asked.agent_version)
+        )
 
     def _fail(self, on: Driven, attempt: Attempt, failure: Failure) -> None:
         self._forget((attempt.path, attempt.number))
@@ -310,15 +317,11 @@ class Reserving:
                 failure = Failure(error.code, error.message, is_retryable=error.retryable)
                 self._fail(on, attempt, failure)
 
-    async def _priced(self, on: Driven, attempt: Attempt, now: datetime) -> _Priced:
-        """Raises AttemptFailed, ModelFailed, Unavailable."""
-        call = await estimated(attempt, on.run, self.parts, now)
-        agent_id = call.asked.agent_id
-        paying = self._payers.get(agent_id)
-        if paying is None:
-            paying = payer(await self._spender(on, call.asked), self._rules())
-            self._payers[agent_id] = paying
-        return _Priced(call, paying.rules, paying.counters(now))
+    async def _payer(self, on: Driven, asked: Asked) -> Payer:
+        """Raises Unavailable."""
+        found = payer(await self._spender(on, asked), self._rules())
+        self._payers[asked.agent_id] = found
+        return found
 
     def _rules(self) -> list[BudgetRule]:
         of_plan = [
@@ -366,17 +369,12 @@ def _nobody() -> None:
 
 
 def _decide(
-    priced: _Priced, standings: Mapping[Counter, Standing]
+    call: Estimate, rules: Sequence[BudgetRule], standings: Mapping[Counter, Standing]
 ) -> Admitted | Held | Exhausted | Failure:
-    call = priced.call
     if call.worst is not None:
         return decide(call.worst, call.tokens_wanted, standings)
-    for rule in priced.rules:
+    for rule in rules:
         if rule.is_hard and not rule.allows_unpriced:
             message = f"nobody knows what {call.asked.model} costs, and a hard budget has to"
             return Failure(UNPRICED, message)
     return Admitted(0, call.tokens_wanted)
-
-
-def _told(priced: _Priced, admitted: Admitted) -> JsonObject | None:
-    return reservation(admitted, priced.counters) if priced.counters else None

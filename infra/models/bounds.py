@@ -9,7 +9,7 @@ import orjson
 
 from domain.identifiers import Json, JsonObject
 from infra.models.offline import prompt_text
-from infra.models.parameters import LIMITS
+from infra.models.parameters import LIMITS, answer_limit
 from infra.models.prices import known_model
 
 # Around each message and the whole of them: who says it, where it begins and ends.
@@ -44,9 +44,7 @@ def bounds_of(
     model: str, messages: Sequence[Mapping[str, Json]], parameters: Mapping[str, Json]
 ) -> CallBounds:
     """The map of models has to be loaded, unless the model is `offline/`."""
-    asked = [parameters.get(name) for name in LIMITS]
-    limits = [one for one in asked if isinstance(one, int) and not isinstance(one, bool)]
-    limit = max(min(limits), 0) if limits else None
+    limit = answer_limit(parameters)
     if model.startswith("offline/"):
         return CallBounds(len(prompt_text(messages).split()), limit, None)
     tools = parameters.get("tools")
@@ -77,7 +75,7 @@ def bounds_of(
 def limited(model: str, parameters: Mapping[str, Json], tokens_max: int) -> JsonObject:
     """The parameters with a limit of the answer, under the name that the model knows."""
     provider = model.partition("/")[0]
-    names = [name for name in LIMITS if parameters.get(name) is not None]
-    if not names:
-        names = [LIMITS[1] if provider in OF_COMPLETION else LIMITS[0]]
-    return {**parameters, **dict.fromkeys(names, tokens_max)}
+    names = [name for name in LIMITS if parameters.get(name) is not None] if parameters else []
+    if names:
+        return {**parameters, **dict.fromkeys(names, tokens_max)}
+    return {**parameters, LIMITS[1] if provider in OF_COMPLETION else LIMITS[0]: tokens_max}

@@ -14,7 +14,7 @@ from commands.model_port import ModelFailed, ModelRequest, ModelResponse
 from domain.identifiers import Json
 from domain.usage import Measured
 from infra.models.failures import RETRYABLE, FailureCode, failed
-from infra.models.parameters import LIMITS
+from infra.models.parameters import answer_limit
 from infra.models.usage import TOKENS_MAX, measured_tokens, text_of
 
 ECHO = "offline/echo"
@@ -78,9 +78,10 @@ class OfflineModels:
 
 def prompt_text(messages: Sequence[Mapping[str, Json]]) -> str:
     """The text of the last user message; empty when there is none."""
-    users = (message for message in reversed(messages) if message.get("role") == "user")
-    last = next(users, None)
-    return "" if last is None else text_of(last.get("content"))
+    for message in reversed(messages):
+        if message.get("role") == "user":
+            return text_of(message.get("content"))
+    return ""
 
 
 def _finish_reason(entry: _Entry) -> str:
@@ -91,11 +92,9 @@ def _finish_reason(entry: _Entry) -> str:
 
 def _cut(entry: _Entry, parameters: Mapping[str, Json]) -> _Entry:
     """An answer is no longer than it may be. What a script says it used, it used all the same."""
-    limits = [parameters.get(name) for name in LIMITS]
-    wanted = [limit for limit in limits if isinstance(limit, int) and not isinstance(limit, bool)]
-    if not wanted or entry.tokens_out is not None:
+    limit = answer_limit(parameters)
+    if limit is None or entry.tokens_out is not None:
         return entry
-    limit = max(min(wanted), 0)
     # No text has more words than characters.
     if len(entry.text) <= limit or len(entry.text.split()) <= limit:
         return entry

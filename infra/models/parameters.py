@@ -37,6 +37,17 @@ ALLOWED: Mapping[str, tuple[type, ...]] = {
 }
 
 
+def answer_limit(parameters: Mapping[str, Json]) -> int | None:
+    """The least that is asked for; None: nothing is."""
+    least: int | None = None
+    if parameters:
+        for name in LIMITS:
+            limit = parameters.get(name)
+            if isinstance(limit, int) and not isinstance(limit, bool):
+                least = max(limit if least is None else min(limit, least), 0)
+    return least
+
+
 def checked_parameters(parameters: Mapping[str, Json]) -> JsonObject:
     """The parameters without nulls. Raises ModelFailed `invalid` for one that may not go out."""
     for name, value in parameters.items():
