@@ -101,11 +101,11 @@ class Relay:
             finally:
                 self.is_standing_by = False
             kafka = producer(self._bootstrap_servers, f"relay-{self._range}")
-            await kafka.start()
-            self.is_active, self._kafka = True, kafka
-            METRICS.store.relay_active.set(1)
-            reach("relay.after_lock")
             try:
+                await kafka.start()
+                self.is_active, self._kafka = True, kafka
+                METRICS.store.relay_active.set(1)
+                reach("relay.after_lock")
                 await self._publish_for_ever(conn, kafka)
             finally:
                 self.is_active, self._kafka = False, None
