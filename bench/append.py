@@ -25,6 +25,7 @@ from commands.dispatch import Dispatcher, Origin
 from commands.ports import Ports
 from domain.identifiers import JsonObject, TenantId
 from infra.admission import EveryoneAdmitted
+from infra.event_store import PostgresEventStore
 from infra.runtime import Runtime, build_runtime
 from infra.secrets_source import SecretsSource
 from infra.settings import Settings
@@ -58,11 +59,18 @@ TPS = re.compile(r"^tps = ([0-9.]+)", re.MULTILINE)
 
 
 @asynccontextmanager
-async def dispatcher_of(runtime: Runtime) -> AsyncIterator[Dispatcher]:
-    """The command path as the API builds it."""
+async def dispatcher_of(
+    runtime: Runtime, store: PostgresEventStore | None = None
+) -> AsyncIterator[Dispatcher]:
+    """The command path as the API builds it. store: that a tail tells what others append; without
+    one nobody else does.
+    """
+    if store is None:
+        store = await runtime.event_store("api")
+        store.is_told = True
     yield Dispatcher(
         Ports(
-            events=await runtime.event_store("api"),
+            events=store,
             clock=runtime.clock,
             ids=runtime.ids,
             secrets=SecretsSource(bcrypt_cost=runtime.settings.bcrypt_cost),

@@ -147,7 +147,7 @@ async def engine_of(runtime: Runtime) -> AsyncIterator[Engine]:
     scopes = frozenset({"workflows:write", "workflows:execute"})
     caller = Caller("api_key:bench", TenantId(runtime.ids.new()), scopes)
     try:
-        async with dispatcher_of(runtime) as dispatcher:
+        async with dispatcher_of(runtime, store) as dispatcher:
             with rare_collections():
                 yield Engine(dispatcher, waiter, caller, runtime.ids.new)
     finally:
