@@ -22,7 +22,7 @@ AT_ONCE = 64
 WARM_UP_S = 2.0
 # What facts cost is less than what the machine's neighbours do from one second to the next: many
 # short rounds in turn tell more than a few long ones.
-ROUNDS, ROUND_S = 7, 4.0
+ROUNDS, ROUND_S = 10, 3.0
 # Every step has an intent, as calls of providers have.
 CALL: JsonObject = {"config": ECHO}
 CALLS = chain([CALL] * STEPS)

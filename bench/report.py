@@ -79,12 +79,15 @@ async def in_turn(
 ) -> list[list[Round]]:
     """The rounds of each contender.
 
-    They alternate, so that a machine that slows down slows all of them.
+    They alternate, so that a machine that slows down slows all of them, and go there and back, so
+    that nobody always comes behind the same one.
     """
     results: list[list[Round]] = [[] for _ in contenders]
+    order = list(zip(contenders, results, strict=True))
     for _ in range(rounds):
-        for contender, own in zip(contenders, results, strict=True):
+        for contender, own in order:
             own.append(await contender())
+        order.reverse()
     return results
 
 
