@@ -6,7 +6,12 @@ import pytest
 from psycopg import AsyncConnection
 
 from domain.identifiers import TenantId
-from infra.event_log import READ_COMMIT_ORDER, READ_COMMIT_ORDER_OF_SHARDS, READ_TOPICS
+from infra.event_log import (
+    READ_COMMIT_ORDER,
+    READ_COMMIT_ORDER_OF_SHARDS,
+    READ_STREAM,
+    READ_TOPICS,
+)
 from infra.event_places import BY_ID, OTHER_FOLLOWERS
 from infra.event_search import (
     FOUND,
@@ -86,6 +91,30 @@ async def test_causes_and_effects_in_other_streams_are_found_by_an_index(
         await conn.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_indexonlyscan = off")
         cursor = await conn.execute("EXPLAIN (COSTS OFF) " + query, asked)
         assert index in "\n".join(row[0] for row in await cursor.fetchall())
+
+
+async def test_a_stream_is_read_by_its_key_in_a_log_that_was_never_analyzed(
+    parts: Parts, database_url: str
+) -> None:
+    """Without statistics the events of the tenant are taken for as few as those of the stream."""
+    tenant_id = TenantId(IDS.new())
+    streams = await append_streams(parts.store, tenant_id, streams=2000)
+    async with await AsyncConnection.connect(database_url, autocommit=True) as owner:
+        await owner.execute("SELECT pg_clear_relation_stats('agentledger', 'events')")
+        await owner.execute(
+            "SELECT pg_clear_attribute_stats('agentledger', 'events', attname, false)"
+            " FROM pg_stats WHERE schemaname = 'agentledger' AND tablename = 'events'"
+        )
+    api = await parts.database("api")
+    async with api.tenant_transaction(tenant_id) as conn:
+        found = await conn.execute(READ_STREAM, (tenant_id, next(iter(streams)), 0, 9))
+        events_count = len(await found.fetchall())
+        read = await conn.execute(
+            "SELECT sum(pg_stat_get_xact_tuples_returned(indexrelid)) FROM pg_index"
+            " WHERE indrelid = 'agentledger.events'::regclass"
+        )
+        assert events_count > 0
+        assert await read.fetchone() == (events_count,)
 
 
 async def plan_of(database_url: str, query: LiteralString, params: tuple[Any, ...]) -> str:
