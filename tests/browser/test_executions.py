@@ -221,7 +221,7 @@ def test_an_agent_shows_its_versions_and_is_run(visitor: Visit, client: Client) 
     agent_id = client.post("/agents", agent)["agent_id"]
     client.patch(f"/agents/{agent_id}", {"instructions": "Rhyme twice."})
     page = visitor.open("/agents")
-    page.get_by_role("link", name="Poet").click()
+    page.locator(f'a[href$="{agent_id}"]').click()
     expect(page.get_by_text("Rhyme twice.")).to_be_visible()
     visitor.require_accessible()
     page.get_by_role("button", name="1", exact=True).click()

@@ -156,7 +156,8 @@ export function useTenantChanges(
           poll ??= setInterval(() => document.hidden || tell(), POLL_MS);
         },
       });
-      if (!isFirst) timer = setTimeout(() => tell(), ROUND_PAUSE_MS);
+      // What was read before the first one may have changed until it began.
+      timer = setTimeout(() => tell(), isFirst ? everyMs : ROUND_PAUSE_MS);
       isFirst = false;
     };
     round();
