@@ -1,11 +1,14 @@
 """Signing in, and the first page, in a real browser on a real installation."""
 
-from playwright.sync_api import Browser, expect
+import json
+
+from playwright.sync_api import Browser, Route, expect
 
 from tests.browser.client import Client
 from tests.browser.visit import PHONE, Visit, visit
 from tests.end_to_end.stack import Stack, new_tenant, operator_key_of
 from tests.end_to_end.stories import question_workflow
+from tests.write_api.bodies import AGENT
 
 EMAIL = "admin@example.com"
 PASSWORD = "a long enough password"
@@ -127,3 +130,29 @@ def test_it_fits_a_phone(browser: Browser, stack: Stack, api_key: str) -> None:
         expect(page.get_by_role("heading", name="Overview")).to_be_visible()
         on_phone.require_narrow()
         on_phone.require_accessible()
+
+
+def test_what_changes_before_a_page_hears_of_changes_is_seen(
+    visitor: Visit, client: Client
+) -> None:
+    """Its first answer is of before, and it is told of nothing."""
+    agent_id = client.post("/agents", AGENT)["agent_id"]
+    is_first = True
+
+    def of_before(route: Route) -> None:
+        nonlocal is_first
+        if not is_first or "query Agents" not in (route.request.post_data or ""):
+            route.fallback()
+            return
+        is_first = False
+        end = {"hasNextPage": False, "endCursor": None, "__typename": "PageInfo"}
+        edges: list[object] = []
+        agents = {"edges": edges, "pageInfo": end, "__typename": "AgentConnection"}
+        body = json.dumps({"data": {"agents": agents}})
+        route.fulfill(content_type="application/json", body=body)
+
+    visitor.page.route("**/graphql", of_before)
+    visitor.page.route_web_socket("**/graphql", lambda _socket: None)
+    page = visitor.open("/agents")
+    expect(page.locator(f'a[href$="{agent_id}"]')).to_be_visible()
+    assert not is_first
