@@ -39,7 +39,8 @@ def test_a_person_signs_in_stays_so_over_a_reload_and_signs_out(
     page.reload()
     expect(page.get_by_text(EMAIL)).to_be_visible()
     token = page.evaluate("localStorage.getItem('agentledger.refresh-token')")
-    page.get_by_role("button", name="Sign out").click()
+    with page.expect_response("**/auth/logout"):
+        page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
     assert page.evaluate("Object.keys(localStorage).concat(Object.keys(sessionStorage))") == []
     answer = stranger.context.request.post(

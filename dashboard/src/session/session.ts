@@ -176,12 +176,15 @@ export async function useKey(key: string): Promise<void> {
   become({ kind: "key", key });
 }
 
+/** Out here first, so that no page asks with a session that is just being ended. On the server it
+ * ends after that, even when the page goes away; if it cannot be reached, it ends by itself.
+ */
 export async function signOut(): Promise<void> {
-  if (credential?.kind === "session") {
-    // Ended on the server too; if it cannot be reached, the session ends by itself.
-    await authorizedFetch("/api/v1/auth/logout", { method: "POST" }).catch(() => undefined);
-  }
+  const ended = credential?.kind === "session" ? await authorization().catch(() => null) : null;
   signOutHere();
+  if (ended === null) return;
+  const headers = { Authorization: ended };
+  await fetch("/api/v1/auth/logout", { method: "POST", headers, keepalive: true }).catch(() => undefined);
 }
 
 function signOutHere(): void {
