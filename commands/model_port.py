@@ -1,15 +1,13 @@
 """The port of language models: a request, an answer, one way to fail. Adapters: infra/models."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from domain.identifiers import Json
 from domain.usage import Measured
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRequest:
+class ModelRequest(NamedTuple):
     """model: `offline/echo`, `offline/script`, or a litellm name. messages: OpenAI chat format.
 
     attempt: 1-based attempt of the node run. timeout_s: the whole call. idempotency_key: sent to
@@ -23,7 +21,12 @@ class ModelRequest:
     timeout_s: float
     idempotency_key: str
     api_base: str | None = None
-    api_key: str | None = field(default=None, repr=False)
+    api_key: str | None = None
+
+    def __repr__(self) -> str:
+        """Without the key, which nothing that is printed may show."""
+        told = (f"{name}={value!r}" for name, value in zip(self._fields[:-1], self, strict=False))
+        return f"ModelRequest({', '.join(told)})"
 
 
 class ModelResponse(NamedTuple):

@@ -67,12 +67,23 @@ class Measured(NamedTuple):
     is_standard: bool = True
 
     @property
+    def tokens(self) -> tuple[int, int]:
+        """Of the prompt and of the answer. Who wants both has them of one look."""
+        tokens_in = tokens_out = 0
+        for meter, count in self.quantities.items():
+            if meter in INPUT_METERS:
+                tokens_in += count
+            elif meter in OUTPUT_METERS:
+                tokens_out += count
+        return tokens_in, tokens_out
+
+    @property
     def tokens_in(self) -> int:
-        return tokens_in_of(self.quantities)
+        return self.tokens[0]
 
     @property
     def tokens_out(self) -> int:
-        return sum([count for meter, count in self.quantities.items() if meter in OUTPUT_METERS])
+        return self.tokens[1]
 
 
 def tokens_in_of(quantities: Mapping[str, int]) -> int:

@@ -161,6 +161,8 @@ class LiveText:
                 del self._here[run]
 
     def is_followed(self, tenant_id: TenantId, execution_id: UUID) -> bool:
+        if not self._here and not self._elsewhere:
+            return False
         run = _Run(tenant_id, execution_id)
         return run in self._here or self._is_followed_elsewhere(run)
 

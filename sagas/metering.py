@@ -36,7 +36,8 @@ async def charged(
     metered = Metered(
         call.told, provider, call.agent_id, measured.source, rated.prices, rated.lines
     )
-    return Usage(call.told, measured.tokens_in, measured.tokens_out, rated.cost_usd_pico, metered)
+    tokens_in, tokens_out = measured.tokens
+    return Usage(call.told, tokens_in, tokens_out, rated.cost_usd_pico, metered)
 
 
 async def charged_failure(call: Call, failed: ModelFailed, prices: Prices) -> Usage:

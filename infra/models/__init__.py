@@ -24,6 +24,7 @@ from infra.models.prices import known_model, load_prices
 from infra.models.providers import PROVIDERS, WITH_ADDRESS_ONLY
 
 CONNECTIONS_MAX = 1024
+OFFLINE = "offline"
 # Names become parts of addresses and file names inside litellm.
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:@+*-]|/(?=[A-Za-z0-9@])){0,199}")
 _NAME_CHARACTERS_MAX = 200
@@ -46,40 +47,39 @@ class RoutedModels:
         self, request: ModelRequest, on_token: Callable[[str], None] | None = None
     ) -> ModelResponse:
         """Raises ModelFailed; `unknown_model` for a name that can be none."""
-        _require_name(request.model)
-        return await (await self._adapter_of(request)).complete(request, on_token)
+        provider = _named_provider(request.model)
+        if provider == OFFLINE:
+            return await self._offline.complete(request, on_token)
+        return await (await self._adapter_of(provider, request)).complete(request, on_token)
 
     async def embed(self, request: ModelRequest) -> Embedding:
         """Raises ModelFailed, as `complete` does."""
-        _require_name(request.model)
-        provider, _, name = request.model.partition("/")
-        if provider == "offline":
+        provider = _named_provider(request.model)
+        if provider == OFFLINE:
             return await self._offline_embeddings.embed(request)
-        if _speaks_our_protocol(provider, request, name):
+        if _speaks_our_protocol(provider, request):
             return await self._openai_protocol.embed(request)
         return await self._litellm.embed(request)
 
     async def aclose(self) -> None:
         await asyncio.gather(self._openai_protocol.aclose(), self._litellm.aclose())
 
-    async def _adapter_of(self, request: ModelRequest) -> Models:
-        model = request.model
-        provider, _, name = model.partition("/")
-        if provider == "offline":
-            return self._offline
-        if not _speaks_our_protocol(provider, request, name):
+    async def _adapter_of(self, provider: str, request: ModelRequest) -> Models:
+        if not _speaks_our_protocol(provider, request):
             return self._litellm
         if request.api_base is not None:
             return self._openai_protocol
         await load_prices()
+        model, name = request.model, _bare_name(request.model)
         known = known_model(model)
         # Some of OpenAI's models only answer its newer protocol; litellm translates.
         is_chat = (known is None or known.mode != "responses") and not name.startswith("responses/")
         return self._openai_protocol if is_chat else self._litellm
 
 
-def _speaks_our_protocol(provider: str, request: ModelRequest, name: str) -> bool:
+def _speaks_our_protocol(provider: str, request: ModelRequest) -> bool:
     """Raises ModelFailed for an address of a tenant's that nobody may go to."""
+    name = _bare_name(request.model)
     if request.api_base is None:
         return bool(name) and provider in PROVIDERS
     # litellm's clients are not guarded, and follow redirects to wherever they lead.
@@ -88,16 +88,23 @@ def _speaks_our_protocol(provider: str, request: ModelRequest, name: str) -> boo
     raise failed("invalid", f"{provider} cannot be called at an address of one's own")
 
 
-def _require_name(model: str) -> None:
-    """Raises ModelFailed."""
+def _bare_name(model: str) -> str:
+    return model.partition("/")[2]
+
+
+def _named_provider(model: str) -> str:
+    """Who offers the model, by its name. Raises ModelFailed for what can be none."""
     # What is longer is not remembered either: a tenant may write as much as it likes.
-    if len(model) > _NAME_CHARACTERS_MAX or not _is_name(model):
+    provider = _provider_of(model) if len(model) <= _NAME_CHARACTERS_MAX else None
+    if provider is None:
         raise failed("unknown_model", "this is not a model's name")
+    return provider
 
 
 @lru_cache(maxsize=1024)
-def _is_name(model: str) -> bool:
-    return _NAME.fullmatch(model) is not None and ".." not in model
+def _provider_of(model: str) -> str | None:
+    is_name = _NAME.fullmatch(model) is not None and ".." not in model
+    return model.partition("/")[0] if is_name else None
 
 
 def build_models(

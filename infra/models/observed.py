@@ -131,11 +131,13 @@ def _tell_response(request: ModelRequest, seconds: float, response: ModelRespons
     series, measured = _series(label_of(request.model)), response.measured
     series.seconds.observe(seconds)
     for meter, count in measured.quantities.items():
-        if meter.endswith("_tokens"):
-            counter = series.tokens.get(meter)
-            if counter is None:
-                counter = METRICS.models.tokens.labels(*series.label, meter)
-                series.tokens[meter] = counter
-            counter.inc(count)
-    series.tokens_in.observe(measured.tokens_in)
-    series.tokens_out.observe(measured.tokens_out)
+        counter = series.tokens.get(meter)
+        if counter is None:
+            if not meter.endswith("_tokens"):
+                continue
+            counter = METRICS.models.tokens.labels(*series.label, meter)
+            series.tokens[meter] = counter
+        counter.inc(count)
+    tokens_in, tokens_out = measured.tokens
+    series.tokens_in.observe(tokens_in)
+    series.tokens_out.observe(tokens_out)

@@ -55,7 +55,9 @@ class OfflineModels:
     ) -> ModelResponse:
         """Raises ModelFailed as scripted, and with code `invalid` for a script that is not one."""
         prompt = prompt_text(request.messages)
-        entry = _cut(_entry_for(request, prompt), request.parameters)
+        entry = _entry_for(request, prompt)
+        if request.parameters:
+            entry = _cut(entry, request.parameters)
         # Most answers take no time at all, and are not worth a timer.
         if entry.delay_s or entry.word_delay_s or on_token is not None:
             try:
@@ -67,12 +69,12 @@ class OfflineModels:
         if entry.failure is not None:
             raise _scripted_failure(entry, entry.failure)
         return ModelResponse(
-            text=entry.text,
-            finish_reason=_finish_reason(entry),
-            measured=_measured(entry, prompt),
-            model=request.model,
-            provider="offline",
-            tool_calls=entry.tool_calls,
+            entry.text,
+            "tool_calls" if entry.tool_calls else "length" if entry.is_cut else "stop",
+            _measured(entry, prompt),
+            request.model,
+            "offline",
+            entry.tool_calls,
         )
 
 
@@ -80,14 +82,9 @@ def prompt_text(messages: Sequence[Mapping[str, Json]]) -> str:
     """The text of the last user message; empty when there is none."""
     for message in reversed(messages):
         if message.get("role") == "user":
-            return text_of(message.get("content"))
+            content = message.get("content")
+            return content if isinstance(content, str) else text_of(content)
     return ""
-
-
-def _finish_reason(entry: _Entry) -> str:
-    if entry.tool_calls:
-        return "tool_calls"
-    return "length" if entry.is_cut else "stop"
 
 
 def _cut(entry: _Entry, parameters: Mapping[str, Json]) -> _Entry:
@@ -114,10 +111,13 @@ def _to_nobody(_text: str) -> None:
 
 
 def _measured(entry: _Entry, prompt: str) -> Measured:
-    return measured_tokens(
-        len(prompt.split()) if entry.tokens_in is None else entry.tokens_in,
-        len(entry.text.split()) if entry.tokens_out is None else entry.tokens_out,
-    )
+    tokens_in, tokens_out = entry.tokens_in, entry.tokens_out
+    if tokens_in is None:
+        tokens_in = len(prompt.split())
+    if tokens_out is None:
+        is_echo = entry.text is prompt and entry.tokens_in is None
+        tokens_out = tokens_in if is_echo else len(entry.text.split())
+    return measured_tokens(tokens_in, tokens_out)
 
 
 def _scripted_failure(entry: _Entry, code: FailureCode) -> ModelFailed:
@@ -135,7 +135,7 @@ def _scripted_failure(entry: _Entry, code: FailureCode) -> ModelFailed:
 def _entry_for(request: ModelRequest, prompt: str) -> _Entry:
     match request.model:
         case "offline/echo":
-            return _Entry(text=prompt)
+            return _Entry(prompt)
         case "offline/script":
             entries = _script_of(request.parameters.get("script"))
             return entries[min(max(request.attempt, 1), len(entries)) - 1]

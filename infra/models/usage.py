@@ -46,12 +46,12 @@ def reported_usage(report: Json, *, service_tier: Json = None) -> Measured | Non
 
 def measured_tokens(tokens_in: int, tokens_out: int) -> Measured:
     """Of a provider that counts no more than these."""
-    return Measured(
-        {
-            **_shares("input_tokens", tokens_in, {}),
-            **_shares("output_tokens", tokens_out, {}),
-        }
-    )
+    quantities: dict[str, int] = {}
+    if tokens_in:
+        quantities["input_tokens"] = tokens_in
+    if tokens_out:
+        quantities["output_tokens"] = tokens_out
+    return Measured(quantities)
 
 
 def estimated_usage(messages: Sequence[Mapping[str, Json]], text: str) -> Measured:

@@ -26,31 +26,27 @@ class Asked(NamedTuple):
     agent_version: int | None = None
 
 
-class Answered(NamedTuple):
-    response: ModelResponse
-    usage: Usage
-
-    def output(self) -> JsonObject:
-        """What later nodes see as `nodes.<id>.output`."""
-        measured = self.response.measured
-        output: JsonObject = {
-            "text": self.response.text,
-            "finish_reason": self.response.finish_reason,
-            "usage": {
-                "input_tokens": self.usage.tokens_in,
-                "output_tokens": self.usage.tokens_out,
-                "cached_tokens": measured.quantities.get("cached_input_tokens", 0),
-                "source": measured.source,
-            },
-        }
-        if self.response.tool_calls:
-            output["tool_calls"] = [dict(call) for call in self.response.tool_calls]
-        return output
-
-
 async def run_llm(attempt: Attempt, run: Run, on: Effects) -> Outcome:
-    answered = await call_model(attempt, run, on, asked_of_llm(attempt))
-    return Outcome(answered.output(), answered.usage)
+    response, usage = await call_model(attempt, run, on, asked_of_llm(attempt))
+    return Outcome(output_of(response, usage), usage)
+
+
+def output_of(response: ModelResponse, usage: Usage) -> JsonObject:
+    """What later nodes see as `nodes.<id>.output`."""
+    measured = response.measured
+    output: JsonObject = {
+        "text": response.text,
+        "finish_reason": response.finish_reason,
+        "usage": {
+            "input_tokens": usage.tokens_in,
+            "output_tokens": usage.tokens_out,
+            "cached_tokens": measured.quantities.get("cached_input_tokens", 0),
+            "source": measured.source,
+        },
+    }
+    if response.tool_calls:
+        output["tool_calls"] = [dict(call) for call in response.tool_calls]
+    return output
 
 
 def asked_of_llm(attempt: Attempt) -> Asked:
@@ -62,7 +58,9 @@ def asked_of_llm(attempt: Attempt) -> Asked:
     )
 
 
-async def call_model(attempt: Attempt, run: Run, on: Effects, asked: Asked) -> Answered:
+async def call_model(
+    attempt: Attempt, run: Run, on: Effects, asked: Asked
+) -> tuple[ModelResponse, Usage]:
     """Raises AttemptFailed with what was billed all the same."""
     model = asked.model
     is_streamed, parameters = _streamed(asked.parameters)
@@ -74,18 +72,22 @@ async def call_model(attempt: Attempt, run: Run, on: Effects, asked: Asked) -> A
         if attempt.reserved is not None:
             parameters = _as_reserved(attempt.reserved, made.asked, parameters)
         request = ModelRequest(
-            model=made.asked,
-            messages=asked.messages,
-            parameters=parameters,
-            attempt=attempt.number,
-            timeout_s=attempt.timeout_s,
-            idempotency_key=attempt.idempotency_key,
-            api_base=None if access is None else access.api_base,
-            api_key=None if access is None else access.api_key,
+            made.asked,
+            asked.messages,
+            parameters,
+            attempt.number,
+            attempt.timeout_s,
+            attempt.idempotency_key,
+            None if access is None else access.api_base,
+            None if access is None else access.api_key,
         )
         hidden = _hidden(access)
-        with live_answer(attempt, run, on, is_wanted=is_streamed, hidden=hidden) as on_token:
-            response = await on.models.complete(request, on_token)
+        heard = live_answer(attempt, run, on, is_wanted=is_streamed, hidden=hidden)
+        if heard is None:
+            response = await on.models.complete(request)
+        else:
+            with heard as on_token:
+                response = await on.models.complete(request, on_token)
     except ModelFailed as failed:
         raise AttemptFailed(
             failed.code,
@@ -101,7 +103,7 @@ async def call_model(attempt: Attempt, run: Run, on: Effects, asked: Asked) -> A
         provider=response.provider,
         tool_calls_count=len(response.tool_calls),
     )
-    return Answered(response if access is None else _told_of(hidden, response, model), usage)
+    return response if access is None else _told_of(hidden, response, model), usage
 
 
 def _streamed(parameters: Mapping[str, Json]) -> tuple[bool, Mapping[str, Json]]:

@@ -3,7 +3,6 @@
 import gzip
 import json
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -43,7 +42,7 @@ def request(server: OpenAiServer, model: str = "openai/gpt-4o", **changes: Any) 
         api_base=server.api_base,
         api_key="sk-test",
     )
-    return replace(plain, **changes)
+    return plain._replace(**changes)
 
 
 async def failure_of(

@@ -38,6 +38,13 @@ def request(model: str) -> ModelRequest:
     return ModelRequest(model, [{"role": "user", "content": "Hi"}], {}, 1, 5, "k")
 
 
+def test_a_request_that_is_printed_shows_all_but_the_key() -> None:
+    shown = repr(request("openai/x")._replace(api_base="https://x", api_key="sk-secret"))
+    assert "sk-secret" not in shown
+    assert shown.startswith("ModelRequest(model='openai/x', ")
+    assert "api_base='https://x'" in shown
+
+
 def routed() -> RoutedModels:
     return RoutedModels(openai_protocol=Recorded("openai_protocol"), litellm=Recorded("litellm"))
 
