@@ -7,11 +7,13 @@ the methods of the one that it is made of, which are the same.
 """
 
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from eventsourcing.domain import Aggregate as LibraryAggregate
-from eventsourcing.domain import MetaDomainEvent
+from eventsourcing.domain import CanMutateAggregate, MetaDomainEvent
 
 
 class EventClass(MetaDomainEvent):
@@ -40,3 +42,8 @@ class Aggregate(LibraryAggregate):
 
     class Created(Event, LibraryAggregate.Created):
         pass
+
+    def collect_events(self) -> Sequence[CanMutateAggregate[UUID]]:
+        """All at once, where the library takes them out one by one."""
+        collected, self._pending_events = self._pending_events, []
+        return collected

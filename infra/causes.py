@@ -34,17 +34,14 @@ class KnownIds:
         self.last: UUID | None = None
         self.intents: dict[tuple[str, int], UUID] = {}
 
-    def cause_of(self, fact: object) -> UUID | None:
+    def happens(self, fact: object, event_id: UUID) -> UUID | None:
+        """What it follows from; from now on others follow from it."""
+        cause, self.last = self.last, event_id
         if isinstance(fact, ENDS):
-            return self.intents.get((fact.path, fact.attempt), self.last)
-        return self.last
-
-    def happened(self, fact: object, event_id: UUID) -> None:
+            return self.intents.pop((fact.path, fact.attempt), cause)
         if isinstance(fact, Execution.NodeStarted):
             self.intents[fact.path, fact.attempt] = event_id
-        elif isinstance(fact, ENDS):
-            self.intents.pop((fact.path, fact.attempt), None)
-        self.last = event_id
+        return cause
 
 
 def known_ids(aggregate: Aggregate) -> KnownIds:
@@ -66,7 +63,7 @@ def remember(
     if isinstance(aggregate, Execution):
         known = known_ids(aggregate)
         for event, fact in zip(page, facts, strict=True):
-            known.happened(fact, event.event_id)
+            known.happens(fact, event.event_id)
 
 
 class Causes:
@@ -81,8 +78,6 @@ class Causes:
         self._is_command = is_command
         self._leader: UUID | None = None
         self._children: dict[str, UUID] = {}
-        self._known = KnownIds()
-        self._is_first = True
 
     def of(self, aggregate: Aggregate) -> None:
         """Its events come next. What is decided with others follows from the first of them."""
@@ -96,9 +91,7 @@ class Causes:
 
     def next(self, fact: object, event_id: UUID) -> UUID | None:
         """What it follows from."""
-        known = self._known
-        cause = known.cause_of(fact)
-        known.happened(fact, event_id)
+        cause = self._known.happens(fact, event_id)
         if isinstance(fact, Execution.ChildStarted):
             self._children[fact.child_id] = event_id
         if self._is_first:

@@ -96,8 +96,8 @@ class DataKeys:
         self._database = database
         self._key_encryption = key_encryption
         self._monotonic_s = monotonic_s
-        # By the id of the tenant or of the subject, which no two keys share.
-        self._kept: OrderedDict[UUID, TenantKey] = OrderedDict()
+        # By the number of the tenant or of the subject, which no two keys share.
+        self._kept: OrderedDict[int, TenantKey] = OrderedDict()
         self._asking: dict[Scope, asyncio.Task[TenantKey]] = {}
         # For each lookup on its way, what was forgotten meanwhile.
         self._forgotten: dict[object, set[UUID]] = {}
@@ -142,7 +142,7 @@ class DataKeys:
         """Without waiting, if it is in memory; for what is done for every event."""
         # Numbers, because to compare UUIDs is a function of Python's.
         is_whole = subject_id is WHOLE_TENANT or subject_id.int == WHOLE_TENANT.int
-        kept = self._kept.get(tenant_id if is_whole else subject_id)
+        kept = self._kept.get(tenant_id.int if is_whole else subject_id.int)
         if kept is None or kept.until_s <= self._monotonic_s():
             return None
         if kept.tenant_id.int != tenant_id.int:
@@ -182,7 +182,7 @@ class DataKeys:
             forgotten.add(key_id)
         for scope in [scope for scope in self._asking if key_id in scope]:
             del self._asking[scope]
-        return self._kept.pop(key_id, None) is not None
+        return self._kept.pop(key_id.int, None) is not None
 
     async def _look_up(self, scopes: Collection[Scope]) -> dict[Scope, TenantKey]:
         lookup = object()
@@ -196,8 +196,8 @@ class DataKeys:
         # What was read may be older than a change that was told meanwhile.
         for scope, key in looked_up.items():
             if forgotten.isdisjoint(scope):
-                self._kept.pop(scope.key_id, None)
-                self._kept[scope.key_id] = key
+                self._kept.pop(scope.key_id.int, None)
+                self._kept[scope.key_id.int] = key
         while len(self._kept) > KEYS_KEPT_MAX:
             self._kept.popitem(last=False)
         return looked_up

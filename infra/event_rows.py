@@ -1,7 +1,7 @@
 """What aggregates have pending as rows of the log and payloads beside it, sealed."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeAlias
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from infra.append_statement import EventRow, SubjectRow
 from infra.blobs import BLOBS, sealed_blob
 from infra.causes import Causes
 from infra.data_keys import DataKeys, TenantKey
-from infra.event_sealing import nested, place, sealed
+from infra.event_sealing import nested, place_in, sealed
 from infra.payload_offloading import Blob, stored_form
 from infra.personal_members import subject_of
 
@@ -22,15 +22,18 @@ from infra.personal_members import subject_of
 SubjectKeys: TypeAlias = Mapping[UUID, TenantKey]
 
 
-async def keys_of_subjects(
-    keys: DataKeys, tenant_id: TenantId, aggregates: Sequence[Aggregate]
-) -> SubjectKeys:
-    """Of the data subjects that something of this append is about; mostly none."""
-    subject_ids = {
+def subjects_of(aggregates: Sequence[Aggregate]) -> set[UUID]:
+    """The data subjects that something of this append is about; mostly none."""
+    return {
         subject_id
         for aggregate in aggregates
         if (subject_id := subject_of(aggregate)) is not None and aggregate.pending_events
     }
+
+
+async def keys_of_subjects(
+    keys: DataKeys, tenant_id: TenantId, subject_ids: Collection[UUID]
+) -> SubjectKeys:
     found: dict[UUID, TenantKey] = {}
     for subject_id in subject_ids:
         key = keys.kept(tenant_id, subject_id)
@@ -59,10 +62,12 @@ def event_rows(
         bytes_max = sys.maxsize if is_erased else inline_bytes_max
         address = _address(key if subject_key is None or is_erased else subject_key)
         causes.of(aggregate)
+        stream_id = aggregate.id
+        stream = stream_id.bytes
         for event in aggregate.collect_events():
             topic, state, beside = stored_form(event, inline_bytes_max=bytes_max, address=address)
-            stream_id, version = event.originator_id, event.originator_version
-            bound_to = place(stream_id, version)
+            version = event.originator_version
+            bound_to = place_in(stream, version)
             if subject_key is not None:
                 state = nested(topic, state, subject_key, bound_to)
             event_id = new_id()

@@ -2,11 +2,10 @@
 callers.
 """
 
-import contextlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from typing import LiteralString
+from typing import Any, LiteralString
 from uuid import UUID
 
 import orjson
@@ -31,7 +30,7 @@ from domain.aggregates import Aggregate
 from domain.envelope import Envelope
 from domain.executions import Execution
 from domain.identifiers import JsonObject, TenantId
-from infra.append_statement import Append
+from infra.append_statement import Append, EventRow, SubjectRow
 from infra.blobs import Blobs
 from infra.budget_moves import budget_moves, known_in
 from infra.caches import Cache
@@ -40,10 +39,12 @@ from infra.data_keys import DataKeys, TenantKey, sealed_for
 from infra.event_codec import decode, mutated
 from infra.event_log import read_from_snapshot, read_stream
 from infra.event_rows import (
+    SubjectKeys,
     beginning_of_subjects,
     event_rows,
     key_of_answer,
     keys_of_subjects,
+    subjects_of,
 )
 from infra.event_sealing import EventSeals, is_without_personal
 from infra.group_commit import GroupCommit
@@ -58,8 +59,6 @@ from infra.snapshots import FORMS, Snapshots
 from infra.tracing import is_on, span
 
 STORED_DEFINITIONS_MAX = 4096
-# Around an append that nothing is paid for with.
-NO_BUDGETS = contextlib.nullcontext()
 # What recorded answers are sealed as.
 ANSWERS = "answers"
 # In the place of a fingerprint, which lies before its answer, behind its length: what was asked for
@@ -122,17 +121,18 @@ class PostgresEventStore:
         self._cache_max = cache_max
         self.is_told = False
         self._neighbours = neighbours
-        self._cache: OrderedDict[UUID, tuple[TenantId, Aggregate]] = OrderedDict()
+        # By the number of the stream: to hash a UUID is a function of Python's.
+        self._cache: OrderedDict[int, tuple[TenantId, Aggregate]] = OrderedDict()
         self._known_definitions: OrderedDict[tuple[TenantId, str], None] = OrderedDict()
 
     async def load(
         self, kind: type[AnyAggregate], stream_id: UUID, tenant_id: TenantId
     ) -> AnyAggregate | None:
-        cached = self._cache.pop(stream_id, None)
+        cached = self._cache.pop(stream_id.int, None)
         if cached is not None:
             owner, aggregate = cached
             if owner != tenant_id or not isinstance(aggregate, kind):
-                self._cache[stream_id] = cached
+                self._cache[stream_id.int] = cached
                 return None
             if self.is_told or await self._is_newest(aggregate, tenant_id):
                 return aggregate
@@ -206,26 +206,27 @@ class PostgresEventStore:
         """Give back an aggregate that was loaded and not changed."""
         if isinstance(aggregate, Execution) or not self._cache_max:
             return
-        present = self._cache.get(aggregate.id)
+        number = aggregate.id.int
+        present = self._cache.get(number)
         if present is not None and present[1].version > aggregate.version:
             return
-        self._cache[aggregate.id] = (tenant_id, aggregate)
+        self._cache[number] = (tenant_id, aggregate)
         if len(self._cache) > self._cache_max:
             self._cache.popitem(last=False)
 
     def forget(self, stream_id: UUID, newest_version: int) -> None:
         """Somebody appended: drop what is kept if it is older."""
-        cached = self._cache.get(stream_id)
+        cached = self._cache.get(stream_id.int)
         if cached is not None and cached[1].version < newest_version:
-            del self._cache[stream_id]
+            del self._cache[stream_id.int]
 
     def forget_tenant(self, tenant_id: UUID) -> None:
         """Its key may be destroyed: what is in memory of it goes."""
         self._keys.forget(tenant_id)
         self._blobs.forget(TenantId(tenant_id))
         self._definitions.forget_tenant(TenantId(tenant_id))
-        for stream_id in [s for s, (owner, _) in self._cache.items() if owner == tenant_id]:
-            del self._cache[stream_id]
+        for number in [n for n, (owner, _) in self._cache.items() if owner == tenant_id]:
+            del self._cache[number]
 
     async def append(
         self,
@@ -237,22 +238,29 @@ class PostgresEventStore:
     ) -> PositionToken | None:
         tenant_id = envelope.tenant_id
         key = self._keys.kept(tenant_id) or await self._keys.of(tenant_id)
-        subject_keys = await keys_of_subjects(self._keys, tenant_id, aggregates)
-        of_subjects = beginning_of_subjects(aggregates) if subject_keys else ()
-        budgets = budget_moves(tenant_id, aggregates, known_in(side_rows))
+        bytes_max = self._retention.kept(tenant_id)
+        bytes_max = bytes_max or await self._retention.inline_bytes_max(tenant_id)
+        subject_keys: SubjectKeys = {}
+        of_subjects: Sequence[SubjectRow] = ()
+        if subject_ids := subjects_of(aggregates):
+            subject_keys = await keys_of_subjects(self._keys, tenant_id, subject_ids)
+            of_subjects = beginning_of_subjects(aggregates)
+        budgets = budget_moves(tenant_id, aggregates, known_in(side_rows) if side_rows else None)
         rows, blobs = event_rows(
             aggregates,
             key,
             subject_keys,
-            inline_bytes_max=await self._retention.inline_bytes_max(tenant_id),
+            inline_bytes_max=bytes_max,
             new_id=self._new_id,
             causes=Causes(envelope.causation_id, is_command=envelope.command_id is not None),
         )
+        if not rows:
+            if command is None:
+                for aggregate in aggregates:
+                    self.keep(aggregate, tenant_id)
+                return None
+            side_rows = ()  # Never without events.
         append = Append(envelope, rows, blobs=blobs, of_subjects=of_subjects, budgets=budgets)
-        if not append.events and command is None:
-            for aggregate in aggregates:
-                self.keep(aggregate, envelope.tenant_id)
-            return None
         if command is not None:
             fingerprint = command.fingerprint
             result = bytes([len(fingerprint)]) + fingerprint + orjson.dumps(command.result)
@@ -260,37 +268,46 @@ class PostgresEventStore:
             sealed_result = sealed_for(
                 key, subject_key, ANSWERS, result, bound_to=command.command_id.bytes
             )
-            row = (command.command_id, SEALED_TOO, sealed_result, len(append.events))
-            append.commands = [row]
-        definitions = self._add_side_rows(append, side_rows if append.events else (), key)
+            append.commands = [(command.command_id, SEALED_TOO, sealed_result, len(rows))]
+        if side_rows:
+            self._add_side_rows(append, side_rows, key)
         if blobs:
             await self._admit(envelope, blobs)
-        with budgets or NO_BUDGETS:
+        if budgets is None:
             token = await self._stored(append)
-        if any(isinstance(row, RemovedPayloads) for row in side_rows):
-            self._blobs.forget(tenant_id)
-        if self._forget_destroyed(tenant_id, side_rows):
+        else:
+            with budgets:
+                token = await self._stored(append)
+        if side_rows and self._took_effect(tenant_id, side_rows):
             return token
-        self._remember_stored(definitions)
-        count_payments(aggregates, rows)
-        for aggregate in aggregates:
-            if self._snapshots.is_due(aggregate, rows):
-                self._snapshots.take(envelope.tenant_id, aggregate)
-            self.keep(aggregate, envelope.tenant_id)
-            if self._neighbours is not None:
-                self._neighbours.stored(envelope.tenant_id, aggregate)
+        self._settle(tenant_id, aggregates, rows)
         return token
 
-    async def _stored(self, append: Append) -> PositionToken | None:
-        """In a span that events remember: whoever reads them later is led to it."""
-        if not is_on():
-            return await self._group_commit.append(append)
+    def _settle(
+        self, tenant_id: TenantId, aggregates: Sequence[Aggregate], rows: Sequence[EventRow]
+    ) -> None:
+        """Their events are stored."""
+        count_payments(rows)
+        for aggregate in aggregates:
+            if self._snapshots.is_due(aggregate, rows):
+                self._snapshots.take(tenant_id, aggregate)
+            self.keep(aggregate, tenant_id)
+            if self._neighbours is not None:
+                self._neighbours.stored(tenant_id, aggregate)
+
+    def _stored(self, append: Append) -> Coroutine[Any, Any, PositionToken | None]:
+        return self._stored_in_span(append) if is_on() else self._group_commit.append(append)
+
+    async def _stored_in_span(self, append: Append) -> PositionToken | None:
+        """Events remember it: whoever reads them later is led to it."""
         with span("append events", "producer", {"agentledger.events": len(append.events)}) as made:
             append.envelope = replace(append.envelope, traceparent=made.traceparent)
             return await self._group_commit.append(append)
 
-    def _forget_destroyed(self, tenant_id: TenantId, side_rows: Sequence[SideRow]) -> bool:
-        """What these rows have made unreadable; whether that is the whole tenant."""
+    def _took_effect(self, tenant_id: TenantId, side_rows: Sequence[SideRow]) -> bool:
+        """What is in memory follows rows that were stored; whether they have made the whole tenant
+        unreadable.
+        """
         for row in side_rows:
             match row:
                 case DestroyedTenantKey():
@@ -299,6 +316,10 @@ class PostgresEventStore:
                 case DestroyedSubjectKey():
                     self._keys.forget(row.subject_id)
                     self._blobs.forget(tenant_id)
+                case RemovedPayloads():
+                    self._blobs.forget(tenant_id)
+                case StoredDefinition():
+                    self._remember_stored(tenant_id, row.definition_hash)
                 case _:
                     pass
         return False
@@ -344,10 +365,9 @@ class PostgresEventStore:
             return stored
         return await self._keys.opened(tenant_id, purpose, stored, bound_to)
 
-    def _remember_stored(self, definitions: Sequence[tuple[TenantId, str]]) -> None:
-        for key in definitions:
-            self._known_definitions[key] = None
-        while len(self._known_definitions) > STORED_DEFINITIONS_MAX:
+    def _remember_stored(self, tenant_id: TenantId, definition_hash: str) -> None:
+        self._known_definitions[tenant_id, definition_hash] = None
+        if len(self._known_definitions) > STORED_DEFINITIONS_MAX:
             self._known_definitions.popitem(last=False)
 
     async def _admit(self, envelope: Envelope, blobs: Sequence[Blob]) -> None:
@@ -360,11 +380,7 @@ class PostgresEventStore:
             await self._blobs.require_room(tenant_id, bytes_count)
         await self._blobs.note_stored(tenant_id, bytes_count)
 
-    def _add_side_rows(
-        self, append: Append, side_rows: Sequence[SideRow], key: TenantKey
-    ) -> list[tuple[TenantId, str]]:
-        """Returns the definitions that this append stores first, as far as is known here."""
-        definitions: list[tuple[TenantId, str]] = []
+    def _add_side_rows(self, append: Append, side_rows: Sequence[SideRow], key: TenantKey) -> None:
         tenant_id = append.envelope.tenant_id
         for row in side_rows:
             match row:
@@ -381,6 +397,3 @@ class PostgresEventStore:
                     pass
                 case _:
                     append.rare = (*append.rare, side_statement(tenant_id, row, key))
-                    if isinstance(row, StoredDefinition):
-                        definitions.append((tenant_id, row.definition_hash))
-        return definitions

@@ -4,8 +4,6 @@ look at, and alerts are made of counters.
 
 from collections.abc import Sequence
 
-from domain.aggregates import Aggregate
-from domain.payments import Payment
 from infra.append_statement import EventRow
 from infra.metrics import METRICS
 
@@ -17,11 +15,8 @@ RESULTS = {
 }
 
 
-def count_payments(aggregates: Sequence[Aggregate], rows: Sequence[EventRow]) -> None:
-    """rows: the events of these, as they were stored."""
-    for aggregate in aggregates:
-        if isinstance(aggregate, Payment):
-            results = [RESULTS.get(row[2]) for row in rows if row[0] == aggregate.id]
-            for result in results:
-                if result is not None:
-                    METRICS.payments.labels(result).inc()
+def count_payments(rows: Sequence[EventRow]) -> None:
+    """rows: events as they were stored, of whatever kind."""
+    for row in rows:
+        if row[2] in RESULTS:
+            METRICS.payments.labels(RESULTS[row[2]]).inc()

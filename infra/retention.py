@@ -50,18 +50,21 @@ class RetentionKnown:
     def __init__(self, database: Database, *, monotonic_s: Callable[[], float]) -> None:
         self._database = database
         self._monotonic_s = monotonic_s
-        self._known: OrderedDict[TenantId, tuple[bool, float]] = OrderedDict()
-        self._asking: dict[TenantId, asyncio.Task[bool]] = {}
+        # By the number of the tenant: to hash a UUID is a function of Python's.
+        self._known: OrderedDict[int, tuple[int, float]] = OrderedDict()
+        self._asking: dict[TenantId, asyncio.Task[int]] = {}
+
+    def kept(self, tenant_id: TenantId) -> int | None:
+        """As inline_bytes_max, without waiting, if it is in memory; for every append asks."""
+        bytes_max, until_s = self._known.get(tenant_id.int, (None, 0.0))
+        return None if bytes_max is None or self._monotonic_s() >= until_s else bytes_max
 
     async def inline_bytes_max(self, tenant_id: TenantId) -> int:
-        """Larger payloads lie beside their events."""
-        has_retention, until_s = self._known.get(tenant_id, (False, -1.0))
-        if self._monotonic_s() >= until_s:
-            has_retention = await self._asked(tenant_id)
-        return REMOVABLE_FROM_BYTES if has_retention else INLINE_BYTES_MAX
-
-    async def _asked(self, tenant_id: TenantId) -> bool:
-        """However many ask at a time, the database is asked once."""
+        """Larger payloads lie beside their events. However many ask at a time, the database is
+        asked once.
+        """
+        if (bytes_max := self.kept(tenant_id)) is not None:
+            return bytes_max
         asking = self._asking.get(tenant_id)
         if asking is None:
             asking = asyncio.create_task(self._ask(tenant_id))
@@ -69,14 +72,15 @@ class RetentionKnown:
             asking.add_done_callback(lambda _: self._asking.pop(tenant_id, None))
         return await asyncio.shield(asking)
 
-    async def _ask(self, tenant_id: TenantId) -> bool:
+    async def _ask(self, tenant_id: TenantId) -> int:
         async with self._database.tenant_transaction(tenant_id) as conn:
             row = await (await conn.execute(HAS_RETENTION, (tenant_id,))).fetchone()
         has_retention = row is not None and bool(row[0])
-        self._known[tenant_id] = (has_retention, self._monotonic_s() + KNOWN_S)
+        bytes_max = REMOVABLE_FROM_BYTES if has_retention else INLINE_BYTES_MAX
+        self._known[tenant_id.int] = (bytes_max, self._monotonic_s() + KNOWN_S)
         if len(self._known) > TENANTS_MAX:
             self._known.popitem(last=False)
-        return has_retention
+        return bytes_max
 
 
 class PostgresRetentions:

@@ -26,8 +26,7 @@ def test_an_end_follows_from_its_own_beginning_and_all_else_from_what_was_before
     ids, causes = ids_of(run), {}
     for event in run.events:
         fact = decode(event)
-        causes[event.version] = known.cause_of(fact)
-        known.happened(fact, event.event_id)
+        causes[event.version] = known.happens(fact, event.event_id)
     assert causes == {1: None, 2: ids[1], 3: ids[2], 4: ids[3], 5: ids[3], 6: ids[4]}
     assert known.intents == {}
 
@@ -43,7 +42,7 @@ def test_what_was_read_is_known() -> None:
     known = known_ids(execution)
     ids = ids_of(run)
     assert known.last == ids[4]
-    assert known.cause_of(decode(run.events[4])) == ids[3]
+    assert known.happens(decode(run.events[4]), ids[5]) == ids[3]
 
 
 def test_what_somebody_asked_for_follows_from_no_event_and_what_goes_with_it_from_that() -> None:
