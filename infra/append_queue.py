@@ -8,7 +8,6 @@ turn, they wait for one of its batches.
 
 from collections import OrderedDict, deque
 
-from domain.identifiers import TenantId
 from infra.append_statement import Append
 
 # A tenant may wait with less than this many times what is free (dynamic thresholds; Choudhury and
@@ -22,21 +21,22 @@ class AppendQueue:
     def __init__(self, appends_max: int) -> None:
         self._appends_max = appends_max
         self._count = 0
-        # Whose turn is next stands first.
-        self._tenants: OrderedDict[TenantId, deque[Append]] = OrderedDict()
+        # By the number of the tenant: to hash a UUID is a function of Python's. Whose turn is next
+        # stands first.
+        self._tenants: OrderedDict[int, deque[Append]] = OrderedDict()
 
     def __len__(self) -> int:
         return self._count
 
     def put(self, append: Append) -> bool:
         """False when there is no room for it."""
-        tenant_id = append.envelope.tenant_id
-        queue = self._tenants.get(tenant_id)
+        number = append.envelope.tenant_id.int
+        queue = self._tenants.get(number)
         own = 0 if queue is None else len(queue)
         if own >= SHARE_OF_FREE * (self._appends_max - self._count):
             return False
         if queue is None:
-            queue = self._tenants[tenant_id] = deque()
+            queue = self._tenants[number] = deque()
         queue.append(append)
         self._count += 1
         return True
@@ -49,32 +49,32 @@ class AppendQueue:
         batch: list[Append] = []
         events = size = 0
         while self._count and len(batch) < appends_max:
-            tenant_id, queue = next(iter(self._tenants.items()))
+            number, queue = next(iter(self._tenants.items()))
             append = queue[0]
             if batch and batch[-1].rare and not _are_alike(batch[-1], append):
                 break
             events += len(append.events)
-            size += append.bytes_count
+            size += append.bytes_count()
             if batch and (events > events_max or size > bytes_max):
                 break
             batch.append(queue.popleft())
             self._count -= 1
             if not queue:
-                del self._tenants[tenant_id]
+                del self._tenants[number]
             elif not append.rare:
-                self._tenants.move_to_end(tenant_id)
-        if batch and (last := batch[-1].envelope.tenant_id) in self._tenants:
+                self._tenants.move_to_end(number)
+        if batch and (last := batch[-1].envelope.tenant_id.int) in self._tenants:
             self._tenants.move_to_end(last)
         return batch
 
     def take_overdue(self, now: float) -> list[Append]:
         """Those that nobody will wait for any more, out of the queue."""
         overdue: list[Append] = []
-        for tenant_id, queue in list(self._tenants.items()):
+        for number, queue in list(self._tenants.items()):
             while queue and queue[0].overdue_at <= now:
                 overdue.append(queue.popleft())
             if not queue:
-                del self._tenants[tenant_id]
+                del self._tenants[number]
         self._count -= len(overdue)
         return overdue
 

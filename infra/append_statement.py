@@ -15,23 +15,23 @@ from psycopg.pq.abc import PGresult
 
 from commands.ports import PositionToken
 from domain.envelope import Envelope
-from domain.identifiers import shard_of
+from domain.identifiers import SHARDS_COUNT, Shard
 from infra.binary_form import (
+    BIGINT_ELEMENT,
     BIGINT_OID,
     BYTEA_OID,
     LENGTH,
     TEXT_OID,
     TIMESTAMPTZ_OID,
-    UUID_LENGTH,
-    UUID_OID,
     array,
     bigint_element,
     bigints,
     bytes_element,
+    optional_uuid_array,
     short_text_element,
     text_element,
     time_element,
-    uuid_element,
+    uuid_array,
 )
 from infra.budget_moves import BudgetMoves, moves_document
 from infra.payload_offloading import Blob
@@ -107,9 +107,11 @@ class Stored(NamedTuple):
     notification_ids: Sequence[int]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Append:
-    """What one caller wants stored, all or nothing. refusal: why it was not."""
+    """What one caller wants stored, all or nothing. stored: from when it waits to be. refusal: why
+    it was not.
+    """
 
     envelope: Envelope
     events: Sequence[EventRow]
@@ -123,21 +125,18 @@ class Append:
     overdue_at: float = 0.0
     refusal: Exception | None = None
     stored: asyncio.Future[PositionToken | None] = field(init=False)
-    bytes_count: int = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.stored = asyncio.get_running_loop().create_future()
-        self.bytes_count = sum([len(row[3]) for row in self.events])
-        if self.blobs:
-            self.bytes_count += sum([len(blob.content) for blob in self.blobs])
+    def bytes_count(self) -> int:
+        count = sum([len(row[3]) for row in self.events])
+        return count + sum([len(blob.content) for blob in self.blobs]) if self.blobs else count
 
-    def token(self, stored: Stored) -> PositionToken:
-        """The token of this append, given where its events are stored."""
+    def token(self, era: int, tx_id: int, notification_ids: Sequence[int]) -> PositionToken:
+        """The token of this append, given where its events are stored, in their order."""
         places = {
-            shard_of(row[0]): notification_id
-            for row, notification_id in zip(self.events, stored.notification_ids, strict=True)
+            Shard(row[0].int % SHARDS_COUNT): notification_id
+            for row, notification_id in zip(self.events, notification_ids, strict=True)
         }
-        return PositionToken(stored.era, stored.tx_id, places)
+        return PositionToken(era, tx_id, places)
 
     def succeed(self, token: PositionToken | None) -> None:
         if not self.stored.done():
@@ -187,74 +186,52 @@ STATEMENTS: Mapping[tuple[bool, bool], tuple[LiteralString, LiteralString, Liter
 
 def _event_columns(batch: Sequence[Append]) -> list[bytes]:
     rows = [row for append in batch for row in append.events]
+    around = [append.envelope for append in batch for _ in append.events]
     count = len(rows)
-    around = [_surroundings(append.envelope, len(append.events)) for append in batch]
     states = [part for row in rows for part in (LENGTH(len(row[3])), row[3])]
     return [
-        array(UUID_OID, count, [UUID_LENGTH + row[0].int.to_bytes(16) for row in rows]),
-        array(BIGINT_OID, count, [bigint_element(row[1]) for row in rows]),
+        uuid_array([row[0] for row in rows]),
+        array(BIGINT_OID, count, [BIGINT_ELEMENT(8, row[1]) for row in rows]),
         array(TEXT_OID, count, [short_text_element(row[2]) for row in rows]),
         array(BYTEA_OID, count, states),
-        array(UUID_OID, count, [UUID_LENGTH + row[4].int.to_bytes(16) for row in rows]),
-        array(UUID_OID, count, [own[0] for own in around]),
-        array(UUID_OID, count, [own[1] for own in around]),
-        array(UUID_OID, count, [uuid_element(row[5]) for row in rows]),
-        array(UUID_OID, count, [own[2] for own in around]),
-        array(TEXT_OID, count, [own[3] for own in around]),
-        array(TEXT_OID, count, [own[4] for own in around]),
+        uuid_array([row[4] for row in rows]),
+        uuid_array([own.tenant_id for own in around]),
+        optional_uuid_array([own.command_id for own in around]),
+        optional_uuid_array([row[5] for row in rows]),
+        optional_uuid_array([own.correlation_id for own in around]),
+        array(TEXT_OID, count, [short_text_element(own.actor) for own in around]),
+        array(TEXT_OID, count, [text_element(own.traceparent) for own in around]),
     ]
-
-
-def _surroundings(envelope: Envelope, times: int) -> tuple[bytes, ...]:
-    """What all events of an append have in common, once for each of them."""
-    return (
-        uuid_element(envelope.tenant_id) * times,
-        uuid_element(envelope.command_id) * times,
-        uuid_element(envelope.correlation_id) * times,
-        short_text_element(envelope.actor) * times,
-        text_element(envelope.traceparent) * times,
-    )
 
 
 def _command_columns(batch: Sequence[Append]) -> list[bytes]:
-    rows = [
-        (
-            uuid_element(append.envelope.tenant_id),
-            uuid_element(row[0]),
-            bytes_element(row[1]),
-            bytes_element(row[2]),
-            bigint_element(row[3]),
-        )
-        for append in batch
-        for row in append.commands
-    ]
+    rows = [(append.envelope.tenant_id, *row) for append in batch for row in append.commands]
     count = len(rows)
     return [
-        array(UUID_OID, count, [row[0] for row in rows]),
-        array(UUID_OID, count, [row[1] for row in rows]),
-        array(BYTEA_OID, count, [row[2] for row in rows]),
-        array(BYTEA_OID, count, [row[3] for row in rows]),
-        array(BIGINT_OID, count, [row[4] for row in rows]),
+        uuid_array([row[0] for row in rows]),
+        uuid_array([row[1] for row in rows]),
+        array(BYTEA_OID, count, [bytes_element(row[2]) for row in rows]),
+        array(BYTEA_OID, count, [bytes_element(row[3]) for row in rows]),
+        array(BIGINT_OID, count, [bigint_element(row[4]) for row in rows]),
     ]
 
 
 def _execution_columns(batch: Sequence[Append]) -> list[bytes]:
     opened = [(append.envelope.tenant_id, *row) for append in batch for row in append.opened]
-    closed = [uuid_element(execution_id) for append in batch for execution_id in append.closed]
+    closed = [execution_id for append in batch for execution_id in append.closed]
     return [
-        array(UUID_OID, len(opened), [uuid_element(row[0]) for row in opened]),
-        array(UUID_OID, len(opened), [uuid_element(row[1]) for row in opened]),
+        uuid_array([row[0] for row in opened]),
+        uuid_array([row[1] for row in opened]),
         array(TIMESTAMPTZ_OID, len(opened), [time_element(row[2]) for row in opened]),
-        array(UUID_OID, len(closed), closed),
+        uuid_array(closed),
     ]
 
 
 def _subject_columns(batch: Sequence[Append]) -> list[bytes]:
     rows = [(append.envelope.tenant_id, *row) for append in batch for row in append.of_subjects]
-    count = len(rows)
     return [
-        array(UUID_OID, count, [uuid_element(row[0]) for row in rows]),
-        array(UUID_OID, count, [uuid_element(row[1]) for row in rows]),
-        array(UUID_OID, count, [uuid_element(row[2]) for row in rows]),
-        array(TEXT_OID, count, [short_text_element(row[3]) for row in rows]),
+        uuid_array([row[0] for row in rows]),
+        uuid_array([row[1] for row in rows]),
+        uuid_array([row[2] for row in rows]),
+        array(TEXT_OID, len(rows), [short_text_element(row[3]) for row in rows]),
     ]

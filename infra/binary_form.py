@@ -32,6 +32,19 @@ def array(element_oid: int, count: int, elements: Sequence[bytes]) -> bytes:
     return ARRAY_HEAD.pack(1, 1, element_oid, count, 1) + b"".join(elements)
 
 
+def uuid_array(values: Sequence[UUID]) -> bytes:
+    """Of many: the elements have one length, which stands between them."""
+    if not values:
+        return EMPTY_HEAD.pack(0, 0, UUID_OID)
+    elements = UUID_LENGTH.join([value.int.to_bytes(16) for value in values])
+    return ARRAY_HEAD.pack(1, 1, UUID_OID, len(values), 1) + UUID_LENGTH + elements
+
+
+def optional_uuid_array(values: Sequence[UUID | None]) -> bytes:
+    elements = [NULL if one is None else UUID_LENGTH + one.int.to_bytes(16) for one in values]
+    return array(UUID_OID, len(values), elements)
+
+
 def smallint_array(values: Sequence[int]) -> bytes:
     return array(SMALLINT_OID, len(values), [smallint_element(value) for value in values])
 

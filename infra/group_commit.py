@@ -38,6 +38,8 @@ LOOKS_PER_TIMEOUT = 30
 # Fewer are not divided among idle writers: a transaction more costs more than waiting less brings.
 PART_APPENDS_MIN = 32
 
+NOTHING_STORED = Stored(0, 0, ())
+
 FIND_APPENDED: LiteralString = """
 SELECT event_id, era, tx_id::text::bigint, notification_id FROM events
  WHERE originator_id = ANY(%b) AND event_id = ANY(%b)
@@ -83,6 +85,7 @@ class GroupCommit:
         not be learnt in time.
         """
         loop = asyncio.get_running_loop()
+        append.stored = loop.create_future()
         append.overdue_at = loop.time() + self._timeout_s
         if not self._queue.put(append):
             raise AppendQueueFull
@@ -267,15 +270,14 @@ class _Writer:
         else:
             result = await self._statements.execute(query, params)
         reach("append.after_commit")
-        stored = stored_at(result)
+        era, tx_id, ids = stored_at(result) or NOTHING_STORED
         place = 0
         for append in batch:
-            if stored is None or not append.events:
+            if count := len(append.events):
+                append.succeed(append.token(era, tx_id, ids[place : place + count]))
+                place += count
+            else:
                 append.succeed(None)
-                continue
-            own = stored.notification_ids[place : place + len(append.events)]
-            place += len(append.events)
-            append.succeed(append.token(Stored(stored.era, stored.tx_id, own)))
 
     async def _refuse(self, conn: AsyncConnection, append: Append, error: DatabaseError) -> None:
         """Alone and refused: perhaps it was stored by an earlier try whose acknowledgement got
@@ -308,7 +310,7 @@ class _Writer:
             if places and all(place is not None for place in places):
                 stored = [place for place in places if place is not None]
                 era, tx_id, _ = stored[0]
-                append.succeed(append.token(Stored(era, tx_id, [place[2] for place in stored])))
+                append.succeed(append.token(era, tx_id, [place[2] for place in stored]))
             else:
                 missing.append(append)
         return missing

@@ -10,7 +10,6 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import LiteralString
 from uuid import UUID
 
@@ -193,25 +192,18 @@ class Tail:
         return result.ntuples
 
     def _tell(self, result: PGresult) -> None:
-        """The events of an append stand together: who listens to their stream is found once."""
-        for stored_id, rows in groupby(
-            range(result.ntuples), lambda row: _bytes(result, row, STREAM_ID)
-        ):
-            *_, last = own = list(rows)
-            if not _bytes(result, last, TOPIC).startswith(OF_RUNS):
-                self._on_place(UUID(bytes=stored_id), _number(result, last, VERSION))
-            listeners = self._of_stream.get(stored_id, ())
+        value, of_stream = result.get_value, self._of_stream
+        for row in range(result.ntuples):
+            stored_id, topic = value(row, STREAM_ID) or b"", value(row, TOPIC) or b""
+            if not topic.startswith(OF_RUNS):
+                self._on_place(UUID(bytes=stored_id), _number(result, row, VERSION))
+            listeners = of_stream.get(stored_id, ())
             if self._of_tenant:
-                tenant_id = TenantId(UUID(bytes=_bytes(result, last, TENANT_ID)))
+                tenant_id = TenantId(UUID(bytes=value(row, TENANT_ID)))
                 listeners = [*listeners, *self._of_tenant.get(tenant_id, ())]
             for subscription in listeners:
-                for row in own:
-                    subscription.tell(_bytes(result, row, TOPIC).decode())
-
-
-def _bytes(result: PGresult, row: int, column: int) -> bytes:
-    return result.get_value(row, column) or b""
+                subscription.tell(topic.decode())
 
 
 def _number(result: PGresult, row: int, column: int) -> int:
-    return int.from_bytes(_bytes(result, row, column))
+    return int.from_bytes(result.get_value(row, column) or b"")
