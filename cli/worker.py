@@ -194,7 +194,7 @@ async def _executions(
                     per_tenant_max=settings.worker_attempts_per_tenant_max or None,
                     per_workflow_max=settings.worker_attempts_per_workflow_max or None,
                     per_node_type_max=settings.worker_attempts_per_node_type,
-                    own_max_of=lambda tenant_id: plans.known(tenant_id).whole("concurrent_steps"),
+                    own_max_of=lambda tenant_id: plans.known(tenant_id).concurrent_steps,
                 ),
                 weight_of,
             ),

@@ -132,6 +132,10 @@ class TenantPlan:
         )
 
     @cached_property
+    def concurrent_steps(self) -> int | None:
+        return self.whole("concurrent_steps")
+
+    @cached_property
     def run_duration_s(self) -> int | None:
         return self.whole("run_duration_s")
 

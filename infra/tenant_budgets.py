@@ -32,13 +32,9 @@ class PostgresBudgets:
 
     def __init__(self, database: Database, *, monotonic_s: Callable[[], float]) -> None:
         self._database = database
-        self._memory = TenantMemory(self._read, monotonic_s=monotonic_s)
-
-    async def of(self, tenant_id: TenantId) -> TenantBudgets:
-        return await self._memory.of(tenant_id)
-
-    def known(self, tenant_id: TenantId) -> TenantBudgets:
-        return self._memory.known(tenant_id) or NO_BUDGETS
+        self._memory = TenantMemory(self._read, monotonic_s=monotonic_s, unknown=NO_BUDGETS)
+        # Asked for each step: without a call in between.
+        self.of, self.known = self._memory.of, self._memory.known
 
     def forget(self, tenant_id: TenantId) -> None:
         self._memory.forget(tenant_id)

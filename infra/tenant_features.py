@@ -19,7 +19,8 @@ class PostgresFeatures:
 
     def __init__(self, database: Database, *, monotonic_s: Callable[[], float]) -> None:
         self._database = database
-        self._memory = TenantMemory(self._read, monotonic_s=monotonic_s)
+        unknown = TenantFeatures(PLATFORM)
+        self._memory = TenantMemory(self._read, monotonic_s=monotonic_s, unknown=unknown)
         self._flags = {flag_id(name) for name in BUILT_IN}
 
     async def of(self, tenant_id: TenantId) -> TenantFeatures:

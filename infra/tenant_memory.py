@@ -29,15 +29,19 @@ class _Remembered(NamedTuple, Generic[Answer]):
 
 
 class TenantMemory(Generic[Answer]):
-    """read: asks the database. monotonic_s: a clock that never jumps."""
+    """read: asks the database. monotonic_s: a clock that never jumps. unknown: what is known of a
+    tenant that nobody asked about yet.
+    """
 
     def __init__(
         self,
         read: Callable[[TenantId], Coroutine[Any, Any, Answer]],
         *,
         monotonic_s: Callable[[], float],
+        unknown: Answer,
     ) -> None:
         self._read = read
+        self._unknown = unknown
         self._monotonic_s = monotonic_s
         # By the number of the tenant: to hash a UUID is a function of Python's.
         self._remembered: OrderedDict[int, _Remembered[Answer]] = OrderedDict()
@@ -53,12 +57,16 @@ class TenantMemory(Generic[Answer]):
             return remembered.answer
         return await asyncio.shield(self._ask(tenant_id))
 
-    def known(self, tenant_id: TenantId) -> Answer | None:
-        """Without waiting, as was found out last; None of a tenant that nobody asked about yet."""
+    def known(self, tenant_id: TenantId) -> Answer:
+        """Without waiting, as was found out last."""
         remembered = self._remembered.get(tenant_id.int)
-        if remembered is None or self._monotonic_s() - remembered.at_s >= REMEMBERED_S:
+        if remembered is None:
             self._ask(tenant_id)
-        return None if remembered is None else remembered.answer
+            return self._unknown
+        answer, at_s = remembered
+        if self._monotonic_s() - at_s >= REMEMBERED_S:
+            self._ask(tenant_id)
+        return answer
 
     def forget(self, tenant_id: TenantId) -> None:
         """What is on its way may be older than the change, and is not remembered."""

@@ -20,14 +20,10 @@ class TenantPlans:
 
     def __init__(self, database: Database, *, monotonic_s: Callable[[], float]) -> None:
         self._database = database
-        self._memory = TenantMemory(self._read, monotonic_s=monotonic_s)
+        self._memory = TenantMemory(self._read, monotonic_s=monotonic_s, unknown=STANDARD)
+        # Asked several times for each step: without a call in between.
+        self.of, self.known = self._memory.of, self._memory.known
         self._plans: set[UUID] = set()
-
-    async def of(self, tenant_id: TenantId) -> TenantPlan:
-        return await self._memory.of(tenant_id)
-
-    def known(self, tenant_id: TenantId) -> TenantPlan:
-        return self._memory.known(tenant_id) or STANDARD
 
     def forget(self, stream_id: UUID) -> None:
         """An event of this stream was told: of a tenant, whose stream has its id, or of a plan,

@@ -68,8 +68,7 @@ class DriveWatch:
 
 
 def attempt_span(attempt: Attempt, run: Run) -> SpanBlock:
-    if not is_on():
-        return NO_SPAN
+    """Where somebody wants traces."""
     attributes: dict[str, str | int] = {
         TENANT_ID: str(run.tenant_id),
         EXECUTION_ID: str(run.execution_id),
@@ -92,22 +91,23 @@ def tell_attempt(
     span: Span,
     seconds: float,
 ) -> None:
-    sagas, node_type = METRICS.sagas, attempt.node_type
+    node_type = attempt.node_type
     result = "completed"
     match ended:
+        case Outcome():
+            _tell_cost(ended.usage)
         case Failure():
             result = "failed"
             span.fail(ended.code)
-            sagas.step_failures.labels(node_type).inc()
-            _tell_cost(ended.usage)
-        case Outcome():
+            METRICS.sagas.step_failures.labels(node_type).inc()
             _tell_cost(ended.usage)
         case ChildWanted():
             pass
-    _steps(node_type, result).inc()
-    _step_seconds(node_type).observe(seconds)
+    steps, step_seconds = _of_steps(node_type, result)
+    steps.inc()
+    step_seconds.observe(seconds)
     if is_compensation(attempt.path):
-        sagas.compensations.labels(result).inc()
+        METRICS.sagas.compensations.labels(result).inc()
     if 0 < SLOW.step_s < seconds:
         path = attempt.path
         fields = told("slow_step", node_type=node_type, path=path, seconds=round(seconds, 3))
@@ -123,13 +123,9 @@ def tell_attempt(
 
 # Finding a series takes as long as counting twice; there are as many as node types.
 @cache
-def _steps(node_type: str, result: str) -> Counter:
-    return METRICS.sagas.steps.labels(node_type, result)
-
-
-@cache
-def _step_seconds(node_type: str) -> Histogram:
-    return METRICS.sagas.step_seconds.labels(node_type)
+def _of_steps(node_type: str, result: str) -> tuple[Counter, Histogram]:
+    sagas = METRICS.sagas
+    return sagas.steps.labels(node_type, result), sagas.step_seconds.labels(node_type)
 
 
 def _tell_cost(usage: Usage) -> None:
@@ -144,6 +140,13 @@ def _cost(label: tuple[str, str]) -> Counter:
 
 
 def tell_ended(execution: Execution) -> None:
-    METRICS.sagas.executions_ended.labels(execution.status).inc()
+    ended, took_s = _of_runs(execution.status)
+    ended.inc()
     seconds = (execution.modified_on - execution.created_on).total_seconds()
-    METRICS.sagas.execution_seconds.labels(execution.status).observe(max(0.0, seconds))
+    took_s.observe(max(0.0, seconds))
+
+
+@cache
+def _of_runs(status: str) -> tuple[Counter, Histogram]:
+    sagas = METRICS.sagas
+    return sagas.executions_ended.labels(status), sagas.execution_seconds.labels(status)

@@ -2,17 +2,22 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Coroutine, Generator, Mapping
 from dataclasses import replace
 from time import perf_counter
+from types import coroutine
+from typing import Any, TypeVar
 
 from domain.attempts import Attempt, Failure
 from domain.errors import Unavailable
 from domain.node_types import UNBILLED
+from infra.tracing import NO_SPAN, Span, is_on
 from sagas.attempt_watch import attempt_span, tell_attempt
 from sagas.effects import AttemptFailed, ChildWanted, Effects, Outcome, Run, Runner
 
 log = logging.getLogger(__name__)
+
+Done = TypeVar("Done")
 
 
 async def perform(
@@ -21,11 +26,20 @@ async def perform(
     """Whatever happens, this is how the attempt ended. Nobody knows what one that was cut off was
     billed.
     """
+    runner = runners[attempt.node_type]
+    if not is_on():
+        return await _told(attempt, run, effects, runner, span=NO_SPAN)
     with attempt_span(attempt, run) as span:
-        began_s = perf_counter()
-        ended = await _performed(attempt, run, effects, runners[attempt.node_type])
-        tell_attempt(attempt, run, ended, span=span, seconds=perf_counter() - began_s)
-        return ended
+        return await _told(attempt, run, effects, runner, span=span)
+
+
+async def _told(
+    attempt: Attempt, run: Run, effects: Effects, runner: Runner, *, span: Span
+) -> Outcome | ChildWanted | Failure:
+    began_s = perf_counter()
+    ended = await _performed(attempt, run, effects, runner)
+    tell_attempt(attempt, run, ended, span=span, seconds=perf_counter() - began_s)
+    return ended
 
 
 async def _performed(
@@ -58,16 +72,31 @@ async def _performed(
 async def _in_time(
     attempt: Attempt, run: Run, effects: Effects, runner: Runner
 ) -> Outcome | ChildWanted:
-    loop = asyncio.get_running_loop()
     # Many effects need no time at all, and a timer costs more than they do: it is set when this
     # gives way to others for the first time.
-    ends_at = loop.time() + attempt.timeout_s
-    async with asyncio.timeout(None) as limit:
-        setting = loop.call_soon(limit.reschedule, ends_at)
-        try:
-            return await runner(attempt, run, effects)
-        finally:
-            setting.cancel()
+    ends_at = asyncio.get_running_loop().time() + attempt.timeout_s
+    work = runner(attempt, run, effects)
+    try:
+        waits_for = work.send(None)
+    except StopIteration as done:
+        return done.value
+    async with asyncio.timeout_at(ends_at):
+        return await _rest_of(work, waits_for)
+
+
+@coroutine
+def _rest_of(work: Coroutine[Any, Any, Done], waits_for: object) -> Generator[Any, Any, Done]:
+    """As `await work` goes on, of one that has begun and waits."""
+    try:
+        while True:
+            try:
+                news = yield waits_for
+            except BaseException as error:  # noqa: BLE001 # whatever it is, it is the work's
+                waits_for = work.throw(error)
+            else:
+                waits_for = work.send(news)
+    except StopIteration as done:
+        return done.value
 
 
 async def _watched(

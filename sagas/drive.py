@@ -38,9 +38,6 @@ from sagas.effects import ChildWanted, Outcome, Run
 from sagas.fairness import Claim
 from sagas.reserving import Reserving
 
-RELOAD_PAUSE_MIN_S = 0.1
-RELOAD_PAUSE_MAX_S = 5.0
-
 Saved: TypeAlias = Literal["stored", "stale", "unknown"]
 Ended: TypeAlias = tuple[Attempt, Outcome | ChildWanted | Failure]
 
@@ -151,7 +148,9 @@ class Drive:
 
     async def _take_up(self) -> bool:
         """False: there is nothing to do."""
-        execution = self._begun or await self._load()
+        execution = self._begun or await self._parts.load(
+            self._run.tenant_id, self._run.execution_id
+        )
         if execution is None or execution.is_ended or not execution.has_payloads:
             return False
         await self._hold(execution)
@@ -162,7 +161,7 @@ class Drive:
 
     async def _take_again(self, why: Literal["stale", "unknown"]) -> None:
         """Load it anew. stale: somebody else wrote. unknown: nobody knows what was stored."""
-        await self._hold(await self._reload())
+        await self._hold(await self._parts.reload(self._run.tenant_id, self._run.execution_id))
         if why == "stale":
             self._require_sole_driver()
         else:
@@ -211,8 +210,9 @@ class Drive:
         live = self._execution.live
         live.has_room = parts.events.has_room(tenant_id)
         live.is_held = self._is_finishing or parts.is_held(tenant_id)
-        live.seconds_max = parts.plans.known(tenant_id).run_duration_s
-        live.counted_types = self._reserving.counted_types(self._run)
+        plan = parts.plans.known(tenant_id)
+        live.seconds_max = plan.run_duration_s
+        live.counted_types = self._reserving.counted_types(self._run, plan)
 
     def _advance(self, unsaved: list[Ended]) -> list[Attempt]:
         """Record what ended, and go on. Of a run that was loaded again, the attempts in hand that
@@ -229,22 +229,6 @@ class Drive:
         for attempt, result in unsaved:
             self._record(attempt, result, now)
         return [*attempts, *advance(execution, definition, now=now)]
-
-    async def _load(self) -> Execution | None:
-        return await self._parts.events.load(Execution, self._run.execution_id, self._run.tenant_id)
-
-    async def _reload(self) -> Execution:
-        """Waits for the store as long as it takes; the run waits with it."""
-        pause_s = RELOAD_PAUSE_MIN_S
-        while True:
-            try:
-                execution = await self._load()
-            except Unavailable:
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, RELOAD_PAUSE_MAX_S)
-            else:
-                assert execution is not None
-                return execution
 
     async def _save(self, attempts: list[Attempt]) -> Saved:
         """attempts: those that begin with it."""
@@ -383,16 +367,21 @@ class Drive:
 
     async def _perform(self, attempt: Attempt) -> None:
         claim = Claim(self._run.tenant_id, self._execution.workflow_id, attempt.node_type)
-        slots = self._parts.attempts
-        with self._reserving.limiting.making(attempt) as made:
+        slots, limiting = self._parts.attempts, self._reserving.limiting
+        place = limiting.places.pop((attempt.path, attempt.number), None)
+        result = None
+        try:
             if not slots.try_take(claim):
                 await slots.take(claim)
             try:
                 reach("saga.before_effect")
                 result = await perform(attempt, self._run, self._parts.effects, self._parts.runners)
-                made.result = result
                 reach("saga.after_effect")
             finally:
                 slots.give_back(claim)
+        finally:
+            if place is not None:
+                limiting.made(place[1], result)
+        assert result is not None
         self._ended.append((attempt, result))
         self._wake()

@@ -29,6 +29,8 @@ from sagas.step_turns import StepTurns
 
 DEFINITIONS_MAX = 1024
 DEFINITION_WAIT_S = 10.0
+RELOAD_PAUSE_MIN_S = 0.1
+RELOAD_PAUSE_MAX_S = 5.0
 
 
 class DriveEnded(Exception):
@@ -74,6 +76,22 @@ class DriveParts:
         with suppress(Unavailable):
             await self.plans.of(tenant_id)
             await self.budgets.of(tenant_id)
+
+    async def load(self, tenant_id: TenantId, execution_id: UUID) -> Execution | None:
+        return await self.events.load(Execution, execution_id, tenant_id)
+
+    async def reload(self, tenant_id: TenantId, execution_id: UUID) -> Execution:
+        """Waits for the store as long as it takes; the run waits with it."""
+        pause_s = RELOAD_PAUSE_MIN_S
+        while True:
+            try:
+                execution = await self.load(tenant_id, execution_id)
+            except Unavailable:
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, RELOAD_PAUSE_MAX_S)
+            else:
+                assert execution is not None
+                return execution
 
     async def meter_ended(self, tenant_id: TenantId, executions: Sequence[Execution]) -> None:
         """Before the append that ends them."""

@@ -2,9 +2,9 @@
 to fail.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from commands.http_port import Http
@@ -95,4 +95,4 @@ class AttemptFailed(Exception):
         self.usage = usage or Usage()
 
 
-Runner = Callable[[Attempt, Run, Effects], Awaitable[Outcome | ChildWanted]]
+Runner = Callable[[Attempt, Run, Effects], Coroutine[Any, Any, Outcome | ChildWanted]]

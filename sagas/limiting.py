@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Self
 from uuid import UUID
 
 from commands.call_limit_port import Full, HeldCall
 from commands.model_port import ModelFailed
+from commands.plan_port import TenantPlan
 from domain.attempts import Attempt, Failure
 from domain.call_limits import LIMITS_OF_TYPES, CallLimit
 from domain.errors import Unavailable
@@ -28,7 +28,6 @@ from domain.node_runs import is_compensation
 from domain.node_types import FREE
 from infra.metrics import METRICS
 from sagas.call_estimates import Driven, estimated
-from sagas.call_slots import CallSlots
 from sagas.drive_parts import DriveParts
 from sagas.effects import AttemptFailed, Outcome, Run
 
@@ -61,38 +60,20 @@ class _Wait:
     looks: int = 0
 
 
-@dataclass(slots=True)
-class Making:
-    """held: None of an attempt that no limit counts. result: how it ended; None was cut off."""
-
-    slots: CallSlots
-    held: HeldCall | None
-    result: object = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.held is not None:
-            result = self.result
-            usage = result.usage if isinstance(result, Outcome | Failure) else None
-            self.slots.ended(self.held, usage)
-
-
 @dataclass(eq=False)
 class Limiting:
     """Of one run in the hands of a worker. wake: tells it to look what can be done."""
 
     parts: DriveParts
     wake: Callable[[], None]
-    _held_back: dict[Key, Attempt] = field(default_factory=dict[Key, Attempt])
-    _waits: dict[Key, _Wait] = field(default_factory=dict[Key, _Wait])
-    # Of those that may be made and are not yet: whoever makes one takes it out.
-    _places: dict[Key, tuple[Attempt, HeldCall]] = field(default_factory=lambda: {})
+    _held_back: dict[Key, Attempt] = field(default_factory=lambda: {})
+    _waits: dict[Key, _Wait] = field(default_factory=lambda: {})
+    # Of those that may be made and are not yet: whoever makes one takes it out, and says `made`.
+    places: dict[Key, tuple[Attempt, HeldCall]] = field(default_factory=lambda: {})
 
-    def counted_types(self, run: Run) -> frozenset[str]:
+    def counted_types(self, run: Run, plan: TenantPlan) -> frozenset[str]:
         """Of nodes whose calls may have to wait, as far as is known, or do."""
-        limited = self.parts.plans.known(run.tenant_id).limited_types
+        limited = plan.limited_types
         if run.calls_max is not None:
             limited = CALL_TYPES
         if not self._held_back:
@@ -101,7 +82,8 @@ class Limiting:
 
     def lets_pass(self, on: Driven) -> bool:
         """Whether `admitted` has nothing to say: nothing waits here, and no limit counts."""
-        is_busy = self._waits or self._places or self.counted_types(on.run)
+        plan = self.parts.plans.known(on.run.tenant_id)
+        is_busy = self._waits or self.places or self.counted_types(on.run, plan)
         return not is_busy and on.execution.status != "PAUSED"
 
     @property
@@ -112,7 +94,7 @@ class Limiting:
     def look_again(self) -> None:
         """The run was loaded anew: what is held back is told again when it goes on."""
         self._held_back.clear()
-        for key in list(self._places):
+        for key in list(self.places):
             self._give_back(key)
 
     def close(self) -> None:
@@ -124,10 +106,10 @@ class Limiting:
         self.look_again()
         self.wake = _nobody
 
-    def making(self, attempt: Attempt) -> "Making":
-        """Around an attempt that is made now: its place is free when it has ended."""
-        _, held = self._places.pop((attempt.path, attempt.number), (attempt, None))
-        return Making(self.parts.call_slots, held)
+    def made(self, held: HeldCall, result: object) -> None:
+        """The attempt that had this place has ended. result: how; None: it was cut off."""
+        usage = result.usage if isinstance(result, Outcome | Failure) else None
+        self.parts.call_slots.ended(held, usage)
 
     async def admitted(self, on: Driven, attempts: Sequence[Attempt]) -> list[Attempt]:
         """The attempts that can go on, those among them that waited. Of the others it is recorded
@@ -161,7 +143,7 @@ class Limiting:
         for key, attempt in list(self._held_back.items()):
             if not is_held_back(on.execution, attempt):
                 self._forget(key)
-        for key, (attempt, _) in list(self._places.items()):
+        for key, (attempt, _) in list(self.places.items()):
             if not is_held_back(on.execution, attempt):
                 self._give_back(key)
 
@@ -187,7 +169,7 @@ class Limiting:
         if isinstance(taken, Full):
             self._hold_up(on, attempt, taken, now)
             return False
-        self._places[key] = (attempt, taken)
+        self.places[key] = (attempt, taken)
         return True
 
     def _limits(self, run: Run, attempt: Attempt) -> list[CallLimit]:
@@ -280,7 +262,7 @@ class Limiting:
 
     def _give_back(self, key: Key) -> None:
         """The call was not made."""
-        _, held = self._places.pop(key)
+        _, held = self.places.pop(key)
         self.parts.call_slots.ended(held, FREE)
 
 

@@ -24,6 +24,7 @@ from commands.budget_port import (
     TenantBudgets,
 )
 from commands.model_port import ModelFailed
+from commands.plan_port import TenantPlan
 from domain.attempts import Attempt, Failure, Reserved
 from domain.budget_rules import BudgetRule, Counter, Spender, plan_run_budget
 from domain.errors import Unavailable
@@ -106,19 +107,19 @@ class Reserving:
     def __post_init__(self) -> None:
         self.limiting = Limiting(self.parts, self.wake)
 
-    def counted_types(self, run: Run) -> frozenset[str]:
+    def counted_types(self, run: Run, plan: TenantPlan) -> frozenset[str]:
         """Of attempts that may have to wait or to be paid for, as far as is known, or do. What is
-        known now is what the next append is decided from.
+        known now is what the next append is decided from. plan: the one that holds now.
         """
         known = self.parts.budgets.known(run.tenant_id)
-        limit_usd = self.parts.plans.known(run.tenant_id).run_cost_usd
+        limit_usd = plan.run_cost_usd
         if known is not self._known or limit_usd != self._run_limit_usd:
             self._known, self._run_limit_usd, self._caps = known, limit_usd, {}
             self._told = None
             if limit_usd is not None:
                 self._caps = {str(plan_run_budget(run.tenant_id)): usd_pico(limit_usd)}
             self._payers.clear()
-        limited = self.limiting.counted_types(run)
+        limited = self.limiting.counted_types(run, plan)
         is_paid = bool(known.rules or self._caps or self._held_back)
         if not is_paid:
             return limited

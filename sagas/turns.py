@@ -29,6 +29,8 @@ def equal_weights(_tenant_id: TenantId) -> float:
 
 def weights(chosen: Mapping[UUID, float]) -> WeightOf:
     """Whoever is not named weighs 1."""
+    if not chosen:
+        return equal_weights
     return lambda tenant_id: chosen.get(tenant_id, 1.0)
 
 
