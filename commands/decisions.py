@@ -6,7 +6,7 @@ A handler loads aggregates, lets them decide, and returns Decided; it stores not
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeAlias, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
 from commands.authorization import Caller
@@ -19,6 +19,7 @@ from commands.subject_port import DataSubjects
 from commands.vault_port import Vault
 from domain.aggregates import Aggregate
 from domain.errors import NotFound, Stale
+from domain.event_recording import begin_aggregate
 from domain.feature_flags import FeatureOff
 from domain.identifiers import Json, JsonObject, TenantId
 
@@ -66,8 +67,7 @@ class Decided:
     shown_once: JsonObject = field(default_factory=lambda: {}, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Tenancy:
+class Tenancy(NamedTuple):
     """The ports as one caller sees them: bound to the tenant that the command is about."""
 
     ports: Ports
@@ -125,7 +125,7 @@ class Tenancy:
 
     def begin(self, kind: type[AnyAggregate], stream_id: UUID, **facts: Json) -> AnyAggregate:
         """A new aggregate with an id of our making; the library's constructor would draw one."""
-        return kind._create(kind.Created, id=stream_id, **facts)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] # documented by the library for a chosen id
+        return begin_aggregate(kind, stream_id, facts)
 
 
 def require_version(aggregate: Aggregate, expected_version: int | None) -> None:

@@ -12,9 +12,10 @@ from commands.plan_port import AdmittedExecution
 from commands.ports import SideRow
 from domain.attempts import Attempt, Failure
 from domain.errors import OverLimit
+from domain.event_recording import begin_aggregate
 from domain.execution_outcomes import start_child
 from domain.executions import Execution
-from domain.identifiers import TenantId
+from domain.identifiers import JsonObject, TenantId
 from sagas.drive_parts import DriveParts
 from sagas.effects import ChildWanted, Run
 
@@ -78,20 +79,19 @@ class ChildRuns:
 
 def child_of(execution: Execution, path: str, wanted: ChildWanted, child_id: UUID) -> Execution:
     """path: of the node that begins it."""
-    return Execution._create(  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] # documented by the library for a chosen id
-        Execution.Created,
-        id=child_id,
-        workflow_id=str(wanted.workflow_id),
-        workflow_version=wanted.workflow_version,
-        agent_id=None,
-        definition_hash=wanted.definition_hash,
-        input=wanted.input,
-        created_by=execution.created_by,
-        parent_id=str(execution.id),
-        parent_path=path,
-        depth=execution.depth + 1,
-        forked_from_id=None,
-        forked_from_node=None,
-        subject_id=None if execution.subject_id is None else str(execution.subject_id),
-        data_subject=execution.data_subject,
-    )
+    facts: JsonObject = {
+        "workflow_id": str(wanted.workflow_id),
+        "workflow_version": wanted.workflow_version,
+        "agent_id": None,
+        "definition_hash": wanted.definition_hash,
+        "input": wanted.input,
+        "created_by": execution.created_by,
+        "parent_id": str(execution.id),
+        "parent_path": path,
+        "depth": execution.depth + 1,
+        "forked_from_id": None,
+        "forked_from_node": None,
+        "subject_id": None if execution.subject_id is None else str(execution.subject_id),
+        "data_subject": execution.data_subject,
+    }
+    return begin_aggregate(Execution, child_id, facts)

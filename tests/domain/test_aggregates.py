@@ -2,14 +2,20 @@
 if each of its classes were a dataclass of its own.
 """
 
+import inspect
 from dataclasses import FrozenInstanceError, dataclass, fields, is_dataclass
 from typing import Any
+from uuid import UUID
 
 import pytest
 from eventsourcing.domain import MetaDomainEvent
 
 from domain.aggregates import EventClass
 from domain.catalogue import AGGREGATES
+from domain.event_recording import OF_BEGUN, begin_aggregate
+from domain.executions import Execution
+from domain.identifiers import JsonObject
+from infra.event_codec import encoded
 
 EVENTS: list[type[Any]] = [
     member
@@ -66,3 +72,44 @@ def _built(event: type[Any], value: int) -> Any:
     built = object.__new__(event)
     vars(built).update({field.name: value for field in fields(event)})
     return built
+
+
+def test_every_aggregate_begins_with_what_its_first_event_says() -> None:
+    for kind in AGGREGATES:
+        told: Any = kind.Created
+        own = [field.name for field in fields(told) if field.name not in OF_BEGUN]
+        assert list(inspect.signature(kind.__init__).parameters) == ["self", "id", *own], kind
+
+
+BEGUN: JsonObject = {
+    "workflow_version": 3,
+    "workflow_id": "01890000-0000-7000-8000-000000000002",
+    "agent_id": None,
+    "definition_hash": "h",
+    "input": {"a": 1},
+    "created_by": "x",
+    "parent_id": None,
+    "parent_path": None,
+    "depth": 0,
+    "forked_from_id": None,
+    "forked_from_node": None,
+    "subject_id": "01890000-0000-7000-8000-000000000003",
+    "data_subject": "somebody",
+}
+
+
+def test_what_is_begun_is_what_the_library_would_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = Execution.Created.create_timestamp()
+    monkeypatch.setattr(Execution.Created, "create_timestamp", lambda: now)
+    stream_id = UUID("01890000-0000-7000-8000-000000000001")
+    ours = begin_aggregate(Execution, stream_id, BEGUN)
+    theirs: Any = Execution._create(Execution.Created, id=stream_id, **BEGUN)
+    assert ours == theirs
+    assert encoded(ours.pending_events[0]) == encoded(theirs.pending_events[0])
+    assert (ours.id, ours.version, ours.created_on, ours.modified_on) == (stream_id, 1, now, now)
+
+
+def test_nothing_begins_with_a_fact_too_few_or_too_many() -> None:
+    for wrong in ({**BEGUN, "other": 1}, {"input": None}):
+        with pytest.raises(TypeError, match="exactly these fields"):
+            begin_aggregate(Execution, UUID(int=1), wrong)
