@@ -53,14 +53,15 @@ class ExecutionWaiter:
         self._seals = seals
         self._blobs = blobs
         self._tail = tail
-        self._recent: OrderedDict[UUID, JsonObject] = OrderedDict()
+        # By the number of the run: to hash a UUID is a function of Python's.
+        self._recent: OrderedDict[int, JsonObject] = OrderedDict()
 
     def ended(self, execution_id: UUID, result: JsonObject) -> None:
         """A run of this process ended and its last event is stored; whoever waits gets `result`,
         which is in the form of wait_for_end.
         """
         if is_inline(result):
-            self._recent[execution_id] = result
+            self._recent[execution_id.int] = result
         if len(self._recent) > RECENT_MAX:
             self._recent.popitem(last=False)
         self._tail.wake(execution_id)
@@ -73,7 +74,7 @@ class ExecutionWaiter:
         execution_id: as a command of this tenant answered it; results of this process are told
         without asking whose they are.
         """
-        result = self._recent.get(execution_id)
+        result = self._recent.get(execution_id.int)
         if result is not None:
             return result
         ends_at = asyncio.get_running_loop().time() + timeout_s
@@ -87,12 +88,12 @@ class ExecutionWaiter:
     ) -> JsonObject | None:
         loop = asyncio.get_running_loop()
         pause_s = SILENCE_S
-        async with self._tail.subscribe(
+        with self._tail.subscribe(
             tenant_id=tenant_id, stream_id=execution_id, topics=STATUS_OF_CLOSING_TOPIC
         ) as news:
             while (left_s := ends_at - loop.time()) > 0:
                 is_news = await news.wait(min(pause_s, left_s))
-                result = self._recent.get(execution_id)
+                result = self._recent.get(execution_id.int)
                 if result is not None:
                     return result
                 if not is_news and news.is_following:

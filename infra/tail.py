@@ -7,10 +7,9 @@ then reads its own stream under its own tenant.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Collection
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import LiteralString
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import LiteralString, Self, TypeAlias
 from uuid import UUID
 
 from psycopg import AsyncConnection
@@ -47,43 +46,65 @@ READ_PLACES: LiteralString = (
 # fmt: on
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Subscription:
     """Woken when the stream, or with stream_id None the tenant, may have something new. A hint:
     read to be sure.
 
     topics: woken by events of these only; None is by all. is_following: it heard of an event, of
-    whatever topic, so that it will hear of every later one.
+    whatever topic, so that it will hear of every later one. told, by: where the tail finds it
+    within its block. One waits at a time: every run that is waited for has one of these, and an
+    event and a timeout of asyncio's take three times as long.
     """
 
-    tenant_id: TenantId
-    stream_id: UUID | None
-    topics: Collection[str] | None = None
+    told: "_Told"
+    by: bytes
+    topics: Collection[str] | None
     is_following: bool = False
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    has_news: bool = False
+    _waiting: asyncio.Future[None] | None = None
 
-    @property
-    def has_news(self) -> bool:
-        return self._news.is_set()
+    def __enter__(self) -> Self:
+        self.told.setdefault(self.by, set()).add(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        members = self.told[self.by]
+        members.discard(self)
+        if not members:
+            del self.told[self.by]
 
     async def wait(self, timeout_s: float) -> bool:
         """Returns at the first news since the last wait: True; or after timeout_s: False."""
         if not self.has_news:
+            assert self._waiting is None, "somebody waits already"
+            loop = asyncio.get_running_loop()
+            self._waiting = loop.create_future()
+            timer = loop.call_later(timeout_s, self._go_on)
             try:
-                async with asyncio.timeout(timeout_s):
-                    await self._news.wait()
-            except TimeoutError:
-                return False
-        self._news.clear()
-        return True
+                await self._waiting
+            finally:
+                timer.cancel()
+                self._waiting = None
+        had_news, self.has_news = self.has_news, False
+        return had_news
 
     def tell(self, topic: str) -> None:
         self.is_following = True
         if self.topics is None or topic in self.topics:
-            self._news.set()
+            self.wake()
 
     def wake(self) -> None:
-        self._news.set()
+        self.has_news = True
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+
+# By the bytes of an id, as places have it: to make a UUID of each costs more.
+_Told: TypeAlias = dict[bytes, set[Subscription]]
 
 
 class Tail:
@@ -109,34 +130,21 @@ class Tail:
         self._poll_min_s = poll_min_s
         self._poll_max_s = poll_max_s
         self._on_place = on_place
-        # By the bytes of its id, as places have it: to make a UUID of each costs more.
-        self._of_stream: dict[bytes, set[Subscription]] = {}
-        self._of_tenant: dict[TenantId, set[Subscription]] = {}
+        self._of_stream: _Told = {}
+        self._of_tenant: _Told = {}
         self._position: Position | None = None
 
-    @asynccontextmanager
-    async def subscribe(
+    def subscribe(
         self,
         *,
         tenant_id: TenantId,
         stream_id: UUID | None = None,
         topics: Collection[str] | None = None,
-    ) -> AsyncGenerator[Subscription]:
-        """A subscription that ends with the block."""
-        subscription = Subscription(tenant_id, stream_id, topics)
+    ) -> Subscription:
+        """It begins and ends with its block."""
         if stream_id is None:
-            members = self._of_tenant.setdefault(tenant_id, set())
-        else:
-            members = self._of_stream.setdefault(stream_id.bytes, set())
-        members.add(subscription)
-        try:
-            yield subscription
-        finally:
-            members.discard(subscription)
-            if not members and stream_id is not None:
-                self._of_stream.pop(stream_id.bytes, None)
-            elif not members:
-                self._of_tenant.pop(tenant_id, None)
+            return Subscription(self._of_tenant, tenant_id.bytes, topics)
+        return Subscription(self._of_stream, stream_id.bytes, topics)
 
     def wake(self, stream_id: UUID) -> None:
         """Somebody in this process knows of news of a stream before the log tells."""
@@ -199,8 +207,8 @@ class Tail:
                 self._on_place(UUID(bytes=stored_id), _number(result, row, VERSION))
             listeners = of_stream.get(stored_id, ())
             if self._of_tenant:
-                tenant_id = TenantId(UUID(bytes=value(row, TENANT_ID)))
-                listeners = [*listeners, *self._of_tenant.get(tenant_id, ())]
+                of_tenant = self._of_tenant.get(value(row, TENANT_ID) or b"", ())
+                listeners = [*listeners, *of_tenant]
             for subscription in listeners:
                 subscription.tell(topic.decode())
 

@@ -68,7 +68,7 @@ async def budget_alerts(info: ReadInfo, after: str | None = None) -> AsyncGenera
     limits = sources.limits
     tenant_id = context.caller.tenant_id
     assert tenant_id is not None  # read_api/root_fields.py
-    async with sources.tail.subscribe(tenant_id=tenant_id) as news:
+    with sources.tail.subscribe(tenant_id=tenant_id) as news:
         if after is None:
             place: dict[str, Any] = await context.loaded(PRESENT_END, {})
         else:

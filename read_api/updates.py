@@ -180,7 +180,7 @@ async def follow_execution(
     limits = sources.limits
     page: Sequence[LoggedEvent] = beginning
     version, is_ended = 0, False
-    async with sources.tail.subscribe(tenant_id=tenant_id, stream_id=execution_id) as news:
+    with sources.tail.subscribe(tenant_id=tenant_id, stream_id=execution_id) as news:
         while True:
             for event in page:
                 if event.version > after:
@@ -210,7 +210,7 @@ async def tenant_updates(info: ReadInfo, after: str | None = None) -> AsyncGener
     limits = context.sources.limits
     tenant_id = context.caller.tenant_id
     assert tenant_id is not None  # read_api/root_fields.py
-    async with context.sources.tail.subscribe(tenant_id=tenant_id) as news:
+    with context.sources.tail.subscribe(tenant_id=tenant_id) as news:
         if after is None:
             place: dict[str, Any] = await context.loaded(PRESENT_END, {})
         else:

@@ -98,7 +98,7 @@ async def usage_updates(info: ReadInfo, after: str | None = None) -> AsyncGenera
     assert tenant_id is not None  # read_api/root_fields.py
     running, limit = _Running(), sources.limits.stream_page_events
     topics = sorted(USAGE_FACTS.topics)
-    async with sources.tail.subscribe(tenant_id=tenant_id, topics=topics) as news:
+    with sources.tail.subscribe(tenant_id=tenant_id, topics=topics) as news:
         place = await _beginning(context, after)
         while True:
             page = await read_tenant_page(

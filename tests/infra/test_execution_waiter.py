@@ -130,7 +130,7 @@ async def test_only_the_newest_results_are_kept(waiting: Waiting) -> None:
 async def test_only_news_of_its_topics_wake_a_subscription(waiting: Waiting) -> None:
     execution = await waiting.begun()
     tail, tenant_id = waiting.tail, waiting.tenant_id
-    async with (
+    with (
         tail.subscribe(tenant_id=tenant_id, stream_id=execution.id) as every,
         tail.subscribe(
             tenant_id=tenant_id, stream_id=execution.id, topics={"execution.cancelled"}
