@@ -15,8 +15,9 @@ decided anew when it is sent again.
 """
 
 import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import cache
+from typing import NamedTuple
 from uuid import UUID, uuid5
 
 import orjson
@@ -55,8 +56,7 @@ class Contended(Unavailable):
     code = "contended"
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a command comes from. idempotency_key: the caller's; equal keys of one caller mean the
     same command. address, user_agent: of the client, where they are known; the latter is the
     client's own word. cause_id: the event that a consumer sends it for.
@@ -70,8 +70,7 @@ class Origin:
     cause_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """position: the text of a PositionToken; None when nothing was recorded. is_replayed: decided
     by an earlier request.
     """
@@ -180,8 +179,7 @@ class Dispatcher:
         return Answer(recorded.result, _text(recorded.position), is_replayed=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Keyed:
+class _Keyed(NamedTuple):
     command_id: UUID
     fingerprint: bytes
 

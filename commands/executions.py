@@ -3,7 +3,7 @@ the rest.
 """
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 from uuid import UUID
 
 from commands.decisions import Command, Decided, Tenancy
@@ -45,8 +45,7 @@ class CancelExecution(Command):
     must_undo: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Pinned:
+class Pinned(NamedTuple):
     """What an execution runs, for good: a definition by its hash, and where that came from."""
 
     definition_hash: str

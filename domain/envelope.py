@@ -2,14 +2,13 @@
 the payload.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from domain.identifiers import TenantId
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """actor: `user:<id>`, `api_key:<id>`, `operator`, or `worker:<id>`; at most 200 characters.
 
     command_id: the command that decided; equal ids are the same decision (see

@@ -18,8 +18,7 @@ def meter_run(execution: Execution, sources: Sequence[PriceSource]) -> None:
 
     sources: the prices that hold now, the most special first.
     """
-    seconds = execution.run_time.seconds
-    if not has_ended_now(execution) or not seconds:
+    if not has_ended_now(execution) or not (seconds := execution.run_time.seconds):
         return
     rated = rate({RUN_SECONDS: seconds}, OWN_METERS, sources)
     if not rated.prices:
@@ -35,12 +34,14 @@ def meter_run(execution: Execution, sources: Sequence[PriceSource]) -> None:
 
 def has_ended_now(execution: Execution) -> bool:
     """Whether its end is not stored yet, nor metered."""
-    return (
-        execution.status in FINISHED
-        and bool(execution.pending_events)
-        and any(isinstance(event, ENDINGS) for event in execution.pending_events)
-        and not any(isinstance(event, Execution.RunMetered) for event in execution.pending_events)
-    )
+    if execution.status not in FINISHED:
+        return False
+    has_ended = False
+    for event in execution.pending_events:
+        if isinstance(event, Execution.RunMetered):
+            return False
+        has_ended = has_ended or isinstance(event, ENDINGS)
+    return has_ended
 
 
 ENDINGS = (Execution.Completed, Execution.Failed, Execution.Cancelled, Execution.Compensated)
