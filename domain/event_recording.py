@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
+from eventsourcing import domain as library
 from eventsourcing.domain import CanMutateAggregate, decorated_funcs
 from eventsourcing.utils import get_topic
 
@@ -44,7 +45,7 @@ def record_event(
         message = f"{event_class.__qualname__} does not have exactly these fields: {wrong}"
         raise TypeError(message)
     event = object.__new__(event_class)
-    timestamp = event_class.create_timestamp()
+    timestamp = library.datetime_now_with_tzinfo()
     version = aggregate.version + 1
     state = vars(event)
     state["originator_id"] = aggregate.id

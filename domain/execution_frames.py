@@ -5,6 +5,7 @@ derives its frames anew, and comes to the same ones.
 """
 
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from domain.attempts import Attempt
 from domain.execution_frontier import Frontier
@@ -13,6 +14,8 @@ from domain.identifiers import Json, JsonObject
 from domain.node_runs import NodeRun, NodeRuns
 from domain.node_types import Iteration, Scope
 from domain.undo_plan import UndoPlan
+
+NOTHING: JsonObject = {}
 
 
 def known_roots(roots: JsonObject, webhook_path: str | None) -> JsonObject:
@@ -27,8 +30,9 @@ def known_roots(roots: JsonObject, webhook_path: str | None) -> JsonObject:
 class LiveFrame:
     """prefix: begins the paths of its nodes. roots: of expressions, the same for all its nodes.
 
-    outer: the nodes of the flows around it that its own may read. given: what its start outputs;
-    outermost, the start is recorded like any node, and this is None. holder: the loop or map.
+    outer: the nodes of the flows around it that its own may read. key: begins the idempotency keys
+    of its attempts. given: what its start outputs; outermost, the start is recorded like any node,
+    and this is None. holder: the loop or map.
     """
 
     prefix: str
@@ -36,32 +40,51 @@ class LiveFrame:
     frontier: Frontier
     roots: JsonObject
     outer: JsonObject
+    key: str
     given: NodeRun | None = None
     holder: "Holder | None" = None
+    _seen: JsonObject | None = None
+
+    def know(self, root: str, value: Json) -> None:
+        """One more root, for the nodes that begin from now on."""
+        self.roots = {**self.roots, root: value}
+        self._seen = None
 
     def run_of(self, node_id: str, runs: NodeRuns) -> NodeRun:
         if self.given is not None and node_id == self.flow.start:
             return self.given
         return runs.get(self.prefix + node_id)
 
-    def scope_of(self, node: Node, runs: NodeRuns, roots: JsonObject | None = None) -> Scope:
-        """What a node sees. roots: beside those of the frame."""
-        visible = self.visible(runs)
+    def scope_of(self, node: Node, runs: NodeRuns) -> Scope:
+        """What a node sees."""
+        incoming = self._incoming(node, runs) if node.config.reads_incoming else NOTHING
         if node.before is not None:
+            visible = self.visible(runs)
             inner = {other: visible[other] for other in node.before if other in visible}
-            visible = {**self.outer, **inner}
-        incoming: dict[str, Json] = {}
+            seen = {**self.roots, "nodes": {**self.outer, **inner}}
+        else:
+            seen = self._seen or self._all_seen(runs)
+        return Scope(seen, incoming, node.id, self.prefix + node.id)
+
+    def _all_seen(self, runs: NodeRuns) -> JsonObject:
+        """Outermost it is found once, for what is visible there grows in its place."""
+        seen: JsonObject = {**self.roots, "nodes": self.visible(runs)}
+        if self.holder is None:
+            self._seen = seen
+        return seen
+
+    def visible(self, runs: NodeRuns) -> JsonObject:
+        own = runs.frame(self.prefix).visible
+        return {**self.outer, **own} if self.outer else own
+
+    def _incoming(self, node: Node, runs: NodeRuns) -> JsonObject:
+        incoming: JsonObject = {}
         for edge in node.incoming:
             source = self.run_of(edge.source, runs)
             if source.takes(edge):
                 is_complete = source.status == "COMPLETED"
                 incoming[edge.source] = source.output if is_complete else {"error": source.error}
-        seen = {**self.roots, **(roots or {}), "nodes": visible}
-        return Scope(seen, incoming, node.id, self.prefix + node.id)
-
-    def visible(self, runs: NodeRuns) -> JsonObject:
-        own = runs.frame(self.prefix).visible
-        return {**self.outer, **own} if self.outer else own
+        return incoming
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +130,10 @@ class Live:
             seconds_max=self.seconds_max,
         )
 
-    def outermost(self, flow: Flow, roots: JsonObject, runs: NodeRuns) -> LiveFrame:
+    def outermost(self, flow: Flow, roots: JsonObject, runs: NodeRuns, run_id: UUID) -> LiveFrame:
         known = self.frames.get("")
         if known is None:
-            known = LiveFrame("", flow, Frontier(flow, runs.get), roots, {})
+            known = LiveFrame("", flow, Frontier(flow, runs, ""), roots, {}, f"{run_id}:")
             self.frames[""] = known
         return known
 
@@ -126,13 +149,14 @@ class Live:
             **holder.frame.visible(runs),
             flow.start: {"output": iteration.given},
         }
-        frontier = Frontier(flow, lambda node_id: runs.get(prefix + node_id))
+        frontier = Frontier(flow, runs, prefix)
         frame = LiveFrame(
             prefix,
             flow,
             frontier,
             {**holder.frame.roots, **iteration.roots},
             outer,
+            holder.frame.key.removesuffix(holder.frame.prefix) + prefix,
             given,
             holder,
         )

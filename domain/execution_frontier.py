@@ -8,18 +8,18 @@ Everything here is derived: an execution that was loaded from its events counts 
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from domain.definition_graph import END
 from domain.flows import Flow, Node
-from domain.node_runs import NodeRun
+from domain.node_runs import NOT_BEGUN, NodeRun, NodeRuns
 
 
 class Frontier:
     """failed: a node that failed for good, without an edge for that; what was decided after it is
     not looked at before somebody says where to go on.
 
-    ended: the first end that completed. run_of: what is known of a node, by id.
+    ended: the first end that completed. prefix: begins the paths of its nodes in `runs`.
     """
 
     __slots__ = (
@@ -27,11 +27,12 @@ class Frontier:
         "_decided_count",
         "_flow",
         "_handled",
+        "_known",
         "_newly_skipped",
         "_passed_over",
+        "_prefix",
         "_ready",
         "_released",
-        "_run_of",
         "_settled",
         "_taken",
         "_undecided",
@@ -39,11 +40,12 @@ class Frontier:
         "failed",
     )
 
-    def __init__(self, flow: Flow, run_of: Callable[[str], NodeRun]) -> None:
+    def __init__(self, flow: Flow, runs: NodeRuns, prefix: str) -> None:
         self._flow = flow
-        self._run_of = run_of
+        self._known = runs.by_path
+        self._prefix = prefix
         self._undecided = dict(flow.undecided)
-        self._taken = dict.fromkeys(flow.nodes, 0)
+        self._taken: dict[str, int] = {}
         # These wait for no edge any more: they are ready, were begun, or are skipped.
         self._released = {flow.start}
         self._settled: set[str] = set()
@@ -64,7 +66,7 @@ class Frontier:
     def pass_start(self, run: NodeRun) -> None:
         """The start of a body is nothing to record: it has what it was given."""
         self._ready.clear()
-        self._settle(self._flow.start, run)
+        self._follow(self._flow.start, run)
 
     def follow(self, decided: Sequence[str]) -> None:
         """Count what was decided since the last call. decided: all of the run, in order."""
@@ -75,7 +77,7 @@ class Frontier:
             self._decided_count += 1
             self._begun.discard(node_id)
             if node_id not in self._settled:
-                self._settle(node_id, self._run_of(node_id))
+                self._follow(node_id, self._run_of(node_id))
 
     def next_ready(self) -> Node | None:
         """Take out a node whose time has come and that was not begun yet."""
@@ -89,6 +91,8 @@ class Frontier:
 
     def take_skipped(self) -> list[str]:
         """The nodes that turned out to be skipped and are not recorded as such."""
+        if not self._newly_skipped:
+            return []
         skipped, self._newly_skipped = self._newly_skipped, []
         if self._handled is None and self._flow.rescued:
             # An error may still lead there, so it is too early to call them skipped.
@@ -116,27 +120,32 @@ class Frontier:
             self._undecided[node_id] = len(still)
         for node_id in self._flow.nodes:
             if node_id in own and node_id not in self._released and self._release(node_id):
-                self._follow([(node_id, None)])
+                self._follow(node_id, None)
 
-    def _settle(self, node_id: str, run: NodeRun) -> None:
-        self._follow([(node_id, run)])
+    def _run_of(self, node_id: str) -> NodeRun:
+        return self._known.get(self._prefix + node_id, NOT_BEGUN)
 
-    def _follow(self, pending: list[tuple[str, NodeRun | None]]) -> None:
-        """Decide these, and what is decided by that. A run of None is a skipped node."""
+    def _follow(self, node_id: str, outcome: NodeRun | None) -> None:
+        """Decide a node, and what is decided by that. An outcome of None: it is skipped."""
+        taken = () if outcome is None else outcome.ports_taken
+        pending = [node_id]
         while pending:
-            node_id, outcome = pending.pop()
-            self._settled.add(node_id)
-            if self._handled is not None and node_id not in self._handled:
+            decided = pending.pop()
+            self._settled.add(decided)
+            if self._handled is not None and decided not in self._handled:
                 continue
-            node = self._flow.nodes[node_id]
+            node = self._flow.nodes[decided]
             if outcome is not None and self._is_final(node, outcome):
                 continue
             for edge in node.outgoing:
-                self._undecided[edge.target] -= 1
-                if outcome is not None and outcome.takes(edge):
-                    self._taken[edge.target] += 1
-                if edge.target not in self._released and self._release(edge.target):
-                    pending.append((edge.target, None))
+                target = edge.target
+                self._undecided[target] -= 1
+                if edge.port in taken:
+                    self._taken[target] = self._taken.get(target, 0) + 1
+                if target not in self._released and self._release(target):
+                    pending.append(target)
+            # What comes after it here was skipped.
+            outcome, taken = None, ()
 
     def _is_final(self, node: Node, outcome: NodeRun) -> bool:
         """Whether this ends the flow, so that nothing follows from it for other nodes."""
@@ -150,16 +159,14 @@ class Frontier:
 
     def _release(self, node_id: str) -> bool:
         """Whether this node is skipped now, for its join can no longer be satisfied."""
-        undecided, taken = self._undecided[node_id], self._taken[node_id]
+        undecided, taken = self._undecided[node_id], self._taken.get(node_id, 0)
         needed = self._flow.nodes[node_id].needed
         if needed is None:
-            is_ready, is_lost = not undecided and taken > 0, not undecided and not taken
+            is_waiting, is_lost = undecided > 0, not taken
         else:
-            is_ready, is_lost = taken >= needed, taken + undecided < needed
-        if is_ready:
-            self._released.add(node_id)
-            self._ready.append(node_id)
-        elif is_lost:
-            self._released.add(node_id)
-            self._newly_skipped.append(node_id)
+            is_waiting, is_lost = taken < needed <= taken + undecided, taken < needed
+        if is_waiting:
+            return False
+        self._released.add(node_id)
+        (self._newly_skipped if is_lost else self._ready).append(node_id)
         return is_lost

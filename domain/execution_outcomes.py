@@ -16,6 +16,7 @@ from domain.attempts import (
 )
 from domain.definition_fields import NO_RETRY, OnUnknown, RetryPolicy
 from domain.definitions import Definition
+from domain.event_recording import record_event
 from domain.execution_status import FINISHED
 from domain.execution_usage import heard_late, leave_unresolved, usage_facts
 from domain.executions import Execution
@@ -125,9 +126,11 @@ def record(
     when: datetime | None = None,
 ) -> None:
     """How a node, or an attempt at it, ended. when: of the next attempt; None is for good."""
-    execution.live.in_flight.pop(path, None)
-    execution.live.changed[prefix_of(path)] = None
-    outcome = with_room(execution, outcome, usage)
+    live = execution.live
+    live.in_flight.pop(path, None)
+    live.changed[prefix_of(path)] = None
+    if not live.has_room:
+        outcome = with_room(execution, outcome, usage)
     if isinstance(outcome, Failure):
         if outcome.usage.is_unknown:
             model = outcome.usage.model
@@ -143,15 +146,15 @@ def record(
             **usage_facts(execution, outcome.usage),
         )
     else:
-        execution.trigger_event(
-            Execution.NodeCompleted,
-            path=path,
-            node_type=node_type,
-            attempt=attempt,
-            output=outcome.output,
-            ports=list(outcome.ports),
+        own: JsonObject = {
+            "path": path,
+            "node_type": node_type,
+            "attempt": attempt,
+            "output": outcome.output,
+            "ports": list(outcome.ports),
             **usage_facts(execution, usage),
-        )
+        }
+        record_event(execution, Execution.NodeCompleted, own)
 
 
 def with_room(

@@ -20,6 +20,8 @@ ExecutionStatus: TypeAlias = Literal[
 FINISHED = frozenset({"COMPLETED", "FAILED", "COMPENSATED", "CANCELLED"})
 # No worker owes these anything.
 ENDED = frozenset({"COMPLETED", "FAILED", "COMPENSATED", "CANCELLED", "NEEDS_ATTENTION"})
+# No worker does anything for these.
+STILL = ENDED | {"PAUSED"}
 
 
 def cancellation(reason: Json) -> JsonObject:

@@ -4,7 +4,9 @@ from datetime import datetime
 
 from domain.attempts import Attempt
 from domain.definitions import Definition
+from domain.event_recording import record_event
 from domain.execution_compensation import undo
+from domain.execution_status import STILL
 from domain.execution_walk import Walk, run_ends_at
 from domain.executions import Execution
 from domain.identifiers import JsonObject
@@ -18,11 +20,11 @@ def advance(execution: Execution, definition: Definition, *, now: datetime) -> l
 
     Called again without news it records nothing and returns nothing.
     """
-    if execution.is_ended or _stands_still(execution):
+    if execution.status in STILL or execution.live.is_held:
         return []
     assert definition.hash == execution.definition_hash
     if execution.status == "PENDING":
-        execution.trigger_event(Execution.Started)
+        record_event(execution, Execution.Started, {})
     attempts: list[Attempt] = []
     if execution.undoing is None:
         attempts = Walk(execution, definition, now).take()
@@ -54,14 +56,13 @@ def has_more(execution: Execution) -> bool:
     """Whether the last step was cut short. A run that stands still has nothing more to do, whatever
     came meanwhile.
     """
-    if execution.is_ended or _stands_still(execution):
-        return False
-    return bool(execution.live.changed)
+    live = execution.live
+    return bool(live.changed) and not live.is_held and execution.status not in STILL
 
 
 def next_wake_at(execution: Execution, definition: Definition) -> datetime | None:
     """When something is due though nothing happens."""
-    if _stands_still(execution):
+    if execution.status == "PAUSED" or execution.live.is_held:
         return None
     in_flight = execution.live.in_flight
     dues = [due for path, due in execution.runs.waiting.items() if due and path not in in_flight]
@@ -75,18 +76,15 @@ def is_at_rest(execution: Execution) -> bool:
     return not (execution.runs.running or execution.live.in_flight or has_more(execution))
 
 
-def _stands_still(execution: Execution) -> bool:
-    return execution.status == "PAUSED" or execution.live.is_held
-
-
 def _begin(execution: Execution, attempt: Attempt) -> Attempt:
-    if attempt.node_type in execution.live.counted_types:
+    live = execution.live
+    if attempt.node_type in live.counted_types:
         if not attempt.has_intent:
             attempt = attempt._replace(has_intent=True)
     elif attempt.has_intent:
         _start(execution, attempt, None)
         return attempt
-    execution.live.in_flight[attempt.path] = attempt
+    live.in_flight[attempt.path] = attempt
     return attempt
 
 
@@ -103,7 +101,7 @@ def _start(execution: Execution, attempt: Attempt, reserved: JsonObject | None) 
 
 
 def _rest(execution: Execution, definition: Definition, now: datetime) -> None:
-    if not is_at_rest(execution) or execution.status != "RUNNING":
+    if execution.status != "RUNNING" or not is_at_rest(execution):
         return
     if execution.runs.doubted:
         execution.trigger_event(

@@ -7,7 +7,6 @@
 A walk is bounded: what would make it too long is left for the next one.
 """
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -26,14 +25,14 @@ from domain.definition_graph import END
 from domain.definitions import Definition
 from domain.execution_answers import answer_to
 from domain.execution_compensation import compensations_in, fail
-from domain.execution_frames import Holder, Live, LiveFrame, known_roots
+from domain.execution_frames import Holder, LiveFrame, known_roots
 from domain.execution_outcomes import record, with_room
 from domain.executions import Execution
 from domain.expressions import ExpressionFailed
 from domain.flows import Node
 from domain.identifiers import Json, JsonObject
-from domain.node_runs import NodeRuns, id_of, prefix_of
-from domain.node_types import FREE, BodyNode, EffectfulNode, PureNode, WaitingNode
+from domain.node_runs import NodeRun, NodeRuns, id_of, prefix_of
+from domain.node_types import FREE, BodyNode, PureNode, WaitingNode
 from domain.payloads import PayloadRefused, require_payload
 
 STEP_EVENTS_MAX = 500
@@ -41,26 +40,28 @@ STEP_EVENTS_MAX = 500
 
 def run_ends_at(execution: Execution, definition: Definition) -> datetime | None:
     """When the run has taken too long: for its definition, or for the plan of its tenant."""
-    limits = [one for one in (definition.timeout_s, execution.live.seconds_max) if one is not None]
-    if not limits or execution.started_at is None:
+    own, of_plan = definition.timeout_s, execution.live.seconds_max
+    if own is None or (of_plan is not None and of_plan < own):
+        own = of_plan
+    if own is None or execution.started_at is None:
         return None
-    return execution.started_at + timedelta(seconds=min(limits))
+    return execution.started_at + timedelta(seconds=own)
 
 
-@dataclass(slots=True)
 class Walk:
-    execution: Execution
-    definition: Definition
-    at: datetime
-    attempts: list[Attempt] = field(default_factory=lambda: [])
+    """live: as it is when the walk begins. An event that ends the run, or has it undone, gives it
+    another one, and the walk is over.
+    """
 
-    @property
-    def runs(self) -> NodeRuns:
-        return self.execution.runs
+    __slots__ = ("at", "attempts", "definition", "execution", "live", "runs")
 
-    @property
-    def live(self) -> Live:
-        return self.execution.live
+    def __init__(self, execution: Execution, definition: Definition, at: datetime) -> None:
+        self.execution = execution
+        self.definition = definition
+        self.at = at
+        self.attempts: list[Attempt] = []
+        self.runs = execution.runs
+        self.live = execution.live
 
     def _too_long(self) -> tuple[str, str]:
         own, of_plan = self.definition.timeout_s, self.live.seconds_max
@@ -69,6 +70,7 @@ class Walk:
         return "run_timeout", f"the run took longer than {own:g} s"
 
     def take(self) -> list[Attempt]:
+        """What to attempt, unless the run has ended by then."""
         ends_at = run_ends_at(self.execution, self.definition)
         if ends_at is not None and ends_at <= self.at:
             fail(self.execution, self.definition, *self._too_long())
@@ -76,14 +78,17 @@ class Walk:
         if not self.live.frames:
             self._restore()
             self._run_changed()
-        self._take_what_came()
+        if self.runs.waiting:
+            self._take_what_came()
         self._run_changed()
-        return [] if self.execution.is_ended else self.attempts
+        return self.attempts
 
     def _restore(self) -> None:
         """Derive the frames of a run that was loaded, outer ones first."""
         roots = known_roots(self.execution.roots, self.execution.webhook_path)
-        self._run(self.live.outermost(self.definition.flow, roots, self.runs))
+        self._run(self.live.outermost(self.definition.flow, roots, self.runs, self.execution.id))
+        if self._is_over():
+            return
         for path in sorted(self.runs.bodies, key=lambda path: path.count("/")):
             frame = self.live.frames.get(prefix_of(path))
             if frame is not None and self.runs.get(path).status == "RUNNING":
@@ -103,9 +108,11 @@ class Walk:
         return self.execution.is_ended or self.execution.undoing is not None
 
     def _run(self, frame: LiveFrame) -> None:
-        frontier = frame.frontier
+        frontier, prefix = frame.frontier, frame.prefix
         while True:
-            frontier.follow(self.runs.frame(frame.prefix).decided)
+            known = self.runs.frames.get(prefix)
+            if known is not None:
+                frontier.follow(known.decided)
             if frontier.failed is not None or frontier.ended is not None:
                 break
             node = frontier.next_ready()
@@ -116,6 +123,8 @@ class Walk:
                 self._end_iteration(frame, result_of_end(frame, node, self.runs))
                 return
             self._begin(frame, node)
+        # All that was decided in it up to here was followed.
+        self.live.changed.pop(prefix, None)
         self._record_skipped(frame)
         if frontier.failed is not None:
             self._fail(frame, frontier.failed)
@@ -131,33 +140,33 @@ class Walk:
             self.execution.trigger_event(Execution.NodesSkipped, paths=paths)
 
     def _begin(self, frame: LiveFrame, node: Node) -> None:
-        path = frame.prefix + node.id
-        match node.config:
-            case PureNode() as config:
-                outcome = result_of(config, frame.scope_of(node, self.runs))
-                record(self.execution, outcome, path, node.type)
-            case EffectfulNode():
-                self._attempt(frame, node)
-            case WaitingNode() as config:
-                self._wait(frame, node, config)
-            case BodyNode() as config:
-                self.execution.trigger_event(
-                    Execution.NodeOpened,
-                    path=path,
-                    node_type=node.type,
-                    keeps_results=not config.is_sequential,
-                )
-                self._iterate(frame, node)
-            case _:
-                assert_never(node.config)
+        config = node.config
+        if config.kind == "effect":
+            self._attempt(frame, node)
+        elif config.kind == "pure":
+            outcome = result_of(config, frame.scope_of(node, self.runs))
+            record(self.execution, outcome, frame.prefix + node.id, node.type)
+        elif config.kind == "wait":
+            self._wait(frame, node, config)
+        elif config.kind == "body":
+            self.execution.trigger_event(
+                Execution.NodeOpened,
+                path=frame.prefix + node.id,
+                node_type=node.type,
+                keeps_results=not config.is_sequential,
+            )
+            self._iterate(frame, node)
+        else:
+            assert_never(config)
 
     def _attempt(self, frame: LiveFrame, node: Node) -> None:
         """The next attempt at a node; a failure when its config cannot be rendered."""
-        assert isinstance(node.config, EffectfulNode)
+        config = node.config
+        assert config.kind == "effect"
         path = frame.prefix + node.id
         before = self.runs.get(path)
         number = before.attempt + 1
-        request = request_of(node.config, frame.scope_of(node, self.runs))
+        request = request_of(config, frame.scope_of(node, self.runs))
         if isinstance(request, Failure):
             record(self.execution, request, path, node.type, attempt=number)
             return
@@ -167,19 +176,18 @@ class Walk:
                 node.type,
                 number,
                 request,
-                self._timeout_s(node, path),
-                before.key_to_repeat() or f"{self.execution.id}:{path}:{number}",
+                node.timeout_s if node.deadline_s is None else self._left_s(node, before),
+                before.key_to_repeat() or f"{frame.key}{node.id}:{number}",
                 node.has_intent,
                 node.heartbeat_s,
-                node.config.secrets,
+                config.secrets,
             )
         )
 
-    def _timeout_s(self, node: Node, path: str) -> float:
+    def _left_s(self, node: Node, before: NodeRun) -> float:
         """Of one attempt: no longer than what is left for all of them."""
-        begun_at = self.runs.get(path).begun_at or self.at
-        if node.deadline_s is None:
-            return node.timeout_s
+        assert node.deadline_s is not None
+        begun_at = before.begun_at or self.at
         left_s = node.deadline_s - (self.at - begun_at).total_seconds()
         return max(0.001, min(node.timeout_s, left_s))
 
@@ -326,7 +334,7 @@ class Walk:
             "path": path,
             "attempt": attempt,
         }
-        frame.roots = {**frame.roots, "error": error}
+        frame.know("error", error)
         frame.frontier.follow(self.runs.frame("").decided)
         frame.frontier.go_on_at(handler)
         self.live.changed[""] = None

@@ -28,8 +28,8 @@ from domain.execution_parts import Child, Undoing
 from domain.execution_status import ENDED, ExecutionStatus, cancellation
 from domain.identifiers import Json, JsonObject
 from domain.node_runs import NodeRun, NodeRuns
-from domain.run_times import RunTime
-from domain.signals import PendingSignals, awaited_signal
+from domain.run_times import WORKED_ON, RunTime
+from domain.signals import SIGNALLED, PendingSignals, awaited_signal
 
 
 class ExecutionNotFound(NotFound):
@@ -160,7 +160,8 @@ class Execution(ExecutionEvents, Aggregate):
     def modified_on(self, modified_on: datetime) -> None:
         """Whoever applies an event sets it last, when the run has become what it is from then."""
         self._modified_on = modified_on
-        self.run_time.follow(self.status, modified_on)
+        if self.run_time.since is None or self.status not in WORKED_ON:
+            self.run_time.follow(self.status, modified_on)
 
     def running_attempts(self) -> list[tuple[str, int]]:
         """(path, number) of every recorded attempt whose end is not recorded."""
@@ -202,7 +203,9 @@ class Execution(ExecutionEvents, Aggregate):
         self, *, path: str, node_type: str, attempt: int, output: Json, ports: list[str]
     ) -> None:
         self._go_on()
-        if name := awaited_signal(node_type, self.runs.get(path).awaited):
+        if node_type in SIGNALLED and (
+            name := awaited_signal(node_type, self.runs.get(path).awaited)
+        ):
             self.signals.take(name)
         self.runs.complete(path, node_type, attempt=attempt, output=output, ports=tuple(ports))
 

@@ -40,6 +40,8 @@ UNANSWERED_IF_MADE = frozenset(
     }
 )
 COMPENSATE = "compensate"
+UNNAMED: tuple[str | None, ...] = (None,)
+ERROR_PORTS: tuple[str | None, ...] = (ERROR_PORT,)
 
 NodeStatus: TypeAlias = Literal["PENDING", "RUNNING", "WAITING", "COMPLETED", "FAILED", "SKIPPED"]
 
@@ -71,11 +73,16 @@ class NodeRun(NamedTuple):
     ordinal: int = 0
     is_unanswered: bool = False
 
+    @property
+    def ports_taken(self) -> tuple[str | None, ...]:
+        """The run goes on along the edges that leave this node by one of these."""
+        if self.status == "COMPLETED":
+            return self.ports or UNNAMED
+        return ERROR_PORTS if self.status == "FAILED" else ()
+
     def takes(self, edge: Edge) -> bool:
         """Whether the run goes on along this edge, one of those that leave this node."""
-        if self.status == "COMPLETED":
-            return edge.port in self.ports if self.ports else edge.port is None
-        return self.status == "FAILED" and edge.port == ERROR_PORT
+        return edge.port in self.ports_taken
 
     def key_to_repeat(self) -> str | None:
         """The idempotency key under which the next attempt must go out again."""
@@ -191,9 +198,9 @@ class NodeRuns:
     ) -> None:
         self.decided_count += 1
         run = NodeRun("COMPLETED", node_type, attempt, output, ports, ordinal=self.decided_count)
-        self._keep(path, run)
-        self.bodies.pop(path, None)
-        self._decide(path, {"output": output})
+        if self.bodies:
+            self.bodies.pop(path, None)
+        self._decide(path, run, {"output": output})
 
     def fail(
         self,
@@ -219,10 +226,10 @@ class NodeRuns:
             ordinal=self.decided_count if retry_at is None else 0,
             is_unanswered=before.is_unanswered or self._is_unanswered(path, error),
         )
-        self._keep(path, run)
         if retry_at is None:
-            self._decide(path, {"error": error})
+            self._decide(path, run, {"error": error})
         else:
+            self._keep(path, run)
             self.running.pop(path, None)
             self.doubted.pop(path, None)
             self.waiting[path] = retry_at
@@ -238,8 +245,7 @@ class NodeRuns:
         self.doubted[path] = None
 
     def skip(self, path: str) -> None:
-        self._keep(path, NodeRun("SKIPPED"))
-        self._decide(path, None)
+        self._decide(path, NodeRun("SKIPPED"), None)
 
     def place(self, path: str) -> int:
         """Among the nodes that were decided; one that was not counts as the newest."""
@@ -325,21 +331,23 @@ class NodeRuns:
         code = error["code"]
         return code in UNANSWERED or (path in self.running and code in UNANSWERED_IF_MADE)
 
-    def _keep(self, path: str, run: NodeRun) -> None:
+    def _keep(self, path: str, run: NodeRun) -> Frame:
         self.by_path[path] = run
         prefix = prefix_of(path)
         frame = self.frames.get(prefix)
         if frame is None:
             frame = self.frames[prefix] = Frame()
         frame.paths[path] = None
+        return frame
 
-    def _decide(self, path: str, seen: JsonObject | None) -> None:
-        frame = self.frames[prefix_of(path)]
+    def _decide(self, path: str, run: NodeRun, seen: JsonObject | None) -> None:
+        frame = self._keep(path, run)
         node_id = id_of(path)
         frame.decided.append(node_id)
         if seen is not None:
             frame.visible[node_id] = seen
-        self._settle(path)
+        if self.running or self.waiting or self.doubted:
+            self._settle(path)
 
     def _settle(self, path: str) -> None:
         self.running.pop(path, None)

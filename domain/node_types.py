@@ -9,6 +9,8 @@ is parsed; an instance is one configured node. There are four kinds:
     WaitingNode    waits for a time, a message or a decision (`wait`, `timed_out`)
     BodyNode       runs a graph of its own, once or many times (`next_iterations`)
 
+A node says which by its `kind`: to ask for its class takes ten times as long.
+
 The catalogue is domain/nodes/catalogue.py.
 """
 
@@ -18,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, NamedTuple, cast
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
@@ -35,7 +37,7 @@ class Scope(NamedTuple):
     """What a node sees of its run. roots: the variables of expressions.
 
     incoming: by id, what the nodes brought whose edges to this one were taken; in the order of the
-    edges. node_id: its own. path: of the node in its run.
+    edges, for types that read it. node_id: its own. path: of the node in its run.
     """
 
     roots: Roots
@@ -111,6 +113,8 @@ class NodeType(NodeConfig):
     """The docstring of a node type is its description in the API."""
 
     is_pure: ClassVar[bool]
+    # Whether it looks at what comes in by its edges, and not only at what its expressions name.
+    reads_incoming: ClassVar[bool] = False
     # The roots that its own expressions see beside those of its place.
     own_roots: ClassVar[frozenset[str]] = frozenset()
     # The places of the config where a secret may be meant; no runner looks for one elsewhere.
@@ -148,6 +152,7 @@ class NodeType(NodeConfig):
 class PureNode(NodeType):
     """Depends on its config and its scope alone, costs nothing and is done at once."""
 
+    kind: ClassVar[Literal["pure"]] = "pure"
     is_pure: ClassVar[bool] = True
 
     @abstractmethod
@@ -159,6 +164,7 @@ class PureNode(NodeType):
 class EffectfulNode(NodeType):
     """Done by a worker, in attempts; sagas/nodes has the runner under the same name."""
 
+    kind: ClassVar[Literal["effect"]] = "effect"
     is_pure: ClassVar[bool] = False
 
     def ports(self) -> frozenset[str | None]:
@@ -189,6 +195,7 @@ class Wait:
 class WaitingNode(NodeType):
     """Waits without a worker; what it waits for is in the log when it comes."""
 
+    kind: ClassVar[Literal["wait"]] = "wait"
     is_pure: ClassVar[bool] = True
 
     def ports(self) -> frozenset[str | None]:
@@ -237,6 +244,7 @@ class BodyNode(NodeType):
     body: read apart, because its nodes are of this catalogue (domain/definitions.py).
     """
 
+    kind: ClassVar[Literal["body"]] = "body"
     is_pure: ClassVar[bool] = True
     # The roots that expressions inside of the body see beside the others.
     body_roots: ClassVar[frozenset[str]]

@@ -18,6 +18,9 @@ NAME_CHARACTERS_MAX = 64
 PENDING_MAX = 1000
 PENDING_BYTES_MAX = 8 * 1024 * 1024
 
+# The types of nodes that wait for one.
+SIGNALLED = frozenset({"signal", "webhook"})
+
 _NAME = re.compile(rf"[A-Za-z0-9_.-]{{1,{NAME_CHARACTERS_MAX}}}")
 _WEBHOOK = "webhook:"
 
@@ -47,7 +50,7 @@ def awaited_signal(node_type: str, awaited: JsonObject | None) -> str | None:
     """The signal that a node waits for; None when it waits for something else, or not, or of a run
     whose data was erased.
     """
-    if not awaited or node_type not in {"signal", "webhook"}:
+    if not awaited or node_type not in SIGNALLED:
         return None
     name = str(awaited["name"])
     return webhook_signal(name) if node_type == "webhook" else name

@@ -105,15 +105,18 @@ class JsonTemplate:
     the references to some, as they are written.
     """
 
-    __slots__ = ("_part", "expressions", "raw", "secrets")
+    __slots__ = ("_is_weighed", "_rendered", "expressions", "raw", "secrets")
 
     def __init__(self, raw: Json) -> None:
         """Raises TemplateRefused with every mistake. raw: no deeper than a definition may be."""
         compilation = _Compilation()
         self.raw = raw
-        self._part = compilation.part(raw, "")
+        part = compilation.part(raw, "")
         if compilation.mistakes:
             raise TemplateRefused(*compilation.mistakes)
+        # Most templates are one expression, and one call less.
+        self._rendered = part.expression.evaluate if isinstance(part, _Value) else part.render
+        self._is_weighed = len(compilation.expressions) > EXPRESSIONS_UNWEIGHED_MAX
         self.expressions = tuple(compilation.expressions)
         self.secrets = tuple(compilation.secrets)
 
@@ -123,8 +126,8 @@ class JsonTemplate:
 
     def render(self, roots: Roots) -> Json:
         """Raises ExpressionFailed. Constant parts and values that are passed on are not copied."""
-        rendered = self._part.render(roots)
-        if len(self.expressions) > EXPRESSIONS_UNWEIGHED_MAX and _is_too_large(rendered):
+        rendered = self._rendered(roots)
+        if self._is_weighed and _is_too_large(rendered):
             raise ExpressionFailed(self.expressions[0][1].place, TOO_LARGE)
         return rendered
 
@@ -134,7 +137,8 @@ class TextTemplate(JsonTemplate):
 
     def text(self, roots: Roots) -> str:
         """Raises ExpressionFailed."""
-        return as_text(self.render(roots))
+        text = self.render(roots) if self.expressions else self.raw
+        return text if isinstance(text, str) else as_text(text)
 
 
 class ObjectTemplate(JsonTemplate):

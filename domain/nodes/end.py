@@ -1,5 +1,7 @@
 """end: the run completes when one is reached."""
 
+from typing import ClassVar
+
 from domain.node_types import PureNode, Result, Scope
 from domain.templates import JsonField
 
@@ -9,6 +11,8 @@ class End(PureNode):
 
     One incoming node: its output as it is. Several: an object of them by node id.
     """
+
+    reads_incoming: ClassVar[bool] = True
 
     output: JsonField | None = None
 

@@ -86,7 +86,8 @@ class Llm(EffectfulNode):
             if not isinstance(rendered, list) or not _are_messages(rendered):
                 raise ExpressionFailed("/messages", MESSAGES_REASON)
             messages += rendered
-        request: JsonObject = {**self._model(scope), "messages": messages}
+        request = self._model(scope)
+        request["messages"] = messages
         if self.parameters is not None:
             request["parameters"] = self.parameters.object(scope.roots, "/parameters")
         return request

@@ -1,5 +1,7 @@
 """merge: where branches meet."""
 
+from typing import ClassVar
+
 from domain.node_types import PureNode, Result, Scope
 
 
@@ -8,6 +10,8 @@ class Merge(PureNode):
 
     It waits as its `join` says: for all of them, for any, or for a count.
     """
+
+    reads_incoming: ClassVar[bool] = True
 
     def run(self, scope: Scope) -> Result:
         return Result(list(scope.incoming.values()))

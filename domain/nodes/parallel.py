@@ -1,5 +1,7 @@
 """parallel: where branches part that run at the same time."""
 
+from typing import ClassVar
+
 from domain.node_types import PureNode, Result, Scope
 
 
@@ -8,6 +10,8 @@ class Parallel(PureNode):
 
     Every node does that; this one says so to whoever reads the graph.
     """
+
+    reads_incoming: ClassVar[bool] = True
 
     def run(self, scope: Scope) -> Result:
         if len(scope.incoming) == 1:
