@@ -19,16 +19,15 @@ class Frontier:
     """failed: a node that failed for good, without an edge for that; what was decided after it is
     not looked at before somebody says where to go on.
 
-    ended: the first end that completed. prefix: begins the paths of its nodes in `runs`.
+    ended: the first end that completed. begun: those that are not decided. skipped: those that
+    turned out to be, since it was last asked. prefix: begins the paths of its nodes in `runs`.
     """
 
     __slots__ = (
-        "_begun",
         "_decided_count",
         "_flow",
         "_handled",
         "_known",
-        "_newly_skipped",
         "_passed_over",
         "_prefix",
         "_ready",
@@ -36,8 +35,10 @@ class Frontier:
         "_settled",
         "_taken",
         "_undecided",
+        "begun",
         "ended",
         "failed",
+        "skipped",
     )
 
     def __init__(self, flow: Flow, runs: NodeRuns, prefix: str) -> None:
@@ -50,18 +51,13 @@ class Frontier:
         self._released = {flow.start}
         self._settled: set[str] = set()
         self._ready = deque([flow.start])
-        self._begun: set[str] = set()
         self._decided_count = 0
-        self._newly_skipped: list[str] = []
         self._passed_over: set[str] = set()
         self._handled: set[str] | None = None
+        self.begun: set[str] = set()
+        self.skipped: list[str] = []
         self.failed: str | None = None
         self.ended: str | None = None
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether no node of it was begun that is not decided."""
-        return not self._begun
 
     def pass_start(self, run: NodeRun) -> None:
         """The start of a body is nothing to record: it has what it was given."""
@@ -75,30 +71,28 @@ class Frontier:
             if self._handled is None and node_id in self._flow.asleep:
                 return  # Of a run that was loaded: it has yet to find what led there.
             self._decided_count += 1
-            self._begun.discard(node_id)
+            self.begun.discard(node_id)
             if node_id not in self._settled:
-                self._follow(node_id, self._run_of(node_id))
+                self._follow(node_id, self._known.get(self._prefix + node_id, NOT_BEGUN))
 
     def next_ready(self) -> Node | None:
         """Take out a node whose time has come and that was not begun yet."""
         while self._ready:
             node_id = self._ready.popleft()
             if node_id not in self._settled:
-                self._begun.add(node_id)
-                if self._run_of(node_id).status == "PENDING":
+                self.begun.add(node_id)
+                if self._is_pending(node_id):
                     return self._flow.nodes[node_id]
         return None
 
     def take_skipped(self) -> list[str]:
         """The nodes that turned out to be skipped and are not recorded as such."""
-        if not self._newly_skipped:
-            return []
-        skipped, self._newly_skipped = self._newly_skipped, []
+        skipped, self.skipped = self.skipped, []
         if self._handled is None and self._flow.rescued:
             # An error may still lead there, so it is too early to call them skipped.
             self._passed_over.update(self._flow.rescued.intersection(skipped))
             skipped = [node_id for node_id in skipped if node_id not in self._flow.rescued]
-        return [node_id for node_id in skipped if self._run_of(node_id).status == "PENDING"]
+        return [node_id for node_id in skipped if self._is_pending(node_id)]
 
     def go_on_at(self, handler: str) -> None:
         """A node failed: leave everything, and go on at the handler and what follows it.
@@ -110,7 +104,7 @@ class Frontier:
         self._handled = own
         self.failed = None
         self._ready = deque([handler, *(node_id for node_id in self._ready if node_id in own)])
-        self._begun &= own
+        self.begun &= own
         self._released.add(handler)
         self._settled -= self._passed_over & own
         self._released -= self._passed_over & own
@@ -122,8 +116,9 @@ class Frontier:
             if node_id in own and node_id not in self._released and self._release(node_id):
                 self._follow(node_id, None)
 
-    def _run_of(self, node_id: str) -> NodeRun:
-        return self._known.get(self._prefix + node_id, NOT_BEGUN)
+    def _is_pending(self, node_id: str) -> bool:
+        run = self._known.get(self._prefix + node_id)
+        return run is None or run.status == "PENDING"
 
     def _follow(self, node_id: str, outcome: NodeRun | None) -> None:
         """Decide a node, and what is decided by that. An outcome of None: it is skipped."""
@@ -168,5 +163,5 @@ class Frontier:
         if is_waiting:
             return False
         self._released.add(node_id)
-        (self._newly_skipped if is_lost else self._ready).append(node_id)
+        (self.skipped if is_lost else self._ready).append(node_id)
         return is_lost

@@ -105,7 +105,7 @@ class Walk:
                 self._run(frame)
 
     def _is_over(self) -> bool:
-        return self.execution.is_ended or self.execution.undoing is not None
+        return self.execution.live is not self.live
 
     def _run(self, frame: LiveFrame) -> None:
         frontier, prefix = frame.frontier, frame.prefix
@@ -125,12 +125,13 @@ class Walk:
             self._begin(frame, node)
         # All that was decided in it up to here was followed.
         self.live.changed.pop(prefix, None)
-        self._record_skipped(frame)
+        if frontier.skipped:
+            self._record_skipped(frame)
         if frontier.failed is not None:
             self._fail(frame, frontier.failed)
         elif frontier.ended is not None:
             self._complete(frontier.ended)
-        elif frontier.is_idle:
+        elif not frontier.begun:
             failure = Failure("end_not_reached", "every path ended before it came to an end node")
             self._fail_frame(frame, failure, None)
 

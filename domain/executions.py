@@ -28,8 +28,8 @@ from domain.execution_parts import Child, Undoing
 from domain.execution_status import ENDED, ExecutionStatus, cancellation
 from domain.identifiers import Json, JsonObject
 from domain.node_runs import NodeRun, NodeRuns
-from domain.run_times import WORKED_ON, RunTime
-from domain.signals import SIGNALLED, PendingSignals, awaited_signal
+from domain.run_times import RunTime
+from domain.signals import SIGNALLED, PendingSignals
 
 
 class ExecutionNotFound(NotFound):
@@ -160,8 +160,7 @@ class Execution(ExecutionEvents, Aggregate):
     def modified_on(self, modified_on: datetime) -> None:
         """Whoever applies an event sets it last, when the run has become what it is from then."""
         self._modified_on = modified_on
-        if self.run_time.since is None or self.status not in WORKED_ON:
-            self.run_time.follow(self.status, modified_on)
+        self.run_time.follow(self.status, modified_on)
 
     def running_attempts(self) -> list[tuple[str, int]]:
         """(path, number) of every recorded attempt whose end is not recorded."""
@@ -203,10 +202,8 @@ class Execution(ExecutionEvents, Aggregate):
         self, *, path: str, node_type: str, attempt: int, output: Json, ports: list[str]
     ) -> None:
         self._go_on()
-        if node_type in SIGNALLED and (
-            name := awaited_signal(node_type, self.runs.get(path).awaited)
-        ):
-            self.signals.take(name)
+        if node_type in SIGNALLED:
+            self.signals.take_for(node_type, self.runs.get(path).awaited)
         self.runs.complete(path, node_type, attempt=attempt, output=output, ports=tuple(ports))
 
     @event(ExecutionEvents.NodeFailed)

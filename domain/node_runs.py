@@ -333,7 +333,7 @@ class NodeRuns:
 
     def _keep(self, path: str, run: NodeRun) -> Frame:
         self.by_path[path] = run
-        prefix = prefix_of(path)
+        prefix = path[: path.rfind("/") + 1]
         frame = self.frames.get(prefix)
         if frame is None:
             frame = self.frames[prefix] = Frame()

@@ -95,3 +95,8 @@ class PendingSignals:
         waiting.popleft()
         if not waiting:
             del self.by_name[name]
+
+    def take_for(self, node_type: str, awaited: JsonObject | None) -> None:
+        """A node of this type has completed: what it waited for was given to it."""
+        if name := awaited_signal(node_type, awaited):
+            self.take(name)
