@@ -70,7 +70,9 @@ class Usage:
         assert self.in_flight > 0
         self.in_flight -= 1
         for place, counted in self._limited:
-            counted.give_back(claim[place])
+            # Mostly nothing is counted, and to hash a key is a function of Python's.
+            if counted.counts:
+                counted.give_back(claim[place])
 
 
 class _Counted:
@@ -85,7 +87,7 @@ class _Counted:
         self._limit = limit
         self._own_limit_of = own_limit_of
         self._exceptions: dict[Hashable, int | None] = dict(exceptions or {})
-        self._counts: dict[Hashable, int] = {}
+        self.counts: dict[Hashable, int] = {}
         is_limited = limit is not None or any(self._exceptions.values())
         self.is_limited = is_limited or own_limit_of is not None
 
@@ -94,21 +96,20 @@ class _Counted:
         return limit is not None and self.count_of(key) >= limit
 
     def count_of(self, key: Hashable) -> int:
-        return self._counts.get(key, 0)
+        return self.counts.get(key, 0)
 
     def take(self, key: Hashable) -> None:
         """Of a key that has a limit."""
-        self._counts[key] = self._counts.get(key, 0) + 1
+        self.counts[key] = self.counts.get(key, 0) + 1
 
     def give_back(self, key: Hashable) -> None:
-        # Mostly nothing is counted, and to hash a key is a function of Python's.
-        count = self._counts.get(key) if self._counts else None
+        count = self.counts.get(key)
         if count is None:
             return
         if count > 1:
-            self._counts[key] = count - 1
+            self.counts[key] = count - 1
         else:
-            del self._counts[key]
+            del self.counts[key]
 
     def limit_of(self, key: Hashable) -> int | None:
         if self._own_limit_of is not None and (own := self._own_limit_of(key)) is not None:

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 from uuid import UUID
 
 from commands.open_executions_port import OpenExecution, OpenExecutions
@@ -61,17 +62,18 @@ TOPICS = frozenset(
 
 @dataclass(eq=False)
 class _Driven:
+    partition: int
     drive: Drive
     task: asyncio.Task[None]
     watch: DriveWatch
 
 
-@dataclass(frozen=True, slots=True)
-class _Start:
+class _Start(NamedTuple):
     """begun: a run as its first event left it. wake_at: as it is stored. cause: the traceparent of
     what led to it.
     """
 
+    partition: int
     tenant_id: TenantId
     execution_id: UUID
     begun: Execution | None
@@ -95,9 +97,10 @@ class ExecutionSaga:
     starts: "StartQueue[_Start]"
     _timers: Timers = field(init=False)
     _partitions: set[int] = field(default_factory=set[int])
-    _driven: dict[UUID, _Driven] = field(default_factory=dict[UUID, _Driven])
+    # By the number of the execution: to hash a UUID is a function of Python's.
+    _driven: dict[int, _Driven] = field(default_factory=dict[int, _Driven])
     # How far runs are known that were let go of: their own events come back from the log.
-    _known: OrderedDict[UUID, int] = field(default_factory=OrderedDict[UUID, int])
+    _known: OrderedDict[int, int] = field(default_factory=OrderedDict[int, int])
     _searches: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
     def __post_init__(self) -> None:
@@ -135,11 +138,7 @@ class ExecutionSaga:
         for execution_id in list(self.starts):
             if self._partition(execution_id) in partitions:
                 self.starts.discard(execution_id)
-        given_up = [
-            driven
-            for execution_id, driven in self._driven.items()
-            if self._partition(execution_id) in partitions
-        ]
+        given_up = [one for one in self._driven.values() if one.partition in partitions]
         if not at_once and (ending := [one.task for one in given_up if one.drive.finish()]):
             await asyncio.wait(ending, timeout=self.handover_s)
         for driven in given_up:
@@ -156,12 +155,13 @@ class ExecutionSaga:
         """This process has just stored events of it that its owner has to know of. A hint: the log
         brings them too.
         """
-        driven = self._driven.get(execution.id)
+        execution_id, version = execution.id, execution.version
+        driven = self._driven.get(execution_id.int)
         if driven is not None:
-            driven.drive.hear(execution.version)
-        elif not execution.is_ended and execution.version > self._known.get(execution.id, 0):
+            driven.drive.hear(version)
+        elif not execution.is_ended and version > self._known.get(execution_id.int, 0):
             begun = execution if execution.status == "PENDING" else None
-            self._drive(tenant_id, execution.id, begun=begun, cause=current_traceparent())
+            self._drive(tenant_id, execution_id, begun=begun, cause=current_traceparent())
 
     async def sweep(self) -> None:
         """Run until cancelled: a run that slipped through (a lost hint, an owner that let go) is
@@ -190,11 +190,11 @@ class ExecutionSaga:
                 return
 
     def _take(self, event: LoggedEvent) -> None:
-        driven = self._driven.get(event.stream_id)
+        driven = self._driven.get(event.stream_id.int)
         if driven is not None:
             driven.watch.hears(event.traceparent, is_news=event.version > driven.drive.version)
             driven.drive.hear(event.version)
-        elif event.version > self._known.get(event.stream_id, 0):
+        elif event.version > self._known.get(event.stream_id.int, 0):
             begun = None
             # A large input lies beside its event, and is read with the run.
             if event.topic == "execution.created" and MARKER not in event.state:
@@ -233,36 +233,37 @@ class ExecutionSaga:
         wake_at: datetime | None = None,
         cause: str | None = None,
     ) -> None:
-        if execution_id in self._driven or self._partition(execution_id) not in self._partitions:
+        partition = self._partition(execution_id)
+        if execution_id.int in self._driven or partition not in self._partitions:
             return
         if self.parts.is_held(tenant_id):
             return  # `released` looks for it.
-        start = _Start(tenant_id, execution_id, begun, wake_at, cause)
-        self.starts.put(tenant_id, execution_id, start)
-        self._begin_waiting()
+        start = _Start(partition, tenant_id, execution_id, begun, wake_at, cause)
+        if self.starts.try_take(tenant_id):
+            self._begin(start)
+        else:
+            self.starts.put(tenant_id, execution_id, start)
+            self._begin_waiting()
 
     def _begin_waiting(self) -> None:
         while (start := self.starts.take()) is not None:
-            partition = self._partition(start.execution_id)
-            if partition not in self._partitions or not self.log.is_owned(GROUP, partition):
-                # A lease that ran out while this process stood still; its owner finds the run.
-                self.starts.done(start.tenant_id)
-                continue
-            drive = Drive(
-                self.parts,
-                start.tenant_id,
-                start.execution_id,
-                begun=start.begun,
-                wake_at=start.wake_at,
-            )
-            watch = DriveWatch(start.tenant_id, start.execution_id, start.cause)
-            task = asyncio.create_task(watch.driven(drive.run))
-            self._driven[start.execution_id] = _Driven(drive, task, watch)
-            task.add_done_callback(partial(self._drive_ended, start))
+            self._begin(start)
+
+    def _begin(self, start: "_Start") -> None:
+        partition, tenant_id, execution_id, begun, wake_at, cause = start
+        if partition not in self._partitions or not self.log.is_owned(GROUP, partition):
+            # A lease that ran out while this process stood still; its owner finds the run.
+            self.starts.done(tenant_id)
+            return
+        drive = Drive(self.parts, tenant_id, execution_id, begun=begun, wake_at=wake_at)
+        watch = DriveWatch(tenant_id, execution_id, cause)
+        task = asyncio.create_task(watch.driven(drive.run))
+        self._driven[execution_id.int] = _Driven(partition, drive, task, watch)
+        task.add_done_callback(partial(self._drive_ended, start))
 
     def _drive_ended(self, start: "_Start", task: asyncio.Task[None]) -> None:
         execution_id = start.execution_id
-        drive = self._driven.pop(execution_id).drive
+        drive = self._driven.pop(execution_id.int).drive
         self.starts.done(start.tenant_id)
         self._begin_waiting()
         if task.cancelled():
@@ -279,8 +280,8 @@ class ExecutionSaga:
                 log.error("execution %s: the drive broke off", execution_id, exc_info=error)
 
     def _let_go(self, tenant_id: TenantId, execution_id: UUID, drive: Drive) -> None:
-        self._known[execution_id] = drive.version
-        self._known.move_to_end(execution_id)
+        self._known[execution_id.int] = drive.version
+        self._known.move_to_end(execution_id.int)
         if len(self._known) > KNOWN_MAX:
             self._known.popitem(last=False)
         if drive.wake_at is not None:

@@ -1,6 +1,7 @@
 """In which order executions begin, and how many a process drives at once.
 
-    put ──► waits ──► take ──► driven ──► done
+    try_take ───────────────┐ where nobody waits
+    put ──► waits ──► take ─┴──► driven ──► done
      │        │
      └────────┴──► left out: still in open_executions, and found there by the sweep
 
@@ -49,7 +50,8 @@ class StartQueue(Generic[Item]):
         self._ready = Ordered[TenantId]()
         self._crowding = Ordered[TenantId]()
         self._longest = Ordered[TenantId]()
-        self._driven: dict[TenantId, int] = {}
+        # By the number of the tenant: to hash a UUID is a function of Python's.
+        self._driven: dict[int, int] = {}
         self._driven_count = 0
         self._has_left_out = False
 
@@ -78,6 +80,19 @@ class StartQueue(Generic[Item]):
         """A search of open_executions is about to find what was left out until now."""
         self._has_left_out = False
 
+    def try_take(self, tenant_id: TenantId) -> bool:
+        """One begins at once, as `take` would have it next. False: it has to wait its turn."""
+        driven_count = self._driven.get(tenant_id.int, 0)
+        is_refused = (
+            self._tenants
+            or self._driven_count >= self._limits.drives_max
+            or driven_count >= (self._limits.per_tenant_max or self._limits.drives_max)
+            or self._crowds(tenant_id)
+        )
+        if not is_refused:
+            self._begin(tenant_id)
+        return not is_refused
+
     def put(self, tenant_id: TenantId, execution_id: UUID, item: Item) -> bool:
         """Wait to begin. False when it was left out. Idempotent: the first item of an execution
         counts.
@@ -103,8 +118,7 @@ class StartQueue(Generic[Item]):
             return None
         execution_id, item = self._queues[tenant_id].popitem(last=False)
         del self._tenants[execution_id]
-        self._driven_count += 1
-        self._driven[tenant_id] = self._driven.get(tenant_id, 0) + 1
+        self._begin(tenant_id)
         self._turns.serve(tenant_id)
         self._settle(tenant_id)
         return item
@@ -112,10 +126,11 @@ class StartQueue(Generic[Item]):
     def done(self, tenant_id: TenantId) -> None:
         """One that was taken is not driven any more, however that came."""
         self._driven_count -= 1
-        self._driven[tenant_id] -= 1
-        if self._driven[tenant_id] == 0:
-            del self._driven[tenant_id]
-        self._settle(tenant_id)
+        self._driven[tenant_id.int] -= 1
+        if self._driven[tenant_id.int] == 0:
+            del self._driven[tenant_id.int]
+        if self._tenants:
+            self._settle(tenant_id)
 
     def discard(self, execution_id: UUID) -> None:
         """It need not begin here any more; nothing happens when it does not wait."""
@@ -124,13 +139,17 @@ class StartQueue(Generic[Item]):
             del self._queues[tenant_id][execution_id]
             self._settle(tenant_id)
 
+    def _begin(self, tenant_id: TenantId) -> None:
+        self._driven_count += 1
+        self._driven[tenant_id.int] = self._driven.get(tenant_id.int, 0) + 1
+
     def _length(self, tenant_id: TenantId) -> int:
         queue = self._queues.get(tenant_id)
         return 0 if queue is None else len(queue)
 
     def _next_tenant(self) -> TenantId | None:
         """The foremost that does not crowd. Others go on by how few they drive, once they may."""
-        if self._driven_count >= self._limits.drives_max:
+        if not self._tenants or self._driven_count >= self._limits.drives_max:
             return None
         while (first := self._ready.first()) is not None:
             if not self._crowds(first[1]):
@@ -143,7 +162,7 @@ class StartQueue(Generic[Item]):
         """Whether it drives as many as it may, measured by what is free."""
         free_count = max(1, self._limits.drives_max - self._driven_count)
         allowed = SHARE_OF_FREE * self._weight_of(tenant_id) * free_count
-        return self._driven.get(tenant_id, 0) >= allowed
+        return self._driven.get(tenant_id.int, 0) >= allowed
 
     def _settle(self, tenant_id: TenantId) -> None:
         """Put the tenant where its queue and its limit say."""
@@ -157,7 +176,7 @@ class StartQueue(Generic[Item]):
             return
         place = self._turns.join(tenant_id)
         self._longest.put(tenant_id, (-length, place[1]))
-        driven_count = self._driven.get(tenant_id, 0)
+        driven_count = self._driven.get(tenant_id.int, 0)
         self._ready.discard(tenant_id)
         self._crowding.discard(tenant_id)
         if driven_count >= (self._limits.per_tenant_max or self._limits.drives_max):

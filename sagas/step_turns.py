@@ -14,7 +14,7 @@ and short for the quiet one.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from domain.identifiers import TenantId
 from sagas.turns import Ordered, Turns, WeightOf, equal_weights
@@ -36,15 +36,18 @@ class StepLimits:
     spare_max: int
 
 
-@dataclass(slots=True)
 class _Steps:
-    """Of one tenant that has any. own_max: as its weight has it."""
+    """Of one tenant that has any. own_max: as its weight has it. quiet_max: with less it is
+    quiet.
+    """
 
-    own_max: int
-    in_flight: int = 0
-    waiting: OrderedDict[asyncio.Future[None], None] = field(
-        default_factory=OrderedDict[asyncio.Future[None], None]
-    )
+    __slots__ = ("in_flight", "own_max", "quiet_max", "waiting")
+
+    def __init__(self, own_max: int) -> None:
+        self.own_max = own_max
+        self.quiet_max = QUIET_TIMES_OWN * own_max
+        self.in_flight = 0
+        self.waiting: OrderedDict[asyncio.Future[None], None] = OrderedDict()
 
 
 class StepTurns:
@@ -64,7 +67,8 @@ class StepTurns:
         # By the number of the tenant: to hash a UUID is a function of Python's.
         self._tenants: dict[int, _Steps] = {}
         self._spare_count = 0
-        # When each quiet tenant took a step last, oldest first.
+        self._waiting_count = 0
+        # When each quiet tenant took a step last, oldest first; some of them may be gone.
         self._quiet: OrderedDict[int, float] = OrderedDict()
 
     @property
@@ -73,28 +77,27 @@ class StepTurns:
 
     @property
     def waiting_count(self) -> int:
-        return sum(len(steps.waiting) for steps in self._tenants.values())
+        return self._waiting_count
 
     @property
     def quiet_count(self) -> int:
+        self._forget_gone(self._monotonic_s())
         return len(self._quiet)
 
     def try_take(self, tenant_id: TenantId) -> bool:
         """A step without waiting, or False. Overtakes no other step of the tenant."""
-        steps = self._tenants.get(tenant_id.int)
-        if steps is None:
-            own_max = max(1, round(self._limits.own_max * self._weight_of(tenant_id)))
-            steps = self._tenants[tenant_id.int] = _Steps(own_max)
-        if steps.in_flight < QUIET_TIMES_OWN * steps.own_max and not steps.waiting:
-            self._begin(steps)
+        number = tenant_id.int
+        steps = self._tenants.get(number) or self._first_of(tenant_id)
+        if steps.in_flight < steps.quiet_max and not steps.waiting:
             now_s = self._monotonic_s()
-            self._quiet[tenant_id.int] = now_s
-            self._quiet.move_to_end(tenant_id.int)
-            self._forget_gone(now_s)
-            return True
-        self._quiet.pop(tenant_id.int, None)
-        if len(self._order) or not self._has_spare():
-            return False
+            if number not in self._quiet:
+                self._forget_gone(now_s)
+            self._quiet[number] = now_s
+            self._quiet.move_to_end(number)
+        else:
+            self._quiet.pop(number, None)
+            if self._waiting_count or not self._has_spare():
+                return False
         self._begin(steps)
         return True
 
@@ -104,6 +107,7 @@ class StepTurns:
             return
         granted = asyncio.get_running_loop().create_future()
         self._tenants[tenant_id.int].waiting[granted] = None
+        self._waiting_count += 1
         self._order.put(tenant_id, self._turns.join(tenant_id))
         try:
             await granted
@@ -121,12 +125,17 @@ class StepTurns:
             self._grant(tenant_id)
         elif not steps.in_flight:
             del self._tenants[tenant_id.int]
-        while (first := self._order.first()) is not None and self._has_spare():
+        while self._waiting_count and (first := self._order.first()) and self._has_spare():
             self._grant(first[1])
 
     def _begin(self, steps: _Steps) -> None:
         steps.in_flight += 1
         self._spare_count += steps.in_flight > steps.own_max
+
+    def _first_of(self, tenant_id: TenantId) -> _Steps:
+        own_max = max(1, round(self._limits.own_max * self._weight_of(tenant_id)))
+        steps = self._tenants[tenant_id.int] = _Steps(own_max)
+        return steps
 
     def _has_spare(self) -> bool:
         if self._spare_count >= self._limits.spare_max:
@@ -145,6 +154,7 @@ class StepTurns:
     def _grant(self, tenant_id: TenantId) -> None:
         steps = self._tenants[tenant_id.int]
         granted, _ = steps.waiting.popitem(last=False)
+        self._waiting_count -= 1
         # One that was cancelled in this turn of the event loop gives back what it is granted.
         self._begin(steps)
         if not granted.done():
@@ -161,6 +171,7 @@ class StepTurns:
             self.give_back(tenant_id)
             return
         del steps.waiting[granted]
+        self._waiting_count -= 1
         if not steps.waiting:
             self._stand_down(tenant_id)
 

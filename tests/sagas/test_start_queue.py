@@ -92,6 +92,16 @@ def test_a_tenant_that_was_held_back_goes_on_when_drives_become_free() -> None:
     assert runs.taken() == [NOISY]
 
 
+def test_one_that_comes_begins_at_once_as_it_would_in_turn() -> None:
+    at_once = Runs(StartLimits(drives_max=80, queued_max=100))
+    assert [at_once.queue.try_take(NOISY) for _ in range(71)] == [True] * 70 + [False]
+    in_turn = Runs(StartLimits(drives_max=80, queued_max=100))
+    in_turn.put(NOISY, 71)
+    assert len(in_turn.taken()) == at_once.queue.driven_count == 70
+    assert not in_turn.queue.try_take(QUIET), "somebody waits"
+    assert at_once.queue.try_take(QUIET)
+
+
 def test_an_execution_that_waits_already_is_not_put_twice() -> None:
     queue = StartQueue[str](StartLimits(drives_max=4, queued_max=4))
     assert queue.put(NOISY, UUID(int=1), "from the log")
@@ -218,6 +228,13 @@ class Starts(RuleBasedStateMachine):
             assert overtakes[tenant_id] <= 1, "began twice while another could have begun"
         self.overtaken.pop(tenant_id, None)
 
+    @rule(tenant_id=st.sampled_from([NOISY, NOISY, QUIET, THIRD]))
+    def try_take(self, tenant_id: TenantId) -> None:
+        is_next = not self._all_waiting() and self._may_begin(tenant_id)
+        assert self.queue.try_take(tenant_id) == is_next
+        if is_next:
+            self.driven.append(tenant_id)
+
     @rule(data=st.data())
     @precondition(lambda self: self.driven)
     def done(self, data: st.DataObject) -> None:
@@ -245,13 +262,15 @@ class Starts(RuleBasedStateMachine):
         return [each for queue in self.waiting.values() for each in queue]
 
     def _could_begin(self) -> list[TenantId]:
-        if len(self.driven) == self.limits.drives_max:
-            return []
         return [
             tenant_id
             for tenant_id, queue in self.waiting.items()
-            if queue and self.driven.count(tenant_id) < 2
+            if queue and self._may_begin(tenant_id)
         ]
+
+    def _may_begin(self, tenant_id: TenantId) -> bool:
+        is_free = len(self.driven) < self.limits.drives_max
+        return is_free and self.driven.count(tenant_id) < 2
 
 
 Starts.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
