@@ -15,7 +15,7 @@ from psycopg.pq.abc import PGresult
 
 from commands.ports import PositionToken
 from domain.envelope import Envelope
-from domain.identifiers import SHARDS_COUNT, Shard
+from domain.identifiers import shard_of
 from infra.binary_form import (
     BIGINT_ELEMENT,
     BIGINT_OID,
@@ -127,13 +127,19 @@ class Append:
     stored: asyncio.Future[PositionToken | None] = field(init=False)
 
     def bytes_count(self) -> int:
-        count = sum([len(row[3]) for row in self.events])
-        return count + sum([len(blob.content) for blob in self.blobs]) if self.blobs else count
+        count = 0
+        for row in self.events:
+            count += len(row[3])
+        for blob in self.blobs:
+            count += len(blob.content)
+        return count
 
     def token(self, era: int, tx_id: int, notification_ids: Sequence[int]) -> PositionToken:
         """The token of this append, given where its events are stored, in their order."""
+        if self.events[0][0] is self.events[-1][0]:  # Of one stream, as nearly always.
+            return PositionToken(era, tx_id, {shard_of(self.events[0][0]): notification_ids[-1]})
         places = {
-            Shard(row[0].int % SHARDS_COUNT): notification_id
+            shard_of(row[0]): notification_id
             for row, notification_id in zip(self.events, notification_ids, strict=True)
         }
         return PositionToken(era, tx_id, places)

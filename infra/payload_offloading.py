@@ -39,6 +39,7 @@ PAYLOAD_MEMBERS: Mapping[str, tuple[str, ...]] = {
 REFERENCE = "$blob"
 # In every stored event that refers to a blob or holds what looks like it; in hardly any other.
 MARKER = b'$blob"'
+DOLLAR = MARKER[0]
 
 
 class Blob(NamedTuple):
@@ -62,7 +63,8 @@ def stored_form(
     address: what a blob is found by.
     """
     topic, state = encoded(event)
-    if len(state) <= inline_bytes_max and MARKER not in state:
+    # A byte is found in a tenth of the time of several, and few events have this one.
+    if len(state) <= inline_bytes_max and (DOLLAR not in state or MARKER not in state):
         return topic, state, []
     instead: dict[str, Json] = {}
     blobs: list[Blob] = []
