@@ -21,6 +21,7 @@ from infra.binary_form import (
     BIGINT_OID,
     BYTEA_OID,
     LENGTH,
+    NULL,
     TEXT_OID,
     TIMESTAMPTZ_OID,
     array,
@@ -193,6 +194,7 @@ STATEMENTS: Mapping[tuple[bool, bool], tuple[LiteralString, LiteralString, Liter
 def _event_columns(batch: Sequence[Append]) -> list[bytes]:
     rows = [row for append in batch for row in append.events]
     around = [append.envelope for append in batch for _ in append.events]
+    traceparents = [own.traceparent for own in around]
     count = len(rows)
     states = [part for row in rows for part in (LENGTH(len(row[3])), row[3])]
     return [
@@ -206,7 +208,9 @@ def _event_columns(batch: Sequence[Append]) -> list[bytes]:
         optional_uuid_array([row[5] for row in rows]),
         optional_uuid_array([own.correlation_id for own in around]),
         array(TEXT_OID, count, [short_text_element(own.actor) for own in around]),
-        array(TEXT_OID, count, [text_element(own.traceparent) for own in around]),
+        array(
+            TEXT_OID, count, [NULL if one is None else text_element(one) for one in traceparents]
+        ),
     ]
 
 

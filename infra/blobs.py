@@ -82,7 +82,8 @@ class Blobs:
             age_s_max=CACHED_S,
             monotonic_s=monotonic_s,
         )
-        self._totals: OrderedDict[TenantId, _Total] = OrderedDict()
+        # By the number of the tenant: to hash a UUID is a function of Python's.
+        self._totals: OrderedDict[int, _Total] = OrderedDict()
 
     async def read(self, tenant_id: TenantId, hashes: Collection[bytes]) -> dict[bytes, bytes]:
         """The contents, by hash, of those that the tenant has."""
@@ -150,7 +151,7 @@ class Blobs:
 
     def has_room(self, tenant_id: TenantId) -> bool:
         """As far as was found out lately, by `note_stored` or `require_room`."""
-        known = self._totals.get(tenant_id)
+        known = self._totals.get(tenant_id.int)
         if known is None or not self._is_fresh(known):
             return True
         return known.bytes < self._bytes_max(tenant_id)
@@ -166,13 +167,13 @@ class Blobs:
         total.bytes += bytes_count
 
     async def _total(self, tenant_id: TenantId) -> _Total:
-        known = self._totals.get(tenant_id)
+        known = self._totals.get(tenant_id.int)
         if known is not None and self._is_fresh(known):
             return known
         async with self._database.tenant_transaction(tenant_id) as conn:
             row = await (await conn.execute(TOTAL)).fetchone()
         known = _Total(0 if row is None else int(row[0]), self._monotonic_s())
-        self._totals[tenant_id] = known
+        self._totals[tenant_id.int] = known
         if len(self._totals) > TOTALS_MAX:
             self._totals.popitem(last=False)
         return known

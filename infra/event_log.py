@@ -7,6 +7,7 @@ later before one already read.
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import LiteralString, NamedTuple
 from uuid import UUID
 
@@ -181,20 +182,26 @@ async def read_topics(
     statements: PreparedStatements,
     after: Position,
     *,
-    topics: Sequence[str],
-    shards: Sequence[int],
+    topics: frozenset[str],
+    shards: tuple[int, ...],
     limit: int,
 ) -> tuple[list[LoggedEvent], Position]:
     """As read_commit_order, of some topics only; and the place up to which there are no others.
 
     That place moves on over what was left out, so that nobody looks at it again.
     """
-    wanted = [smallint_array(shards), text_array(topics), BIGINT(limit)]
-    rows = await statements.rows(READ_TOPICS, [*place_params(after), *wanted])
+    params = [*place_params(after), *_wanted(topics, shards), BIGINT(limit)]
+    rows = await statements.rows(READ_TOPICS, params)
     *_, end_era, end_tx_id = rows[-1]
     end = Position(end_era, end_tx_id, -1)
     events = [logged_event(row) for row in rows if row[0] is not None]
     return events, events[-1].position if len(events) == limit else max(after, end)
+
+
+@lru_cache(maxsize=64)
+def _wanted(topics: frozenset[str], shards: tuple[int, ...]) -> tuple[bytes, bytes]:
+    """As READ_TOPICS takes them: who follows the log asks for the same at every look."""
+    return smallint_array(shards), text_array(sorted(topics))
 
 
 async def read_end(conn: AsyncConnection) -> Position:

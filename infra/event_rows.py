@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import TypeAlias
 from uuid import UUID
 
@@ -60,7 +61,7 @@ def event_rows(
         # Of somebody who is erased nothing lies beside the log.
         is_erased = subject_key is not None and subject_key.is_destroyed
         bytes_max = sys.maxsize if is_erased else inline_bytes_max
-        address = _address(key if subject_key is None or is_erased else subject_key)
+        address = partial(_address, key if subject_key is None or is_erased else subject_key)
         causes.of(aggregate)
         stream_id = aggregate.id
         stream = stream_id.bytes
@@ -79,9 +80,9 @@ def event_rows(
     return rows, blobs
 
 
-def _address(key: TenantKey) -> Callable[[bytes], bytes]:
+def _address(key: TenantKey, content: bytes) -> bytes:
     """What a payload is found by: the same for the same content of one tenant or data subject."""
-    return lambda content: key.cipher(BLOBS).digest(content)
+    return key.cipher(BLOBS).digest(content)
 
 
 def beginning_of_subjects(aggregates: Sequence[Aggregate]) -> list[SubjectRow]:

@@ -12,6 +12,7 @@ import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from uuid import UUID
 
 from psycopg import AsyncConnection
@@ -50,6 +51,16 @@ def cursor_text(position: Position) -> str:
 def cursor_position(text: str) -> Position:
     era, tx_id, notification_id = text.split("-", 2)
     return Position(int(era), int(tx_id), int(notification_id))
+
+
+@lru_cache(maxsize=64)
+def _shards_of(partitions: tuple[int, ...], partitions_count: int) -> tuple[int, ...]:
+    """The same at every look, until the partitions are divided anew."""
+    return tuple(
+        shard
+        for shard in range(SHARDS_COUNT)
+        if partition_of(Shard(shard), partitions_count) in partitions
+    )
 
 
 @dataclass(eq=False)
@@ -331,11 +342,13 @@ class PostgresLog:
             return await read_topics(
                 statements,
                 after,
-                topics=sorted(membership.topics),
-                shards=self._shards_of(positions),
+                topics=membership.topics,
+                shards=_shards_of(tuple(positions), self.partitions_count),
                 limit=limit,
             )
-        shards = self._shards_of(positions) if len(positions) < self.partitions_count else None
+        shards = None
+        if len(positions) < self.partitions_count:
+            shards = _shards_of(tuple(positions), self.partitions_count)
         events = await read_commit_order(statements, after, limit=limit, shards=shards)
         return events, events[-1].position if events else after
 
@@ -350,13 +363,6 @@ class PostgresLog:
         return [
             Batch(partition, own, cursor_text(own[-1].position))
             for partition, own in of_partition.items()
-        ]
-
-    def _shards_of(self, partitions: dict[int, Position]) -> list[int]:
-        return [
-            shard
-            for shard in range(SHARDS_COUNT)
-            if partition_of(Shard(shard), self.partitions_count) in partitions
         ]
 
     async def _leave(self, membership: _Membership, partitions: Sequence[int]) -> None:
