@@ -1,6 +1,6 @@
 """The port of language models: a request, an answer, one way to fail. Adapters: infra/models."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from domain.identifiers import Json
@@ -72,6 +72,6 @@ class ModelFailed(Exception):
 
 
 class Models(Protocol):
-    async def complete(
+    def complete(
         self, request: ModelRequest, on_token: Callable[[str], None] | None = None
-    ) -> ModelResponse: ...
+    ) -> Awaitable[ModelResponse]: ...

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Coroutine, Generator, Mapping
-from dataclasses import replace
 from time import perf_counter
 from types import coroutine
 from typing import Any, TypeVar
@@ -114,7 +113,7 @@ async def _watched(
 
     try:
         async with limit:
-            return await runner(attempt, replace(run, beat=beat), effects)
+            return await runner(attempt, run._replace(beat=beat), effects)
     except TimeoutError:
         if loop.time() >= ends_at:
             raise

@@ -40,8 +40,7 @@ def _no_beat() -> None:
     """For an attempt whose signs of life nobody counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """The execution an attempt belongs to. depth: how many runs are above it. created_by: the actor
     who began it, or the run above it. workflow_id: what it runs; None for an agent alone. named:
     the agents and workflows that its definition names. calls_max: of all runs of the workflow at

@@ -10,7 +10,7 @@ Importing this module is cheap: aiohttp comes with `build_models`, litellm with 
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import Protocol
 
@@ -43,14 +43,14 @@ class RoutedModels:
         self._openai_protocol = openai_protocol
         self._litellm = litellm
 
-    async def complete(
+    def complete(
         self, request: ModelRequest, on_token: Callable[[str], None] | None = None
-    ) -> ModelResponse:
+    ) -> Awaitable[ModelResponse]:
         """Raises ModelFailed; `unknown_model` for a name that can be none."""
         provider = _named_provider(request.model)
         if provider == OFFLINE:
-            return await self._offline.complete(request, on_token)
-        return await (await self._adapter_of(provider, request)).complete(request, on_token)
+            return self._offline.complete(request, on_token)
+        return self._completed(provider, request, on_token)
 
     async def embed(self, request: ModelRequest) -> Embedding:
         """Raises ModelFailed, as `complete` does."""
@@ -63,6 +63,11 @@ class RoutedModels:
 
     async def aclose(self) -> None:
         await asyncio.gather(self._openai_protocol.aclose(), self._litellm.aclose())
+
+    async def _completed(
+        self, provider: str, request: ModelRequest, on_token: Callable[[str], None] | None
+    ) -> ModelResponse:
+        return await (await self._adapter_of(provider, request)).complete(request, on_token)
 
     async def _adapter_of(self, provider: str, request: ModelRequest) -> Models:
         if not _speaks_our_protocol(provider, request):
