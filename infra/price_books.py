@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 POLL_S = 1.0
 BOOKS_MAX = 100_000
 _OFFLINE = (OFFLINE_PRICES,)
+# Of these nobody reads the list: what tenants count themselves has no price in either.
+_UNLISTED = ("offline/", "meter/")
 
 BOOKS: LiteralString = "SELECT tenant_id, book_id, book_version FROM price_books LIMIT %s"
 
@@ -40,7 +42,7 @@ class ListedPrices:
         model: str,
         at: datetime,  # noqa: ARG002 # the port's
     ) -> Sequence[PriceSource]:
-        return _OFFLINE if _is_offline(model) else await _listed()
+        return _OFFLINE if model.startswith(_UNLISTED) else await _listed()
 
 
 class PriceBooks:
@@ -56,7 +58,7 @@ class PriceBooks:
         self._books: dict[UUID, PriceBook] = {}
 
     async def sources(self, tenant_id: TenantId, model: str, at: datetime) -> Sequence[PriceSource]:
-        listed = _OFFLINE if _is_offline(model) else await _listed()
+        listed = _OFFLINE if model.startswith(_UNLISTED) else await _listed()
         if not self._books:
             return listed
         with suppress(Unavailable):
@@ -107,7 +109,8 @@ class StoredPrices:
             await self._book(plan.plan_id, PLATFORM),
             await self._book(PLATFORM, PLATFORM),
         ]
-        return [*_effective(books, at), *(_OFFLINE if _is_offline(model) else await _listed())]
+        listed = _OFFLINE if model.startswith(_UNLISTED) else await _listed()
+        return [*_effective(books, at), *listed]
 
     async def _book(self, owner_id: UUID, tenant_id: TenantId) -> PriceBook | None:
         """tenant_id: of the stream."""
@@ -123,11 +126,6 @@ def _effective(books: Sequence[PriceBook | None], at: datetime) -> list[PriceSou
         for book in books
         if book is not None and (version := book.version_at(at)) is not None
     ]
-
-
-def _is_offline(model: str) -> bool:
-    """Of these nobody reads the list: what tenants count themselves has no price in either."""
-    return model.startswith(("offline/", "meter/"))
 
 
 async def _listed() -> tuple[PriceSource]:

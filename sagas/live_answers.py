@@ -4,7 +4,7 @@ A call streams only where somebody wants it: not every provider tells what a str
 """
 
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 
 from domain.attempts import Attempt
 from sagas.blots import Blots
@@ -13,20 +13,18 @@ from sagas.effects import Effects, Run
 OnToken = Callable[[str], None]
 
 
-def live_answer(
-    attempt: Attempt, run: Run, on: Effects, *, is_wanted: bool, hidden: Blots | None
-) -> AbstractContextManager[OnToken] | None:
-    """What takes the text; None for a call that need not stream. is_wanted: whoever defined it
-    wants it streamed. hidden: what must not be told.
-    """
-    is_followed = on.live_text.is_followed(run.tenant_id, run.execution_id)
-    if not is_wanted and not is_followed and attempt.heartbeat_s is None:
-        return None
-    return _heard(attempt, run, on, hidden)
+def is_heard(attempt: Attempt, run: Run, on: Effects) -> bool:
+    """Whether somebody looks at the answer as it comes, or at signs of life."""
+    return attempt.heartbeat_s is not None or on.live_text.is_followed(
+        run.tenant_id, run.execution_id
+    )
 
 
 @contextmanager
-def _heard(attempt: Attempt, run: Run, on: Effects, hidden: Blots | None) -> Generator[OnToken]:
+def live_answer(
+    attempt: Attempt, run: Run, on: Effects, hidden: Blots | None
+) -> Generator[OnToken]:
+    """What takes the text. hidden: what must not be told."""
     with on.live_text.call(
         run.tenant_id, run.execution_id, attempt.path, attempt.number
     ) as live_call:

@@ -3,7 +3,7 @@
 What is asked and answered is in no span, unless the installation says that it may be.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cache
 from time import perf_counter
@@ -27,21 +27,35 @@ class ObservedModels:
     def __init__(self, models: ClosableModels) -> None:
         self._models = models
 
-    async def complete(
+    def complete(
         self, request: ModelRequest, on_token: Callable[[str], None] | None = None
+    ) -> Awaitable[ModelResponse]:
+        return (self._in_span if is_on() else self._counted)(request, on_token)
+
+    async def _in_span(
+        self, request: ModelRequest, on_token: Callable[[str], None] | None
     ) -> ModelResponse:
-        began_s = perf_counter()
         with _span_of(request) as made:
             try:
-                response = await self._models.complete(request, on_token)
+                response = await self._counted(request, on_token)
             except ModelFailed as failed:
                 made.fail(failed.code)
-                _tell_failure(request, perf_counter() - began_s, failed.code)
                 raise
-            _tell_response(request, perf_counter() - began_s, response)
             if made.is_recording:
                 _tell_span(made, response)
             return response
+
+    async def _counted(
+        self, request: ModelRequest, on_token: Callable[[str], None] | None
+    ) -> ModelResponse:
+        began_s = perf_counter()
+        try:
+            response = await self._models.complete(request, on_token)
+        except ModelFailed as failed:
+            _tell_failure(request, perf_counter() - began_s, failed.code)
+            raise
+        _tell_response(request, perf_counter() - began_s, response)
+        return response
 
     async def embed(self, request: ModelRequest) -> Embedding:
         began_s = perf_counter()

@@ -12,8 +12,10 @@ from domain.identifiers import Json, JsonObject
 from infra.models.bounds import limited
 from sagas.blots import Blots
 from sagas.effects import AttemptFailed, Effects, Outcome, Run
-from sagas.live_answers import live_answer
+from sagas.live_answers import is_heard, live_answer
 from sagas.metering import Call, charged, charged_failure
+
+OFFLINE = "offline/"
 
 
 class Asked(NamedTuple):
@@ -59,13 +61,15 @@ async def call_model(
     attempt: Attempt, run: Run, on: Effects, asked: Asked
 ) -> tuple[ModelResponse, Usage]:
     """Raises AttemptFailed with what was billed all the same."""
-    model = asked.model
-    is_streamed, parameters = _streamed(asked.parameters)
+    model, parameters = asked.model, asked.parameters
+    is_streamed, hidden = False, None
     made = Call(run.tenant_id, model, model, asked.agent_id, on.clock.now())
     try:
-        access = await own_access(model, run, on)
+        access = None if model.startswith(OFFLINE) else await own_access(model, run, on)
         if access is not None:
-            made = made._replace(asked=access.model)
+            made, hidden = made._replace(asked=access.model), _hidden(access)
+        if parameters:
+            is_streamed, parameters = _streamed(parameters)
         if attempt.reserved is not None:
             parameters = _as_reserved(attempt.reserved, made.asked, parameters)
         request = ModelRequest(
@@ -78,13 +82,11 @@ async def call_model(
             None if access is None else access.api_base,
             None if access is None else access.api_key,
         )
-        hidden = _hidden(access)
-        heard = live_answer(attempt, run, on, is_wanted=is_streamed, hidden=hidden)
-        if heard is None:
-            response = await on.models.complete(request)
-        else:
-            with heard as on_token:
+        if is_streamed or is_heard(attempt, run, on):
+            with live_answer(attempt, run, on, hidden) as on_token:
                 response = await on.models.complete(request, on_token)
+        else:
+            response = await on.models.complete(request)
     except ModelFailed as failed:
         raise AttemptFailed(
             failed.code,
@@ -111,10 +113,8 @@ def _streamed(parameters: Mapping[str, Json]) -> tuple[bool, Mapping[str, Json]]
     return wanted, {name: value for name, value in parameters.items() if name != "stream"}
 
 
-def _hidden(access: ProviderAccess | None) -> Blots | None:
-    if access is None or access.api_key is None:
-        return None
-    return Blots({access.name: access.api_key})
+def _hidden(access: ProviderAccess) -> Blots | None:
+    return None if access.api_key is None else Blots({access.name: access.api_key})
 
 
 def _as_reserved(
@@ -130,9 +130,7 @@ def _as_reserved(
 
 
 async def own_access(model: str, run: Run, on: Effects) -> ProviderAccess | None:
-    """None: through the platform's own providers."""
-    if model.startswith("offline/"):
-        return None
+    """model: not an offline one, which is nobody's. None: through the platform's own providers."""
     owner_id = await on.owners.owner_of(run.tenant_id, run.created_by)
     return await on.providers.access(run.tenant_id, owner_id, model)
 
