@@ -5,7 +5,7 @@ import logging
 from collections.abc import Coroutine, Generator, Mapping
 from time import perf_counter
 from types import coroutine
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from domain.attempts import Attempt, Failure
 from domain.errors import Unavailable
@@ -17,70 +17,50 @@ from sagas.effects import AttemptFailed, ChildWanted, Effects, Outcome, Run, Run
 log = logging.getLogger(__name__)
 
 Done = TypeVar("Done")
+Ended: TypeAlias = Outcome | ChildWanted | Failure
 
 
-async def perform(
+def perform(
     attempt: Attempt, run: Run, effects: Effects, runners: Mapping[str, Runner]
-) -> Outcome | ChildWanted | Failure:
+) -> Coroutine[Any, Any, Ended]:
     """Whatever happens, this is how the attempt ended. Nobody knows what one that was cut off was
     billed.
     """
     runner = runners[attempt.node_type]
-    if not is_on():
-        return await _told(attempt, run, effects, runner, span=NO_SPAN)
+    how = _traced if is_on() else _told
+    return how(attempt, run, effects, runner)
+
+
+async def _traced(attempt: Attempt, run: Run, effects: Effects, runner: Runner) -> Ended:
     with attempt_span(attempt, run) as span:
         return await _told(attempt, run, effects, runner, span=span)
 
 
 async def _told(
-    attempt: Attempt, run: Run, effects: Effects, runner: Runner, *, span: Span
-) -> Outcome | ChildWanted | Failure:
+    attempt: Attempt, run: Run, effects: Effects, runner: Runner, *, span: Span = NO_SPAN
+) -> Ended:
     began_s = perf_counter()
     ended = await _performed(attempt, run, effects, runner)
     tell_attempt(attempt, run, ended, span=span, seconds=perf_counter() - began_s)
     return ended
 
 
-async def _performed(
-    attempt: Attempt, run: Run, effects: Effects, runner: Runner
-) -> Outcome | ChildWanted | Failure:
+async def _performed(attempt: Attempt, run: Run, effects: Effects, runner: Runner) -> Ended:
     try:
         if attempt.heartbeat_s is not None:
             return await _watched(attempt, run, effects, runner)
-        return await _in_time(attempt, run, effects, runner)
-    except TimeoutError:
-        message = f"no outcome within {attempt.timeout_s:g} s"
-        return Failure("timeout", message, is_retryable=True, usage=UNBILLED)
-    except AttemptFailed as failed:
-        return Failure(
-            failed.code,
-            failed.message,
-            is_retryable=failed.is_retryable,
-            retry_after_s=failed.retry_after_s,
-            usage=failed.usage,
-        )
-    except Unavailable as error:
-        return Failure("unavailable", error.detail, is_retryable=True)
-    except Exception as error:
-        # The effect boundary: a defect of a runner must end its run with a reason, not leave it
-        # hanging.
-        log.exception("node %s of execution %s", attempt.path, run.execution_id)
-        return Failure("internal", f"{type(error).__name__}", usage=UNBILLED)
-
-
-async def _in_time(
-    attempt: Attempt, run: Run, effects: Effects, runner: Runner
-) -> Outcome | ChildWanted:
-    # Many effects need no time at all, and a timer costs more than they do: it is set when this
-    # gives way to others for the first time.
-    ends_at = asyncio.get_running_loop().time() + attempt.timeout_s
-    work = runner(attempt, run, effects)
-    try:
-        waits_for = work.send(None)
-    except StopIteration as done:
-        return done.value
-    async with asyncio.timeout_at(ends_at):
-        return await _rest_of(work, waits_for)
+        # Many effects need no time at all, and a timer costs more than they do: it is set when
+        # this gives way to others for the first time.
+        ends_at = asyncio.get_running_loop().time() + attempt.timeout_s
+        work = runner(attempt, run, effects)
+        try:
+            waits_for = work.send(None)
+        except StopIteration as done:
+            return done.value
+        async with asyncio.timeout_at(ends_at):
+            return await _rest_of(work, waits_for)
+    except Exception as error:  # noqa: BLE001 # the effect boundary
+        return _failure_of(attempt, run, error)
 
 
 @coroutine
@@ -98,9 +78,7 @@ def _rest_of(work: Coroutine[Any, Any, Done], waits_for: object) -> Generator[An
         return done.value
 
 
-async def _watched(
-    attempt: Attempt, run: Run, effects: Effects, runner: Runner
-) -> Outcome | ChildWanted | Failure:
+async def _watched(attempt: Attempt, run: Run, effects: Effects, runner: Runner) -> Ended:
     """Each sign of life gives it as long again, up to its whole time."""
     assert attempt.heartbeat_s is not None
     heartbeat_s = attempt.heartbeat_s
@@ -119,3 +97,25 @@ async def _watched(
             raise
         message = f"no sign of life within {heartbeat_s:g} s"
         return Failure("no_heartbeat", message, is_retryable=True, usage=UNBILLED)
+
+
+def _failure_of(attempt: Attempt, run: Run, error: Exception) -> Failure:
+    match error:
+        case TimeoutError():
+            message = f"no outcome within {attempt.timeout_s:g} s"
+            return Failure("timeout", message, is_retryable=True, usage=UNBILLED)
+        case AttemptFailed():
+            return Failure(
+                error.code,
+                error.message,
+                is_retryable=error.is_retryable,
+                retry_after_s=error.retry_after_s,
+                usage=error.usage,
+            )
+        case Unavailable():
+            return Failure("unavailable", error.detail, is_retryable=True)
+        case _:
+            # A defect of a runner must end its run with a reason, not leave it hanging.
+            name = type(error).__name__
+            log.error("node %s of execution %s", attempt.path, run.execution_id, exc_info=error)
+            return Failure("internal", name, usage=UNBILLED)

@@ -21,11 +21,13 @@ from sagas.effects import ChildWanted, Run
 
 
 class ChildRuns:
-    """Those that one drive begins with its next append. begun: so far."""
+    """Those that one drive begins with its next append. begun: so far. refusal: why there was no
+    room for those of the last one, which were not stored.
+    """
 
     def __init__(self, parts: DriveParts) -> None:
         self._parts = parts
-        self._refusal: OverLimit | None = None
+        self.refusal: OverLimit | None = None
         self._room = 0
         self.begun: list[Execution] = []
 
@@ -37,7 +39,7 @@ class ChildRuns:
         self, run: Run, execution: Execution, attempt: Attempt, wanted: ChildWanted
     ) -> Failure | None:
         """Why there is no room for it; None when it begins, or its node wants it no more."""
-        refusal = self._refusal
+        refusal = self.refusal
         if refusal is None or len(self.begun) < self._room:
             try:
                 self._parts.admission.require_room(run.tenant_id)
@@ -58,10 +60,7 @@ class ChildRuns:
 
     def refused(self, refusal: OverLimit) -> None:
         """The plan has no room for all of them: half as many are tried, down to none."""
-        self._refusal, self._room = refusal, len(self.begun) // 2
-
-    def stored(self) -> None:
-        self._refusal = None
+        self.refusal, self._room = refusal, len(self.begun) // 2
 
     def _begin(self, execution: Execution, attempt: Attempt, wanted: ChildWanted) -> None:
         child = child_of(execution, attempt.path, wanted, self._parts.ids.new())

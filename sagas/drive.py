@@ -33,7 +33,7 @@ from infra.crash_points import reach
 from sagas.attempts import perform
 from sagas.call_estimates import Driven
 from sagas.child_runs import ChildRuns
-from sagas.drive_parts import DriveEnded, DriveParts, begun_task
+from sagas.drive_parts import DriveEnded, DriveParts, begun_task, run_of
 from sagas.effects import ChildWanted, Outcome, Run
 from sagas.fairness import Claim
 from sagas.reserving import Reserving
@@ -114,7 +114,8 @@ class Drive:
 
     async def _run_on(self) -> None:
         steps, tenant_id = self._parts.steps, self._run.tenant_id
-        await steps.take(tenant_id)
+        if not steps.try_take(tenant_id):
+            await steps.take(tenant_id)
         try:
             if self._parts.is_held(tenant_id) or not await self._take_up():
                 return
@@ -122,7 +123,8 @@ class Drive:
             steps.give_back(tenant_id)
         unsaved: list[Ended] = []
         while True:
-            await steps.take(tenant_id)
+            if not steps.try_take(tenant_id):
+                await steps.take(tenant_id)
             self._is_to_look = False
             try:
                 unsaved, attempts = self._advance_to_effects(unsaved)
@@ -176,15 +178,7 @@ class Drive:
         await self._parts.ask_limits(tenant_id)
         if self._definition.flow.reads_execution:
             execution.webhook_path = self._parts.webhook_path(tenant_id, execution.id)
-        self._run = Run(
-            tenant_id,
-            execution.id,
-            execution.depth,
-            execution.created_by,
-            None if execution.workflow_id is None else UUID(execution.workflow_id),
-            self._definition.named,
-            self._definition.concurrent_calls,
-        )
+        self._run = run_of(tenant_id, execution, self._definition)
         self.version = execution.version
         self._reserving.look_again()
 
@@ -220,15 +214,22 @@ class Drive:
         """
         execution, definition = self._execution, self._definition
         now = self._parts.clock.now()
-        self._children.forget()
-        attempts: list[Attempt] = []
-        if any(not attempt.has_intent for attempt, _ in unsaved) and not execution.live.frames:
-            in_hand = {(attempt.path, attempt.number) for attempt, _ in unsaved}
-            again = advance(execution, definition, now=now)
-            attempts = [one for one in again if (one.path, one.number) not in in_hand]
+        if self._children.begun:
+            self._children.forget()
+        again: list[Attempt] = []
+        if unsaved and not execution.live.frames:
+            again = self._begun_again(unsaved, now)
         for attempt, result in unsaved:
             self._record(attempt, result, now)
-        return [*attempts, *advance(execution, definition, now=now)]
+        return [*again, *advance(execution, definition, now=now)]
+
+    def _begun_again(self, unsaved: list[Ended], now: datetime) -> list[Attempt]:
+        """Those beside the ones in hand, where one of these has no intent."""
+        if all(attempt.has_intent for attempt, _ in unsaved):
+            return []
+        in_hand = {(attempt.path, attempt.number) for attempt, _ in unsaved}
+        attempts = advance(self._execution, self._definition, now=now)
+        return [one for one in attempts if (one.path, one.number) not in in_hand]
 
     async def _save(self, attempts: list[Attempt]) -> Saved:
         """attempts: those that begin with it."""
@@ -237,17 +238,15 @@ class Drive:
         if not execution.pending_events:
             return "stored"
         tenant_id = self._run.tenant_id
-        close_begun(execution, self._children.begun)
-        others: list[Execution] = [*self._children.begun]
-        side_rows: list[SideRow] = self._children.rows(tenant_id)
+        others: list[Execution] = []
+        side_rows: list[SideRow] = []
+        if self._children.begun:
+            others += self._children.begun
+            close_begun(execution, others)
+            side_rows += self._children.rows(tenant_id)
         try:
             if execution.is_ended:
-                side_rows.append(ClosedExecution(execution.id))
-                if execution.children or execution.parent_id is not None:
-                    family = await family_of(execution, tenant_id, self._parts.events)
-                    others += family.executions
-                    side_rows += family.side_rows
-                await self._parts.meter_ended(tenant_id, [execution, *others])
+                await self._close(others, side_rows)
             elif self.wake_at != self._stored_wake_at:
                 side_rows.append(OpenedExecution(execution.id, self.wake_at))
             if known := self._reserving.known(attempts):
@@ -265,11 +264,21 @@ class Drive:
             return "unknown"
         reach("saga.after_append")
         self.version = execution.version
-        self._children.stored()
+        self._children.refusal = None
         self._stored_wake_at = self.wake_at
         for other in others:
             self._parts.offer(tenant_id, other)
         return "stored"
+
+    async def _close(self, others: list[Execution], side_rows: list[SideRow]) -> None:
+        """What is stored with the end of the run."""
+        execution, tenant_id = self._execution, self._run.tenant_id
+        side_rows.append(ClosedExecution(execution.id))
+        if execution.children or execution.parent_id is not None:
+            family = await family_of(execution, tenant_id, self._parts.events)
+            others += family.executions
+            side_rows += family.side_rows
+        await self._parts.meter_ended(tenant_id, [execution, *others])
 
     def _refused(self, refusal: BudgetExceeded | BudgetsChanged | ExecutionQuotaReached) -> None:
         """What was decided is decided again without what there is no money or no room for."""
@@ -280,7 +289,7 @@ class Drive:
 
     def _due_at_rest(self) -> datetime | None:
         """When to look at it again; None while it is in hand."""
-        if self._execution.is_ended or not is_at_rest(self._execution):
+        if not is_at_rest(self._execution) or self._execution.is_ended:
             return None
         if self._execution.live.is_held:
             return None  # As soon as its tenant is not suspended any more.
@@ -384,4 +393,5 @@ class Drive:
                 limiting.made(place[1], result)
         assert result is not None
         self._ended.append((attempt, result))
-        self._wake()
+        if self._waiter is not None:
+            self._wake()

@@ -4,9 +4,8 @@ import asyncio
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -22,12 +21,13 @@ from domain.executions import Execution
 from domain.identifiers import TenantId
 from infra.admission import EveryoneAdmitted
 from sagas.call_slots import CallSlots
-from sagas.effects import Effects, Runner
+from sagas.effects import Effects, Run, Runner
 from sagas.fairness import FairSlots
 from sagas.lines import Lines
 from sagas.step_turns import StepTurns
 
 DEFINITIONS_MAX = 1024
+IDS_MAX = 1024
 DEFINITION_WAIT_S = 10.0
 RELOAD_PAUSE_MIN_S = 0.1
 RELOAD_PAUSE_MAX_S = 5.0
@@ -65,17 +65,20 @@ class DriveParts:
     is_held: Callable[[TenantId], bool] = lambda _: False
     on_ended: Callable[[Execution], None] = lambda _: None
     offer: Callable[[TenantId, Execution], None] = lambda _tenant_id, _execution: None
-    definitions: OrderedDict[tuple[TenantId, str], asyncio.Future[Definition]] = field(
-        default_factory=OrderedDict[tuple[TenantId, str], "asyncio.Future[Definition]"]
+    # By the number of the tenant, and the hash.
+    definitions: OrderedDict[tuple[int, str], asyncio.Future[Definition]] = field(
+        default_factory=OrderedDict[tuple[int, str], "asyncio.Future[Definition]"]
     )
 
     async def ask_limits(self, tenant_id: TenantId) -> None:
         """So that plan and budgets are known without waiting; where nobody answers, they are as was
         known last.
         """
-        with suppress(Unavailable):
+        try:
             await self.plans.of(tenant_id)
             await self.budgets.of(tenant_id)
+        except Unavailable:
+            return
 
     async def load(self, tenant_id: TenantId, execution_id: UUID) -> Execution | None:
         return await self.events.load(Execution, execution_id, tenant_id)
@@ -99,7 +102,7 @@ class DriveParts:
 
     async def definition(self, tenant_id: TenantId, definition_hash: str) -> Definition:
         """Read and parsed once, also when a thousand runs are taken up together."""
-        key = (tenant_id, definition_hash)
+        key = (tenant_id.int, definition_hash)
         known = self.definitions.get(key)
         if known is None:
             known = asyncio.ensure_future(self._read_definition(tenant_id, definition_hash))
@@ -110,7 +113,7 @@ class DriveParts:
         # Whoever waits may be cancelled; the others still want it.
         return known.result() if known.done() else await asyncio.shield(known)
 
-    def _forget_failed(self, key: tuple[TenantId, str], read: "asyncio.Future[Definition]") -> None:
+    def _forget_failed(self, key: tuple[int, str], read: "asyncio.Future[Definition]") -> None:
         if read.cancelled() or read.exception() is not None:
             self.definitions.pop(key, None)
 
@@ -126,6 +129,23 @@ class DriveParts:
             message = f"definition {definition_hash} is not stored"
             raise DriveEnded(message)
         return parse_definition(canonical)
+
+
+# Many runs are of few workflows: to parse an id takes as long as ten look-ups.
+_parsed = lru_cache(IDS_MAX)(UUID)
+
+
+def run_of(tenant_id: TenantId, execution: Execution, definition: Definition) -> Run:
+    workflow_id = execution.workflow_id
+    return Run(
+        tenant_id,
+        execution.id,
+        execution.depth,
+        execution.created_by,
+        None if workflow_id is None else _parsed(workflow_id),
+        definition.named,
+        definition.concurrent_calls,
+    )
 
 
 def begun_task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

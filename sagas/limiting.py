@@ -66,19 +66,17 @@ class Limiting:
 
     parts: DriveParts
     wake: Callable[[], None]
-    _held_back: dict[Key, Attempt] = field(default_factory=lambda: {})
+    held_back: dict[Key, Attempt] = field(default_factory=lambda: {})
     _waits: dict[Key, _Wait] = field(default_factory=lambda: {})
     # Of those that may be made and are not yet: whoever makes one takes it out, and says `made`.
     places: dict[Key, tuple[Attempt, HeldCall]] = field(default_factory=lambda: {})
 
     def counted_types(self, run: Run, plan: TenantPlan) -> frozenset[str]:
         """Of nodes whose calls may have to wait, as far as is known, or do."""
-        limited = plan.limited_types
-        if run.calls_max is not None:
-            limited = CALL_TYPES
-        if not self._held_back:
+        limited = limited_types(run, plan)
+        if not self.held_back:
             return limited
-        return limited.union(attempt.node_type for attempt in self._held_back.values())
+        return limited.union(attempt.node_type for attempt in self.held_back.values())
 
     def lets_pass(self, on: Driven) -> bool:
         """Whether `admitted` has nothing to say: nothing waits here, and no limit counts."""
@@ -93,7 +91,7 @@ class Limiting:
 
     def look_again(self) -> None:
         """The run was loaded anew: what is held back is told again when it goes on."""
-        self._held_back.clear()
+        self.held_back.clear()
         for key in list(self.places):
             self._give_back(key)
 
@@ -120,7 +118,7 @@ class Limiting:
         ready: list[Attempt] = []
         for attempt in attempts:
             if is_held_back(on.execution, attempt):
-                self._held_back[attempt.path, attempt.number] = attempt
+                self.held_back[attempt.path, attempt.number] = attempt
             else:
                 ready.append(attempt)
         self._drop_abandoned(on)
@@ -129,7 +127,7 @@ class Limiting:
                 self._leave(key)
             return ready
         now = self.parts.clock.now()
-        for key, attempt in list(self._held_back.items()):
+        for key, attempt in list(self.held_back.items()):
             wait = self._waits.get(key)
             if (wait is None or wait.next_at <= now) and await self._is_admitted(on, attempt, now):
                 self._forget(key)
@@ -138,9 +136,9 @@ class Limiting:
 
     def _drop_abandoned(self, on: Driven) -> None:
         """The run went on without them."""
-        for key in self._waits.keys() - self._held_back.keys():
+        for key in self._waits.keys() - self.held_back.keys():
             self._forget(key)
-        for key, attempt in list(self._held_back.items()):
+        for key, attempt in list(self.held_back.items()):
             if not is_held_back(on.execution, attempt):
                 self._forget(key)
         for key, (attempt, _) in list(self.places.items()):
@@ -252,7 +250,7 @@ class Limiting:
             self.wake()
 
     def _forget(self, key: Key) -> None:
-        self._held_back.pop(key, None)
+        self.held_back.pop(key, None)
         self._leave(key)
 
     def _leave(self, key: Key) -> None:
@@ -264,6 +262,11 @@ class Limiting:
         """The call was not made."""
         _, held = self.places.pop(key)
         self.parts.call_slots.ended(held, FREE)
+
+
+def limited_types(run: Run, plan: TenantPlan) -> frozenset[str]:
+    """Of nodes of whose calls one may have to wait for another."""
+    return plan.limited_types if run.calls_max is None else CALL_TYPES
 
 
 def _told(run: Run, attempt: Attempt, full: Full) -> tuple[str, str]:

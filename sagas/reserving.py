@@ -47,7 +47,7 @@ from sagas.budget_payers import Payer, payer
 from sagas.call_estimates import Driven, Estimate, estimated
 from sagas.drive_parts import DriveParts
 from sagas.effects import AttemptFailed, Run
-from sagas.limiting import Limiting
+from sagas.limiting import Limiting, limited_types
 from sagas.nodes.llm import Asked
 from sagas.run_owners import uuid_or_none
 from sagas.runs_above import Ancestor, runs_above
@@ -87,16 +87,18 @@ class Reserving:
     parts: DriveParts
     wake: Callable[[], None]
     limiting: Limiting = field(init=False)
-    _held_back: dict[Key, Attempt] = field(default_factory=dict[Key, Attempt])
-    _waits: dict[Key, _Wait] = field(default_factory=dict[Key, _Wait])
+    _held_back: dict[Key, Attempt] = field(default_factory=lambda: {})
+    _waits: dict[Key, _Wait] = field(default_factory=lambda: {})
     # As the last append that was refused has told; good for the next one.
-    _standings: Mapping[Counter, Standing] = field(default_factory=dict[Counter, Standing])
-    _exhausted: list[Counter] = field(default_factory=list[Counter])
+    _standings: Mapping[Counter, Standing] = field(default_factory=lambda: {})
+    _exhausted: list[Counter] = field(default_factory=lambda: [])
     # Whether something failed for what is known of budgets, which may be old.
     _was_judged: bool = False
     _ancestors: tuple[Ancestor, ...] | None = None
     _known: TenantBudgets = NO_BUDGETS
-    _run_limit_usd: str | None = None
+    _plan: TenantPlan | None = None
+    # Of attempts that may have to wait or to be paid for, as these two have it.
+    _counted_types: frozenset[str] = frozenset()
     # Limits that are no budget's, by the id that stands for one.
     _caps: Mapping[str, int] = field(default_factory=lambda: {})
     # What appends say of what is known, as long as it stays the same.
@@ -112,23 +114,28 @@ class Reserving:
         known now is what the next append is decided from. plan: the one that holds now.
         """
         known = self.parts.budgets.known(run.tenant_id)
-        limit_usd = plan.run_cost_usd
-        if known is not self._known or limit_usd != self._run_limit_usd:
-            self._known, self._run_limit_usd, self._caps = known, limit_usd, {}
-            self._told = None
-            if limit_usd is not None:
-                self._caps = {str(plan_run_budget(run.tenant_id)): usd_pico(limit_usd)}
-            self._payers.clear()
-        limited = self.limiting.counted_types(run, plan)
-        is_paid = bool(known.rules or self._caps or self._held_back)
-        if not is_paid:
-            return limited
-        return limited | METERED_TYPES if limited else METERED_TYPES
+        if known is not self._known or plan is not self._plan:
+            self._find_out(run, known, plan)
+        if not self._held_back and not self.limiting.held_back:
+            return self._counted_types
+        paid = METERED_TYPES if self._held_back else frozenset[str]()
+        return self._counted_types | paid | self.limiting.counted_types(run, plan)
+
+    def _find_out(self, run: Run, known: TenantBudgets, plan: TenantPlan) -> None:
+        """What follows from what is known, for as long as it stays the same."""
+        self._known, self._plan, self._caps, self._told = known, plan, {}, None
+        if plan.run_cost_usd is not None:
+            self._caps = {str(plan_run_budget(run.tenant_id)): usd_pico(plan.run_cost_usd)}
+        self._payers.clear()
+        self._counted_types = limited_types(run, plan)
+        if known.rules or self._caps:
+            self._counted_types |= METERED_TYPES
 
     def look_again(self) -> None:
         """The run was loaded anew: what is held back is told again when it goes on."""
         self._held_back.clear()
         self._payers.clear()
+        self._plan = None
         self.limiting.look_again()
 
     def close(self) -> None:

@@ -140,7 +140,8 @@ class StepTurns:
     def _has_spare(self) -> bool:
         if self._spare_count >= self._limits.spare_max:
             return False
-        self._forget_gone(self._monotonic_s())
+        if self._quiet:
+            self._forget_gone(self._monotonic_s())
         return not self._quiet
 
     def _forget_gone(self, now_s: float) -> None:
