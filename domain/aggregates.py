@@ -1,4 +1,5 @@
-"""What every aggregate is made of: the library's, with events that are quick to define.
+"""What every aggregate is made of: the library's, with events that are quick to define, and to
+record (event_recording.py).
 
 A process that starts defines every event there is, and the library has three classes for each: as
 it was written, as an event of its aggregate, and as one that calls a decorated method. It generates
@@ -12,8 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from eventsourcing import domain as library
 from eventsourcing.domain import Aggregate as LibraryAggregate
 from eventsourcing.domain import CanMutateAggregate, MetaDomainEvent
+
+from domain.event_recording import recipe_of, wrong_fields
 
 
 class EventClass(MetaDomainEvent):
@@ -42,6 +46,26 @@ class Aggregate(LibraryAggregate):
 
     class Created(Event, LibraryAggregate.Created):
         pass
+
+    def record(self, event_class: type[CanMutateAggregate[Any]], own: dict[str, Any]) -> None:
+        """What `trigger_event` does, made cheaper. own: the fields of the event. Raises TypeError
+        for one too few or too many.
+        """
+        recipe = recipe_of(event_class)
+        if own.keys() != recipe.names:
+            raise wrong_fields(event_class, own.keys(), recipe.names)
+        event = object.__new__(event_class)
+        timestamp = library.datetime_now_with_tzinfo()
+        version = self._version + 1
+        state = vars(event)
+        state["originator_id"] = self._id
+        state["originator_version"] = version
+        state["timestamp"] = timestamp
+        state.update(own)
+        recipe.evolve(self, *recipe.wanted(state))
+        self._version = version
+        self.modified_on = timestamp
+        self._pending_events.append(event)
 
     def collect_events(self) -> Sequence[CanMutateAggregate[UUID]]:
         """All at once, where the library takes them out one by one."""

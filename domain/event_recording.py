@@ -8,17 +8,16 @@ shows for every event.
 """
 
 import inspect
-from collections.abc import Callable, KeysView
+from collections.abc import Callable, Iterable, KeysView
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields
 from functools import cache
+from operator import itemgetter
 from typing import Any, TypeVar
 from uuid import UUID
 
-from eventsourcing import domain as library
-from eventsourcing.domain import CanMutateAggregate, decorated_funcs
+from eventsourcing.domain import Aggregate, CanMutateAggregate, decorated_funcs
 from eventsourcing.utils import get_topic
-
-from domain.aggregates import Aggregate
 
 SURROUNDINGS = frozenset({"originator_id", "originator_version", "timestamp"})
 OF_BEGUN = SURROUNDINGS | {"originator_topic"}
@@ -27,43 +26,35 @@ AnyAggregate = TypeVar("AnyAggregate", bound=Aggregate)
 
 
 @dataclass(frozen=True, slots=True)
-class _Recipe:
-    """names: the event's own fields. wanted: those that the decorated method takes."""
+class Recipe:
+    """names: the event's own fields. wanted: of the state of an event, what the decorated method
+    takes; in its order, for names take twice as long to pass on.
+    """
 
     names: frozenset[str]
-    wanted: tuple[str, ...]
+    wanted: Callable[[dict[str, Any]], Iterable[Any]]
     evolve: Callable[..., None]
 
 
-def record_event(
-    aggregate: Aggregate, event_class: type[CanMutateAggregate[Any]], own: dict[str, Any]
-) -> None:
-    """What `Aggregate.trigger_event` does. Raises TypeError for a field too few or too many."""
-    recipe = _recipe_of(event_class)
-    if own.keys() != recipe.names:
-        wrong = sorted(own.keys() ^ recipe.names)
-        message = f"{event_class.__qualname__} does not have exactly these fields: {wrong}"
-        raise TypeError(message)
-    event = object.__new__(event_class)
-    timestamp = library.datetime_now_with_tzinfo()
-    version = aggregate.version + 1
-    state = vars(event)
-    state["originator_id"] = aggregate.id
-    state["originator_version"] = version
-    state["timestamp"] = timestamp
-    state.update(own)
-    recipe.evolve(aggregate, **{name: state[name] for name in recipe.wanted})
-    aggregate.version = version
-    aggregate.modified_on = timestamp
-    aggregate.pending_events.append(event)
-
-
 @cache
-def _recipe_of(event_class: type[CanMutateAggregate[Any]]) -> _Recipe:
+def recipe_of(event_class: type[CanMutateAggregate[Any]]) -> Recipe:
+    """For `Aggregate.record`."""
     evolve = decorated_funcs[event_class]
     own = {field.name for field in fields(event_class)} - SURROUNDINGS  # pyright: ignore[reportArgumentType] # every event is a dataclass
-    parameters = list(inspect.signature(evolve).parameters)[1:]
-    return _Recipe(frozenset(own), tuple(parameters), evolve)
+    parameters = list(inspect.signature(evolve).parameters.values())[1:]
+    assert all(one.kind is one.POSITIONAL_OR_KEYWORD for one in parameters), event_class
+    return Recipe(frozenset(own), _picking([one.name for one in parameters]), evolve)
+
+
+def _picking(names: list[str]) -> Callable[[dict[str, Any]], Iterable[Any]]:
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda state: [state[name] for name in names]
+
+
+def wrong_fields(event_class: type, given: AbstractSet[str], names: AbstractSet[str]) -> TypeError:
+    wrong = sorted(given ^ names)
+    return TypeError(f"{event_class.__qualname__} does not have exactly these fields: {wrong}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +70,7 @@ def begin_aggregate(kind: type[AnyAggregate], stream_id: UUID, own: dict[str, An
     birth = _birth_of(kind)
     created = kind.Created
     if own.keys() != birth.names:
-        wrong = sorted(own.keys() ^ birth.names)
-        message = f"{created.__qualname__} does not have exactly these fields: {wrong}"
-        raise TypeError(message)
+        raise wrong_fields(created, own.keys(), birth.names)
     event = object.__new__(created)
     timestamp = created.create_timestamp()
     state = vars(event)

@@ -16,7 +16,6 @@ from domain.attempts import (
 )
 from domain.definition_fields import NO_RETRY, OnUnknown, RetryPolicy
 from domain.definitions import Definition
-from domain.event_recording import record_event
 from domain.execution_status import FINISHED
 from domain.execution_usage import heard_late, leave_unresolved, usage_facts
 from domain.executions import Execution
@@ -154,7 +153,7 @@ def record(
             "ports": list(outcome.ports),
             **usage_facts(execution, usage),
         }
-        record_event(execution, Execution.NodeCompleted, own)
+        execution.record(Execution.NodeCompleted, own)
 
 
 def with_room(

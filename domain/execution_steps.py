@@ -4,7 +4,6 @@ from datetime import datetime
 
 from domain.attempts import Attempt
 from domain.definitions import Definition
-from domain.event_recording import record_event
 from domain.execution_compensation import undo
 from domain.execution_status import STILL
 from domain.execution_walk import Walk, run_ends_at
@@ -24,7 +23,7 @@ def advance(execution: Execution, definition: Definition, *, now: datetime) -> l
         return []
     assert definition.hash == execution.definition_hash
     if execution.status == "PENDING":
-        record_event(execution, Execution.Started, {})
+        execution.record(Execution.Started, {})
     attempts: list[Attempt] = []
     if execution.undoing is None:
         attempts = Walk(execution, definition, now).take()

@@ -21,14 +21,13 @@ from eventsourcing.domain import CanMutateAggregate, event
 
 from domain.aggregates import Aggregate
 from domain.errors import NotFound, Refused
-from domain.event_recording import record_event
 from domain.execution_events import ExecutionEvents
 from domain.execution_frames import Live
 from domain.execution_parts import Child, Undoing
 from domain.execution_status import ENDED, ExecutionStatus, cancellation
 from domain.identifiers import Json, JsonObject
 from domain.node_runs import NodeRun, NodeRuns
-from domain.run_times import RunTime
+from domain.run_times import WORKED_ON, RunTime
 from domain.signals import SIGNALLED, PendingSignals
 
 
@@ -154,13 +153,14 @@ class Execution(ExecutionEvents, Aggregate):
 
     def trigger_event(self, event_class: type[CanMutateAggregate[Any]], **kwargs: Any) -> None:
         """The library's, made cheaper (see event_recording.py)."""
-        record_event(self, event_class, kwargs)
+        self.record(event_class, kwargs)
 
     @Aggregate.modified_on.setter
     def modified_on(self, modified_on: datetime) -> None:
         """Whoever applies an event sets it last, when the run has become what it is from then."""
         self._modified_on = modified_on
-        self.run_time.follow(self.status, modified_on)
+        if self.run_time.since is None or self.status not in WORKED_ON:
+            self.run_time.follow(self.status, modified_on)
 
     def running_attempts(self) -> list[tuple[str, int]]:
         """(path, number) of every recorded attempt whose end is not recorded."""
@@ -183,7 +183,6 @@ class Execution(ExecutionEvents, Aggregate):
     @event(ExecutionEvents.NodeStarted)
     def _node_started(
         self,
-        *,
         path: str,
         node_type: str,
         attempt: int,
@@ -199,7 +198,7 @@ class Execution(ExecutionEvents, Aggregate):
 
     @event(ExecutionEvents.NodeCompleted)
     def _node_completed(
-        self, *, path: str, node_type: str, attempt: int, output: Json, ports: list[str]
+        self, path: str, node_type: str, attempt: int, output: Json, ports: list[str]
     ) -> None:
         self._go_on()
         if node_type in SIGNALLED:
@@ -209,7 +208,6 @@ class Execution(ExecutionEvents, Aggregate):
     @event(ExecutionEvents.NodeFailed)
     def _node_failed(
         self,
-        *,
         path: str,
         node_type: str,
         attempt: int,
@@ -243,7 +241,7 @@ class Execution(ExecutionEvents, Aggregate):
             self.runs.skip(path)
 
     @event(ExecutionEvents.NodeOpened)
-    def _node_opened(self, path: str, node_type: str, *, keeps_results: bool) -> None:
+    def _node_opened(self, path: str, node_type: str, keeps_results: bool) -> None:
         self._go_on()
         self.runs.open(path, node_type, keeps_results=keeps_results)
 
@@ -254,7 +252,6 @@ class Execution(ExecutionEvents, Aggregate):
         index: int,
         output: Json,
         error: JsonObject | None,
-        *,
         compensations: list[JsonObject],
     ) -> None:
         for told in compensations:
@@ -272,7 +269,6 @@ class Execution(ExecutionEvents, Aggregate):
     @event(ExecutionEvents.ChildStarted)
     def _child_started(
         self,
-        *,
         path: str,
         node_type: str,
         attempt: int,

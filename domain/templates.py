@@ -5,8 +5,9 @@ text is wanted, values that are no strings appear as JSON. Two braces that are n
 written `{{ "{{" }}`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, TypeAlias, TypeVar
 
 import orjson
@@ -102,10 +103,13 @@ _Part: TypeAlias = _Constant | _Value | _Text | _Object | _List
 
 class JsonTemplate:
     """expressions: all of them, each with its JSON pointer from where the template begins. secrets:
-    the references to some, as they are written.
+    the references to some, as they are written. render: raises ExpressionFailed; constant parts and
+    values that are passed on are not copied.
     """
 
-    __slots__ = ("_is_weighed", "_rendered", "expressions", "raw", "secrets")
+    __slots__ = ("expressions", "raw", "render", "secrets")
+
+    render: Callable[[Roots], Json]
 
     def __init__(self, raw: Json) -> None:
         """Raises TemplateRefused with every mistake. raw: no deeper than a definition may be."""
@@ -114,22 +118,16 @@ class JsonTemplate:
         part = compilation.part(raw, "")
         if compilation.mistakes:
             raise TemplateRefused(*compilation.mistakes)
-        # Most templates are one expression, and one call less.
-        self._rendered = part.expression.evaluate if isinstance(part, _Value) else part.render
-        self._is_weighed = len(compilation.expressions) > EXPRESSIONS_UNWEIGHED_MAX
         self.expressions = tuple(compilation.expressions)
+        # Most templates are one expression, which is all that there is to call.
+        self.render = part.expression.evaluate if isinstance(part, _Value) else part.render
+        if len(self.expressions) > EXPRESSIONS_UNWEIGHED_MAX:
+            self.render = partial(_weighed, self.render, self.expressions[0][1])
         self.secrets = tuple(compilation.secrets)
 
     @property
     def is_constant(self) -> bool:
         return not self.expressions
-
-    def render(self, roots: Roots) -> Json:
-        """Raises ExpressionFailed. Constant parts and values that are passed on are not copied."""
-        rendered = self._rendered(roots)
-        if self._is_weighed and _is_too_large(rendered):
-            raise ExpressionFailed(self.expressions[0][1].place, TOO_LARGE)
-        return rendered
 
 
 class TextTemplate(JsonTemplate):
@@ -237,6 +235,13 @@ def expression_of(text: str) -> Expression:
 
 def as_text(value: Json) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def _weighed(render: Callable[[Roots], Json], first: Expression, roots: Roots) -> Json:
+    rendered = render(roots)
+    if _is_too_large(rendered):
+        raise ExpressionFailed(first.place, TOO_LARGE)
+    return rendered
 
 
 def _is_too_large(value: Json) -> bool:
