@@ -74,8 +74,8 @@ class PositionToken(NamedTuple):
     notification_ids: Mapping[Shard, int]
 
     def __str__(self) -> str:
-        places = ",".join(f"{shard}:{nid}" for shard, nid in sorted(self.notification_ids.items()))
-        return f"{self.era}-{self.tx_id}-{places}"
+        places = [f"{shard}:{nid}" for shard, nid in sorted(self.notification_ids.items())]
+        return f"{self.era}-{self.tx_id}-{','.join(places)}"
 
     @classmethod
     def parse(cls, text: str) -> "PositionToken":

@@ -8,7 +8,7 @@ shows for every event.
 """
 
 import inspect
-from collections.abc import Callable, Iterable, KeysView
+from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields
 from functools import cache
@@ -61,7 +61,7 @@ def wrong_fields(event_class: type, given: AbstractSet[str], names: AbstractSet[
 class _Birth:
     """names: the event's own fields, in the order in which they are stored. topic: the kind's."""
 
-    names: KeysView[str]
+    names: list[str]
     topic: str
 
 
@@ -69,8 +69,8 @@ def begin_aggregate(kind: type[AnyAggregate], stream_id: UUID, own: dict[str, An
     """What `Aggregate._create` does with `Created` and an id. Raises TypeError, as above."""
     birth = _birth_of(kind)
     created = kind.Created
-    if own.keys() != birth.names:
-        raise wrong_fields(created, own.keys(), birth.names)
+    if list(own) != birth.names:
+        own = _in_order(own, birth.names, created)
     event = object.__new__(created)
     timestamp = created.create_timestamp()
     state = vars(event)
@@ -78,8 +78,7 @@ def begin_aggregate(kind: type[AnyAggregate], stream_id: UUID, own: dict[str, An
     state["originator_version"] = kind.INITIAL_VERSION
     state["timestamp"] = timestamp
     state["originator_topic"] = birth.topic
-    for name in birth.names:
-        state[name] = own[name]
+    state.update(own)
     begun = object.__new__(kind)
     begun.__base_init__(stream_id, kind.INITIAL_VERSION, timestamp)
     kind.__init__(begun, id=stream_id, **own)  # pyright: ignore[reportCallIssue] # every kind takes it, which a test shows
@@ -91,4 +90,10 @@ def begin_aggregate(kind: type[AnyAggregate], stream_id: UUID, own: dict[str, An
 def _birth_of(kind: type[Aggregate]) -> _Birth:
     fields_of_event = fields(kind.Created)  # pyright: ignore[reportArgumentType] # as above
     names = (field.name for field in fields_of_event if field.name not in OF_BEGUN)
-    return _Birth(dict.fromkeys(names).keys(), get_topic(kind))
+    return _Birth(list(names), get_topic(kind))
+
+
+def _in_order(own: dict[str, Any], names: list[str], event_class: type) -> dict[str, Any]:
+    if own.keys() != set(names):
+        raise wrong_fields(event_class, own.keys(), set(names))
+    return {name: own[name] for name in names}
