@@ -63,11 +63,12 @@ def next_wake_at(execution: Execution, definition: Definition) -> datetime | Non
     """When something is due though nothing happens."""
     if execution.status == "PAUSED" or execution.live.is_held:
         return None
-    in_flight = execution.live.in_flight
-    dues = [due for path, due in execution.runs.waiting.items() if due and path not in in_flight]
-    if execution.undoing is None and (ends_at := run_ends_at(execution, definition)):
-        dues.append(ends_at)
-    return min(dues, default=None)
+    ends_at = run_ends_at(execution, definition) if execution.undoing is None else None
+    waiting, in_flight = execution.runs.waiting, execution.live.in_flight
+    if not waiting:
+        return ends_at
+    dues = [due for path, due in waiting.items() if due and path not in in_flight]
+    return min(dues if ends_at is None else [*dues, ends_at], default=None)
 
 
 def is_at_rest(execution: Execution) -> bool:
