@@ -91,7 +91,7 @@ async def begin_execution(
     on.ports.admission.require_admitted(on.tenant_id)
     execution = created_execution(on, pinned, given, subject=subject)
     return Decided(
-        result={"execution_id": str(execution.id), "status": execution.status},
+        result={"execution_id": execution.text_id, "status": execution.status},
         aggregates=(execution,),
         side_rows=(*side_rows, *await rows_of_begun(on, execution)),
     )

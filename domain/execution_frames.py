@@ -5,7 +5,6 @@ derives its frames anew, and comes to the same ones.
 """
 
 from dataclasses import dataclass, field
-from uuid import UUID
 
 from domain.attempts import Attempt
 from domain.execution_frontier import Frontier
@@ -130,7 +129,7 @@ class Live:
             seconds_max=self.seconds_max,
         )
 
-    def outermost(self, flow: Flow, roots: JsonObject, runs: NodeRuns, run_id: UUID) -> LiveFrame:
+    def outermost(self, flow: Flow, roots: JsonObject, runs: NodeRuns, run_id: str) -> LiveFrame:
         known = self.frames.get("")
         if known is None:
             known = LiveFrame("", flow, Frontier(flow, runs, ""), roots, {}, f"{run_id}:")

@@ -86,7 +86,8 @@ class Walk:
     def _restore(self) -> None:
         """Derive the frames of a run that was loaded, outer ones first."""
         roots = known_roots(self.execution.roots, self.execution.webhook_path)
-        self._run(self.live.outermost(self.definition.flow, roots, self.runs, self.execution.id))
+        run_id = self.execution.text_id
+        self._run(self.live.outermost(self.definition.flow, roots, self.runs, run_id))
         if self._is_over():
             return
         for path in sorted(self.runs.bodies, key=lambda path: path.count("/")):

@@ -68,7 +68,7 @@ class Neighbours:
 def result_of(execution: Execution) -> JsonObject:
     """{execution_id, status, output, error} of a run that has ended."""
     return {
-        "execution_id": str(execution.id),
+        "execution_id": execution.text_id,
         "status": execution.status,
         "output": execution.output,
         "error": execution.error,

@@ -37,15 +37,15 @@ class StepLimits:
 
 
 class _Steps:
-    """Of one tenant that has any. own_max: as its weight has it. quiet_max: with less it is
-    quiet.
+    """Of one tenant that has any. own_max: as its weight has it, which is asked with the second
+    step, for the first is everybody's own. quiet_max: with less it is quiet.
     """
 
     __slots__ = ("in_flight", "own_max", "quiet_max", "waiting")
 
-    def __init__(self, own_max: int) -> None:
-        self.own_max = own_max
-        self.quiet_max = QUIET_TIMES_OWN * own_max
+    def __init__(self) -> None:
+        self.own_max = 1
+        self.quiet_max = 1
         self.in_flight = 0
         self.waiting: OrderedDict[asyncio.Future[None], None] = OrderedDict()
 
@@ -87,7 +87,12 @@ class StepTurns:
     def try_take(self, tenant_id: TenantId) -> bool:
         """A step without waiting, or False. Overtakes no other step of the tenant."""
         number = tenant_id.int
-        steps = self._tenants.get(number) or self._first_of(tenant_id)
+        steps = self._tenants.get(number)
+        if steps is None:
+            steps = self._tenants[number] = _Steps()
+        elif steps.quiet_max == 1:
+            steps.own_max = max(1, round(self._limits.own_max * self._weight_of(tenant_id)))
+            steps.quiet_max = QUIET_TIMES_OWN * steps.own_max
         if steps.in_flight < steps.quiet_max and not steps.waiting:
             now_s = self._monotonic_s()
             if number not in self._quiet:
@@ -131,11 +136,6 @@ class StepTurns:
     def _begin(self, steps: _Steps) -> None:
         steps.in_flight += 1
         self._spare_count += steps.in_flight > steps.own_max
-
-    def _first_of(self, tenant_id: TenantId) -> _Steps:
-        own_max = max(1, round(self._limits.own_max * self._weight_of(tenant_id)))
-        steps = self._tenants[tenant_id.int] = _Steps(own_max)
-        return steps
 
     def _has_spare(self) -> bool:
         if self._spare_count >= self._limits.spare_max:
