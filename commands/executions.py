@@ -16,6 +16,7 @@ from commands.ports import OpenedExecution, SideRow
 from commands.subjects import named_subject
 from domain.errors import FieldError, Invalid
 from domain.execution_commands import cancel, cancel_and_undo
+from domain.execution_parts import text_id
 from domain.executions import Execution
 from domain.identifiers import Json
 from domain.payloads import PayloadRefused, require_payload
@@ -91,7 +92,7 @@ async def begin_execution(
     on.ports.admission.require_admitted(on.tenant_id)
     execution = created_execution(on, pinned, given, subject=subject)
     return Decided(
-        result={"execution_id": execution.text_id, "status": execution.status},
+        result={"execution_id": text_id(execution.roots), "status": execution.status},
         aggregates=(execution,),
         side_rows=(*side_rows, *await rows_of_begun(on, execution)),
     )

@@ -1,6 +1,7 @@
 """What a run remembers beside its nodes."""
 
 from dataclasses import dataclass
+from typing import cast
 
 from domain.identifiers import JsonObject
 
@@ -30,3 +31,10 @@ class Undoing:
 
     reason: str
     error: JsonObject | None
+
+
+def text_id(roots: JsonObject) -> str:
+    """The id of a run. roots: what its expressions see. To write it again takes as long as ten
+    look-ups.
+    """
+    return str(cast("JsonObject", roots["execution"])["id"])

@@ -27,6 +27,7 @@ from domain.execution_answers import answer_to
 from domain.execution_compensation import compensations_in, fail
 from domain.execution_frames import Holder, LiveFrame, known_roots
 from domain.execution_outcomes import record, with_room
+from domain.execution_parts import text_id
 from domain.executions import Execution
 from domain.expressions import ExpressionFailed
 from domain.flows import Node
@@ -86,7 +87,7 @@ class Walk:
     def _restore(self) -> None:
         """Derive the frames of a run that was loaded, outer ones first."""
         roots = known_roots(self.execution.roots, self.execution.webhook_path)
-        run_id = self.execution.text_id
+        run_id = text_id(self.execution.roots)
         self._run(self.live.outermost(self.definition.flow, roots, self.runs, run_id))
         if self._is_over():
             return

@@ -14,7 +14,7 @@ reads a clock or draws a number.
 """
 
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from eventsourcing.domain import CanMutateAggregate, event
@@ -145,11 +145,6 @@ class Execution(ExecutionEvents, Aggregate):
     @property
     def is_ended(self) -> bool:
         return self.status in ENDED
-
-    @property
-    def text_id(self) -> str:
-        """Its id as JSON has it: written once, for that takes as long as ten look-ups."""
-        return str(cast("JsonObject", self.roots["execution"])["id"])
 
     @property
     def nodes(self) -> dict[str, NodeRun]:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from domain.aggregates import Aggregate
 from domain.credentials import ApiKey
+from domain.execution_parts import text_id
 from domain.executions import Execution
 from domain.feature_flags import FeatureFlag
 from domain.identifiers import JsonObject, TenantId
@@ -68,7 +69,7 @@ class Neighbours:
 def result_of(execution: Execution) -> JsonObject:
     """{execution_id, status, output, error} of a run that has ended."""
     return {
-        "execution_id": execution.text_id,
+        "execution_id": text_id(execution.roots),
         "status": execution.status,
         "output": execution.output,
         "error": execution.error,

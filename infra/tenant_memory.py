@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from domain.identifiers import TenantId
 
@@ -21,11 +21,6 @@ REMEMBERED_S = 5.0
 REMEMBERED_MAX = 10_000
 # Whoever is not asked about for so long is asked about before it is told.
 STALE_S = 60.0
-
-
-class _Remembered(NamedTuple, Generic[Answer]):
-    answer: Answer
-    at_s: float
 
 
 class TenantMemory(Generic[Answer]):
@@ -43,18 +38,22 @@ class TenantMemory(Generic[Answer]):
         self._read = read
         self._unknown = unknown
         self._monotonic_s = monotonic_s
-        # By the number of the tenant: to hash a UUID is a function of Python's.
-        self._remembered: OrderedDict[int, _Remembered[Answer]] = OrderedDict()
+        # With when it was told. By the number of the tenant: to hash a UUID is a function of
+        # Python's.
+        self._remembered: OrderedDict[int, tuple[Answer, float]] = OrderedDict()
         self._asking: dict[int, asyncio.Task[Answer]] = {}
 
     async def of(self, tenant_id: TenantId) -> Answer:
         """However many ask at a time, the database is asked once. Raises what `read` raises."""
         remembered = self._remembered.get(tenant_id.int)
-        age_s = STALE_S if remembered is None else self._monotonic_s() - remembered.at_s
-        if remembered is not None and age_s < STALE_S:
+        if remembered is not None:
+            answer, told_at_s = remembered
+            age_s = self._monotonic_s() - told_at_s
             if age_s >= REMEMBERED_S:
-                self._ask(tenant_id)
-            return remembered.answer
+                asking = self._ask(tenant_id)
+                if age_s >= STALE_S:
+                    return await asyncio.shield(asking)
+            return answer
         return await asyncio.shield(self._ask(tenant_id))
 
     def known(self, tenant_id: TenantId) -> Answer:
@@ -63,8 +62,8 @@ class TenantMemory(Generic[Answer]):
         if remembered is None:
             self._ask(tenant_id)
             return self._unknown
-        answer, at_s = remembered
-        if self._monotonic_s() - at_s >= REMEMBERED_S:
+        answer, told_at_s = remembered
+        if self._monotonic_s() - told_at_s >= REMEMBERED_S:
             self._ask(tenant_id)
         return answer
 
@@ -94,7 +93,7 @@ class TenantMemory(Generic[Answer]):
         if error is not None:
             log.warning("what holds for a tenant is not known anew: %r", error)
         elif is_news:
-            self._remembered[tenant_id.int] = _Remembered(task.result(), self._monotonic_s())
+            self._remembered[tenant_id.int] = (task.result(), self._monotonic_s())
             self._remembered.move_to_end(tenant_id.int)
             if len(self._remembered) > REMEMBERED_MAX:
                 self._remembered.popitem(last=False)

@@ -129,9 +129,9 @@ def _of_steps(node_type: str, result: str) -> tuple[Counter, Histogram]:
 
 
 def _tell_cost(usage: Usage) -> None:
-    if usage.metered is None or not usage.cost_usd_pico:
-        return
-    _cost(label_of(usage.metered.model)).inc(usage.cost_usd_pico / PICO_PER_MICRO)
+    metered, cost = usage.metered, usage.cost_usd_pico
+    if metered is not None and cost:
+        _cost(label_of(metered.model)).inc(cost / PICO_PER_MICRO)
 
 
 @cache

@@ -148,10 +148,14 @@ def run_of(tenant_id: TenantId, execution: Execution, definition: Definition) ->
     )
 
 
-def begun_task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """A task that runs to its first wait at once, where Python can do that: many effects need no
-    more.
-    """
-    if sys.version_info >= (3, 12):
+if sys.version_info >= (3, 12):
+
+    def begun_task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task that runs to its first wait at once: many effects need no more."""
         return asyncio.Task(work, loop=asyncio.get_running_loop(), eager_start=True)
-    return asyncio.create_task(work)
+
+else:
+
+    def begun_task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task; this Python cannot run it to its first wait at once."""
+        return asyncio.create_task(work)
