@@ -34,6 +34,16 @@ def test_every_effectful_node_type_has_a_runner_and_no_other_has() -> None:
     assert set(RUNNERS) == effectful == files("sagas/nodes")
 
 
+def test_a_node_type_says_so_when_it_reads_what_comes_in() -> None:
+    """What nobody reads is not looked up."""
+    reading = {name for name in NODE_TYPES if ".incoming" in _source_of(f"domain/nodes/{name}.py")}
+    assert {name for name, kind in NODE_TYPES.items() if kind.reads_incoming} == reading
+
+
+def _source_of(path: str) -> str:
+    return (ROOT / path).read_text("utf-8")
+
+
 def test_every_aggregate_is_in_the_catalogue() -> None:
     declared = {
         (f"domain.{path.stem}", node.name)

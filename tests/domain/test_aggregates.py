@@ -8,7 +8,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from eventsourcing.domain import MetaDomainEvent
+from eventsourcing import domain as library
+from eventsourcing.domain import BaseAggregate, MetaDomainEvent
 
 from domain.aggregates import EventClass
 from domain.catalogue import AGGREGATES
@@ -113,3 +114,43 @@ def test_nothing_begins_with_a_fact_too_few_or_too_many() -> None:
     for wrong in ({**BEGUN, "other": 1}, {"input": None}):
         with pytest.raises(TypeError, match="exactly these fields"):
             begin_aggregate(Execution, UUID(int=1), wrong)
+
+
+FREE: JsonObject = {
+    "model": None,
+    "tokens_in": 0,
+    "tokens_out": 0,
+    "cost_usd_pico": 0,
+    "usage": None,
+}
+NODE: JsonObject = {"path": "a", "node_type": "llm", "attempt": 1}
+INTENT: JsonObject = {"request": {}, "idempotency_key": "k", "reserved": None}
+FAILURE: JsonObject = {"code": "timeout", "message": "late", "retry_at": None}
+TOLD: list[tuple[Any, JsonObject]] = [
+    (Execution.Started, {}),
+    (Execution.NodeStarted, {**NODE, **INTENT}),
+    (Execution.NodeFailed, {**NODE, **FAILURE, **FREE}),
+    (Execution.NodeCompleted, {**NODE, "path": "b", "output": {"n": 1}, "ports": ["x"], **FREE}),
+    (Execution.Completed, {"output": {"n": 1}}),
+]
+
+
+def test_what_is_recorded_is_what_the_library_would_trigger(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = Execution.Created.create_timestamp()
+    monkeypatch.setattr(library, "datetime_now_with_tzinfo", lambda: now)
+    ours, theirs = (begin_aggregate(Execution, UUID(int=1), BEGUN) for _ in range(2))
+    for told, own in TOLD:
+        ours.record(told, own)
+        BaseAggregate.trigger_event(theirs, told, **own)
+        assert ours == theirs, told
+        assert encoded(ours.pending_events[-1]) == encoded(theirs.pending_events[-1])
+
+
+def test_nothing_is_recorded_with_a_field_too_few_or_too_many() -> None:
+    run = begin_aggregate(Execution, UUID(int=1), BEGUN)
+    for told, own in ((Execution.Started, {"other": 1}), (Execution.Completed, {})):
+        with pytest.raises(TypeError, match="exactly these fields"):
+            run.record(told, own)
+    assert len(run.pending_events) == 1
