@@ -16,17 +16,17 @@ END = "end"
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """nodes: by id. order: every id after those it depends on. before: by id, a bit for each node
-    that runs before it.
+    """nodes: by id. places: by id, in an order in which every node comes after those it depends on.
+    before: by id, a bit for the place of each node that runs before it.
     """
 
     nodes: Mapping[str, NodeDraft]
     edges: Sequence[EdgeDraft]
-    order: Sequence[str]
+    places: Mapping[str, int]
     before: Mapping[str, int]
 
     def runs_before(self, earlier: str, later: str) -> bool:
-        return bool(self.before[later] >> self.nodes[earlier].index & 1)
+        return bool(self.before[later] >> self.places[earlier] & 1)
 
 
 def read_graph(
@@ -57,11 +57,12 @@ def read_graph(
         _check_reached(by_id, targets, begun, mistakes)
     if len(order) < len(by_id):
         return None
+    places = {node_id: place for place, node_id in enumerate(order)}
     before = dict.fromkeys(order, 0)
     for node_id in order:
         for target in targets[node_id]:
-            before[target] |= before[node_id] | 1 << by_id[node_id].index
-    return Graph(by_id, edges, order, before)
+            before[target] |= before[node_id] | 1 << places[node_id]
+    return Graph(by_id, edges, places, before)
 
 
 def _distinct(nodes: Sequence[NodeDraft], mistakes: Mistakes) -> dict[str, NodeDraft]:

@@ -103,18 +103,17 @@ def undo(execution: Execution, definition: Definition, now: datetime) -> list[At
 
 
 def undoable(execution: Execution, definition: Definition) -> list[Undo]:
-    """Everything that completed, or may have, and says how it is undone; the newest first."""
+    """Everything that completed, or may have, and says how it is undone."""
     found: list[Undo] = []
     for path, run in execution.runs.by_path.items():
         node = definition.node(path)
         if node is not None and node.compensation is not None and _may_have_happened(run):
-            ordinal = execution.runs.place(path)
-            found.append(Undo(path, node.compensation, ordinal))
+            found.append(Undo(path, node.compensation))
     for path, kept in execution.runs.kept.items():
         node = definition.node(path)
         if node is not None and node.compensation is not None:
-            found.append(Undo(path, node.compensation, kept.ordinal, kept.request, kept.problem))
-    return sorted(found, key=lambda one: one.ordinal, reverse=True)
+            found.append(Undo(path, node.compensation, kept.request, kept.problem))
+    return found
 
 
 def compensations_in(

@@ -20,7 +20,7 @@ from domain.payloads import payload_bytes
 from domain.run_times import RunTime
 from domain.signals import PendingSignals
 
-SNAPSHOT_VERSION = 6
+SNAPSHOT_VERSION = 7
 
 # What is JSON already.
 PLAIN = (
@@ -105,10 +105,7 @@ def _runs(runs: NodeRuns) -> JsonObject:
             }
             for prefix, frame in runs.frames.items()
         },
-        "kept": [
-            [kept.path, kept.request, kept.problem, kept.ordinal] for kept in runs.kept.values()
-        ],
-        "decided_count": runs.decided_count,
+        "kept": [[kept.path, kept.request, kept.problem] for kept in runs.kept.values()],
     }
 
 
@@ -124,7 +121,6 @@ def _runs_from(state: Any) -> NodeRuns:
             for prefix, frame in state["frames"].items()
         },
         kept={kept[0]: KeptCompensation(*kept) for kept in state["kept"]},
-        decided_count=state["decided_count"],
     )
 
 
@@ -142,7 +138,6 @@ def _run(run: NodeRun) -> JsonObject:
         "begun_at": _text(run.begun_at),
         "awaited": run.awaited,
         "answer": run.answer,
-        "ordinal": run.ordinal,
         "is_unanswered": run.is_unanswered,
     }
 

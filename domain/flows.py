@@ -158,7 +158,7 @@ def _is_within_limits(
 def _reached_from(graph: Graph, node_id: str | None) -> frozenset[str]:
     """The node and all that may run after it."""
     assert node_id is not None
-    after = {other for other in graph.order if graph.runs_before(node_id, other)}
+    after = {other for other in graph.places if graph.runs_before(node_id, other)}
     return frozenset({node_id, *after})
 
 
@@ -263,7 +263,7 @@ def _read_body(
         if key not in ("nodes", "edges"):
             step = pointer_step(key)
             mistakes.add(f"{place}/{step}", "unknown_field", "there is no such field")
-    before = {other for other in graph.order if graph.runs_before(other, node.id)}
+    before = {other for other in graph.places if graph.runs_before(other, node.id)}
     inside = Surroundings(
         place=place,
         depth=around.depth + 1,
@@ -276,8 +276,8 @@ def _read_body(
 
 def _built(graph: Graph, bodies: Mapping[str, Flow | None]) -> Flow:
     edges = [draft.edge for draft in graph.edges]
-    incoming: dict[str, list[Edge]] = {node_id: [] for node_id in graph.order}
-    outgoing: dict[str, list[Edge]] = {node_id: [] for node_id in graph.order}
+    incoming: dict[str, list[Edge]] = {node_id: [] for node_id in graph.places}
+    outgoing: dict[str, list[Edge]] = {node_id: [] for node_id in graph.places}
     for edge in edges:
         outgoing[edge.source].append(edge)
         incoming[edge.target].append(edge)
@@ -289,11 +289,10 @@ def _built(graph: Graph, bodies: Mapping[str, Flow | None]) -> Flow:
             outgoing[node_id],
             body=bodies[node_id],
         )
-        for node_id in graph.order
+        for node_id in graph.places
     }
     start = next(node.id for node in nodes.values() if node.type == START)
-    places = {node_id: graph.nodes[node_id].index for node_id in graph.order}
-    awake = {start, *(other for other in graph.order if graph.runs_before(start, other))}
+    awake = {start, *(other for other in graph.places if graph.runs_before(start, other))}
     asleep = frozenset(nodes) - awake
     rescued = frozenset(
         other for other in awake if any(graph.runs_before(one, other) for one in asleep)
@@ -303,7 +302,7 @@ def _built(graph: Graph, bodies: Mapping[str, Flow | None]) -> Flow:
         edges=edges,
         start=start,
         before=graph.before,
-        places=places,
+        places=graph.places,
         asleep=asleep,
         rescued=rescued,
         undecided=_undecided(nodes, asleep),
@@ -340,7 +339,7 @@ def _built_node(
     fields = draft.fields
     before = None
     if any(expression.reads_any_node for _, expression in draft.config.expressions()):
-        before = [other for other in graph.order if graph.runs_before(other, draft.id)]
+        before = [other for other in graph.places if graph.runs_before(other, draft.id)]
     return Node(
         id=draft.id,
         type=draft.type,

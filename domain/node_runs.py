@@ -53,9 +53,9 @@ class NodeRun(NamedTuple):
 
     unknown_outcomes: how many attempts in a row ended as nobody knows. attempts_before: those that
     do not count any more, since somebody asked for a retry. begun_at: when the first attempt that
-    counts began. awaited: what it waits for. answer: what came. ordinal: its place among the nodes
-    that completed or failed for good. is_unanswered: an attempt since the last success brought no
-    answer, so its effect may have happened; a later attempt that was refused does not change that.
+    counts began. awaited: what it waits for. answer: what came. is_unanswered: an attempt since
+    the last success brought no answer, so its effect may have happened; a later attempt that was
+    refused does not change that.
     """
 
     status: NodeStatus
@@ -70,7 +70,6 @@ class NodeRun(NamedTuple):
     begun_at: datetime | None = None
     awaited: JsonObject | None = None
     answer: JsonObject | None = None
-    ordinal: int = 0
     is_unanswered: bool = False
 
     @property
@@ -121,7 +120,6 @@ class KeptCompensation:
     path: str
     request: JsonObject | None
     problem: str | None
-    ordinal: int
 
 
 @dataclass(slots=True)
@@ -139,7 +137,6 @@ class NodeRuns:
     bodies: dict[str, Body] = field(default_factory=lambda: {})
     frames: dict[str, Frame] = field(default_factory=lambda: {"": Frame()})
     kept: dict[str, KeptCompensation] = field(default_factory=lambda: {})
-    decided_count: int = 0
 
     def get(self, path: str) -> NodeRun:
         return self.by_path.get(path, NOT_BEGUN)
@@ -196,8 +193,7 @@ class NodeRuns:
     def complete(
         self, path: str, node_type: str, *, attempt: int, output: Json, ports: tuple[str, ...]
     ) -> None:
-        self.decided_count += 1
-        run = NodeRun("COMPLETED", node_type, attempt, output, ports, ordinal=self.decided_count)
+        run = NodeRun("COMPLETED", node_type, attempt, output, ports)
         if self.bodies:
             self.bodies.pop(path, None)
         self._decide(path, run, {"output": output})
@@ -215,7 +211,6 @@ class NodeRuns:
         before = self.get(path)
         attempt = error["attempt"]
         assert isinstance(attempt, int)
-        self.decided_count += retry_at is None
         run = before._replace(
             status="FAILED" if retry_at is None else "WAITING",
             node_type=node_type,
@@ -223,7 +218,6 @@ class NodeRuns:
             error=error,
             unknown_outcomes=self._unknown_outcomes(before, error),
             begun_at=before.begun_at or failed_at,
-            ordinal=self.decided_count if retry_at is None else 0,
             is_unanswered=before.is_unanswered or self._is_unanswered(path, error),
         )
         if retry_at is None:
@@ -247,10 +241,6 @@ class NodeRuns:
     def skip(self, path: str) -> None:
         self._decide(path, NodeRun("SKIPPED"), None)
 
-    def place(self, path: str) -> int:
-        """Among the nodes that were decided; one that was not counts as the newest."""
-        return self.get(path).ordinal or self.decided_count + 1
-
     def keep(self, told: JsonObject) -> None:
         """What an iteration did that can be undone, as its event has it."""
         path, request, problem = str(told["path"]), told["request"], told["problem"]
@@ -258,7 +248,6 @@ class NodeRuns:
             path,
             request if isinstance(request, dict) else None,
             problem if isinstance(problem, str) else None,
-            self.place(path),
         )
 
     def end_iteration(self, path: str, index: int, output: Json, error: JsonObject | None) -> None:

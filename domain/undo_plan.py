@@ -6,7 +6,7 @@ The order never changes while a run is being undone, so it is found once (per lo
 each step looks at the window only.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from domain.definition_nodes import Compensation
@@ -15,8 +15,8 @@ from domain.identifiers import JsonObject
 from domain.node_runs import COMPENSATE, NodeRuns
 from domain.node_types import BodyNode
 
-# How many of those that are not undone yet, and completed last, are looked at. What depends on a
-# node completed after it, so this leaves nothing out; it only bounds how much is done at a time.
+# How many of those that are not undone yet are looked at. What depends on a node stands before it
+# in the order, so this leaves nothing out; it only bounds how much is done at a time.
 UNDONE_AT_ONCE_MAX = 64
 
 
@@ -26,7 +26,6 @@ class Undo:
 
     path: str
     compensation: Compensation
-    ordinal: int
     request: JsonObject | None = None
     problem: str | None = None
 
@@ -39,12 +38,12 @@ class Undo:
 
 
 class UndoPlan:
-    """whole: everything to undo, what completed last first."""
+    """Of everything there is to undo. whole: that, each after what depends on it."""
 
-    def __init__(self, whole: Sequence[Undo], flow: Flow) -> None:
-        self.whole = whole
+    def __init__(self, found: Iterable[Undo], flow: Flow) -> None:
+        self.whole = sorted(found, key=lambda one: _place(flow, one.path), reverse=True)
         self._flow = flow
-        self._ahead: Iterator[Undo] = iter(whole)
+        self._ahead: Iterator[Undo] = iter(self.whole)
         # Each with those before it in the order that must be undone first, the nearest first: that
         # one is likely to be done last.
         self._window: list[tuple[Undo, tuple[Undo, ...]]] = []
@@ -69,6 +68,20 @@ class UndoPlan:
                 later = (known for known, _ in reversed(self._window))
                 dependents = tuple(k for k in later if depends(self._flow, k.path, one.path))
                 self._window.append((one, dependents))
+
+
+def _place(flow: Flow, path: str) -> list[tuple[int, int]]:
+    """In the order of the graph. When it completed says nothing of that: behind a join that waits
+    for any, a node completes before others that lead to it.
+    """
+    places: list[tuple[int, int]] = []
+    inside: Flow | None = flow
+    for step in path.split("/"):
+        assert inside is not None
+        node_id, _, index = step.partition("[")
+        places.append((inside.places[node_id], _index(index) if index else 0))
+        inside = inside.nodes[node_id].body
+    return places
 
 
 def depends(flow: Flow, later: str, earlier: str) -> bool:

@@ -204,6 +204,27 @@ def test_branches_are_undone_together() -> None:
     assert given(run, complete("c/compensate"), advance()).attempts == [("a/compensate", 1)]
 
 
+def a_race() -> Run:
+    """`pay` follows from `book`, and begins before it has ended: something else led there too."""
+    nodes = [an_effect("book"), an_effect("pay", join="any"), an_llm("last")]
+    edges = ["start -> book", "start -> pay", "book -> pay", "pay -> last", "last -> end"]
+    return given(a_run(nodes, edges), advance())
+
+
+@pytest.mark.parametrize(
+    "acts",
+    [
+        [complete("pay"), advance(), complete("book"), advance(), fail("last"), advance()],
+        [cancel("stop"), compensate(), advance()],
+    ],
+)
+def test_what_ended_before_that_which_leads_to_it_is_undone_before_it_too(acts: list[Act]) -> None:
+    run = given(a_race(), *acts)
+    assert (run.status, run.attempts) == ("COMPENSATING", [("pay/compensate", 1)])
+    given(run, complete("pay/compensate"), advance())
+    assert run.attempts == [(UNDO, 1)]
+
+
 def test_iterations_of_a_loop_are_undone_the_last_one_first() -> None:
     undo: JsonObject = {
         "type": "llm",

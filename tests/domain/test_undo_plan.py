@@ -33,9 +33,8 @@ def a_plan(body_type: Any, count: int) -> UndoPlan:
     node = definition.node("each[0]/book")
     assert node is not None
     assert node.compensation is not None
-    newest_first = range(count - 1, -1, -1)
-    whole = [Undo(f"each[{index}]/book", node.compensation, index) for index in newest_first]
-    return UndoPlan(whole, definition.flow)
+    found = [Undo(f"each[{index}]/book", node.compensation) for index in range(count)]
+    return UndoPlan(found, definition.flow)
 
 
 @pytest.mark.parametrize("body_type", [stories.a_loop, stories.a_map])

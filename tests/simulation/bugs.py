@@ -15,7 +15,6 @@ from domain import undo_plan
 from domain.attempts import Failure
 from domain.node_runs import NodeRun
 from domain.signals import PendingSignals
-from domain.undo_plan import Undo
 from infra.relay import Relay
 from projections.fold import Fold
 from projections.projector import Projector
@@ -108,12 +107,12 @@ def gaps_are_not_repaired() -> AbstractContextManager[None]:
 
 
 def undoing_goes_forward() -> AbstractContextManager[None]:
-    undoable = compensation.undoable
+    place = undo_plan._place
 
-    def _undoable(*run: Any) -> list[Undo]:
-        return undoable(*run)[::-1]
+    def _place(*of: Any) -> list[tuple[int, int]]:
+        return [(-node, -index) for node, index in place(*of)]
 
-    return replaced(compensation, "undoable", _undoable)
+    return replaced(undo_plan, "_place", _place)
 
 
 def undoing_forgets_the_unanswered() -> AbstractContextManager[None]:
