@@ -199,7 +199,11 @@ async def _executions(
                 weight_of,
             ),
             steps=StepTurns(
-                StepLimits(settings.worker_steps_own_max, settings.worker_steps_spare_max),
+                StepLimits(
+                    quiet_max=settings.worker_steps_quiet_max,
+                    own_max=settings.worker_steps_own_max,
+                    spare_max=settings.worker_steps_spare_max,
+                ),
                 asyncio.get_running_loop().time,
                 weight_of,
             ),

@@ -231,9 +231,10 @@ class Settings(BaseSettings):
     worker_drives_max: int = Field(default=2000, ge=1)
     worker_drives_per_tenant_max: int = Field(default=0, ge=0)
     worker_starts_queued_max: int = Field(default=10_000, ge=1)
-    # Steps in flight: what a tenant that crowds always has, and what such tenants share besides
-    # while no quiet tenant is at work.
-    worker_steps_own_max: int = Field(default=4, ge=1)
+    # Steps in flight: with how many a tenant is quiet, what one that crowds always has, and what
+    # such tenants share besides while no quiet tenant is at work.
+    worker_steps_quiet_max: int = Field(default=16, ge=1)
+    worker_steps_own_max: int = Field(default=1, ge=1)
     worker_steps_spare_max: int = Field(default=256, ge=0)
     tenant_weights: Annotated[dict[UUID, Weight], NoDecode, Pairs] = {}
 

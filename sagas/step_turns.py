@@ -22,16 +22,16 @@ from sagas.turns import Ordered, Turns, WeightOf, equal_weights
 # How long after a step of a quiet tenant its next one is still expected: spare steps that began
 # meanwhile would stand before it.
 QUIET_S = 1.0
-# A tenant is quiet with up to so many times its own steps, so that a few users at once are.
-QUIET_TIMES_OWN = 4
 
 
 @dataclass(frozen=True, slots=True)
 class StepLimits:
-    """own_max: steps in flight that a tenant of weight 1 always may have, also when it crowds.
-    spare_max: those beyond, of all tenants that crowd.
+    """quiet_max: steps in flight with which a tenant of weight 1 is quiet; a few users at once make
+    so many. own_max: those that it always may have, also when it crowds. spare_max: those beyond,
+    of all tenants that crowd.
     """
 
+    quiet_max: int
     own_max: int
     spare_max: int
 
@@ -91,8 +91,9 @@ class StepTurns:
         if steps is None:
             steps = self._tenants[number] = _Steps()
         elif steps.quiet_max == 1:
-            steps.own_max = max(1, round(self._limits.own_max * self._weight_of(tenant_id)))
-            steps.quiet_max = QUIET_TIMES_OWN * steps.own_max
+            weight = self._weight_of(tenant_id)
+            steps.own_max = max(1, round(self._limits.own_max * weight))
+            steps.quiet_max = max(steps.own_max, round(self._limits.quiet_max * weight))
         if steps.in_flight < steps.quiet_max and not steps.waiting:
             now_s = self._monotonic_s()
             if number not in self._quiet:

@@ -167,7 +167,7 @@ class Worker:
                 webhook_path=WEBHOOK_KEYS.path,
                 admission=world.admission,
                 steps=StepTurns(
-                    StepLimits(own_max=8, spare_max=256),
+                    StepLimits(quiet_max=32, own_max=8, spare_max=256),
                     lambda: asyncio.get_running_loop().time(),
                 ),
             ),

@@ -48,7 +48,7 @@ async def test_a_step_of_a_quiet_tenant_is_stored_while_steps_of_a_noisy_one_wai
     worker = Worker(noisy)
     own_max, spare_max = 2, 8
     worker.saga.parts.steps = StepTurns(
-        StepLimits(own_max, spare_max), asyncio.get_running_loop().time
+        StepLimits(8, own_max, spare_max), asyncio.get_running_loop().time
     )
     await worker.own_everything()
     ids = [await an_execution(noisy, one_call()) for _ in range(30)]

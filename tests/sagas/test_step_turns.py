@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from domain.identifiers import TenantId
-from sagas.step_turns import QUIET_S, QUIET_TIMES_OWN, StepLimits, StepTurns
+from sagas.step_turns import QUIET_S, StepLimits, StepTurns
 from sagas.turns import weights
 
 NOISY = TenantId(UUID(int=1))
@@ -20,7 +20,7 @@ QUIET = TenantId(UUID(int=3))
 OWN = 2
 SPARE = 10
 # Up to so many, a tenant is quiet.
-FEW = QUIET_TIMES_OWN * OWN
+FEW = 8
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Steps:
     running: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        limits = StepLimits(OWN, SPARE)
+        limits = StepLimits(FEW, OWN, SPARE)
         self.turns = StepTurns(limits, lambda: self.now_s, weights(self.weights))
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ends: dict[str, asyncio.Event] = {}

@@ -29,7 +29,7 @@ HANDOVER_S = 2.0
 DRIVES_MAX = 50
 STARTS_MAX = 1000
 ATTEMPTS_MAX = 4
-STEP_LIMITS = StepLimits(own_max=2, spare_max=4)
+STEP_LIMITS = StepLimits(quiet_max=8, own_max=2, spare_max=4)
 PAUSE_MAX_S = 5.0
 
 
