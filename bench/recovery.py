@@ -35,9 +35,9 @@ IN_THE_MIDDLE: JsonObject = {
     "retry": {"max_attempts": 2, "initial_backoff_s": 0.0},
 }
 DEFINITION = chain([STEP, STEP, IN_THE_MIDDLE, STEP, STEP])
+# Only the step in the middle has an intent: the others are repeatable.
 STARTED: LiteralString = (
     "SELECT count(*) FROM agentledger.events WHERE topic = 'execution.node_started'"
-    " AND convert_from(state, 'UTF8')::json ->> 'path' = 'step_3'"
 )
 OPEN: LiteralString = "SELECT count(*) FROM agentledger.open_executions"
 QUERY = """
