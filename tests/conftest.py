@@ -6,7 +6,6 @@ They start when the first test asks and stop with the session.
 import asyncio
 import os
 import shutil
-import socket
 import tempfile
 import uuid
 from collections.abc import Generator
@@ -24,6 +23,7 @@ from infra.embedded_postgres import EmbeddedPostgres
 from tests.kafka_broker import any_broker
 from tests.maven import NoServer
 from tests.oidc.provider import OpenIdProvider
+from tests.ports import free_port
 
 # Failures inside the stories of runs show what differs, whichever folder imports them first.
 pytest.register_assert_rewrite("tests.domain.given", "tests.domain.resuming")
@@ -143,8 +143,7 @@ def kafka_bootstrap() -> Generator[str]:
 @pytest.fixture(scope="session")
 def openid_port() -> int:
     """Where the provider will listen, known before it runs: an installation lets it through."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+    return free_port()
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.maven import TOOLS, NoServer
+from tests.ports import free_port
 
 MODULE = "github.com/stripe/stripe-mock"
 VERSION = "v0.197.0"
@@ -66,8 +67,7 @@ def _build(directory: Path) -> None:
 def stripe_mock() -> Iterator[int]:
     """The port where it listens, on 127.0.0.1. Raises NoServer."""
     program = _built()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [program, "-http-addr", f"127.0.0.1:{port}"], stdout=subprocess.DEVNULL
     )

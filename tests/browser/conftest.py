@@ -8,7 +8,8 @@ from playwright.sync_api import Browser
 
 from tests.browser.client import Client
 from tests.browser.visit import Visit, running_browser, visit, what_is_missing
-from tests.end_to_end.stack import Stack, free_port, new_tenant, operator_key_of
+from tests.end_to_end.stack import Stack, new_tenant, operator_key_of
+from tests.ports import free_port
 
 
 @pytest.fixture(scope="package")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.stack import Api, Stack, free_port, new_tenant, operator_key_of
+from tests.end_to_end.stack import Api, Stack, new_tenant, operator_key_of
 from tests.otlp_receiver import OtlpReceiver, otlp_receiver
+from tests.ports import free_port
 
 OPERATOR_KEY = "op_end_to_end"
 

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -30,12 +29,6 @@ PATIENT = {"AGENTLEDGER_MIN_POSITION_WAIT_S": "60"}
 
 # A process less to start; what a second one brings is tested where it matters.
 ONE_PROCESS = {"AGENTLEDGER_UP_PROCESSES": "1"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def contents(directory: Path) -> Iterator[tuple[Path, bytes]]:

@@ -16,9 +16,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from psycopg import sql
 
-from tests.end_to_end.stack import Api, Stack, contents, free_port, new_tenant
+from tests.end_to_end.stack import Api, Stack, contents, new_tenant
 from tests.end_to_end.surface import INTROSPECTION, Fields
 from tests.plain_http import NO_AUTHORITIES
+from tests.ports import free_port
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -13,9 +13,10 @@ import pytest
 from psycopg import AsyncConnection, sql
 
 from tests.end_to_end.conftest import OPERATOR_KEY
-from tests.end_to_end.stack import Api, Stack, free_port
+from tests.end_to_end.stack import Api, Stack
 from tests.end_to_end.stories import question_workflow
 from tests.plain_http import NO_AUTHORITIES
+from tests.ports import free_port
 
 MASTER_KEY = "a master key of the tests, thirty-two bytes or more"
 CANARY = "grzimek-canary-of-the-erased"

@@ -8,8 +8,9 @@ import httpx
 import psutil
 import pytest
 
-from tests.end_to_end.stack import Api, Stack, free_port, new_tenant, operator_key_of
+from tests.end_to_end.stack import Api, Stack, new_tenant, operator_key_of
 from tests.plain_http import NO_AUTHORITIES
+from tests.ports import free_port
 
 WAIT_S = 240.0  # A lease of a process that died has to run out.
 TENANTS = "{ tenants(first: 100) { edges { node { id } } } }"

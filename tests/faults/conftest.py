@@ -13,11 +13,12 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.conftest import copy_database, database_url_of
-from tests.end_to_end.stack import CHEAP_HASHING, free_port
+from tests.end_to_end.stack import CHEAP_HASHING
 from tests.faults.broken import Broken
 from tests.faults.effect_server import effect_server
 from tests.faults.load import Client, a_parent, workflows_of
 from tests.faults.processes import Installation
+from tests.ports import free_port
 
 OPERATOR_KEY = "op_faults"
 WAIT_S = 60.0

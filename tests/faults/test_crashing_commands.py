@@ -9,10 +9,10 @@ from typing import cast
 
 import pytest
 
-from tests.end_to_end.stack import free_port
 from tests.faults.broken import Broken
 from tests.faults.conftest import WAIT_S, environment_of
 from tests.faults.processes import Installation, Started
+from tests.ports import free_port
 
 pytestmark = pytest.mark.timeout(600)
 

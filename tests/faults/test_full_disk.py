@@ -13,12 +13,12 @@ import pytest
 
 from infra.embedded_postgres import EmbeddedPostgres
 from tests.conftest import POSTGRES_SETTINGS
-from tests.end_to_end.stack import free_port
 from tests.faults.broken import Broken
 from tests.faults.conftest import WAIT_S, environment_of, planted
 from tests.faults.effect_server import effect_server
 from tests.faults.load import Client
 from tests.faults.processes import Installation, pause
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
 

@@ -9,6 +9,7 @@ from docker.errors import DockerException
 from testcontainers.core.container import DockerContainer
 
 from tests.kafka.broker import NoBroker, server_properties, wait_until_ready
+from tests.ports import free_port
 
 IMAGE = "apache/kafka:4.1.1"
 PORT = 9092
@@ -36,8 +37,7 @@ class DockerBroker:
     """The container keeps one published port, so that a restart keeps the address."""
 
     def __init__(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
+        port = free_port()
         # The published address means nothing inside the container, where the broker calls itself.
         settings = server_properties(
             listeners=f"PLAINTEXT://:{PORT},BROKER://:9094,CONTROLLER://:9093",

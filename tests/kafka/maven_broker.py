@@ -5,13 +5,13 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
 
 from tests.kafka.broker import DIRECTORY, NoBroker, server_properties, wait_until_ready
 from tests.maven import JAVA_OPTIONS, jars, java
+from tests.ports import free_port
 
 BROKER_OPTIONS = (
     *("-Xms256m", "-Xmx512m", *JAVA_OPTIONS),
@@ -97,8 +97,7 @@ class MavenBroker:
 
 def _free_addresses(count: int) -> list[str]:
     """Loopback addresses that nobody listened on a moment ago, all different."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    addresses = [f"127.0.0.1:{listener.getsockname()[1]}" for listener in sockets]
-    for listener in sockets:
-        listener.close()
-    return addresses
+    ports: set[int] = set()
+    while len(ports) < count:
+        ports.add(free_port())
+    return [f"127.0.0.1:{port}" for port in ports]
