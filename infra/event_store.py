@@ -279,20 +279,21 @@ class PostgresEventStore:
                 token = await self._stored(append)
         if side_rows and self._took_effect(tenant_id, side_rows):
             return token
-        self._settle(tenant_id, aggregates, rows)
+        self._settle(append.envelope, aggregates, rows)
         return token
 
     def _settle(
-        self, tenant_id: TenantId, aggregates: Sequence[Aggregate], rows: Sequence[EventRow]
+        self, envelope: Envelope, aggregates: Sequence[Aggregate], rows: Sequence[EventRow]
     ) -> None:
         """Their events are stored."""
+        tenant_id = envelope.tenant_id
         count_payments(rows)
         for aggregate in aggregates:
             if self._snapshots.is_due(aggregate, rows):
                 self._snapshots.take(tenant_id, aggregate)
             self.keep(aggregate, tenant_id)
             if self._neighbours is not None:
-                self._neighbours.stored(tenant_id, aggregate)
+                self._neighbours.stored(tenant_id, aggregate, envelope.traceparent)
 
     def _stored(self, append: Append) -> Coroutine[Any, Any, PositionToken | None]:
         return self._stored_in_span(append) if is_on() else self._group_commit.append(append)

@@ -35,7 +35,8 @@ class WorkerCounts(NamedTuple):
 
 @dataclass(slots=True)
 class Neighbours:
-    """execution_stored: a command has just stored events of a run, for the worker that drives it.
+    """execution_stored: a command has just stored events of a run, for the worker that drives it,
+    with the traceparent of the append.
 
     execution_ended: a run has ended, and this is its result as `wait_s` answers it, for who waits.
 
@@ -47,16 +48,16 @@ class Neighbours:
     cache_asked: a cache of this name and level was asked, and had it or not.
     """
 
-    execution_stored: Callable[[TenantId, Execution], None] = _to_nobody
+    execution_stored: Callable[[TenantId, Execution, str | None], None] = _to_nobody
     execution_ended: Callable[[UUID, JsonObject], None] = _to_nobody
     access_changed: Callable[[UUID], None] = _to_nobody
     worker_began: Callable[[Callable[[], WorkerCounts]], None] = _to_nobody
     cache_asked: Callable[[str, str, bool], None] = _to_nobody
 
-    def stored(self, tenant_id: TenantId, aggregate: Aggregate) -> None:
+    def stored(self, tenant_id: TenantId, aggregate: Aggregate, traceparent: str | None) -> None:
         match aggregate:
             case Execution():
-                self.execution_stored(tenant_id, aggregate)
+                self.execution_stored(tenant_id, aggregate, traceparent)
             case ApiKey() | User() | Role() | Session() | Tenant() | Plan() | FeatureFlag():
                 self.access_changed(aggregate.id)
             case _:

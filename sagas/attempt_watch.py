@@ -63,7 +63,7 @@ class DriveWatch:
 
     def hears(self, traceparent: str | None, *, is_news: bool) -> None:
         """Somebody else's event, or one of this drive that comes back."""
-        if is_news:
+        if is_news and traceparent != self._cause:
             self._span.link(traceparent)
 
 

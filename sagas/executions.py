@@ -151,9 +151,11 @@ class ExecutionSaga:
                 if event.topic in TOPICS:
                     self._take(event)
 
-    def offer(self, tenant_id: TenantId, execution: Execution) -> None:
+    def offer(
+        self, tenant_id: TenantId, execution: Execution, traceparent: str | None = None
+    ) -> None:
         """This process has just stored events of it that its owner has to know of. A hint: the log
-        brings them too.
+        brings them too. traceparent: of their append; what is under way when it is not known.
         """
         execution_id, version = execution.id, execution.version
         driven = self._driven.get(execution_id.int)
@@ -161,7 +163,8 @@ class ExecutionSaga:
             driven.drive.hear(version)
         elif not execution.is_ended and version > self._known.get(execution_id.int, 0):
             begun = execution if execution.status == "PENDING" else None
-            self._drive(tenant_id, execution_id, begun=begun, cause=current_traceparent())
+            cause = traceparent or current_traceparent()
+            self._drive(tenant_id, execution_id, begun=begun, cause=cause)
 
     async def sweep(self) -> None:
         """Run until cancelled: a run that slipped through (a lost hint, an owner that let go) is
