@@ -42,7 +42,7 @@ class ListedPrices:
         model: str,
         at: datetime,  # noqa: ARG002 # the port's
     ) -> Sequence[PriceSource]:
-        return _OFFLINE if model.startswith(_UNLISTED) else await _listed()
+        return await _listed(model)
 
 
 class PriceBooks:
@@ -58,7 +58,7 @@ class PriceBooks:
         self._books: dict[UUID, PriceBook] = {}
 
     async def sources(self, tenant_id: TenantId, model: str, at: datetime) -> Sequence[PriceSource]:
-        listed = _OFFLINE if model.startswith(_UNLISTED) else await _listed()
+        listed = await _listed(model)
         if not self._books:
             return listed
         with suppress(Unavailable):
@@ -109,8 +109,7 @@ class StoredPrices:
             await self._book(plan.plan_id, PLATFORM),
             await self._book(PLATFORM, PLATFORM),
         ]
-        listed = _OFFLINE if model.startswith(_UNLISTED) else await _listed()
-        return [*_effective(books, at), *listed]
+        return [*_effective(books, at), *await _listed(model)]
 
     async def _book(self, owner_id: UUID, tenant_id: TenantId) -> PriceBook | None:
         """tenant_id: of the stream."""
@@ -128,6 +127,8 @@ def _effective(books: Sequence[PriceBook | None], at: datetime) -> list[PriceSou
     ]
 
 
-async def _listed() -> tuple[PriceSource]:
+async def _listed(model: str) -> tuple[PriceSource]:
+    if model.startswith(_UNLISTED):
+        return _OFFLINE
     await load_prices()
     return (listed_prices(),)

@@ -14,7 +14,7 @@ from infra.models.bounds import bounds_of
 from sagas.drive_parts import DriveParts
 from sagas.effects import Run
 from sagas.nodes.agent import asked_of_agent
-from sagas.nodes.llm import OFFLINE, Asked, asked_of_llm, own_access
+from sagas.nodes.llm import Asked, asked_of_llm, own_access
 
 
 class Driven(NamedTuple):
@@ -56,8 +56,7 @@ async def estimated(attempt: Attempt, run: Run, parts: DriveParts, now: datetime
         asked = asked_of_llm(attempt)
     else:
         asked = await asked_of_agent(attempt, run, effects)
-    is_offline = asked.model.startswith(OFFLINE)
-    access = None if is_offline else await own_access(asked.model, run, effects)
+    access = await own_access(asked.model, run, effects)
     model = asked.model if access is None else access.model
     sources = await effects.prices.sources(run.tenant_id, model, now)
     bounds = bounds_of(model, asked.messages, asked.parameters)

@@ -15,8 +15,6 @@ from sagas.effects import AttemptFailed, Effects, Outcome, Run
 from sagas.live_answers import is_heard, live_answer
 from sagas.metering import Call, charged, charged_failure
 
-OFFLINE = "offline/"
-
 
 class Asked(NamedTuple):
     """What a model is to be asked. agent_id, agent_version: of an agent's turn."""
@@ -65,7 +63,7 @@ async def call_model(
     is_streamed, hidden = False, None
     made = Call(run.tenant_id, model, model, asked.agent_id, on.clock.now())
     try:
-        access = None if model.startswith(OFFLINE) else await own_access(model, run, on)
+        access = await own_access(model, run, on)
         if access is not None:
             made, hidden = made._replace(asked=access.model), _hidden(access)
         if parameters:
@@ -130,7 +128,9 @@ def _as_reserved(
 
 
 async def own_access(model: str, run: Run, on: Effects) -> ProviderAccess | None:
-    """model: not an offline one, which is nobody's. None: through the platform's own providers."""
+    """None: through the platform's own providers."""
+    if model.startswith("offline/"):
+        return None
     owner_id = await on.owners.owner_of(run.tenant_id, run.created_by)
     return await on.providers.access(run.tenant_id, owner_id, model)
 

@@ -15,6 +15,7 @@ from infra.event_sealing import EventSeals
 from infra.event_store import PostgresEventStore
 from infra.group_commit import GroupCommit
 from infra.lru import Lru
+from infra.neighbours import Neighbours
 from infra.postgres import Database, Role, role_conninfo
 from infra.retention import KNOWN_S, RetentionKnown
 from infra.snapshots import Snapshots
@@ -35,7 +36,7 @@ class Parts:
     conninfo: Conninfo
     wakeups: Wakeups
     store: PostgresEventStore
-    new_store: Callable[[], PostgresEventStore]
+    new_store: Callable[..., PostgresEventStore]
     group_commit: GroupCommit
     keys: DataKeys
     blobs: Blobs
@@ -110,7 +111,7 @@ async def build_parts(conninfo: Conninfo) -> AsyncIterator[Parts]:
         definitions = Cache("definitions", first, None, keys, asked=lambda *_: None)
         snapshots = Snapshots(database, keys, every=SNAPSHOT_EVERY)
 
-        def new_store() -> PostgresEventStore:
+        def new_store(neighbours: Neighbours | None = None) -> PostgresEventStore:
             return PostgresEventStore(
                 database,
                 group_commit,
@@ -122,6 +123,7 @@ async def build_parts(conninfo: Conninfo) -> AsyncIterator[Parts]:
                 retention=RetentionKnown(database, monotonic_s=lambda: time_s[0]),
                 page_events=3,
                 cache_max=100,
+                neighbours=neighbours,
             )
 
         yield Parts(

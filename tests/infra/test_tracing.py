@@ -5,15 +5,21 @@ import logging
 from collections.abc import Iterator
 from time import perf_counter
 
+import psycopg
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 
 from cli.telemetry import wants_traces
+from domain.envelope import Envelope
 from domain.errors import Refused
+from domain.identifiers import TenantId
 from infra import tracing
+from infra.neighbours import Neighbours
 from infra.otlp import LAST_EXPORT_S, exported, parsed
 from infra.settings import Settings
 from infra.tracing import EXECUTION_ID, current_traceparent, root_span, sampled, span
+from tests.commands.event_store_contract import an_execution
+from tests.infra.conftest import Parts
 from tests.infra.log_steps import IDS
 from tests.otlp_receiver import OtlpReceiver, otlp_receiver
 
@@ -45,6 +51,27 @@ def test_where_nobody_wants_traces_there_are_none() -> None:
         assert not made.is_recording
         assert current_traceparent() is None
     assert tracing.current_ids() is None
+
+
+async def test_a_worker_beside_hears_of_the_append_that_its_events_remember(
+    parts: Parts, receiver: OtlpReceiver, database_url: str
+) -> None:
+    told: list[str | None] = []
+    neighbours = Neighbours(
+        execution_stored=lambda _tenant, _run, traceparent: told.append(traceparent)
+    )
+    run = an_execution({})
+    with exported(settings(receiver), {}) as traces:
+        tracing.export_to(traces)
+        with span("command ExecuteWorkflow") as command:
+            await parts.new_store(neighbours).append([run], Envelope(TenantId(IDS.new()), "test"))
+    async with await psycopg.AsyncConnection.connect(database_url) as conn:
+        cursor = await conn.execute(
+            "SELECT traceparent FROM agentledger.events WHERE originator_id = %s", (run.id,)
+        )
+        assert await cursor.fetchall() == [(told[0],)]
+    assert len(told) == 1
+    assert told[0] not in {None, command.traceparent}
 
 
 @pytest.mark.parametrize(
