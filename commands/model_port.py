@@ -1,13 +1,16 @@
 """The port of language models: a request, an answer, one way to fail. Adapters: infra/models."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from dataclasses import field
+from typing import Protocol
 
 from domain.identifiers import Json
+from domain.records import record
 from domain.usage import Measured
 
 
-class ModelRequest(NamedTuple):
+@record
+class ModelRequest:
     """model: `offline/echo`, `offline/script`, or a litellm name. messages: OpenAI chat format.
 
     attempt: 1-based attempt of the node run. timeout_s: the whole call. idempotency_key: sent to
@@ -21,15 +24,12 @@ class ModelRequest(NamedTuple):
     timeout_s: float
     idempotency_key: str
     api_base: str | None = None
-    api_key: str | None = None
-
-    def __repr__(self) -> str:
-        """Without the key, which nothing that is printed may show."""
-        told = (f"{name}={value!r}" for name, value in zip(self._fields[:-1], self, strict=False))
-        return f"ModelRequest({', '.join(told)})"
+    # Nothing that is printed may show it.
+    api_key: str | None = field(default=None, repr=False)
 
 
-class ModelResponse(NamedTuple):
+@record
+class ModelResponse:
     """finish_reason: stop | length | tool_calls | content_filter. measured: what is to be paid."""
 
     text: str

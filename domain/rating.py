@@ -10,11 +10,12 @@ known as a whole or not at all: a sum that leaves something out looks like a sma
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from domain.identifiers import JsonObject
 from domain.period_prices import told_price
 from domain.prices import FREE_PRICE, Price, UnitPrice, cost
+from domain.records import record
 from domain.usage import CHARGED_AS, FREE_METERS, UsageLine, tokens_in_of
 
 # The model under which books find meters that are of no model: tenants' own, and run_seconds.
@@ -42,7 +43,8 @@ class PriceSource(Protocol):
 Rate: TypeAlias = tuple[Price, Fraction | int]
 
 
-class _Rates(NamedTuple):
+@record
+class _Rates:
     """of_meters: the price of each, and the factor of the margins on it. prices: as Rated. told:
     what stands behind the cost in a UsageLine. units: by meter, where one of each costs a whole
     number of pico-USD, that; most do.
@@ -54,7 +56,8 @@ class _Rates(NamedTuple):
     units: Mapping[str, int] | None
 
 
-class Rated(NamedTuple):
+@record
+class Rated:
     """prices: the names of the sources that had a part in it. cost_usd_pico: of all lines; None
     when no price is known.
     """

@@ -6,11 +6,12 @@ output token: what is counted under one meter is counted under no other, so cost
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 from uuid import UUID, uuid5
 
 from domain.errors import Refused
 from domain.identifiers import JsonObject
+from domain.records import record
 
 Unit: TypeAlias = Literal["tokens", "requests", "calls", "seconds", "byte_days", "units"]
 # Where the counts are from. unknown: nobody knows what the attempt used, until somebody says.
@@ -57,7 +58,8 @@ class UsageNotUnresolved(Refused):
     code = "usage_not_unresolved"
 
 
-class Measured(NamedTuple):
+@record
+class Measured:
     """quantities: by meter, none of them zero, and never negative. is_standard: whether it was
     served at the rates that are listed, and not in a tier of service of another price.
     """
@@ -96,7 +98,8 @@ def tokens_in_of(quantities: Mapping[str, int]) -> int:
 UsageLine: TypeAlias = list[Any]
 
 
-class Metered(NamedTuple):
+@record
+class Metered:
     """What one attempt used and what it is charged, as its outcome is recorded.
 
     model: under the name that the tenant knows. prices: the versions of the price books that priced

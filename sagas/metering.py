@@ -1,7 +1,6 @@
 """From what a call used to what it is charged, under the prices of the moment it was made."""
 
 from datetime import datetime
-from typing import NamedTuple
 
 from commands.model_port import ModelFailed
 from commands.price_port import Prices
@@ -9,10 +8,12 @@ from domain.attempts import Usage
 from domain.identifiers import TenantId
 from domain.price_books import sources_told
 from domain.rating import rate
+from domain.records import record
 from domain.usage import Measured, Metered
 
 
-class Call(NamedTuple):
+@record
+class Call:
     """One call of a model. asked: the model as prices name it; told: as its tenant does."""
 
     tenant_id: TenantId

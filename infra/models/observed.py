@@ -4,7 +4,6 @@ What is asked and answered is in no span, unless the installation says that it m
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import cache
 from time import perf_counter
 
@@ -13,6 +12,7 @@ from prometheus_client import Counter, Histogram
 
 from commands.embedding_port import Embedding
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
+from domain.records import record
 from infra import genai_names as genai
 from infra.logs import current_place
 from infra.metrics import METRICS
@@ -113,7 +113,7 @@ def _tell_span(made: Span, response: ModelResponse) -> None:
         made.set({genai.OUTPUT_MESSAGES: orjson.dumps(answer).decode()})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Series:
     """What is told of one model's calls. To find a series takes as long as to count in it."""
 

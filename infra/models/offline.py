@@ -8,10 +8,12 @@ import asyncio
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, cast
+from dataclasses import replace
+from typing import cast
 
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
 from domain.identifiers import Json
+from domain.records import record
 from domain.usage import Measured
 from infra.models.failures import RETRYABLE, FailureCode, failed
 from infra.models.parameters import answer_limit
@@ -32,7 +34,8 @@ _USAGE_FIELDS = frozenset({"input_tokens", "output_tokens"})
 _WORD_WITH_SPACE = re.compile(r"\s*\S+|\s+$")
 
 
-class _Entry(NamedTuple):
+@record
+class _Entry:
     """What one attempt is answered with. Counts are None where the words are to be counted.
     is_cut: whether a limit left something out.
     """
@@ -96,7 +99,7 @@ def _cut(entry: _Entry, parameters: Mapping[str, Json]) -> _Entry:
     if len(entry.text) <= limit or len(entry.text.split()) <= limit:
         return entry
     words = _WORD_WITH_SPACE.findall(entry.text)
-    return entry._replace(text="".join(words[:limit]), is_cut=True)
+    return replace(entry, text="".join(words[:limit]), is_cut=True)
 
 
 async def _stream(entry: _Entry, on_token: Callable[[str], None]) -> None:

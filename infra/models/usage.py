@@ -3,6 +3,7 @@ nothing.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from domain.identifiers import Json
 from domain.usage import Measured
@@ -61,7 +62,7 @@ def estimated_usage(messages: Sequence[Mapping[str, Json]], text: str) -> Measur
     prompt_bytes = sum(len(text_of(message.get("content")).encode()) for message in messages)
     tokens_in = -(-prompt_bytes // _BYTES_PER_TOKEN)
     tokens_out = -(-len(text.encode()) // _BYTES_PER_TOKEN)
-    return measured_tokens(tokens_in, tokens_out)._replace(source="estimated")
+    return replace(measured_tokens(tokens_in, tokens_out), source="estimated")
 
 
 def with_output(measured: Measured, tokens_out: int) -> Measured:
@@ -70,7 +71,7 @@ def with_output(measured: Measured, tokens_out: int) -> Measured:
     if missing <= 0:
         return measured
     counted = measured.quantities.get("output_tokens", 0) + missing
-    return measured._replace(quantities={**measured.quantities, "output_tokens": counted})
+    return replace(measured, quantities={**measured.quantities, "output_tokens": counted})
 
 
 def text_of(content: Json) -> str:

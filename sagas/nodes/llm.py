@@ -3,12 +3,14 @@ call.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
 from commands.provider_port import ProviderAccess
 from domain.attempts import Attempt, Reserved, Usage
 from domain.identifiers import Json, JsonObject
+from domain.records import record
 from infra.models.bounds import limited
 from sagas.blots import Blots
 from sagas.effects import AttemptFailed, Effects, Outcome, Run
@@ -16,7 +18,8 @@ from sagas.live_answers import is_heard, live_answer
 from sagas.metering import Call, charged, charged_failure
 
 
-class Asked(NamedTuple):
+@record
+class Asked:
     """What a model is to be asked. agent_id, agent_version: of an agent's turn."""
 
     model: str
@@ -65,7 +68,7 @@ async def call_model(
     try:
         access = await own_access(model, run, on)
         if access is not None:
-            made, hidden = made._replace(asked=access.model), _hidden(access)
+            made, hidden = replace(made, asked=access.model), _hidden(access)
         if parameters:
             is_streamed, parameters = _streamed(parameters)
         if attempt.reserved is not None:
@@ -138,6 +141,6 @@ async def own_access(model: str, run: Run, on: Effects) -> ProviderAccess | None
 def _told_of(blots: Blots | None, response: ModelResponse, model: str) -> ModelResponse:
     """Under the name that the tenant knows, and without the key if the server repeats it."""
     if blots is None:
-        return response._replace(model=model)
+        return replace(response, model=model)
     calls = [blots.json(dict(call)) for call in response.tool_calls]
-    return response._replace(model=model, text=blots.text(response.text), tool_calls=calls)
+    return replace(response, model=model, text=blots.text(response.text), tool_calls=calls)

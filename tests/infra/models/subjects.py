@@ -26,13 +26,13 @@ class Subject:
     def given(self, *answers: Answer, **changes: Any) -> "Subject":
         if self.server is not None:
             self.server.answers(*answers)
-            return replace(self, request=self.request._replace(**changes))
+            return replace(self, request=replace(self.request, **changes))
         script = [_script_entry(answer) for answer in answers]
         parameters = {"script": script, **changes.pop("parameters", {})}
-        return replace(self, request=self.request._replace(parameters=parameters, **changes))
+        return replace(self, request=replace(self.request, parameters=parameters, **changes))
 
     async def completes(self, *, attempt: int = 1) -> ModelResponse:
-        return await self.models.complete(self.request._replace(attempt=attempt))
+        return await self.models.complete(replace(self.request, attempt=attempt))
 
     async def streams(self) -> tuple[list[str], ModelResponse]:
         tokens: list[str] = []

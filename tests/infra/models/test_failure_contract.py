@@ -3,6 +3,7 @@ billed, and nothing repeated that should stay secret.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -84,7 +85,7 @@ async def test_a_cut_stream_is_no_answer_and_what_arrived_of_it_is_billed(
 
     assert tokens == ["Hello", " there"]
     assert (failure.code, failure.retryable) == ("interrupted", True)
-    assert failure.measured == measured_tokens(12, 3)._replace(source="estimated")
+    assert failure.measured == replace(measured_tokens(12, 3), source="estimated")
 
 
 @only(*HTTP)

@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -42,7 +43,7 @@ def request(server: OpenAiServer, model: str = "openai/gpt-4o", **changes: Any) 
         api_base=server.api_base,
         api_key="sk-test",
     )
-    return plain._replace(**changes)
+    return replace(plain, **changes)
 
 
 async def failure_of(

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def test_reasoning_is_charged_as_output_where_it_has_no_price_of_its_own() -> No
 
 
 def test_a_call_in_another_tier_of_service_has_no_price_here() -> None:
-    assert cost_of("openai/gpt-4o", used(7, 3)._replace(is_standard=False)) is None
+    assert cost_of("openai/gpt-4o", replace(used(7, 3), is_standard=False)) is None
 
 
 @pytest.mark.parametrize(

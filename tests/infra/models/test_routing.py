@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -39,7 +40,7 @@ def request(model: str) -> ModelRequest:
 
 
 def test_a_request_that_is_printed_shows_all_but_the_key() -> None:
-    shown = repr(request("openai/x")._replace(api_base="https://x", api_key="sk-secret"))
+    shown = repr(replace(request("openai/x"), api_base="https://x", api_key="sk-secret"))
     assert "sk-secret" not in shown
     assert shown.startswith("ModelRequest(model='openai/x', ")
     assert "api_base='https://x'" in shown
