@@ -42,7 +42,7 @@ class ListedPrices:
         model: str,
         at: datetime,  # noqa: ARG002 # the port's
     ) -> Sequence[PriceSource]:
-        return await _listed(model)
+        return _OFFLINE if model.startswith(_UNLISTED) else await _listed()
 
 
 class PriceBooks:
@@ -58,7 +58,7 @@ class PriceBooks:
         self._books: dict[UUID, PriceBook] = {}
 
     async def sources(self, tenant_id: TenantId, model: str, at: datetime) -> Sequence[PriceSource]:
-        listed = await _listed(model)
+        listed = _OFFLINE if model.startswith(_UNLISTED) else await _listed()
         if not self._books:
             return listed
         with suppress(Unavailable):
@@ -109,7 +109,8 @@ class StoredPrices:
             await self._book(plan.plan_id, PLATFORM),
             await self._book(PLATFORM, PLATFORM),
         ]
-        return [*_effective(books, at), *await _listed(model)]
+        listed = _OFFLINE if model.startswith(_UNLISTED) else await _listed()
+        return [*_effective(books, at), *listed]
 
     async def _book(self, owner_id: UUID, tenant_id: TenantId) -> PriceBook | None:
         """tenant_id: of the stream."""
@@ -127,8 +128,6 @@ def _effective(books: Sequence[PriceBook | None], at: datetime) -> list[PriceSou
     ]
 
 
-async def _listed(model: str) -> tuple[PriceSource]:
-    if model.startswith(_UNLISTED):
-        return _OFFLINE
+async def _listed() -> tuple[PriceSource]:
     await load_prices()
     return (listed_prices(),)

@@ -13,16 +13,13 @@ from domain.agents import Agent, AgentNotFound, AgentVersionNotFound
 from domain.attempts import Attempt
 from domain.identifiers import Json, JsonObject
 from sagas.effects import AttemptFailed, Effects, Outcome, Run
-from sagas.nodes.llm import Asked, call_model, output_of
+from sagas.nodes.llm import Asked, call_model
 from sagas.patient_load import load_in_time
 from sagas.run_parts import is_refused
 
 
 async def run_agent(attempt: Attempt, run: Run, on: Effects) -> Outcome:
-    asked = await asked_of_agent(attempt, run, on)
-    response, usage = await call_model(attempt, run, on, asked)
-    told: JsonObject = {"agent_id": asked.agent_id, "agent_version": asked.agent_version}
-    return Outcome(output_of(response, usage) | told, usage)
+    return await call_model(attempt, run, on, await asked_of_agent(attempt, run, on))
 
 
 async def asked_of_agent(attempt: Attempt, run: Run, on: Effects) -> Asked:

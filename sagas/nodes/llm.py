@@ -2,7 +2,7 @@
 call.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,16 +25,15 @@ class Asked:
     model: str
     messages: Sequence[Mapping[str, Json]]
     parameters: Mapping[str, Json]
-    agent_id: str | None = None
-    agent_version: int | None = None
+    agent_id: str | None
+    agent_version: int | None
 
 
-async def run_llm(attempt: Attempt, run: Run, on: Effects) -> Outcome:
-    response, usage = await call_model(attempt, run, on, asked_of_llm(attempt))
-    return Outcome(output_of(response, usage), usage)
+def run_llm(attempt: Attempt, run: Run, on: Effects) -> Coroutine[Any, Any, Outcome]:
+    return call_model(attempt, run, on, asked_of_llm(attempt))
 
 
-def output_of(response: ModelResponse, usage: Usage) -> JsonObject:
+def _output_of(asked: Asked, response: ModelResponse, usage: Usage) -> JsonObject:
     """What later nodes see as `nodes.<id>.output`."""
     measured = response.measured
     output: JsonObject = {
@@ -49,18 +48,19 @@ def output_of(response: ModelResponse, usage: Usage) -> JsonObject:
     }
     if response.tool_calls:
         output["tool_calls"] = [dict(call) for call in response.tool_calls]
+    if asked.agent_id is not None:
+        output["agent_id"], output["agent_version"] = asked.agent_id, asked.agent_version
     return output
 
 
 def asked_of_llm(attempt: Attempt) -> Asked:
     """Its request is as domain/nodes/llm.py makes it."""
     request: Any = attempt.request
-    return Asked(request["model"], request["messages"], request.get("parameters") or {})
+    parameters: JsonObject = request.get("parameters") or {}
+    return Asked(request["model"], request["messages"], parameters, None, None)
 
 
-async def call_model(
-    attempt: Attempt, run: Run, on: Effects, asked: Asked
-) -> tuple[ModelResponse, Usage]:
+async def call_model(attempt: Attempt, run: Run, on: Effects, asked: Asked) -> Outcome:
     """Raises AttemptFailed with what was billed all the same."""
     model, parameters = asked.model, asked.parameters
     is_streamed, hidden = False, None
@@ -103,7 +103,9 @@ async def call_model(
         provider=response.provider,
         tool_calls_count=len(response.tool_calls),
     )
-    return response if access is None else _told_of(hidden, response, model), usage
+    if access is not None:
+        response = _told_of(hidden, response, model)
+    return Outcome(_output_of(asked, response, usage), usage)
 
 
 def _streamed(parameters: Mapping[str, Json]) -> tuple[bool, Mapping[str, Json]]:
