@@ -80,9 +80,10 @@ def rate(
         return Rated([[meter, count, None] for meter, count in quantities.items()], "", None)
     lines: list[UsageLine] = []
     total = 0
-    if rates.units is not None:
+    units = rates.units
+    if units is not None:
         for meter, count in quantities.items():
-            amount = count * rates.units[meter]
+            amount = count * units[meter]
             total += amount
             lines.append([meter, count, amount])
         return Rated(lines, rates.prices, total)

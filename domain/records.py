@@ -16,4 +16,8 @@ def record(of_fields: type[Made]) -> type[Made]:
     """Without slots: an object that has them is made and freed more slowly than one with the dict
     that CPython never builds.
     """
-    return dataclass(unsafe_hash=True)(of_fields)
+    made = dataclass(unsafe_hash=True)(of_fields)
+    # What is found at the class as well, as a default is, is stored and read in a slower way.
+    for name in vars(made)["__dataclass_fields__"].keys() & vars(made).keys():
+        delattr(made, name)
+    return made

@@ -6,6 +6,7 @@ output token: what is counted under one meter is counted under no other, so cost
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 from uuid import UUID, uuid5
 
@@ -58,34 +59,34 @@ class UsageNotUnresolved(Refused):
     code = "usage_not_unresolved"
 
 
-@record
+@dataclass(init=False)
 class Measured:
     """quantities: by meter, none of them zero, and never negative. is_standard: whether it was
-    served at the rates that are listed, and not in a tier of service of another price.
+    served at the rates that are listed, and not in a tier of service of another price. tokens_in,
+    tokens_out: of the prompt and of the answer, counted once for all who ask.
     """
 
     quantities: Mapping[str, int]
-    source: Source = "provider"
-    is_standard: bool = True
+    source: Source
+    is_standard: bool
+    tokens_in: int = field(init=False)
+    tokens_out: int = field(init=False)
 
-    @property
-    def tokens(self) -> tuple[int, int]:
-        """Of the prompt and of the answer. Who wants both has them of one look."""
+    def __init__(
+        self,
+        quantities: Mapping[str, int],
+        source: Source = "provider",
+        *,
+        is_standard: bool = True,
+    ) -> None:
+        self.quantities, self.source, self.is_standard = quantities, source, is_standard
         tokens_in = tokens_out = 0
-        for meter, count in self.quantities.items():
+        for meter, count in quantities.items():
             if meter in INPUT_METERS:
                 tokens_in += count
             elif meter in OUTPUT_METERS:
                 tokens_out += count
-        return tokens_in, tokens_out
-
-    @property
-    def tokens_in(self) -> int:
-        return self.tokens[0]
-
-    @property
-    def tokens_out(self) -> int:
-        return self.tokens[1]
+        self.tokens_in, self.tokens_out = tokens_in, tokens_out
 
 
 def tokens_in_of(quantities: Mapping[str, int]) -> int:

@@ -36,9 +36,14 @@ class CheapHistogram(Histogram):
     def _metric_init(self) -> None:
         self._counts = [0] * len(self._upper_bounds)
         self._observed = 0.0
+        # What is counted in whole bounds are integers, which Python compares with its like faster.
+        # Of the last one, which is infinite, nothing has to be asked.
+        bounds = self._upper_bounds[:-1]
+        is_whole = all(bound.is_integer() for bound in bounds)
+        self._bounds = [int(bound) for bound in bounds] if is_whole else bounds
 
     def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:  # noqa: ARG002 # as the library has it
-        self._counts[bisect_left(self._upper_bounds, amount)] += 1
+        self._counts[bisect_left(self._bounds, amount)] += 1
         self._observed += amount
 
     def _child_samples(self) -> Iterable[Sample]:

@@ -37,8 +37,7 @@ async def charged(
     metered = Metered(
         call.told, provider, call.agent_id, measured.source, rated.prices, rated.lines
     )
-    tokens_in, tokens_out = measured.tokens
-    return Usage(call.told, tokens_in, tokens_out, rated.cost_usd_pico, metered)
+    return Usage(call.told, measured.tokens_in, measured.tokens_out, rated.cost_usd_pico, metered)
 
 
 async def charged_failure(call: Call, failed: ModelFailed, prices: Prices) -> Usage:

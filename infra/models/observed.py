@@ -4,7 +4,6 @@ What is asked and answered is in no span, unless the installation says that it m
 """
 
 from collections.abc import Awaitable, Callable
-from functools import cache
 from time import perf_counter
 
 import orjson
@@ -13,11 +12,12 @@ from prometheus_client import Counter, Histogram
 from commands.embedding_port import Embedding
 from commands.model_port import ModelFailed, ModelRequest, ModelResponse
 from domain.records import record
+from domain.usage import Measured
 from infra import genai_names as genai
 from infra.logs import current_place
 from infra.metrics import METRICS
 from infra.models import ClosableModels
-from infra.models.known_names import label_of
+from infra.models.known_names import OfModels, label_of
 from infra.tracing import NO_SPAN, Span, SpanBlock, captures_content, is_on, span
 
 
@@ -30,7 +30,7 @@ class ObservedModels:
     def complete(
         self, request: ModelRequest, on_token: Callable[[str], None] | None = None
     ) -> Awaitable[ModelResponse]:
-        return (self._in_span if is_on() else self._counted)(request, on_token)
+        return self._in_span(request, on_token) if is_on() else self._counted(request, on_token)
 
     async def _in_span(
         self, request: ModelRequest, on_token: Callable[[str], None] | None
@@ -54,7 +54,7 @@ class ObservedModels:
         except ModelFailed as failed:
             _tell_failure(request, perf_counter() - began_s, failed.code)
             raise
-        _tell_response(request, perf_counter() - began_s, response)
+        _SERIES[request.model].tell(perf_counter() - began_s, response.measured)
         return response
 
     async def embed(self, request: ModelRequest) -> Embedding:
@@ -123,8 +123,19 @@ class _Series:
     tokens_out: Histogram
     tokens: dict[str, Counter]
 
+    def tell(self, seconds: float, measured: Measured) -> None:
+        self.seconds.observe(seconds)
+        self.tokens_in.observe(measured.tokens_in)
+        self.tokens_out.observe(measured.tokens_out)
+        for meter, count in measured.quantities.items():
+            if meter in self.tokens:
+                self.tokens[meter].inc(count)
+            elif meter.endswith("_tokens"):
+                counter = METRICS.models.tokens.labels(*self.label, meter)
+                self.tokens[meter] = counter
+                counter.inc(count)
 
-@cache  # As many as labels.
+
 def _series(label: tuple[str, str]) -> _Series:
     models, place = METRICS.models, (genai.CHAT, *label)
     return _Series(
@@ -136,22 +147,9 @@ def _series(label: tuple[str, str]) -> _Series:
     )
 
 
+_SERIES = OfModels(_series)
+
+
 def _tell_failure(request: ModelRequest, seconds: float, error_type: str) -> None:
     place = (genai.CHAT, *label_of(request.model))
     METRICS.models.seconds.labels(*place, error_type).observe(seconds)
-
-
-def _tell_response(request: ModelRequest, seconds: float, response: ModelResponse) -> None:
-    series, measured = _series(label_of(request.model)), response.measured
-    series.seconds.observe(seconds)
-    for meter, count in measured.quantities.items():
-        counter = series.tokens.get(meter)
-        if counter is None:
-            if not meter.endswith("_tokens"):
-                continue
-            counter = METRICS.models.tokens.labels(*series.label, meter)
-            series.tokens[meter] = counter
-        counter.inc(count)
-    tokens_in, tokens_out = measured.tokens
-    series.tokens_in.observe(tokens_in)
-    series.tokens_out.observe(tokens_out)

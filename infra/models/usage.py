@@ -42,7 +42,7 @@ def reported_usage(report: Json, *, service_tier: Json = None) -> Measured | Non
         **_shares("output_tokens", whole_out, outputs),
     }
     is_standard = service_tier in (None, "auto", "default", "standard")
-    return Measured(quantities, "provider", is_standard)
+    return Measured(quantities, "provider", is_standard=is_standard)
 
 
 def measured_tokens(tokens_in: int, tokens_out: int) -> Measured:
