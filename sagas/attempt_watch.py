@@ -84,25 +84,15 @@ def attempt_span(attempt: Attempt, run: Run) -> SpanBlock:
 
 
 def tell_attempt(
-    attempt: Attempt,
-    run: Run,
-    ended: Outcome | ChildWanted | Failure,
-    *,
-    span: Span,
-    seconds: float,
+    attempt: Attempt, run: Run, ended: Outcome | ChildWanted | Failure, seconds: float
 ) -> None:
     node_type = attempt.node_type
     result = "completed"
-    match ended:
-        case Outcome():
-            _tell_cost(ended.usage)
-        case Failure():
-            result = "failed"
-            span.fail(ended.code)
-            METRICS.sagas.step_failures.labels(node_type).inc()
-            _tell_cost(ended.usage)
-        case ChildWanted():
-            pass
+    if isinstance(ended, Failure):
+        result = "failed"
+        METRICS.sagas.step_failures.labels(node_type).inc()
+    if not isinstance(ended, ChildWanted):
+        _tell_cost(ended.usage)
     steps, step_seconds = _of_steps(node_type, result)
     steps.inc()
     step_seconds.observe(seconds)

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 from domain.attempts import Attempt, Failure
 from domain.errors import Unavailable
 from domain.node_types import UNBILLED
-from infra.tracing import NO_SPAN, Span, is_on
+from infra.tracing import is_on
 from sagas.attempt_watch import attempt_span, tell_attempt
 from sagas.effects import AttemptFailed, ChildWanted, Effects, Outcome, Run, Runner
 
@@ -27,40 +27,39 @@ def perform(
     billed.
     """
     runner = runners[attempt.node_type]
-    how = _traced if is_on() else _told
+    how = _traced if is_on() else _performed
     return how(attempt, run, effects, runner)
 
 
 async def _traced(attempt: Attempt, run: Run, effects: Effects, runner: Runner) -> Ended:
     with attempt_span(attempt, run) as span:
-        return await _told(attempt, run, effects, runner, span=span)
-
-
-async def _told(
-    attempt: Attempt, run: Run, effects: Effects, runner: Runner, *, span: Span = NO_SPAN
-) -> Ended:
-    began_s = perf_counter()
-    ended = await _performed(attempt, run, effects, runner)
-    tell_attempt(attempt, run, ended, span=span, seconds=perf_counter() - began_s)
-    return ended
+        ended = await _performed(attempt, run, effects, runner)
+        if isinstance(ended, Failure):
+            span.fail(ended.code)
+        return ended
 
 
 async def _performed(attempt: Attempt, run: Run, effects: Effects, runner: Runner) -> Ended:
+    began_s = perf_counter()
+    ended: Ended
     try:
         if attempt.heartbeat_s is not None:
-            return await _watched(attempt, run, effects, runner)
-        # Many effects need no time at all, and a timer costs more than they do: it is set when
-        # this gives way to others for the first time.
-        ends_at = asyncio.get_running_loop().time() + attempt.timeout_s
-        work = runner(attempt, run, effects)
-        try:
-            waits_for = work.send(None)
-        except StopIteration as done:
-            return done.value
-        async with asyncio.timeout_at(ends_at):
-            return await _rest_of(work, waits_for)
+            ended = await _watched(attempt, run, effects, runner)
+        else:
+            # Many effects need no time at all, and a timer costs more than they do: it is set when
+            # this gives way to others for the first time, and until then no time goes by.
+            work = runner(attempt, run, effects)
+            try:
+                waits_for = work.send(None)
+            except StopIteration as done:
+                ended = done.value
+            else:
+                async with asyncio.timeout(attempt.timeout_s):
+                    ended = await _rest_of(work, waits_for)
     except Exception as error:  # noqa: BLE001 # the effect boundary
-        return _failure_of(attempt, run, error)
+        ended = _failure_of(attempt, run, error)
+    tell_attempt(attempt, run, ended, perf_counter() - began_s)
+    return ended
 
 
 @coroutine

@@ -62,6 +62,7 @@ class Drive:
         self._envelope = Envelope(tenant_id, parts.actor, correlation_id=execution_id)
         self._begun = begun
         self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._claims: dict[str, Claim] = {}  # By the type of node.
         self._ended: list[Ended] = []
         self._heard_version = 0
         self._waiter: asyncio.Future[None] | None = None
@@ -103,8 +104,28 @@ class Drive:
         """Returns when the execution is ended, or has nothing to do for a while. Raises DriveEnded
         when another worker turns out to drive it.
         """
+        steps, tenant_id = self._parts.steps, self._run.tenant_id
+        unsaved: list[Ended] = []
         try:
-            await self._run_on()
+            if not await self._take_up():
+                return
+            while True:
+                if not steps.try_take(tenant_id):
+                    await steps.wait(tenant_id)
+                try:
+                    unsaved, attempts = self._advance_to_effects(unsaved)
+                    if self._execution.live.counted_types and not self._is_finishing:
+                        driven = Driven(self._execution, self._definition, self._run)
+                        attempts = await self._reserving.admitted(driven, attempts)
+                    stored = await self._save(attempts)
+                finally:
+                    steps.give_back(tenant_id)
+                if stored != "stored":
+                    await self._take_again(stored)
+                elif not self._goes_on(unsaved, attempts):
+                    return
+                else:
+                    unsaved = [] if has_more(self._execution) else await self._wait()
         finally:
             self._reserving.close()
             if self._tasks:
@@ -112,53 +133,23 @@ class Drive:
                     task.cancel()
                 await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    async def _run_on(self) -> None:
-        steps, tenant_id = self._parts.steps, self._run.tenant_id
-        if not steps.try_take(tenant_id):
-            await steps.take(tenant_id)
-        try:
-            if self._parts.is_held(tenant_id) or not await self._take_up():
-                return
-        finally:
-            steps.give_back(tenant_id)
-        unsaved: list[Ended] = []
-        while True:
-            if not steps.try_take(tenant_id):
-                await steps.take(tenant_id)
-            self._is_to_look = False
-            try:
-                unsaved, attempts = self._advance_to_effects(unsaved)
-                if self._execution.live.counted_types and not self._is_finishing:
-                    driven = Driven(self._execution, self._definition, self._run)
-                    attempts = await self._reserving.admitted(driven, attempts)
-                stored = await self._save(attempts)
-            finally:
-                steps.give_back(tenant_id)
-            if stored != "stored":
-                await self._take_again(stored)
-                continue
-            self._forget(unsaved)
-            if self._execution.is_ended:
-                reach("saga.after_end")
-                self._parts.on_ended(self._execution)
-                return
-            for attempt in attempts:
-                self._start(attempt)
-            if self._may_let_go():
-                return
-            unsaved = [] if has_more(self._execution) else await self._wait()
-
     async def _take_up(self) -> bool:
         """False: there is nothing to do."""
-        execution = self._begun or await self._parts.load(
-            self._run.tenant_id, self._run.execution_id
-        )
-        if execution is None or execution.is_ended or not execution.has_payloads:
-            return False
-        await self._hold(execution)
-        if self._begun is None:
-            # Whatever was running belonged to an owner that is gone: its outcome is unknown.
-            interrupt(execution, self._definition, now=self._parts.clock.now())
+        parts, tenant_id = self._parts, self._run.tenant_id
+        if not parts.steps.try_take(tenant_id):
+            await parts.steps.wait(tenant_id)
+        try:
+            if parts.is_held(tenant_id):
+                return False
+            execution = self._begun or await parts.load(tenant_id, self._run.execution_id)
+            if execution is None or execution.is_ended or not execution.has_payloads:
+                return False
+            await self._hold(execution)
+            if self._begun is None:
+                # Whatever was running belonged to an owner that is gone: its outcome is unknown.
+                interrupt(execution, self._definition, now=parts.clock.now())
+        finally:
+            parts.steps.give_back(tenant_id)
         return True
 
     async def _take_again(self, why: Literal["stale", "unknown"]) -> None:
@@ -200,6 +191,7 @@ class Drive:
 
     def _look_around(self) -> None:
         """What holds for the run at this moment, which no event of its own says."""
+        self._is_to_look = False
         parts, tenant_id = self._parts, self._run.tenant_id
         live = self._execution.live
         live.has_room = parts.events.has_room(tenant_id)
@@ -221,7 +213,8 @@ class Drive:
             again = self._begun_again(unsaved, now)
         for attempt, result in unsaved:
             self._record(attempt, result, now)
-        return [*again, *advance(execution, definition, now=now)]
+        attempts = advance(execution, definition, now=now)
+        return [*again, *attempts] if again else attempts
 
     def _begun_again(self, unsaved: list[Ended], now: datetime) -> list[Attempt]:
         """Those beside the ones in hand, where one of these has no intent."""
@@ -237,11 +230,9 @@ class Drive:
         self.wake_at = self._due_at_rest()
         if not execution.pending_events:
             return "stored"
-        tenant_id = self._run.tenant_id
-        others: list[Execution] = []
+        tenant_id, others = self._run.tenant_id, [*self._children.begun]
         side_rows: list[SideRow] = []
-        if self._children.begun:
-            others += self._children.begun
+        if others:
             close_begun(execution, others)
             side_rows += self._children.rows(tenant_id)
         try:
@@ -299,6 +290,19 @@ class Drive:
         is_far = (wake_at - self._parts.clock.now()).total_seconds() > SUSPENDED_FROM_S
         return wake_at if is_far else None
 
+    def _goes_on(self, saved: list[Ended], attempts: list[Attempt]) -> bool:
+        """After what ended is stored, and what is to begin. False: let go of it."""
+        for attempt, _ in saved:
+            self._tasks.pop((attempt.path, attempt.number), None)
+            reach("saga.after_outcome")
+        if self._execution.is_ended:
+            reach("saga.after_end")
+            self._parts.on_ended(self._execution)
+            return False
+        for attempt in attempts:
+            self._start(attempt)
+        return not self._may_let_go()
+
     def _may_let_go(self) -> bool:
         if self._is_finishing:
             return not self._tasks and not self._ended
@@ -325,11 +329,6 @@ class Drive:
                 return
             result = failure
         fail_node(execution, self._definition, path, number, failure=result, now=now)
-
-    def _forget(self, saved: list[Ended]) -> None:
-        for attempt, _ in saved:
-            self._tasks.pop((attempt.path, attempt.number), None)
-            reach("saga.after_outcome")
 
     def _require_sole_driver(self) -> None:
         """An attempt in flight that we did not start was started by another worker: let go of the
@@ -372,16 +371,19 @@ class Drive:
     def _start(self, attempt: Attempt) -> None:
         key = (attempt.path, attempt.number)
         if key not in self._tasks:
-            self._tasks[key] = begun_task(self._perform(attempt))
+            self._tasks[key] = begun_task(self._perform(attempt, key))
 
-    async def _perform(self, attempt: Attempt) -> None:
-        claim = Claim(self._run.tenant_id, self._execution.workflow_id, attempt.node_type)
+    async def _perform(self, attempt: Attempt, key: tuple[str, int]) -> None:
         slots, limiting = self._parts.attempts, self._reserving.limiting
-        place = limiting.places.pop((attempt.path, attempt.number), None)
+        place = limiting.places.pop(key, None) if limiting.places else None
+        claim = self._claims.get(attempt.node_type)
+        if claim is None:
+            claim = Claim(self._run.tenant_id, self._execution.workflow_id, attempt.node_type)
+            self._claims[attempt.node_type] = claim
         result = None
         try:
             if not slots.try_take(claim):
-                await slots.take(claim)
+                await slots.wait(claim)
             try:
                 reach("saga.before_effect")
                 result = await perform(attempt, self._run, self._parts.effects, self._parts.runners)

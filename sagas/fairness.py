@@ -40,10 +40,10 @@ class FairSlots:
             self._waiting.settle(claim)
         return True
 
-    async def take(self, claim: Claim) -> None:
-        """A slot, in turn. Cancelled while it waits, it leaves no trace."""
-        if self.try_take(claim):
-            return
+    async def wait(self, claim: Claim) -> None:
+        """A slot in turn, where there was none without waiting. Cancelled while it waits, it leaves
+        no trace.
+        """
         granted = asyncio.get_running_loop().create_future()
         ticket = self._waiting.put(claim, granted)
         try:

@@ -3,9 +3,9 @@
 A step is one advance and its append. Every step in flight stands before all later ones, in the
 event loop and in the group commit, so who puts thousands there delays everybody by thousands.
 
-    take ──► while the tenant has few in flight and none that wait, it is quiet: at once
-         ──► else it crowds: its own few, and spare ones in turn by tenant
-         ──► waits
+    try_take ──► while the tenant has few in flight and none that wait, it is quiet: at once
+       │     ──► else it crowds: its own few, and spare ones in turn by tenant
+       └──► wait
 
 While a tenant is quiet, spare steps pause: batches become small, which is slow for those who crowd,
 and short for the quiet one.
@@ -107,10 +107,10 @@ class StepTurns:
         self._begin(steps)
         return True
 
-    async def take(self, tenant_id: TenantId) -> None:
-        """A step, in turn. Cancelled while it waits, it leaves no trace."""
-        if self.try_take(tenant_id):
-            return
+    async def wait(self, tenant_id: TenantId) -> None:
+        """A step in turn, where there was none without waiting. Cancelled while it waits, it leaves
+        no trace.
+        """
         granted = asyncio.get_running_loop().create_future()
         self._tenants[tenant_id.int].waiting[granted] = None
         self._waiting_count += 1

@@ -47,7 +47,7 @@ class Attempts:
             await self.end(self.running[0])
 
     async def _attempt(self, name: str, claim: Claim) -> None:
-        await self.slots.take(claim)
+        await taken(self.slots, claim)
         self.running.append(name)
         self.begun.append(name)
         try:
@@ -55,6 +55,11 @@ class Attempts:
         finally:
             self.running.remove(name)
             self.slots.give_back(claim)
+
+
+async def taken(slots: FairSlots, claim: Claim) -> None:
+    if not slots.try_take(claim):
+        await slots.wait(claim)
 
 
 async def settled() -> None:
@@ -81,7 +86,7 @@ def one_slot() -> Attempts:
 
 async def test_a_tenant_with_ten_thousand_waiting_claims_delays_another_by_one_round() -> None:
     attempts = Attempts(FairSlots(ClaimLimits(1)))
-    flood = [asyncio.create_task(attempts.slots.take(a_claim(NOISY))) for _ in range(10_000)]
+    flood = [asyncio.create_task(taken(attempts.slots, a_claim(NOISY))) for _ in range(10_000)]
     await settled()
     assert (attempts.slots.in_flight, attempts.slots.waiting_count) == (1, 9_999)
     await attempts.begin("quiet", a_claim(QUIET))
@@ -226,7 +231,7 @@ async def test_a_slot_granted_to_a_waiter_that_is_cancelled_at_once_goes_on() ->
     slots = FairSlots(ClaimLimits(1))
     for is_granted_first in (True, False):
         assert slots.try_take(a_claim())
-        waiters = [asyncio.create_task(slots.take(a_claim())) for _ in range(2)]
+        waiters = [asyncio.create_task(taken(slots, a_claim())) for _ in range(2)]
         await settled()
         if is_granted_first:
             slots.give_back(a_claim())

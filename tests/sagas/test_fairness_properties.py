@@ -145,7 +145,8 @@ class Slots(RuleBasedStateMachine):
             assert not [attempt for attempt in self.waiting if self._is_allowed(attempt)]
 
     async def _hold(self, attempt: Attempt) -> None:
-        await self.slots.take(attempt.claim)
+        if not self.slots.try_take(attempt.claim):
+            await self.slots.wait(attempt.claim)
         try:
             attempt.has_begun = True
             await attempt.end.wait()

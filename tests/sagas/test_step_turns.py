@@ -65,7 +65,8 @@ class Steps:
             self._tasks[name].cancel()
 
     async def _step(self, name: str, tenant_id: TenantId) -> None:
-        await self.turns.take(tenant_id)
+        if not self.turns.try_take(tenant_id):
+            await self.turns.wait(tenant_id)
         self.running.append(name)
         self.begun.append(name)
         try:
