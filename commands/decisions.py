@@ -53,9 +53,11 @@ class Command:
         return own
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decided:
-    """aggregates: those with pending events, stored all or nothing with side_rows.
+    """Never changed; to freeze it takes three times as long as to make it.
+
+    aggregates: those with pending events, stored all or nothing with side_rows.
 
     result: the answer, as it is recorded for a retry. shown_once: laid over the result of the first
     answer only and never stored, because it is secret.

@@ -124,12 +124,12 @@ class Dispatcher:
         self, command: Command, on: Tenancy, origin: Origin, keyed: "_Keyed | None"
     ) -> Answer:
         envelope = Envelope(
-            tenant_id=on.tenant_id,
-            actor=on.caller.actor,
-            command_id=origin.request_id if keyed is None else keyed.command_id,
-            causation_id=origin.cause_id,
-            correlation_id=origin.request_id,
-            traceparent=origin.traceparent,
+            on.tenant_id,
+            on.caller.actor,
+            origin.request_id if keyed is None else keyed.command_id,
+            origin.cause_id,
+            origin.request_id,
+            origin.traceparent,
         )
         if command.feature is not None:
             await on.require_feature(command.feature)

@@ -5,8 +5,9 @@ performs are its children.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import cache
+from typing import Any
 from uuid import UUID
 
 from prometheus_client import Counter, Histogram
@@ -17,7 +18,7 @@ from domain.identifiers import TenantId
 from domain.money import PICO_PER_USD
 from domain.node_runs import is_compensation
 from infra import genai_names as genai
-from infra.logs import SLOW, begin_execution, told
+from infra.logs import SLOW, told
 from infra.metrics import METRICS
 from infra.models.known_names import label_of
 from infra.tracing import (
@@ -46,11 +47,10 @@ class DriveWatch:
         self._cause = cause
         self._span: Span = NO_SPAN
 
-    async def driven(self, drive: Callable[[], Awaitable[None]]) -> None:
-        begin_execution(self._tenant_id, self._execution_id)
-        if not is_on():
-            await drive()
-            return
+    def driven(self, drive: Callable[[], Coroutine[Any, Any, None]]) -> Coroutine[Any, Any, None]:
+        return self._traced(drive) if is_on() else drive()
+
+    async def _traced(self, drive: Callable[[], Coroutine[Any, Any, None]]) -> None:
         attributes = {
             TENANT_ID: str(self._tenant_id),
             EXECUTION_ID: str(self._execution_id),

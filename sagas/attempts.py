@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Coroutine, Generator, Mapping
+from dataclasses import replace
 from time import perf_counter
 from types import coroutine
 from typing import Any, TypeAlias, TypeVar
@@ -90,7 +91,7 @@ async def _watched(attempt: Attempt, run: Run, effects: Effects, runner: Runner)
 
     try:
         async with limit:
-            return await runner(attempt, run._replace(beat=beat), effects)
+            return await runner(attempt, replace(run, beat=beat), effects)
     except TimeoutError:
         if loop.time() >= ends_at:
             raise

@@ -14,6 +14,7 @@ from uuid import UUID
 from commands.budget_port import BudgetExceeded, BudgetsChanged
 from commands.execution_families import close_begun, family_of
 from commands.ports import NEVER, ClosedExecution, OpenedExecution, SideRow
+from commands.run_metering import meter_ended
 from domain.attempts import Attempt, Failure
 from domain.definitions import Definition
 from domain.envelope import Envelope
@@ -30,6 +31,7 @@ from domain.executions import Execution
 from domain.identifiers import TenantId
 from domain.quotas import ExecutionQuotaReached
 from infra.crash_points import reach
+from infra.logs import begin_execution
 from sagas.attempts import perform
 from sagas.call_estimates import Driven
 from sagas.child_runs import ChildRuns
@@ -59,7 +61,7 @@ class Drive:
         """begun: a run as its first event left it, so that it is not read. wake_at: as stored."""
         self._parts = parts
         self._run = Run(tenant_id, execution_id)
-        self._envelope = Envelope(tenant_id, parts.actor, correlation_id=execution_id)
+        self._envelope = Envelope(tenant_id, parts.actor, None, None, execution_id)
         self._begun = begun
         self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._claims: dict[str, Claim] = {}  # By the type of node.
@@ -105,14 +107,15 @@ class Drive:
         when another worker turns out to drive it.
         """
         steps, tenant_id = self._parts.steps, self._run.tenant_id
+        begin_execution(tenant_id, self._run.execution_id)
         unsaved: list[Ended] = []
         try:
-            if not await self._take_up():
-                return
             while True:
                 if not steps.try_take(tenant_id):
                     await steps.wait(tenant_id)
                 try:
+                    if not self.version and not await self._take_up():
+                        return
                     unsaved, attempts = self._advance_to_effects(unsaved)
                     if self._execution.live.counted_types and not self._is_finishing:
                         driven = Driven(self._execution, self._definition, self._run)
@@ -129,27 +132,25 @@ class Drive:
         finally:
             self._reserving.close()
             if self._tasks:
-                for task in self._tasks.values():
-                    task.cancel()
-                await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+                await self._cut_off()
+
+    async def _cut_off(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _take_up(self) -> bool:
         """False: there is nothing to do."""
         parts, tenant_id = self._parts, self._run.tenant_id
-        if not parts.steps.try_take(tenant_id):
-            await parts.steps.wait(tenant_id)
-        try:
-            if parts.is_held(tenant_id):
-                return False
-            execution = self._begun or await parts.load(tenant_id, self._run.execution_id)
-            if execution is None or execution.is_ended or not execution.has_payloads:
-                return False
-            await self._hold(execution)
-            if self._begun is None:
-                # Whatever was running belonged to an owner that is gone: its outcome is unknown.
-                interrupt(execution, self._definition, now=parts.clock.now())
-        finally:
-            parts.steps.give_back(tenant_id)
+        if parts.is_held(tenant_id):
+            return False
+        execution = self._begun or await parts.load(tenant_id, self._run.execution_id)
+        if execution is None or execution.is_ended or not execution.has_payloads:
+            return False
+        await self._hold(execution)
+        if self._begun is None:
+            # Whatever was running belonged to an owner that is gone: its outcome is unknown.
+            interrupt(execution, self._definition, now=parts.clock.now())
         return True
 
     async def _take_again(self, why: Literal["stale", "unknown"]) -> None:
@@ -263,13 +264,13 @@ class Drive:
 
     async def _close(self, others: list[Execution], side_rows: list[SideRow]) -> None:
         """What is stored with the end of the run."""
-        execution, tenant_id = self._execution, self._run.tenant_id
+        parts, execution, tenant_id = self._parts, self._execution, self._run.tenant_id
         side_rows.append(ClosedExecution(execution.id))
         if execution.children or execution.parent_id is not None:
-            family = await family_of(execution, tenant_id, self._parts.events)
+            family = await family_of(execution, tenant_id, parts.events)
             others += family.executions
             side_rows += family.side_rows
-        await self._parts.meter_ended(tenant_id, [execution, *others])
+        await meter_ended([execution, *others], tenant_id, parts.effects.prices, parts.clock.now())
 
     def _refused(self, refusal: BudgetExceeded | BudgetsChanged | ExecutionQuotaReached) -> None:
         """What was decided is decided again without what there is no money or no room for."""

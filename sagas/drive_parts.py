@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any
@@ -13,7 +13,6 @@ from commands.admission_port import Admission
 from commands.budget_port import Budgets, NobodyBudgeted
 from commands.plan_port import NobodyLimited, Plans
 from commands.ports import Clock, EventStore, Ids
-from commands.run_metering import meter_ended
 from domain.budget_rules import Counter
 from domain.definitions import Definition, parse_definition
 from domain.errors import Unavailable
@@ -95,10 +94,6 @@ class DriveParts:
             else:
                 assert execution is not None
                 return execution
-
-    async def meter_ended(self, tenant_id: TenantId, executions: Sequence[Execution]) -> None:
-        """Before the append that ends them."""
-        await meter_ended(executions, tenant_id, self.effects.prices, self.clock.now())
 
     async def definition(self, tenant_id: TenantId, definition_hash: str) -> Definition:
         """Read and parsed once, also when a thousand runs are taken up together."""

@@ -40,11 +40,15 @@ def _no_beat() -> None:
     """For an attempt whose signs of life nobody counts."""
 
 
-class Run(NamedTuple):
+@dataclass(slots=True)
+class Run:
     """The execution an attempt belongs to. depth: how many runs are above it. created_by: the actor
     who began it, or the run above it. workflow_id: what it runs; None for an agent alone. named:
     the agents and workflows that its definition names. calls_max: of all runs of the workflow at
     once, as its definition says. beat: a sign of life of this attempt.
+
+    Never changed, and read a dozen times for each attempt: a named tuple takes four times as long
+    for that, and what is frozen three times as long to make.
     """
 
     tenant_id: TenantId

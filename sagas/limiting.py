@@ -10,7 +10,7 @@ What waits for too long fails as `rate_limited`, which a policy may retry and an
 
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -60,16 +60,17 @@ class _Wait:
     looks: int = 0
 
 
-@dataclass(eq=False)
 class Limiting:
     """Of one run in the hands of a worker. wake: tells it to look what can be done."""
 
-    parts: DriveParts
-    wake: Callable[[], None]
-    held_back: dict[Key, Attempt] = field(default_factory=lambda: {})
-    _waits: dict[Key, _Wait] = field(default_factory=lambda: {})
-    # Of those that may be made and are not yet: whoever makes one takes it out, and says `made`.
-    places: dict[Key, tuple[Attempt, HeldCall]] = field(default_factory=lambda: {})
+    def __init__(self, parts: DriveParts, wake: Callable[[], None]) -> None:
+        self.parts = parts
+        self.wake = wake
+        self.held_back: dict[Key, Attempt] = {}
+        self._waits: dict[Key, _Wait] = {}
+        # Of those that may be made and are not yet: whoever makes one takes it out, and says
+        # `made`.
+        self.places: dict[Key, tuple[Attempt, HeldCall]] = {}
 
     def counted_types(self, run: Run, plan: TenantPlan) -> frozenset[str]:
         """Of nodes whose calls may have to wait, as far as is known, or do."""
@@ -92,15 +93,17 @@ class Limiting:
     def look_again(self) -> None:
         """The run was loaded anew: what is held back is told again when it goes on."""
         self.held_back.clear()
-        for key in list(self.places):
-            self._give_back(key)
+        if self.places:
+            for key in list(self.places):
+                self._give_back(key)
 
     def close(self) -> None:
         """Nobody of this run waits any more. Who would be woken is let go of: a run that is in a
         cycle stays in memory until the collector comes.
         """
-        for key in list(self._waits):
-            self._forget(key)
+        if self._waits:
+            for key in list(self._waits):
+                self._forget(key)
         self.look_again()
         self.wake = _nobody
 

@@ -11,7 +11,7 @@ What is known of budgets here may be old: the append says so, and it is asked an
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -78,36 +78,33 @@ class _Wait:
     looks: int = 0
 
 
-@dataclass(eq=False)
 class Reserving:
     """Of one run in the hands of a worker. wake: tells it to look what can be done. limiting: what
     waits for its turn, before it is paid for.
     """
 
-    parts: DriveParts
-    wake: Callable[[], None]
-    limiting: Limiting = field(init=False)
-    _held_back: dict[Key, Attempt] = field(default_factory=lambda: {})
-    _waits: dict[Key, _Wait] = field(default_factory=lambda: {})
-    # As the last append that was refused has told; good for the next one.
-    _standings: Mapping[Counter, Standing] = field(default_factory=lambda: {})
-    _exhausted: list[Counter] = field(default_factory=lambda: [])
-    # Whether something failed for what is known of budgets, which may be old.
-    _was_judged: bool = False
-    _ancestors: tuple[Ancestor, ...] | None = None
-    _known: TenantBudgets = NO_BUDGETS
-    _plan: TenantPlan | None = None
-    # Of attempts that may have to wait or to be paid for, as these two have it.
-    _counted_types: frozenset[str] = frozenset()
-    # Limits that are no budget's, by the id that stands for one.
-    _caps: Mapping[str, int] = field(default_factory=lambda: {})
-    # What appends say of what is known, as long as it stays the same.
-    _told: KnownBudgets | None = None
-    # By the agent whose calls they pay for, as long as what is known stays the same.
-    _payers: dict[str | None, Payer] = field(default_factory=lambda: {})
-
-    def __post_init__(self) -> None:
-        self.limiting = Limiting(self.parts, self.wake)
+    def __init__(self, parts: DriveParts, wake: Callable[[], None]) -> None:
+        self.parts = parts
+        self.wake = wake
+        self.limiting = Limiting(parts, wake)
+        self._held_back: dict[Key, Attempt] = {}
+        self._waits: dict[Key, _Wait] = {}
+        # As the last append that was refused has told; good for the next one.
+        self._standings: Mapping[Counter, Standing] = {}
+        self._exhausted: list[Counter] = []
+        # Whether something failed for what is known of budgets, which may be old.
+        self._was_judged = False
+        self._ancestors: tuple[Ancestor, ...] | None = None
+        self._known: TenantBudgets = NO_BUDGETS
+        self._plan: TenantPlan | None = None
+        # Of attempts that may have to wait or to be paid for, as these two have it.
+        self._counted_types: frozenset[str] = frozenset()
+        # Limits that are no budget's, by the id that stands for one.
+        self._caps: Mapping[str, int] = {}
+        # What appends say of what is known, as long as it stays the same.
+        self._told: KnownBudgets | None = None
+        # By the agent whose calls they pay for, as long as what is known stays the same.
+        self._payers: dict[str | None, Payer] = {}
 
     def counted_types(self, run: Run, plan: TenantPlan) -> frozenset[str]:
         """Of attempts that may have to wait or to be paid for, as far as is known, or do. What is
@@ -142,8 +139,9 @@ class Reserving:
         """Nobody of this run waits any more. Who would be woken is let go of: a run that is in a
         cycle stays in memory until the collector comes.
         """
-        for key in list(self._waits):
-            self._forget(key)
+        if self._waits:
+            for key in list(self._waits):
+                self._forget(key)
         self.limiting.close()
         self.wake = _nobody
 
