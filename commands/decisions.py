@@ -6,7 +6,7 @@ A handler loads aggregates, lets them decide, and returns Decided; it stores not
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 from uuid import UUID
 
 from commands.authorization import Caller
@@ -53,7 +53,7 @@ class Command:
         return own
 
 
-@dataclass(slots=True)
+@dataclass
 class Decided:
     """Never changed; to freeze it takes three times as long as to make it.
 
@@ -69,7 +69,8 @@ class Decided:
     shown_once: JsonObject = field(default_factory=lambda: {}, repr=False)
 
 
-class Tenancy(NamedTuple):
+@dataclass
+class Tenancy:
     """The ports as one caller sees them: bound to the tenant that the command is about."""
 
     ports: Ports

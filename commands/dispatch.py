@@ -139,7 +139,12 @@ class Dispatcher:
                 if self._ports.prices is not None:
                     now = self._ports.clock.now()
                     await meter_ended(decided.aggregates, on.tenant_id, self._ports.prices, now)
-                position = await self._append(decided, envelope, keyed)
+                token = await self._ports.events.append(
+                    decided.aggregates,
+                    envelope,
+                    side_rows=decided.side_rows,
+                    command=_record(keyed, decided),
+                )
             except (DomainError, DuplicateCommand) as refusal:
                 first = await self._first_answer(on.tenant_id, keyed)
                 if first is not None:
@@ -149,21 +154,8 @@ class Dispatcher:
                 if isinstance(refusal, BudgetsChanged):
                     self._ports.budgets.forget(on.tenant_id)
             else:
-                return Answer({**decided.result, **decided.shown_once}, position)
+                return Answer({**decided.result, **decided.shown_once}, _text(token))
         raise Contended
-
-    async def _append(
-        self, decided: Decided, envelope: Envelope, keyed: "_Keyed | None"
-    ) -> str | None:
-        record = (
-            None
-            if keyed is None
-            else CommandRecord(keyed.command_id, keyed.fingerprint, decided.result)
-        )
-        token = await self._ports.events.append(
-            decided.aggregates, envelope, side_rows=decided.side_rows, command=record
-        )
-        return _text(token)
 
     async def _first_answer(self, tenant_id: TenantId, keyed: "_Keyed | None") -> Answer | None:
         """What was answered to this idempotency key. Raises IdempotencyKeyReused when the question
@@ -182,6 +174,12 @@ class Dispatcher:
 class _Keyed(NamedTuple):
     command_id: UUID
     fingerprint: bytes
+
+
+def _record(keyed: _Keyed | None, decided: Decided) -> CommandRecord | None:
+    if keyed is None:
+        return None
+    return CommandRecord(keyed.command_id, keyed.fingerprint, decided.result)
 
 
 def _text(token: PositionToken | None) -> str | None:

@@ -170,7 +170,7 @@ async def as_owner(trigger: Trigger, on: Tenancy) -> Tenancy:
     owner = Caller(trigger.created_by, on.tenant_id, grants.scopes, own_only=grants.own_only)
     if not holds(owner, CreateTrigger.requires):
         raise TriggerOwnerGone
-    return on._replace(caller=owner)
+    return replace(on, caller=owner)
 
 
 def decided_about_trigger(

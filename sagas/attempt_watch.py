@@ -12,7 +12,7 @@ from uuid import UUID
 
 from prometheus_client import Counter, Histogram
 
-from domain.attempts import Attempt, Failure, Usage
+from domain.attempts import Attempt, Failure
 from domain.executions import Execution
 from domain.identifiers import TenantId
 from domain.money import PICO_PER_USD
@@ -92,7 +92,9 @@ def tell_attempt(
         result = "failed"
         METRICS.sagas.step_failures.labels(node_type).inc()
     if not isinstance(ended, ChildWanted):
-        _tell_cost(ended.usage)
+        metered, cost = ended.usage.metered, ended.usage.cost_usd_pico
+        if metered is not None and cost:
+            _cost(label_of(metered.model)).inc(cost / PICO_PER_MICRO)
     steps, step_seconds = _of_steps(node_type, result)
     steps.inc()
     step_seconds.observe(seconds)
@@ -116,12 +118,6 @@ def tell_attempt(
 def _of_steps(node_type: str, result: str) -> tuple[Counter, Histogram]:
     sagas = METRICS.sagas
     return sagas.steps.labels(node_type, result), sagas.step_seconds.labels(node_type)
-
-
-def _tell_cost(usage: Usage) -> None:
-    metered, cost = usage.metered, usage.cost_usd_pico
-    if metered is not None and cost:
-        _cost(label_of(metered.model)).inc(cost / PICO_PER_MICRO)
 
 
 @cache

@@ -4,7 +4,7 @@ to fail.
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 from uuid import UUID
 
 from commands.http_port import Http
@@ -40,7 +40,7 @@ def _no_beat() -> None:
     """For an attempt whose signs of life nobody counts."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Run:
     """The execution an attempt belongs to. depth: how many runs are above it. created_by: the actor
     who began it, or the run above it. workflow_id: what it runs; None for an agent alone. named:
@@ -61,7 +61,8 @@ class Run:
     beat: Callable[[], None] = _no_beat
 
 
-class Outcome(NamedTuple):
+@dataclass
+class Outcome:
     output: Json
     usage: Usage
 

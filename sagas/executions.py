@@ -17,7 +17,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple
 from uuid import UUID
 
 from commands.open_executions_port import OpenExecution, OpenExecutions
@@ -68,7 +67,8 @@ class _Driven:
     watch: DriveWatch
 
 
-class _Start(NamedTuple):
+@dataclass(eq=False)
+class _Start:
     """begun: a run as its first event left it. wake_at: as it is stored. cause: the traceparent of
     what led to it.
     """
@@ -253,13 +253,13 @@ class ExecutionSaga:
             self._begin(start)
 
     def _begin(self, start: "_Start") -> None:
-        partition, tenant_id, execution_id, begun, wake_at, cause = start
+        partition, tenant_id, execution_id = start.partition, start.tenant_id, start.execution_id
         if partition not in self._partitions or not self.log.is_owned(GROUP, partition):
             # A lease that ran out while this process stood still; its owner finds the run.
             self.starts.done(tenant_id)
             return
-        drive = Drive(self.parts, tenant_id, execution_id, begun=begun, wake_at=wake_at)
-        watch = DriveWatch(tenant_id, execution_id, cause)
+        drive = Drive(self.parts, tenant_id, execution_id, begun=start.begun, wake_at=start.wake_at)
+        watch = DriveWatch(tenant_id, execution_id, start.cause)
         task = asyncio.create_task(watch.driven(drive.run))
         self._driven[execution_id.int] = _Driven(partition, drive, task, watch)
         task.add_done_callback(partial(self._drive_ended, start))
