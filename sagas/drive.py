@@ -193,13 +193,11 @@ class Drive:
     def _look_around(self) -> None:
         """What holds for the run at this moment, which no event of its own says."""
         self._is_to_look = False
-        parts, tenant_id = self._parts, self._run.tenant_id
-        live = self._execution.live
-        live.has_room = parts.events.has_room(tenant_id)
-        live.is_held = self._is_finishing or parts.is_held(tenant_id)
-        plan = parts.plans.known(tenant_id)
-        live.seconds_max = plan.run_duration_s
-        live.counted_types = self._reserving.counted_types(self._run, plan)
+        moment, live = self._parts.moment(self._run.tenant_id), self._execution.live
+        live.has_room = moment.has_room
+        live.is_held = self._is_finishing or moment.is_held
+        live.seconds_max = moment.plan.run_duration_s
+        live.counted_types = self._reserving.counted_types(self._run, moment)
 
     def _advance(self, unsaved: list[Ended]) -> list[Attempt]:
         """Record what ended, and go on. Of a run that was loaded again, the attempts in hand that

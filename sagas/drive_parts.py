@@ -10,8 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from commands.admission_port import Admission
-from commands.budget_port import Budgets, NobodyBudgeted
-from commands.plan_port import NobodyLimited, Plans
+from commands.budget_port import Budgets, NobodyBudgeted, TenantBudgets
+from commands.plan_port import NobodyLimited, Plans, TenantPlan
 from commands.ports import Clock, EventStore, Ids
 from domain.budget_rules import Counter
 from domain.definitions import Definition, parse_definition
@@ -34,6 +34,16 @@ RELOAD_PAUSE_MAX_S = 5.0
 
 class DriveEnded(Exception):
     """This worker lets go of an execution that is not ended; the owner of its shard finds it."""
+
+
+@dataclass
+class Moment:
+    """What holds for a tenant, as far as is known. has_room: for large payloads."""
+
+    has_room: bool
+    is_held: bool
+    plan: TenantPlan
+    budgets: TenantBudgets
 
 
 @dataclass(eq=False)
@@ -69,6 +79,9 @@ class DriveParts:
         default_factory=OrderedDict[tuple[int, str], "asyncio.Future[Definition]"]
     )
 
+    # By the number of the tenant.
+    _moments: dict[int, Moment] = field(default_factory=dict[int, Moment])
+
     async def ask_limits(self, tenant_id: TenantId) -> None:
         """So that plan and budgets are known without waiting; where nobody answers, they are as was
         known last.
@@ -78,6 +91,24 @@ class DriveParts:
             await self.budgets.of(tenant_id)
         except Unavailable:
             return
+        finally:
+            self._moments.pop(tenant_id.int, None)
+
+    def moment(self, tenant_id: TenantId) -> Moment:
+        """Looked up once for each turn of the event loop: one answer of the database lets many runs
+        of a tenant go on.
+        """
+        moment = self._moments.get(tenant_id.int)
+        if moment is None:
+            if not self._moments:
+                asyncio.get_running_loop().call_soon(self._moments.clear)
+            moment = self._moments[tenant_id.int] = Moment(
+                self.events.has_room(tenant_id),
+                self.is_held(tenant_id),
+                self.plans.known(tenant_id),
+                self.budgets.known(tenant_id),
+            )
+        return moment
 
     async def load(self, tenant_id: TenantId, execution_id: UUID) -> Execution | None:
         return await self.events.load(Execution, execution_id, tenant_id)

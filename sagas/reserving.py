@@ -45,7 +45,7 @@ from domain.reservations import (
 from infra.metrics import METRICS
 from sagas.budget_payers import Payer, payer
 from sagas.call_estimates import Driven, Estimate, estimated
-from sagas.drive_parts import DriveParts
+from sagas.drive_parts import DriveParts, Moment
 from sagas.effects import AttemptFailed, Run
 from sagas.limiting import Limiting, limited_types
 from sagas.nodes.llm import Asked
@@ -106,11 +106,11 @@ class Reserving:
         # By the agent whose calls they pay for, as long as what is known stays the same.
         self._payers: dict[str | None, Payer] = {}
 
-    def counted_types(self, run: Run, plan: TenantPlan) -> frozenset[str]:
+    def counted_types(self, run: Run, moment: Moment) -> frozenset[str]:
         """Of attempts that may have to wait or to be paid for, as far as is known, or do. What is
-        known now is what the next append is decided from. plan: the one that holds now.
+        known now is what the next append is decided from.
         """
-        known = self.parts.budgets.known(run.tenant_id)
+        known, plan = moment.budgets, moment.plan
         if known is not self._known or plan is not self._plan:
             self._find_out(run, known, plan)
         if not self._held_back and not self.limiting.held_back:
