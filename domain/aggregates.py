@@ -10,14 +10,17 @@ the methods of the one that it is made of, which are the same.
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from eventsourcing import domain as library
 from eventsourcing.domain import Aggregate as LibraryAggregate
 from eventsourcing.domain import CanMutateAggregate, MetaDomainEvent
 
-from domain.event_recording import recipe_of, wrong_fields
+from domain.event_recording import RECIPES, wrong_fields
+
+# Found once: an event is nothing but its fields, and is frozen.
+_new, _set = object.__new__, object.__setattr__
 
 
 class EventClass(MetaDomainEvent):
@@ -48,24 +51,26 @@ class Aggregate(LibraryAggregate):
         pass
 
     def record(self, event_class: type[CanMutateAggregate[Any]], own: dict[str, Any]) -> None:
-        """What `trigger_event` does, made cheaper. own: the fields of the event. Raises TypeError
-        for one too few or too many.
+        """What `trigger_event` does, made cheaper. own: the fields of the event, after its
+        `timestamp`, as they are stored; it is the event's from now on. Raises TypeError for one too
+        few or too many.
         """
-        recipe = recipe_of(event_class)
-        if own.keys() != recipe.names:
+        recipe = RECIPES[event_class]
+        if len(own) != recipe.count:
             raise wrong_fields(event_class, own.keys(), recipe.names)
-        event = object.__new__(event_class)
-        timestamp = library.datetime_now_with_tzinfo()
         version = self._version + 1
-        state = vars(event)
-        state["originator_id"] = self._id
-        state["originator_version"] = version
-        state["timestamp"] = timestamp
-        state.update(own)
-        recipe.evolve(self, *recipe.wanted(state))
+        own["originator_id"] = self._id
+        own["originator_version"] = version
+        event = _new(event_class)
+        _set(event, "__dict__", own)
+        recipe.evolve(self, *recipe.wanted(own))
         self._version = version
-        self.modified_on = timestamp
+        self.become(own["timestamp"])
         self._pending_events.append(event)
+
+    def become(self, at: datetime) -> None:
+        """What the last event made of it, it is from then on."""
+        self._modified_on = at
 
     def collect_events(self) -> Sequence[CanMutateAggregate[UUID]]:
         """All at once, where the library takes them out one by one."""

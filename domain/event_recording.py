@@ -19,31 +19,43 @@ from uuid import UUID
 from eventsourcing.domain import Aggregate, CanMutateAggregate, decorated_funcs
 from eventsourcing.utils import get_topic
 
-SURROUNDINGS = frozenset({"originator_id", "originator_version", "timestamp"})
-OF_BEGUN = SURROUNDINGS | {"originator_topic"}
+# Of which aggregate an event is, and which of its events.
+PLACE = frozenset({"originator_id", "originator_version"})
+OF_BEGUN = PLACE | {"timestamp", "originator_topic"}
 
 AnyAggregate = TypeVar("AnyAggregate", bound=Aggregate)
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """names: the event's own fields. wanted: of the state of an event, what the decorated method
+    """names: all fields but its place. wanted: of the fields of an event, what the decorated method
     takes; in its order, for names take twice as long to pass on.
     """
 
     names: frozenset[str]
+    count: int
     wanted: Callable[[dict[str, Any]], Iterable[Any]]
     evolve: Callable[..., None]
 
 
-@cache
-def recipe_of(event_class: type[CanMutateAggregate[Any]]) -> Recipe:
-    """For `Aggregate.record`."""
+class _Recipes(dict[type[CanMutateAggregate[Any]], Recipe]):
+    """Of each event class that was recorded once: a look-up, where a cached function is a call."""
+
+    def __missing__(self, event_class: type[CanMutateAggregate[Any]]) -> Recipe:
+        recipe = self[event_class] = _recipe_of(event_class)
+        return recipe
+
+
+RECIPES = _Recipes()
+
+
+def _recipe_of(event_class: type[CanMutateAggregate[Any]]) -> Recipe:
     evolve = decorated_funcs[event_class]
-    own = {field.name for field in fields(event_class)} - SURROUNDINGS  # pyright: ignore[reportArgumentType] # every event is a dataclass
+    names = {field.name for field in fields(event_class)} - PLACE  # pyright: ignore[reportArgumentType] # every event is a dataclass
     parameters = list(inspect.signature(evolve).parameters.values())[1:]
     assert all(one.kind is one.POSITIONAL_OR_KEYWORD for one in parameters), event_class
-    return Recipe(frozenset(own), _picking([one.name for one in parameters]), evolve)
+    picking = _picking([one.name for one in parameters])
+    return Recipe(frozenset(names), len(names), picking, evolve)
 
 
 def _picking(names: list[str]) -> Callable[[dict[str, Any]], Iterable[Any]]:

@@ -2,7 +2,10 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
+
+from eventsourcing import domain as library
 
 from domain.attempts import (
     FREE,
@@ -145,7 +148,8 @@ def record(
             **usage_facts(execution, outcome.usage),
         )
     else:
-        own: JsonObject = {
+        own: dict[str, Any] = {
+            "timestamp": library.datetime_now_with_tzinfo(),
             "path": path,
             "node_type": node_type,
             "attempt": attempt,

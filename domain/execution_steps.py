@@ -23,7 +23,7 @@ def advance(execution: Execution, definition: Definition, *, now: datetime) -> l
         return []
     assert definition.hash == execution.definition_hash
     if execution.status == "PENDING":
-        execution.record(Execution.Started, {})
+        execution.trigger_event(Execution.Started)
     attempts: list[Attempt] = []
     if execution.undoing is None:
         attempts = Walk(execution, definition, now).take()

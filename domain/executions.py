@@ -17,10 +17,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from eventsourcing import domain as library
 from eventsourcing.domain import CanMutateAggregate, event
 
 from domain.aggregates import Aggregate
 from domain.errors import NotFound, Refused
+from domain.event_recording import RECIPES, wrong_fields
 from domain.execution_events import ExecutionEvents
 from domain.execution_frames import Live
 from domain.execution_parts import Child, Undoing
@@ -153,14 +155,20 @@ class Execution(ExecutionEvents, Aggregate):
 
     def trigger_event(self, event_class: type[CanMutateAggregate[Any]], **kwargs: Any) -> None:
         """The library's, made cheaper (see event_recording.py)."""
-        self.record(event_class, kwargs)
+        fields = {"timestamp": library.datetime_now_with_tzinfo(), **kwargs}
+        if fields.keys() != (names := RECIPES[event_class].names):
+            raise wrong_fields(event_class, fields.keys(), names)
+        self.record(event_class, fields)
+
+    def become(self, at: datetime) -> None:
+        self._modified_on = at
+        if self.run_time.since is None or self.status not in WORKED_ON:
+            self.run_time.follow(self.status, at)
 
     @Aggregate.modified_on.setter
     def modified_on(self, modified_on: datetime) -> None:
-        """Whoever applies an event sets it last, when the run has become what it is from then."""
-        self._modified_on = modified_on
-        if self.run_time.since is None or self.status not in WORKED_ON:
-            self.run_time.follow(self.status, modified_on)
+        """The library sets it last when it applies an event."""
+        self.become(modified_on)
 
     def running_attempts(self) -> list[tuple[str, int]]:
         """(path, number) of every recorded attempt whose end is not recorded."""

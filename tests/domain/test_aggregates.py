@@ -142,15 +142,23 @@ def test_what_is_recorded_is_what_the_library_would_trigger(
     monkeypatch.setattr(library, "datetime_now_with_tzinfo", lambda: now)
     ours, theirs = (begin_aggregate(Execution, UUID(int=1), BEGUN) for _ in range(2))
     for told, own in TOLD:
-        ours.record(told, own)
+        ours.trigger_event(told, **own)
         BaseAggregate.trigger_event(theirs, told, **own)
         assert ours == theirs, told
         assert encoded(ours.pending_events[-1]) == encoded(theirs.pending_events[-1])
 
 
-def test_nothing_is_recorded_with_a_field_too_few_or_too_many() -> None:
+def test_nothing_is_recorded_with_a_field_too_few_or_too_many_or_another() -> None:
     run = begin_aggregate(Execution, UUID(int=1), BEGUN)
-    for told, own in ((Execution.Started, {"other": 1}), (Execution.Completed, {})):
+    wrong: list[tuple[Any, JsonObject]] = [
+        (Execution.Started, {"other": 1}),
+        (Execution.Completed, {}),
+        (Execution.Paused, {"output": 1}),
+        (Execution.Cancelled, {"why": None}),
+    ]
+    for told, own in wrong:
         with pytest.raises(TypeError, match="exactly these fields"):
-            run.record(told, own)
+            run.trigger_event(told, **own)
+    with pytest.raises(TypeError, match="exactly these fields"):
+        run.record(Execution.Completed, {"timestamp": run.created_on})
     assert len(run.pending_events) == 1
