@@ -72,6 +72,11 @@ class Aggregate(LibraryAggregate):
         """What the last event made of it, it is from then on."""
         self._modified_on = at
 
+    @LibraryAggregate.modified_on.setter
+    def modified_on(self, modified_on: datetime) -> None:
+        """The library sets it last when it applies an event."""
+        self.become(modified_on)
+
     def collect_events(self) -> Sequence[CanMutateAggregate[UUID]]:
         """All at once, where the library takes them out one by one."""
         collected, self._pending_events = self._pending_events, []

@@ -23,6 +23,7 @@ from domain.node_types import (
 )
 from domain.payloads import PayloadRefused, require_payload
 from domain.secret_references import SecretReference
+from domain.values import value
 
 RETRY_AFTER_S_MAX = 3600.0
 # A node that takes its worker down each time must not do so for ever.
@@ -44,7 +45,8 @@ class Reserved(NamedTuple):
     agent_version: int | None = None
 
 
-class Attempt(NamedTuple):
+@value
+class Attempt:
     """An effect to perform, once its intent (NodeStarted) is stored if it has one. number: 1-based.
 
     heartbeat_s: how long it may give no sign of life; None is as long as it takes. secrets: where
@@ -63,8 +65,19 @@ class Attempt(NamedTuple):
     reserved: Reserved | None = None
 
     def paid_for(self, reserved: Reserved) -> "Attempt":
-        """As _replace, in half the time: done for each call under a budget."""
-        return Attempt(*self[:-1], reserved)
+        """As `replace`, in a third of the time: done for each call under a budget."""
+        return Attempt(
+            self.path,
+            self.node_type,
+            self.number,
+            self.request,
+            self.timeout_s,
+            self.idempotency_key,
+            self.has_intent,
+            self.heartbeat_s,
+            self.secrets,
+            reserved,
+        )
 
 
 INTERRUPTED = Failure(

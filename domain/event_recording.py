@@ -16,6 +16,7 @@ from operator import itemgetter
 from typing import Any, TypeVar
 from uuid import UUID
 
+from eventsourcing import domain as library
 from eventsourcing.domain import Aggregate, CanMutateAggregate, decorated_funcs
 from eventsourcing.utils import get_topic
 
@@ -62,6 +63,14 @@ def _picking(names: list[str]) -> Callable[[dict[str, Any]], Iterable[Any]]:
     if len(names) > 1:
         return itemgetter(*names)
     return lambda state: [state[name] for name in names]
+
+
+def happening(event_class: type[CanMutateAggregate[Any]], own: dict[str, Any]) -> dict[str, Any]:
+    """The fields of an event that happens now. Raises TypeError for one too few or too many."""
+    told = {"timestamp": library.datetime_now_with_tzinfo(), **own}
+    if told.keys() != (names := RECIPES[event_class].names):
+        raise wrong_fields(event_class, told.keys(), names)
+    return told
 
 
 def wrong_fields(event_class: type, given: AbstractSet[str], names: AbstractSet[str]) -> TypeError:

@@ -4,7 +4,7 @@ A frame is one run of a flow: the outermost, or one iteration of a body. A run t
 derives its frames anew, and comes to the same ones.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from domain.attempts import Attempt
 from domain.execution_frontier import Frontier
@@ -56,7 +56,7 @@ class LiveFrame:
 
     def scope_of(self, node: Node, runs: NodeRuns) -> Scope:
         """What a node sees."""
-        incoming = self._incoming(node, runs) if node.config.reads_incoming else NOTHING
+        incoming = self._incoming(node, runs) if node.reads_incoming else NOTHING
         if node.before is not None:
             visible = self.visible(runs)
             inner = {other: visible[other] for other in node.before if other in visible}
@@ -99,7 +99,7 @@ class Holder:
         return self.frame.prefix + self.node.id
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Live:
     """frames: by prefix. memory: of loops and maps, by path. in_flight: attempts without an intent,
     or whose intent is not recorded yet, by path. changed: frames to look at. caught: the failure
@@ -109,25 +109,29 @@ class Live:
     a run take. undo_plan: once it is being undone.
     """
 
-    frames: dict[str, LiveFrame] = field(default_factory=lambda: {})
-    memory: dict[str, JsonObject] = field(default_factory=lambda: {})
-    in_flight: dict[str, Attempt] = field(default_factory=lambda: {})
-    changed: dict[str, None] = field(default_factory=lambda: {})
-    caught: str | None = None
-    has_room: bool = True
-    is_held: bool = False
-    counted_types: frozenset[str] = frozenset()
-    seconds_max: int | None = None
-    undo_plan: UndoPlan | None = None
+    frames: dict[str, LiveFrame]
+    memory: dict[str, JsonObject]
+    in_flight: dict[str, Attempt]
+    changed: dict[str, None]
+    caught: str | None
+    has_room: bool
+    is_held: bool
+    counted_types: frozenset[str]
+    seconds_max: int | None
+    undo_plan: UndoPlan | None
 
-    def anew(self) -> "Live":
-        """Nothing is derived yet. What holds around the run stays, for no event says it."""
-        return Live(
-            has_room=self.has_room,
-            is_held=self.is_held,
-            counted_types=self.counted_types,
-            seconds_max=self.seconds_max,
-        )
+    def __init__(self, around: "Live | None" = None) -> None:
+        """Nothing is derived yet. around: what holds around the run, for no event says it."""
+        self.frames = {}
+        self.memory = {}
+        self.in_flight = {}
+        self.changed = {}
+        self.caught = None
+        self.has_room = True if around is None else around.has_room
+        self.is_held = False if around is None else around.is_held
+        self.counted_types = frozenset() if around is None else around.counted_types
+        self.seconds_max = None if around is None else around.seconds_max
+        self.undo_plan = None
 
     def outermost(self, flow: Flow, roots: JsonObject, runs: NodeRuns, run_id: str) -> LiveFrame:
         known = self.frames.get("")

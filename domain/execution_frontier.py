@@ -66,9 +66,10 @@ class Frontier:
 
     def follow(self, decided: Sequence[str]) -> None:
         """Count what was decided since the last call. decided: all of the run, in order."""
+        asleep = self._flow.asleep
         while self._decided_count < len(decided) and self.failed is None:
             node_id = decided[self._decided_count]
-            if self._handled is None and node_id in self._flow.asleep:
+            if node_id in asleep and self._handled is None:
                 return  # Of a run that was loaded: it has yet to find what led there.
             self._decided_count += 1
             self.begun.discard(node_id)
@@ -77,8 +78,9 @@ class Frontier:
 
     def next_ready(self) -> Node | None:
         """Take out a node whose time has come and that was not begun yet."""
-        while self._ready:
-            node_id = self._ready.popleft()
+        ready = self._ready
+        while ready:
+            node_id = ready.popleft()
             if node_id not in self._settled:
                 self.begun.add(node_id)
                 if self._is_pending(node_id):
@@ -123,18 +125,19 @@ class Frontier:
     def _follow(self, node_id: str, outcome: NodeRun | None) -> None:
         """Decide a node, and what is decided by that. An outcome of None: it is skipped."""
         taken = () if outcome is None else outcome.ports_taken
+        nodes, handled, undecided = self._flow.nodes, self._handled, self._undecided
         pending = [node_id]
         while pending:
             decided = pending.pop()
             self._settled.add(decided)
-            if self._handled is not None and decided not in self._handled:
+            if handled is not None and decided not in handled:
                 continue
-            node = self._flow.nodes[decided]
+            node = nodes[decided]
             if outcome is not None and self._is_final(node, outcome):
                 continue
             for edge in node.outgoing:
                 target = edge.target
-                self._undecided[target] -= 1
+                undecided[target] -= 1
                 if edge.port in taken:
                     self._taken[target] = self._taken.get(target, 0) + 1
                 if target not in self._released and self._release(target):

@@ -148,14 +148,21 @@ def record(
             **usage_facts(execution, outcome.usage),
         )
     else:
+        metered = usage.metered
+        # As `usage_facts` has it, without a dictionary more: done for every node.
         own: dict[str, Any] = {
             "timestamp": library.datetime_now_with_tzinfo(),
             "path": path,
             "node_type": node_type,
             "attempt": attempt,
             "output": outcome.output,
-            "ports": list(outcome.ports),
-            **usage_facts(execution, usage),
+            "ports": [*outcome.ports],
+            "model": usage.model,
+            "tokens_in": usage.tokens_in,
+            "tokens_out": usage.tokens_out,
+            "cost_usd_pico": usage.cost_usd_pico,
+            "usage": metered
+            and metered.fact(workflow_id=execution.workflow_id, created_by=execution.created_by),
         }
         execution.record(Execution.NodeCompleted, own)
 

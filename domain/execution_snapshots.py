@@ -110,18 +110,18 @@ def _runs(runs: NodeRuns) -> JsonObject:
 
 
 def _runs_from(state: Any) -> NodeRuns:
-    return NodeRuns(
-        by_path={path: _run_from(run) for path, run in state["by_path"].items()},
-        running=state["running"],
-        waiting={path: _instant(until) for path, until in state["waiting"].items()},
-        doubted=dict.fromkeys(state["doubted"]),
-        bodies={path: _body_from(body) for path, body in state["bodies"].items()},
-        frames={
-            prefix: Frame(frame["decided"], frame["visible"], dict.fromkeys(frame["paths"]))
-            for prefix, frame in state["frames"].items()
-        },
-        kept={kept[0]: KeptCompensation(*kept) for kept in state["kept"]},
-    )
+    runs = NodeRuns()
+    runs.by_path = {path: _run_from(run) for path, run in state["by_path"].items()}
+    runs.running = state["running"]
+    runs.waiting = {path: _instant(until) for path, until in state["waiting"].items()}
+    runs.doubted = dict.fromkeys(state["doubted"])
+    runs.bodies = {path: _body_from(body) for path, body in state["bodies"].items()}
+    runs.frames = {
+        prefix: Frame(frame["decided"], frame["visible"], dict.fromkeys(frame["paths"]))
+        for prefix, frame in state["frames"].items()
+    }
+    runs.kept = {kept[0]: KeptCompensation(*kept) for kept in state["kept"]}
+    return runs
 
 
 def _run(run: NodeRun) -> JsonObject:

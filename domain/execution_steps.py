@@ -1,11 +1,12 @@
 """One step of a run: all that can be done at once, up to where a worker must take over."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from domain.attempts import Attempt
 from domain.definitions import Definition
 from domain.execution_compensation import undo
-from domain.execution_status import STILL
+from domain.execution_status import ENDED, STILL
 from domain.execution_walk import Walk, run_ends_at
 from domain.executions import Execution
 from domain.identifiers import JsonObject
@@ -27,10 +28,10 @@ def advance(execution: Execution, definition: Definition, *, now: datetime) -> l
     attempts: list[Attempt] = []
     if execution.undoing is None:
         attempts = Walk(execution, definition, now).take()
-    if execution.undoing is not None and not execution.is_ended:
+    if execution.undoing is not None and execution.status not in ENDED:
         attempts = undo(execution, definition, now)
         execution.live.changed.clear()
-    if execution.is_ended:
+    if execution.status in ENDED:
         return []
     begun = [_begin(execution, attempt) for attempt in attempts]
     _rest(execution, definition, now)
@@ -80,7 +81,7 @@ def _begin(execution: Execution, attempt: Attempt) -> Attempt:
     live = execution.live
     if attempt.node_type in live.counted_types:
         if not attempt.has_intent:
-            attempt = attempt._replace(has_intent=True)
+            attempt = replace(attempt, has_intent=True)
     elif attempt.has_intent:
         _start(execution, attempt, None)
         return attempt

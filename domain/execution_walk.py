@@ -33,7 +33,7 @@ from domain.expressions import ExpressionFailed
 from domain.flows import Node
 from domain.identifiers import Json, JsonObject
 from domain.node_runs import NodeRun, NodeRuns, id_of, prefix_of
-from domain.node_types import FREE, BodyNode, PureNode, WaitingNode
+from domain.node_types import FREE, BodyNode, EffectfulNode, PureNode, WaitingNode
 from domain.payloads import PayloadRefused, require_payload
 
 STEP_EVENTS_MAX = 500
@@ -97,12 +97,14 @@ class Walk:
                 self._iterate(frame, frame.flow.nodes[id_of(path)])
 
     def _run_changed(self) -> None:
-        while self.live.changed and not self._is_over():
-            if len(self.execution.pending_events) > STEP_EVENTS_MAX:
+        execution, live = self.execution, self.live
+        changed = live.changed
+        while changed and execution.live is live:
+            if len(execution.pending_events) > STEP_EVENTS_MAX:
                 return
-            prefix = next(iter(self.live.changed))
-            del self.live.changed[prefix]
-            frame = self.live.frames.get(prefix)
+            prefix = next(iter(changed))
+            del changed[prefix]
+            frame = live.frames.get(prefix)
             if frame is not None:
                 self._run(frame)
 
@@ -145,7 +147,7 @@ class Walk:
     def _begin(self, frame: LiveFrame, node: Node) -> None:
         config = node.config
         if config.kind == "effect":
-            self._attempt(frame, node)
+            self._attempt(frame, node, config)
         elif config.kind == "pure":
             outcome = result_of(config, frame.scope_of(node, self.runs))
             record(self.execution, outcome, frame.prefix + node.id, node.type)
@@ -162,10 +164,8 @@ class Walk:
         else:
             assert_never(config)
 
-    def _attempt(self, frame: LiveFrame, node: Node) -> None:
+    def _attempt(self, frame: LiveFrame, node: Node, config: EffectfulNode) -> None:
         """The next attempt at a node; a failure when its config cannot be rendered."""
-        config = node.config
-        assert config.kind == "effect"
         path = frame.prefix + node.id
         before = self.runs.get(path)
         number = before.attempt + 1
@@ -227,7 +227,8 @@ class Walk:
         is_due = due is not None and due <= self.at
         if run.awaited is None:
             if is_due and path not in self.live.in_flight:
-                self._attempt(frame, node)
+                assert node.config.kind == "effect"
+                self._attempt(frame, node, node.config)
             return
         answer = answer_to(run, self.execution.signals)
         if answer is None and is_due:

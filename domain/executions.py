@@ -13,16 +13,16 @@ definition in execution_steps.py, and what it reports in execution_outcomes.py. 
 reads a clock or draws a number.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from eventsourcing import domain as library
 from eventsourcing.domain import CanMutateAggregate, event
 
 from domain.aggregates import Aggregate
 from domain.errors import NotFound, Refused
-from domain.event_recording import RECIPES, wrong_fields
+from domain.event_recording import happening
 from domain.execution_events import ExecutionEvents
 from domain.execution_frames import Live
 from domain.execution_parts import Child, Undoing
@@ -155,20 +155,12 @@ class Execution(ExecutionEvents, Aggregate):
 
     def trigger_event(self, event_class: type[CanMutateAggregate[Any]], **kwargs: Any) -> None:
         """The library's, made cheaper (see event_recording.py)."""
-        fields = {"timestamp": library.datetime_now_with_tzinfo(), **kwargs}
-        if fields.keys() != (names := RECIPES[event_class].names):
-            raise wrong_fields(event_class, fields.keys(), names)
-        self.record(event_class, fields)
+        self.record(event_class, happening(event_class, kwargs))
 
     def become(self, at: datetime) -> None:
         self._modified_on = at
         if self.run_time.since is None or self.status not in WORKED_ON:
             self.run_time.follow(self.status, at)
-
-    @Aggregate.modified_on.setter
-    def modified_on(self, modified_on: datetime) -> None:
-        """The library sets it last when it applies an event."""
-        self.become(modified_on)
 
     def running_attempts(self) -> list[tuple[str, int]]:
         """(path, number) of every recorded attempt whose end is not recorded."""
@@ -181,7 +173,7 @@ class Execution(ExecutionEvents, Aggregate):
     def _end(self, status: ExecutionStatus) -> None:
         self.status = status
         self.runs.stop()
-        self.live = self.live.anew()
+        self.live = Live(self.live)
 
     @event(ExecutionEvents.Started)
     def _started(self, timestamp: datetime) -> None:
@@ -211,7 +203,7 @@ class Execution(ExecutionEvents, Aggregate):
         self._go_on()
         if node_type in SIGNALLED:
             self.signals.take_for(node_type, self.runs.get(path).awaited)
-        self.runs.complete(path, node_type, attempt=attempt, output=output, ports=tuple(ports))
+        self.runs.complete(path, NodeRun("COMPLETED", node_type, attempt, output, tuple(ports)))
 
     @event(ExecutionEvents.NodeFailed)
     def _node_failed(
@@ -332,12 +324,12 @@ class Execution(ExecutionEvents, Aggregate):
         self.error = error or self.error
         self.runs.waiting.clear()
         self.runs.doubted.clear()
-        self.live = self.live.anew()
+        self.live = Live(self.live)
 
     @event(ExecutionEvents.AttentionNeeded)
     def _attention_needed(self) -> None:
         self.status = "NEEDS_ATTENTION"
-        self.live = self.live.anew()
+        self.live = Live(self.live)
 
     @event(ExecutionEvents.Resolved)
     def _resolved(
@@ -346,9 +338,9 @@ class Execution(ExecutionEvents, Aggregate):
         self.status = "RUNNING" if self.undoing is None else "COMPENSATING"
         run = self.runs.get(path)
         if outcome != "retry":
-            self.runs.complete(path, node_type, attempt=run.attempt, output=output, ports=())
+            self.runs.complete(path, NodeRun("COMPLETED", node_type, run.attempt, output))
             return
-        again = run._replace(status="WAITING", node_type=node_type, attempts_before=run.attempt)
+        again = replace(run, status="WAITING", node_type=node_type, attempts_before=run.attempt)
         self.runs.try_again(path, again, timestamp)
 
     @event(ExecutionEvents.Retried)
@@ -357,19 +349,19 @@ class Execution(ExecutionEvents, Aggregate):
         if self.started_at is not None:
             self.started_at = timestamp
         self.error = None
-        self.live = self.live.anew()
+        self.live = Live(self.live)
         for path in paths:
             self.runs.reopen(path)
 
     @event(ExecutionEvents.NodeCopied)
     def _node_copied(self, path: str, node_type: str, output: Json, ports: list[str]) -> None:
-        self.runs.complete(path, node_type, attempt=0, output=output, ports=tuple(ports))
+        self.runs.complete(path, NodeRun("COMPLETED", node_type, 0, output, tuple(ports)))
 
     @event(ExecutionEvents.Upgraded)
     def _upgraded(self, definition_hash: str, workflow_version: int) -> None:
         self.definition_hash = definition_hash
         self.workflow_version = workflow_version
-        self.live = self.live.anew()
+        self.live = Live(self.live)
 
     @event(ExecutionEvents.Completed)
     def _completed(self, output: Json) -> None:

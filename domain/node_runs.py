@@ -13,15 +13,16 @@ A path names a node in its run: `draft`, `map[3]/draft` inside the fourth run of
 An iteration that has ended is forgotten, so that a long run stays small.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 from domain.attempts import ABANDONED, UNKNOWN_OUTCOME
 from domain.definition_nodes import Edge
 from domain.identifiers import Json, JsonObject
 from domain.node_types import ERROR_PORT, Iterations
 from domain.payloads import BLOB_QUOTA, payload_bytes
+from domain.values import value
 
 # The effect may have happened: the next attempt goes out under the same key. An HTTP status that is
 # tried again (429, 5xx) says that the server could not answer, not that it did nothing.
@@ -46,10 +47,9 @@ ERROR_PORTS: tuple[str | None, ...] = (ERROR_PORT,)
 NodeStatus: TypeAlias = Literal["PENDING", "RUNNING", "WAITING", "COMPLETED", "FAILED", "SKIPPED"]
 
 
-class NodeRun(NamedTuple):
-    """A named tuple, because one is made at every event: a frozen dataclass takes far longer.
-
-    attempt: the newest one, and idempotency_key is its key. error: {code, message, attempt}.
+@value
+class NodeRun:
+    """attempt: the newest one, and idempotency_key is its key. error: {code, message, attempt}.
 
     unknown_outcomes: how many attempts in a row ended as nobody knows. attempts_before: those that
     do not count any more, since somebody asked for a retry. begun_at: when the first attempt that
@@ -122,7 +122,7 @@ class KeptCompensation:
     problem: str | None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class NodeRuns:
     """running: the attempt by path. waiting: by path, when it waits no longer; None is for ever.
 
@@ -130,13 +130,23 @@ class NodeRuns:
     completed. kept: of iterations that ended, by path.
     """
 
-    by_path: dict[str, NodeRun] = field(default_factory=lambda: {})
-    running: dict[str, int] = field(default_factory=lambda: {})
-    waiting: dict[str, datetime | None] = field(default_factory=lambda: {})
-    doubted: dict[str, None] = field(default_factory=lambda: {})
-    bodies: dict[str, Body] = field(default_factory=lambda: {})
-    frames: dict[str, Frame] = field(default_factory=lambda: {"": Frame()})
-    kept: dict[str, KeptCompensation] = field(default_factory=lambda: {})
+    by_path: dict[str, NodeRun]
+    running: dict[str, int]
+    waiting: dict[str, datetime | None]
+    doubted: dict[str, None]
+    bodies: dict[str, Body]
+    frames: dict[str, Frame]
+    kept: dict[str, KeptCompensation]
+
+    def __init__(self) -> None:
+        """Nothing has begun."""
+        self.by_path = {}
+        self.running = {}
+        self.waiting = {}
+        self.doubted = {}
+        self.bodies = {}
+        self.frames = {"": Frame([], {}, {})}
+        self.kept = {}
 
     def get(self, path: str) -> NodeRun:
         return self.by_path.get(path, NOT_BEGUN)
@@ -158,12 +168,21 @@ class NodeRuns:
         self, path: str, node_type: str, attempt: int, *, idempotency_key: str, begun_at: datetime
     ) -> None:
         before = self.get(path)
-        run = before._replace(
-            status="RUNNING",
-            node_type=node_type,
-            attempt=attempt,
-            idempotency_key=idempotency_key,
-            begun_at=before.begun_at or begun_at,
+        # As `replace`, in a third of the time: done for every intent.
+        run = NodeRun(
+            "RUNNING",
+            node_type,
+            attempt,
+            before.output,
+            before.ports,
+            before.error,
+            idempotency_key,
+            before.unknown_outcomes,
+            before.attempts_before,
+            before.begun_at or begun_at,
+            before.awaited,
+            before.answer,
+            before.is_unanswered,
         )
         self._keep(path, run)
         self.running[path] = attempt
@@ -188,15 +207,12 @@ class NodeRuns:
 
     def answer(self, path: str, answer: JsonObject) -> None:
         """What a node waits for has come; it is looked at when the run goes on."""
-        self.by_path[path] = self.by_path[path]._replace(answer=answer)
+        self.by_path[path] = replace(self.by_path[path], answer=answer)
 
-    def complete(
-        self, path: str, node_type: str, *, attempt: int, output: Json, ports: tuple[str, ...]
-    ) -> None:
-        run = NodeRun("COMPLETED", node_type, attempt, output, ports)
+    def complete(self, path: str, run: NodeRun) -> None:
         if self.bodies:
             self.bodies.pop(path, None)
-        self._decide(path, run, {"output": output})
+        self._decide(path, run, {"output": run.output})
 
     def fail(
         self,
@@ -211,7 +227,8 @@ class NodeRuns:
         before = self.get(path)
         attempt = error["attempt"]
         assert isinstance(attempt, int)
-        run = before._replace(
+        run = replace(
+            before,
             status="FAILED" if retry_at is None else "WAITING",
             node_type=node_type,
             attempt=attempt,
@@ -232,8 +249,8 @@ class NodeRuns:
         """Its outcome is unknown, and somebody has to say what it did."""
         before = self.by_path[path]
         count = self._unknown_outcomes(before, error)
-        self.by_path[path] = before._replace(
-            status="WAITING", error=error, unknown_outcomes=count, is_unanswered=True
+        self.by_path[path] = replace(
+            before, status="WAITING", error=error, unknown_outcomes=count, is_unanswered=True
         )
         self.running.pop(path, None)
         self.doubted[path] = None
@@ -290,9 +307,10 @@ class NodeRuns:
         before = self.by_path[path]
         frame = self.frames[prefix_of(path)]
         if path in self.bodies:
-            self.by_path[path] = before._replace(status="RUNNING", error=None)
+            self.by_path[path] = replace(before, status="RUNNING", error=None)
         else:
-            self.by_path[path] = before._replace(
+            self.by_path[path] = replace(
+                before,
                 status="PENDING",
                 attempts_before=before.attempt,
                 unknown_outcomes=0,
@@ -321,8 +339,10 @@ class NodeRuns:
         return code in UNANSWERED or (path in self.running and code in UNANSWERED_IF_MADE)
 
     def _keep(self, path: str, run: NodeRun) -> Frame:
+        return self._keep_in(prefix_of(path), path, run)
+
+    def _keep_in(self, prefix: str, path: str, run: NodeRun) -> Frame:
         self.by_path[path] = run
-        prefix = path[: path.rfind("/") + 1]
         frame = self.frames.get(prefix)
         if frame is None:
             frame = self.frames[prefix] = Frame()
@@ -330,8 +350,9 @@ class NodeRuns:
         return frame
 
     def _decide(self, path: str, run: NodeRun, seen: JsonObject | None) -> None:
-        frame = self._keep(path, run)
-        node_id = id_of(path)
+        prefix = prefix_of(path)
+        frame = self._keep_in(prefix, path, run)
+        node_id = path[len(prefix) :]
         frame.decided.append(node_id)
         if seen is not None:
             frame.visible[node_id] = seen

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, cast
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
@@ -29,11 +29,13 @@ from domain.identifiers import Json, JsonObject
 from domain.secret_references import SecretReference, reference_at
 from domain.templates import JsonTemplate, Roots, pointer_step
 from domain.usage import Metered
+from domain.values import value
 
 ERROR_PORT = "error"
 
 
-class Scope(NamedTuple):
+@value
+class Scope:
     """What a node sees of its run. roots: the variables of expressions.
 
     incoming: by id, what the nodes brought whose edges to this one were taken; in the order of the
@@ -46,14 +48,16 @@ class Scope(NamedTuple):
     path: str = ""
 
 
-class Result(NamedTuple):
+@value
+class Result:
     """ports: the ports by which edges are taken; none are those without a name."""
 
     output: Json
     ports: tuple[str, ...] = ()
 
 
-class Usage(NamedTuple):
+@value
+class Usage:
     """What an attempt was billed. cost_usd_pico: None when nobody knows. metered: of one that was
     paid for; without it and without a cost, what it used is unknown.
     """

@@ -1,5 +1,6 @@
 """A store that cannot be reached while a runner reads what its attempt needs."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -60,7 +61,7 @@ class Outage:
         self.store.failures_left = failures
         effects = effects_of(self.world, OfflineModels(), ToldHttp())
         run = Run(self.world.tenant_id, UUID(int=7))
-        return await perform(attempt._replace(request=request), run, effects, RUNNERS)
+        return await perform(replace(attempt, request=request), run, effects, RUNNERS)
 
 
 def an_attempt(
