@@ -5,7 +5,7 @@ A handler loads aggregates, lets them decide, and returns Decided; it stores not
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from domain.errors import NotFound, Stale
 from domain.event_recording import begin_aggregate
 from domain.feature_flags import FeatureOff
 from domain.identifiers import Json, JsonObject, TenantId
+from domain.records import record
 
 # Marks a field of a command that must not enter the stored fingerprint: a fast hash of it could be
 # guessed.
@@ -53,11 +54,9 @@ class Command:
         return own
 
 
-@dataclass
+@record
 class Decided:
-    """Never changed; to freeze it takes three times as long as to make it.
-
-    aggregates: those with pending events, stored all or nothing with side_rows.
+    """aggregates: those with pending events, stored all or nothing with side_rows.
 
     result: the answer, as it is recorded for a retry. shown_once: laid over the result of the first
     answer only and never stored, because it is secret.
@@ -69,7 +68,7 @@ class Decided:
     shown_once: JsonObject = field(default_factory=lambda: {}, repr=False)
 
 
-@dataclass
+@record
 class Tenancy:
     """The ports as one caller sees them: bound to the tenant that the command is about."""
 

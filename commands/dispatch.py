@@ -31,6 +31,7 @@ from commands.run_metering import meter_ended
 from domain.envelope import Envelope
 from domain.errors import DomainError, Invalid, Refused, Stale, Unavailable
 from domain.identifiers import JsonObject, TenantId
+from domain.records import record
 from domain.tenants import TenantSuspended
 
 ATTEMPTS_MAX = 8
@@ -56,7 +57,8 @@ class Contended(Unavailable):
     code = "contended"
 
 
-class Origin(NamedTuple):
+@record
+class Origin:
     """Where a command comes from. idempotency_key: the caller's; equal keys of one caller mean the
     same command. address, user_agent: of the client, where they are known; the latter is the
     client's own word. cause_id: the event that a consumer sends it for.
@@ -70,7 +72,8 @@ class Origin(NamedTuple):
     cause_id: UUID | None = None
 
 
-class Answer(NamedTuple):
+@record
+class Answer:
     """position: the text of a PositionToken; None when nothing was recorded. is_replayed: decided
     by an earlier request.
     """

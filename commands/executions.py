@@ -3,7 +3,7 @@ the rest.
 """
 
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 from uuid import UUID
 
 from commands.decisions import Command, Decided, Tenancy
@@ -21,6 +21,7 @@ from domain.execution_parts import text_id
 from domain.executions import Execution
 from domain.identifiers import Json, JsonObject
 from domain.payloads import PayloadRefused, require_payload
+from domain.records import record
 from domain.subjects import NamedSubject
 
 
@@ -47,7 +48,8 @@ class CancelExecution(Command):
     must_undo: bool = False
 
 
-class Pinned(NamedTuple):
+@record
+class Pinned:
     """What an execution runs, for good: a definition by its hash, and where that came from."""
 
     definition_hash: str

@@ -37,6 +37,7 @@ from commands.vault_port import Vault, VaultRow
 from domain.aggregates import Aggregate
 from domain.envelope import Envelope
 from domain.identifiers import JsonObject, Shard, TenantId
+from domain.records import record
 
 AnyAggregate = TypeVar("AnyAggregate", bound=Aggregate)
 
@@ -63,7 +64,8 @@ class Position(NamedTuple):
     notification_id: int
 
 
-class PositionToken(NamedTuple):
+@record
+class PositionToken:
     """Where a command's events stand, per shard; a reader that waits for it reads its own writes.
 
     text: `<era>-<tx_id>-<shard>:<notification_id>[,...]`, opaque to clients.

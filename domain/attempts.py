@@ -22,8 +22,8 @@ from domain.node_types import (
     Usage,
 )
 from domain.payloads import PayloadRefused, require_payload
+from domain.records import record
 from domain.secret_references import SecretReference
-from domain.values import value
 
 RETRY_AFTER_S_MAX = 3600.0
 # A node that takes its worker down each time must not do so for ever.
@@ -45,7 +45,7 @@ class Reserved(NamedTuple):
     agent_version: int | None = None
 
 
-@value
+@record
 class Attempt:
     """An effect to perform, once its intent (NodeStarted) is stored if it has one. number: 1-based.
 

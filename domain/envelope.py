@@ -2,13 +2,14 @@
 the payload.
 """
 
-from typing import NamedTuple
 from uuid import UUID
 
 from domain.identifiers import TenantId
+from domain.records import record
 
 
-class Envelope(NamedTuple):
+@record
+class Envelope:
     """actor: `user:<id>`, `api_key:<id>`, `operator`, or `worker:<id>`; at most 200 characters.
 
     command_id: the command that decided; equal ids are the same decision (see

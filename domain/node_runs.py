@@ -22,7 +22,7 @@ from domain.definition_nodes import Edge
 from domain.identifiers import Json, JsonObject
 from domain.node_types import ERROR_PORT, Iterations
 from domain.payloads import BLOB_QUOTA, payload_bytes
-from domain.values import value
+from domain.records import record
 
 # The effect may have happened: the next attempt goes out under the same key. An HTTP status that is
 # tried again (429, 5xx) says that the server could not answer, not that it did nothing.
@@ -47,7 +47,7 @@ ERROR_PORTS: tuple[str | None, ...] = (ERROR_PORT,)
 NodeStatus: TypeAlias = Literal["PENDING", "RUNNING", "WAITING", "COMPLETED", "FAILED", "SKIPPED"]
 
 
-@value
+@record
 class NodeRun:
     """attempt: the newest one, and idempotency_key is its key. error: {code, message, attempt}.
 

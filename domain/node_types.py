@@ -26,15 +26,15 @@ from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
 from domain.expressions import Expression
 from domain.identifiers import Json, JsonObject
+from domain.records import record
 from domain.secret_references import SecretReference, reference_at
 from domain.templates import JsonTemplate, Roots, pointer_step
 from domain.usage import Metered
-from domain.values import value
 
 ERROR_PORT = "error"
 
 
-@value
+@record
 class Scope:
     """What a node sees of its run. roots: the variables of expressions.
 
@@ -48,7 +48,7 @@ class Scope:
     path: str = ""
 
 
-@value
+@record
 class Result:
     """ports: the ports by which edges are taken; none are those without a name."""
 
@@ -56,7 +56,7 @@ class Result:
     ports: tuple[str, ...] = ()
 
 
-@value
+@record
 class Usage:
     """What an attempt was billed. cost_usd_pico: None when nobody knows. metered: of one that was
     paid for; without it and without a cost, what it used is unknown.

@@ -4,6 +4,7 @@ callers.
 
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -301,7 +302,7 @@ class PostgresEventStore:
     async def _stored_in_span(self, append: Append) -> PositionToken | None:
         """Events remember it: whoever reads them later is led to it."""
         with span("append events", "producer", {"agentledger.events": len(append.events)}) as made:
-            append.envelope = append.envelope._replace(traceparent=made.traceparent)
+            append.envelope = replace(append.envelope, traceparent=made.traceparent)
             return await self._group_commit.append(append)
 
     def _took_effect(self, tenant_id: TenantId, side_rows: Sequence[SideRow]) -> bool:

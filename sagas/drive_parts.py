@@ -18,6 +18,7 @@ from domain.definitions import Definition, parse_definition
 from domain.errors import Unavailable
 from domain.executions import Execution
 from domain.identifiers import TenantId
+from domain.records import record
 from infra.admission import EveryoneAdmitted
 from sagas.call_slots import CallSlots
 from sagas.effects import Effects, Run, Runner
@@ -36,7 +37,7 @@ class DriveEnded(Exception):
     """This worker lets go of an execution that is not ended; the owner of its shard finds it."""
 
 
-@dataclass
+@record
 class Moment:
     """What holds for a tenant, as far as is known. has_room: for large payloads."""
 

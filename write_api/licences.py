@@ -4,6 +4,7 @@ GET /licences/{id}/document: the signed document. GET /licence-issuers/{id}/keys
 what anybody verifies it with.
 """
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Literal
 from uuid import UUID
@@ -132,7 +133,7 @@ ACTIVATION_BODY = TypeAdapter(ActivationBody)
 async def _with_document(call: Call, answer: Answer) -> Answer:
     licence_id, is_revoked = str(answer.result["licence_id"]), answer.result["status"] == "revoked"
     document = None if is_revoked else await _document(call, licence_id)
-    return answer._replace(result={**answer.result, "document": document})
+    return replace(answer, result={**answer.result, "document": document})
 
 
 async def _document(call: Call, licence_id: str) -> str | None:
