@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import LiteralString, NamedTuple
 from uuid import UUID
 
@@ -15,24 +16,26 @@ from psycopg.pq.abc import PGresult
 
 from commands.ports import PositionToken
 from domain.envelope import Envelope
-from domain.identifiers import shard_of
+from domain.identifiers import SHARDS_COUNT, Shard
 from infra.binary_form import (
-    BIGINT_ELEMENT,
     BIGINT_OID,
     BYTEA_OID,
     LENGTH,
     NULL,
     TEXT_OID,
     TIMESTAMPTZ_OID,
+    UUID_LENGTH,
+    UUID_OID,
     array,
+    bigint_array,
     bigint_element,
     bigints,
     bytes_element,
-    optional_uuid_array,
     short_text_element,
     text_element,
     time_element,
     uuid_array,
+    uuid_element,
 )
 from infra.budget_moves import BudgetMoves, moves_document
 from infra.payload_offloading import Blob
@@ -90,8 +93,9 @@ APPEND_MOVED: LiteralString = _EVENTS + _ROWS + _MOVED + _PLACES_KNOWN
 SUBJECTS_KNOWN: LiteralString = _EVENTS + _ROWS + _SUBJECTS + _KNOWN + _PLACES_KNOWN
 SUBJECTS_MOVED: LiteralString = _EVENTS + _ROWS + _SUBJECTS + _MOVED + _PLACES_KNOWN
 
-# (stream id, version, topic, state, event id, id of the event it follows from)
-EventRow = tuple[UUID, int, str, bytes, UUID, UUID | None]
+# (stream id, version, topic, state, event id, id of the event it follows from). Ids and the version
+# as their bytes: so they are sealed with, and so they are stored.
+EventRow = tuple[bytes, bytes, str, bytes, bytes, bytes | None]
 # (command id, fingerprint, result, how many events)
 CommandRow = tuple[UUID, bytes, bytes, int]
 # (execution id, when to look again)
@@ -137,10 +141,11 @@ class Append:
 
     def token(self, era: int, tx_id: int, notification_ids: Sequence[int]) -> PositionToken:
         """The token of this append, given where its events are stored, in their order."""
-        if self.events[0][0] is self.events[-1][0]:  # Of one stream, as nearly always.
-            return PositionToken(era, tx_id, {shard_of(self.events[0][0]): notification_ids[-1]})
+        stream = self.events[-1][0]
+        if self.events[0][0] is stream:  # Of one stream, as nearly always.
+            return PositionToken(era, tx_id, {shard_of_bytes(stream): notification_ids[-1]})
         places = {
-            shard_of(row[0]): notification_id
+            shard_of_bytes(row[0]): notification_id
             for row, notification_id in zip(self.events, notification_ids, strict=True)
         }
         return PositionToken(era, tx_id, places)
@@ -153,6 +158,11 @@ class Append:
         if not self.stored.done():
             self.refusal = error
             self.stored.set_exception(error)
+
+
+def shard_of_bytes(stream: bytes) -> Shard:
+    """As shard_of, by the bytes of the stream's id."""
+    return Shard(stream[-1] % SHARDS_COUNT)
 
 
 def stored_at(result: PGresult) -> Stored | None:
@@ -192,34 +202,53 @@ STATEMENTS: Mapping[tuple[bool, bool], tuple[LiteralString, LiteralString, Liter
 
 
 def _event_columns(batch: Sequence[Append]) -> list[bytes]:
-    rows = [row for append in batch for row in append.events]
-    around = [append.envelope for append in batch for _ in append.events]
-    traceparents = [own.traceparent for own in around]
+    rows = [*chain.from_iterable([append.events for append in batch])]
     count = len(rows)
-    states = [part for row in rows for part in (LENGTH(len(row[3])), row[3])]
+    # Of commands that changed nothing only the answers are stored.
+    streams, versions, topics, states, event_ids, causes = (
+        zip(*rows, strict=True) if rows else ((),) * 6
+    )
+    lengths = [LENGTH(len(state)) for state in states]
+    tenants, commands, correlations, actors, traceparents = _around(batch)
     return [
-        uuid_array([row[0] for row in rows]),
-        array(BIGINT_OID, count, [BIGINT_ELEMENT(8, row[1]) for row in rows]),
-        array(TEXT_OID, count, [short_text_element(row[2]) for row in rows]),
-        array(BYTEA_OID, count, states),
-        uuid_array([row[4] for row in rows]),
-        uuid_array([own.tenant_id for own in around]),
-        optional_uuid_array([own.command_id for own in around]),
-        optional_uuid_array([row[5] for row in rows]),
-        optional_uuid_array([own.correlation_id for own in around]),
-        array(TEXT_OID, count, [short_text_element(own.actor) for own in around]),
-        array(
-            TEXT_OID, count, [NULL if one is None else text_element(one) for one in traceparents]
-        ),
+        uuid_array(streams),
+        bigint_array(versions),
+        array(TEXT_OID, count, map(short_text_element, topics)),
+        array(BYTEA_OID, count, chain.from_iterable(zip(lengths, states, strict=True))),
+        uuid_array(event_ids),
+        array(UUID_OID, count, tenants),
+        array(UUID_OID, count, commands),
+        array(UUID_OID, count, [NULL if one is None else UUID_LENGTH + one for one in causes]),
+        array(UUID_OID, count, correlations),
+        array(TEXT_OID, count, actors),
+        array(TEXT_OID, count, traceparents),
     ]
+
+
+def _around(batch: Sequence[Append]) -> tuple[list[bytes], ...]:
+    """The elements of the columns that are the same for all events of an append."""
+    tenants: list[bytes] = []
+    commands: list[bytes] = []
+    correlations: list[bytes] = []
+    actors: list[bytes] = []
+    traceparents: list[bytes] = []
+    for append in batch:
+        count = len(append.events)
+        tenant_id, actor, command_id, _, correlation_id, traceparent = append.envelope
+        tenants.append(uuid_element(tenant_id) * count)
+        commands.append(uuid_element(command_id) * count)
+        correlations.append(uuid_element(correlation_id) * count)
+        actors.append(short_text_element(actor) * count)
+        traceparents.append(text_element(traceparent) * count)
+    return tenants, commands, correlations, actors, traceparents
 
 
 def _command_columns(batch: Sequence[Append]) -> list[bytes]:
     rows = [(append.envelope.tenant_id, *row) for append in batch for row in append.commands]
     count = len(rows)
     return [
-        uuid_array([row[0] for row in rows]),
-        uuid_array([row[1] for row in rows]),
+        uuid_array([row[0].bytes for row in rows]),
+        uuid_array([row[1].bytes for row in rows]),
         array(BYTEA_OID, count, [bytes_element(row[2]) for row in rows]),
         array(BYTEA_OID, count, [bytes_element(row[3]) for row in rows]),
         array(BIGINT_OID, count, [bigint_element(row[4]) for row in rows]),
@@ -228,10 +257,10 @@ def _command_columns(batch: Sequence[Append]) -> list[bytes]:
 
 def _execution_columns(batch: Sequence[Append]) -> list[bytes]:
     opened = [(append.envelope.tenant_id, *row) for append in batch for row in append.opened]
-    closed = [execution_id for append in batch for execution_id in append.closed]
+    closed = [execution_id.bytes for append in batch for execution_id in append.closed]
     return [
-        uuid_array([row[0] for row in opened]),
-        uuid_array([row[1] for row in opened]),
+        uuid_array([row[0].bytes for row in opened]),
+        uuid_array([row[1].bytes for row in opened]),
         array(TIMESTAMPTZ_OID, len(opened), [time_element(row[2]) for row in opened]),
         uuid_array(closed),
     ]
@@ -240,8 +269,8 @@ def _execution_columns(batch: Sequence[Append]) -> list[bytes]:
 def _subject_columns(batch: Sequence[Append]) -> list[bytes]:
     rows = [(append.envelope.tenant_id, *row) for append in batch for row in append.of_subjects]
     return [
-        uuid_array([row[0] for row in rows]),
-        uuid_array([row[1] for row in rows]),
-        uuid_array([row[2] for row in rows]),
+        uuid_array([row[0].bytes for row in rows]),
+        uuid_array([row[1].bytes for row in rows]),
+        uuid_array([row[2].bytes for row in rows]),
         array(TEXT_OID, len(rows), [short_text_element(row[3]) for row in rows]),
     ]

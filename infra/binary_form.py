@@ -4,7 +4,7 @@ psycopg finds out anew, at each execution, how every element is to be sent (docs
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from uuid import UUID
@@ -17,7 +17,7 @@ EMPTY_HEAD = struct.Struct("!iiI")
 LENGTH = struct.Struct("!i").pack
 BIGINT_ELEMENT_BYTES = 12
 NULL = LENGTH(-1)
-UUID_LENGTH = LENGTH(16)
+UUID_LENGTH, BIGINT_LENGTH = LENGTH(16), LENGTH(8)
 SMALLINT_ELEMENT = struct.Struct("!ih").pack
 BIGINT_ELEMENT = struct.Struct("!iq").pack
 BYTEA_OID, BIGINT_OID, SMALLINT_OID, TEXT_OID = 17, 20, 21, 25
@@ -26,23 +26,28 @@ POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 
-def array(element_oid: int, count: int, elements: Sequence[bytes]) -> bytes:
+def array(element_oid: int, count: int, elements: Iterable[bytes]) -> bytes:
     if not count:
         return EMPTY_HEAD.pack(0, 0, element_oid)
     return ARRAY_HEAD.pack(1, 1, element_oid, count, 1) + b"".join(elements)
 
 
-def uuid_array(values: Sequence[UUID]) -> bytes:
-    """Of many: the elements have one length, which stands between them."""
+def uuid_array(values: Sequence[bytes]) -> bytes:
+    """By their bytes."""
+    return _array_of_one_length(UUID_OID, UUID_LENGTH, values)
+
+
+def bigint_array(values: Sequence[bytes]) -> bytes:
+    """By their bytes."""
+    return _array_of_one_length(BIGINT_OID, BIGINT_LENGTH, values)
+
+
+def _array_of_one_length(element_oid: int, length: bytes, values: Sequence[bytes]) -> bytes:
+    """Of many: the length stands between them."""
     if not values:
-        return EMPTY_HEAD.pack(0, 0, UUID_OID)
-    elements = UUID_LENGTH.join([value.int.to_bytes(16) for value in values])
-    return ARRAY_HEAD.pack(1, 1, UUID_OID, len(values), 1) + UUID_LENGTH + elements
-
-
-def optional_uuid_array(values: Sequence[UUID | None]) -> bytes:
-    elements = [NULL if one is None else UUID_LENGTH + one.int.to_bytes(16) for one in values]
-    return array(UUID_OID, len(values), elements)
+        return EMPTY_HEAD.pack(0, 0, element_oid)
+    head = ARRAY_HEAD.pack(1, 1, element_oid, len(values), 1)
+    return head + length + length.join(values)
 
 
 def smallint_array(values: Sequence[int]) -> bytes:

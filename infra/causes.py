@@ -11,12 +11,12 @@ readers take the event before (read_api/event_causes.py).
 """
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from eventsourcing.domain import AggregateEvent
 
 from commands.ports import LoggedEvent
 from domain.aggregates import Aggregate
+from domain.envelope import Envelope
 from domain.executions import Execution
 
 # How an attempt ends.
@@ -24,23 +24,24 @@ ENDS = (Execution.NodeCompleted, Execution.NodeFailed)
 
 
 class KnownIds:
-    """Of one run in memory. last: its newest event. intents: of attempts in flight, by path and
-    number.
+    """Of one run in memory, as the bytes that are stored. last: its newest event. intents: of
+    attempts in flight, by path and number.
     """
 
     __slots__ = ("intents", "last")
 
     def __init__(self) -> None:
-        self.last: UUID | None = None
-        self.intents: dict[tuple[str, int], UUID] = {}
+        self.last: bytes | None = None
+        self.intents: dict[tuple[str, int], bytes] = {}
 
-    def happens(self, fact: object, event_id: UUID) -> UUID | None:
+    def happens(self, fact: object, event_id: bytes) -> bytes | None:
         """What it follows from; from now on others follow from it."""
         cause, self.last = self.last, event_id
-        if isinstance(fact, ENDS):
-            return self.intents.pop((fact.path, fact.attempt), cause)
-        if isinstance(fact, Execution.NodeStarted):
+        # Not isinstance, which is a function of the events' metaclass.
+        if type(fact) is Execution.NodeStarted:
             self.intents[fact.path, fact.attempt] = event_id
+        elif self.intents and isinstance(fact, ENDS):
+            return self.intents.pop((fact.path, fact.attempt), cause)
         return cause
 
 
@@ -63,36 +64,35 @@ def remember(
     if isinstance(aggregate, Execution):
         known = known_ids(aggregate)
         for event, fact in zip(page, facts, strict=True):
-            known.happens(fact, event.event_id)
+            known.happens(fact, event.event_id.bytes)
 
 
 class Causes:
-    """Of one append, event by event. given: of the envelope. is_command: somebody asked for it, so
-    that nothing in the log came before its first event.
-    """
+    """Of one append, event by event."""
 
-    __slots__ = ("_children", "_given", "_is_command", "_is_first", "_known", "_leader")
+    __slots__ = ("_children", "_envelope", "_is_first", "_known", "_leader")
 
-    def __init__(self, given: UUID | None, *, is_command: bool) -> None:
-        self._given = given
-        self._is_command = is_command
-        self._leader: UUID | None = None
-        self._children: dict[str, UUID] = {}
+    def __init__(self, envelope: Envelope) -> None:
+        self._envelope = envelope
+        self._leader: bytes | None = None
+        self._children: dict[str, bytes] = {}
 
     def of(self, aggregate: Aggregate) -> None:
         """Its events come next. What is decided with others follows from the first of them."""
         self._is_first = self._leader is None
         known = self._known = known_ids(aggregate)
-        if self._is_first:
-            if self._is_command or self._given is not None:
-                known.last = self._given
-        else:
+        if not self._is_first:
             known.last = self._children.get(str(aggregate.id), self._leader)
+        elif (given := self._envelope.causation_id) is not None:
+            known.last = given.bytes
+        elif self._envelope.command_id is not None:
+            # Somebody asked for it: nothing in the log came before its first event.
+            known.last = None
 
-    def next(self, fact: object, event_id: UUID) -> UUID | None:
+    def next(self, fact: object, event_id: bytes) -> bytes | None:
         """What it follows from."""
         cause = self._known.happens(fact, event_id)
-        if isinstance(fact, Execution.ChildStarted):
+        if type(fact) is Execution.ChildStarted:
             self._children[fact.child_id] = event_id
         if self._is_first:
             self._leader = event_id

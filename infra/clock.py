@@ -24,3 +24,7 @@ class Uuid7Ids:
         _set_int(made, uuid7().int)
         _set_is_safe(made, _UNKNOWN)
         return made
+
+    def new_bytes(self) -> bytes:
+        """Those of one, for what is stored without being looked at."""
+        return uuid7().bytes

@@ -15,7 +15,7 @@ from infra.append_statement import EventRow, SubjectRow
 from infra.blobs import BLOBS, sealed_blob
 from infra.causes import Causes
 from infra.data_keys import DataKeys, TenantKey
-from infra.event_sealing import nested, place_in, sealed
+from infra.event_sealing import nested, sealed, version_bytes
 from infra.payload_offloading import Blob, stored_form
 from infra.personal_members import subject_of
 
@@ -48,7 +48,7 @@ def event_rows(
     subject_keys: SubjectKeys,
     *,
     inline_bytes_max: int,
-    new_id: Callable[[], UUID],
+    new_id: Callable[[], bytes],
     causes: Causes,
 ) -> tuple[list[EventRow], list[Blob]]:
     """Collects the pending events. inline_bytes_max: larger payloads lie beside the log."""
@@ -63,18 +63,17 @@ def event_rows(
         bytes_max = sys.maxsize if is_erased else inline_bytes_max
         address = partial(_address, key if subject_key is None or is_erased else subject_key)
         causes.of(aggregate)
-        stream_id = aggregate.id
-        stream = stream_id.bytes
+        stream = aggregate.id.bytes
         for event in aggregate.collect_events():
             topic, state, beside = stored_form(event, inline_bytes_max=bytes_max, address=address)
-            version = event.originator_version
-            bound_to = place_in(stream, version)
+            version = version_bytes(event.originator_version)
+            bound_to = stream + version
             if subject_key is not None:
                 state = nested(topic, state, subject_key, bound_to)
             event_id = new_id()
             cause = causes.next(event, event_id)
             state = sealed(topic, state, key, bound_to)
-            rows.append((stream_id, version, topic, state, event_id, cause))
+            rows.append((stream, version, topic, state, event_id, cause))
             if beside:
                 blobs += [sealed_blob(blob, key, subject_key) for blob in beside]
     return rows, blobs

@@ -175,12 +175,12 @@ def _opened_state(event: LoggedEvent | StoredFact, key: TenantKey) -> bytes:
 
 def place(stream_id: UUID, version: int) -> bytes:
     """What the seal of an event is bound to, beside its tenant."""
-    return place_in(stream_id.bytes, version)
+    return stream_id.bytes + version_bytes(version)
 
 
-def place_in(stream: bytes, version: int) -> bytes:
-    """The same, by the bytes of the stream's id."""
-    return stream + version.to_bytes(8)
+def version_bytes(version: int) -> bytes:
+    """Also as PostgreSQL takes them."""
+    return version.to_bytes(8)
 
 
 def sealed(topic: str, state: bytes, key: TenantKey, bound_to: bytes) -> bytes:

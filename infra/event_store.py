@@ -3,7 +3,7 @@ callers.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, LiteralString
 from uuid import UUID
@@ -16,7 +16,6 @@ from commands.ports import (
     AnyAggregate,
     ClosedExecution,
     CommandRecord,
-    Ids,
     LoggedEvent,
     OpenedExecution,
     PositionToken,
@@ -35,6 +34,7 @@ from infra.blobs import Blobs
 from infra.budget_moves import budget_moves, known_in
 from infra.caches import Cache
 from infra.causes import Causes, remember
+from infra.clock import Uuid7Ids
 from infra.data_keys import DataKeys, TenantKey, sealed_for
 from infra.event_codec import decode, mutated
 from infra.event_log import read_from_snapshot, read_stream
@@ -97,7 +97,7 @@ class PostgresEventStore:
         self,
         database: Database,
         group_commit: GroupCommit,
-        ids: Ids,
+        ids: Uuid7Ids,
         *,
         keys: DataKeys,
         blobs: Blobs,
@@ -116,7 +116,7 @@ class PostgresEventStore:
         self._definitions = definitions
         self._snapshots = snapshots
         self._retention = retention
-        self._new_id: Callable[[], UUID] = ids.new
+        self._new_id = ids.new_bytes
         self._page_events = page_events
         self._cache_max = cache_max
         self.is_told = False
@@ -252,7 +252,7 @@ class PostgresEventStore:
             subject_keys,
             inline_bytes_max=bytes_max,
             new_id=self._new_id,
-            causes=Causes(envelope.causation_id, is_command=envelope.command_id is not None),
+            causes=Causes(envelope),
         )
         if not rows:
             if command is None:
@@ -260,7 +260,8 @@ class PostgresEventStore:
                     self.keep(aggregate, tenant_id)
                 return None
             side_rows = ()  # Never without events.
-        append = Append(envelope, rows, blobs=blobs, of_subjects=of_subjects, budgets=budgets)
+        append = Append(envelope, rows)
+        append.blobs, append.of_subjects, append.budgets = blobs, of_subjects, budgets
         if command is not None:
             fingerprint = command.fingerprint
             result = bytes([len(fingerprint)]) + fingerprint + orjson.dumps(command.result)

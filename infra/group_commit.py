@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import LiteralString
+from uuid import UUID
 
 from psycopg import AsyncConnection, DatabaseError, OperationalError
 from psycopg.errors import UniqueViolation
@@ -299,9 +300,11 @@ class _Writer:
     async def _without_stored(self, conn: AsyncConnection, batch: Sequence[Append]) -> list[Append]:
         """Resolves the appends whose events are in the log already; returns the others."""
         rows = [row for append in batch for row in append.events]
+        streams = [UUID(bytes=row[0]) for row in rows]
+        event_ids = [UUID(bytes=row[4]) for row in rows]
         cursor = conn.cursor(binary=True)
-        await cursor.execute(FIND_APPENDED, ([row[0] for row in rows], [row[4] for row in rows]))
-        found = {row[0]: (row[1], row[2], row[3]) for row in await cursor.fetchall()}
+        await cursor.execute(FIND_APPENDED, (streams, event_ids))
+        found = {row[0].bytes: (row[1], row[2], row[3]) for row in await cursor.fetchall()}
         missing: list[Append] = []
         for append in batch:
             places = [found.get(row[4]) for row in append.events]

@@ -108,7 +108,8 @@ class Snapshots:
             return False
         if aggregate.pending_events:
             return False
-        before = version - sum(1 for row in stored if row[0] == aggregate.id)
+        stream = aggregate.id.bytes
+        before = version - sum(1 for row in stored if row[0] == stream)
         return version // every > before // every
 
     def take(self, tenant_id: TenantId, aggregate: Aggregate) -> None:

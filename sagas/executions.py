@@ -203,7 +203,7 @@ class ExecutionSaga:
             if event.topic == "execution.created" and MARKER not in event.state:
                 begun = evolved(None, event)
                 assert isinstance(begun, Execution)
-                known_ids(begun).last = event.event_id
+                known_ids(begun).last = event.event_id.bytes
             self._drive(event.tenant_id, event.stream_id, begun=begun, cause=event.traceparent)
 
     async def _adopt_ready(self, partitions: Sequence[int]) -> None:

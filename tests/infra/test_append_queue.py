@@ -17,7 +17,7 @@ OTHER_RARE = SideStatement("SELECT 2", ())
 
 
 def an_append(tenant_id: TenantId, *, size: int = 10, rare: Sequence[SideStatement] = ()) -> Append:
-    event = (uuid4(), 1, "a.topic", bytes(size), uuid4(), None)
+    event = (uuid4().bytes, bytes(8), "a.topic", bytes(size), uuid4().bytes, None)
     return Append(Envelope(tenant_id, "test"), [event], rare=rare)
 
 

@@ -2,7 +2,9 @@
 
 from uuid import UUID
 
+from domain.envelope import Envelope
 from domain.executions import Execution
+from domain.identifiers import TenantId
 from infra.causes import Causes, KnownIds, known_ids, remember
 from infra.event_codec import decode, evolved
 from tests.infra.log_steps import IDS, a_key
@@ -17,8 +19,13 @@ def two_at_once() -> Stream:
     return completed(completed(run, "left"), "right")
 
 
-def ids_of(run: Stream) -> dict[int, UUID]:
-    return {event.version: event.event_id for event in run.events}
+def asked(causation_id: UUID | None = None) -> Envelope:
+    """Of a command."""
+    return Envelope(TenantId(IDS.new()), "test", IDS.new(), causation_id)
+
+
+def ids_of(run: Stream) -> dict[int, bytes]:
+    return {event.version: event.event_id.bytes for event in run.events}
 
 
 def test_an_end_follows_from_its_own_beginning_and_all_else_from_what_was_before() -> None:
@@ -26,7 +33,7 @@ def test_an_end_follows_from_its_own_beginning_and_all_else_from_what_was_before
     ids, causes = ids_of(run), {}
     for event in run.events:
         fact = decode(event)
-        causes[event.version] = known.happens(fact, event.event_id)
+        causes[event.version] = known.happens(fact, event.event_id.bytes)
     assert causes == {1: None, 2: ids[1], 3: ids[2], 4: ids[3], 5: ids[3], 6: ids[4]}
     assert known.intents == {}
 
@@ -49,9 +56,9 @@ def test_what_somebody_asked_for_follows_from_no_event_and_what_goes_with_it_fro
     run, key = an_execution(), a_key()
     execution = evolved(None, run.events[0])
     assert isinstance(execution, Execution)
-    known_ids(execution).last = IDS.new()
-    causes = Causes(None, is_command=True)
-    first, second, other = IDS.new(), IDS.new(), IDS.new()
+    known_ids(execution).last = IDS.new_bytes()
+    causes = Causes(asked())
+    first, second, other = IDS.new_bytes(), IDS.new_bytes(), IDS.new_bytes()
     causes.of(execution)
     assert causes.next(decode(run.events[0]), first) is None
     assert causes.next(decode(run.events[0]), second) == first
@@ -62,6 +69,6 @@ def test_what_somebody_asked_for_follows_from_no_event_and_what_goes_with_it_fro
 def test_a_cause_that_is_given_counts() -> None:
     given, execution = IDS.new(), evolved(None, an_execution().events[0])
     assert execution is not None
-    causes = Causes(given, is_command=True)
+    causes = Causes(asked(given))
     causes.of(execution)
-    assert causes.next(object(), IDS.new()) == given
+    assert causes.next(object(), IDS.new_bytes()) == given.bytes

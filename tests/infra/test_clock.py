@@ -47,6 +47,12 @@ def test_later_ids_sort_after_earlier_ones() -> None:
     assert len(set(made)) == len(made)
 
 
+def test_the_bytes_of_an_id_are_drawn_from_the_same_sequence() -> None:
+    made = [Uuid7Ids().new(), UUID(bytes=Uuid7Ids().new_bytes()), Uuid7Ids().new()]
+    assert made == sorted(set(made))
+    assert made[1].version == made[0].version
+
+
 @pytest.mark.parametrize(("ahead_s", "said"), [(-600, "600.0 s behind"), (90, "90.0 s ahead of")])
 async def test_a_worker_whose_clock_differs_from_that_of_postgresql_says_so_once(
     parts: Parts, caplog: pytest.LogCaptureFixture, ahead_s: float, said: str

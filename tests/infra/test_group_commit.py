@@ -214,7 +214,7 @@ def idle(
 def an_append() -> Append:
     return Append(
         Envelope(TenantId(IDS.new()), "test"),
-        [(IDS.new(), 1, "api_key.created", b"{}", IDS.new(), None)],
+        [(IDS.new_bytes(), bytes(8), "api_key.created", b"{}", IDS.new_bytes(), None)],
     )
 
 

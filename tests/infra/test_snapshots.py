@@ -13,6 +13,7 @@ from domain.executions import Execution
 from domain.identifiers import Json, TenantId
 from domain.payloads import INLINE_BYTES_MAX
 from infra.event_log import read_from_snapshot
+from infra.event_sealing import version_bytes
 from infra.snapshots import FORMS, Snapshots
 from tests.commands.event_store_contract import an_execution
 from tests.infra.conftest import SNAPSHOT_EVERY, Parts
@@ -138,7 +139,8 @@ async def test_what_is_changed_and_not_stored_is_in_no_snapshot(
 ) -> None:
     execution = await run_of(parts, tenant_id, 9)
     signal(execution, "news", None)
-    row = (execution.id, 10, "execution.signalled", b"{}", IDS.new(), None)
+    stream, version = execution.id.bytes, version_bytes(10)
+    row = (stream, version, "execution.signalled", b"{}", IDS.new_bytes(), None)
     assert not parts.snapshots.is_due(execution, [row])
 
 
