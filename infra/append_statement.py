@@ -176,10 +176,12 @@ def stored_at(result: PGresult) -> Stored | None:
 def append_query(batch: Sequence[Append]) -> tuple[LiteralString, list[bytes]]:
     """The statement for a batch, and its arrays, one per column."""
     columns = _event_columns(batch)
-    has_subjects = any(append.of_subjects for append in batch)
-    has_rows = has_subjects or any(
-        append.commands or append.opened or append.closed for append in batch
-    )
+    has_subjects = has_rows = False
+    for append in batch:
+        if append.of_subjects:
+            has_subjects = has_rows = True
+        elif append.opened or append.closed or append.commands:
+            has_rows = True
     if has_rows:
         columns += [*_command_columns(batch), *_execution_columns(batch)]
     if has_subjects:

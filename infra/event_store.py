@@ -3,9 +3,9 @@ callers.
 """
 
 from collections import OrderedDict
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import replace
-from typing import Any, LiteralString
+from typing import LiteralString
 from uuid import UUID
 
 import orjson
@@ -297,7 +297,7 @@ class PostgresEventStore:
             if self._neighbours is not None:
                 self._neighbours.stored(tenant_id, aggregate, envelope.traceparent)
 
-    def _stored(self, append: Append) -> Coroutine[Any, Any, PositionToken | None]:
+    def _stored(self, append: Append) -> Awaitable[PositionToken | None]:
         return self._stored_in_span(append) if is_on() else self._group_commit.append(append)
 
     async def _stored_in_span(self, append: Append) -> PositionToken | None:

@@ -79,22 +79,21 @@ class GroupCommit:
         self._watch: asyncio.TimerHandle | None = None
         METRICS.store.queue_depth.set_function(self.waiting_count)
         self.batches_count = 0
-        self.events_count = 0
 
-    async def append(self, append: Append) -> PositionToken | None:
-        """Raises Stale, DuplicateCommand, AppendQueueFull, or Unavailable when the outcome could
-        not be learnt in time.
+    def append(self, append: Append) -> asyncio.Future[PositionToken | None]:
+        """Raises AppendQueueFull. Who waits for the answer hears Stale, DuplicateCommand, or
+        Unavailable when the outcome could not be learnt in time; who is cancelled meanwhile cancels
+        no more than the waiting: the batch goes on.
         """
         loop = asyncio.get_running_loop()
-        append.stored = loop.create_future()
+        stored = append.stored = loop.create_future()
         append.overdue_at = loop.time() + self._timeout_s
         if not self._queue.put(append):
             raise AppendQueueFull
         self._work.set()
         if self._watch is None:
             self._watch = loop.call_later(self._timeout_s / LOOKS_PER_TIMEOUT, self._fail_overdue)
-        # A caller that is cancelled cancels its future only; the batch goes on.
-        return await append.stored
+        return stored
 
     async def run(self) -> None:
         """Run the writers until cancelled."""
@@ -139,7 +138,6 @@ class GroupCommit:
                 del self._storing[writer]
                 reach("append.after_answer")
                 self.batches_count += 1
-                self.events_count += sum(len(append.events) for append in batch)
                 _count(batch, asyncio.get_running_loop().time() - began_at)
                 # Behind those whom this batch lets go on: what they store next is sent before
                 # anybody reads what they have stored.

@@ -266,7 +266,7 @@ async def test_appends_of_a_writer_that_is_stopped_are_refused(
     async with await psycopg.AsyncConnection.connect(database_url) as conn:
         await conn.execute("LOCK TABLE agentledger.events IN EXCLUSIVE MODE")
         running = asyncio.create_task(group_commit.run())
-        waiting = asyncio.create_task(group_commit.append(an_append()))
+        waiting = group_commit.append(an_append())
         await until(lambda: group_commit.storing_count() == 1, "the batch")
         running.cancel()
         with pytest.raises(Unavailable):
@@ -276,8 +276,7 @@ async def test_appends_of_a_writer_that_is_stopped_are_refused(
 
 async def test_a_full_queue_refuses_at_once(conninfo: Conninfo) -> None:
     group_commit = idle(conninfo("writer"), queue_max=1)
-    first = asyncio.create_task(group_commit.append(an_append()))
-    await until(lambda: group_commit.waiting_count() == 1, "the first append")
+    first = group_commit.append(an_append())
     with pytest.raises(AppendQueueFull):
         await group_commit.append(an_append())
     with pytest.raises(Unavailable):
