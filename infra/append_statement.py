@@ -104,6 +104,10 @@ OpenedRow = tuple[UUID, datetime | None]
 SubjectRow = tuple[UUID, UUID, str]
 
 
+# (tenant, command, correlation, actor, traceparent), as elements of their columns.
+Elements = tuple[bytes, bytes, bytes, bytes, bytes]
+
+
 class Stored(NamedTuple):
     """Where a batch was stored; the ids in the order of its events."""
 
@@ -211,7 +215,12 @@ def _event_columns(batch: Sequence[Append]) -> list[bytes]:
         zip(*rows, strict=True) if rows else ((),) * 6
     )
     lengths = [LENGTH(len(state)) for state in states]
-    tenants, commands, correlations, actors, traceparents = _around(batch)
+    around: list[Elements] = []
+    for append in batch:
+        around += [_elements_of(append.envelope)] * len(append.events)
+    tenants, commands, correlations, actors, traceparents = (
+        zip(*around, strict=True) if around else ((),) * 5
+    )
     return [
         uuid_array(streams),
         bigint_array(versions),
@@ -227,22 +236,14 @@ def _event_columns(batch: Sequence[Append]) -> list[bytes]:
     ]
 
 
-def _around(batch: Sequence[Append]) -> tuple[list[bytes], ...]:
-    """The elements of the columns that are the same for all events of an append."""
-    tenants: list[bytes] = []
-    commands: list[bytes] = []
-    correlations: list[bytes] = []
-    actors: list[bytes] = []
-    traceparents: list[bytes] = []
-    for append in batch:
-        count = len(append.events)
-        tenant_id, actor, command_id, _, correlation_id, traceparent = append.envelope
-        tenants.append(uuid_element(tenant_id) * count)
-        commands.append(uuid_element(command_id) * count)
-        correlations.append(uuid_element(correlation_id) * count)
-        actors.append(short_text_element(actor) * count)
-        traceparents.append(text_element(traceparent) * count)
-    return tenants, commands, correlations, actors, traceparents
+def _elements_of(envelope: Envelope) -> Elements:
+    return (
+        uuid_element(envelope.tenant_id),
+        uuid_element(envelope.command_id),
+        uuid_element(envelope.correlation_id),
+        short_text_element(envelope.actor),
+        text_element(envelope.traceparent),
+    )
 
 
 def _command_columns(batch: Sequence[Append]) -> list[bytes]:

@@ -15,8 +15,9 @@ from infra.append_statement import EventRow, SubjectRow
 from infra.blobs import BLOBS, sealed_blob
 from infra.causes import Causes
 from infra.data_keys import DataKeys, TenantKey
+from infra.event_codec import encoded
 from infra.event_sealing import nested, sealed, version_bytes
-from infra.payload_offloading import Blob, stored_form
+from infra.payload_offloading import DOLLAR, Blob, divided
 from infra.personal_members import subject_of
 
 # By subject. Mostly there are none.
@@ -61,11 +62,17 @@ def event_rows(
         # Of somebody who is erased nothing lies beside the log.
         is_erased = subject_key is not None and subject_key.is_destroyed
         bytes_max = sys.maxsize if is_erased else inline_bytes_max
-        address = partial(_address, key if subject_key is None or is_erased else subject_key)
+        own_key = key if subject_key is None or is_erased else subject_key
         causes.of(aggregate)
         stream = aggregate.id.bytes
         for event in aggregate.collect_events():
-            topic, state, beside = stored_form(event, inline_bytes_max=bytes_max, address=address)
+            topic, state = encoded(event)
+            if len(state) > bytes_max or DOLLAR in state:
+                address = partial(_address, own_key)
+                state, beside = divided(
+                    event, topic, state, inline_bytes_max=bytes_max, address=address
+                )
+                blobs += [sealed_blob(blob, key, subject_key) for blob in beside]
             version = version_bytes(event.originator_version)
             bound_to = stream + version
             if subject_key is not None:
@@ -74,8 +81,6 @@ def event_rows(
             cause = causes.next(event, event_id)
             state = sealed(topic, state, key, bound_to)
             rows.append((stream, version, topic, state, event_id, cause))
-            if beside:
-                blobs += [sealed_blob(blob, key, subject_key) for blob in beside]
     return rows, blobs
 
 

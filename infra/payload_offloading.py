@@ -17,7 +17,7 @@ from domain.bulk_operations import BulkOperation
 from domain.executions import Execution
 from domain.identifiers import Json, JsonObject
 from domain.payloads import INLINE_BYTES_MAX
-from infra.event_codec import encoded, encoded_with
+from infra.event_codec import encoded_with
 
 # The members of each event that may be large. A test finds every member of every event that could
 # be, and wants it here or bounded elsewhere.
@@ -39,6 +39,7 @@ PAYLOAD_MEMBERS: Mapping[str, tuple[str, ...]] = {
 REFERENCE = "$blob"
 # In every stored event that refers to a blob or holds what looks like it; in hardly any other.
 MARKER = b'$blob"'
+# A byte is found in a tenth of the time of several, and few events have this one.
 DOLLAR = MARKER[0]
 
 
@@ -53,19 +54,20 @@ class Blob(NamedTuple):
     content: bytes
 
 
-def stored_form(
+def divided(
     event: DomainEventProtocol[UUID],
+    topic: str,
+    state: bytes,
     *,
     inline_bytes_max: int = INLINE_BYTES_MAX,
     address: Callable[[bytes], bytes],
-) -> tuple[str, bytes, list[Blob]]:
-    """Topic, stored bytes, and what lies beside them. inline_bytes_max: larger payloads do.
+) -> tuple[bytes, list[Blob]]:
+    """The stored bytes of an event, and what lies beside them; only one that is larger, or has a
+    DOLLAR in it, can have other bytes than its state. inline_bytes_max: larger payloads lie beside.
     address: what a blob is found by.
     """
-    topic, state = encoded(event)
-    # A byte is found in a tenth of the time of several, and few events have this one.
-    if len(state) <= inline_bytes_max and (DOLLAR not in state or MARKER not in state):
-        return topic, state, []
+    if len(state) <= inline_bytes_max and MARKER not in state:
+        return state, []
     instead: dict[str, Json] = {}
     blobs: list[Blob] = []
     for member in PAYLOAD_MEMBERS.get(topic, ()):
@@ -78,7 +80,7 @@ def stored_form(
         elif (name := _lookalike(value)) is not None:
             assert isinstance(value, dict)
             instead[member] = {f"${name}": value[name]}
-    return topic, encoded_with(event, instead) if instead else state, blobs
+    return encoded_with(event, instead) if instead else state, blobs
 
 
 def reference(sha256: bytes, bytes_count: int) -> JsonObject:

@@ -18,10 +18,10 @@ from infra.event_codec import encoded, mapper
 from infra.payload_offloading import (
     MARKER,
     PAYLOAD_MEMBERS,
+    divided,
     make_whole,
     reference,
     referenced,
-    stored_form,
 )
 from tests.infra.test_event_codec import GOLDEN, topic_of
 
@@ -127,8 +127,8 @@ def test_a_large_member_lies_beside_its_event_and_comes_back(topic: str, member:
     vars(event)[member] = value = [{"large": LARGE}]
     content = orjson.dumps(value)
     before = dict(vars(event))
-    stored_topic, state, (blob,) = stored_form(event, address=address)
-    assert (stored_topic, vars(event)) == (topic, before)
+    state, (blob,) = divided(event, *encoded(event), address=address)
+    assert vars(event) == before
     assert (blob.stream_id, blob.content) == (STREAM_ID, content)
     assert blob.sha256 == address(content)
     assert len(state) < 2000
@@ -143,13 +143,14 @@ def test_a_large_member_lies_beside_its_event_and_comes_back(topic: str, member:
 @pytest.mark.parametrize("path", sorted(GOLDEN.iterdir()), ids=lambda path: path.stem)
 def test_a_small_event_is_stored_as_it_always_was(path: Any) -> None:
     event = golden(topic_of(path))
-    assert stored_form(event, address=address) == (*encoded(event), [])
+    topic, state = encoded(event)
+    assert divided(event, topic, state, address=address) == (state, [])
 
 
 def test_of_a_large_event_only_the_large_members_lie_beside_it() -> None:
     event = golden(Execution.IterationEnded.TOPIC)
     vars(event).update(output={"$blob": "mine"}, compensations=[{"path": LARGE}])
-    _, state, (blob,) = stored_form(event, address=address)
+    state, (blob,) = divided(event, *encoded(event), address=address)
     stored = orjson.loads(state)
     assert stored["output"] == {"$$blob": "mine"}
     assert stored["compensations"] == reference(blob.sha256, len(blob.content))
@@ -158,7 +159,8 @@ def test_of_a_large_event_only_the_large_members_lie_beside_it() -> None:
 def test_a_payload_that_is_gone_says_so_and_a_list_of_them_is_empty() -> None:
     event = golden(Execution.IterationEnded.TOPIC)
     vars(event).update(output=LARGE, compensations=[{"path": LARGE}])
-    topic, state, blobs = stored_form(event, address=address)
+    topic = Execution.IterationEnded.TOPIC
+    state, blobs = divided(event, *encoded(event), address=address)
     fact: Any = mapper.to_domain_event(StoredEvent(STREAM_ID, 3, topic, state))
     make_whole(fact, {})
     told = {"sha256": blobs[0].sha256.hex(), "bytes": len(blobs[0].content)}
@@ -170,7 +172,7 @@ def test_two_members_with_one_content_are_one_content() -> None:
     event = golden(BulkOperation.Created.TOPIC)
     vars(event)["parameters"] = {"input": LARGE}
     (first,), (second,) = (
-        stored_form(event, address=address)[2],
-        stored_form(event, address=address)[2],
+        divided(event, *encoded(event), address=address)[1],
+        divided(event, *encoded(event), address=address)[1],
     )
     assert first == second
