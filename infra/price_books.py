@@ -42,7 +42,7 @@ class ListedPrices:
         model: str,
         at: datetime,  # noqa: ARG002 # the port's
     ) -> Sequence[PriceSource]:
-        return _OFFLINE if model.startswith(_UNLISTED) else await _listed()
+        return _unlisted(model) or await _listed()
 
 
 class PriceBooks:
@@ -58,7 +58,7 @@ class PriceBooks:
         self._books: dict[UUID, PriceBook] = {}
 
     async def sources(self, tenant_id: TenantId, model: str, at: datetime) -> Sequence[PriceSource]:
-        listed = _OFFLINE if model.startswith(_UNLISTED) else await _listed()
+        listed = _unlisted(model) or await _listed()
         if not self._books:
             return listed
         with suppress(Unavailable):
@@ -109,7 +109,7 @@ class StoredPrices:
             await self._book(plan.plan_id, PLATFORM),
             await self._book(PLATFORM, PLATFORM),
         ]
-        listed = _OFFLINE if model.startswith(_UNLISTED) else await _listed()
+        listed = _unlisted(model) or await _listed()
         return [*_effective(books, at), *listed]
 
     async def _book(self, owner_id: UUID, tenant_id: TenantId) -> PriceBook | None:
@@ -126,6 +126,11 @@ def _effective(books: Sequence[PriceBook | None], at: datetime) -> list[PriceSou
         for book in books
         if book is not None and (version := book.version_at(at)) is not None
     ]
+
+
+def _unlisted(model: str) -> tuple[PriceSource] | None:
+    """None: it may be on the list."""
+    return _OFFLINE if model.startswith(_UNLISTED) else None
 
 
 async def _listed() -> tuple[PriceSource]:
