@@ -2,6 +2,7 @@
 the payload.
 """
 
+from dataclasses import replace
 from uuid import UUID
 
 from domain.identifiers import TenantId
@@ -23,3 +24,6 @@ class Envelope:
     causation_id: UUID | None = None
     correlation_id: UUID | None = None
     traceparent: str | None = None
+
+    def traced(self, traceparent: str | None) -> "Envelope":
+        return replace(self, traceparent=traceparent)

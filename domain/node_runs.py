@@ -41,6 +41,8 @@ UNANSWERED_IF_MADE = frozenset(
     }
 )
 COMPENSATE = "compensate"
+# How the path of what undoes a node ends, and that of a node of the same name in a body.
+_UNDOES, _IN_BODY = f"/{COMPENSATE}", f"]/{COMPENSATE}"
 UNNAMED: tuple[str | None, ...] = (None,)
 ERROR_PORTS: tuple[str | None, ...] = (ERROR_PORT,)
 
@@ -376,9 +378,9 @@ def id_of(path: str) -> str:
 
 def is_compensation(path: str) -> bool:
     """Whether this is what undoes another node; a body's frame would end in `]`."""
-    return path.endswith(f"/{COMPENSATE}") and not path.endswith(f"]/{COMPENSATE}")
+    return path.endswith(_UNDOES) and not path.endswith(_IN_BODY)
 
 
 def undone_by(path: str) -> str:
     """The node that a compensation undoes."""
-    return path.removesuffix(f"/{COMPENSATE}")
+    return path.removesuffix(_UNDOES)

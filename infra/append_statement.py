@@ -16,7 +16,7 @@ from psycopg.pq.abc import PGresult
 
 from commands.ports import PositionToken
 from domain.envelope import Envelope
-from domain.identifiers import SHARDS_COUNT, Shard
+from domain.identifiers import shard_of_bytes
 from infra.binary_form import (
     BIGINT_OID,
     BYTEA_OID,
@@ -143,20 +143,21 @@ class Append:
             count += len(blob.content)
         return count
 
-    def token(self, era: int, tx_id: int, notification_ids: Sequence[int]) -> PositionToken:
-        """The token of this append, given where its events are stored, in their order."""
-        stream = self.events[-1][0]
+    def succeed(self, stored: Stored, place: int = 0) -> None:
+        """place: where the ids of its events begin among those stored."""
+        if self.stored.done():
+            return
+        if not self.events:
+            self.stored.set_result(None)
+            return
+        era, tx_id, ids = stored
+        stream, last = self.events[-1][0], place + len(self.events)
         if self.events[0][0] is stream:  # Of one stream, as nearly always.
-            return PositionToken(era, tx_id, {shard_of_bytes(stream): notification_ids[-1]})
-        places = {
-            shard_of_bytes(row[0]): notification_id
-            for row, notification_id in zip(self.events, notification_ids, strict=True)
-        }
-        return PositionToken(era, tx_id, places)
-
-    def succeed(self, token: PositionToken | None) -> None:
-        if not self.stored.done():
-            self.stored.set_result(token)
+            places = {shard_of_bytes(stream): ids[last - 1]}
+        else:
+            streams = (row[0] for row in self.events)
+            places = dict(zip(map(shard_of_bytes, streams), ids[place:last], strict=True))
+        self.stored.set_result(PositionToken(era, tx_id, places))
 
     def fail(self, error: Exception) -> None:
         if not self.stored.done():
@@ -164,16 +165,11 @@ class Append:
             self.stored.set_exception(error)
 
 
-def shard_of_bytes(stream: bytes) -> Shard:
-    """As shard_of, by the bytes of the stream's id."""
-    return Shard(stream[-1] % SHARDS_COUNT)
-
-
-def stored_at(result: PGresult) -> Stored | None:
-    """What the statement answers; None for a batch without events."""
+def stored_at(result: PGresult) -> Stored:
+    """What the statement answers; nothing, for a batch without events."""
     era, tx_id, ids = (result.get_value(0, column) for column in range(3))
     if era is None or tx_id is None or ids is None:
-        return None
+        return Stored(0, 0, ())
     return Stored(int.from_bytes(era), int.from_bytes(tx_id), bigints(ids))
 
 

@@ -4,7 +4,6 @@ callers.
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Sequence
-from dataclasses import replace
 from typing import LiteralString
 from uuid import UUID
 
@@ -303,7 +302,7 @@ class PostgresEventStore:
     async def _stored_in_span(self, append: Append) -> PositionToken | None:
         """Events remember it: whoever reads them later is led to it."""
         with span("append events", "producer", {"agentledger.events": len(append.events)}) as made:
-            append.envelope = replace(append.envelope, traceparent=made.traceparent)
+            append.envelope = append.envelope.traced(made.traceparent)
             return await self._group_commit.append(append)
 
     def _took_effect(self, tenant_id: TenantId, side_rows: Sequence[SideRow]) -> bool:

@@ -39,8 +39,6 @@ LOOKS_PER_TIMEOUT = 30
 # Fewer are not divided among idle writers: a transaction more costs more than waiting less brings.
 PART_APPENDS_MIN = 32
 
-NOTHING_STORED = Stored(0, 0, ())
-
 FIND_APPENDED: LiteralString = """
 SELECT event_id, era, tx_id::text::bigint, notification_id FROM events
  WHERE originator_id = ANY(%b) AND event_id = ANY(%b)
@@ -269,14 +267,10 @@ class _Writer:
         else:
             result = await self._statements.execute(query, params)
         reach("append.after_commit")
-        era, tx_id, ids = stored_at(result) or NOTHING_STORED
-        place = 0
+        stored, place = stored_at(result), 0
         for append in batch:
-            if count := len(append.events):
-                append.succeed(append.token(era, tx_id, ids[place : place + count]))
-                place += count
-            else:
-                append.succeed(None)
+            append.succeed(stored, place)
+            place += len(append.events)
 
     async def _refuse(self, conn: AsyncConnection, append: Append, error: DatabaseError) -> None:
         """Alone and refused: perhaps it was stored by an earlier try whose acknowledgement got
@@ -311,7 +305,7 @@ class _Writer:
             if places and all(place is not None for place in places):
                 stored = [place for place in places if place is not None]
                 era, tx_id, _ = stored[0]
-                append.succeed(append.token(era, tx_id, [place[2] for place in stored]))
+                append.succeed(Stored(era, tx_id, [place[2] for place in stored]))
             else:
                 missing.append(append)
         return missing

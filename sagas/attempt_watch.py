@@ -20,7 +20,7 @@ from domain.node_runs import is_compensation
 from infra import genai_names as genai
 from infra.logs import SLOW, told
 from infra.metrics import METRICS
-from infra.models.known_names import label_of
+from infra.models.known_names import OfModels
 from infra.tracing import (
     EXECUTION_ID,
     NO_SPAN,
@@ -94,7 +94,7 @@ def tell_attempt(
     if not isinstance(ended, ChildWanted):
         metered, cost = ended.usage.metered, ended.usage.cost_usd_pico
         if metered is not None and cost:
-            _cost(label_of(metered.model)).inc(cost / PICO_PER_MICRO)
+            _costs[metered.model].inc(cost / PICO_PER_MICRO)
     steps, step_seconds = _of_steps(node_type, result)
     steps.inc()
     step_seconds.observe(seconds)
@@ -120,9 +120,11 @@ def _of_steps(node_type: str, result: str) -> tuple[Counter, Histogram]:
     return sagas.steps.labels(node_type, result), sagas.step_seconds.labels(node_type)
 
 
-@cache
 def _cost(label: tuple[str, str]) -> Counter:
     return METRICS.models.cost_micro_usd.labels(*label)
+
+
+_costs = OfModels(_cost)
 
 
 def tell_ended(execution: Execution) -> None:
