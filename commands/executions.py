@@ -15,11 +15,10 @@ from commands.plan_port import AdmittedExecution
 from commands.ports import OpenedExecution, SideRow
 from commands.subjects import named_subject
 from domain.errors import FieldError, Invalid
-from domain.event_recording import begin_aggregate
 from domain.execution_commands import cancel, cancel_and_undo
 from domain.execution_parts import text_id
 from domain.executions import Execution
-from domain.identifiers import Json, JsonObject
+from domain.identifiers import Json
 from domain.payloads import PayloadRefused, require_payload
 from domain.records import record
 from domain.subjects import NamedSubject
@@ -119,22 +118,23 @@ def created_execution(
     subject: NamedSubject | None = None,
 ) -> Execution:
     """forked_from: a run and its node."""
-    facts: JsonObject = {
-        "workflow_id": pinned.workflow_id,
-        "workflow_version": pinned.workflow_version,
-        "agent_id": pinned.agent_id,
-        "definition_hash": pinned.definition_hash,
-        "input": given,
-        "created_by": on.caller.actor,
-        "parent_id": None,
-        "parent_path": None,
-        "depth": 0,
-        "forked_from_id": None if forked_from is None else str(forked_from[0]),
-        "forked_from_node": None if forked_from is None else forked_from[1],
-        "subject_id": None if subject is None else str(subject.subject_id),
-        "data_subject": None if subject is None else subject.name,
-    }
-    return begin_aggregate(Execution, on.ports.ids.new(), facts)
+    return on.begin(
+        Execution,
+        on.ports.ids.new(),
+        workflow_id=pinned.workflow_id,
+        workflow_version=pinned.workflow_version,
+        agent_id=pinned.agent_id,
+        definition_hash=pinned.definition_hash,
+        input=given,
+        created_by=on.caller.actor,
+        parent_id=None,
+        parent_path=None,
+        depth=0,
+        forked_from_id=None if forked_from is None else str(forked_from[0]),
+        forked_from_node=None if forked_from is None else forked_from[1],
+        subject_id=None if subject is None else str(subject.subject_id),
+        data_subject=None if subject is None else subject.name,
+    )
 
 
 def require_small(value: Json, member: str) -> None:

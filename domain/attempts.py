@@ -65,7 +65,7 @@ class Attempt:
     reserved: Reserved | None = None
 
     def paid_for(self, reserved: Reserved) -> "Attempt":
-        """As `replace`, in a third of the time: done for each call under a budget."""
+        """As `replace`, in a tenth of the time: done for each call under a budget."""
         return Attempt(
             self.path,
             self.node_type,

@@ -148,8 +148,6 @@ def record(
             **usage_facts(execution, outcome.usage),
         )
     else:
-        metered = usage.metered
-        # As `usage_facts` has it, without a dictionary more: done for every node.
         own: dict[str, Any] = {
             "timestamp": library.datetime_now_with_tzinfo(),
             "path": path,
@@ -157,12 +155,7 @@ def record(
             "attempt": attempt,
             "output": outcome.output,
             "ports": [*outcome.ports],
-            "model": usage.model,
-            "tokens_in": usage.tokens_in,
-            "tokens_out": usage.tokens_out,
-            "cost_usd_pico": usage.cost_usd_pico,
-            "usage": metered
-            and metered.fact(workflow_id=execution.workflow_id, created_by=execution.created_by),
+            **usage_facts(execution, usage),
         }
         execution.record(Execution.NodeCompleted, own)
 

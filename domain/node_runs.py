@@ -170,7 +170,7 @@ class NodeRuns:
         self, path: str, node_type: str, attempt: int, *, idempotency_key: str, begun_at: datetime
     ) -> None:
         before = self.get(path)
-        # As `replace`, in a third of the time: done for every intent.
+        # As `replace`, in a tenth of the time: done for every intent.
         run = NodeRun(
             "RUNNING",
             node_type,

@@ -195,7 +195,7 @@ class Drive:
         self._is_to_look = False
         moment, live = self._parts.moment(self._run.tenant_id), self._execution.live
         live.has_room = moment.has_room
-        live.is_held = self._is_finishing or moment.is_held
+        live.is_held = self._is_finishing or self._parts.is_held(self._run.tenant_id)
         live.seconds_max = moment.plan.run_duration_s
         live.counted_types = self._reserving.counted_types(self._run, moment)
 

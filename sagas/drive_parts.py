@@ -42,7 +42,6 @@ class Moment:
     """What holds for a tenant, as far as is known. has_room: for large payloads."""
 
     has_room: bool
-    is_held: bool
     plan: TenantPlan
     budgets: TenantBudgets
 
@@ -105,7 +104,6 @@ class DriveParts:
                 asyncio.get_running_loop().call_soon(self._moments.clear)
             moment = self._moments[tenant_id.int] = Moment(
                 self.events.has_room(tenant_id),
-                self.is_held(tenant_id),
                 self.plans.known(tenant_id),
                 self.budgets.known(tenant_id),
             )
