@@ -77,6 +77,7 @@ class GroupCommit:
         self._watch: asyncio.TimerHandle | None = None
         METRICS.store.queue_depth.set_function(self.waiting_count)
         self.batches_count = 0
+        self.events_count = 0
 
     def append(self, append: Append) -> asyncio.Future[PositionToken | None]:
         """Raises AppendQueueFull. Who waits for the answer hears Stale, DuplicateCommand, or
@@ -136,6 +137,7 @@ class GroupCommit:
                 del self._storing[writer]
                 reach("append.after_answer")
                 self.batches_count += 1
+                self.events_count += sum(len(append.events) for append in batch)
                 _count(batch, asyncio.get_running_loop().time() - began_at)
                 # Behind those whom this batch lets go on: what they store next is sent before
                 # anybody reads what they have stored.
