@@ -12,7 +12,7 @@ from functools import partial
 from itertools import count
 from typing import Generic, TypeVar
 
-from bench.engine import FIVE_STEPS, Engine, engine_of
+from bench.engine import FIVE_FUNCTIONS, FIVE_STEPS, Engine, engine_of
 from bench.peer_environments import (
     DBOS,
     LANGGRAPH,
@@ -26,6 +26,7 @@ from bench.stage import Stage
 from bench.temporal_server import prepared, temporal_server
 from bench.visible import NoBroker
 from bench.whole_product import WholeRound, embedded_round, kafka_round
+from domain.identifiers import JsonObject
 from infra.runtime import build_runtime
 
 AT_ONCE = 64
@@ -70,7 +71,10 @@ class Contender(Generic[OneRound]):
 
 @dataclass(frozen=True, slots=True)
 class Contenders:
+    """engine: on functions, as the peers. calls: the same engine on calls of a model."""
+
     engine: Contender[EngineRound]
+    calls: Contender[EngineRound]
     embedded: Contender[WholeRound]
     kafka: Contender[WholeRound]
     dbos: Contender[PeerRound]
@@ -98,7 +102,8 @@ async def contenders(stage: Stage) -> AsyncIterator[Contenders]:
 
     async with build_runtime(engine_settings) as runtime, engine_of(runtime) as engine:
         yield Contenders(
-            Contender("engine", await _engine(stage, engine)),
+            Contender("engine", await _engine(stage, engine, FIVE_FUNCTIONS)),
+            Contender("engine on model calls", await _engine(stage, engine, FIVE_STEPS)),
             Contender("everything", partial(embedded_round, stage, up_settings, **load)),
             Contender("everything with Kafka", with_kafka),
             await _peer(stage, DBOS),
@@ -107,8 +112,10 @@ async def contenders(stage: Stage) -> AsyncIterator[Contenders]:
         )
 
 
-async def _engine(stage: Stage, engine: Engine) -> Callable[[], Awaitable[EngineRound]]:
-    workflow_id = await engine.register(FIVE_STEPS)
+async def _engine(
+    stage: Stage, engine: Engine, definition: JsonObject
+) -> Callable[[], Awaitable[EngineRound]]:
+    workflow_id = await engine.register(definition)
     await engine.runs_per_s(workflow_id, at_once=AT_ONCE, duration_s=WARM_UP_S)
 
     async def one_round() -> EngineRound:

@@ -1,13 +1,15 @@
 """Our engine alone: commands, worker and log of one process, without a web server and without read
-models, on the chain of five steps that the peers run too.
+models, on the chain of five steps that the peers run too: functions, as theirs are, or calls of a
+model, which are counted, priced and charged as well.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 from statistics import median
+from typing import Any
 from uuid import UUID
 
 from bench.append import dispatcher_of
@@ -19,10 +21,14 @@ from commands.decisions import Command
 from commands.dispatch import Dispatcher, Origin
 from commands.executions import ExecuteWorkflow
 from commands.workflows import CreateWorkflow
+from domain.attempts import Attempt, Usage
 from domain.identifiers import Json, JsonObject, TenantId
 from infra.authentication import Authentication
 from infra.execution_waiter import ExecutionWaiter
 from infra.runtime import Runtime
+from sagas.effects import ChildWanted, Effects, Outcome, Run
+from sagas.nodes import RUNNERS
+from sagas.nodes.llm import run_llm
 
 STEPS = 5
 RUN_WAIT_S = 30
@@ -33,8 +39,9 @@ INPUT: JsonObject = {"question": QUESTION}
 # So do the peers, which store what a step returned.
 REPEATABLE: JsonObject = {"repeatable": True}
 
-
 ECHO: JsonObject = {"model": "offline/echo", "prompt": "{{ input.question }}"}
+# No model: what stands in its place is a function, as the steps of the peers are.
+FUNCTION: JsonObject = {**ECHO, "model": "offline/function"}
 
 
 def chain(steps: Sequence[JsonObject]) -> JsonObject:
@@ -55,6 +62,18 @@ def chain(steps: Sequence[JsonObject]) -> JsonObject:
 
 STEP: JsonObject = {"config": ECHO, **REPEATABLE}
 FIVE_STEPS = chain([STEP] * STEPS)
+FIVE_FUNCTIONS = chain([{"config": FUNCTION, **REPEATABLE}] * STEPS)
+
+
+def _run_llm(attempt: Attempt, run: Run, on: Effects) -> Coroutine[Any, Any, Outcome | ChildWanted]:
+    request: Any = attempt.request
+    if request["model"] == FUNCTION["model"]:
+        return _function(request["messages"][0]["content"])
+    return run_llm(attempt, run, on)
+
+
+async def _function(question: str) -> Outcome:
+    return Outcome({"text": question}, Usage())
 
 
 class Engine:
@@ -143,7 +162,7 @@ async def engine_of(runtime: Runtime) -> AsyncIterator[Engine]:
         database, tail, await runtime.blobs("api"), await runtime.event_seals("api")
     )
     runtime.neighbours.execution_ended = waiter.ended
-    worker = asyncio.create_task(run_worker(runtime))
+    worker = asyncio.create_task(run_worker(runtime, {**RUNNERS, "llm": _run_llm}))
     scopes = frozenset({"workflows:write", "workflows:execute"})
     caller = Caller("api_key:bench", TenantId(runtime.ids.new()), scopes)
     try:

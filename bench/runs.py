@@ -23,6 +23,7 @@ async def measure(stage: Stage) -> Measurement:
     async with contenders(stage) as all_of_them:
         await in_turn(
             all_of_them.engine.one_round,
+            all_of_them.calls.one_round,
             all_of_them.embedded.one_round,
             *(peer.one_round for peer in all_of_them.peers),
             all_of_them.kafka.one_round,
@@ -36,10 +37,11 @@ async def measure(stage: Stage) -> Measurement:
             *_comparisons(all_of_them),
         ],
         [
-            "a run of ours: start, five llm nodes on offline/echo, end; the result is checked",
-            "of a peer: five trivial steps, each stored before the next; the result is checked",
-            "the llm nodes are `repeatable`: one append per step, which holds what it returned",
-            "everything: REST, worker, log and all projections; counted until these had the last",
+            "of a peer: five trivial functions, each stored before the next; the result is checked",
+            "of the engine: start, five nodes, end; what runs for a node is such a function",
+            "on model calls: five llm nodes on offline/echo, counted, priced, charged",
+            "the nodes are `repeatable`: one append per step, which holds what it returned",
+            "everything: REST, model calls, worker, log, all projections, until these had the last",
             "with Kafka: processes for api, relay, worker and projector, and a broker beside them",
             "DBOS: async workflows, settings by default",
             'LangGraph: one AsyncPostgresSaver on a pool, durability="sync", one thread per run',
@@ -49,16 +51,13 @@ async def measure(stage: Stage) -> Measurement:
 
 
 def _figures_of_ours(all_of_them: Contenders) -> list[Figure]:
-    engine = all_of_them.engine
-    figures = [
-        Figure(f"engine, {AT_ONCE} at once", "runs/s", engine.rates),
-        Figure(
-            "  one after the other, p50",
-            "ms",
-            [one.p50_ms for one in engine.rounds],
-            at_most(4),
-        ),
-    ]
+    figures: list[Figure] = []
+    for engine in (all_of_them.engine, all_of_them.calls):
+        in_a_row = [one.p50_ms for one in engine.rounds]
+        figures += [
+            Figure(f"{engine.name}, {AT_ONCE} at once", "runs/s", engine.rates),
+            Figure("  one after the other, p50", "ms", in_a_row, at_most(4)),
+        ]
     for whole, wait_target in ((all_of_them.embedded, at_most(15)), (all_of_them.kafka, None)):
         rounds = whole.rounds
         if not rounds:
@@ -87,13 +86,16 @@ def _figures_of_peer(peer: Contender[PeerRound]) -> list[Figure]:
 
 
 def _comparisons(all_of_them: Contenders) -> list[Figure]:
-    engine, up, kafka = all_of_them.engine, all_of_them.embedded, all_of_them.kafka
+    engine, calls = all_of_them.engine, all_of_them.calls
+    up, kafka = all_of_them.embedded, all_of_them.kafka
     dbos, langgraph = all_of_them.dbos, all_of_them.langgraph
     wanted: list[
         tuple[Contender[EngineRound] | Contender[WholeRound], Contender[PeerRound], Target | None]
     ] = [
         (engine, dbos, at_least(20)),
         (engine, langgraph, at_least(15)),
+        (calls, dbos, None),
+        (calls, langgraph, None),
         (up, dbos, at_least(6)),
         (kafka, dbos, at_least(4)),
         *((engine, variant, None) for variant in all_of_them.temporal),

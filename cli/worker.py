@@ -4,7 +4,7 @@ little of what it loads.
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from cli.billing import build_billing
 from cli.deadlines import build_deadlines, deadline_ports
@@ -43,7 +43,7 @@ from sagas.budget_alerts import BudgetAlertSaga
 from sagas.bulk_operations import BulkOperationSaga
 from sagas.call_slots import CallSlots
 from sagas.drive import DriveParts
-from sagas.effects import Effects
+from sagas.effects import Effects, Runner
 from sagas.executions import GROUP as EXECUTIONS_GROUP
 from sagas.executions import TOPICS, ExecutionSaga
 from sagas.fairness import ClaimLimits, FairSlots
@@ -56,7 +56,7 @@ from sagas.step_turns import StepLimits, StepTurns
 from sagas.turns import WeightOf, weights
 
 
-async def run_worker(runtime: Runtime) -> None:
+async def run_worker(runtime: Runtime, runners: Mapping[str, Runner] = RUNNERS) -> None:
     log = await runtime.log("worker")
     models = ObservedModels(build_models(os.environ, allowed=runtime.settings.http_allow))
     http = GuardedHttp(
@@ -69,7 +69,9 @@ async def run_worker(runtime: Runtime) -> None:
         await runtime.event_store("worker"),
         await runtime.plans("worker"),
     )
-    saga = await _executions(runtime, log, models, ObservedHttp(http), prices=prices)
+    saga = await _executions(
+        runtime, log, models, ObservedHttp(http), prices=prices, runners=runners
+    )
     saga.parts.is_held = held.is_held
     runtime.neighbours.execution_stored = saga.offer
     runtime.neighbours.worker_began(saga.counts)
@@ -158,7 +160,13 @@ async def _consume(log: Log, saga: ExecutionSaga, held: HeldTenants, prices: Pri
 
 
 async def _executions(
-    runtime: Runtime, log: Log, models: Models, http: Http, *, prices: PriceBooks
+    runtime: Runtime,
+    log: Log,
+    models: Models,
+    http: Http,
+    *,
+    prices: PriceBooks,
+    runners: Mapping[str, Runner],
 ) -> ExecutionSaga:
     settings = runtime.settings
     store = await runtime.event_store("worker")
@@ -183,7 +191,7 @@ async def _executions(
                 parts=PostgresPartRights(await runtime.database("worker")),
                 live_text=runtime.live_text,
             ),
-            runners=RUNNERS,
+            runners=runners,
             clock=runtime.clock,
             ids=runtime.ids,
             webhook_path=runtime.webhook_keys.path,

@@ -9,8 +9,10 @@ import hmac
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import ClassVar, TypedDict
+from typing import ClassVar
 from uuid import UUID
+
+from typing_extensions import TypedDict
 
 from commands.authorization import EVERY_SCOPE, Whose, require_grants_held
 from commands.decisions import SECRET, Command, Decided, Tenancy, require_version

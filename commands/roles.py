@@ -4,8 +4,10 @@ now.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypedDict
+from typing import ClassVar
 from uuid import UUID
+
+from typing_extensions import TypedDict
 
 from commands.authorization import PERMISSIONS, grants_of, require_grants_held
 from commands.decisions import Command, Decided, Tenancy, require_version

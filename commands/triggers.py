@@ -3,8 +3,10 @@ for as long as they may: its runs are theirs.
 """
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, TypedDict, cast
+from typing import ClassVar, cast
 from uuid import UUID
+
+from typing_extensions import TypedDict
 
 from commands.authorization import Caller, holds
 from commands.decisions import Command, Decided, Tenancy, require_version

@@ -4,10 +4,11 @@ version.
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import ClassVar, TypedDict
+from typing import ClassVar
 from uuid import UUID
 
 import orjson
+from typing_extensions import TypedDict
 
 from commands.decisions import Command, Decided, Tenancy, require_version
 from commands.ownership import load_own

@@ -6,11 +6,12 @@ Payloads beside the log and what is of data subjects are not opened: what was us
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
-from typing import Any, LiteralString, NamedTuple, TypeAlias, TypedDict, cast
+from typing import Any, LiteralString, NamedTuple, TypeAlias, cast
 from uuid import UUID
 
 import orjson
 from pydantic import TypeAdapter
+from typing_extensions import TypedDict
 
 from commands.billing_port import IssuedCopy, Series
 from domain.embedding_calls import EmbeddingCall

@@ -1,7 +1,8 @@
 """agents: each agent as it is now. agent_versions: every version there ever was."""
 
 from collections.abc import Sequence
-from typing import TypedDict
+
+from typing_extensions import TypedDict
 
 from domain.agents import Agent
 from domain.identifiers import JsonObject

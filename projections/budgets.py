@@ -1,6 +1,6 @@
 """budgets: what may be spent. What is spent and reserved is counted beside the log itself."""
 
-from typing import TypedDict
+from typing_extensions import TypedDict
 
 from domain.budgets import Budget
 from projections.table import (

@@ -1,8 +1,7 @@
 """bulk_operations: how far each decision about many executions has come."""
 
-from typing import TypedDict
-
 import orjson
+from typing_extensions import TypedDict
 
 from domain.bulk_operations import BulkOperation
 from projections.table import (

@@ -1,6 +1,6 @@
 """api_keys: the credentials of a tenant's programs, without their secrets."""
 
-from typing import TypedDict
+from typing_extensions import TypedDict
 
 from domain.credentials import ApiKey
 from projections.table import (

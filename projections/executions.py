@@ -1,7 +1,8 @@
 """executions: each run, its state, result and cost."""
 
 from datetime import datetime, timedelta
-from typing import TypedDict
+
+from typing_extensions import TypedDict
 
 from domain.execution_status import ENDED, ExecutionStatus
 from domain.execution_usage import costs_unknown_by

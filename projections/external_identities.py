@@ -1,7 +1,8 @@
 """external_identities: accounts at identity providers that people sign in with."""
 
-from typing import TypedDict
 from uuid import UUID
+
+from typing_extensions import TypedDict
 
 from domain.external_identities import ExternalIdentity
 from projections.table import (

@@ -1,6 +1,6 @@
 """users: the people of a tenant. Their passwords are nowhere here."""
 
-from typing import TypedDict
+from typing_extensions import TypedDict
 
 from domain.identity import User
 from projections.table import (

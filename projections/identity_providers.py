@@ -1,6 +1,6 @@
 """identity_providers: where the people of a tenant may sign in, without the secrets of it."""
 
-from typing import TypedDict
+from typing_extensions import TypedDict
 
 from domain.identity_providers import IdentityProvider
 from projections.table import (

@@ -1,9 +1,10 @@
 """invoices: each as it is now, with what its document says and the credit notes to it."""
 
 from datetime import datetime
-from typing import Any, TypedDict, cast
+from typing import Any, cast
 
 import orjson
+from typing_extensions import TypedDict
 
 from domain.currencies import amount_text
 from domain.identifiers import JsonObject

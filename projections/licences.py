@@ -4,8 +4,10 @@ whom.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any
 from uuid import UUID
+
+from typing_extensions import TypedDict
 
 from domain.licences import Licence
 from projections.table import (

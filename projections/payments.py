@@ -1,7 +1,8 @@
 """payments: what tenants paid, or did not, and why. Nothing of what they paid with."""
 
 from decimal import Decimal
-from typing import TypedDict
+
+from typing_extensions import TypedDict
 
 from domain.payments import Payment
 from projections.table import (

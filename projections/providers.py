@@ -1,6 +1,6 @@
 """providers: whose models are called by which name, and where. Their keys are nowhere here."""
 
-from typing import TypedDict
+from typing_extensions import TypedDict
 
 from domain.providers import Provider
 from projections.table import (

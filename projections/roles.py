@@ -1,6 +1,6 @@
 """roles: those of a tenant's own making."""
 
-from typing import TypedDict
+from typing_extensions import TypedDict
 
 from domain.roles import Role
 from projections.table import (

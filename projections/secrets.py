@@ -1,6 +1,6 @@
 """secrets: which there are, whose, and where they may be sent. What they are is nowhere here."""
 
-from typing import TypedDict
+from typing_extensions import TypedDict
 
 from domain.secrets import Secret
 from projections.table import (

@@ -1,8 +1,9 @@
 """sessions: where people are logged in, and where they were. No token is anywhere here."""
 
 from datetime import datetime
-from typing import TypedDict
 from uuid import UUID
+
+from typing_extensions import TypedDict
 
 from domain.sessions import Session
 from projections.table import (

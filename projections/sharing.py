@@ -1,8 +1,9 @@
 """shares: with whom workflows and agents are shared, and with whom they were."""
 
 from collections.abc import Sequence
-from typing import TypedDict
 from uuid import UUID
+
+from typing_extensions import TypedDict
 
 from domain.sharing import Sharing
 from projections.table import (

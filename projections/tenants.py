@@ -1,7 +1,8 @@
 """tenants: the settings of each customer, and whether it may act."""
 
 from collections.abc import Sequence
-from typing import TypedDict
+
+from typing_extensions import TypedDict
 
 from domain.tenants import Tenant
 from projections.table import (

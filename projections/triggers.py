@@ -3,10 +3,10 @@ beside the log itself.
 """
 
 from datetime import datetime
-from typing import TypedDict
 from uuid import UUID
 
 import orjson
+from typing_extensions import TypedDict
 
 from domain.identifiers import Json
 from domain.triggers import Trigger

@@ -5,7 +5,9 @@ sums over a year need not read them.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import LiteralString, TypeAlias, TypedDict, cast
+from typing import LiteralString, TypeAlias, cast
+
+from typing_extensions import TypedDict
 
 from domain.embedding_calls import EmbeddingCall
 from domain.executions import Execution

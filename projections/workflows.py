@@ -1,7 +1,8 @@
 """workflows: each workflow as it is now. workflow_versions: every version there ever was."""
 
 from collections.abc import Sequence
-from typing import TypedDict
+
+from typing_extensions import TypedDict
 
 from domain.workflows import Workflow
 from projections.table import (
