@@ -3,7 +3,7 @@
 # faults: the tests of faults, with those too.
 # dashboard: builds the web page that /dashboard serves; `up` does so once, in the background.
 # bench: the README's measurements.  clean: removes everything these made, data included.
-.PHONY: up demo test thorough faults check check-format check-lint check-types check-imports check-security check-dashboard dashboard bench lock clean
+.PHONY: up demo test thorough faults check check-format check-lint check-types check-imports check-security check-dashboard check-oldest dashboard bench lock clean
 
 # Where it is set, every process that starts compiles all that it imports again: seconds for each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -65,6 +65,11 @@ check-imports: .venv/.ready
 check-security: .venv/.ready
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive $(PACKAGES)
 	$(BIN)/python .ci/audit_dependencies.py
+
+# Python 3.11 is promised, and .venv has the newest there is.
+check-oldest: .venv/.ready
+	@sh bootstrap.sh --oldest
+	.agentledger-tools/oldest/bin/python .ci/import_everything.py
 
 # The build begins with the types: of the page, and of what it asks the API for.
 check-dashboard: dashboard

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes .venv: finds a Python, finds or installs uv, and installs exactly what requirements.lock says.
 # `make` calls it when pyproject.toml or requirements.lock changed; only uv's cache is outside of here.
+# With --oldest, the same beside it for the oldest Python that is promised and found.
 set -u
 IFS='
 '  # Paths may hold spaces; lists are lines.
@@ -54,7 +55,12 @@ install_uv() {
 
 candidates=$(pythons)
 [ -n "$candidates" ] || die "needs Python 3.11 or newer, and none was found on PATH or under ~/.pyenv."
-newest=$(echo "$candidates" | head -n 1)
+venv=.venv
+chosen=$(echo "$candidates" | head -n 1)
+if [ "${1:-}" = --oldest ]; then
+  venv="$tools/oldest"
+  chosen=$(echo "$candidates" | tail -n 1)
+fi
 
 # uv and pip want a cache; without a home that can be written, it goes beside the tools.
 [ -w "${HOME:-/nonexistent}" ] || export UV_CACHE_DIR="$PWD/$tools/cache"
@@ -65,8 +71,8 @@ system_certificates=/etc/ssl/certs/ca-certificates.crt
 
 uv=$(find_uv) || { install_uv && uv=$(find_uv); } || die "the uv that was installed does not run."
 {
-  "$uv" venv --quiet --allow-existing --python "$newest" .venv &&
-    "$uv" pip sync --quiet --compile-bytecode --require-hashes --python .venv/bin/python requirements.lock &&
-    "$uv" pip install --quiet --no-deps --no-build-isolation --python .venv/bin/python --editable .
+  "$uv" venv --quiet --allow-existing --python "$chosen" "$venv" &&
+    "$uv" pip sync --quiet --compile-bytecode --require-hashes --python "$venv/bin/python" requirements.lock &&
+    "$uv" pip install --quiet --no-deps --no-build-isolation --python "$venv/bin/python" --editable .
 } || die "uv could not install the locked packages, see the lines above; is the package index reachable?"
-touch .venv/.ready
+touch "$venv/.ready"
