@@ -69,10 +69,8 @@ async def run_worker(runtime: Runtime, runners: Mapping[str, Runner] = RUNNERS) 
         await runtime.event_store("worker"),
         await runtime.plans("worker"),
     )
-    saga = await _executions(
-        runtime, log, models, ObservedHttp(http), prices=prices, runners=runners
-    )
-    saga.parts.is_held = held.is_held
+    saga = await _executions(runtime, log, models, ObservedHttp(http), prices=prices)
+    saga.parts.runners, saga.parts.is_held = runners, held.is_held
     runtime.neighbours.execution_stored = saga.offer
     runtime.neighbours.worker_began(saga.counts)
     bulk = await _bulk_operations(runtime)
@@ -160,13 +158,7 @@ async def _consume(log: Log, saga: ExecutionSaga, held: HeldTenants, prices: Pri
 
 
 async def _executions(
-    runtime: Runtime,
-    log: Log,
-    models: Models,
-    http: Http,
-    *,
-    prices: PriceBooks,
-    runners: Mapping[str, Runner],
+    runtime: Runtime, log: Log, models: Models, http: Http, *, prices: PriceBooks
 ) -> ExecutionSaga:
     settings = runtime.settings
     store = await runtime.event_store("worker")
@@ -191,7 +183,7 @@ async def _executions(
                 parts=PostgresPartRights(await runtime.database("worker")),
                 live_text=runtime.live_text,
             ),
-            runners=runners,
+            runners=RUNNERS,
             clock=runtime.clock,
             ids=runtime.ids,
             webhook_path=runtime.webhook_keys.path,

@@ -20,7 +20,8 @@ class TooManyExports(OverLimit):
     code = "too_many_exports"
 
 
-@dataclass(frozen=True, slots=True)
+# Without slots: on Python 3.11 the class with its types filled in could not be called.
+@dataclass(frozen=True)
 class Page(Generic[Item, Place]):
     """next_before: what the next page begins before, None when there is none."""
 
