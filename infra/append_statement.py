@@ -1,13 +1,14 @@
-"""The one statement that stores a batch of appends, and its parameters: one array per column.
+"""The one statement that stores a batch of appends, and its parameters.
 
-The arrays are put together in PostgreSQL's binary form (infra/binary_form.py), and they are sent by
+They are put together in PostgreSQL's binary form (infra/binary_form.py), and they are sent by
 infra/prepared_statements.py.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from itertools import chain
 from typing import LiteralString, NamedTuple
 from uuid import UUID
@@ -43,30 +44,33 @@ from infra.side_rows import SideStatement
 
 # One statement: the events and the rows that must never exist without them. Rows of commands and
 # executions are the frequent ones; rarer rows follow as statements of the same transaction
-# (infra/side_rows.py). Without such rows it is a shorter one, a tenth faster there and back.
-_EVENTS: LiteralString = """
-WITH appended AS (
-  INSERT INTO events (originator_id, originator_version, topic, state, event_id, tenant_id,
-                      command_id, causation_id, correlation_id, actor, traceparent)
-  SELECT originator_id, originator_version, topic, state, event_id, tenant_id,
-         command_id, causation_id, correlation_id, actor, traceparent
-    FROM unnest(%b::uuid[], %b::bigint[], %b::text[], %b::bytea[], %b::uuid[], %b::uuid[],
-                %b::uuid[], %b::uuid[], %b::uuid[], %b::text[], %b::text[])
+# (infra/side_rows.py). What a batch does not bring is left out: each part opens tables and indexes.
+_COLUMNS: LiteralString = """originator_id, originator_version, topic, state, event_id, tenant_id,
+         command_id, causation_id, correlation_id, actor, traceparent"""
+_TYPES: LiteralString = "uuid bigint text bytea uuid uuid uuid uuid uuid text text"
+_INSERT: LiteralString = f"WITH appended AS (INSERT INTO events ({_COLUMNS})"
+_RETURNING: LiteralString = " RETURNING era, tx_id, notification_id)"
+_ARRAYS: LiteralString = f"""
+  SELECT {_COLUMNS}
+    FROM unnest({", ".join([f"%b::{type_}[]" for type_ in _TYPES.split()])})
          WITH ORDINALITY AS row (
-           originator_id, originator_version, topic, state, event_id, tenant_id,
-           command_id, causation_id, correlation_id, actor, traceparent, place)
-   ORDER BY place
-  RETURNING era, tx_id, notification_id
-)"""
-_ROWS: LiteralString = """, recorded AS (
+         {_COLUMNS}, place)
+   ORDER BY place"""
+# Of few events each value is a parameter: an array is taken apart for a third of what storing an
+# event costs.
+FEW_EVENTS_MAX = 4
+_ROW: LiteralString = f"({', '.join([f'%b::{type_}' for type_ in _TYPES.split()])})"
+_COMMANDS: LiteralString = """, recorded AS (
   INSERT INTO commands (tenant_id, command_id, fingerprint, result, events_count)
   SELECT * FROM unnest(%b::uuid[], %b::uuid[], %b::bytea[], %b::bytea[], %b::bigint[])
-), opened AS (
+)"""
+_OPENED: LiteralString = """, opened AS (
   INSERT INTO open_executions (tenant_id, execution_id, shard, wake_at)
   SELECT tenant_id, execution_id, shard_of(execution_id), wake_at
     FROM unnest(%b::uuid[], %b::uuid[], %b::timestamptz[]) AS row (tenant_id, execution_id, wake_at)
   ON CONFLICT (execution_id) DO UPDATE SET wake_at = EXCLUDED.wake_at
-), closed AS (
+)"""
+_CLOSED: LiteralString = """, closed AS (
   DELETE FROM open_executions WHERE execution_id = ANY(%b::uuid[])
 )"""
 # Of streams that begin with something of a data subject.
@@ -82,16 +86,7 @@ SELECT min(era), min(tx_id)::text::bigint, array_agg(notification_id) FROM appen
 # their counters.
 _KNOWN: LiteralString = ", known AS MATERIALIZED (SELECT require_known_budgets(%b::json))"
 _MOVED: LiteralString = ", known AS MATERIALIZED (SELECT apply_budgets(%b::json))"
-_PLACES_KNOWN: LiteralString = _PLACES + " WHERE EXISTS (SELECT FROM known)"
-APPEND_EVENTS: LiteralString = _EVENTS + _PLACES
-APPEND: LiteralString = _EVENTS + _ROWS + _PLACES
-APPEND_WITH_SUBJECTS: LiteralString = _EVENTS + _ROWS + _SUBJECTS + _PLACES
-EVENTS_KNOWN: LiteralString = _EVENTS + _KNOWN + _PLACES_KNOWN
-EVENTS_MOVED: LiteralString = _EVENTS + _MOVED + _PLACES_KNOWN
-APPEND_KNOWN: LiteralString = _EVENTS + _ROWS + _KNOWN + _PLACES_KNOWN
-APPEND_MOVED: LiteralString = _EVENTS + _ROWS + _MOVED + _PLACES_KNOWN
-SUBJECTS_KNOWN: LiteralString = _EVENTS + _ROWS + _SUBJECTS + _KNOWN + _PLACES_KNOWN
-SUBJECTS_MOVED: LiteralString = _EVENTS + _ROWS + _SUBJECTS + _MOVED + _PLACES_KNOWN
+_PLACES_PAID: LiteralString = _PLACES + " WHERE EXISTS (SELECT FROM known)"
 
 # (stream id, version, topic, state, event id, id of the event it follows from). Ids and the version
 # as their bytes: so they are sealed with, and so they are stored.
@@ -173,38 +168,56 @@ def stored_at(result: PGresult) -> Stored:
     return Stored(int.from_bytes(era), int.from_bytes(tx_id), bigints(ids))
 
 
-def append_query(batch: Sequence[Append]) -> tuple[LiteralString, list[bytes]]:
-    """The statement for a batch, and its arrays, one per column."""
-    columns = _event_columns(batch)
-    has_subjects = has_rows = False
-    for append in batch:
-        if append.of_subjects:
-            has_subjects = has_rows = True
-        elif append.opened or append.closed or append.commands:
-            has_rows = True
-    if has_rows:
-        columns += [*_command_columns(batch), *_execution_columns(batch)]
-    if has_subjects:
-        columns += _subject_columns(batch)
-    plain, known, moved = STATEMENTS[has_rows, has_subjects]
+def append_query(batch: Sequence[Append]) -> tuple[LiteralString, list[bytes | None]]:
+    """The statement for a batch, and its parameters."""
+    events = [*chain.from_iterable([append.events for append in batch])]
+    few = len(events) if len(events) <= FEW_EVENTS_MAX else 0
+    params = _event_values(batch) if few else _event_columns(batch, events)
+    parts: list[LiteralString] = []
+    for part, columns_of in PARTS.items():
+        if columns := columns_of(batch):
+            parts.append(part)
+            params += columns
+    places = _PLACES
     moves = [append.budgets for append in batch]
-    if not any(moves):
-        return plain, columns
-    is_known = all(one is None or one.only_known for one in moves)
-    return known if is_known else moved, [*columns, moves_document(moves)]
+    if any(moves):
+        places = _PLACES_PAID
+        is_known = all(one is None or one.only_known for one in moves)
+        parts.append(_KNOWN if is_known else _MOVED)
+        params.append(moves_document(moves))
+    return _statement(few, *parts, places), params
 
 
-# By whether there are rows beside the events, and streams of subjects: without budgets, with what
-# is known of them, with what moves on them.
-STATEMENTS: Mapping[tuple[bool, bool], tuple[LiteralString, LiteralString, LiteralString]] = {
-    (False, False): (APPEND_EVENTS, EVENTS_KNOWN, EVENTS_MOVED),
-    (True, False): (APPEND, APPEND_KNOWN, APPEND_MOVED),
-    (True, True): (APPEND_WITH_SUBJECTS, SUBJECTS_KNOWN, SUBJECTS_MOVED),
-}
+@cache
+def _statement(few: int, *parts: LiteralString) -> LiteralString:
+    """few: how many events are sent as values; 0: as arrays."""
+    rows: list[LiteralString] = [_ROW] * few
+    events: LiteralString = f" VALUES {', '.join(rows)}" if few else _ARRAYS
+    return "".join([_INSERT, events, _RETURNING, *parts])
 
 
-def _event_columns(batch: Sequence[Append]) -> list[bytes]:
-    rows = [*chain.from_iterable([append.events for append in batch])]
+def _event_values(batch: Sequence[Append]) -> list[bytes | None]:
+    values: list[bytes | None] = []
+    for append in batch:
+        envelope = append.envelope
+        tenant, command = envelope.tenant_id.bytes, _bytes_of(envelope.command_id)
+        correlation, actor = _bytes_of(envelope.correlation_id), _encoded(envelope.actor)
+        traceparent = _encoded(envelope.traceparent)
+        for stream, version, topic, state, event_id, cause in append.events:
+            values += [stream, version, topic.encode(), state, event_id, tenant]
+            values += [command, cause, correlation, actor, traceparent]
+    return values
+
+
+def _bytes_of(value: UUID | None) -> bytes | None:
+    return None if value is None else value.bytes
+
+
+def _encoded(value: str | None) -> bytes | None:
+    return None if value is None else value.encode()
+
+
+def _event_columns(batch: Sequence[Append], rows: Sequence[EventRow]) -> list[bytes | None]:
     count = len(rows)
     # Of commands that changed nothing only the answers are stored.
     streams, versions, topics, states, event_ids, causes = (
@@ -244,6 +257,8 @@ def _elements_of(envelope: Envelope) -> Elements:
 
 def _command_columns(batch: Sequence[Append]) -> list[bytes]:
     rows = [(append.envelope.tenant_id, *row) for append in batch for row in append.commands]
+    if not rows:
+        return []
     count = len(rows)
     return [
         uuid_array([row[0].bytes for row in rows]),
@@ -254,22 +269,38 @@ def _command_columns(batch: Sequence[Append]) -> list[bytes]:
     ]
 
 
-def _execution_columns(batch: Sequence[Append]) -> list[bytes]:
-    opened = [(append.envelope.tenant_id, *row) for append in batch for row in append.opened]
-    closed = [execution_id.bytes for append in batch for execution_id in append.closed]
+def _opened_columns(batch: Sequence[Append]) -> list[bytes]:
+    rows = [(append.envelope.tenant_id, *row) for append in batch for row in append.opened]
+    if not rows:
+        return []
     return [
-        uuid_array([row[0].bytes for row in opened]),
-        uuid_array([row[1].bytes for row in opened]),
-        array(TIMESTAMPTZ_OID, len(opened), [time_element(row[2]) for row in opened]),
-        uuid_array(closed),
+        uuid_array([row[0].bytes for row in rows]),
+        uuid_array([row[1].bytes for row in rows]),
+        array(TIMESTAMPTZ_OID, len(rows), [time_element(row[2]) for row in rows]),
     ]
+
+
+def _closed_columns(batch: Sequence[Append]) -> list[bytes]:
+    closed = [execution_id.bytes for append in batch for execution_id in append.closed]
+    return [uuid_array(closed)] if closed else []
 
 
 def _subject_columns(batch: Sequence[Append]) -> list[bytes]:
     rows = [(append.envelope.tenant_id, *row) for append in batch for row in append.of_subjects]
+    if not rows:
+        return []
     return [
         uuid_array([row[0].bytes for row in rows]),
         uuid_array([row[1].bytes for row in rows]),
         uuid_array([row[2].bytes for row in rows]),
         array(TEXT_OID, len(rows), [short_text_element(row[3]) for row in rows]),
     ]
+
+
+# Of which a batch has columns only when it brings rows.
+PARTS: Mapping[LiteralString, Callable[[Sequence[Append]], list[bytes]]] = {
+    _COMMANDS: _command_columns,
+    _OPENED: _opened_columns,
+    _CLOSED: _closed_columns,
+    _SUBJECTS: _subject_columns,
+}

@@ -39,6 +39,12 @@ LOOKS_PER_TIMEOUT = 30
 # Fewer are not divided among idle writers: a transaction more costs more than waiting less brings.
 PART_APPENDS_MIN = 32
 
+# Left to choose, PostgreSQL plans an append anew each time, which costs as much as to run it. One
+# plan for all must not read a whole table because that was small when it was made.
+PLANS: LiteralString = """
+SELECT set_config('plan_cache_mode', 'force_generic_plan', false),
+       set_config('enable_seqscan', 'off', false)
+"""
 FIND_APPENDED: LiteralString = """
 SELECT event_id, era, tx_id::text::bigint, notification_id FROM events
  WHERE originator_id = ANY(%b) AND event_id = ANY(%b)
@@ -233,6 +239,7 @@ class _Writer:
             self._conn = await AsyncConnection.connect(
                 self._conninfo, autocommit=True, prepare_threshold=None
             )
+            await self._conn.execute(PLANS)
             self._statements = PreparedStatements(self._conn)
         return self._conn
 

@@ -41,7 +41,7 @@ class PreparedStatements:
         self._known: dict[str, _Prepared] = {}
         self._reading = Transformer(conn)
 
-    async def execute(self, query: str, params: Sequence[bytes]) -> PGresult:
+    async def execute(self, query: str, params: Sequence[bytes | None]) -> PGresult:
         """query: its parameters are written `%b`. Raises what psycopg raises. Cancelled, it closes
         the connection, for nobody waits for the answer.
         """
