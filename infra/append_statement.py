@@ -30,7 +30,6 @@ from infra.binary_form import (
     array,
     bigint_array,
     bigint_element,
-    bigints,
     bytes_element,
     short_text_element,
     text_element,
@@ -48,18 +47,21 @@ from infra.side_rows import SideStatement
 _COLUMNS: LiteralString = """originator_id, originator_version, topic, state, event_id, tenant_id,
          command_id, causation_id, correlation_id, actor, traceparent"""
 _TYPES: LiteralString = "uuid bigint text bytea uuid uuid uuid uuid uuid text text"
-_INSERT: LiteralString = f"WITH appended AS (INSERT INTO events ({_COLUMNS})"
-_RETURNING: LiteralString = " RETURNING era, tx_id, notification_id)"
-_ARRAYS: LiteralString = f"""
-  SELECT {_COLUMNS}
-    FROM unnest({", ".join([f"%b::{type_}[]" for type_ in _TYPES.split()])})
-         WITH ORDINALITY AS row (
-         {_COLUMNS}, place)
+_INSERT: LiteralString = f"""
+WITH appended AS (
+  INSERT INTO events ({_COLUMNS}, shard)
+  SELECT {_COLUMNS}, shard_of(originator_id)
+    FROM """
+_ARRAYS: LiteralString = f"""unnest({", ".join([f"%b::{type_}[]" for type_ in _TYPES.split()])})
+         WITH ORDINALITY AS row ({_COLUMNS}, place)
    ORDER BY place"""
 # Of few events each value is a parameter: an array is taken apart for a third of what storing an
 # event costs.
 FEW_EVENTS_MAX = 4
 _ROW: LiteralString = f"({', '.join([f'%b::{type_}' for type_ in _TYPES.split()])})"
+_RETURNING: LiteralString = """
+  RETURNING era, tx_id, notification_id
+)"""
 _COMMANDS: LiteralString = """, recorded AS (
   INSERT INTO commands (tenant_id, command_id, fingerprint, result, events_count)
   SELECT * FROM unnest(%b::uuid[], %b::uuid[], %b::bytea[], %b::bytea[], %b::bigint[])
@@ -80,8 +82,7 @@ _SUBJECTS: LiteralString = """, of_subjects AS (
   ON CONFLICT DO NOTHING
 )"""
 _PLACES: LiteralString = """
-SELECT min(era), min(tx_id)::text::bigint, array_agg(notification_id) FROM appended
-"""
+SELECT era, tx_id, notification_id FROM appended"""
 # Of appends that something is paid for: that who decided knew of all budgets, and what moves on
 # their counters.
 _KNOWN: LiteralString = ", known AS MATERIALIZED (SELECT require_known_budgets(%b::json))"
@@ -161,11 +162,12 @@ class Append:
 
 
 def stored_at(result: PGresult) -> Stored:
-    """What the statement answers; nothing, for a batch without events."""
-    era, tx_id, ids = (result.get_value(0, column) for column in range(3))
-    if era is None or tx_id is None or ids is None:
+    """What the statement answers: a row for each event."""
+    if not result.ntuples:
         return Stored(0, 0, ())
-    return Stored(int.from_bytes(era), int.from_bytes(tx_id), bigints(ids))
+    era, tx_id = (int.from_bytes(result.get_value(0, column) or b"") for column in (0, 1))
+    ids = [int.from_bytes(result.get_value(row, 2) or b"") for row in range(result.ntuples)]
+    return Stored(era, tx_id, ids)
 
 
 def append_query(batch: Sequence[Append]) -> tuple[LiteralString, list[bytes | None]]:
@@ -192,7 +194,7 @@ def append_query(batch: Sequence[Append]) -> tuple[LiteralString, list[bytes | N
 def _statement(few: int, *parts: LiteralString) -> LiteralString:
     """few: how many events are sent as values; 0: as arrays."""
     rows: list[LiteralString] = [_ROW] * few
-    events: LiteralString = f" VALUES {', '.join(rows)}" if few else _ARRAYS
+    events = f"(VALUES {', '.join(rows)}) AS row ({_COLUMNS})" if few else _ARRAYS
     return "".join([_INSERT, events, _RETURNING, *parts])
 
 

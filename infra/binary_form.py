@@ -15,7 +15,6 @@ SMALLINT, BIGINT = struct.Struct("!h").pack, struct.Struct("!q").pack
 ARRAY_HEAD = struct.Struct("!iiIii")  # dimensions, whether nulls may follow, type, count, first
 EMPTY_HEAD = struct.Struct("!iiI")
 LENGTH = struct.Struct("!i").pack
-BIGINT_ELEMENT_BYTES = 12
 NULL = LENGTH(-1)
 UUID_LENGTH, BIGINT_LENGTH = LENGTH(16), LENGTH(8)
 SMALLINT_ELEMENT = struct.Struct("!ih").pack
@@ -56,12 +55,6 @@ def smallint_array(values: Sequence[int]) -> bytes:
 
 def text_array(values: Sequence[str]) -> bytes:
     return array(TEXT_OID, len(values), [text_element(value) for value in values])
-
-
-def bigints(array: bytes) -> Sequence[int]:
-    """The elements of an array without nulls."""
-    count = (len(array) - ARRAY_HEAD.size) // BIGINT_ELEMENT_BYTES
-    return struct.unpack_from("!" + "4xq" * count, array, ARRAY_HEAD.size)
 
 
 def uuid_element(value: UUID | None) -> bytes:

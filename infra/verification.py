@@ -80,6 +80,11 @@ SEVERAL_TENANTS: LiteralString = (
     "SELECT originator_id, count(DISTINCT tenant_id) || ' tenants in one stream'"
     " FROM events GROUP BY originator_id HAVING count(DISTINCT tenant_id) > 1"
 )
+MISPLACED: LiteralString = (
+    "SELECT originator_id, 'version ' || originator_version || ' is in shard ' ||"
+    " coalesce(shard::text, 'none') || ', its stream in ' || shard_of(originator_id)"
+    " FROM events WHERE shard IS DISTINCT FROM shard_of(originator_id)"
+)
 COMMANDS: LiteralString = "SELECT count(*) FROM commands"
 LOST_COMMANDS: LiteralString = (
     "SELECT c.command_id, 'acknowledged, but not all of its events are stored' FROM commands AS c"
@@ -142,6 +147,7 @@ async def verify_log(
         ("versions of every stream are contiguous", STREAMS, GAPS),
         ("every stream stands in order in the log", STREAMS, REORDERED),
         ("every stream belongs to one tenant", STREAMS, SEVERAL_TENANTS),
+        ("every stream is in its shard", STREAMS, MISPLACED),
         ("every acknowledged command is stored", COMMANDS, LOST_COMMANDS),
         ("every execution is ended or owned", EXECUTIONS, UNOWNED),
         ("every payload beside the log is stored", BLOB_USES, LOST_BLOBS),

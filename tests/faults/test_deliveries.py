@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from domain.agents import Agent
+from domain.identifiers import shard_of
 from infra.event_codec import encoded
 from tests.faults.broken import Broken
 from tests.faults.conftest import use_kafka
@@ -16,8 +17,9 @@ pytestmark = pytest.mark.timeout(600)
 JUMP_S = 600
 SLOW_S = 0.25
 INSERT = """
-INSERT INTO events (originator_id, originator_version, topic, state, event_id, tenant_id, actor)
-SELECT %s, %s, %s, %s, %s, tenant_id, 'test' FROM events LIMIT 1
+INSERT INTO events (originator_id, shard, originator_version, topic, state, event_id, tenant_id,
+                    actor)
+SELECT %s, %s, %s, %s, %s, %s, tenant_id, 'test' FROM events LIMIT 1
 """
 PARKED = "SELECT stream_id FROM dead_letters ORDER BY stream_id"
 
@@ -98,7 +100,7 @@ async def append_an_agent(broken: Broken, topic: str, state: bytes) -> tuple[UUI
     forms = [encoded(event) for event in events]
     async with broken.owner() as conn:
         for version, form in enumerate((forms[0], (topic, state), forms[2]), start=1):
-            await conn.execute(INSERT, (agent.id, version, *form, uuid4()))
+            await conn.execute(INSERT, (agent.id, shard_of(agent.id), version, *form, uuid4()))
     return agent.id, *forms[1]
 
 

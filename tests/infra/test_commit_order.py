@@ -10,7 +10,7 @@ import asyncio
 from psycopg import AsyncConnection
 
 from domain.envelope import Envelope
-from domain.identifiers import TenantId
+from domain.identifiers import TenantId, shard_of
 from infra.event_log import BEGINNING, read_commit_order, read_end
 from infra.prepared_statements import PreparedStatements
 from tests.infra.conftest import Parts
@@ -64,10 +64,10 @@ async def test_an_open_transaction_holds_readers_back_so_that_it_cannot_be_passe
         end = await read_end(reader)
         late = IDS.new()
         await slow.execute(
-            "INSERT INTO agentledger.events (originator_id, originator_version, topic, state,"
-            " tenant_id)"
-            " VALUES (%s, 1, 'api_key.revoked', '{}', %s)",
-            (late, tenant_id),
+            "INSERT INTO agentledger.events (originator_id, shard, originator_version, topic,"
+            " state, tenant_id)"
+            " VALUES (%s, %s, 1, 'api_key.revoked', '{}', %s)",
+            (late, shard_of(late), tenant_id),
         )
         (quick,) = await append_streams(parts.store, tenant_id, streams=1, revoke=False)
         assert await read_commit_order(PreparedStatements(reader), end, limit=10) == []

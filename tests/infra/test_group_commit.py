@@ -12,8 +12,8 @@ from commands.ports import CommandRecord, DuplicateCommand, OpenedExecution
 from domain.credentials import ApiKey
 from domain.envelope import Envelope
 from domain.errors import Stale, Unavailable
-from domain.identifiers import TenantId
-from infra.append_statement import Append
+from domain.identifiers import TenantId, shard_of
+from infra.append_statement import FEW_EVENTS_MAX, Append
 from infra.group_commit import AppendQueueFull, GroupCommit
 from tests.infra.conftest import Conninfo, Parts
 from tests.infra.log_steps import IDS, a_key, until
@@ -146,6 +146,30 @@ async def test_connections_cut_in_the_middle_of_load_lose_nothing_and_store_noth
         assert await cursor.fetchone() == (len(keys), len(keys))
 
 
+@pytest.mark.parametrize("others", [0, FEW_EVENTS_MAX], ids=["few at once", "many at once"])
+async def test_events_of_one_append_are_in_its_order_in_the_log(
+    parts: Parts, database_url: str, others: int
+) -> None:
+    tenant_id = TenantId(IDS.new())
+    key = a_key()
+    for _ in range(2):
+        key.trigger_event(ApiKey.Revoked)
+    stored, *_ = await asyncio.gather(
+        parts.store.append([key], Envelope(tenant_id, "test")),
+        *(parts.group_commit.append(an_append()) for _ in range(others)),
+    )
+    async with await psycopg.AsyncConnection.connect(database_url) as conn:
+        cursor = await conn.execute(
+            "SELECT originator_version, notification_id FROM agentledger.events"
+            " WHERE tenant_id = %s ORDER BY era, tx_id, notification_id",
+            (tenant_id,),
+        )
+        rows = await cursor.fetchall()
+    assert [version for version, _ in rows] == [1, 2, 3]
+    assert stored is not None
+    assert stored.notification_ids == {shard_of(key.id): rows[-1][1]}
+
+
 async def test_a_long_stream_is_loaded_in_pages(parts: Parts) -> None:
     tenant_id = TenantId(IDS.new())
     key = a_key()
@@ -164,7 +188,10 @@ async def test_another_tenants_stream_is_none(parts: Parts) -> None:
     assert await parts.store.load(ApiKey, key.id, TenantId(IDS.new())) is None
 
 
-async def test_every_column_comes_back_as_it_was_stored(parts: Parts, database_url: str) -> None:
+@pytest.mark.parametrize("others", [0, FEW_EVENTS_MAX], ids=["few at once", "many at once"])
+async def test_every_column_comes_back_as_it_was_stored(
+    parts: Parts, database_url: str, others: int
+) -> None:
     tenant_id = TenantId(IDS.new())
     full = Envelope(tenant_id, "käufer", IDS.new(), IDS.new(), IDS.new(), "00-trace-01")
     bare = Envelope(tenant_id, "käufer")
@@ -173,6 +200,7 @@ async def test_every_column_comes_back_as_it_was_stored(parts: Parts, database_u
     await asyncio.gather(
         parts.store.append([first], full, side_rows=[OpenedExecution(first.id, wake_at)]),
         parts.store.append([second], bare, side_rows=[OpenedExecution(second.id)]),
+        *(parts.group_commit.append(an_append()) for _ in range(others)),
     )
     async with await psycopg.AsyncConnection.connect(database_url) as conn:
         cursor = await conn.execute(

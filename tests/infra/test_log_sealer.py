@@ -10,7 +10,7 @@ from psycopg import AsyncConnection
 from psycopg.errors import InsufficientPrivilege, UniqueViolation
 
 from domain.envelope import Envelope
-from domain.identifiers import TenantId
+from domain.identifiers import TenantId, shard_of
 from domain.identity import User
 from infra.event_commitments import TELLS_OF_KEYS
 from infra.event_log import BEGINNING, read_commit_order
@@ -153,9 +153,9 @@ async def test_what_is_not_sealed_or_not_the_tenants_has_no_proof(log: SealedLog
 
 
 ODD = """
-INSERT INTO events (originator_id, originator_version, topic, state, tenant_id, event_id, actor,
-                    traceparent, command_id, causation_id, correlation_id, recorded_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+INSERT INTO events (originator_id, shard, originator_version, topic, state, tenant_id, event_id,
+                    actor, traceparent, command_id, causation_id, correlation_id, recorded_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 
 
@@ -191,7 +191,8 @@ async def test_the_short_way_to_a_leaf_comes_to_the_same_one(
         database_url, autocommit=True, options=options
     ) as owner:
         for version, (topic, state, *others) in enumerate(odd, 1):
-            place = (IDS.new(), version, topic, state, ours, IDS.new())
+            stream = IDS.new()
+            place = (stream, shard_of(stream), version, topic, state, ours, IDS.new())
             await owner.execute(ODD, (*place, *others))
     statements = PreparedStatements(log.conn)
     events = await read_commit_order(statements, BEGINNING, limit=100_000)

@@ -7,6 +7,7 @@ from psycopg import AsyncConnection
 
 from domain.credits import CreditAccount
 from domain.executions import Execution
+from domain.identifiers import shard_of
 from domain.triggers import Trigger
 from infra.trigger_verification import verify_triggers
 from infra.verification import verify_log
@@ -121,6 +122,21 @@ async def test_a_trigger_is_looked_at_when_its_events_say(ledger: Ledger) -> Non
             f"{stray.stream_id}: is looked at, and has no events",
         ]
     )
+
+
+async def test_an_event_in_another_shard_than_its_stream_is_found(ledger: Ledger) -> None:
+    first, second = an_execution(), an_execution()
+    await ledger.append([*first.events, *second.events])
+    check = "every stream is in its shard"
+    assert await violations(ledger, check) == []
+    of = shard_of(first.stream_id)
+    for shard, said in ((of ^ 1, str(of ^ 1)), (None, "none")):
+        await ledger.fetch(
+            "UPDATE events SET shard = %s WHERE originator_id = %s", shard, first.stream_id
+        )
+        assert await violations(ledger, check) == [
+            f"{first.stream_id}: version 1 is in shard {said}, its stream in {of}"
+        ]
 
 
 async def test_a_run_is_owned_unless_the_last_that_was_decided_ended_it(ledger: Ledger) -> None:

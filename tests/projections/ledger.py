@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import AsyncConnection, sql
 
 from commands.ports import Batch, LoggedEvent, Position, partition_of
+from domain.identifiers import shard_of
 from infra.clock import SystemClock, Uuid7Ids
 from infra.event_commitments import EventCommitments
 from infra.event_log import BEGINNING, read_commit_order
@@ -31,8 +32,8 @@ ALL_PARTITIONS = range(PARTITIONS)
 
 INSERT = """
 INSERT INTO events
-  (originator_id, originator_version, topic, state, tenant_id, event_id, actor, recorded_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+  (originator_id, shard, originator_version, topic, state, tenant_id, event_id, actor, recorded_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 
 
@@ -95,6 +96,7 @@ class Ledger:
                 [
                     (
                         event.stream_id,
+                        shard_of(event.stream_id),
                         event.version,
                         event.topic,
                         event.state,

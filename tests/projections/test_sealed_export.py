@@ -271,8 +271,8 @@ DAMAGES = {
     "UPDATE events SET notification_id = 1000000 - originator_version"
     " WHERE originator_id = %(stream)s": "{stream} version 1: is not what was sealed at place",
     "INSERT INTO events (originator_id, originator_version, topic, state, tenant_id, tx_id,"
-    " notification_id) SELECT originator_id, 4, topic, state, tenant_id, tx_id, 0 FROM events"
-    " WHERE originator_id = %(stream)s AND originator_version = 2": (
+    " notification_id, shard) SELECT originator_id, 4, topic, state, tenant_id, tx_id, 0, shard"
+    " FROM events WHERE originator_id = %(stream)s AND originator_version = 2": (
         "{stream} version 4: was put in before place 0 of tenant"
     ),
     "UPDATE log_seals SET root = sha256(root) WHERE number = 1": "seal 1: its signature is not",
