@@ -78,7 +78,8 @@ class GroupCommit:
         self._timeout_s = timeout_s
         self._on_appended = on_appended
         self._queue = AppendQueue(queue_max)
-        self._work = asyncio.Event()
+        # Who was at work last goes on first: what the server's process for it needs is in a cache.
+        self._idle: list[asyncio.Future[None]] = []
         self._storing: dict[_Writer, Sequence[Append]] = {}
         self._watch: asyncio.TimerHandle | None = None
         METRICS.store.queue_depth.set_function(self.waiting_count)
@@ -95,7 +96,8 @@ class GroupCommit:
         append.overdue_at = loop.time() + self._timeout_s
         if not self._queue.put(append):
             raise AppendQueueFull
-        self._work.set()
+        if self._idle:
+            self._idle.pop().set_result(None)
         if self._watch is None:
             self._watch = loop.call_later(self._timeout_s / LOOKS_PER_TIMEOUT, self._fail_overdue)
         return stored
@@ -132,10 +134,8 @@ class GroupCommit:
         writer = _Writer(self._conninfo)
         try:
             while True:
-                await self._work.wait()
-                batch = self._take()
-                if not batch:
-                    self._work.clear()
+                if not (batch := self._take()):
+                    await self._appended()
                     continue
                 self._storing[writer] = batch
                 began_at = asyncio.get_running_loop().time()
@@ -152,6 +152,16 @@ class GroupCommit:
             for append in self._storing.pop(writer, ()):
                 _fail_late(append)
             await writer.close()
+
+    async def _appended(self) -> None:
+        """Something was, and nobody else was woken for it."""
+        woken = asyncio.get_running_loop().create_future()
+        self._idle.append(woken)
+        try:
+            await woken
+        finally:
+            if woken in self._idle:  # Nobody writes any more.
+                self._idle.remove(woken)
 
     def _take(self) -> list[Append]:
         """What this writer stores next: of many appends a part only, while others are idle too."""
