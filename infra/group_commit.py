@@ -39,7 +39,7 @@ LOOKS_PER_TIMEOUT = 30
 # Fewer are not divided among idle writers: a transaction more costs more than waiting less brings.
 PART_APPENDS_MIN = 32
 
-# Left to choose, PostgreSQL plans an append anew each time, which costs as much as to run it. One
+# Left to choose, PostgreSQL may plan an append anew each time: half of what it costs then. One
 # plan for all must not read a whole table because that was small when it was made.
 PLANS: LiteralString = """
 SELECT set_config('plan_cache_mode', 'force_generic_plan', false),
@@ -79,7 +79,7 @@ class GroupCommit:
         self._on_appended = on_appended
         self._queue = AppendQueue(queue_max)
         # Who was at work last goes on first: what the server's process for it needs is in a cache.
-        self._idle: list[asyncio.Future[None]] = []
+        self._idle: list[asyncio.Event] = []
         self._storing: dict[_Writer, Sequence[Append]] = {}
         self._watch: asyncio.TimerHandle | None = None
         METRICS.store.queue_depth.set_function(self.waiting_count)
@@ -97,7 +97,7 @@ class GroupCommit:
         if not self._queue.put(append):
             raise AppendQueueFull
         if self._idle:
-            self._idle.pop().set_result(None)
+            self._idle.pop().set()
         if self._watch is None:
             self._watch = loop.call_later(self._timeout_s / LOOKS_PER_TIMEOUT, self._fail_overdue)
         return stored
@@ -155,10 +155,10 @@ class GroupCommit:
 
     async def _appended(self) -> None:
         """Something was, and nobody else was woken for it."""
-        woken = asyncio.get_running_loop().create_future()
+        woken = asyncio.Event()
         self._idle.append(woken)
         try:
-            await woken
+            await woken.wait()
         finally:
             if woken in self._idle:  # Nobody writes any more.
                 self._idle.remove(woken)

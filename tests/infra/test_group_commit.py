@@ -265,6 +265,21 @@ async def test_who_appended_goes_on_before_anybody_reads_what_is_new(conninfo: C
     assert order == ["went on", "told"]
 
 
+@pytest.mark.parametrize("turns", range(4))
+async def test_an_append_that_comes_while_the_writers_end_is_refused_in_time(
+    conninfo: Conninfo, turns: int
+) -> None:
+    """turns: of the event loop, since they were told to."""
+    group_commit = idle(conninfo("writer"))
+    running = asyncio.create_task(group_commit.run())
+    await group_commit.append(an_append())
+    running.cancel()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    with pytest.raises(Unavailable):
+        await group_commit.append(an_append())
+
+
 async def test_an_append_that_nobody_stores_is_refused_in_time(conninfo: Conninfo) -> None:
     group_commit = idle(conninfo("writer"))
     answers = await asyncio.gather(
