@@ -7,7 +7,6 @@ from uuid import UUID
 
 import psycopg
 from eventsourcing.persistence import StoredEvent
-from psycopg import AsyncConnection
 
 from bench.cpu import own_s, server_s
 from bench.history import TENANTS, Seal, store_runs
@@ -16,6 +15,7 @@ from bench.stage import BenchFailed, Stage
 from cli.collections import rare_collections
 from domain.identifiers import TenantId
 from infra.clock import Uuid7Ids
+from infra.connections import Connection
 from infra.data_keys import DataKeys
 from infra.event_sealing import place, sealed
 from infra.key_encryption import Scope
@@ -79,7 +79,7 @@ async def sealing(keys: DataKeys, tenants: list[TenantId]) -> Seal:
 
 async def _rate(runtime: Runtime, stage: Stage, stored: int) -> Rate:
     sealer = await runtime.log_sealer()
-    async with await AsyncConnection.connect(
+    async with await Connection.connect(
         runtime.conninfo("projector"), autocommit=True, prepare_threshold=None
     ) as conn:
         statements = PreparedStatements(conn)

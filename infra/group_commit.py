@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import LiteralString
 from uuid import UUID
 
-from psycopg import AsyncConnection, DatabaseError, OperationalError
+from psycopg import DatabaseError, OperationalError
 from psycopg.errors import UniqueViolation
 
 from commands.ports import DuplicateCommand, PositionToken
@@ -23,6 +23,7 @@ from infra.append_queue import AppendQueue
 from infra.append_statement import Append, Stored, append_query, stored_at
 from infra.blob_statement import store_blobs
 from infra.budget_moves import CHANGED_SQLSTATE, EXCEEDED_SQLSTATE
+from infra.connections import Connection
 from infra.crash_points import reach
 from infra.logs import SLOW, told
 from infra.metrics import METRICS
@@ -131,6 +132,7 @@ class GroupCommit:
             self._watch = loop.call_later(self._timeout_s / LOOKS_PER_TIMEOUT, self._fail_overdue)
 
     async def _write_for_ever(self) -> None:
+        loop = asyncio.get_running_loop()
         writer = _Writer(self._conninfo)
         try:
             while True:
@@ -138,20 +140,23 @@ class GroupCommit:
                     await self._appended()
                     continue
                 self._storing[writer] = batch
-                began_at = asyncio.get_running_loop().time()
+                began_at = loop.time()
                 await writer.store(batch, began_at + self._timeout_s)
                 del self._storing[writer]
                 reach("append.after_answer")
-                self.batches_count += 1
-                self.events_count += sum(len(append.events) for append in batch)
-                _count(batch, asyncio.get_running_loop().time() - began_at)
                 # Behind those whom this batch lets go on: what they store next is sent before
-                # anybody reads what they have stored.
-                asyncio.get_running_loop().call_soon(self._on_appended)
+                # anybody counts or reads what they have stored.
+                loop.call_soon(self._ended, batch, loop.time() - began_at)
         finally:
             for append in self._storing.pop(writer, ()):
                 _fail_late(append)
             await writer.close()
+
+    def _ended(self, batch: Sequence[Append], seconds: float) -> None:
+        self.batches_count += 1
+        self.events_count += sum(len(append.events) for append in batch)
+        _count(batch, seconds)
+        self._on_appended()
 
     async def _appended(self) -> None:
         """Something was, and nobody else was woken for it."""
@@ -186,7 +191,7 @@ def _count(batch: Sequence[Append], seconds: float) -> None:
                 metrics.appends.labels("duplicate").inc()
             case _:
                 metrics.appends.labels("failed").inc()
-    metrics.appends.labels("stored").inc(stored_count)
+    metrics.appends_stored.inc(stored_count)
     metrics.events.inc(events_count)
     metrics.batch_seconds.observe(seconds)
     if 0 < SLOW.query_s < seconds:
@@ -207,7 +212,7 @@ class _Writer:
 
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
-        self._conn: AsyncConnection | None = None
+        self._conn: Connection | None = None
         self._statements: PreparedStatements
 
     async def store(self, batch: Sequence[Append], deadline: float) -> None:
@@ -244,16 +249,16 @@ class _Writer:
             conn, self._conn = self._conn, None
             await conn.close()
 
-    async def _connected(self) -> AsyncConnection:
+    async def _connected(self) -> Connection:
         if self._conn is None or self._conn.closed:
-            self._conn = await AsyncConnection.connect(
+            self._conn = await Connection.connect(
                 self._conninfo, autocommit=True, prepare_threshold=None
             )
             await self._conn.execute(PLANS)
             self._statements = PreparedStatements(self._conn)
         return self._conn
 
-    async def _store_or_halve(self, conn: AsyncConnection, batch: Sequence[Append]) -> None:
+    async def _store_or_halve(self, conn: Connection, batch: Sequence[Append]) -> None:
         try:
             await self._insert(conn, batch)
         except OperationalError:
@@ -271,7 +276,7 @@ class _Writer:
             await self._store_or_halve(conn, batch[:middle])
             await self._store_or_halve(conn, batch[middle:])
 
-    async def _insert(self, conn: AsyncConnection, batch: Sequence[Append]) -> None:
+    async def _insert(self, conn: Connection, batch: Sequence[Append]) -> None:
         query, params = append_query(batch)
         reach("append.before_statement")
         if any(append.rare or append.blobs for append in batch):
@@ -291,7 +296,7 @@ class _Writer:
             append.succeed(stored, place)
             place += len(append.events)
 
-    async def _refuse(self, conn: AsyncConnection, append: Append, error: DatabaseError) -> None:
+    async def _refuse(self, conn: Connection, append: Append, error: DatabaseError) -> None:
         """Alone and refused: perhaps it was stored by an earlier try whose acknowledgement got
         lost.
         """
@@ -308,7 +313,7 @@ class _Writer:
         else:
             append.fail(Stale())
 
-    async def _without_stored(self, conn: AsyncConnection, batch: Sequence[Append]) -> list[Append]:
+    async def _without_stored(self, conn: Connection, batch: Sequence[Append]) -> list[Append]:
         """Resolves the appends whose events are in the log already; returns the others."""
         rows = [row for append in batch for row in append.events]
         streams = [UUID(bytes=row[0]) for row in rows]

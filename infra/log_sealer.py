@@ -15,6 +15,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 
 from commands.ports import Clock, Position
+from infra.connections import Connection
 from infra.event_commitments import EventCommitments
 from infra.event_log import BEGINNING
 from infra.log_seals import NO_SEAL, Head, Seal, SignedSeal
@@ -115,7 +116,7 @@ class LogSealer:
         """Be the active sealer or wait to become it, until cancelled. Raises on any failure: the
         caller restarts it.
         """
-        async with await AsyncConnection.connect(
+        async with await Connection.connect(
             self._conninfo, autocommit=True, prepare_threshold=None
         ) as conn:
             await conn.execute(LIMIT_SILENCE)

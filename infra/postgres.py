@@ -12,13 +12,14 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import orjson
-from psycopg import AsyncConnection, OperationalError
+from psycopg import OperationalError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from domain.errors import Unavailable
 from domain.identifiers import JsonObject, TenantId
+from infra.connections import Connection
 from infra.migrations import role_password
 from infra.tenant_statements import TenantStatements
 
@@ -72,10 +73,11 @@ class Database:
             max_size=pool_size_max,
             timeout=checkout_timeout_s,
             open=False,
+            connection_class=Connection,
             kwargs={"autocommit": True, "prepare_threshold": 2},
             reconnect_timeout=60,
         )
-        self._statements: WeakKeyDictionary[AsyncConnection, TenantStatements] = WeakKeyDictionary()
+        self._statements: WeakKeyDictionary[Connection, TenantStatements] = WeakKeyDictionary()
 
     async def open(self) -> None:
         await self._pool.open()
@@ -84,14 +86,14 @@ class Database:
         await self._pool.close()
 
     @asynccontextmanager
-    async def connection(self) -> AsyncGenerator[AsyncConnection]:
+    async def connection(self) -> AsyncGenerator[Connection]:
         """An autocommit connection without a tenant, whatever its last user left behind."""
         async with self.shared() as conn:
             await conn.execute("RESET ALL")
             yield conn
 
     @asynccontextmanager
-    async def shared(self) -> AsyncGenerator[AsyncConnection]:
+    async def shared(self) -> AsyncGenerator[Connection]:
         """As its last user left it, which saves a round trip: for statements that name their tenant
         themselves.
         """
@@ -102,7 +104,7 @@ class Database:
             raise DatabaseUnavailable from error
 
     @asynccontextmanager
-    async def tenant_transaction(self, tenant_id: TenantId) -> AsyncGenerator[AsyncConnection]:
+    async def tenant_transaction(self, tenant_id: TenantId) -> AsyncGenerator[Connection]:
         """A transaction that sees one tenant; the setting ends with it."""
         async with self.shared() as conn, conn.transaction():
             await conn.execute("SELECT set_config('app.tenant_id', %s, true)", (str(tenant_id),))

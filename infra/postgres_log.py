@@ -19,6 +19,7 @@ from psycopg import AsyncConnection
 
 from commands.ports import Batch, LoggedEvent, LogHandler, Position, Start, partition_of
 from domain.identifiers import SHARDS_COUNT, Shard
+from infra.connections import Connection
 from infra.consumer import Pace
 from infra.crash_points import reach
 from infra.event_log import BEGINNING, read_commit_order, read_end, read_topics
@@ -291,9 +292,7 @@ class PostgresLog:
             for partition in partitions:
                 membership.positions.pop(partition, None)
 
-    async def _read(
-        self, reader: AsyncConnection, membership: _Membership, handler: LogHandler
-    ) -> None:
+    async def _read(self, reader: Connection, membership: _Membership, handler: LogHandler) -> None:
         statements = PreparedStatements(reader)
         pause_s = self._poll_min_s
         pace = Pace(self._pace_s)

@@ -6,16 +6,17 @@ PostgreSQL's binary form (infra/binary_form.py), and so are the columns of the r
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from psycopg import AsyncConnection
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, Format
-from psycopg.pq.abc import PGconn, PGresult
+from psycopg.pq.abc import PGresult
+
+from infra.connections import Connection
 
 PLACEHOLDER = "%b"
 # A connection that comes back to its pool keeps what was prepared on it.
@@ -36,7 +37,7 @@ class PreparedStatements:
     None): psycopg gives up all that are prepared on it, these too, after a rollback.
     """
 
-    def __init__(self, conn: AsyncConnection) -> None:
+    def __init__(self, conn: Connection) -> None:
         self._conn = conn
         self._known: dict[str, _Prepared] = {}
         self._reading = Transformer(conn)
@@ -52,7 +53,7 @@ class PreparedStatements:
                 pgconn.send_query_prepared(known.name, params, known.formats, Format.BINARY)
                 return await self._result()
             except asyncio.CancelledError:
-                pgconn.finish()
+                self._conn.give_up()
                 raise
 
     async def rows(self, query: str, params: Sequence[bytes]) -> list[tuple[Any, ...]]:
@@ -71,42 +72,12 @@ class PreparedStatements:
         return known
 
     async def _result(self) -> PGresult:
-        pgconn = self._conn.pgconn
-        await flush(pgconn)
+        conn = self._conn
+        await conn.flush()
         first: PGresult | None = None
-        while (result := await next_result(pgconn)) is not None:
+        while (result := await conn.next_result()) is not None:
             first = first or result
         assert first is not None
         if first.status not in IS_GOOD:
             raise error_from_result(first)
         return first
-
-
-async def flush(pgconn: PGconn) -> None:
-    """What was sent leaves this process."""
-    loop = asyncio.get_running_loop()
-    while pgconn.flush():
-        await _ready(pgconn.socket, loop.add_writer, loop.remove_writer)
-
-
-async def next_result(pgconn: PGconn) -> PGresult | None:
-    """None after the last of a statement."""
-    loop = asyncio.get_running_loop()
-    while pgconn.is_busy():
-        await _ready(pgconn.socket, loop.add_reader, loop.remove_reader)
-        pgconn.consume_input()
-    return pgconn.get_result()
-
-
-async def _ready(socket: int, watch: Callable[..., object], leave: Callable[[int], object]) -> None:
-    ready = asyncio.get_running_loop().create_future()
-    watch(socket, _be_ready, ready)
-    try:
-        await ready
-    finally:
-        leave(socket)
-
-
-def _be_ready(ready: asyncio.Future[None]) -> None:
-    if not ready.done():
-        ready.set_result(None)

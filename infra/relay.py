@@ -18,6 +18,7 @@ from psycopg import AsyncConnection
 
 from commands.ports import LoggedEvent, Position, partition_of
 from domain.identifiers import SHARDS_COUNT
+from infra.connections import Connection
 from infra.consumer import Pace
 from infra.crash_points import reach
 from infra.event_log import BEGINNING, read_commit_order
@@ -93,7 +94,7 @@ class Relay:
         await ensure_topic(
             self._bootstrap_servers, self._topic, partitions_count=self._partitions_count
         )
-        async with await AsyncConnection.connect(self._conninfo, autocommit=True) as conn:
+        async with await Connection.connect(self._conninfo, autocommit=True) as conn:
             await conn.execute(LIMIT_SILENCE)
             self.is_standing_by = True
             try:
@@ -136,7 +137,7 @@ class Relay:
                 return
             await asyncio.sleep(STANDBY_RETRY_S)
 
-    async def _publish_for_ever(self, conn: AsyncConnection, kafka: AIOKafkaProducer) -> None:
+    async def _publish_for_ever(self, conn: Connection, kafka: AIOKafkaProducer) -> None:
         position = await self._stored_position(conn)
         log.info("relay %s is active from %s", self._range, position)
         pause_s = self._poll_min_s

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import LiteralString, Self, TypeAlias
 from uuid import UUID
 
-from psycopg import AsyncConnection
 from psycopg.pq.abc import PGresult
 
 from commands.ports import Position
@@ -20,6 +19,7 @@ from domain.errors import Unavailable
 from domain.executions import Execution
 from domain.identifiers import TenantId
 from infra.binary_form import BIGINT
+from infra.connections import Connection
 from infra.consumer import Pace
 from infra.event_log import place_params, read_end
 from infra.postgres import Database
@@ -165,7 +165,7 @@ class Tail:
                 log.warning("tail: %s", error)
                 await asyncio.sleep(RETRY_S)
 
-    async def _follow(self, conn: AsyncConnection) -> None:
+    async def _follow(self, conn: Connection) -> None:
         if self._position is None:
             self._position = await read_end(conn)
         statements = PreparedStatements(conn)

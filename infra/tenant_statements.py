@@ -12,12 +12,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import LiteralString, NamedTuple
 
-from psycopg import AsyncConnection, Error
+from psycopg import Error
 from psycopg.errors import InvalidSqlStatementName, error_from_result
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
-from infra.prepared_statements import NUMBERS, flush, next_result
+from infra.connections import Connection
+from infra.prepared_statements import NUMBERS
 
 # Of one connection. A plan is some 100 KiB of its session's memory.
 STATEMENTS_MAX = 32
@@ -40,7 +41,7 @@ class _Sent(NamedTuple):
 class TenantStatements:
     """Those of one connection, which is not in a transaction."""
 
-    def __init__(self, conn: AsyncConnection) -> None:
+    def __init__(self, conn: Connection) -> None:
         self._conn = conn
         # What was asked, the newest last; a name where it is prepared.
         self._known: OrderedDict[str, bytes | None] = OrderedDict()
@@ -81,9 +82,9 @@ class TenantStatements:
                 pgconn.send_query_params(query.encode(), (params,), OF_QUERY)
                 sent.append(_Sent(query))
             pgconn.pipeline_sync()
-            await flush(pgconn)
+            await self._conn.flush()
             results = [await self._result() for _ in sent]
-            await next_result(pgconn)  # The end of the transaction.
+            await self._conn.next_result()  # The end of the transaction.
             pgconn.exit_pipeline_mode()
         except asyncio.CancelledError:
             # What nobody waits for should not go on either.
@@ -92,7 +93,7 @@ class TenantStatements:
             raise
         finally:
             if pgconn.pipeline_status:  # Something is left to be read.
-                pgconn.finish()
+                self._conn.give_up()
         for one, result in zip(sent, results, strict=True):
             if result.status == ExecStatus.FATAL_ERROR:
                 raise error_from_result(result)
@@ -125,8 +126,7 @@ class TenantStatements:
 
     async def _result(self) -> PGresult:
         """Of the next command."""
-        pgconn = self._conn.pgconn
-        result = await next_result(pgconn)
+        result = await self._conn.next_result()
         assert result is not None
-        await next_result(pgconn)
+        await self._conn.next_result()
         return result

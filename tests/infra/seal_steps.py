@@ -4,10 +4,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from psycopg import AsyncConnection
-
 from commands.ports import LoggedEvent
 from domain.identifiers import TenantId
+from infra.connections import Connection
 from infra.event_commitments import EventCommitments
 from infra.event_log import BEGINNING, read_commit_order
 from infra.log_sealer import LogSealer, SealLimits
@@ -31,7 +30,7 @@ class SealedLog:
     """conn: of the role that seals."""
 
     parts: Parts
-    conn: AsyncConnection
+    conn: Connection
     clock: SteppedClock = field(default_factory=SteppedClock)
 
     @property

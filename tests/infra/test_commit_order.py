@@ -7,10 +7,9 @@ another one.
 
 import asyncio
 
-from psycopg import AsyncConnection
-
 from domain.envelope import Envelope
 from domain.identifiers import TenantId, shard_of
+from infra.connections import Connection
 from infra.event_log import BEGINNING, read_commit_order, read_end
 from infra.prepared_statements import PreparedStatements
 from tests.infra.conftest import Parts
@@ -25,9 +24,7 @@ async def test_a_reader_beside_many_writers_misses_nothing_and_keeps_every_strea
     seen: list[tuple[object, int]] = []
 
     async def tail() -> None:
-        async with await AsyncConnection.connect(
-            parts.conninfo("relay"), autocommit=True
-        ) as reader:
+        async with await Connection.connect(parts.conninfo("relay"), autocommit=True) as reader:
             position = BEGINNING
             statements = PreparedStatements(reader)
             while True:
@@ -58,8 +55,8 @@ async def test_an_open_transaction_holds_readers_back_so_that_it_cannot_be_passe
 ) -> None:
     tenant_id = TenantId(IDS.new())
     async with (
-        await AsyncConnection.connect(database_url) as slow,
-        await AsyncConnection.connect(parts.conninfo("relay"), autocommit=True) as reader,
+        await Connection.connect(database_url) as slow,
+        await Connection.connect(parts.conninfo("relay"), autocommit=True) as reader,
     ):
         end = await read_end(reader)
         late = IDS.new()
@@ -83,7 +80,7 @@ async def test_the_token_of_an_append_names_the_place_its_event_has_in_the_log(
     key = a_key()
     token = await parts.store.append([key], Envelope(tenant_id, "test"))
     assert token is not None
-    async with await AsyncConnection.connect(parts.conninfo("relay"), autocommit=True) as reader:
+    async with await Connection.connect(parts.conninfo("relay"), autocommit=True) as reader:
         (event,) = [
             e
             for e in await read_commit_order(PreparedStatements(reader), BEGINNING, limit=5000)
@@ -95,7 +92,7 @@ async def test_the_token_of_an_append_names_the_place_its_event_has_in_the_log(
 async def test_a_shard_filter_gives_exactly_the_streams_of_those_shards(parts: Parts) -> None:
     tenant_id = TenantId(IDS.new())
     await append_streams(parts.store, tenant_id, streams=100)
-    async with await AsyncConnection.connect(parts.conninfo("relay"), autocommit=True) as reader:
+    async with await Connection.connect(parts.conninfo("relay"), autocommit=True) as reader:
         everything = await read_commit_order(PreparedStatements(reader), BEGINNING, limit=10_000)
         some = await read_commit_order(
             PreparedStatements(reader), BEGINNING, limit=10_000, shards=[1, 5, 63]

@@ -7,7 +7,6 @@ from uuid import UUID
 import orjson
 import psycopg
 import pytest
-from psycopg import AsyncConnection
 
 from commands.ports import Batch, CommandRecord, LoggedEvent, StoredDefinition
 from commands.sealing_port import KeyDestroyed
@@ -15,6 +14,7 @@ from domain.credentials import ApiKey
 from domain.envelope import Envelope
 from domain.identifiers import JsonObject, TenantId
 from infra.clock import SystemClock
+from infra.connections import Connection
 from infra.consumer_progress import GroupProgress
 from infra.event_codec import decode
 from infra.event_log import BEGINNING, read_commit_order
@@ -32,8 +32,8 @@ DESTROY = (
 
 
 @pytest.fixture
-async def owner(database_url: str) -> AsyncIterator[AsyncConnection]:
-    async with await AsyncConnection.connect(
+async def owner(database_url: str) -> AsyncIterator[Connection]:
+    async with await Connection.connect(
         database_url, autocommit=True, options="-c search_path=agentledger,pg_catalog"
     ) as conn:
         yield conn
@@ -44,7 +44,7 @@ def tenant_id() -> TenantId:
     return TenantId(IDS.new())
 
 
-async def stored(owner: AsyncConnection, tenant_id: TenantId) -> list[LoggedEvent]:
+async def stored(owner: Connection, tenant_id: TenantId) -> list[LoggedEvent]:
     everything = await read_commit_order(PreparedStatements(owner), BEGINNING, limit=10_000)
     return [event for event in everything if event.tenant_id == tenant_id]
 
@@ -60,7 +60,7 @@ async def appended(parts: Parts, tenant_id: TenantId, *, name: str) -> UUID:
 
 
 async def test_the_log_holds_no_word_of_what_was_stored_and_readers_do(
-    parts: Parts, owner: AsyncConnection, tenant_id: TenantId
+    parts: Parts, owner: Connection, tenant_id: TenantId
 ) -> None:
     stream_id = await appended(parts, tenant_id, name="canary")
     events = await stored(owner, tenant_id)
@@ -74,7 +74,7 @@ async def test_the_log_holds_no_word_of_what_was_stored_and_readers_do(
 
 
 async def test_an_event_in_the_place_of_another_cannot_be_read_and_stops_no_other(
-    parts: Parts, owner: AsyncConnection, tenant_id: TenantId
+    parts: Parts, owner: Connection, tenant_id: TenantId
 ) -> None:
     first = await appended(parts, tenant_id, name="first")
     second = await appended(parts, tenant_id, name="second")
@@ -92,7 +92,7 @@ async def test_an_event_in_the_place_of_another_cannot_be_read_and_stops_no_othe
 
 
 async def test_what_was_stored_before_there_were_seals_is_read_as_it_is(
-    parts: Parts, owner: AsyncConnection, tenant_id: TenantId
+    parts: Parts, owner: Connection, tenant_id: TenantId
 ) -> None:
     stream_id = await appended(parts, tenant_id, name="old")
     plain = (await parts.seals.opened(await stored(owner, tenant_id)))[0].state
@@ -106,7 +106,7 @@ async def test_what_was_stored_before_there_were_seals_is_read_as_it_is(
 
 
 async def test_consumers_of_the_log_are_given_what_is_in_the_events(
-    parts: Parts, owner: AsyncConnection, tenant_id: TenantId
+    parts: Parts, owner: Connection, tenant_id: TenantId
 ) -> None:
     await appended(parts, tenant_id, name="delivered")
     delivered = Batch(3, await stored(owner, tenant_id), "here")
@@ -131,7 +131,7 @@ async def test_consumers_of_the_log_are_given_what_is_in_the_events(
 
 
 async def test_answers_and_definitions_lie_sealed_and_are_read(
-    parts: Parts, owner: AsyncConnection, tenant_id: TenantId
+    parts: Parts, owner: Connection, tenant_id: TenantId
 ) -> None:
     definition: JsonObject = {"nodes": "canary"}
     command = CommandRecord(IDS.new(), b"print", {"answer": "canary"})
@@ -153,7 +153,7 @@ async def test_answers_and_definitions_lie_sealed_and_are_read(
 
 
 async def test_once_the_key_is_destroyed_events_count_and_say_nothing(
-    parts: Parts, owner: AsyncConnection, tenant_id: TenantId
+    parts: Parts, owner: Connection, tenant_id: TenantId
 ) -> None:
     stream_id = await appended(parts, tenant_id, name="erased")
     neighbour = TenantId(IDS.new())

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from psycopg import AsyncConnection
 from psycopg.errors import InsufficientPrivilege, UniqueViolation
 
 from domain.envelope import Envelope
 from domain.identifiers import TenantId, shard_of
 from domain.identity import User
+from infra.connections import Connection
 from infra.event_commitments import TELLS_OF_KEYS
 from infra.event_log import BEGINNING, read_commit_order
 from infra.log_seals import NO_COMMITMENT, NO_SEAL, event_leaf, follows
@@ -28,7 +28,7 @@ from tests.infra.test_merkle import naive_root
 
 @pytest.fixture
 async def log(parts: Parts, conninfo: Conninfo) -> AsyncIterator[SealedLog]:
-    async with await AsyncConnection.connect(
+    async with await Connection.connect(
         conninfo("projector"), autocommit=True, prepare_threshold=None
     ) as conn:
         sealed = SealedLog(parts, conn)
@@ -187,9 +187,7 @@ async def test_the_short_way_to_a_leaf_comes_to_the_same_one(
         ("z", b"[1]", "test", None, None, None, None, late),
     ]
     options = "-c search_path=agentledger,pg_catalog"
-    async with await AsyncConnection.connect(
-        database_url, autocommit=True, options=options
-    ) as owner:
+    async with await Connection.connect(database_url, autocommit=True, options=options) as owner:
         for version, (topic, state, *others) in enumerate(odd, 1):
             stream = IDS.new()
             place = (stream, shard_of(stream), version, topic, state, ours, IDS.new())
@@ -337,6 +335,6 @@ async def test_who_seals_cannot_take_back_what_was_sealed(log: SealedLog, statem
 
 
 async def test_the_api_cannot_read_what_signs(conninfo: Conninfo) -> None:
-    async with await AsyncConnection.connect(conninfo("api"), autocommit=True) as conn:
+    async with await Connection.connect(conninfo("api"), autocommit=True) as conn:
         with pytest.raises(InsufficientPrivilege):
             await conn.execute("SELECT sealed_private FROM seal_keys")

@@ -5,7 +5,6 @@ from dataclasses import fields
 from uuid import UUID
 
 import pytest
-from psycopg import AsyncConnection
 
 from commands.plan_port import NobodyLimited
 from commands.ports import CommandRecord, LoggedEvent, OpenedExecution, Ports
@@ -20,6 +19,7 @@ from domain.sessions import Session
 from domain.subjects import DataSubject
 from infra.admission import EveryoneAdmitted
 from infra.clock import SystemClock
+from infra.connections import Connection
 from infra.data_keys import DataKeys
 from infra.erasure import DestroyedKey, destroyed_keys, replay_ledger
 from infra.event_codec import decode
@@ -55,8 +55,8 @@ FACTS = frozenset(
 
 
 @pytest.fixture
-async def owner(database_url: str) -> AsyncIterator[AsyncConnection]:
-    async with await AsyncConnection.connect(
+async def owner(database_url: str) -> AsyncIterator[Connection]:
+    async with await Connection.connect(
         database_url, autocommit=True, options="-c search_path=agentledger,pg_catalog"
     ) as conn:
         yield conn
@@ -93,12 +93,12 @@ async def erase(parts: Parts, tenant_id: TenantId, own: UUID) -> None:
     await parts.store.append([subject], Envelope(tenant_id, "test"), side_rows=[row])
 
 
-async def stored(owner: AsyncConnection, tenant_id: TenantId) -> list[LoggedEvent]:
+async def stored(owner: Connection, tenant_id: TenantId) -> list[LoggedEvent]:
     everything = await read_commit_order(PreparedStatements(owner), BEGINNING, limit=10_000)
     return [event for event in everything if event.tenant_id == tenant_id]
 
 
-async def count(owner: AsyncConnection, table: str, tenant_id: TenantId) -> int:
+async def count(owner: Connection, table: str, tenant_id: TenantId) -> int:
     query = f"SELECT count(*) FROM {table} WHERE tenant_id = %s"
     row = await (await owner.execute(query.encode(), (tenant_id,))).fetchone()
     assert row is not None
@@ -151,7 +151,7 @@ async def test_a_subject_is_another_one_in_every_tenant_and_with_every_key() -> 
 
 
 async def test_of_an_erased_subject_the_facts_are_left(
-    parts: Parts, owner: AsyncConnection, tenant_id: TenantId
+    parts: Parts, owner: Connection, tenant_id: TenantId
 ) -> None:
     run = await begun(parts, tenant_id, "customer-1")
     other = await begun(parts, tenant_id, "customer-2")
@@ -184,7 +184,7 @@ async def test_of_an_erased_subject_the_facts_are_left(
 
 
 async def test_what_is_written_after_the_erasure_says_nothing_either(
-    parts: Parts, owner: AsyncConnection, tenant_id: TenantId
+    parts: Parts, owner: Connection, tenant_id: TenantId
 ) -> None:
     """By a process that drives the run and has not heard."""
     run = await begun(parts, tenant_id, "customer-1")
@@ -199,7 +199,7 @@ async def test_what_is_written_after_the_erasure_says_nothing_either(
 
 
 async def test_payloads_snapshots_and_answers_go_with_the_subject(
-    parts: Parts, owner: AsyncConnection, tenant_id: TenantId
+    parts: Parts, owner: Connection, tenant_id: TenantId
 ) -> None:
     run = a_run(tenant_id, "customer-1", CANARY * 10_000)
     assert run.subject_id is not None
@@ -233,7 +233,7 @@ async def test_payloads_snapshots_and_answers_go_with_the_subject(
 
 
 async def test_the_saga_ends_their_runs_and_leaves_nothing_beside_the_log(
-    parts: Parts, owner: AsyncConnection, tenant_id: TenantId
+    parts: Parts, owner: Connection, tenant_id: TenantId
 ) -> None:
     runs = [await begun(parts, tenant_id, "customer-1", CANARY * 10_000) for _ in range(2)]
     other = await begun(parts, tenant_id, "customer-2", CANARY * 10_000)
@@ -263,7 +263,7 @@ async def test_the_saga_ends_their_runs_and_leaves_nothing_beside_the_log(
 
 
 async def test_a_person_leaves_no_row_beside_the_log(
-    parts: Parts, owner: AsyncConnection, tenant_id: TenantId
+    parts: Parts, owner: Connection, tenant_id: TenantId
 ) -> None:
     user_id, other = IDS.new(), IDS.new()
     rows = "INSERT INTO passwords (tenant_id, user_id, password_hash) VALUES (%s, %s, 'x')"
@@ -285,7 +285,7 @@ async def test_a_person_leaves_no_row_beside_the_log(
 
 
 async def test_a_restored_backup_brings_no_key_back(
-    parts: Parts, owner: AsyncConnection, tenant_id: TenantId
+    parts: Parts, owner: Connection, tenant_id: TenantId
 ) -> None:
     run = await begun(parts, tenant_id, "customer-1")
     other = await begun(parts, tenant_id, "customer-2")
@@ -321,7 +321,7 @@ async def test_a_restored_backup_brings_no_key_back(
 
 
 async def test_the_key_of_a_subject_goes_with_the_tenants(
-    parts: Parts, owner: AsyncConnection, tenant_id: TenantId
+    parts: Parts, owner: Connection, tenant_id: TenantId
 ) -> None:
     run = await begun(parts, tenant_id, "customer-1")
     assert run.subject_id is not None
@@ -336,7 +336,7 @@ async def test_the_key_of_a_subject_goes_with_the_tenants(
 
 
 async def test_nobody_opens_with_the_key_of_somebody_else(
-    parts: Parts, owner: AsyncConnection, tenant_id: TenantId
+    parts: Parts, owner: Connection, tenant_id: TenantId
 ) -> None:
     """A row that was moved, to another person or to the tenant itself."""
     one, other = IDS.new(), IDS.new()

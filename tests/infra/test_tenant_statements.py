@@ -6,8 +6,8 @@ from typing import LiteralString, cast
 
 import psycopg
 import pytest
-from psycopg import AsyncConnection
 
+from infra.connections import Connection
 from infra.tenant_statements import STATEMENTS_MAX, TenantStatements
 from tests.infra.conftest import Conninfo
 
@@ -18,13 +18,13 @@ PREPARED: LiteralString = "SELECT count(*) FROM pg_prepared_statements"
 
 
 @pytest.fixture
-async def conn(conninfo: Conninfo) -> AsyncIterator[AsyncConnection]:
-    async with await AsyncConnection.connect(conninfo("api"), autocommit=True) as connection:
+async def conn(conninfo: Conninfo) -> AsyncIterator[Connection]:
+    async with await Connection.connect(conninfo("api"), autocommit=True) as connection:
         yield connection
 
 
 @pytest.fixture
-def statements(conn: AsyncConnection) -> TenantStatements:
+def statements(conn: Connection) -> TenantStatements:
     return TenantStatements(conn)
 
 
@@ -42,7 +42,7 @@ async def test_each_call_has_the_tenant_and_the_person_it_names(
 
 
 async def test_what_is_asked_once_is_not_prepared_and_what_is_asked_again_is(
-    conn: AsyncConnection, statements: TenantStatements
+    conn: Connection, statements: TenantStatements
 ) -> None:
     once = int(cast("bytes", await asked(statements, PREPARED)))
     again = int(cast("bytes", await asked(statements, PREPARED)))
@@ -61,7 +61,7 @@ async def test_no_more_is_kept_than_the_maximum(statements: TenantStatements) ->
 
 
 async def test_what_a_rollback_took_away_is_prepared_anew(
-    conn: AsyncConnection, statements: TenantStatements
+    conn: Connection, statements: TenantStatements
 ) -> None:
     for _ in range(3):
         await conn.execute("SELECT 1", prepare=True)
@@ -83,11 +83,11 @@ async def test_after_a_query_that_fails_the_connection_answers_the_next(
 
 
 async def test_a_query_whose_caller_left_ends_with_its_connection(
-    conn: AsyncConnection, statements: TenantStatements, conninfo: Conninfo
+    conn: Connection, statements: TenantStatements, conninfo: Conninfo
 ) -> None:
     pid = conn.info.backend_pid
     waiting = asyncio.create_task(asked(statements, "SELECT pg_sleep(60)::text"))
-    async with await AsyncConnection.connect(conninfo("api"), autocommit=True) as other:
+    async with await Connection.connect(conninfo("api"), autocommit=True) as other:
         await until(other, ASLEEP, pid, 1)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -96,7 +96,7 @@ async def test_a_query_whose_caller_left_ends_with_its_connection(
     assert conn.closed
 
 
-async def until(conn: AsyncConnection, query: LiteralString, pid: int, wanted: int) -> None:
+async def until(conn: Connection, query: LiteralString, pid: int, wanted: int) -> None:
     async with asyncio.timeout(60):
         while True:
             row = await (await conn.execute(query, (pid,))).fetchone()

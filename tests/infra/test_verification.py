@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from psycopg import AsyncConnection
 
 from domain.credits import CreditAccount
 from domain.executions import Execution
 from domain.identifiers import shard_of
 from domain.triggers import Trigger
+from infra.connections import Connection
 from infra.trigger_verification import verify_triggers
 from infra.verification import verify_log
 from tests.conftest import database_url_of
@@ -45,7 +45,7 @@ async def ledger(
     """On a database of its own: what is checked is the whole log."""
     name = fresh_copy(postgres_url, template_database)
     url = database_url_of(postgres_url, name)
-    async with await AsyncConnection.connect(url, autocommit=True, options=OPTIONS) as owner:
+    async with await Connection.connect(url, autocommit=True, options=OPTIONS) as owner:
         built = Ledger(url, master_key, owner)
         yield built
         for database in built.databases.values():

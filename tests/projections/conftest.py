@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
-from psycopg import AsyncConnection, sql
+from psycopg import sql
 
+from infra.connections import Connection
 from projections.schema import create_missing_tables
 from tests.conftest import copy_database, database_url_of
 from tests.projections.ledger import Ledger
@@ -35,7 +36,7 @@ def read_models_database(postgres_url: str, template_database: str) -> Generator
 
     async def create() -> None:
         url = database_url_of(postgres_url, name)
-        async with await AsyncConnection.connect(url, autocommit=True) as conn:
+        async with await Connection.connect(url, autocommit=True) as conn:
             await create_missing_tables(conn)
 
     with ThreadPoolExecutor(1) as thread:
@@ -50,7 +51,7 @@ async def ledger(
 ) -> AsyncIterator[Ledger]:
     name = fresh_copy(postgres_url, read_models_database)
     url = database_url_of(postgres_url, name)
-    async with await AsyncConnection.connect(url, autocommit=True, options=OPTIONS) as owner:
+    async with await Connection.connect(url, autocommit=True, options=OPTIONS) as owner:
         built = Ledger(url, master_key, owner)
         yield built
         for database in built.databases.values():

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from psycopg import AsyncConnection, sql
+from psycopg import sql
 
 from commands.ports import Batch, LoggedEvent, Position, partition_of
 from domain.identifiers import shard_of
 from infra.clock import SystemClock, Uuid7Ids
+from infra.connections import Connection
 from infra.event_commitments import EventCommitments
 from infra.event_log import BEGINNING, read_commit_order
 from infra.event_sealing import EventSeals
@@ -43,13 +44,13 @@ class Ledger:
 
     url: str
     master_key: str
-    owner: AsyncConnection
+    owner: Connection
     databases: dict[Role, Database] = field(default_factory=dict)
     seals: EventSeals | None = None
 
     @asynccontextmanager
-    async def connect(self) -> AsyncIterator[AsyncConnection]:
-        async with await AsyncConnection.connect(
+    async def connect(self) -> AsyncIterator[Connection]:
+        async with await Connection.connect(
             self.url,
             autocommit=True,
             options="-c search_path=agentledger,pg_catalog -c timezone=UTC",
@@ -120,7 +121,7 @@ class Ledger:
             clock=clock,
             limits=SealLimits(every_s=1, events_max=events_max, share_max=1),
         )
-        async with await AsyncConnection.connect(
+        async with await Connection.connect(
             database.conninfo, autocommit=True, prepare_threshold=None
         ) as conn:
             return await sealer.seal_next(conn, PreparedStatements(conn))

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager
 
 import pytest
-from psycopg import AsyncConnection
 
+from infra.connections import Connection
 from tests.conftest import database_url_of
 from tests.projections.conftest import (
     OPTIONS,
@@ -47,7 +47,7 @@ async def lone_api(
 
 @asynccontextmanager
 async def api_on(url: str, master_key: str) -> AsyncIterator[Api]:
-    async with await AsyncConnection.connect(url, autocommit=True, options=OPTIONS) as owner:
+    async with await Connection.connect(url, autocommit=True, options=OPTIONS) as owner:
         ledger = Ledger(url, master_key, owner)
         async with build_api(ledger) as built:
             yield built

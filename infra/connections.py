@@ -1,0 +1,102 @@
+"""A connection whose socket the event loop goes on watching between statements.
+
+psycopg has the event loop watch a socket for each answer, and takes it away again: a tenth of what
+this process does for an append. Whoever sends a statement by libpq itself
+(infra/prepared_statements.py) waits with `answered` instead; psycopg's own statements may come
+between.
+"""
+
+import asyncio
+from typing import Any, TypeVar
+
+from psycopg import AsyncConnection, OperationalError
+from psycopg.abc import PQGen
+from psycopg.pq.abc import PGconn, PGresult
+from psycopg.rows import AsyncRowFactory, TupleRow, tuple_row
+
+Value = TypeVar("Value")
+
+_INTERVAL_S = 0.1  # As psycopg has it.
+
+
+class Connection(AsyncConnection[TupleRow]):
+    """As psycopg's, of which one statement is under way at a time."""
+
+    def __init__(self, pgconn: PGconn, row_factory: AsyncRowFactory[Any] = tuple_row) -> None:
+        super().__init__(pgconn, row_factory)
+        self._watched: int | None = None
+        self._answer: asyncio.Future[None] | None = None
+
+    async def flush(self) -> None:
+        """What was sent leaves this process."""
+        loop, pgconn = asyncio.get_running_loop(), self.pgconn
+        while pgconn.flush():
+            self._watch(loop)  # A server that waits for us to read may not read what we send.
+            can_write = loop.create_future()
+            loop.add_writer(pgconn.socket, _resolve, can_write)
+            try:
+                await can_write
+            finally:
+                loop.remove_writer(pgconn.socket)
+
+    async def next_result(self) -> PGresult | None:
+        """None after the last of a statement. Raises OperationalError when the server is gone."""
+        pgconn = self.pgconn
+        while pgconn.is_busy():
+            loop = asyncio.get_running_loop()
+            self._watch(loop)
+            self._answer = loop.create_future()
+            try:
+                await self._answer
+            finally:
+                self._answer = None
+        return pgconn.get_result()
+
+    def give_up(self) -> None:
+        """End it at once: nobody waits for what is under way."""
+        self._leave()
+        self.pgconn.finish()
+
+    async def wait(
+        self,
+        gen: PQGen[Value],
+        interval: float = _INTERVAL_S,
+        timeout: float | None = None,  # noqa: ASYNC109 # as psycopg has it
+    ) -> Value:
+        """Psycopg watches the socket itself."""
+        self._leave()
+        return await super().wait(gen, interval, timeout)
+
+    async def close(self) -> None:
+        self._leave()
+        await super().close()
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._watched is None:
+            self._watched = self.pgconn.socket
+            loop.add_reader(self._watched, self._read)
+
+    def _leave(self) -> None:
+        # libpq may have closed it, and does not say any more which it was.
+        if self._watched is not None:
+            socket, self._watched = self._watched, None
+            asyncio.get_running_loop().remove_reader(socket)
+
+    def _read(self) -> None:
+        """There is something to be read, also when nobody waits: the server ends the connection, or
+        tells something that is no answer.
+        """
+        try:
+            self.pgconn.consume_input()
+        except OperationalError as error:
+            self._leave()
+            if self._answer is not None and not self._answer.done():
+                self._answer.set_exception(error)
+        else:
+            if self._answer is not None and not self.pgconn.is_busy():
+                _resolve(self._answer)
+
+
+def _resolve(waited_for: asyncio.Future[None]) -> None:
+    if not waited_for.done():
+        waited_for.set_result(None)
