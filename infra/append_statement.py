@@ -163,11 +163,11 @@ class Append:
 
 def stored_at(result: PGresult) -> Stored:
     """What the statement answers: a row for each event."""
-    if not result.ntuples:
+    count, value, number = result.ntuples, result.get_value, int.from_bytes
+    if not count:
         return Stored(0, 0, ())
-    era, tx_id = (int.from_bytes(result.get_value(0, column) or b"") for column in (0, 1))
-    ids = [int.from_bytes(result.get_value(row, 2) or b"") for row in range(result.ntuples)]
-    return Stored(era, tx_id, ids)
+    ids = [number(value(row, 2) or b"") for row in range(count)]
+    return Stored(number(value(0, 0) or b""), number(value(0, 1) or b""), ids)
 
 
 def append_query(batch: Sequence[Append]) -> tuple[LiteralString, list[bytes | None]]:

@@ -132,12 +132,12 @@ class GroupCommit:
             self._watch = loop.call_later(self._timeout_s / LOOKS_PER_TIMEOUT, self._fail_overdue)
 
     async def _write_for_ever(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop, woken = asyncio.get_running_loop(), asyncio.Event()
         writer = _Writer(self._conninfo)
         try:
             while True:
                 if not (batch := self._take()):
-                    await self._appended()
+                    await self._appended(woken)
                     continue
                 self._storing[writer] = batch
                 began_at = loop.time()
@@ -158,9 +158,9 @@ class GroupCommit:
         _count(batch, seconds)
         self._on_appended()
 
-    async def _appended(self) -> None:
+    async def _appended(self, woken: asyncio.Event) -> None:
         """Something was, and nobody else was woken for it."""
-        woken = asyncio.Event()
+        woken.clear()
         self._idle.append(woken)
         try:
             await woken.wait()
