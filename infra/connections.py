@@ -27,6 +27,22 @@ class Connection(AsyncConnection[TupleRow]):
         self._watched: int | None = None
         self._answer: asyncio.Future[None] | None = None
 
+    async def answer(self) -> PGresult:
+        """Of the one statement that was sent. Raises OperationalError when the server is gone."""
+        pgconn = self.pgconn
+        if pgconn.flush():
+            await self.flush()
+        first: PGresult | None = None
+        while True:
+            while pgconn.is_busy():
+                await self._news()
+            result = pgconn.get_result()
+            if result is None:
+                break
+            first = first or result
+        assert first is not None
+        return first
+
     async def flush(self) -> None:
         """What was sent leaves this process."""
         loop, pgconn = asyncio.get_running_loop(), self.pgconn
@@ -43,13 +59,7 @@ class Connection(AsyncConnection[TupleRow]):
         """None after the last of a statement. Raises OperationalError when the server is gone."""
         pgconn = self.pgconn
         while pgconn.is_busy():
-            loop = asyncio.get_running_loop()
-            self._watch(loop)
-            self._answer = loop.create_future()
-            try:
-                await self._answer
-            finally:
-                self._answer = None
+            await self._news()
         return pgconn.get_result()
 
     def give_up(self) -> None:
@@ -71,6 +81,13 @@ class Connection(AsyncConnection[TupleRow]):
         self._leave()
         await super().close()
 
+    def _news(self) -> asyncio.Future[None]:
+        """When the server has said as much as makes a result."""
+        loop = asyncio.get_running_loop()
+        self._watch(loop)
+        self._answer = loop.create_future()
+        return self._answer
+
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._watched is None:
             self._watched = self.pgconn.socket
@@ -86,15 +103,17 @@ class Connection(AsyncConnection[TupleRow]):
         """There is something to be read, also when nobody waits: the server ends the connection, or
         tells something that is no answer.
         """
+        pgconn, waiting = self.pgconn, self._answer
         try:
-            self.pgconn.consume_input()
+            pgconn.consume_input()
         except OperationalError as error:
             self._leave()
-            if self._answer is not None and not self._answer.done():
-                self._answer.set_exception(error)
+            if waiting is not None and not waiting.done():
+                waiting.set_exception(error)
         else:
-            if self._answer is not None and not self.pgconn.is_busy():
-                _resolve(self._answer)
+            if waiting is not None and not pgconn.is_busy():
+                self._answer = None
+                _resolve(waiting)
 
 
 def _resolve(waited_for: asyncio.Future[None]) -> None:

@@ -136,10 +136,10 @@ class GroupCommit:
         writer = _Writer(self._conninfo)
         try:
             while True:
-                if not (batch := self._take()):
+                if not self._queue:
                     await self._appended(woken)
                     continue
-                self._storing[writer] = batch
+                batch = self._storing[writer] = self._take()
                 began_at = loop.time()
                 await writer.store(batch, began_at + self._timeout_s)
                 del self._storing[writer]

@@ -46,15 +46,16 @@ class PreparedStatements:
         """query: its parameters are written `%b`. Raises what psycopg raises. Cancelled, it closes
         the connection, for nobody waits for the answer.
         """
-        pgconn = self._conn.pgconn
-        async with self._conn.lock:
+        conn = self._conn
+        async with conn.lock:
             try:
                 known = self._known.get(query) or await self._prepare(query)
-                pgconn.send_query_prepared(known.name, params, known.formats, Format.BINARY)
-                return await self._result()
+                conn.pgconn.send_query_prepared(known.name, params, known.formats, Format.BINARY)
+                result = await conn.answer()
             except asyncio.CancelledError:
-                self._conn.give_up()
+                conn.give_up()
                 raise
+        return _good(result)
 
     async def rows(self, query: str, params: Sequence[bytes]) -> list[tuple[Any, ...]]:
         """As execute; what it answers as psycopg reads it, for rows of many columns."""
@@ -67,17 +68,12 @@ class PreparedStatements:
         text = first + "".join(f"${number}{other}" for number, other in enumerate(others, 1))
         known = _Prepared(b"agentledger_%d" % next(NUMBERS), [Format.BINARY] * len(others))
         self._conn.pgconn.send_prepare(known.name, text.encode())
-        await self._result()
+        _good(await self._conn.answer())
         self._known[query] = known
         return known
 
-    async def _result(self) -> PGresult:
-        conn = self._conn
-        await conn.flush()
-        first: PGresult | None = None
-        while (result := await conn.next_result()) is not None:
-            first = first or result
-        assert first is not None
-        if first.status not in IS_GOOD:
-            raise error_from_result(first)
-        return first
+
+def _good(result: PGresult) -> PGresult:
+    if result.status not in IS_GOOD:
+        raise error_from_result(result)
+    return result
