@@ -7,6 +7,7 @@ between.
 """
 
 import asyncio
+import os
 from typing import Any, TypeVar
 
 from psycopg import AsyncConnection, OperationalError
@@ -17,6 +18,34 @@ from psycopg.rows import AsyncRowFactory, TupleRow, tuple_row
 Value = TypeVar("Value")
 
 _INTERVAL_S = 0.1  # As psycopg has it.
+# Answers slept for between two that are asked for in vain.
+LEFT_OUT_MAX = 64
+
+
+class Asking:
+    """Whether it pays to ask again and again for an answer, instead of sleeping until it wakes us.
+
+    To fall asleep and to be woken takes a quarter of what an append takes, and more where the
+    machine is a virtual one. seconds_max: an answer that takes longer is not worth it; after one
+    that did, the next are slept for, ever more of them until one comes in time.
+    """
+
+    def __init__(self, seconds_max: float) -> None:
+        self._seconds_max = seconds_max
+        self._pause = self._left_out = 0
+
+    def seconds(self) -> float:
+        """For the next answer; 0: sleep."""
+        if self._left_out:
+            self._left_out -= 1
+            return 0.0
+        return self._seconds_max
+
+    def was_answered(self) -> None:
+        self._pause = 0
+
+    def was_in_vain(self) -> None:
+        self._left_out = self._pause = min(max(1, 2 * self._pause), LEFT_OUT_MAX)
 
 
 class Connection(AsyncConnection[TupleRow]):
@@ -27,11 +56,13 @@ class Connection(AsyncConnection[TupleRow]):
         self._watched: int | None = None
         self._answer: asyncio.Future[None] | None = None
 
-    async def answer(self) -> PGresult:
+    async def answer(self, asking: Asking | None = None) -> PGresult:
         """Of the one statement that was sent. Raises OperationalError when the server is gone."""
         pgconn = self.pgconn
         if pgconn.flush():
             await self.flush()
+        if asking is not None:
+            await self._ask_again_and_again(asking)
         first: PGresult | None = None
         while True:
             while pgconn.is_busy():
@@ -61,6 +92,20 @@ class Connection(AsyncConnection[TupleRow]):
         while pgconn.is_busy():
             await self._news()
         return pgconn.get_result()
+
+    async def _ask_again_and_again(self, asking: Asking) -> None:
+        loop, is_busy = asyncio.get_running_loop(), self.pgconn.is_busy
+        self._watch(loop)
+        if not (seconds := asking.seconds()):
+            return
+        ends_at = loop.time() + seconds
+        while is_busy() and self._watched is not None:
+            if loop.time() >= ends_at:
+                asking.was_in_vain()
+                return
+            os.sched_yield()  # Other processes first,
+            await asyncio.sleep(0)  # and whatever else this one has to do; then the socket.
+        asking.was_answered()
 
     def give_up(self) -> None:
         """End it at once: nobody waits for what is under way."""

@@ -23,7 +23,7 @@ from infra.append_queue import AppendQueue
 from infra.append_statement import Append, Stored, append_query, stored_at
 from infra.blob_statement import store_blobs
 from infra.budget_moves import CHANGED_SQLSTATE, EXCEEDED_SQLSTATE
-from infra.connections import Connection
+from infra.connections import Asking, Connection
 from infra.crash_points import reach
 from infra.logs import SLOW, told
 from infra.metrics import METRICS
@@ -58,7 +58,8 @@ class AppendQueueFull(Unavailable):
 
 class GroupCommit:
     """writers: how many transactions may be committing at once. Bounds: events and bytes of a
-    batch, appends waiting.
+    batch, appends waiting. poll_s: how long the answer to an append that is alone is asked for
+    again and again.
     """
 
     def __init__(  # the bounds of the queue, all named
@@ -70,6 +71,7 @@ class GroupCommit:
         batch_bytes_max: int,
         queue_max: int,
         timeout_s: float,
+        poll_s: float,
         on_appended: Callable[[], None],
     ) -> None:
         self._conninfo = conninfo
@@ -77,6 +79,7 @@ class GroupCommit:
         self._batch_events_max = batch_events_max
         self._batch_bytes_max = batch_bytes_max
         self._timeout_s = timeout_s
+        self._poll_s = poll_s
         self._on_appended = on_appended
         self._queue = AppendQueue(queue_max)
         # Who was at work last goes on first: what the server's process for it needs is in a cache.
@@ -133,13 +136,14 @@ class GroupCommit:
 
     async def _write_for_ever(self) -> None:
         loop, woken = asyncio.get_running_loop(), asyncio.Event()
-        writer = _Writer(self._conninfo)
+        writer = _Writer(self._conninfo, Asking(self._poll_s))
         try:
             while True:
                 if not self._queue:
                     await self._appended(woken)
                     continue
                 batch = self._storing[writer] = self._take()
+                writer.is_alone = len(batch) == len(self._storing) == 1
                 began_at = loop.time()
                 await writer.store(batch, began_at + self._timeout_s)
                 del self._storing[writer]
@@ -208,10 +212,15 @@ def _fail_late(append: Append) -> None:
 
 
 class _Writer:
-    """One connection that stores batches. Nothing before the append assigns a transaction id."""
+    """One connection that stores batches. Nothing before the append assigns a transaction id.
 
-    def __init__(self, conninfo: str) -> None:
+    is_alone: nothing else is being stored.
+    """
+
+    def __init__(self, conninfo: str, asking: Asking) -> None:
         self._conninfo = conninfo
+        self._asking = asking
+        self.is_alone = False
         self._conn: Connection | None = None
         self._statements: PreparedStatements
 
@@ -289,7 +298,8 @@ class _Writer:
                     await conn.cursor().executemany(sql, [one.params for one in alike])
                 reach("append.in_transaction")
         else:
-            result = await self._statements.execute(query, params)
+            asking = self._asking if self.is_alone else None
+            result = await self._statements.execute(query, params, asking=asking)
         reach("append.after_commit")
         stored, place = stored_at(result), 0
         for append in batch:

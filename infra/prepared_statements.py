@@ -16,7 +16,7 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, Format
 from psycopg.pq.abc import PGresult
 
-from infra.connections import Connection
+from infra.connections import Asking, Connection
 
 PLACEHOLDER = "%b"
 # A connection that comes back to its pool keeps what was prepared on it.
@@ -42,16 +42,19 @@ class PreparedStatements:
         self._known: dict[str, _Prepared] = {}
         self._reading = Transformer(conn)
 
-    async def execute(self, query: str, params: Sequence[bytes | None]) -> PGresult:
-        """query: its parameters are written `%b`. Raises what psycopg raises. Cancelled, it closes
-        the connection, for nobody waits for the answer.
+    async def execute(
+        self, query: str, params: Sequence[bytes | None], *, asking: Asking | None = None
+    ) -> PGresult:
+        """query: its parameters are written `%b`. asking: how to wait for the answer, if not
+        asleep. Raises what psycopg raises. Cancelled, it closes the connection, for nobody waits
+        for the answer.
         """
         conn = self._conn
         async with conn.lock:
             try:
                 known = self._known.get(query) or await self._prepare(query)
                 conn.pgconn.send_query_prepared(known.name, params, known.formats, Format.BINARY)
-                result = await conn.answer()
+                result = await conn.answer(asking)
             except asyncio.CancelledError:
                 conn.give_up()
                 raise

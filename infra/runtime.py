@@ -233,6 +233,7 @@ class Runtime:
                 batch_bytes_max=settings.append_batch_bytes_max,
                 queue_max=settings.append_queue_max,
                 timeout_s=settings.append_timeout_s,
+                poll_s=settings.append_poll_s,
                 on_appended=self.wakeups.hint,
             )
             self.in_background(

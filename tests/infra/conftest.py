@@ -81,6 +81,7 @@ async def build_parts(conninfo: Conninfo) -> AsyncIterator[Parts]:
             batch_bytes_max=1 << 20,
             queue_max=5000,
             timeout_s=10,
+            poll_s=0.001,
             on_appended=wakeups.hint,
         )
         running = asyncio.create_task(group_commit.run())

@@ -235,6 +235,7 @@ def idle(
         batch_bytes_max=1 << 20,
         queue_max=queue_max,
         timeout_s=timeout_s,
+        poll_s=0.0,
         on_appended=on_appended,
     )
 
