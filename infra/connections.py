@@ -18,12 +18,12 @@ from psycopg.rows import AsyncRowFactory, TupleRow, tuple_row
 Value = TypeVar("Value")
 
 _INTERVAL_S = 0.1  # As psycopg has it.
-# Answers slept for between two that are asked for in vain.
+# Answers slept for between two that are polled for in vain.
 LEFT_OUT_MAX = 64
 
 
-class Asking:
-    """Whether it pays to ask again and again for an answer, instead of sleeping until it wakes us.
+class Polling:
+    """Whether it pays to poll for an answer, instead of sleeping until it wakes us.
 
     To fall asleep and to be woken takes a quarter of what an append takes, and more where the
     machine is a virtual one. seconds_max: an answer that takes longer is not worth it; after one
@@ -56,13 +56,13 @@ class Connection(AsyncConnection[TupleRow]):
         self._watched: int | None = None
         self._answer: asyncio.Future[None] | None = None
 
-    async def answer(self, asking: Asking | None = None) -> PGresult:
+    async def answer(self, polling: Polling | None = None) -> PGresult:
         """Of the one statement that was sent. Raises OperationalError when the server is gone."""
         pgconn = self.pgconn
         if pgconn.flush():
             await self.flush()
-        if asking is not None:
-            await self._ask_again_and_again(asking)
+        if polling is not None:
+            await self._poll(polling)
         first: PGresult | None = None
         while True:
             while pgconn.is_busy():
@@ -93,19 +93,19 @@ class Connection(AsyncConnection[TupleRow]):
             await self._news()
         return pgconn.get_result()
 
-    async def _ask_again_and_again(self, asking: Asking) -> None:
+    async def _poll(self, polling: Polling) -> None:
         loop, is_busy = asyncio.get_running_loop(), self.pgconn.is_busy
         self._watch(loop)
-        if not (seconds := asking.seconds()):
+        if not (seconds := polling.seconds()):
             return
         ends_at = loop.time() + seconds
         while is_busy() and self._watched is not None:
             if loop.time() >= ends_at:
-                asking.was_in_vain()
+                polling.was_in_vain()
                 return
             os.sched_yield()  # Other processes first,
             await asyncio.sleep(0)  # and whatever else this one has to do; then the socket.
-        asking.was_answered()
+        polling.was_answered()
 
     def give_up(self) -> None:
         """End it at once: nobody waits for what is under way."""

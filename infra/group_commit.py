@@ -23,7 +23,7 @@ from infra.append_queue import AppendQueue
 from infra.append_statement import Append, Stored, append_query, stored_at
 from infra.blob_statement import store_blobs
 from infra.budget_moves import CHANGED_SQLSTATE, EXCEEDED_SQLSTATE
-from infra.connections import Asking, Connection
+from infra.connections import Connection, Polling
 from infra.crash_points import reach
 from infra.logs import SLOW, told
 from infra.metrics import METRICS
@@ -58,8 +58,7 @@ class AppendQueueFull(Unavailable):
 
 class GroupCommit:
     """writers: how many transactions may be committing at once. Bounds: events and bytes of a
-    batch, appends waiting. poll_s: how long the answer to an append that is alone is asked for
-    again and again.
+    batch, appends waiting. poll_s: how long the answer to an append that is alone is polled for.
     """
 
     def __init__(  # the bounds of the queue, all named
@@ -136,7 +135,7 @@ class GroupCommit:
 
     async def _write_for_ever(self) -> None:
         loop, woken = asyncio.get_running_loop(), asyncio.Event()
-        writer = _Writer(self._conninfo, Asking(self._poll_s))
+        writer = _Writer(self._conninfo, Polling(self._poll_s))
         try:
             while True:
                 if not self._queue:
@@ -217,9 +216,9 @@ class _Writer:
     is_alone: nothing else is being stored.
     """
 
-    def __init__(self, conninfo: str, asking: Asking) -> None:
+    def __init__(self, conninfo: str, polling: Polling) -> None:
         self._conninfo = conninfo
-        self._asking = asking
+        self._polling = polling
         self.is_alone = False
         self._conn: Connection | None = None
         self._statements: PreparedStatements
@@ -298,8 +297,8 @@ class _Writer:
                     await conn.cursor().executemany(sql, [one.params for one in alike])
                 reach("append.in_transaction")
         else:
-            asking = self._asking if self.is_alone else None
-            result = await self._statements.execute(query, params, asking=asking)
+            polling = self._polling if self.is_alone else None
+            result = await self._statements.execute(query, params, polling=polling)
         reach("append.after_commit")
         stored, place = stored_at(result), 0
         for append in batch:

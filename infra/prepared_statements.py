@@ -16,7 +16,7 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, Format
 from psycopg.pq.abc import PGresult
 
-from infra.connections import Asking, Connection
+from infra.connections import Connection, Polling
 
 PLACEHOLDER = "%b"
 # A connection that comes back to its pool keeps what was prepared on it.
@@ -43,9 +43,9 @@ class PreparedStatements:
         self._reading = Transformer(conn)
 
     async def execute(
-        self, query: str, params: Sequence[bytes | None], *, asking: Asking | None = None
+        self, query: str, params: Sequence[bytes | None], *, polling: Polling | None = None
     ) -> PGresult:
-        """query: its parameters are written `%b`. asking: how to wait for the answer, if not
+        """query: its parameters are written `%b`. polling: how to wait for the answer, if not
         asleep. Raises what psycopg raises. Cancelled, it closes the connection, for nobody waits
         for the answer.
         """
@@ -54,7 +54,7 @@ class PreparedStatements:
             try:
                 known = self._known.get(query) or await self._prepare(query)
                 conn.pgconn.send_query_prepared(known.name, params, known.formats, Format.BINARY)
-                result = await conn.answer(asking)
+                result = await conn.answer(polling)
             except asyncio.CancelledError:
                 conn.give_up()
                 raise

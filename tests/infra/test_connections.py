@@ -10,7 +10,7 @@ import psycopg
 import pytest
 import uvloop
 
-from infra.connections import Asking, Connection
+from infra.connections import Connection, Polling
 from infra.prepared_statements import PreparedStatements
 from tests.infra.conftest import Conninfo
 
@@ -167,26 +167,26 @@ def test_what_the_server_tells_unasked_is_no_answer(tell: Tell, database_url: st
     tell(story)
 
 
-def test_who_asks_again_and_again_gets_the_same_answers(tell: Tell) -> None:
+def test_who_polls_gets_the_same_answers(tell: Tell) -> None:
     async def story(conn: Connection, statements: PreparedStatements) -> None:
-        asking = Asking(30.0)
+        polling = Polling(30.0)
         for number in range(20):
             said = b"%d" % number
-            result = await statements.execute("SELECT %b::bytea", [said], asking=asking)
+            result = await statements.execute("SELECT %b::bytea", [said], polling=polling)
             assert result.get_value(0, 0) == said
             assert await (await conn.execute("SELECT 7")).fetchone() == (7,)
-        assert asking.seconds() == 30.0
+        assert polling.seconds() == 30.0
 
     tell(story)
 
 
-def test_everybody_else_goes_on_while_somebody_asks_again_and_again(tell: Tell) -> None:
+def test_everybody_else_goes_on_while_somebody_polls(tell: Tell) -> None:
     async def story(_: Connection, statements: PreparedStatements) -> None:
-        asking = asyncio.create_task(
-            statements.execute("SELECT pg_sleep(0.2)", [], asking=Asking(30.0))
+        asleep = asyncio.create_task(
+            statements.execute("SELECT pg_sleep(0.2)", [], polling=Polling(30.0))
         )
         turns = 0
-        while not asking.done():
+        while not asleep.done():
             await asyncio.sleep(0.01)
             turns += 1
         assert turns > 3
@@ -194,29 +194,28 @@ def test_everybody_else_goes_on_while_somebody_asks_again_and_again(tell: Tell) 
     tell(story)
 
 
-def test_what_is_asked_for_in_vain_is_slept_for_ever_more_often(tell: Tell) -> None:
+def test_what_is_polled_for_in_vain_is_slept_for_ever_more_often(tell: Tell) -> None:
     async def story(_: Connection, statements: PreparedStatements) -> None:
-        asking = Asking(0.001)
+        polling = Polling(0.001)
         slept: list[int] = []
         for _round in range(9):
-            await statements.execute("SELECT pg_sleep(0.02)", [], asking=asking)
+            await statements.execute("SELECT pg_sleep(0.02)", [], polling=polling)
             count = 0
-            while not asking.seconds():
+            while not polling.seconds():
                 count += 1
             slept.append(count)
         assert slept == [1, 2, 4, 8, 16, 32, 64, 64, 64]
-        await statements.execute("SELECT %b::bytea", [b"quick"], asking=(patient := Asking(30.0)))
-        assert patient.seconds() == 30.0
+        polling.was_answered()
+        polling.was_in_vain()
+        assert [polling.seconds() for _turn in range(2)] == [0.0, 0.001]
 
     tell(story)
 
 
-def test_who_asks_again_and_again_hears_that_the_server_is_gone(
-    tell: Tell, database_url: str
-) -> None:
+def test_who_polls_hears_that_the_server_is_gone(tell: Tell, database_url: str) -> None:
     async def story(conn: Connection, statements: PreparedStatements) -> None:
         asleep = asyncio.create_task(
-            statements.execute("SELECT pg_sleep(60)", [], asking=Asking(30.0))
+            statements.execute("SELECT pg_sleep(60)", [], polling=Polling(30.0))
         )
         await asyncio.sleep(0.05)
         await kill(database_url, conn.pgconn.backend_pid)
@@ -228,10 +227,10 @@ def test_who_asks_again_and_again_hears_that_the_server_is_gone(
     tell(story)
 
 
-def test_who_stops_asking_ends_the_connection(tell: Tell) -> None:
+def test_who_stops_polling_ends_the_connection(tell: Tell) -> None:
     async def story(conn: Connection, statements: PreparedStatements) -> None:
         asleep = asyncio.create_task(
-            statements.execute("SELECT pg_sleep(60)", [], asking=Asking(30.0))
+            statements.execute("SELECT pg_sleep(60)", [], polling=Polling(30.0))
         )
         await asyncio.sleep(0.05)
         asleep.cancel()
