@@ -26,7 +26,7 @@ class Conditions:
 
     additions_ms: a million of them in a loop, in this Python. It says what the processor gives in
     this minute, and how the interpreter was built: one that was compiled without profile-guided
-    optimization, as pyenv does by default, takes a third longer.
+    optimization, as pyenv does by default, takes half as long again.
 
     settings: what the environment changes.
     """

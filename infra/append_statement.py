@@ -131,11 +131,6 @@ class Append:
     refusal: Exception | None = None
     stored: asyncio.Future[PositionToken | None] = field(init=False)
 
-    @property
-    def is_only_events(self) -> bool:
-        """It brings nothing for the other parts of the statement."""
-        return not (self.commands or self.opened or self.closed or self.of_subjects or self.budgets)
-
     def bytes_count(self) -> int:
         count = 0
         for row in self.events:
@@ -181,13 +176,11 @@ def append_query(batch: Sequence[Append]) -> tuple[LiteralString, list[bytes | N
     few = len(events) if len(events) <= FEW_EVENTS_MAX else 0
     params = _event_values(batch) if few else _event_columns(batch, events)
     parts: list[LiteralString] = []
-    places = _PLACES
-    if len(batch) == 1 and batch[0].is_only_events:
-        return _statement(few, places), params
     for part, columns_of in PARTS.items():
         if columns := columns_of(batch):
             parts.append(part)
             params += columns
+    places = _PLACES
     moves = [append.budgets for append in batch]
     if any(moves):
         places = _PLACES_PAID

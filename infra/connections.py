@@ -1,8 +1,8 @@
 """A connection whose socket the event loop goes on watching between statements.
 
 psycopg has the event loop watch a socket for each answer, and takes it away again: a tenth of what
-this process does for an append. Whoever sends a statement by libpq itself
-(infra/prepared_statements.py) waits with `answered` instead; psycopg's own statements may come
+this process does for a run alone. Whoever sends a statement by libpq itself
+(infra/prepared_statements.py) waits with `answer` instead; psycopg's own statements may come
 between.
 """
 
@@ -25,9 +25,9 @@ LEFT_OUT_MAX = 64
 class Polling:
     """Whether it pays to poll for an answer, instead of sleeping until it wakes us.
 
-    To fall asleep and to be woken takes a quarter of what an append takes, and more where the
-    machine is a virtual one. seconds_max: an answer that takes longer is not worth it; after one
-    that did, the next are slept for, ever more of them until one comes in time.
+    To fall asleep and to be woken takes a fifth of a run alone, on a virtual machine. seconds_max:
+    an answer that takes longer is not worth it; after one that did, the next are slept for, ever
+    more of them until one comes in time.
     """
 
     def __init__(self, seconds_max: float) -> None:
@@ -58,20 +58,13 @@ class Connection(AsyncConnection[TupleRow]):
 
     async def answer(self, polling: Polling | None = None) -> PGresult:
         """Of the one statement that was sent. Raises OperationalError when the server is gone."""
-        pgconn = self.pgconn
-        if pgconn.flush():
-            await self.flush()
+        await self.flush()
         if polling is not None:
             await self._poll(polling)
-        first: PGresult | None = None
-        while True:
-            while pgconn.is_busy():
-                await self._news()
-            result = pgconn.get_result()
-            if result is None:
-                break
-            first = first or result
+        first = await self.next_result()
         assert first is not None
+        while await self.next_result() is not None:
+            pass
         return first
 
     async def flush(self) -> None:

@@ -134,7 +134,7 @@ class Settings(BaseSettings):
     append_queue_max: int = Field(default=20_000, ge=1)
     append_timeout_s: float = Field(default=15, gt=0)
     # The answer to an append that is the only one under way is polled for so long, instead of slept
-    # for: a sixth less time for half a processor, while nobody else wants that.
+    # for: a seventh less time of a run alone for two fifths more processor time.
     # 0 where a processor's time is limited or paid for.
     append_poll_s: float = Field(
         default_factory=lambda: 0.001 if (os.cpu_count() or 1) > 1 else 0.0, ge=0, le=0.1

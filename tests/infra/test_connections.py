@@ -16,6 +16,8 @@ from tests.infra.conftest import Conninfo
 
 NOTICED_S = 10.0
 BIG = 8 * 1024 * 1024  # More than the buffers of a socket hold.
+POLL_S = 30.0  # Longer than any answer that is polled for.
+HOWEVER = pytest.mark.parametrize("poll_s", [0.0, POLL_S], ids=["asleep", "polling"])
 KILL = "SELECT pg_terminate_backend(%s)"
 
 Story = Callable[[Connection, PreparedStatements], Awaitable[None]]
@@ -38,6 +40,12 @@ def tell(request: pytest.FixtureRequest, conninfo: Conninfo) -> Tell:
 async def echo(statements: PreparedStatements, said: bytes) -> bytes | None:
     result = await statements.execute("SELECT %b::bytea", [said])
     return result.get_value(0, 0)
+
+
+async def sleep(statements: PreparedStatements, seconds: float, poll_s: float) -> None:
+    await statements.execute(
+        "SELECT pg_sleep((%b::text)::float8)", [b"%f" % seconds], polling=Polling(poll_s)
+    )
 
 
 async def until(seen: Callable[[], bool]) -> None:
@@ -109,24 +117,26 @@ def test_that_the_server_ends_it_is_noticed_while_nobody_asks(
     tell(story)
 
 
+@HOWEVER
 def test_who_waits_for_an_answer_hears_that_the_server_is_gone(
-    tell: Tell, database_url: str
+    tell: Tell, database_url: str, poll_s: float
 ) -> None:
     async def story(conn: Connection, statements: PreparedStatements) -> None:
-        await echo(statements, b"watched from now on")
-        asleep = asyncio.create_task(statements.execute("SELECT pg_sleep(60)", []))
+        asleep = asyncio.create_task(sleep(statements, 60, poll_s))
         await asyncio.sleep(0.05)
         await kill(database_url, conn.pgconn.backend_pid)
-        with pytest.raises(psycopg.OperationalError):
-            await asleep
+        async with asyncio.timeout(NOTICED_S):
+            with pytest.raises(psycopg.OperationalError):
+                await asleep
         assert conn.closed
 
     tell(story)
 
 
-def test_who_does_not_wait_any_more_ends_the_connection(tell: Tell) -> None:
+@HOWEVER
+def test_who_does_not_wait_any_more_ends_the_connection(tell: Tell, poll_s: float) -> None:
     async def story(conn: Connection, statements: PreparedStatements) -> None:
-        asleep = asyncio.create_task(statements.execute("SELECT pg_sleep(60)", []))
+        asleep = asyncio.create_task(sleep(statements, 60, poll_s))
         await asyncio.sleep(0.05)
         asleep.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -169,22 +179,20 @@ def test_what_the_server_tells_unasked_is_no_answer(tell: Tell, database_url: st
 
 def test_who_polls_gets_the_same_answers(tell: Tell) -> None:
     async def story(conn: Connection, statements: PreparedStatements) -> None:
-        polling = Polling(30.0)
+        polling = Polling(POLL_S)
         for number in range(20):
             said = b"%d" % number
             result = await statements.execute("SELECT %b::bytea", [said], polling=polling)
             assert result.get_value(0, 0) == said
             assert await (await conn.execute("SELECT 7")).fetchone() == (7,)
-        assert polling.seconds() == 30.0
+        assert polling.seconds() == POLL_S
 
     tell(story)
 
 
 def test_everybody_else_goes_on_while_somebody_polls(tell: Tell) -> None:
     async def story(_: Connection, statements: PreparedStatements) -> None:
-        asleep = asyncio.create_task(
-            statements.execute("SELECT pg_sleep(0.2)", [], polling=Polling(30.0))
-        )
+        asleep = asyncio.create_task(sleep(statements, 0.2, POLL_S))
         turns = 0
         while not asleep.done():
             await asyncio.sleep(0.01)
@@ -208,34 +216,5 @@ def test_what_is_polled_for_in_vain_is_slept_for_ever_more_often(tell: Tell) -> 
         polling.was_answered()
         polling.was_in_vain()
         assert [polling.seconds() for _turn in range(2)] == [0.0, 0.001]
-
-    tell(story)
-
-
-def test_who_polls_hears_that_the_server_is_gone(tell: Tell, database_url: str) -> None:
-    async def story(conn: Connection, statements: PreparedStatements) -> None:
-        asleep = asyncio.create_task(
-            statements.execute("SELECT pg_sleep(60)", [], polling=Polling(30.0))
-        )
-        await asyncio.sleep(0.05)
-        await kill(database_url, conn.pgconn.backend_pid)
-        async with asyncio.timeout(NOTICED_S):
-            with pytest.raises(psycopg.OperationalError):
-                await asleep
-        assert conn.closed
-
-    tell(story)
-
-
-def test_who_stops_polling_ends_the_connection(tell: Tell) -> None:
-    async def story(conn: Connection, statements: PreparedStatements) -> None:
-        asleep = asyncio.create_task(
-            statements.execute("SELECT pg_sleep(60)", [], polling=Polling(30.0))
-        )
-        await asyncio.sleep(0.05)
-        asleep.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await asleep
-        assert conn.closed
 
     tell(story)

@@ -40,6 +40,24 @@ async def test_appends_that_wait_together_are_divided_among_the_writers_that_are
     assert sorted(transactions.values()) == [50, 50]
 
 
+async def test_the_answer_to_an_append_that_is_alone_is_polled_for_and_no_other(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    polls = 0
+
+    def poll() -> None:
+        nonlocal polls
+        polls += 1
+
+    monkeypatch.setattr("infra.connections.os.sched_yield", poll)
+    together = (parts.group_commit.append(an_append()) for _ in range(2))
+    await asyncio.gather(*together)
+    assert polls == 0
+    for _ in range(3):  # Nobody polls for the next answer when that to the first took too long.
+        await parts.group_commit.append(an_append())
+    assert polls > 0
+
+
 async def test_only_the_conflicting_append_of_a_batch_is_refused(parts: Parts) -> None:
     tenant_id = TenantId(IDS.new())
     taken = IDS.new()
