@@ -12,15 +12,14 @@ from functools import partial
 from itertools import count
 from typing import Generic, TypeVar
 
-from bench.engine import FIVE_FUNCTIONS, FIVE_STEPS, Engine, engine_of
+from bench.engine import FIVE_FUNCTIONS, FIVE_STEPS, SEQUENTIAL_S, Engine, engine_of
 from bench.peer_environments import (
     DBOS,
     LANGGRAPH,
     TEMPORAL,
     Peer,
     PeerMissing,
-    PeerRound,
-    peer_round,
+    peer_runs,
 )
 from bench.stage import Stage
 from bench.temporal_server import prepared, temporal_server
@@ -40,8 +39,15 @@ NOT_ASKED_FOR = "not asked for (`python -m bench runs --with temporal`; building
 
 @dataclass(frozen=True, slots=True)
 class EngineRound:
+    """p50_ms: of runs one after the other."""
+
     runs_per_s: float
     p50_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRound(EngineRound):
+    version: str
 
 
 OneRound = TypeVar("OneRound", EngineRound, WholeRound, PeerRound)
@@ -120,22 +126,24 @@ async def _engine(
 
     async def one_round() -> EngineRound:
         await stage.settle()
-        return EngineRound(
-            await engine.runs_per_s(workflow_id, at_once=AT_ONCE, duration_s=ROUND_S),
-            await engine.sequential_p50_ms(workflow_id),
-        )
+        runs_per_s = await engine.runs_per_s(workflow_id, at_once=AT_ONCE, duration_s=ROUND_S)
+        await stage.settle()
+        return EngineRound(runs_per_s, await engine.sequential_p50_ms(workflow_id))
 
     return one_round
 
 
 async def _peer(stage: Stage, peer: Peer) -> Contender[PeerRound]:
     url = await asyncio.to_thread(stage.empty_database, f"runs_{peer.name.lower()}")
+    return Contender(peer.name, partial(_peer_round, stage, peer, url))
 
-    async def one_round() -> PeerRound:
-        await stage.settle()
-        return await peer_round(peer, url, AT_ONCE, ROUND_S)
 
-    return Contender(peer.name, one_round)
+async def _peer_round(stage: Stage, peer: Peer, address: str, *more: str) -> PeerRound:
+    await stage.settle()
+    many = await peer_runs(peer, address, AT_ONCE, ROUND_S, *more)
+    await stage.settle()
+    alone = await peer_runs(peer, address, 1, SEQUENTIAL_S, *more)
+    return PeerRound(many.runs_per_s, alone.p50_ms, many.version)
 
 
 async def _temporal(stage: Stage) -> list[Contender[PeerRound]]:
@@ -150,7 +158,6 @@ async def _temporal(stage: Stage) -> list[Contender[PeerRound]]:
         if programs is None:
             raise PeerMissing(missing)
         async with temporal_server(stage, programs) as address:
-            await stage.settle()
-            return await peer_round(TEMPORAL, address, AT_ONCE, ROUND_S, variant)
+            return await _peer_round(stage, TEMPORAL, address, variant)
 
     return [Contender(f"Temporal, {v}", partial(one_round, v)) for v in VARIANTS]

@@ -22,7 +22,7 @@ UV = TOOLS / "uv" / "bin" / "uv"
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 MADE_MARK = "made-of.json"
 INSTALL_WAIT_S = 180
-ROUND_WAIT_S = 120
+RUNS_WAIT_S = 120
 COMPLAINT_CHARACTERS = 300
 
 
@@ -36,8 +36,8 @@ class Peer:
 
 
 @dataclass(frozen=True, slots=True)
-class PeerRound:
-    """version: of the first package. p50_ms: of runs one after the other."""
+class PeerRuns:
+    """version: of the first package. p50_ms: of one run, beside the others."""
 
     version: str
     runs_per_s: float
@@ -101,10 +101,8 @@ def run_tool(
     return ran.stdout
 
 
-async def peer_round(
-    peer: Peer, url: str, at_once: int, duration_s: float, *more: str
-) -> PeerRound:
-    """One round in a process of its own. Raises PeerMissing."""
+async def peer_runs(peer: Peer, url: str, at_once: int, duration_s: float, *more: str) -> PeerRuns:
+    """In a process of its own. Raises PeerMissing."""
     python = await asyncio.to_thread(installed, peer)
     started = await asyncio.create_subprocess_exec(
         *(str(python), "-m", peer.module, url, str(at_once), str(duration_s), *more),
@@ -114,15 +112,15 @@ async def peer_round(
         stderr=subprocess.PIPE,
     )
     try:
-        said, complaint = await asyncio.wait_for(started.communicate(), ROUND_WAIT_S)
+        said, complaint = await asyncio.wait_for(started.communicate(), RUNS_WAIT_S)
     except TimeoutError:
-        raise PeerMissing(f"a round did not end within {ROUND_WAIT_S} s") from None
+        raise PeerMissing(f"its runs did not end within {RUNS_WAIT_S} s") from None
     finally:
         with suppress(ProcessLookupError):
             started.kill()
     if started.returncode:
         raise PeerMissing(_last_words(complaint.decode("utf-8", "replace")))
-    return PeerRound(**orjson.loads(said.splitlines()[-1]))
+    return PeerRuns(**orjson.loads(said.splitlines()[-1]))
 
 
 def _last_words(complaint: str) -> str:

@@ -8,9 +8,10 @@ from bench.contenders import (
     Contender,
     Contenders,
     EngineRound,
+    PeerRound,
     contenders,
 )
-from bench.peer_environments import TEMPORAL, PeerRound
+from bench.peer_environments import TEMPORAL
 from bench.report import Figure, Measurement, Target, at_least, at_most, in_turn, ratios
 from bench.stage import Stage
 from bench.temporal_server import VERSION

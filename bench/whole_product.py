@@ -86,6 +86,7 @@ async def _round(
     await stage.settle()
     seen = await closed_loop(order(at_once, duration_s))
     late_s = await caught_up_s(settings)
+    await stage.settle()
     alone = await closed_loop(order(1, SEQUENTIAL_S))
     return WholeRound(
         seen.count / (seen.elapsed_s + late_s), late_s * 1000, alone.p50_ms, alone.p99_ms
