@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+from psycopg import OperationalError
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, Format
@@ -49,16 +50,27 @@ class PreparedStatements:
         asleep. Raises what psycopg raises. Cancelled, it closes the connection, for nobody waits
         for the answer.
         """
-        conn = self._conn
-        async with conn.lock:
-            try:
-                known = self._known.get(query) or await self._prepare(query)
-                conn.pgconn.send_query_prepared(known.name, params, known.formats, Format.BINARY)
-                result = await conn.answer(polling)
-            except asyncio.CancelledError:
-                conn.give_up()
-                raise
-        return _good(result)
+        async with self._conn.lock:
+            self._send(self._known.get(query) or await self._prepare(query), params)
+            return await self._answer(polling)
+
+    def send(self, query: str, params: Sequence[bytes | None]) -> bool:
+        """At once; the caller awaits `sent` next. False: nothing was sent, for it is not prepared,
+        or the connection is at work or broken.
+        """
+        known = self._known.get(query)
+        if known is None or self._conn.lock.locked():
+            return False
+        try:
+            self._send(known, params)
+        except OperationalError:
+            return False
+        return True
+
+    async def sent(self, polling: Polling | None = None) -> PGresult:
+        """The answer to what `send` has sent; all else as `execute`."""
+        async with self._conn.lock:
+            return await self._answer(polling)
 
     async def rows(self, query: str, params: Sequence[bytes]) -> list[tuple[Any, ...]]:
         """As execute; what it answers as psycopg reads it, for rows of many columns."""
@@ -71,12 +83,22 @@ class PreparedStatements:
         text = first + "".join(f"${number}{other}" for number, other in enumerate(others, 1))
         known = _Prepared(b"agentledger_%d" % next(NUMBERS), [Format.BINARY] * len(others))
         self._conn.pgconn.send_prepare(known.name, text.encode())
-        _good(await self._conn.answer())
+        await self._answer()
         self._known[query] = known
         return known
 
+    def _send(self, known: _Prepared, params: Sequence[bytes | None]) -> None:
+        self._conn.pgconn.send_query_prepared(known.name, params, known.formats, Format.BINARY)
 
-def _good(result: PGresult) -> PGresult:
-    if result.status not in IS_GOOD:
-        raise error_from_result(result)
-    return result
+    async def _answer(self, polling: Polling | None = None) -> PGresult:
+        try:
+            result = await self._conn.answer(polling)
+        except asyncio.CancelledError:
+            self._conn.give_up()
+            raise
+        if result.status in IS_GOOD:
+            return result
+        error = error_from_result(result)
+        if self._conn.closed:  # What libpq makes up then has no code to tell by what it is.
+            raise OperationalError(str(error)) from error
+        raise error

@@ -1,6 +1,7 @@
 """Group commit: callers share transactions; only the caller whose append is wrong hears of it."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,6 +18,11 @@ from infra.append_statement import FEW_EVENTS_MAX, Append
 from infra.group_commit import AppendQueueFull, GroupCommit
 from tests.infra.conftest import Conninfo, Parts
 from tests.infra.log_steps import IDS, a_key, until
+
+KILL_WRITERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+ WHERE usename = 'agentledger_writer' AND datname = current_database()
+"""
 
 
 async def test_appends_that_wait_together_are_stored_in_few_transactions(parts: Parts) -> None:
@@ -56,6 +62,33 @@ async def test_the_answer_to_an_append_that_is_alone_is_polled_for_and_no_other(
     for _ in range(3):  # Nobody polls for the next answer when that to the first took too long.
         await parts.group_commit.append(an_append())
     assert polls > 0
+
+
+async def test_an_append_that_follows_one_that_was_alone_is_sent_before_anything_else_has_a_turn(
+    parts: Parts, database_url: str
+) -> None:
+    await parts.group_commit.append(an_append())
+    append = an_append()
+    stored = parts.group_commit.append(append)
+    with psycopg.connect(database_url, autocommit=True) as conn:  # The event loop stands still.
+        stored_by = time.monotonic() + 10
+        while not (count := events_of(append, conn)):
+            assert time.monotonic() < stored_by
+    assert count == 1
+    assert await stored is not None
+
+
+async def test_what_was_sent_on_a_connection_that_broke_at_once_is_stored_once(
+    parts: Parts, database_url: str
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        for _ in range(10):
+            await parts.group_commit.append(an_append())
+            append = an_append()
+            stored = parts.group_commit.append(append)
+            conn.execute(KILL_WRITERS)
+            assert await stored is not None
+            assert events_of(append, conn) == 1
 
 
 async def test_only_the_conflicting_append_of_a_batch_is_refused(parts: Parts) -> None:
@@ -145,10 +178,7 @@ async def test_connections_cut_in_the_middle_of_load_lose_nothing_and_store_noth
                 # cut.
                 if parts.group_commit.batches_count != cut_at:
                     cut_at = parts.group_commit.batches_count
-                    await conn.execute(
-                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                        " WHERE usename = 'agentledger_writer' AND datname = current_database()"
-                    )
+                    await conn.execute(KILL_WRITERS)
                 await asyncio.sleep(0.03)
 
     cutting = asyncio.create_task(cut())
@@ -263,6 +293,14 @@ def an_append() -> Append:
         Envelope(TenantId(IDS.new()), "test"),
         [(IDS.new_bytes(), bytes(8), "api_key.created", b"{}", IDS.new_bytes(), None)],
     )
+
+
+def events_of(append: Append, conn: psycopg.Connection) -> int:
+    """How many of them are stored. conn: of a superuser, with autocommit."""
+    sql = "SELECT count(*) FROM agentledger.events WHERE originator_id = %s::uuid"
+    row = conn.execute(sql, (append.events[0][0].hex(),)).fetchone()
+    assert row is not None
+    return row[0]
 
 
 async def test_who_appended_goes_on_before_anybody_reads_what_is_new(conninfo: Conninfo) -> None:
