@@ -12,6 +12,7 @@ from functools import partial
 from itertools import count
 from typing import Generic, TypeVar
 
+from bench.bare_commits import bare_commits_p50_ms
 from bench.engine import FIVE_FUNCTIONS, FIVE_STEPS, SEQUENTIAL_S, Engine, engine_of
 from bench.peer_environments import (
     DBOS,
@@ -39,14 +40,21 @@ NOT_ASKED_FOR = "not asked for (`python -m bench runs --with temporal`; building
 
 @dataclass(frozen=True, slots=True)
 class EngineRound:
-    """p50_ms: of runs one after the other."""
+    """p50_ms: of runs one after the other. commits_ms: what as many bare commits as one of these
+    runs has took just before.
+    """
 
     runs_per_s: float
     p50_ms: float
+    commits_ms: float
 
 
 @dataclass(frozen=True, slots=True)
-class PeerRound(EngineRound):
+class PeerRound:
+    """p50_ms: of runs one after the other. version: of the peer's package."""
+
+    runs_per_s: float
+    p50_ms: float
     version: str
 
 
@@ -128,7 +136,8 @@ async def _engine(
         await stage.settle()
         runs_per_s = await engine.runs_per_s(workflow_id, at_once=AT_ONCE, duration_s=ROUND_S)
         await stage.settle()
-        return EngineRound(runs_per_s, await engine.sequential_p50_ms(workflow_id))
+        commits_ms = await asyncio.to_thread(bare_commits_p50_ms, stage.url)
+        return EngineRound(runs_per_s, await engine.sequential_p50_ms(workflow_id), commits_ms)
 
     return one_round
 

@@ -3,6 +3,7 @@
 All use the same PostgreSQL server and take turns in the same run.
 """
 
+from bench.bare_commits import COMMITS
 from bench.contenders import (
     AT_ONCE,
     Contender,
@@ -46,6 +47,7 @@ async def measure(stage: Stage) -> Measurement:
             "of the engine: start, five nodes, end; what runs for a node is such a function",
             "on model calls: five llm nodes on offline/echo, counted, priced, charged",
             "the nodes are `repeatable`: one append per step, which holds what it returned",
+            f"{COMMITS} bare commits: of a row each, on one connection, as many as a run waits for",
             "everything: REST, model calls, worker, log, all projections, until these had the last",
             "with Kafka: processes for api, relay, worker and projector, and a broker beside them",
             "DBOS: async workflows, settings by default",
@@ -62,6 +64,7 @@ def _figures_of_ours(all_of_them: Contenders) -> list[Figure]:
         figures += [
             Figure(f"{engine.name}, {AT_ONCE} at once", "runs/s", engine.rates),
             Figure("  one after the other, p50", "ms", in_a_row, at_most(4)),
+            Figure(f"  {COMMITS} bare commits", "ms", [one.commits_ms for one in engine.rounds]),
         ]
     for whole, wait_target in ((all_of_them.embedded, at_most(15)), (all_of_them.kafka, None)):
         rounds = whole.rounds
