@@ -64,9 +64,7 @@ class AppendWriter:
         left to `store`, which is called with it next.
         """
         if self._conn is not None and not self._conn.closed and not _needs_more(batch):
-            query, params = append_query(batch)
-            reach("append.before_statement")
-            self._is_sent = self._statements.send(query, params)
+            self._is_sent = self._statements.send(*_statement_of(batch))
 
     async def store(self, batch: Sequence[Append], deadline: float) -> None:
         """Every append of the batch is resolved when this returns."""
@@ -136,8 +134,7 @@ class AppendWriter:
             self._is_sent = False
             _stored(batch, await self._statements.sent(polling))
             return
-        query, params = append_query(batch)
-        reach("append.before_statement")
+        query, params = _statement_of(batch)
         if _needs_more(batch):
             async with conn.transaction():
                 result = await self._statements.execute(query, params)
@@ -188,6 +185,13 @@ class AppendWriter:
             else:
                 missing.append(append)
         return missing
+
+
+def _statement_of(batch: Sequence[Append]) -> tuple[str, list[bytes | None]]:
+    """What is sent next."""
+    query, params = append_query(batch)
+    reach("append.before_statement")
+    return query, params
 
 
 def _needs_more(batch: Sequence[Append]) -> bool:

@@ -9,11 +9,17 @@ from commands.ports import Batch, LoggedEvent, Start
 from domain.credentials import ApiKey
 from domain.envelope import Envelope
 from domain.identifiers import TenantId
+from infra.append_statement import Append
 from infra.clock import Uuid7Ids
 from infra.event_store import PostgresEventStore
 
 IDS = Uuid7Ids()
 WAIT_S = 60.0
+
+KILL_WRITERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+ WHERE usename = 'agentledger_writer' AND datname = current_database()
+"""
 
 
 async def until(condition: Callable[[], bool], what: str, *, wait_s: float = WAIT_S) -> None:
@@ -22,6 +28,13 @@ async def until(condition: Callable[[], bool], what: str, *, wait_s: float = WAI
     while not condition():
         assert asyncio.get_running_loop().time() < deadline, f"waited {wait_s} s for: {what}"
         await asyncio.sleep(0.01)
+
+
+def an_append() -> Append:
+    return Append(
+        Envelope(TenantId(IDS.new()), "test"),
+        [(IDS.new_bytes(), bytes(8), "api_key.created", b"{}", IDS.new_bytes(), None)],
+    )
 
 
 def a_key(stream_id: UUID | None = None) -> ApiKey:

@@ -1,7 +1,6 @@
 """Group commit: callers share transactions; only the caller whose append is wrong hears of it."""
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,15 +13,10 @@ from domain.credentials import ApiKey
 from domain.envelope import Envelope
 from domain.errors import Stale, Unavailable
 from domain.identifiers import TenantId, shard_of
-from infra.append_statement import FEW_EVENTS_MAX, Append
+from infra.append_statement import FEW_EVENTS_MAX
 from infra.group_commit import AppendQueueFull, GroupCommit
 from tests.infra.conftest import Conninfo, Parts
-from tests.infra.log_steps import IDS, a_key, until
-
-KILL_WRITERS = """
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
- WHERE usename = 'agentledger_writer' AND datname = current_database()
-"""
+from tests.infra.log_steps import IDS, KILL_WRITERS, a_key, an_append, until
 
 
 async def test_appends_that_wait_together_are_stored_in_few_transactions(parts: Parts) -> None:
@@ -44,51 +38,6 @@ async def test_appends_that_wait_together_are_divided_among_the_writers_that_are
     )
     transactions = Counter(token.tx_id for token in tokens if token)
     assert sorted(transactions.values()) == [50, 50]
-
-
-async def test_the_answer_to_an_append_that_is_alone_is_polled_for_and_no_other(
-    parts: Parts, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    polls = 0
-
-    def poll() -> None:
-        nonlocal polls
-        polls += 1
-
-    monkeypatch.setattr("infra.connections.os.sched_yield", poll)
-    together = (parts.group_commit.append(an_append()) for _ in range(2))
-    await asyncio.gather(*together)
-    assert polls == 0
-    for _ in range(3):  # Nobody polls for the next answer when that to the first took too long.
-        await parts.group_commit.append(an_append())
-    assert polls > 0
-
-
-async def test_an_append_that_follows_one_that_was_alone_is_sent_before_anything_else_has_a_turn(
-    parts: Parts, database_url: str
-) -> None:
-    await parts.group_commit.append(an_append())
-    append = an_append()
-    stored = parts.group_commit.append(append)
-    with psycopg.connect(database_url, autocommit=True) as conn:  # The event loop stands still.
-        stored_by = time.monotonic() + 10
-        while not (count := events_of(append, conn)):
-            assert time.monotonic() < stored_by
-    assert count == 1
-    assert await stored is not None
-
-
-async def test_what_was_sent_on_a_connection_that_broke_at_once_is_stored_once(
-    parts: Parts, database_url: str
-) -> None:
-    with psycopg.connect(database_url, autocommit=True) as conn:
-        for _ in range(10):
-            await parts.group_commit.append(an_append())
-            append = an_append()
-            stored = parts.group_commit.append(append)
-            conn.execute(KILL_WRITERS)
-            assert await stored is not None
-            assert events_of(append, conn) == 1
 
 
 async def test_only_the_conflicting_append_of_a_batch_is_refused(parts: Parts) -> None:
@@ -286,21 +235,6 @@ def idle(
         poll_s=0.0,
         on_appended=on_appended,
     )
-
-
-def an_append() -> Append:
-    return Append(
-        Envelope(TenantId(IDS.new()), "test"),
-        [(IDS.new_bytes(), bytes(8), "api_key.created", b"{}", IDS.new_bytes(), None)],
-    )
-
-
-def events_of(append: Append, conn: psycopg.Connection) -> int:
-    """How many of them are stored. conn: of a superuser, with autocommit."""
-    sql = "SELECT count(*) FROM agentledger.events WHERE originator_id = %s::uuid"
-    row = conn.execute(sql, (append.events[0][0].hex(),)).fetchone()
-    assert row is not None
-    return row[0]
 
 
 async def test_who_appended_goes_on_before_anybody_reads_what_is_new(conninfo: Conninfo) -> None:
