@@ -132,7 +132,7 @@ class AppendWriter:
         polling = self._polling if self.is_alone else None
         if self._is_sent:
             self._is_sent = False
-            _stored(batch, await self._statements.sent(polling))
+            _succeed(batch, await self._statements.sent(polling))
             return
         query, params = _statement_of(batch)
         if _needs_more(batch):
@@ -146,7 +146,7 @@ class AppendWriter:
                 reach("append.in_transaction")
         else:
             result = await self._statements.execute(query, params, polling=polling)
-        _stored(batch, result)
+        _succeed(batch, result)
 
     async def _refuse(self, conn: Connection, append: Append, error: DatabaseError) -> None:
         """Alone and refused: perhaps it was stored by an earlier try whose acknowledgement got
@@ -199,7 +199,7 @@ def _needs_more(batch: Sequence[Append]) -> bool:
     return any(append.rare or append.blobs for append in batch)
 
 
-def _stored(batch: Sequence[Append], result: PGresult) -> None:
+def _succeed(batch: Sequence[Append], result: PGresult) -> None:
     reach("append.after_commit")
     stored, place = stored_at(result), 0
     for append in batch:

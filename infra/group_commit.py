@@ -126,8 +126,8 @@ class GroupCommit:
                 del self._storing[writer]
                 self._was_alone = writer.is_alone
                 reach("append.after_answer")
-                # Behind those whom this batch lets go on: what they store next is sent before
-                # anybody counts or reads what they have stored.
+                # Behind those whom this batch lets go on: what they store next is in the queue, or
+                # sent, before anybody counts or reads what they have stored.
                 loop.call_soon(self._ended, batch, loop.time() - began_at)
         finally:
             for append in self._storing.pop(writer, ()):
